@@ -1,0 +1,118 @@
+"""Logs: one line per event on stderr, as `key=value` or as JSON.
+
+Everything that the process logs goes through the two formatters here, other packages'
+lines too. Values are escaped to printable ASCII, so that no value can break a line, forge
+a second one or turn the terminal's direction.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TextIO
+
+LogValue = str | int | float | bool | None
+
+_OURS = "symbolon_server"
+_FIELDS = "symbolon_fields"
+_MAX_VALUE_CHARACTERS = 2_000
+
+
+class LogFormat(Enum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class EventLog:
+    """Writes events of one part of the server: a short fixed name and plain values.
+
+    Text that a caller sent never belongs into a value; a module id that was parsed may.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Write to the logger `name`, usually the module's `__name__`."""
+        self._logger = logging.getLogger(name)
+
+    def debug(self, event: str, **fields: LogValue) -> None:
+        """Write what only a developer wants to see."""
+        self._logger.debug(event, extra={_FIELDS: fields})
+
+    def info(self, event: str, **fields: LogValue) -> None:
+        """Write what went as it should."""
+        self._logger.info(event, extra={_FIELDS: fields})
+
+    def warning(self, event: str, **fields: LogValue) -> None:
+        """Write what went wrong and was coped with."""
+        self._logger.warning(event, extra={_FIELDS: fields})
+
+    def error(
+        self, event: str, *, exception: BaseException | None = None, **fields: LogValue
+    ) -> None:
+        """Write what somebody must look at, with the traceback of `exception`."""
+        self._logger.error(event, extra={_FIELDS: fields}, exc_info=exception)
+
+
+def configure_logs(stream: TextIO, log_format: LogFormat, level: str) -> None:
+    """Send the whole process's log to `stream`: ours from `level` up, others' warnings."""
+    target = logging.StreamHandler(stream)
+    target.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [target]
+    root.setLevel(logging.WARNING)
+    logging.getLogger(_OURS).setLevel(level.upper())
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-23T10:15:00.123Z info call_ended method=Symbolicate seconds=0.004`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of `key=value` pairs."""
+        head = f"{_time(record)} {record.levelname.lower()} {_quoted(record.getMessage())}"
+        pairs = [f"{name}={_quoted(value)}" for name, value in _fields(record).items()]
+        return " ".join([head, *pairs])
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `event`, `logger`, then the event's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        line: dict[str, LogValue] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        return json.dumps(line | _fields(record))
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _fields(record: logging.LogRecord) -> dict[str, LogValue]:
+    given: Mapping[str, LogValue] = getattr(record, _FIELDS, {})
+    fields = {name: _cut(value) for name, value in given.items()}
+    if record.exc_info and record.exc_info[1] is not None:
+        exception = record.exc_info[1]
+        fields["exception"] = type(exception).__name__
+        fields["traceback"] = "".join(traceback.format_exception(exception))
+    return fields
+
+
+def _cut(value: LogValue) -> LogValue:
+    if isinstance(value, str) and len(value) > _MAX_VALUE_CHARACTERS:
+        return value[:_MAX_VALUE_CHARACTERS] + "..."
+    return value
+
+
+def _quoted(value: LogValue) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    is_plain = value.isascii() and value.isprintable() and not set(value) & set(' ="\\')
+    return value if value and is_plain else json.dumps(value)

@@ -1,0 +1,68 @@
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from symbolon_server.telemetry import metrics
+from symbolon_server.telemetry.endpoint import (
+    MULTIPROCESS_FOLDER_VARIABLE,
+    MetricsEndpoint,
+    registry_of_processes,
+)
+
+COUNT_ONE_CALL = """
+from symbolon_server.telemetry.metrics import CALLS
+CALLS.labels("Symbolicate", "OK").inc()
+"""
+
+
+def scrape(port: int) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {
+        sample.name + "".join(sorted(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_the_endpoint_serves_what_was_counted() -> None:
+    with MetricsEndpoint("127.0.0.1", 0) as endpoint:
+        before = scrape(endpoint.port).get("symbolon_calls_refused_total", 0)
+        metrics.CALLS_REFUSED.inc()
+        assert scrape(endpoint.port)["symbolon_calls_refused_total"] == before + 1
+
+
+def test_a_closed_endpoint_frees_its_port() -> None:
+    with MetricsEndpoint("127.0.0.1", 0) as endpoint:
+        port = endpoint.port
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_port_in_use_is_an_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            MetricsEndpoint("127.0.0.1", taken.getsockname()[1])
+
+
+def test_the_values_of_several_processes_add_up(tmp_path: Path) -> None:
+    environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", COUNT_ONE_CALL], env=environment, check=True)
+    with MetricsEndpoint("127.0.0.1", 0, registry_of_processes(tmp_path)) as endpoint:
+        assert scrape(endpoint.port)["symbolon_calls_totalOKSymbolicate"] == 2
+
+
+def test_every_metric_has_our_prefix_and_an_explanation() -> None:
+    for metric in metrics.all_metrics():
+        (family,) = metric.describe()
+        assert family.name.startswith("symbolon_")
+        assert family.documentation.endswith(".")
