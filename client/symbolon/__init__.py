@@ -1,0 +1,1 @@
+"""The client of Symbolon, a server that symbolicates crash stacks."""
