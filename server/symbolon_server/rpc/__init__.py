@@ -1,0 +1,1 @@
+"""The gRPC surface: servicers, validation, interceptors, health, protobuf in and out."""

@@ -1,0 +1,141 @@
+"""The kinds of values that settings take, from text and back."""
+
+import math
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from symbolon_server.rpc.addresses import ListenAddress
+
+EMBEDDED = "embedded"
+"""In place of a Redis URL: the server starts a Redis of its own."""
+
+_UNITS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]ib|b|)", re.ASCII | re.IGNORECASE)
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How text becomes a value (`ValueError` where it cannot) and a value text again."""
+
+    expected: str
+    """What a person is told to write."""
+
+    parse: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+
+
+def _parse_size(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("not a size")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _show_size(value: int) -> str:
+    for unit in ("GiB", "MiB", "KiB"):
+        if value and value % _UNITS[unit.lower()] == 0:
+            return f"{value // _UNITS[unit.lower()]}{unit}"
+    return str(value)
+
+
+def _parse_whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _parse_switch(text: str) -> bool:
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+        text.lower()
+    ]
+
+
+def _show_switch(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _parse_folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _parse_redis_url(text: str) -> str:
+    if text != EMBEDDED and urlsplit(text).scheme not in _REDIS_SCHEMES:
+        raise ValueError("not a Redis URL")
+    return text
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def at_least(minimum: int) -> Kind:
+    """Return the kind of whole numbers from `minimum`."""
+
+    def parse(text: str) -> int:
+        return _not_below(minimum, _parse_whole_number(text))
+
+    return Kind(f"a whole number from {minimum}", parse)
+
+
+def size(minimum: int) -> Kind:
+    """Return the kind of sizes from `minimum` bytes."""
+
+    def parse(text: str) -> int:
+        return _not_below(minimum, _parse_size(text))
+
+    expected = f"bytes, or a number with KiB, MiB or GiB, from {_show_size(minimum)}"
+    return Kind(expected, parse, _show_size)
+
+
+def seconds(*, above_zero: bool) -> Kind:
+    """Return the kind of durations, zero allowed or not."""
+
+    def parse(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value) or value < 0 or (above_zero and value == 0):
+            raise ValueError("not a duration")
+        return value
+
+    return Kind(f"seconds{' above 0' if above_zero else ' from 0'}", parse, _show_number)
+
+
+def one_of(words: Collection[str]) -> Kind:
+    """Return the kind of these words, in lower case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("not one of them")
+        return text.lower()
+
+    return Kind("one of " + ", ".join(words), parse)
+
+
+def optional(kind: Kind, word: str) -> Kind:
+    """Return the kind of `kind` or `word`, which stands for `None`."""
+    return Kind(
+        f"{kind.expected}, or `{word}`",
+        lambda text: None if text.lower() == word else kind.parse(text),
+        lambda value: word if value is None else kind.show(value),
+    )
+
+
+def _not_below(minimum: int, value: int) -> int:
+    if value < minimum:
+        raise ValueError("too small")
+    return value
+
+
+def _show_number(value: float) -> str:
+    return f"{value:.15g}"
+
+
+SWITCH = Kind("true or false", _parse_switch, _show_switch)
+FOLDER = Kind("a folder", _parse_folder)
+ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)
+REDIS_URL = Kind("embedded, or a redis://, rediss:// or unix:// URL", _parse_redis_url)
+LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)

@@ -1,0 +1,300 @@
+"""The table of all settings: flags, variables, help and documentation come from it."""
+
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from platformdirs import user_cache_path, user_data_path
+
+from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.settings import kinds
+from symbolon_server.settings.kinds import Kind
+
+PREFIX = "SYMBOLON_"
+
+_MIB = 1024**2
+_GIB = 1024**3
+
+_LISTEN = ListenAddress("127.0.0.1", 50051)
+_SPOOL_DIR = user_cache_path("symbolon") / "spool"
+_DATA_DIR = user_data_path("symbolon")
+
+
+class Group(Enum):
+    """What a setting is about; the order is that of the documentation."""
+
+    SERVING = "Serving"
+    LIMITS = "Limits of a request"
+    MEMORY = "Memory and disk"
+    REDIS = "The two Redis servers"
+    SUPPLIERS = "Suppliers"
+    INGEST = "Ingest and failures"
+    WATCHING = "Logs and metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """What a setting's annotation tells besides its type."""
+
+    group: Group
+    kind: Kind
+    help: str
+
+    default_text: str = ""
+    """The default as the documentation shows it; empty: as the kind shows it."""
+
+    is_secret: bool = False
+    """Whether the value may hold a password, so that it is never shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The values of all settings, each valid by itself."""
+
+    listen: Annotated[
+        ListenAddress,
+        Knob(Group.SERVING, kinds.ADDRESS, "Address to serve gRPC on; port 0 takes any free one."),
+    ] = _LISTEN
+    allow_insecure_public: Annotated[
+        bool,
+        Knob(
+            Group.SERVING,
+            kinds.SWITCH,
+            "Serve an address that other machines can reach, although nothing protects it.",
+        ),
+    ] = False
+    processes: Annotated[
+        int,
+        Knob(
+            Group.SERVING,
+            kinds.at_least(1),
+            "Serving processes that share the port; about one per core.",
+        ),
+    ] = 1
+    threads: Annotated[
+        int,
+        Knob(
+            Group.SERVING,
+            kinds.at_least(2),
+            "Threads of one process that answer calls; at most half of them wait for ingests.",
+        ),
+    ] = 64
+    max_calls_in_flight: Annotated[
+        int,
+        Knob(
+            Group.SERVING,
+            kinds.at_least(1),
+            "Calls one process accepts at a time; more are refused with RESOURCE_EXHAUSTED.",
+        ),
+    ] = 256
+    shutdown_grace_seconds: Annotated[
+        float,
+        Knob(
+            Group.SERVING,
+            kinds.seconds(above_zero=False),
+            "Time that calls in flight have to finish after SIGTERM.",
+        ),
+    ] = 25.0
+    max_modules: Annotated[
+        int, Knob(Group.LIMITS, kinds.at_least(1), "Modules a request may name.")
+    ] = 5000
+    max_frames: Annotated[
+        int, Knob(Group.LIMITS, kinds.at_least(1), "Frames, and stacks, a request may have.")
+    ] = 200000
+    max_request_bytes: Annotated[
+        int, Knob(Group.LIMITS, kinds.size(1024), "Size of a request on the wire, unpacked.")
+    ] = 16 * _MIB
+    max_wait_seconds: Annotated[
+        float,
+        Knob(
+            Group.LIMITS,
+            kinds.seconds(above_zero=False),
+            "Longest time a call waits for modules that are not ready.",
+        ),
+    ] = 60.0
+    deadline_margin_seconds: Annotated[
+        float,
+        Knob(
+            Group.LIMITS,
+            kinds.seconds(above_zero=False),
+            "How long before its deadline a waiting call is answered with what is known.",
+        ),
+    ] = 0.2
+    memory_bytes: Annotated[
+        int,
+        Knob(
+            Group.MEMORY,
+            kinds.size(_MIB),
+            "Pages and remembered frames that one serving process holds.",
+        ),
+    ] = 256 * _MIB
+    spool_dir: Annotated[
+        Path,
+        Knob(
+            Group.MEMORY,
+            kinds.FOLDER,
+            "Folder of page files, shared by the processes of a host.",
+            default_text="`symbolon/spool` in the user's cache folder",
+        ),
+    ] = _SPOOL_DIR
+    spool_bytes: Annotated[
+        int,
+        Knob(
+            Group.MEMORY,
+            kinds.size(0),
+            "Size of the spool; the longest unused page files go first. 0: no spool.",
+        ),
+    ] = 4 * _GIB
+    data_dir: Annotated[
+        Path,
+        Knob(
+            Group.MEMORY,
+            kinds.FOLDER,
+            "Folder of the embedded Redis servers: the cache's append-only file.",
+            default_text="`symbolon` in the user's data folder",
+        ),
+    ] = _DATA_DIR
+    store_url: Annotated[
+        str,
+        Knob(
+            Group.REDIS,
+            kinds.REDIS_URL,
+            "The Redis that holds pages and may forget them.",
+            is_secret=True,
+        ),
+    ] = field(default=kinds.EMBEDDED, repr=False)
+    cache_url: Annotated[
+        str,
+        Knob(
+            Group.REDIS,
+            kinds.REDIS_URL,
+            "The Redis that holds failures and the queue and must not forget.",
+            is_secret=True,
+        ),
+    ] = field(default=kinds.EMBEDDED, repr=False)
+    allow_unbounded_store: Annotated[
+        bool,
+        Knob(
+            Group.REDIS,
+            kinds.SWITCH,
+            "Start although the store has no `maxmemory` or does not evict.",
+        ),
+    ] = False
+    allow_evicting_cache: Annotated[
+        bool,
+        Knob(
+            Group.REDIS, kinds.SWITCH, "Start although the cache evicts and can lose queued work."
+        ),
+    ] = False
+    allow_shared_redis: Annotated[
+        bool, Knob(Group.REDIS, kinds.SWITCH, "Start although store and cache are the same server.")
+    ] = False
+    suppliers: Annotated[
+        tuple[str, ...],
+        Knob(
+            Group.SUPPLIERS,
+            kinds.LIST,
+            "Directories and http(s) URLs that have symbol files, asked in this order.",
+            default_text="none",
+            is_secret=True,
+        ),
+    ] = field(default=(), repr=False)
+    missing_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=True),
+            "How long it is remembered that no supplier has a module.",
+        ),
+    ] = 60.0
+    malformed_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=True),
+            "How long it is remembered that a module's symbol file cannot be read.",
+        ),
+    ] = 3600.0
+    unavailable_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=True),
+            "How long a supplier's first failure is remembered; doubles with each further one.",
+        ),
+    ] = 5.0
+    unavailable_max_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=True),
+            "Longest time a supplier's failure is remembered.",
+        ),
+    ] = 60.0
+    worker: Annotated[
+        bool | None,
+        Knob(
+            Group.INGEST,
+            kinds.optional(kinds.SWITCH, "auto"),
+            "Whether `serve` also runs a local worker; auto: when a Redis is embedded.",
+        ),
+    ] = None
+    metrics_listen: Annotated[
+        ListenAddress | None,
+        Knob(
+            Group.WATCHING,
+            kinds.optional(kinds.ADDRESS, "off"),
+            "Address to serve Prometheus metrics on over HTTP, such as 127.0.0.1:9464.",
+        ),
+    ] = None
+    log_format: Annotated[
+        str, Knob(Group.WATCHING, kinds.one_of(("text", "json")), "How a line of the log looks.")
+    ] = "text"
+    log_level: Annotated[
+        str,
+        Knob(
+            Group.WATCHING,
+            kinds.one_of(("debug", "info", "warning", "error")),
+            "Least important events that are logged.",
+        ),
+    ] = "info"
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that give another process these settings, secrets included."""
+        return {row.variable: row.knob.kind.show(getattr(self, row.name)) for row in rows()}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting: its name, its default and its knob."""
+
+    name: str
+    default: Any
+    knob: Knob
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `SYMBOLON_MEMORY_BYTES`."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The flag: `--memory-bytes`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """The default as the documentation shows it."""
+        return self.knob.default_text or self.knob.kind.show(self.default)
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """Return all settings in the order of declaration."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(
+        Row(entry.name, entry.default, hints[entry.name].__metadata__[0])
+        for entry in fields(Settings)
+    )

@@ -1,0 +1,82 @@
+"""Reads the settings from flags and from the environment; a flag wins."""
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from symbolon_server.settings import kinds
+from symbolon_server.settings.knobs import PREFIX, Group, Row, Settings, rows
+
+_KIND_OF_SWITCH = kinds.SWITCH
+
+
+class InvalidSettingsError(Exception):
+    """Settings that cannot be used; `problems` has one line for a person for each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def add_flags(parser: argparse.ArgumentParser, groups: Iterable[Group]) -> None:
+    """Give `parser` a flag for each setting of `groups`; what is not given stays `None`."""
+    for group in groups:
+        section = parser.add_argument_group(group.value)
+        for row in rows():
+            if row.knob.group is group:
+                _add_flag(section, row)
+
+
+def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Return the settings; raise `InvalidSettingsError` that tells all that is wrong.
+
+    `flags` maps names of settings to the text given, or to `None`; other names are ignored.
+    An empty variable counts as not set.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for row in rows():
+        label, text = _given(row, flags, environment)
+        if text is None:
+            continue
+        try:
+            values[row.name] = row.knob.kind.parse(text)
+        except (ValueError, KeyError):
+            problems.append(_problem(row, label, text))
+    if problems:
+        raise InvalidSettingsError(tuple(problems))
+    return Settings(**values)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the `SYMBOLON_*` variables that name no setting: most are misspelt."""
+    known = {row.variable for row in rows()}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _add_flag(section: "argparse._ArgumentGroup", row: Row) -> None:
+    explanation = f"{row.knob.help} Default: {row.default_text}."
+    if _is_switch(row):
+        section.add_argument(
+            row.flag, dest=row.name, action=argparse.BooleanOptionalAction, help=explanation
+        )
+        return
+    section.add_argument(row.flag, dest=row.name, metavar="VALUE", help=explanation)
+
+
+def _is_switch(row: Row) -> bool:
+    return row.knob.kind.expected.startswith(_KIND_OF_SWITCH.expected)
+
+
+def _given(
+    row: Row, flags: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[str, str | None]:
+    flag = flags.get(row.name)
+    if flag is not None:
+        return row.flag, _KIND_OF_SWITCH.show(flag) if isinstance(flag, bool) else str(flag)
+    return row.variable, environment.get(row.variable) or None
+
+
+def _problem(row: Row, label: str, text: str) -> str:
+    shown = "a value that is not shown" if row.knob.is_secret else repr(text)
+    return f"{label} is {shown}: expected {row.knob.kind.expected}"
