@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import gdb  # type: ignore[import-not-found]  # exists only within gdb
+import gdb  # type: ignore[import-untyped]  # exists only within gdb
 
 HERE = Path(__file__).resolve().parent
 
@@ -17,7 +17,10 @@ HERE = Path(__file__).resolve().parent
 def read_debug_id(path: str) -> str:
     """Return the debug id of an ELF file: its build id's first 16 bytes as a GUID, age 0."""
     notes = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True)
-    build_id = re.search(r"Build ID: ([0-9a-f]+)", notes.stdout)[1].ljust(32, "0")
+    found = re.search(r"Build ID: ([0-9a-f]+)", notes.stdout)
+    if found is None:
+        raise LookupError(f"no build id in {path}")
+    build_id = found[1].ljust(32, "0")
     numbers = [build_id[0:8], build_id[8:12], build_id[12:16]]
     swapped = "".join(bytes.fromhex(number)[::-1].hex() for number in numbers)
     return (swapped + build_id[16:32]).upper() + "0"
