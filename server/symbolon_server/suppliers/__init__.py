@@ -1,0 +1,1 @@
+"""Where symbol files come from: directories and symbol servers."""

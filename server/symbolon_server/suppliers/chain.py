@@ -1,0 +1,150 @@
+"""Asks suppliers in order for a module's symbol file."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic, TypeVar
+
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    MissingSymbolFileError,
+    SupplierError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.supplier import Supplier, SymbolFileStream
+from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.module_ids import ModuleId
+
+T = TypeVar("T")
+
+Reader = Callable[[Iterator[bytes]], T]
+"""Makes something of a symbol file's text; raises `MalformedSymbolFileError` where it cannot."""
+
+
+class AttemptOutcome(Enum):
+    """What became of asking one supplier."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNAVAILABLE = "unavailable"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One supplier asked for one module."""
+
+    supplier: str
+    """The supplier's name."""
+
+    outcome: AttemptOutcome
+
+    detail: str
+    """One line for a person; empty for what was found."""
+
+    seconds: float
+    """From asking to the end of reading."""
+
+    fetched_bytes: int
+    """As sent, also by a supplier that failed later on."""
+
+    retry_after_seconds: float | None = None
+    """When to try again, where an unavailable supplier told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[T]):
+    """What was made of a symbol file, and where it came from."""
+
+    value: T
+    supplier: str
+    """The name of the supplier that had it."""
+
+    attempts: tuple[Attempt, ...]
+    """All suppliers asked, in order; the last one found it."""
+
+    fetched_bytes: int
+    """The symbol file's size as sent, compressed or not."""
+
+
+def _ignore(_: Attempt) -> None:
+    pass
+
+
+class SupplierChain:
+    """Suppliers in the order in which they are asked.
+
+    The first whose symbol file can be read answers. A supplier that fails keeps the others
+    from nothing, and never turns into "missing".
+    """
+
+    def __init__(
+        self,
+        suppliers: Sequence[Supplier],
+        observe: Callable[[Attempt], None] = _ignore,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask `suppliers`, and tell `observe` about each attempt, as for metrics."""
+        self._suppliers = tuple(suppliers)
+        self._observe = observe
+        self._clock = clock
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The suppliers' names, in order."""
+        return tuple(supplier.name for supplier in self._suppliers)
+
+    def fetch(self, module_id: ModuleId, read: Reader[T]) -> Fetched[T]:
+        """Return what `read` makes of the module's symbol file.
+
+        If nobody has one that can be read, raises the worst of what the suppliers said:
+        `UnavailableSymbolFileError` if any failed, else `BrokenSymbolFileError` if any sent
+        a file that is malformed, else `MissingSymbolFileError`.
+        """
+        attempts: list[Attempt] = []
+        for supplier in self._suppliers:
+            attempt, values = self._ask(supplier, module_id, read)
+            attempts.append(attempt)
+            self._observe(attempt)
+            if attempt.outcome is AttemptOutcome.FOUND:
+                return Fetched(values[0], supplier.name, tuple(attempts), attempt.fetched_bytes)
+        raise _worst_error(attempts)
+
+    def _ask(
+        self, supplier: Supplier, module_id: ModuleId, read: Reader[T]
+    ) -> tuple[Attempt, list[T]]:
+        """Return what became of asking, and the one value if there is one."""
+        start = self._clock()
+        values: list[T] = []
+        stream: SymbolFileStream | None = None
+        outcome, detail, retry_after = AttemptOutcome.FOUND, "", None
+        try:
+            with supplier.fetch(module_id) as stream:
+                values.append(read(stream))
+        except MissingSymbolFileError as error:
+            outcome, detail = AttemptOutcome.MISSING, str(error)
+        except UnavailableSymbolFileError as error:
+            outcome, detail = AttemptOutcome.UNAVAILABLE, str(error)
+            retry_after = error.retry_after_seconds
+        except (BrokenSymbolFileError, MalformedSymbolFileError) as error:
+            outcome, detail = AttemptOutcome.MALFORMED, str(error)
+        fetched_bytes = stream.fetched_bytes if stream else 0
+        seconds = self._clock() - start
+        attempt = Attempt(supplier.name, outcome, detail, seconds, fetched_bytes, retry_after)
+        return attempt, values
+
+
+def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
+    unavailable = _details(attempts, AttemptOutcome.UNAVAILABLE)
+    if unavailable:
+        told = [a.retry_after_seconds for a in attempts if a.retry_after_seconds is not None]
+        return UnavailableSymbolFileError(unavailable, min(told, default=None))
+    malformed = _details(attempts, AttemptOutcome.MALFORMED)
+    if malformed:
+        return BrokenSymbolFileError(malformed)
+    return MissingSymbolFileError("no supplier has it" if attempts else "there is no supplier")
+
+
+def _details(attempts: Sequence[Attempt], outcome: AttemptOutcome) -> str:
+    return "; ".join(f"{a.supplier}: {a.detail}" for a in attempts if a.outcome is outcome)

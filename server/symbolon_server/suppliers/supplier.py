@@ -1,0 +1,58 @@
+"""What a supplier is, and the text of a symbol file on its way from one."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
+
+from symbolon_server.suppliers.errors import BrokenSymbolFileError
+from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.unpacking import unpack
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+class SymbolFileStream(Iterator[bytes]):
+    """The unpacked text of one symbol file, in pieces of about a MiB as they arrive.
+
+    Taking the next piece raises `SupplierError` where the supplier fails, the bytes cannot
+    be unpacked, or a limit is reached.
+    """
+
+    def __init__(self, sent: Iterable[bytes], limits: FetchLimits, layers: int = 1) -> None:
+        """Take the bytes as sent, with at most `layers` compressions to undo."""
+        self._fetched_bytes = 0
+        counted = self._count(sent, limits.max_sent_bytes)
+        self._pieces = unpack(counted, limits.max_unpacked_bytes, layers)
+
+    @property
+    def fetched_bytes(self) -> int:
+        """How many bytes the supplier has sent so far, compressed or not."""
+        return self._fetched_bytes
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece of text."""
+        return next(self._pieces)
+
+    def _count(self, sent: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+        for piece in sent:
+            self._fetched_bytes += len(piece)
+            if self._fetched_bytes > max_bytes:
+                raise BrokenSymbolFileError(f"is larger than {describe_bytes(max_bytes)}")
+            yield piece
+
+
+class Supplier(Protocol):
+    """Something that may have a module's symbol file."""
+
+    @property
+    def name(self) -> str:
+        """For people and logs: without credentials or a query."""
+
+    def fetch(self, module_id: ModuleId) -> AbstractContextManager[SymbolFileStream]:
+        """Return the module's symbol file, to be read within the `with` block.
+
+        Raises `SupplierError` on entering, or while the text is read.
+        """
