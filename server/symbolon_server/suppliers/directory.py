@@ -1,0 +1,85 @@
+"""A supplier that is a folder of symbol files."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
+from symbolon_server.suppliers.layout import symbol_file_parts
+from symbolon_server.suppliers.limits import MIB, FetchLimits
+from symbolon_server.suppliers.supplier import SymbolFileStream
+from symbolon_server.symbols.module_ids import ModuleId
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+"""What opening a file says if no file of that name can be there."""
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""O_NONBLOCK: opening a named pipe must not wait for a writer."""
+
+
+class DirectorySupplier:
+    """Symbol files below one folder, plain or compressed; never a file outside of it.
+
+    Symbolic links are followed as long as they stay inside the folder.
+    """
+
+    def __init__(self, root: Path, limits: FetchLimits | None = None) -> None:
+        """Look below `root`, which need not exist yet."""
+        self._root = root
+        self._limits = limits or FetchLimits()
+
+    @property
+    def name(self) -> str:
+        """The folder's path."""
+        return str(self._root)
+
+    @contextmanager
+    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
+        """Yield the module's symbol file."""
+        with self._open(module_id) as file:
+            yield SymbolFileStream(_read_pieces(file), self._limits)
+
+    def _open(self, module_id: ModuleId) -> FileIO:
+        try:
+            # A folder that is not mounted has no symbol files, but that is no definite no.
+            root = self._root.resolve(strict=True)
+            path = root.joinpath(*symbol_file_parts(module_id))
+            return _open_inside(root, path)
+        except OSError as error:
+            raise UnavailableSymbolFileError(_describe(error)) from None
+        except RuntimeError:  # Python 3.11 and 3.12 say so where links lead in a circle
+            raise UnavailableSymbolFileError("symbolic links lead in a circle") from None
+
+
+def _open_inside(root: Path, path: Path) -> FileIO:
+    """Open `path`, which may be absent, making sure that it is a file inside `root`."""
+    try:
+        real_path = path.resolve(strict=True)
+        if not real_path.is_relative_to(root):
+            raise UnavailableSymbolFileError("a symbolic link leads out of the folder")
+        descriptor = os.open(real_path, _OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            raise MissingSymbolFileError("has no such file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnavailableSymbolFileError("what has the symbol file's name is no file")
+    return FileIO(descriptor)
+
+
+def _read_pieces(file: FileIO) -> Iterator[bytes]:
+    try:
+        while piece := file.read(MIB):
+            yield piece
+    except OSError as error:
+        raise UnavailableSymbolFileError(_describe(error)) from None
+
+
+def _describe(error: OSError) -> str:
+    """Return what happened without the path, which the supplier's name tells already."""
+    return (error.strerror or "cannot be read").lower()
