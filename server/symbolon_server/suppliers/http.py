@@ -1,0 +1,258 @@
+"""A supplier that is a symbol server, asked by HTTP."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    CutSymbolFileError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.http_trouble import describe_trouble, is_worth_a_retry
+from symbolon_server.suppliers.layout import quoted_symbol_file_path
+from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.retries import RetryPolicy, parse_retry_after
+from symbolon_server.suppliers.supplier import SymbolFileStream
+from symbolon_server.suppliers.urls import InvalidUrlError, ServerUrl
+from symbolon_server.symbols.module_ids import ModuleId
+
+MAX_REDIRECTS = 5
+
+_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504})
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+_PIECE_BYTES = 64 * 1024
+_DRAINED_PIECES = 4
+"""How much of the text beside a 404 is read, to keep the connection; more closes it."""
+
+_CODINGS = frozenset({"gzip", "x-gzip", "zstd"})
+_MAX_CODINGS = 2
+
+_MAX_LENGTH_DIGITS = 20
+
+
+class _RetryableError(UnavailableSymbolFileError):
+    """The server did not answer properly, but may do so in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time and chance, which tests replace."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    random: Callable[[], float] = field(default=random.SystemRandom().random)
+    """Uniform between 0 and 1; not seeded alike in forked processes."""
+
+
+class _Credentials(AuthBase):
+    """Puts the credentials meant for a server into a request, if there are any.
+
+    That something does also keeps requests from looking into the user's .netrc.
+    """
+
+    def __init__(self, authorization: str | None) -> None:
+        self._authorization = authorization
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._authorization:
+            request.headers["Authorization"] = self._authorization
+        return request
+
+
+class HttpSupplier:
+    """A symbol server; its answers are told apart into missing, unavailable and the text.
+
+    Only 404 and 410 mean missing. 403 is unavailable although S3 says so for a missing key
+    to those who may not list the bucket: taken as missing, expired credentials would turn
+    every module into a definite no. Give the permission to list instead.
+    """
+
+    def __init__(
+        self,
+        url: ServerUrl,
+        user_agent: str,
+        limits: FetchLimits | None = None,
+        retries: RetryPolicy | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        """Ask the server at `url`; connect at the first fetch."""
+        self._url = url
+        self._user_agent = user_agent
+        self._limits = limits or FetchLimits()
+        self._retries = retries or RetryPolicy()
+        self._surroundings = surroundings or Surroundings()
+        self._session: tuple[int, requests.Session] | None = None
+
+    @property
+    def name(self) -> str:
+        """Host and path of the server, without credentials or query."""
+        return str(self._url)
+
+    @contextmanager
+    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
+        """Yield the module's symbol file as it arrives."""
+        deadline = self._surroundings.clock() + self._limits.total_seconds
+        response = self._ask_with_retries(quoted_symbol_file_path(module_id), deadline)
+        try:
+            layers = 1 + _count_codings(response)
+            self._check_length(response)
+            sent = self._read_pieces(response, deadline)
+            yield SymbolFileStream(sent, self._limits, layers)
+        except CutSymbolFileError as error:
+            if _tells_its_end(response):
+                raise
+            # The server ends the text by hanging up, so this may as well be a lost connection.
+            raise UnavailableSymbolFileError(f"{error}, or the connection broke") from None
+        finally:
+            response.close()
+
+    def _ask_with_retries(self, path: str, deadline: float) -> requests.Response:
+        attempt = 1
+        while True:
+            try:
+                return self._ask(self._url.at(path), deadline)
+            except _RetryableError as error:
+                told = error.retry_after_seconds
+                pause = self._retries.pause_seconds(attempt, told, self._surroundings.random)
+                if pause is None or self._surroundings.clock() + pause >= deadline:
+                    raise
+            self._surroundings.sleep(pause)
+            attempt += 1
+
+    def _ask(self, target: ServerUrl, deadline: float) -> requests.Response:
+        """Return the response with the symbol file, after any redirects."""
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._get(target, deadline)
+            if response.status_code == HTTPStatus.OK:
+                return response
+            _drain(response)
+            if response.status_code not in _REDIRECTS:
+                raise _refusal(response)
+            try:
+                target = target.follow(response.headers.get("Location", ""))
+            except InvalidUrlError as error:
+                raise UnavailableSymbolFileError(f"redirects to what {error}") from None
+        raise UnavailableSymbolFileError(f"redirects more than {MAX_REDIRECTS} times")
+
+    def _get(self, target: ServerUrl, deadline: float) -> requests.Response:
+        left = deadline - self._surroundings.clock()
+        if left <= 0:
+            raise UnavailableSymbolFileError(self._too_slow())
+        timeouts = (
+            min(self._limits.connect_seconds, left),
+            min(self._limits.read_seconds, left),
+        )
+        # Ours are told to our own server, and only there.
+        is_own = target.has_origin_of(self._url)
+        credentials = _Credentials(self._url.authorization if is_own else None)
+        try:
+            return self._get_session().get(
+                target.to_ask(),
+                auth=credentials,
+                stream=True,
+                allow_redirects=False,
+                timeout=timeouts,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            kind = _RetryableError if is_worth_a_retry(error) else UnavailableSymbolFileError
+            raise kind(describe_trouble(error)) from None
+
+    def _get_session(self) -> requests.Session:
+        """Return this process's session: connections must not be shared across a fork."""
+        if self._session is None or self._session[0] != os.getpid():
+            self._session = (os.getpid(), _new_session(self._user_agent))
+        return self._session[1]
+
+    def _check_length(self, response: requests.Response) -> None:
+        length = response.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            return
+        limit = self._limits.max_sent_bytes
+        # int() refuses numbers of thousands of digits.
+        if len(length) > _MAX_LENGTH_DIGITS or int(length) > limit:
+            raise BrokenSymbolFileError(f"is larger than {describe_bytes(limit)}")
+
+    def _read_pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """Yield the body as sent, each piece as soon as it is there.
+
+        `read1` rather than `read`, which comes back only with all of the bytes asked for: at
+        one byte a second the deadline would be looked at once in hours.
+        """
+        raw: urllib3.response.BaseHTTPResponse = response.raw
+        while True:
+            if self._surroundings.clock() >= deadline:
+                raise UnavailableSymbolFileError(self._too_slow())
+            try:
+                piece = raw.read1(_PIECE_BYTES, decode_content=False)
+            except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+                raise UnavailableSymbolFileError(describe_trouble(error)) from None
+            if not piece:
+                return
+            yield piece
+
+    def _too_slow(self) -> str:
+        return f"took longer than {self._limits.total_seconds:g} s"
+
+
+def _new_session(user_agent: str) -> requests.Session:
+    session = requests.Session()
+    session.headers = requests.structures.CaseInsensitiveDict(
+        {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, zstd"}
+    )
+    # No cookie of one answer travels to another server, or changes the next answer.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _refusal(response: requests.Response) -> Exception:
+    """Return the error for a status that is neither 200 nor a redirect."""
+    status = response.status_code
+    if status in _MISSING:
+        return MissingSymbolFileError("has no such file")
+    if status in _REFUSALS:
+        return UnavailableSymbolFileError(f"refuses access (HTTP {status})")
+    detail = f"answers HTTP {status}"
+    if status in _WORTH_A_RETRY:
+        return _RetryableError(detail, parse_retry_after(response.headers))
+    return UnavailableSymbolFileError(detail)
+
+
+def _drain(response: requests.Response) -> None:
+    """Take what little is left of a response, so that its connection can be used again."""
+    try:
+        for _ in range(_DRAINED_PIECES):
+            if not response.raw.read1(_PIECE_BYTES, decode_content=False):
+                break
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError):
+        pass  # the answer is known; close() below gives the broken connection up
+    response.close()
+
+
+def _count_codings(response: requests.Response) -> int:
+    """Return how many compressions the server says it put around the file."""
+    text = response.headers.get("Content-Encoding", "").lower()
+    codings = [part.strip() for part in text.split(",")]
+    codings = [coding for coding in codings if coding not in {"", "identity"}]
+    if not _CODINGS.issuperset(codings) or len(codings) > _MAX_CODINGS:
+        raise BrokenSymbolFileError("is sent in an encoding that nobody asked for")
+    return len(codings)
+
+
+def _tells_its_end(response: requests.Response) -> bool:
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or "Content-Length" in response.headers

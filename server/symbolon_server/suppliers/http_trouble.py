@@ -1,0 +1,77 @@
+"""Says what went wrong with an HTTP exchange, without repeating what the libraries say.
+
+The texts of their exceptions hold whole URLs, with credentials and queries.
+"""
+
+import os
+import ssl
+from collections.abc import Iterator
+from http.client import IncompleteRead
+
+import requests
+import urllib3.exceptions as urllib3_errors
+
+_TIMEOUTS = (
+    requests.Timeout,
+    urllib3_errors.TimeoutError,
+    TimeoutError,
+)
+
+
+def describe_trouble(error: BaseException) -> str:
+    """Return one line for a person about an error of requests, urllib3 or a socket."""
+    causes = list(_causes(error))
+    for kinds, text in _DESCRIPTIONS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return text
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)):
+            return "TLS failed"
+    for cause in causes:
+        if isinstance(cause, OSError) and isinstance(cause.errno, int):
+            return os.strerror(cause.errno).lower()
+    return "the connection broke"
+
+
+_DESCRIPTIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (urllib3_errors.NameResolutionError, "its name is not known"),
+    ((requests.ConnectTimeout, urllib3_errors.ConnectTimeoutError), "no connection in time"),
+    (_TIMEOUTS, "no answer in time"),
+    ((requests.exceptions.ProxyError, urllib3_errors.ProxyError), "the proxy failed"),
+    ((IncompleteRead, urllib3_errors.IncompleteRead), "the connection broke in the middle"),
+    ((requests.exceptions.InvalidURL, UnicodeError), "its URL cannot be asked"),
+)
+"""The first that fits any cause describes it, so the more special ones come first."""
+
+
+def is_worth_a_retry(error: BaseException) -> bool:
+    """Return whether asking again at once may help.
+
+    Not after a timeout: it has cost the time of many attempts, and would cost it again.
+    """
+    causes = list(_causes(error))
+    hopeless = (*_TIMEOUTS, ssl.SSLError, requests.exceptions.InvalidURL, UnicodeError)
+    is_connection = any(
+        isinstance(cause, (requests.ConnectionError, urllib3_errors.ProtocolError))
+        for cause in causes
+    )
+    return is_connection and not any(isinstance(cause, hopeless) for cause in causes)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it was raised for, outermost first.
+
+    urllib3 and requests keep the cause in `reason` or among the arguments as often as where
+    Python keeps it.
+    """
+    waiting, seen = [error], set()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        linked = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        waiting.extend(link for link in linked if isinstance(link, BaseException))
