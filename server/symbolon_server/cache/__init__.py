@@ -1,0 +1,1 @@
+"""What the two Redis servers and this process remember: pages and failures."""

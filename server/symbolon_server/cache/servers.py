@@ -1,0 +1,119 @@
+"""Connects to the Redis servers, and tells what they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+
+class ServerUnreachableError(Exception):
+    """A Redis server does not answer, or refuses us; its text holds no credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one step of one command may take before it counts as failed.
+
+    redis-py's own defaults (5 s a step, ten retries with pauses) hold a call for a minute.
+    """
+
+    connect_seconds: float = 0.5
+    answer_seconds: float = 0.5
+
+
+def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
+    """Return a client with a pool of connections, made as they are needed.
+
+    Raises ValueError for a URL of another kind than redis://, rediss:// and unix://.
+    """
+    timeouts = timeouts or Timeouts()
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=timeouts.connect_seconds,
+        socket_timeout=timeouts.answer_seconds,
+        # Once more at once: a pooled connection may be one that a restart has cut. Not after
+        # a timeout: the second wait would be as long as the first.
+        retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
+        # What redis-py speaks by itself costs two more round trips for each new connection.
+        protocol=2,
+        client_name="symbolon",
+    )
+
+
+def server_name(client: redis.Redis) -> str:
+    """Return where a client connects to, without credentials: a socket or `host:port`."""
+    arguments = client.connection_pool.connection_kwargs
+    if path := arguments.get("path"):
+        return str(path)
+    return f"{arguments.get('host', 'localhost')}:{arguments.get('port', 6379)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What `INFO` tells of one server; unlike `CONFIG`, managed servers allow it."""
+
+    software: str
+    """`redis` or `valkey`."""
+
+    version: str
+    run_id: str
+    """Another one each time the server starts; the same by whatever address it is reached."""
+
+    mode: str
+    """`standalone`, `sentinel` or `cluster`."""
+
+    used_memory: int
+    maxmemory: int
+    """Bytes; 0 means no limit."""
+
+    maxmemory_policy: str
+    keys: int
+    evicted_keys: int
+    hits: int
+    misses: int
+    connected_clients: int
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, object]) -> Self:
+        """Pick the facts out of the answer to `INFO`."""
+        return cls(
+            software=str(info.get("server_name", "redis")),
+            version=str(info.get("valkey_version") or info.get("redis_version", "unknown")),
+            run_id=str(info.get("run_id", "")),
+            mode=str(info.get("redis_mode") or info.get("server_mode", "standalone")),
+            used_memory=_number(info, "used_memory"),
+            maxmemory=_number(info, "maxmemory"),
+            maxmemory_policy=str(info.get("maxmemory_policy", "unknown")),
+            keys=_count_keys(info),
+            evicted_keys=_number(info, "evicted_keys"),
+            hits=_number(info, "keyspace_hits"),
+            misses=_number(info, "keyspace_misses"),
+            connected_clients=_number(info, "connected_clients"),
+        )
+
+
+def read_facts(client: redis.Redis) -> ServerFacts:
+    """Ask a server what it is; raise `ServerUnreachableError` when it does not say."""
+    try:
+        return ServerFacts.from_info(client.info())
+    except redis.RedisError as error:
+        raise ServerUnreachableError(f"{server_name(client)}: {error}") from error
+
+
+def _number(info: Mapping[str, object], name: str) -> int:
+    value = info.get(name, 0)
+    return int(value) if isinstance(value, int | float | str) else 0
+
+
+def _count_keys(info: Mapping[str, object]) -> int:
+    """Return the keys of all databases: `db0` is `{"keys": 3, …}` in redis-py's answer."""
+    databases = (
+        cast("Mapping[str, int]", value)
+        for name, value in info.items()
+        if name.startswith("db") and name[2:].isdigit() and isinstance(value, dict)
+    )
+    return sum(database.get("keys", 0) for database in databases)

@@ -1,0 +1,65 @@
+"""Runs a program that dies with the process that started it, even when that is killed.
+
+    python -I -S with_parent.py PARENT_PID PROGRAM [ARGUMENT ...]
+
+On Linux the kernel kills the program when its parent's *thread* that started it is gone
+(PR_SET_PDEATHSIG), so start it from a thread that lives as long as the program should. The
+setting outlives exec, so nothing of this script stays in memory. A `preexec_fn` could do the
+same, but runs Python between fork and exec, where another thread's lock is held for ever.
+
+Elsewhere there is no such setting: the script stays, and stops the program when it has
+another parent than it was started with.
+
+It is run by its path and imports nothing of the package, so that it starts in milliseconds.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>."""
+
+_WATCH_SECONDS = 0.5
+"""How often the parent is looked for where the kernel does not tell."""
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent's thread ends (Linux)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        sys.exit("the process that wanted this program is gone")
+
+
+def run_watched(parent: int, arguments: list[str]) -> int:
+    """Run the program until it ends or the parent is gone; return its exit code."""
+    with subprocess.Popen(arguments) as program:  # noqa: S603 - what our own caller gives
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            program.send_signal(number)
+
+        signal.signal(signal.SIGTERM, pass_on)
+        while True:
+            try:
+                return program.wait(_WATCH_SECONDS)
+            except subprocess.TimeoutExpired:
+                if os.getppid() != parent:
+                    program.kill()
+
+
+def main() -> None:
+    """Become the program, or watch over it where the kernel cannot."""
+    parent, arguments = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform != "linux":
+        sys.exit(run_watched(parent, arguments))
+    die_with_parent(parent)
+    os.execv(arguments[0], arguments)  # noqa: S606 - what our own caller gives
+
+
+if __name__ == "__main__":
+    main()
