@@ -1,0 +1,39 @@
+"""The texts of all keys in both Redis servers; people look them up with `keys symbol:*`."""
+
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.pages import PageKey
+
+DIRECTORY_PREFIX = "symbol:"
+"""In the store: a module's page directory, `symbol:<debug file>/<DEBUG ID>`."""
+
+PAGE_PREFIX = "page:"
+"""In the store: a page, `page:<debug file>/<DEBUG ID>:<generation>:<number>`."""
+
+OUTCOME_PREFIX = "outcome:"
+"""In the cache: a remembered failure, `outcome:<debug file>/<DEBUG ID>`."""
+
+ATTEMPTS_PREFIX = "attempts:"
+"""In the cache: how often in a row a module was unavailable."""
+
+MISSING_PREFIX = "missing:"
+"""In the cache: the modules that were asked for and are missing, in a few keys for all."""
+
+
+def directory_key(module_id: ModuleId) -> str:
+    """Return the key of a module's page directory."""
+    return f"{DIRECTORY_PREFIX}{module_id}"
+
+
+def page_key(page: PageKey) -> str:
+    """Return the key of a page."""
+    return f"{PAGE_PREFIX}{page.module_id}:{page.generation}:{page.number}"
+
+
+def outcome_key(module_id: ModuleId) -> str:
+    """Return the key of a module's remembered failure."""
+    return f"{OUTCOME_PREFIX}{module_id}"
+
+
+def attempts_key(module_id: ModuleId) -> str:
+    """Return the key that counts a module's failures in a row."""
+    return f"{ATTEMPTS_PREFIX}{module_id}"
