@@ -1,0 +1,52 @@
+"""Leaves a Redis server alone for a moment after it failed, so that it costs calls no time."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+PAUSE_SECONDS = 1.0
+"""How long a server that failed is left alone; then one caller tries it."""
+
+
+class Circuit:
+    """Says who may ask a server: everybody while it answers, after a failure one at a time.
+
+    Each try after a failure waits for at most one timeout, so a server that hangs holds one
+    caller a second, and one that comes back is noticed within `pause_seconds`.
+    """
+
+    def __init__(
+        self,
+        pause_seconds: float = PAUSE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pause_seconds = pause_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failed = False
+        """Read without the lock: in good days nobody waits for it."""
+        self._next_try = 0.0
+
+    def lets_through(self) -> bool:
+        """Return whether to ask now; one who is let through tells `record` what came of it."""
+        if not self._failed:
+            return True
+        with self._lock:
+            now = self._clock()
+            if now < self._next_try:
+                return False
+            self._next_try = now + self._pause_seconds  # the others wait for this try
+            return True
+
+    def record(self, error: RedisError | None) -> None:
+        """Note how it went; only errors of the connection say that the server is not there."""
+        is_gone = isinstance(error, RedisConnectionError | RedisTimeoutError)
+        if not is_gone and not self._failed:
+            return
+        with self._lock:
+            self._failed = is_gone
+            self._next_try = self._clock() + (self._pause_seconds if is_gone else 0.0)
