@@ -1,0 +1,27 @@
+"""The standard health check (`grpc.health.v1.Health/Check`) without its package.
+
+HealthCheckRequest   1: service, a string; empty asks about the server as a whole
+HealthCheckResponse  1: status, an enum; 1 is SERVING
+"""
+
+import grpc
+
+METHOD = "/grpc.health.v1.Health/Check"
+_SERVING = b"\x08\x01"  # field 1, a varint: 1
+
+
+def is_serving(channel: grpc.Channel, service: str, timeout_seconds: float) -> bool:
+    """Return whether the service says that it serves; raises `grpc.RpcError`."""
+    check = channel.unary_unary(
+        METHOD, request_serializer=encode_check, response_deserializer=bytes
+    )
+    answer: bytes = check(service, timeout=timeout_seconds)
+    return answer == _SERVING
+
+
+def encode_check(service: str) -> bytes:
+    """Return a HealthCheckRequest; names are shorter than 128 bytes, so one byte says how long."""
+    name = service.encode()
+    if len(name) > 127:  # noqa: PLR2004 - what one byte of a varint holds
+        raise ValueError(f"no service has a name of {len(name)} bytes")
+    return bytes((0x0A, len(name))) + name if name else b""
