@@ -1,0 +1,140 @@
+"""A map bounded in bytes that forgets what was not used for longest, in two halves.
+
+New and used entries are in the young half. When it is full it becomes the old half, and what
+was in the old half and not used since is forgotten: two plain dictionaries instead of a linked
+list, so that a lookup of something young changes nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class AgingCounts:
+    """What an `AgingMap` holds and how well it served, at one moment."""
+
+    entries: int
+    stored_bytes: int
+    max_bytes: int
+    hits: int
+    misses: int
+
+
+class AgingMap(Generic[K, V]):
+    """Holds values of at most `max_bytes` together, as `weigh` counts them.
+
+    Any number of threads may use it: one lock is held for microseconds, and what is forgotten is
+    freed outside of it. An entry that weighs more than half of `max_bytes` is not kept. `weigh`
+    is called once for each value put.
+    """
+
+    def __init__(self, max_bytes: int, weigh: Callable[[K, V], int]) -> None:
+        self._max_bytes = max_bytes
+        self._weigh = weigh
+        self._lock = threading.Lock()
+        self._young: dict[K, tuple[V, int]] = {}
+        self._old: dict[K, tuple[V, int]] = {}
+        self._young_bytes = 0
+        self._old_bytes = 0
+        self._hits = 0
+        self._misses = 0
+
+    def get(self, key: K) -> V | None:
+        """Return the value, None for a miss."""
+        return self.get_many((key,))[0]
+
+    def get_many(self, keys: Sequence[K]) -> list[V | None]:
+        """Return the values in the order asked; takes the lock once."""
+        forgotten: list[object] = []
+        values: list[V | None] = []
+        with self._lock:
+            for key in keys:
+                entry = self._young.get(key) or self._promote(key, forgotten)
+                values.append(None if entry is None else entry[0])
+            misses = values.count(None)
+            self._misses += misses
+            self._hits += len(values) - misses
+        return values
+
+    def put(self, key: K, value: V) -> None:
+        """Keep a value in the place of any earlier one."""
+        self.put_many(((key, value),))
+
+    def put_many(self, items: Iterable[tuple[K, V]]) -> None:
+        """Keep several values; takes the lock once."""
+        weighed = [(key, (value, self._weigh(key, value))) for key, value in items]
+        forgotten: list[object] = []
+        with self._lock:
+            for key, entry in weighed:
+                forgotten.append(self._remove(key))
+                if entry[1] <= self._max_bytes // 2:
+                    self._add(key, entry, forgotten)
+
+    def discard(self, key: K) -> None:
+        """Forget one entry, if it is there."""
+        with self._lock:
+            forgotten = self._remove(key)
+        del forgotten
+
+    def clear(self) -> None:
+        """Forget everything but the counts of hits and misses."""
+        with self._lock:
+            forgotten = self._young, self._old
+            self._young, self._old = {}, {}
+            self._young_bytes = self._old_bytes = 0
+        del forgotten
+
+    def counts(self) -> AgingCounts:
+        """Return what is held and how it served so far."""
+        with self._lock:
+            return AgingCounts(
+                entries=len(self._young) + len(self._old),
+                stored_bytes=self._young_bytes + self._old_bytes,
+                max_bytes=self._max_bytes,
+                hits=self._hits,
+                misses=self._misses,
+            )
+
+    def check(self) -> None:
+        """Raise AssertionError where the map contradicts itself; for tests."""
+        with self._lock:
+            halves = ((self._young, self._young_bytes), (self._old, self._old_bytes))
+            for half, stored_bytes in halves:
+                weights = sum(weight for _value, weight in half.values())
+                _require(weights == stored_bytes, f"{weights} bytes counted as {stored_bytes}")
+                _require(stored_bytes <= self._max_bytes // 2, "a half is over its limit")
+            _require(self._young.keys().isdisjoint(self._old), "a key is in both halves")
+
+    def _promote(self, key: K, forgotten: list[object]) -> tuple[V, int] | None:
+        entry = self._old.pop(key, None)
+        if entry is not None:
+            self._old_bytes -= entry[1]
+            self._add(key, entry, forgotten)
+        return entry
+
+    def _remove(self, key: K) -> object:
+        """Take an entry out of either half; return it, so that the caller frees it."""
+        if (entry := self._young.pop(key, None)) is not None:
+            self._young_bytes -= entry[1]
+        elif (entry := self._old.pop(key, None)) is not None:
+            self._old_bytes -= entry[1]
+        return entry
+
+    def _add(self, key: K, entry: tuple[V, int], forgotten: list[object]) -> None:
+        """Make an entry young; when the young half is full, it grows old first."""
+        if self._young_bytes + entry[1] > self._max_bytes // 2:
+            forgotten.append(self._old)
+            self._old, self._old_bytes = self._young, self._young_bytes
+            self._young, self._young_bytes = {}, 0
+        self._young[key] = entry
+        self._young_bytes += entry[1]
+
+
+def _require(is_so: bool, problem: str) -> None:
+    if not is_so:
+        raise AssertionError(problem)
