@@ -1,0 +1,145 @@
+"""Recognises Redis servers that are set up so that Symbolon would lose work or memory."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import redis
+
+from symbolon_server.cache.servers import (
+    ServerFacts,
+    ServerUnreachableError,
+    read_facts,
+    server_name,
+)
+
+KEEPING_POLICY = "noeviction"
+
+_EVICTING_PREFIX = "allkeys-"
+"""What evicting policies begin with; `volatile-*` evict only keys with a lifetime: no page."""
+
+
+class ProblemKind(Enum):
+    """What can be wrong with the set-up of the servers."""
+
+    UNREACHABLE = "unreachable"
+    CLUSTER = "cluster"
+    UNBOUNDED_STORE = "unbounded store"
+    """Without `maxmemory`, or with a policy that refuses pages when it is full."""
+
+    EVICTING_CACHE = "evicting cache"
+    SHARED_REDIS = "shared redis"
+
+
+@dataclass(frozen=True, slots=True)
+class SetupProblem:
+    """One thing that is wrong with the set-up of a server."""
+
+    kind: ProblemKind
+    what: str
+    """The sentence that says what is wrong."""
+
+    mend: str
+    """The sentence that says how to mend it."""
+
+    override_flag: str | None = None
+    """The flag that lets the server start all the same, if there is one."""
+
+    def __str__(self) -> str:
+        """Return all of it for a person."""
+        text = f"{self.what} {self.mend}"
+        if self.override_flag is None:
+            return text
+        return f"{text} To go on as it is: {self.override_flag}."
+
+
+def check_servers(
+    store: redis.Redis, cache: redis.Redis, allowed: Collection[ProblemKind] = ()
+) -> list[SetupProblem]:
+    """Return what is wrong with the two servers, without the kinds that are `allowed`.
+
+    Asks only `INFO`: managed servers forbid `CONFIG`.
+    """
+    problems: list[SetupProblem] = []
+    store_facts = _read(store, "store", problems)
+    cache_facts = _read(cache, "cache", problems)
+    if store_facts is not None:
+        problems += _find_store_problems(store_facts, f"The store ({server_name(store)})")
+    if cache_facts is not None:
+        problems += _find_cache_problems(cache_facts, f"The cache ({server_name(cache)})")
+    if store_facts is not None and cache_facts is not None:
+        problems += _find_shared_server(store_facts, cache_facts, server_name(store))
+    return [problem for problem in problems if problem.kind not in allowed]
+
+
+def _read(client: redis.Redis, role: str, problems: list[SetupProblem]) -> ServerFacts | None:
+    try:
+        return read_facts(client)
+    except ServerUnreachableError as error:
+        problem = SetupProblem(
+            ProblemKind.UNREACHABLE,
+            f"The {role} does not answer: {error}.",
+            f"Start it, or give its URL in SYMBOLON_{role.upper()}_URL; its user must be "
+            "allowed the command INFO.",
+        )
+        problems.append(problem)
+        return None
+
+
+def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:
+    if facts.mode == "cluster":
+        yield _cluster(name)
+    if facts.maxmemory == 0:
+        yield SetupProblem(
+            ProblemKind.UNBOUNDED_STORE,
+            f"{name} has no maxmemory and would grow until its machine has no memory left.",
+            "Set one: `config set maxmemory 500mb` there, and `maxmemory 500mb` in its "
+            "configuration file (see redis/store.conf).",
+            "--allow-unbounded-store",
+        )
+    if not facts.maxmemory_policy.startswith(_EVICTING_PREFIX):
+        yield SetupProblem(
+            ProblemKind.UNBOUNDED_STORE,
+            f"{name} has maxmemory-policy {facts.maxmemory_policy} and would refuse new pages "
+            "when it is full.",
+            "Let it evict: `config set maxmemory-policy allkeys-lru` there, and "
+            "`maxmemory-policy allkeys-lru` in its configuration file (see redis/store.conf).",
+            "--allow-unbounded-store",
+        )
+
+
+def _find_cache_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:
+    if facts.mode == "cluster":
+        yield _cluster(name)
+    if facts.maxmemory_policy != KEEPING_POLICY:
+        yield SetupProblem(
+            ProblemKind.EVICTING_CACHE,
+            f"{name} has maxmemory-policy {facts.maxmemory_policy} and would lose queued work "
+            "when it is full.",
+            "Let it keep everything: `config set maxmemory-policy noeviction` there, and "
+            "`maxmemory-policy noeviction` in its configuration file (see redis/cache.conf).",
+            "--allow-evicting-cache",
+        )
+
+
+def _find_shared_server(
+    store: ServerFacts, cache: ServerFacts, name: str
+) -> Iterator[SetupProblem]:
+    """Compare the run ids: one server may be reached by many addresses."""
+    if store.run_id and store.run_id == cache.run_id:
+        yield SetupProblem(
+            ProblemKind.SHARED_REDIS,
+            f"Store and cache are one server ({name}): it cannot both evict pages and keep "
+            "queued work.",
+            "Start a second one and give the two in SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL "
+            "(see redis/README.md).",
+            "--allow-shared-redis",
+        )
+
+
+def _cluster(name: str) -> SetupProblem:
+    return SetupProblem(
+        ProblemKind.CLUSTER,
+        f"{name} is a cluster, which cannot answer for many keys at once.",
+        "Give a single server, with replicas if you like.",
+    )
