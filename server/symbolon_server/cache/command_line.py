@@ -1,0 +1,92 @@
+"""A Redis command line on the store or the cache.
+
+    python -m symbolon_server.cache.command_line store|cache [COMMAND ...]
+
+Runs `redis-cli` or `valkey-cli` when there is one, else a small one of its own.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from symbolon_server.cache.command_prompt import run_command, run_prompt
+from symbolon_server.cache.running_servers import default_run_folder, find_listed_servers
+from symbolon_server.cache.servers import Timeouts, connect
+
+EMBEDDED = "embedded"
+"""The value of a URL's setting that means a server of our own."""
+
+_PATIENT = Timeouts(connect_seconds=2.0, answer_seconds=60.0)
+"""A person may ask for what takes long, such as `keys *`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m symbolon_server.cache.command_line", description=__doc__
+    )
+    parser.add_argument("role", choices=["store", "cache"])
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="a command, such as: dbsize")
+    asked = parser.parse_args(arguments)
+    url = find_url(asked.role, default_run_folder())
+    if url is None:
+        sys.stderr.write(
+            f"No {asked.role} is running here: start the server (`make run`), or give the URL "
+            f"of one in SYMBOLON_{asked.role.upper()}_URL.\n"
+        )
+        return 1
+    program = find_program()
+    if program is not None:
+        _become(program, url, asked.command)
+    with connect(url, _PATIENT) as client:
+        if asked.command:
+            return run_command(client, asked.command, sys.stdout)
+        return run_prompt(client, asked.role, sys.stdin, sys.stdout)
+
+
+def find_url(role: str, run_folder: Path) -> str | None:
+    """Return the URL of the store or the cache: from its setting, else of the one running here."""
+    url = os.environ.get(f"SYMBOLON_{role.upper()}_URL", EMBEDDED)
+    if url != EMBEDDED:
+        return url
+    return next(iter(find_listed_servers(run_folder, role)), None)
+
+
+def find_program() -> str | None:
+    """Return the path of a command line program of Redis or Valkey."""
+    return shutil.which("redis-cli") or shutil.which("valkey-cli")
+
+
+def _become(program: str, url: str, command: Sequence[str]) -> None:
+    """Replace this process by the program.
+
+    The password goes by the environment, because everybody can read the arguments of a process.
+    """
+    parts = urlsplit(url)
+    environment = dict(os.environ)
+    if parts.password:
+        environment["REDISCLI_AUTH"] = unquote(parts.password)
+    arguments = [program, *_connection_arguments(parts), *command]
+    os.execve(program, arguments, environment)  # noqa: S606 - the operator's own program
+
+
+def _connection_arguments(parts: SplitResult) -> Iterator[str]:
+    if parts.username:
+        yield from ("--user", unquote(parts.username))
+    if parts.scheme == "unix":
+        yield from ("-s", unquote(parts.path))
+        database = parse_qs(parts.query).get("db", ["0"])[0]
+    else:
+        if parts.scheme == "rediss":
+            yield "--tls"
+        yield from ("-h", parts.hostname or "localhost", "-p", str(parts.port or 6379))
+        database = parts.path.strip("/") or "0"
+    yield from ("-n", database)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
