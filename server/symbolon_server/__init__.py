@@ -1,0 +1,1 @@
+"""The Symbolon server: gRPC symbolication through a page cache in Redis."""

@@ -1,0 +1,1 @@
+"""Symbol files and pages: pure code, no I/O."""

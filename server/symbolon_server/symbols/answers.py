@@ -1,0 +1,33 @@
+"""What is known of one module offset."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InlineAnswer:
+    """A call that the compiler dissolved; file and line are where it stands in its own code."""
+
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The function at an offset, and how the code there came into it."""
+
+    function: str
+    function_start: int
+    """Module offset at which the function or public symbol starts."""
+
+    file: str
+    """Empty where unknown."""
+
+    line: int
+    """0 where unknown. With inline frames: where the outermost of them is called."""
+
+    inlines: tuple[InlineAnswer, ...]
+    """Innermost first."""
+
+    is_multiple: bool
+    """Several functions were folded into this code."""

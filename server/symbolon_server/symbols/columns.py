@@ -1,0 +1,99 @@
+"""Line and INLINE records as columns, each row with the function it belongs to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Offsets = NDArray[np.uint64]
+Indexes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LineColumns:
+    """Line records in file order; all columns have shape (records,)."""
+
+    owner: Indexes
+    """Number of the FUNC record that each belongs to, ascending."""
+
+    start: Offsets
+    size: Offsets
+    line: NDArray[np.uint32]
+    file: NDArray[np.int32]
+    """FILE number, or the negative alias of a number beyond 31 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class InlineColumns:
+    """INLINE records in file order; all columns have shape (records,)."""
+
+    owner: Indexes
+    """Number of the FUNC record that each belongs to, ascending."""
+
+    level: Indexes
+    call_line: NDArray[np.uint32]
+    call_file: NDArray[np.int32]
+    """FILE number or alias, or `records.NO_FILE`."""
+
+    origin: NDArray[np.int32]
+    """INLINE_ORIGIN number or alias."""
+
+    number: Indexes
+    """The record's own number, ascending: what `RangeColumns.record` refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeColumns:
+    """The ranges of INLINE records, in file order; all columns have shape (ranges,)."""
+
+    owner: Indexes
+    record: Indexes
+    start: Offsets
+    size: Offsets
+
+
+_Columns = TypeVar("_Columns", LineColumns, InlineColumns, RangeColumns)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionParts:
+    """Everything that belongs to functions in a stretch of a symbol file."""
+
+    lines: LineColumns
+    inlines: InlineColumns
+    ranges: RangeColumns
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Return `parts`, which follow each other in the file, as one."""
+        return cls(
+            join([part.lines for part in parts]),
+            join([part.inlines for part in parts]),
+            join([part.ranges for part in parts]),
+        )
+
+    def split(self, owner: int) -> tuple[Self, Self]:
+        """Return what belongs to functions before `owner`, and the rest."""
+        lines = _split(self.lines, owner)
+        inlines = _split(self.inlines, owner)
+        ranges = _split(self.ranges, owner)
+        make = type(self)
+        return make(lines[0], inlines[0], ranges[0]), make(lines[1], inlines[1], ranges[1])
+
+
+def select(columns: _Columns, rows: slice | Indexes | NDArray[np.bool_]) -> _Columns:
+    """Return `columns` with only the given rows."""
+    return type(columns)(*(getattr(columns, field.name)[rows] for field in fields(columns)))
+
+
+def join(parts: Sequence[_Columns]) -> _Columns:
+    """Return `parts`, which follow each other in the file, as one."""
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+def _split(columns: _Columns, owner: int) -> tuple[_Columns, _Columns]:
+    place = int(np.searchsorted(columns.owner, owner))
+    return select(columns, slice(0, place)), select(columns, slice(place, None))

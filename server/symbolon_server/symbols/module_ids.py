@@ -1,0 +1,75 @@
+"""The identity of a module's debug information."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+
+MAX_DEBUG_FILE_BYTES = 255
+"""The longest file name that common file systems take, in UTF-8 bytes."""
+
+_DEBUG_ID = re.compile(r"[0-9A-Fa-f]{33,40}", re.ASCII)
+_PATH_SEPARATORS = frozenset("/\\")
+_PATH_STEPS = frozenset({".", ".."})
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+class InvalidModuleIdError(ValueError):
+    """A debug file or debug id that cannot name a module; `field` tells which."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        """Name the `field` and say in one line what is wrong with it."""
+        super().__init__(f"{field} {problem}")
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ModuleId:
+    """The pair (debug file, debug id), safe to use in a path, a key or a log line.
+
+    Make one with `parse`: it is what checks and normalises the two parts.
+    """
+
+    debug_file: str
+    """Last path part of the file with the debug information, as written by the caller."""
+
+    debug_id: str
+    """32 hex digits and the age in hex without padding, upper case."""
+
+    @classmethod
+    def parse(cls, debug_file: str, debug_id: str) -> Self:
+        """Return the module id; raise `InvalidModuleIdError` where a part cannot be one."""
+        _check_debug_file(debug_file)
+        if not _DEBUG_ID.fullmatch(debug_id):
+            raise InvalidModuleIdError("debug_id", "must be 33 to 40 hex digits")
+        return cls(debug_file, debug_id.upper())
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the module id that prints as `text`; raise `InvalidModuleIdError`."""
+        debug_file, slash, debug_id = text.partition("/")
+        if not slash:
+            raise InvalidModuleIdError("module id", "must be <debug file>/<debug id>")
+        return cls.parse(debug_file, debug_id)
+
+    def __str__(self) -> str:
+        """Return the form for people, keys and paths: `xul.pdb/44E4…C2`."""
+        return f"{self.debug_file}/{self.debug_id}"
+
+    @property
+    def symbol_file_name(self) -> str:
+        """The name symbol servers give its symbol file: `xul.sym`, `libxul.so.sym`."""
+        if self.debug_file.lower().endswith(".pdb"):
+            return self.debug_file[: -len(".pdb")] + ".sym"
+        return self.debug_file + ".sym"
+
+
+def _check_debug_file(debug_file: str) -> None:
+    if not debug_file:
+        raise InvalidModuleIdError("debug_file", "must not be empty")
+    if not _PATH_SEPARATORS.isdisjoint(debug_file) or debug_file in _PATH_STEPS:
+        raise InvalidModuleIdError("debug_file", "must be a file name without a path")
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in debug_file):
+        raise InvalidModuleIdError("debug_file", "must not contain control characters")
+    if len(debug_file.encode()) > MAX_DEBUG_FILE_BYTES:
+        raise InvalidModuleIdError("debug_file", f"must be at most {MAX_DEBUG_FILE_BYTES} bytes")

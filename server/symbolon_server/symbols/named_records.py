@@ -1,0 +1,117 @@
+"""The records that carry a name, or a fact of the whole module, read one at a time."""
+
+from array import array
+from collections import Counter
+from typing import Final
+
+from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.records import (
+    RecordKind,
+    parse_file,
+    parse_function,
+    parse_inline_origin,
+    parse_public,
+)
+from symbolon_server.symbols.strings import StringPool
+
+NO_FUNCTION: Final = -1
+"""Stands for the open function where none is."""
+
+_LAST_PLAIN_NUMBER = 2**31 - 1
+
+
+class Aliases:
+    """Small stand-ins for FILE and INLINE_ORIGIN numbers that do not fit 31 bits.
+
+    Such numbers are allowed and unheard of; with an alias they fit the columns of the others.
+    """
+
+    def __init__(self) -> None:
+        """Start without any alias."""
+        self._aliases: dict[int, int] = {}
+
+    def fit(self, number: int) -> int:
+        """Return `number`, or its negative alias below -1 where it is beyond 31 bits."""
+        if number <= _LAST_PLAIN_NUMBER:
+            return number
+        return self._aliases.setdefault(number, -2 - len(self._aliases))
+
+
+class NamedRecords:
+    """What the MODULE, INFO, FILE, INLINE_ORIGIN, FUNC and PUBLIC records of a file say."""
+
+    def __init__(self, module_id: ModuleId) -> None:
+        """Expect the MODULE record of `module_id`."""
+        self._module_id = module_id
+        self.aliases = Aliases()
+        self.strings = StringPool()
+        self.skipped: Counter[RecordKind] = Counter()
+        self.os = ""
+        self.architecture = ""
+        self.code_id = ""
+        self.code_file = ""
+        self.has_module_record = False
+        self.files: dict[int, int] = {}
+        self.origins: dict[int, int] = {}
+        self.function_starts = array("Q")
+        self.function_sizes = array("Q")
+        self.function_names = array("q")
+        self.function_multiples = bytearray()
+        self.public_names: dict[int, tuple[int, bool]] = {}
+
+    def read_module(self, record: bytes) -> None:
+        """Read a MODULE record; raise `MalformedSymbolFileError` where it is another module's."""
+        fields = record.decode(errors="replace").split(maxsplit=4)
+        if self.has_module_record:
+            return
+        if len(fields) < 4:
+            raise MalformedSymbolFileError("its MODULE record has no debug id")
+        if fields[3].upper() != self._module_id.debug_id:
+            raise MalformedSymbolFileError("its MODULE record has another debug id")
+        self.has_module_record = True
+        self.os, self.architecture = fields[1], fields[2]
+
+    def read_info(self, record: bytes) -> None:
+        """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` matters."""
+        fields = record.decode(errors="replace").split(maxsplit=3)
+        if len(fields) >= 3 and fields[1] == "CODE_ID" and not self.code_id:
+            self.code_id = fields[2]
+            self.code_file = fields[3].strip() if len(fields) > 3 else ""
+
+    def read_file(self, record: bytes) -> None:
+        """Read a FILE record; the first of a number wins."""
+        file = parse_file(record)
+        if file is None:
+            self.skipped[RecordKind.FILE] += 1
+        else:
+            self.files.setdefault(self.aliases.fit(file.number), self.strings.put(file.name))
+
+    def read_inline_origin(self, record: bytes) -> None:
+        """Read an INLINE_ORIGIN record; the first of a number wins."""
+        origin = parse_inline_origin(record)
+        if origin is None:
+            self.skipped[RecordKind.INLINE_ORIGIN] += 1
+        else:
+            self.origins.setdefault(self.aliases.fit(origin.number), self.strings.put(origin.name))
+
+    def read_function(self, record: bytes) -> int:
+        """Read a FUNC record and return its number, or `NO_FUNCTION` where it is bad."""
+        function = parse_function(record)
+        if function is None:
+            self.skipped[RecordKind.FUNC] += 1
+            return NO_FUNCTION
+        self.function_starts.append(function.start)
+        self.function_sizes.append(function.size)
+        self.function_names.append(self.strings.put(function.name))
+        self.function_multiples.append(function.is_multiple)
+        return len(self.function_starts) - 1
+
+    def read_public(self, record: bytes) -> None:
+        """Read a PUBLIC record; of two at one address the first wins and the other is bad."""
+        public = parse_public(record)
+        if public is None or public.start in self.public_names:
+            self.skipped[RecordKind.PUBLIC] += 1
+        # ntdll.pdb and others have symbols without an address, such as _CIlog, at 0.
+        elif public.start:
+            self.public_names[public.start] = self.strings.put(public.name), public.is_multiple

@@ -1,0 +1,88 @@
+"""What a module becomes when it is stored: one page directory and numbered pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+class PageKey(NamedTuple):
+    """The identity of one page; pages of two generations never share a key."""
+
+    module_id: ModuleId
+    generation: str
+    number: int
+    """Place in the page directory, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """What a symbol file says about its module, beyond its symbols."""
+
+    os: str
+    architecture: str
+    module_name: str
+    """The code file where the symbol file tells it, else the debug file."""
+
+    code_id: str
+    """Empty where the symbol file does not tell it."""
+
+    functions: int
+    public_symbols: int
+    ranges: int
+    skipped_records: Mapping[str, int]
+    """Bad records by kind; only kinds that occurred."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestFacts:
+    """How a module came to be stored."""
+
+    supplier: str
+    """Name of the supplier that had the symbol file, without credentials."""
+
+    finished_at: float
+    """Seconds since the Unix epoch; shown to people, never compared."""
+
+    seconds: float
+    """From the first byte fetched to the last page written."""
+
+    fetched_bytes: int
+    """Bytes as the supplier sent them, before unpacking."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageDirectory:
+    """A module's facts and the first module offset of each of its pages."""
+
+    generation: str
+    facts: ModuleFacts
+    ingest: IngestFacts
+    stored_bytes: int
+    """Sum of the encoded pages' lengths."""
+
+    first_offsets: NDArray[np.uint64]
+    """Shape (pages,): first module offset of each page, strictly ascending."""
+
+    @property
+    def page_count(self) -> int:
+        """Number of pages of the module."""
+        return len(self.first_offsets)
+
+    def find_page(self, module_offset: int) -> int | None:
+        """Return the number of the page that covers `module_offset`, if any does."""
+        place = np.searchsorted(self.first_offsets, np.uint64(module_offset), side="right")
+        return int(place) - 1 if place else None
+
+
+@dataclass(frozen=True, slots=True)
+class PagedModule:
+    """A module ready to be stored."""
+
+    directory: PageDirectory
+    pages: tuple[bytes, ...]
+    """Encoded pages, by number."""

@@ -1,0 +1,179 @@
+"""The reader of Breakpad symbol files: chunks of bytes in, a symbol table out.
+
+The text is never held whole. Each block of about a megabyte is cut into tokens; line and INLINE
+records, nineteen records in twenty, are read in columns, the others one by one. Functions are
+resolved, and their records dropped, as soon as enough of them are complete.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from symbolon_server.symbols.bulk_records import BulkRecords
+from symbolon_server.symbols.columns import FunctionParts, Indexes
+from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.inline_levels import drop_too_deep
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.named_records import NO_FUNCTION, NamedRecords
+from symbolon_server.symbols.record_kinds import CODES, find_kinds
+from symbolon_server.symbols.records import RecordKind
+from symbolon_server.symbols.resolution import (
+    Chains,
+    FunctionSpans,
+    ResolvedRanges,
+    resolve_functions,
+)
+from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.symbols.table_builder import build_table
+from symbolon_server.symbols.tokens import TextBlock, cut
+
+BLOCK_BYTES: Final = 1 << 20
+"""Text that is cut at once: its columns fit a processor's cache."""
+
+MAX_RECORD_BYTES: Final = 1 << 24
+"""The longest record; names of 82 KB are seen in practice. A longer one is a bad record."""
+
+RESOLVE_RECORDS: Final = 200_000
+"""Records that are gathered before the functions complete by then are resolved."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class SymbolFileReader:
+    """Reads the symbol file of one module; used by one thread, for one file."""
+
+    def __init__(self, module_id: ModuleId, block_bytes: int = BLOCK_BYTES) -> None:
+        """Expect the symbol file of `module_id`."""
+        self._module_id = module_id
+        self._block_bytes = block_bytes
+        self._named = NamedRecords(module_id)
+        self._bulk = BulkRecords(self._named.aliases, self._named.skipped)
+        self._text = bytearray()
+        self._is_at_start = True
+        self._is_skipping = False
+        self._open_function = NO_FUNCTION
+        self._parts: list[FunctionParts] = []
+        self._resolved: list[tuple[ResolvedRanges, Chains]] = []
+        self._resolved_functions = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Read the next bytes of the file.
+
+        Raises `MalformedSymbolFileError` as soon as it is clear that the file is another module's
+        or none at all.
+        """
+        self._text += chunk
+        if self._is_at_start and len(self._text) >= len(_BYTE_ORDER_MARK):
+            self._drop_byte_order_mark()
+        if len(self._text) >= self._block_bytes:
+            self._read_whole_lines()
+
+    def finish(self) -> SymbolTable:
+        """Return the table of the file, which has been fed whole.
+
+        Raises `MalformedSymbolFileError` where it has no MODULE record.
+        """
+        self._drop_byte_order_mark()
+        self._text += b"\n"
+        self._read_whole_lines()
+        if not self._named.has_module_record:
+            raise MalformedSymbolFileError("it has no MODULE record")
+        self._resolve(len(self._named.function_starts))
+        return build_table(self._named, self._module_id.debug_file, self._resolved)
+
+    def _drop_byte_order_mark(self) -> None:
+        if self._is_at_start and self._text.startswith(_BYTE_ORDER_MARK):
+            del self._text[: len(_BYTE_ORDER_MARK)]
+        self._is_at_start = False
+
+    def _read_whole_lines(self) -> None:
+        """Read the lines that are complete, a block at a time, and keep what is left of the last.
+
+        Both carriage returns and newlines end a line. A NUL in a name is an underscore, as the
+        reference has it.
+        """
+        end = max(self._text.rfind(b"\n"), self._text.rfind(b"\r")) + 1
+        text = bytes(memoryview(self._text)[:end])
+        del self._text[:end]
+        if b"\r" in text:
+            text = text.replace(b"\r", b"\n")
+        if b"\0" in text:
+            text = text.replace(b"\0", b"_")
+        first = self._find_end_of_skipped(text)
+        while first < len(text):
+            end_of_block = text.rfind(b"\n", first, first + self._block_bytes) + 1
+            end_of_block = end_of_block or text.index(b"\n", first) + 1
+            self._read_block(cut(text[first:end_of_block]))
+            first = end_of_block
+        self._skip_long_record()
+
+    def _find_end_of_skipped(self, text: bytes) -> int:
+        """Return where the first line starts that is not the rest of a record being skipped."""
+        if not self._is_skipping or not text:
+            return 0
+        self._is_skipping = False
+        return text.index(b"\n") + 1
+
+    def _skip_long_record(self) -> None:
+        """Drop the unfinished record where it is too long already, and count it once."""
+        if len(self._text) > MAX_RECORD_BYTES or self._is_skipping:
+            self._named.skipped[RecordKind.UNKNOWN] += not self._is_skipping
+            self._is_skipping = True
+            self._text.clear()
+
+    def _read_block(self, block: TextBlock) -> None:
+        is_record = block.line_ends > block.line_starts
+        kinds = find_kinds(block)
+        owners = self._read_named_records(block, kinds)
+        if not self._named.has_module_record and len(block.text) >= self._block_bytes:
+            raise MalformedSymbolFileError("it does not begin with a MODULE record")
+        lines = np.flatnonzero(is_record & (kinds == CODES[RecordKind.LINE]))
+        inlines = np.flatnonzero(kinds == CODES[RecordKind.INLINE])
+        self._parts.append(self._bulk.read(block, owners, lines, inlines))
+        if sum(len(part.lines.owner) + len(part.ranges.owner) for part in self._parts) > (
+            RESOLVE_RECORDS
+        ):
+            self._resolve(len(self._named.function_starts) - 1)
+
+    def _read_named_records(self, block: TextBlock, kinds: "np.typing.NDArray[np.int8]") -> Indexes:
+        """Read the records with names, and return the function open at each line of the block."""
+        named = self._named
+        readers = {
+            CODES[RecordKind.MODULE]: named.read_module,
+            CODES[RecordKind.INFO]: named.read_info,
+            CODES[RecordKind.FILE]: named.read_file,
+            CODES[RecordKind.INLINE_ORIGIN]: named.read_inline_origin,
+        }
+        function, public = CODES[RecordKind.FUNC], CODES[RecordKind.PUBLIC]
+        changes, functions = [0], [self._open_function]
+        places = np.flatnonzero(np.isin(kinds, [*readers, function, public]))
+        for line, kind in zip(places.tolist(), kinds[places].tolist(), strict=True):
+            text = block.line_text(line)
+            if kind == function:
+                changes.append(line)
+                functions.append(named.read_function(text))
+            elif kind == public:
+                changes.append(line)
+                functions.append(NO_FUNCTION)
+                named.read_public(text)
+            else:
+                readers[kind](text)
+        self._open_function = functions[-1]
+        return np.repeat(functions, np.diff([*changes, len(kinds)]))
+
+    def _resolve(self, end: int) -> None:
+        """Resolve the functions before number `end` that are not resolved yet."""
+        first = self._resolved_functions
+        if end <= first:
+            return
+        parts, rest = FunctionParts.join(self._parts).split(end)
+        parts, too_deep = drop_too_deep(parts)
+        self._named.skipped[RecordKind.INLINE] += too_deep
+        functions = FunctionSpans(
+            first,
+            np.array(self._named.function_starts[first:end], np.uint64),
+            np.array(self._named.function_sizes[first:end], np.uint64),
+        )
+        self._resolved += resolve_functions(functions, parts)
+        self._resolved_functions = end
+        self._parts = [rest]

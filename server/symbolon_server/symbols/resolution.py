@@ -1,0 +1,277 @@
+"""Functions with their lines and inline ranges resolved into ranges with one answer each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolon_server.symbols.columns import (
+    FunctionParts,
+    Indexes,
+    InlineColumns,
+    LineColumns,
+    Offsets,
+    RangeColumns,
+    select,
+)
+from symbolon_server.symbols.nesting import NO_PARENT, Nesting, nest
+from symbolon_server.symbols.overlaps import keep_first
+from symbolon_server.symbols.records import MAX_OFFSET, NO_FILE
+
+Flags = NDArray[np.bool_]
+
+NO_INLINE: Final = -1
+"""The chain of a range that is in no inline frame, and what is around an outermost one."""
+
+NO_LINE: Final = 0
+"""The line of code that has none; line records also say it."""
+
+_KEY_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpans:
+    """The functions of one stretch of a symbol file, by number; columns have shape (functions,)."""
+
+    first: int
+    """Number of the first of them."""
+
+    starts: Offsets
+    sizes: Offsets
+
+    @property
+    def lasts(self) -> Offsets:
+        """The last offset of each; of no meaning where the function is not real."""
+        return np.minimum(self.starts + self.sizes - np.uint64(1), np.uint64(MAX_OFFSET))
+
+    @property
+    def are_real(self) -> Flags:
+        """Where a function covers anything and does not reach beyond 64 bits."""
+        space = np.uint64(2**64 - 1) - self.starts
+        return (self.sizes != 0) & (self.sizes - np.uint64(1) <= space)
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Chains of inline frames, each a step from the one around it; columns have shape (chains,)."""
+
+    around: NDArray[np.int32]
+    """The chain around each, or `NO_INLINE` in the function itself."""
+
+    origin: NDArray[np.int32]
+    call_line: NDArray[np.uint32]
+    call_file: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRanges:
+    """Ranges of functions, ascending within each function; columns have shape (ranges,)."""
+
+    owner: Indexes
+    start: Offsets
+    chain: NDArray[np.int32]
+    """The chain of inline frames, or `NO_INLINE`."""
+
+    file: NDArray[np.int32]
+    """FILE number or alias, or `records.NO_FILE`."""
+
+    line: NDArray[np.uint32]
+
+
+def resolve_functions(
+    functions: FunctionSpans, parts: FunctionParts
+) -> list[tuple[ResolvedRanges, Chains]]:
+    """Return the ranges of `functions` and the chains they refer to, by stretches of functions.
+
+    `parts` are the records of these functions alone. Overlaps between functions are not looked
+    at. The chains of each stretch are numbered from 0.
+    """
+    parts = FunctionParts(
+        select(parts.lines, _find_relevant(functions, parts.lines)),
+        parts.inlines,
+        select(parts.ranges, _find_relevant(functions, parts.ranges)),
+    )
+    space = _KeySpace.of(functions, parts)
+    if space is not None:
+        return [_resolve(functions, parts, space)]
+    middle = len(functions.starts) // 2
+    before, after = parts.split(functions.first + middle)
+    low = FunctionSpans(functions.first, functions.starts[:middle], functions.sizes[:middle])
+    high = FunctionSpans(low.first + middle, functions.starts[middle:], functions.sizes[middle:])
+    return resolve_functions(low, before) + resolve_functions(high, after)
+
+
+def _find_relevant(functions: FunctionSpans, columns: LineColumns | RangeColumns) -> Flags:
+    """Return which spans can have a say in what their function answers.
+
+    One that lies outside its function has none, unless it meets another that reaches out of the
+    function: of those two the first one in the file wins.
+    """
+    owner = columns.owner - functions.first
+    starts, lasts = functions.starts[owner], functions.lasts[owner]
+    last = _lasts(columns)
+    touches = (columns.start <= lasts) & (last >= starts)
+    reaches_out = touches & ((columns.start < starts) | (last > lasts))
+    if reaches_out.any():
+        is_met = np.zeros(len(functions.starts), np.bool_)
+        is_met[owner[reaches_out]] = True
+        touches |= is_met[owner]
+    return touches & functions.are_real[owner]
+
+
+def _lasts(columns: LineColumns | RangeColumns) -> Offsets:
+    lasts: Offsets = np.minimum(
+        columns.start + (columns.size - np.uint64(1)), np.uint64(MAX_OFFSET)
+    )
+    return lasts
+
+
+@dataclass(frozen=True, slots=True)
+class _KeySpace:
+    """One axis with a stretch for each function, so that one sort serves all of them."""
+
+    functions: FunctionSpans
+    bases: Offsets
+    """Where each function's stretch begins: the lowest offset that has a say in it."""
+
+    bits: np.uint64
+    """Low bits of a key: the offset from the base. The bits above are the function."""
+
+    @classmethod
+    def of(cls, functions: FunctionSpans, parts: FunctionParts) -> "_KeySpace | None":
+        """Return the space for these functions, or None where they need more than 64 bits."""
+        bases, tops = functions.starts.copy(), functions.lasts
+        for columns in (parts.lines, parts.ranges):
+            owner = columns.owner - functions.first
+            np.minimum.at(bases, owner, columns.start)
+            np.maximum.at(tops, owner, _lasts(columns))
+        real = functions.are_real
+        widest = int((tops - bases)[real].max()) if real.any() else 0
+        bits = (widest + 1).bit_length()
+        owner_bits = (len(bases) - 1).bit_length()
+        if bits + owner_bits > _KEY_BITS:
+            return None
+        return cls(functions, bases, np.uint64(min(bits, _KEY_BITS - 1)))
+
+    def keys(self, owners: Indexes, offsets: Offsets) -> Offsets:
+        """Return the place on the axis of each offset of its owner."""
+        numbers = owners - self.functions.first
+        keys: Offsets = (numbers.astype(np.uint64) << self.bits) + (offsets - self.bases[numbers])
+        return keys
+
+    def owners(self, keys: Offsets) -> Indexes:
+        """Return the number of the function in whose stretch each key lies."""
+        if len(self.bases) == 1:
+            return np.full(len(keys), self.functions.first)
+        return (keys >> self.bits).astype(np.int64) + self.functions.first
+
+    def offsets(self, keys: Offsets, owners: Indexes) -> Offsets:
+        """Return the module offset of each key; the inverse of `keys`."""
+        numbers = owners - self.functions.first
+        offsets: Offsets = keys - (numbers.astype(np.uint64) << self.bits) + self.bases[numbers]
+        return offsets
+
+
+def _resolve(
+    functions: FunctionSpans, parts: FunctionParts, space: _KeySpace
+) -> tuple[ResolvedRanges, Chains]:
+    lines, line_starts, line_lasts = _keep_lines(space, parts.lines)
+    range_starts = space.keys(parts.ranges.owner, parts.ranges.start)
+    range_lasts = space.keys(parts.ranges.owner, _lasts(parts.ranges))
+    nesting = nest(range_starts, range_lasts)
+    chain_of, chains = _make_chains(nesting, parts.ranges.record, parts.inlines)
+    cuts = _find_cuts(
+        functions,
+        space,
+        np.concatenate([line_starts, range_starts]),
+        np.concatenate([line_lasts, range_lasts]),
+    )
+    owners = space.owners(cuts)
+    innermost = nesting.find_innermost(cuts)
+    rows = np.searchsorted(line_starts, cuts, side="right") - 1
+    has_line = rows >= 0
+    has_line[has_line] = line_lasts[rows[has_line]] >= cuts[has_line]
+    file = np.full(len(cuts), NO_FILE, np.int32)
+    file[has_line] = lines.file[rows[has_line]]
+    line = np.full(len(cuts), NO_LINE, np.uint32)
+    line[has_line] = lines.line[rows[has_line]]
+    chain = np.full(len(cuts), NO_INLINE, np.int32)
+    is_inline = innermost != NO_PARENT
+    chain[is_inline] = chain_of[innermost[is_inline]]
+    ranges = ResolvedRanges(owners, space.offsets(cuts, owners), chain, file, line)
+    return _merge_equal(ranges), chains
+
+
+def _keep_lines(space: _KeySpace, lines: LineColumns) -> tuple[LineColumns, Offsets, Offsets]:
+    """Return the lines that stay, sorted by key, with their first and last keys."""
+    starts, lasts = space.keys(lines.owner, lines.start), space.keys(lines.owner, _lasts(lines))
+    kept = np.flatnonzero(keep_first(starts, lasts))
+    kept = kept[np.argsort(starts[kept], kind="stable")]
+    return select(lines, kept), starts[kept], lasts[kept]
+
+
+def _find_cuts(
+    functions: FunctionSpans, space: _KeySpace, starts: Offsets, lasts: Offsets
+) -> Offsets:
+    """Return the keys, ascending, at which the answer of a real function can change."""
+    numbers = np.flatnonzero(functions.are_real) + functions.first
+    firsts = np.zeros(len(functions.starts), np.uint64)
+    ends = np.zeros(len(functions.starts), np.uint64)
+    real = numbers - functions.first
+    firsts[real] = space.keys(numbers, functions.starts[real])
+    ends[real] = space.keys(numbers, functions.lasts[real])
+    owners = space.owners(starts) - functions.first
+    after = lasts + np.uint64(1)
+    inner_starts = starts[(starts > firsts[owners]) & (starts <= ends[owners])]
+    inner_ends = after[(after > firsts[owners]) & (after <= ends[owners])]
+    cuts: Offsets = np.unique(np.concatenate([firsts[real], inner_starts, inner_ends]))
+    return cuts
+
+
+def _make_chains(
+    nesting: Nesting, records: Indexes, inlines: InlineColumns
+) -> tuple[NDArray[np.int32], Chains]:
+    """Return the chain of each nested range, and the chains, those further out first.
+
+    Ranges of one INLINE record within the same chain have the same chain: they answer alike.
+    """
+    rows = np.searchsorted(inlines.number, records[nesting.order])
+    chain_of = np.full(len(rows) + 1, NO_INLINE, np.int32)
+    by_depth = np.argsort(nesting.depths, kind="stable")
+    depth_ends = np.cumsum(np.bincount(nesting.depths)) if len(rows) else np.empty(0, np.int64)
+    arounds, chain_rows = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
+    count = 0
+    for members in np.split(by_depth, depth_ends[:-1]) if len(rows) else []:
+        around = chain_of[nesting.parents[members]].astype(np.int64)
+        keys, chain_numbers = np.unique(
+            (around + 1) * len(inlines.number) + rows[members], return_inverse=True
+        )
+        chain_of[members] = count + chain_numbers
+        count += len(keys)
+        arounds.append((keys // len(inlines.number) - 1).astype(np.int32))
+        chain_rows.append(keys % len(inlines.number))
+    of_chain = np.concatenate(chain_rows)
+    return chain_of[:-1], Chains(
+        np.concatenate(arounds),
+        inlines.origin[of_chain],
+        inlines.call_line[of_chain],
+        inlines.call_file[of_chain],
+    )
+
+
+def _merge_equal(ranges: ResolvedRanges) -> ResolvedRanges:
+    """Return `ranges` without those that answer as the one before them in their function."""
+    if not len(ranges.start):
+        return ranges
+    differs = np.ones(len(ranges.start), np.bool_)
+    differs[1:] = False
+    for column in (ranges.owner, ranges.chain, ranges.file, ranges.line):
+        differs[1:] |= column[1:] != column[:-1]
+    return ResolvedRanges(
+        ranges.owner[differs],
+        ranges.start[differs],
+        ranges.chain[differs],
+        ranges.file[differs],
+        ranges.line[differs],
+    )

@@ -1,0 +1,207 @@
+"""Puts the resolved functions and the public symbols of a module into one table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolon_server.symbols.columns import Indexes, Offsets
+from symbolon_server.symbols.named_records import NamedRecords
+from symbolon_server.symbols.overlaps import keep_first
+from symbolon_server.symbols.pages import ModuleFacts
+from symbolon_server.symbols.records import NO_FILE
+from symbolon_server.symbols.resolution import (
+    NO_INLINE,
+    NO_LINE,
+    Chains,
+    FunctionSpans,
+    ResolvedRanges,
+)
+from symbolon_server.symbols.strings import NO_TEXT
+from symbolon_server.symbols.symbol_table import (
+    NO_SYMBOL,
+    UNNAMED_ORIGIN,
+    Ranges,
+    Symbols,
+    SymbolTable,
+)
+
+
+def build_table(
+    named: NamedRecords, debug_file: str, resolved: Sequence[tuple[ResolvedRanges, Chains]]
+) -> SymbolTable:
+    """Return the table of a module from its named records and its functions, in file order."""
+    resolved_ranges, chains = _join(resolved)
+    functions = FunctionSpans(
+        0, np.array(named.function_starts, np.uint64), np.array(named.function_sizes, np.uint64)
+    )
+    kept = _keep_functions(functions)
+    starts, lasts = functions.starts[kept], functions.lasts[kept]
+    publics = np.array(sorted(named.public_names), np.uint64)
+    ranges = _sort(
+        _ranges_of_functions(resolved_ranges, kept),
+        _ranges_between_functions(starts, lasts, publics),
+    )
+    texts = _TextNumbers(named)
+    return SymbolTable(
+        ModuleFacts(
+            os=named.os,
+            architecture=named.architecture,
+            module_name=named.code_file or debug_file,
+            code_id=named.code_id,
+            functions=len(kept),
+            public_symbols=len(publics),
+            ranges=len(ranges.start),
+            skipped_records={str(kind): n for kind, n in sorted(named.skipped.items()) if n},
+        ),
+        texts.in_ranges(ranges),
+        _make_symbols(named, starts, kept, publics),
+        texts.in_chains(chains),
+        named.strings.texts,
+    )
+
+
+def _join(resolved: Sequence[tuple[ResolvedRanges, Chains]]) -> tuple[ResolvedRanges, Chains]:
+    """Return all stretches as one, their chains numbered through."""
+    chain_counts = [len(chains.around) for _, chains in resolved]
+    offsets = np.cumsum([0, *chain_counts])[:-1].tolist()
+
+    def shift(chains: NDArray[np.int32], offset: int) -> NDArray[np.int32]:
+        return np.where(chains == NO_INLINE, NO_INLINE, chains + np.int32(offset)).astype(np.int32)
+
+    ranges = [part for part, _ in resolved]
+    chains = [part for _, part in resolved]
+    return ResolvedRanges(
+        _concatenate([part.owner for part in ranges], np.int32),
+        _concatenate([part.start for part in ranges], np.uint64),
+        _concatenate(
+            [shift(part.chain, offset) for part, offset in zip(ranges, offsets, strict=True)],
+            np.int32,
+        ),
+        _concatenate([part.file for part in ranges], np.int32),
+        _concatenate([part.line for part in ranges], np.uint32),
+    ), Chains(
+        _concatenate(
+            [shift(part.around, offset) for part, offset in zip(chains, offsets, strict=True)],
+            np.int32,
+        ),
+        _concatenate([part.origin for part in chains], np.int32),
+        _concatenate([part.call_line for part in chains], np.uint32),
+        _concatenate([part.call_file for part in chains], np.int32),
+    )
+
+
+def _concatenate(parts: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> NDArray:
+    return np.concatenate([np.empty(0, dtype), *parts]) if parts else np.empty(0, dtype)
+
+
+def _keep_functions(functions: FunctionSpans) -> Indexes:
+    """Return the numbers of the functions that stay, sorted by start."""
+    real = np.flatnonzero(functions.are_real)
+    kept = real[keep_first(functions.starts[real], functions.lasts[real])]
+    return kept[np.argsort(functions.starts[kept])]
+
+
+def _ranges_of_functions(resolved: ResolvedRanges, kept: Indexes) -> Ranges:
+    """Return the ranges of the functions kept; their symbols are numbered in the order of `kept`."""
+    firsts = np.searchsorted(resolved.owner, kept.astype(np.int32))
+    counts = np.searchsorted(resolved.owner, kept.astype(np.int32), side="right") - firsts
+    symbols = np.repeat(np.arange(len(kept), dtype=np.int32), counts)
+    rows = np.arange(len(symbols)) + np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+    return Ranges(
+        resolved.start[rows], symbols, resolved.chain[rows], resolved.file[rows], resolved.line[rows]
+    )
+
+
+def _ranges_between_functions(starts: Offsets, lasts: Offsets, publics: Offsets) -> Ranges:
+    """Return the ranges outside functions: public symbols, numbered after them, and gaps.
+
+    A public symbol answers up to the next function or public symbol, and only where no function
+    starts at it or between it and the offset.
+    """
+    candidates = np.unique(np.concatenate([lasts + np.uint64(1), publics]))
+    function = np.searchsorted(starts, candidates, side="right") - 1
+    is_outside = function < 0
+    is_outside[~is_outside] = lasts[function[~is_outside]] < candidates[~is_outside]
+    candidates, function = candidates[is_outside], function[is_outside]
+    public = np.searchsorted(publics, candidates, side="right") - 1
+    answers = (public >= 0) & (function < 0)
+    both = (public >= 0) & (function >= 0)
+    answers[both] = publics[public[both]] > starts[function[both]]
+    return Ranges(
+        candidates,
+        np.where(answers, len(starts) + public, NO_SYMBOL).astype(np.int32),
+        np.full(len(candidates), NO_INLINE, np.int32),
+        np.full(len(candidates), NO_FILE, np.int32),
+        np.full(len(candidates), NO_LINE, np.uint32),
+    )
+
+
+def _sort(inside: Ranges, outside: Ranges) -> Ranges:
+    """Return all ranges by start; those within functions come sorted, the others too."""
+    places = np.searchsorted(inside.start, outside.start)
+    return Ranges(
+        np.insert(inside.start, places, outside.start),
+        np.insert(inside.symbol, places, outside.symbol),
+        np.insert(inside.chain, places, outside.chain),
+        np.insert(inside.file, places, outside.file),
+        np.insert(inside.line, places, outside.line),
+    )
+
+
+def _make_symbols(
+    named: NamedRecords, starts: Offsets, kept: Indexes, publics: Offsets
+) -> Symbols:
+    names = np.array(named.function_names, np.int64)[kept]
+    multiples = np.frombuffer(bytes(named.function_multiples), np.bool_)[kept]
+    public_symbols = [named.public_names[public] for public in publics.tolist()]
+    return Symbols(
+        np.concatenate([starts, publics]),
+        np.concatenate([names, [name for name, _ in public_symbols]]).astype(np.int32),
+        np.concatenate([multiples, [multiple for _, multiple in public_symbols]]).astype(np.bool_),
+    )
+
+
+class _TextNumbers:
+    """Turns FILE and INLINE_ORIGIN numbers into numbers of texts."""
+
+    def __init__(self, named: NamedRecords) -> None:
+        """Take the numbers and texts of all FILE and INLINE_ORIGIN records."""
+        self._files = _Lookup(named.files)
+        self._origins = _Lookup(named.origins)
+        self._unnamed = named.strings.put(UNNAMED_ORIGIN)
+
+    def in_ranges(self, ranges: Ranges) -> Ranges:
+        """Return `ranges` with texts for files; an unknown file has the empty text."""
+        files = self._files.find(ranges.file, NO_TEXT)
+        return Ranges(ranges.start, ranges.symbol, ranges.chain, files, ranges.line)
+
+    def in_chains(self, chains: Chains) -> Chains:
+        """Return `chains` with texts for origins and files.
+
+        The reference gives a call site whose file is unknown the file of the line itself.
+        """
+        return Chains(
+            chains.around,
+            self._origins.find(chains.origin, self._unnamed),
+            chains.call_line,
+            self._files.find(chains.call_file, NO_FILE),
+        )
+
+
+class _Lookup:
+    """A frozen dictionary of small numbers that is asked for whole columns."""
+
+    def __init__(self, numbers: dict[int, int]) -> None:
+        """Keep `numbers`, sorted, with an entry that no column has, so that none is empty."""
+        pairs = sorted(numbers.items())
+        self._keys = np.array([key for key, _ in pairs] or [np.iinfo(np.int32).min], np.int32)
+        self._values = np.array([value for _, value in pairs] or [0], np.int32)
+
+    def find(self, keys: NDArray[np.int32], missing: int) -> NDArray[np.int32]:
+        """Return the value of each key, or `missing`; shape (keys,)."""
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found: NDArray[np.int32] = np.where(
+            self._keys[places] == keys, self._values[places], np.int32(missing)
+        )
+        return found
