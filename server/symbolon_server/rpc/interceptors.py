@@ -1,0 +1,155 @@
+"""What happens around every call: the limit of calls in flight, metrics, the last resort.
+
+Interceptors run on gRPC's single serving thread, one call after the other. They only choose
+a handler there; all work is done in the call's own thread, by handlers wrapped once.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Never
+
+import grpc
+
+from symbolon_server.rpc.pools import CallPool, InPool
+from symbolon_server.rpc.status import code_of, refuse_for_now
+from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_REFUSED
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Continuation = Callable[[grpc.HandlerCallDetails], Handler | None]
+
+_OUR_SERVICES = "/symbolon.v1."
+_REFUSING_THREADS = 2
+_RETRY_AFTER_SECONDS = 0.25
+"""When a full server is worth another try: a few times the length of an ordinary call."""
+
+_log = EventLog(__name__)
+
+
+class CallLimit(grpc.ServerInterceptor):
+    """Refuses calls to our services while the server holds as many as it may.
+
+    gRPC's own `maximum_concurrent_rpcs` would refuse health checks too. Refusals have
+    threads of their own, since the others are all taken when there is something to refuse.
+    """
+
+    def __init__(self, pool: CallPool, max_calls: int) -> None:
+        self._pool = pool
+        self._max_calls = max_calls
+        self._threads = ThreadPoolExecutor(_REFUSING_THREADS, thread_name_prefix="refuse")
+        # A handler of streams gets to refuse before the request's message has arrived.
+        self._refusal: Handler = grpc.stream_stream_rpc_method_handler(
+            InPool(self._refuse, self._threads)
+        )
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Return the method's own handler, or the one that refuses."""
+        handler = continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith(_OUR_SERVICES):
+            return handler
+        return handler if self._pool.calls < self._max_calls else self._refusal
+
+    def release(self) -> None:
+        """End the threads; the server has stopped."""
+        self._threads.shutdown()
+
+    def _refuse(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> Never:
+        CALLS_REFUSED.inc()
+        message = f"the server is full: it holds {self._max_calls} calls"
+        refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)
+
+
+class Outermost(grpc.ServerInterceptor):
+    """Counts and times every call to our services, and keeps the inside in when one fails."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._wrapped: dict[str, Handler] = {}
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Return the method's handler, wrapped."""
+        handler = continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(_OUR_SERVICES):
+            return handler
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            wrapped = self._wrapped[method] = self._wrap(handler, method)
+        return wrapped
+
+    def _wrap(self, handler: Handler, method: str) -> Handler:
+        watch = _Watch(method.rpartition("/")[2], self._clock)
+        codecs = handler.request_deserializer, handler.response_serializer
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                watch.stream(handler.stream_stream), *codecs
+            )
+        raise TypeError(f"{method}: no service of ours has a method of this shape")
+
+
+class _Watch:
+    """Watches over the calls of one method."""
+
+    def __init__(self, method: str, clock: Callable[[], float]) -> None:
+        self._method = method
+        self._clock = clock
+        self._seconds = CALL_SECONDS.labels(method)
+        self._answered = CALLS.labels(method, grpc.StatusCode.OK.name)
+
+    def unary(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return `behavior` with one response, watched."""
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            started = self._clock()
+            try:
+                response = behavior(request, context)
+            except Exception as error:  # noqa: BLE001 # the last resort
+                self._fail(context, error, started)
+            self._end(context, started)
+            return response
+
+        return answer
+
+    def stream(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return `behavior` with many responses, watched."""
+
+        def answer(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            started = self._clock()
+            try:
+                yield from behavior(requests, context)
+            except Exception as error:  # noqa: BLE001 # the last resort
+                self._fail(context, error, started)
+            self._end(context, started)
+
+        return answer
+
+    def _end(self, context: grpc.ServicerContext, started: float) -> None:
+        self._seconds.observe(self._clock() - started)
+        code = code_of(context)
+        if code is None or code is grpc.StatusCode.OK:
+            self._answered.inc()
+        else:
+            CALLS.labels(self._method, code.name).inc()
+
+    def _fail(self, context: grpc.ServicerContext, error: Exception, started: float) -> Never:
+        """Let a call end that was ended on purpose; make an INTERNAL of any other error."""
+        if code_of(context) is not None or isinstance(error, grpc.RpcError):
+            self._end(context, started)
+            raise error
+        request_id = secrets.token_hex(8)
+        _log.error("call_failed", exception=error, method=self._method, request_id=request_id)
+        self._seconds.observe(self._clock() - started)
+        CALLS.labels(self._method, grpc.StatusCode.INTERNAL.name).inc()
+        message = f"internal error; the server's log tells more under request id {request_id}"
+        context.abort(grpc.StatusCode.INTERNAL, message)

@@ -1,0 +1,59 @@
+"""Threads for calls: those that count as load, and those beside them."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from symbolon_server.telemetry.metrics import CALLS_IN_FLIGHT
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CallPool(ThreadPoolExecutor):
+    """The threads that answer calls; knows how many calls it holds, queued ones included.
+
+    gRPC gives every accepted call to its pool exactly once, whatever becomes of the call
+    later, so that this is the one place where counting cannot leak.
+    """
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(max_workers=threads, thread_name_prefix="call")
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        """Number of calls accepted and not ended."""
+        return self._calls
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue a call, counted from now until it ends."""
+        future = super().submit(fn, *args, **kwargs)
+        with self._lock:
+            self._calls += 1
+        CALLS_IN_FLIGHT.inc()
+        future.add_done_callback(self._leave)
+        return future
+
+    def _leave(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._calls -= 1
+        CALLS_IN_FLIGHT.dec()
+
+
+@dataclass(frozen=True)
+class InPool:
+    """A method's behaviour that runs in a pool of its own instead of the server's.
+
+    gRPC looks for the attribute `experimental_thread_pool` on each behaviour.
+    """
+
+    behavior: Callable[[Any, Any], Any]
+    experimental_thread_pool: ThreadPoolExecutor
+
+    def __call__(self, request: Any, context: Any) -> Any:
+        """Answer as the behaviour does."""
+        return self.behavior(request, context)

@@ -1,0 +1,124 @@
+"""The gRPC server: options, port, start and orderly stop."""
+
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import grpc
+
+from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.health import Health
+from symbolon_server.rpc.interceptors import CallLimit, Outermost
+from symbolon_server.rpc.pools import CallPool
+from symbolon_server.rpc.reflection import Reflection
+
+AddService = Callable[[grpc.Server], str]
+"""Registers one service with the server and returns the service's full name."""
+
+_NO_LIMIT = -1
+_KEEPALIVE_MILLISECONDS = 120_000
+_SHORTEST_PING_MILLISECONDS = 10_000
+_STREAMS_PER_CALL_IN_FLIGHT = 4
+_LEAST_STREAMS = 1_024
+"""One connection may ask for more than the server takes, to be refused with a status that
+says so; but not for any number. Beyond this gRPC resets streams, which says nothing."""
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; its text says why and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the server needs to know besides its services."""
+
+    listen: ListenAddress
+    threads: int
+    max_calls_in_flight: int
+    max_request_bytes: int
+    is_port_shared: bool = False
+    """Several processes serve this port; otherwise a second server fails loudly."""
+
+    allow_insecure_public: bool = False
+
+
+class RpcServer:
+    """A server for `services`, with health and reflection beside them."""
+
+    def __init__(self, options: ServerOptions, services: Iterable[AddService]) -> None:
+        self._options = options
+        self._pool = CallPool(options.threads)
+        self._limit = CallLimit(self._pool, options.max_calls_in_flight)
+        self._server = grpc.server(
+            self._pool, interceptors=[self._limit, Outermost()], options=_channel_options(options)
+        )
+        names = [add(self._server) for add in services]
+        self._health = Health(names)
+        self._health.add_to(self._server)
+        self._reflection = Reflection((*names, "grpc.health.v1.Health"))
+        self._reflection.add_to(self._server)
+
+    def bind(self) -> ListenAddress:
+        """Take the port and return the address with it; raise `ListenError`."""
+        check_address(self._options.listen, self._options.allow_insecure_public)
+        if not self._options.is_port_shared:
+            check_port(self._options.listen)
+        try:
+            port = self._server.add_insecure_port(str(self._options.listen))
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {self._options.listen}") from error
+        return ListenAddress(self._options.listen.host, port)
+
+    def start(self) -> None:
+        """Serve, and say so in the health service."""
+        self._server.start()
+        self._health.open()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls, let those in flight finish within the grace period, and end."""
+        self._health.close()
+        self._reflection.close()
+        self._server.stop(grace_seconds).wait()
+        self._pool.shutdown()
+        self._limit.release()
+        self._reflection.release()
+        self._health.release()
+
+
+def check_address(listen: ListenAddress, allow_insecure_public: bool) -> None:
+    """Raise `ListenError` for an address that others reach, unless that is wanted."""
+    if not allow_insecure_public and not listen.is_loopback():
+        raise ListenError(
+            f"{listen} can be reached from other machines and nothing protects it: listen on "
+            "127.0.0.1, or say --allow-insecure-public (SYMBOLON_ALLOW_INSECURE_PUBLIC=true)"
+        )
+
+
+def check_port(listen: ListenAddress) -> None:
+    """Raise `ListenError` when another process has the port, or the host is not ours.
+
+    gRPC's own error says neither which nor why.
+    """
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ListenError(f"cannot listen on {listen}: {reason.lower()}") from error
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    streams = options.max_calls_in_flight * _STREAMS_PER_CALL_IN_FLIGHT
+    return [
+        ("grpc.so_reuseport", int(options.is_port_shared)),
+        ("grpc.max_receive_message_length", options.max_request_bytes),
+        ("grpc.max_send_message_length", _NO_LIMIT),
+        ("grpc.max_concurrent_streams", max(streams, _LEAST_STREAMS)),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+        ("grpc.http2.min_ping_interval_without_data_ms", _SHORTEST_PING_MILLISECONDS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.enable_channelz", 0),
+    ]

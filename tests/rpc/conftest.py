@@ -1,0 +1,36 @@
+"""Real servers on free ports."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
+
+from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.server import RpcServer, ServerOptions
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a server with a given GetModule; `threads` and `max_calls` as given."""
+    with ExitStack() as stack:
+
+        def start(get_module: GetModule, *, threads: int = 4, max_calls: int = 8) -> Serving:
+            options = ServerOptions(ListenAddress("127.0.0.1", 0), threads, max_calls, 1024**2)
+            server = RpcServer(options, [ScriptedModuleService(get_module).add_to])
+            address = server.bind()
+            server.start()
+            stack.callback(server.stop, 0.0)
+            channel = stack.enter_context(grpc.insecure_channel(str(address)))
+            return Serving(server, address, channel)
+
+        yield start
+
+
+@pytest.fixture
+def callers() -> Iterator[ThreadPoolExecutor]:
+    """Threads to call from."""
+    with ThreadPoolExecutor() as pool:
+        yield pool

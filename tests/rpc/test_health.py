@@ -1,0 +1,65 @@
+import threading
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+@pytest.fixture
+def serving(serve: Serve) -> Serving:
+    return serve(answer)
+
+
+@pytest.fixture
+def health(serving: Serving) -> Any:
+    return health_pb2_grpc.HealthStub(serving.channel)
+
+
+def request_of(service: str) -> health_pb2.HealthCheckRequest:
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+@pytest.mark.parametrize("service", ["", MODULE_SERVICE])
+def test_the_server_and_each_service_say_that_they_serve(health: Any, service: str) -> None:
+    assert health.Check(request_of(service)).status == SERVING
+
+
+def test_an_unknown_service_is_not_found(health: Any) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        health.Check(request_of("symbolon.v9.Nothing"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_who_watches_is_told_of_the_stop_and_let_go(serving: Serving, health: Any) -> None:
+    watch = health.Watch(request_of(""))
+    assert next(watch).status == SERVING
+    stopping = threading.Thread(target=serving.server.stop, args=(30.0,))
+    stopping.start()
+    assert [told.status for told in watch] == [NOT_SERVING]
+    assert watch.code() is grpc.StatusCode.OK
+    stopping.join(10)
+    assert not stopping.is_alive(), "a watching client must not hold up the stop"
+
+
+def test_an_unknown_service_can_be_watched(health: Any) -> None:
+    watch = health.Watch(request_of("symbolon.v9.Nothing"))
+    assert next(watch).status == SERVICE_UNKNOWN
+    watch.cancel()
+
+
+def test_many_who_watch_and_leave_hold_up_neither_checks_nor_the_stop(
+    serving: Serving, health: Any
+) -> None:
+    for _ in range(3):
+        watches = [health.Watch(request_of("")) for _ in range(50)]
+        for watch in watches:
+            assert next(watch).status == SERVING
+            watch.cancel()
+    assert health.Check(request_of(""), timeout=10).status == SERVING
+    serving.server.stop(0.0)
