@@ -209,8 +209,18 @@ class HttpSupplier:
         return f"took longer than {self._limits.total_seconds:g} s"
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - as inherited
+        """Return that no response is a redirect.
+
+        Even if told not to follow redirects, requests would prepare the next request, and
+        for that read the whole body of a redirect into memory.
+        """
+        return None
+
+
 def _new_session(user_agent: str) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.headers = requests.structures.CaseInsensitiveDict(
         {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, zstd"}
     )

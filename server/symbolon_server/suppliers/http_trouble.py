@@ -11,11 +11,8 @@ from http.client import IncompleteRead
 import requests
 import urllib3.exceptions as urllib3_errors
 
-_TIMEOUTS = (
-    requests.Timeout,
-    urllib3_errors.TimeoutError,
-    TimeoutError,
-)
+_TIMEOUTS = (requests.Timeout, urllib3_errors.ReadTimeoutError, TimeoutError)
+"""Not urllib3's own base of timeouts, from which a refused connection is derived as well."""
 
 
 def describe_trouble(error: BaseException) -> str:
@@ -37,7 +34,7 @@ def describe_trouble(error: BaseException) -> str:
 
 _DESCRIPTIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (urllib3_errors.NameResolutionError, "its name is not known"),
-    ((requests.ConnectTimeout, urllib3_errors.ConnectTimeoutError), "no connection in time"),
+    (requests.ConnectTimeout, "no connection in time"),
     (_TIMEOUTS, "no answer in time"),
     ((requests.exceptions.ProxyError, urllib3_errors.ProxyError), "the proxy failed"),
     ((IncompleteRead, urllib3_errors.IncompleteRead), "the connection broke in the middle"),

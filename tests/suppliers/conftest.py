@@ -1,0 +1,60 @@
+"""What the tests of suppliers share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
+
+from symbolon_server.suppliers.http import HttpSupplier, Surroundings
+from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.urls import ServerUrl
+from symbolon_server.symbols.module_ids import ModuleId
+
+__all__ = ["symbol_server"]
+
+
+@dataclass
+class FakeTime:
+    """A clock that moves only when somebody sleeps, and by `step` with each look at it."""
+
+    now: float = 1000.0
+    step: float = 0.0
+    pauses: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        self.now += self.step
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+MakeSupplier = Callable[..., HttpSupplier]
+
+
+@pytest.fixture
+def fake_time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def make_supplier(symbol_server: SymbolServer, fake_time: FakeTime) -> MakeSupplier:
+    """Return what makes a supplier of the symbol server, or of another URL."""
+    surroundings = Surroundings(fake_time.clock, fake_time.sleep, lambda: 1.0)
+
+    def make(url: str | None = None, **limits: float) -> HttpSupplier:
+        return HttpSupplier(
+            ServerUrl.parse(url or symbol_server.url),
+            "symbolon/1.2.3",
+            FetchLimits(**limits),  # type: ignore[arg-type]  # two fields are int
+            surroundings=surroundings,
+        )
+
+    return make
+
+
+@pytest.fixture
+def module_id() -> ModuleId:
+    return ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
