@@ -1,6 +1,6 @@
 # Everything that a developer runs. `make help` lists the targets.
 
-# Used to make the environment; the newest Python on PATH stands in when this one is too old.
+# Makes the environment; the newest Python on PATH stands in where this one is too old.
 PYTHON ?= python3
 export PYTHON
 
@@ -14,7 +14,7 @@ environment := .venv/.installed
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' Makefile
 
 $(environment): pyproject.toml requirements-dev.lock scripts/make-environment scripts/find-python
 	@scripts/make-environment
@@ -22,12 +22,16 @@ $(environment): pyproject.toml requirements-dev.lock scripts/make-environment sc
 .PHONY: environment
 environment: $(environment) ## Make the environment .venv, or bring it up to date
 
+.PHONY: run
+run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, serve on until interrupted
+	@exec $(python) scripts/run_sample.py
+
 .PHONY: test
 test: $(environment) ## Run every test but the benchmarks and the fuzzers
 	@$(python) -m pytest
 
 .PHONY: check
-check: lint types layers test ## Run everything that must pass before a commit lands
+check: lint types layers protos-check test ## Run everything that must pass before a commit lands
 
 .PHONY: lint
 lint: $(environment) ## Check style and format
@@ -45,8 +49,29 @@ types: $(environment) ## Check the types
 
 .PHONY: layers
 layers: $(environment) ## Check that each floor imports only from those below it
-	@$(python) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: protos
+protos: $(environment) ## Write client/symbolon/v1 from protos/
+	@$(python) scripts/generate_protos.py
+
+.PHONY: protos-check
+protos-check: $(environment) ## Check protos/, and that client/symbolon/v1 is what they say
+	@.venv/bin/buf lint protos
+	@$(python) scripts/generate_protos.py --check
 
 .PHONY: lock
 lock: ## Choose the versions in requirements-dev.lock anew
 	@scripts/lock
+
+.PHONY: image
+image: ## Build the container image symbolon
+	docker build --tag symbolon .
+
+.PHONY: redis-store-cli
+redis-store-cli: $(environment) ## Open a command line on the store
+	@exec $(python) -m symbolon_server redis-cli store
+
+.PHONY: redis-cache-cli
+redis-cache-cli: $(environment) ## Open a command line on the cache
+	@exec $(python) -m symbolon_server redis-cli cache
