@@ -1,0 +1,152 @@
+"""Serve the sample symbols, symbolicate the sample crash, print it, serve on until told to stop.
+
+What `make run` runs. Ends, with everything it started, on SIGINT, SIGTERM or SIGHUP, and also
+when the make that started it is interrupted or killed without passing that on.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from symbolon import Client, SymbolonError
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = "tests/data/sample"
+DEFAULT_TARGET = "127.0.0.1:50051"
+START_SECONDS = 90.0
+STOP_SECONDS = 40.0
+LOOK_SECONDS = 0.2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class SampleError(Exception):
+    """The sample could not be shown; its text says why."""
+
+
+class Stopped(Exception):  # noqa: N818 - an end that was asked for is no error
+    """Raised wherever we are when we are told to stop."""
+
+
+def main() -> int:
+    """Return the exit code: 0 when told to stop, 1 when anything else ends the sample."""
+    os.chdir(ROOT)
+    target = os.environ.get("SYMBOLON_LISTEN", DEFAULT_TARGET)
+    server = start_server()
+    try:
+        for number in STOP_SIGNALS:
+            signal.signal(number, stop)
+        make = os.getppid()
+        wait_until_serving(server, target, make)
+        show_crash(target)
+        say(f"Serving on {target}. Stop with Ctrl-C. Try, in another terminal:")
+        say(f"  .venv/bin/symbolon symbolicate --format text {SAMPLE}/crash.json")
+        wait_for_end(server, make)
+    except Stopped:
+        return 0
+    except SampleError as error:
+        say(str(error))
+        return 1
+    finally:
+        end(server)
+
+
+def start_server() -> "subprocess.Popen[bytes]":
+    """Start the server with the sample symbols after any suppliers that the environment names."""
+    named = os.environ.get("SYMBOLON_SUPPLIERS", "")
+    suppliers = ",".join(filter(None, [named, f"{SAMPLE}/symbols"]))
+    command = [sys.executable, "-m", "symbolon_server", "serve", "--worker"]
+    return subprocess.Popen(command, env=os.environ | {"SYMBOLON_SUPPLIERS": suppliers})
+
+
+def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Stop; that the terminal or make says it twice changes nothing."""
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped
+
+
+def wait_until_serving(server: "subprocess.Popen[bytes]", target: str, make: int) -> None:
+    """Return when the server says that it serves; raise when it ends or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    with Client(target, timeout=5.0) as client:
+        while not is_serving(client):
+            look(server, make)
+            if time.monotonic() > deadline:
+                raise SampleError(f"The server did not serve within {START_SECONDS:.0f} s.")
+    look(server, make)  # another server may have answered on this port
+
+
+def is_serving(client: Client) -> bool:
+    """Return whether the server says so; one that is not there yet does not."""
+    try:
+        return client.is_serving()
+    except SymbolonError:
+        return False
+
+
+def show_crash(target: str) -> None:
+    """Print the sample crash symbolicated, by the command that a person would use."""
+    command = [sys.executable, "-m", "symbolon", "symbolicate", "--format", "text"]
+    crash = f"{SAMPLE}/crash.json"
+    done = subprocess.run([*command, "--target", target, crash], check=False)
+    if done.returncode != 0:
+        raise SampleError(f"The sample crash could not be symbolicated ({done.returncode}).")
+
+
+def wait_for_end(server: "subprocess.Popen[bytes]", make: int) -> NoReturn:
+    """Never return: raise when the server ends or when we are told to stop."""
+    while True:
+        look(server, make)
+
+
+def look(server: "subprocess.Popen[bytes]", make: int) -> None:
+    """Wait for a moment; raise when the server has ended or make wants to."""
+    try:
+        code = server.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        if os.getppid() != make or is_interrupted(make):
+            raise Stopped from None
+    else:
+        raise SampleError(f"The server ended by itself ({code}): its last lines say why.")
+
+
+def is_interrupted(make: int) -> bool:
+    """Return whether process `make` is a make that got SIGINT or SIGHUP for itself alone.
+
+    GNU make passes only SIGTERM on to its children. At the others it stops catching them and
+    waits for its children, who know nothing of it unless they look. Linux tells what is caught.
+    """
+    try:
+        status = Path(f"/proc/{make}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    if facts.get("Name") not in {"make", "gmake"}:
+        return False
+    caught, ignored = int(facts["SigCgt"], 16), int(facts["SigIgn"], 16)
+    return any(not (caught | ignored) & (1 << number - 1) for number in STOP_SIGNALS)
+
+
+def end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server, and with it its worker and both Redis servers."""
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        say("The server did not stop in time and is killed.")
+        server.kill()
+        server.wait()
+
+
+def say(text: str) -> None:
+    """Print a line at once, also where the output is a file."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
