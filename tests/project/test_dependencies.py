@@ -1,0 +1,50 @@
+"""Every dependency has a reason in DECISIONS.md, and a pinned version."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def project() -> dict[str, Any]:
+    """The table `project` of pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    table: dict[str, Any] = tomllib.loads(text)["project"]
+    return table
+
+
+def name_of(requirement: str) -> str:
+    """The package that a requirement names: `rq` of `rq>=3,<4`."""
+    return re.split(r"[<>=!~;\[ ]", requirement, maxsplit=1)[0]
+
+
+def declared() -> set[tuple[str, str]]:
+    """Package and extra of each requirement; the client's own have the name `client` here."""
+    extras = {"client": project()["dependencies"], **project()["optional-dependencies"]}
+    return {(name_of(one), extra) for extra, all_ in extras.items() for one in all_}
+
+
+def explained() -> list[tuple[str, str]]:
+    """Package and extra of each line of DECISIONS.md's table that gives a reason."""
+    decisions = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    section = decisions.partition("What each package is needed for")[2].partition("\n## ")[0]
+    return re.findall(
+        r"^\| ([\w.-]+) \| (client|cli|server|dev) \| \S.+ \|$", section, re.MULTILINE
+    )
+
+
+def test_every_dependency_has_its_reason_in_the_decisions() -> None:
+    assert sorted(explained()) == sorted(declared())
+
+
+def test_the_client_needs_grpcio_and_protobuf_only() -> None:
+    assert {name for name, extra in declared() if extra == "client"} == {"grpcio", "protobuf"}
+
+
+def test_every_dependency_is_pinned_for_development() -> None:
+    lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+    versions = re.findall(r"^(\S+)==", lock, re.MULTILINE)
+    pinned = {name.lower().replace("_", "-") for name in versions}
+    assert {name for name, _ in declared()} <= pinned
