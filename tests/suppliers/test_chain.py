@@ -1,0 +1,150 @@
+"""Several suppliers asked in order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
+from tests.suppliers.conftest import MakeSupplier
+
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.parse import parse_suppliers
+from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.module_ids import ModuleId
+
+TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
+
+
+def read(pieces: Iterator[bytes]) -> bytes:
+    """Stand in for the reader: all it shares with it is what it refuses."""
+    text = b"".join(pieces)
+    if not text.startswith(b"MODULE"):
+        raise MalformedSymbolFileError("has no MODULE record")
+    return text
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return folder
+
+
+def put(folder: Path, module_id: ModuleId, text: bytes) -> None:
+    path = folder / module_id.debug_file / module_id.debug_id / module_id.symbol_file_name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+
+
+def test_the_first_that_has_it_answers(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
+) -> None:
+    put(folder, module_id, TEXT)
+    symbol_server.put(module_id, TEXT)
+
+    fetched = SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(module_id, read)
+
+    assert fetched.value == TEXT
+    assert fetched.supplier == str(folder)
+    assert fetched.fetched_bytes == len(TEXT)
+    assert [attempt.outcome for attempt in fetched.attempts] == [AttemptOutcome.FOUND]
+    assert symbol_server.get_count == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Answer(status=404), AttemptOutcome.MISSING),
+        (Answer(status=403), AttemptOutcome.UNAVAILABLE),
+        (Answer(TEXT, ending=Ending.CUT), AttemptOutcome.UNAVAILABLE),
+        (HTML_PAGE, AttemptOutcome.MALFORMED),
+        (Answer(b"\x1f\x8bnot gzip"), AttemptOutcome.MALFORMED),
+        (Answer(), AttemptOutcome.MALFORMED),
+    ],
+    ids=str,
+)
+def test_whatever_one_says_the_next_is_asked(
+    symbol_server: SymbolServer,
+    folder: Path,
+    module_id: ModuleId,
+    answer: Answer,
+    outcome: AttemptOutcome,
+) -> None:
+    symbol_server.answer(ALL_PATHS, answer)
+    put(folder, module_id, TEXT)
+    observed: list[Attempt] = []
+    server, directory = parse_suppliers(f"{symbol_server.url},{folder}")
+    chain = SupplierChain([server, directory], observed.append)
+
+    fetched = chain.fetch(module_id, read)
+
+    assert fetched.value == TEXT
+    assert [attempt.outcome for attempt in fetched.attempts] == [outcome, AttemptOutcome.FOUND]
+    assert tuple(observed) == fetched.attempts
+
+
+def test_all_that_say_no_make_it_missing(
+    make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
+) -> None:
+    chain = SupplierChain([make_supplier(), DirectorySupplier(folder)])
+
+    with pytest.raises(MissingSymbolFileError, match=r"^no supplier has it$"):
+        chain.fetch(module_id, read)
+
+
+def test_no_supplier_at_all_makes_it_missing(module_id: ModuleId) -> None:
+    with pytest.raises(MissingSymbolFileError, match=r"^there is no supplier$"):
+        SupplierChain([]).fetch(module_id, read)
+
+
+def test_malformed_beats_missing(
+    make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
+) -> None:
+    put(folder, module_id, b"<html>")
+
+    with pytest.raises(BrokenSymbolFileError, match=r"folder: has no MODULE record$"):
+        SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(module_id, read)
+
+
+def test_unavailable_beats_malformed_and_missing(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
+) -> None:
+    put(folder, module_id, b"<html>")
+    symbol_server.answer(ALL_PATHS, Answer(status=503, headers={"Retry-After": "30"}))
+    gone = DirectorySupplier(folder / "gone")
+    suppliers: list[Supplier] = [DirectorySupplier(folder), make_supplier(), gone]
+
+    with pytest.raises(UnavailableSymbolFileError) as caught:
+        SupplierChain(suppliers).fetch(module_id, read)
+    server = f"127.0.0.1:{symbol_server.port}"
+    assert str(caught.value) == (
+        f"{server}: answers HTTP 503; {folder}/gone: no such file or directory"
+    )
+    assert caught.value.retry_after_seconds == 30.0
+
+
+def test_what_a_failed_attempt_fetched_is_counted(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(TEXT, ending=Ending.CUT))
+    observed: list[Attempt] = []
+
+    with pytest.raises(UnavailableSymbolFileError):
+        SupplierChain([make_supplier()], observed.append).fetch(module_id, read)
+    assert [attempt.fetched_bytes for attempt in observed] == [len(TEXT) // 2]
+
+
+def test_a_mistake_of_the_reader_is_nobody_s_outcome(folder: Path, module_id: ModuleId) -> None:
+    def read_wrongly(_: Iterator[bytes]) -> bytes:
+        raise ZeroDivisionError
+
+    put(folder, module_id, TEXT)
+    with pytest.raises(ZeroDivisionError):
+        SupplierChain([DirectorySupplier(folder)]).fetch(module_id, read_wrongly)

@@ -1,0 +1,163 @@
+"""What a folder of symbol files answers, and that it never answers with another's files."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.symbols.module_ids import ModuleId
+
+TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "symbols"
+    root.mkdir()
+    return root
+
+
+def path_of(root: Path, module_id: ModuleId) -> Path:
+    path = root / module_id.debug_file / module_id.debug_id / module_id.symbol_file_name
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def fetch(root: Path, module_id: ModuleId, limits: FetchLimits | None = None) -> bytes:
+    with DirectorySupplier(root, limits).fetch(module_id) as stream:
+        return b"".join(stream)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [TEXT, gzip.compress(TEXT), zstandard.compress(TEXT)],
+    ids=["plain", "gzip", "zstd"],
+)
+def test_a_symbol_file_may_be_compressed(root: Path, module_id: ModuleId, stored: bytes) -> None:
+    path_of(root, module_id).write_bytes(stored)
+
+    with DirectorySupplier(root).fetch(module_id) as stream:
+        assert b"".join(stream) == TEXT
+    assert stream.fetched_bytes == len(stored)
+
+
+def test_a_file_that_is_not_there_is_missing(root: Path, module_id: ModuleId) -> None:
+    with pytest.raises(MissingSymbolFileError):
+        fetch(root, module_id)
+
+
+def test_a_name_too_long_for_the_file_system_is_missing(root: Path) -> None:
+    with pytest.raises(MissingSymbolFileError):
+        fetch(root, ModuleId.parse("x" * 255, "A" * 33))
+
+
+def test_a_file_in_place_of_a_folder_is_missing(root: Path, module_id: ModuleId) -> None:
+    (root / module_id.debug_file).write_bytes(TEXT)
+
+    with pytest.raises(MissingSymbolFileError):
+        fetch(root, module_id)
+
+
+def test_a_root_that_is_not_there_is_unavailable(root: Path, module_id: ModuleId) -> None:
+    with pytest.raises(UnavailableSymbolFileError, match=r"^no such file or directory$"):
+        fetch(root / "not mounted", module_id)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_unavailable(root: Path, module_id: ModuleId) -> None:
+    path = path_of(root, module_id)
+    path.write_bytes(TEXT)
+    path.chmod(0)
+
+    with pytest.raises(UnavailableSymbolFileError, match=r"^permission denied$"):
+        fetch(root, module_id)
+
+
+def test_a_folder_or_pipe_of_the_file_s_name_is_unavailable(
+    root: Path, module_id: ModuleId
+) -> None:
+    path = path_of(root, module_id)
+    path.mkdir()
+    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+        fetch(root, module_id)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+        fetch(root, module_id)
+
+
+@pytest.mark.parametrize("linked", ["file", "debug id", "debug file"])
+@pytest.mark.parametrize("is_relative", [True, False], ids=["relative", "absolute"])
+def test_a_link_out_of_the_root_is_refused(
+    root: Path, module_id: ModuleId, linked: str, is_relative: bool
+) -> None:
+    outside = path_of(root.parent / "outside", module_id)
+    outside.write_bytes(TEXT)
+    link = path_of(root, module_id)
+    for part in ("file", "debug id", "debug file"):
+        if part == linked:
+            break
+        outside, link = outside.parent, link.parent
+        link.rmdir()
+    link.symlink_to(os.path.relpath(outside, link.parent) if is_relative else outside)
+
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+        fetch(root, module_id)
+
+
+def test_a_link_to_a_folder_whose_name_begins_like_the_root_s_is_refused(
+    root: Path, module_id: ModuleId
+) -> None:
+    outside = root.parent / "symbols-secret"
+    outside.write_bytes(TEXT)
+    path_of(root, module_id).symlink_to(outside)
+
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+        fetch(root, module_id)
+
+
+def test_a_link_within_the_root_is_followed(root: Path, module_id: ModuleId) -> None:
+    (root / "shared.sym").write_bytes(TEXT)
+    path_of(root, module_id).symlink_to("../../shared.sym")
+
+    assert fetch(root, module_id) == TEXT
+
+
+def test_a_root_that_is_a_link_itself_is_fine(root: Path, module_id: ModuleId) -> None:
+    path_of(root, module_id).write_bytes(TEXT)
+    (root.parent / "link").symlink_to(root)
+
+    assert fetch(root.parent / "link", module_id) == TEXT
+
+
+def test_links_in_a_circle_are_unavailable(root: Path, module_id: ModuleId) -> None:
+    path = path_of(root, module_id)
+    path.symlink_to(path)
+
+    with pytest.raises(UnavailableSymbolFileError, match="symbolic links"):
+        fetch(root, module_id)
+
+
+def test_a_link_to_nowhere_is_missing(root: Path, module_id: ModuleId) -> None:
+    path_of(root, module_id).symlink_to("nowhere")
+
+    with pytest.raises(MissingSymbolFileError):
+        fetch(root, module_id)
+
+
+def test_the_limits_hold_for_folders_too(root: Path, module_id: ModuleId) -> None:
+    path_of(root, module_id).write_bytes(gzip.compress(bytes(10_000)))
+
+    with pytest.raises(BrokenSymbolFileError, match="is larger than 10 bytes"):
+        fetch(root, module_id, FetchLimits(max_sent_bytes=10))
+    with pytest.raises(BrokenSymbolFileError, match="holds more than 1 KiB unpacked"):
+        fetch(root, module_id, FetchLimits(max_unpacked_bytes=1024))
