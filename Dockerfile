@@ -27,7 +27,7 @@ ENV PATH=/opt/symbolon/bin:$PATH \
 EXPOSE 50051
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import symbolon, sys; sys.exit(not symbolon.Client('127.0.0.1:50051', timeout=4).is_serving())"]
+    CMD ["symbolon", "health", "--timeout", "4"]
 
 ENTRYPOINT ["symbolon-server"]
 CMD ["serve"]
