@@ -144,4 +144,4 @@ def test_a_bomb_takes_little_memory_until_it_reaches_the_limit(pack: Pack) -> No
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert peak < 60 * MIB
+    assert peak < 40 * MIB

@@ -24,9 +24,9 @@ _GZIP_WINDOW_BITS = 31
 _ZSTD_MAX_WINDOW_BYTES = 128 * MIB
 """What `zstd --long` makes at its default; more must be allowed explicitly there, too."""
 
-_ZSTD_SLICE_BYTES = 1024
+_ZSTD_SLICE_BYTES = 512
 """Fed to the decoder at once. Four bytes of zstd can stand for 128 KiB, and the decoder
-gives all that its input stands for, so this bounds one step of a bomb to 32 MiB."""
+gives all that its input stands for, so this bounds one step of a bomb to 16 MiB."""
 
 
 def unpack(pieces: Iterable[bytes], max_bytes: int, layers: int = 1) -> Iterator[bytes]:
