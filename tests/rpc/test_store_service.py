@@ -1,0 +1,109 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc_testing  # type: ignore[import-untyped] # has no stubs
+import pytest
+import redis
+
+from symbolon.v1.store_service_pb2 import (
+    DESCRIPTOR,
+    GetStoreInfoRequest,
+    GetStoreInfoResponse,
+)
+from symbolon.v1.tier_pb2 import TIER_MEMORY
+from symbolon_server.cache.held import count_held
+from symbolon_server.cache.memory_store import MemoryPageStore
+from symbolon_server.cache.servers import connect, read_facts, server_name
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierProbe
+from symbolon_server.symbols.module_ids import ModuleId
+
+MODULE_ID = ModuleId("a.pdb", "0" * 33)
+DEAD = "redis://user:hunter2@127.0.0.1:1/0"
+
+
+def probe_of(client: redis.Redis) -> RedisProbe:
+    return RedisProbe(server_name(client), lambda: read_facts(client))
+
+
+def probes_of(
+    store: redis.Redis,
+    cache: redis.Redis,
+    memory: MemoryPageStore | None = None,
+    find_warnings: Callable[[], Sequence[str]] = tuple,
+) -> Probes:
+    memory = memory or MemoryPageStore(1024**2)
+    return Probes(
+        store=probe_of(store),
+        cache=probe_of(cache),
+        tiers=[TierProbe(TIER_MEMORY, memory.counts)],
+        count_held=lambda: count_held(store),
+        count_queued=IngestQueue(cache).length,
+        find_warnings=find_warnings,
+        server_version="1.2.3",
+    )
+
+
+def get_store_info(service: StoreService) -> GetStoreInfoResponse:
+    descriptor = DESCRIPTOR.services_by_name["StoreService"]
+    server: Any = grpc_testing.server_from_dictionary(
+        {descriptor: service}, grpc_testing.strict_real_time()
+    )
+    method = descriptor.methods_by_name["GetStoreInfo"]
+    call = server.invoke_unary_unary(method, (), GetStoreInfoRequest(), None)
+    response, _, code, _ = call.termination()
+    assert code is grpc.StatusCode.OK
+    assert isinstance(response, GetStoreInfoResponse)
+    return response
+
+
+@pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
+def test_both_servers_tell_their_facts(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:
+    redis_store.set("symbol:a.pdb/" + "0" * 33, b"directory")
+    redis_store.set("page:a.pdb/" + "0" * 33 + ":1-0:0", b"page")
+    info = get_store_info(StoreService(probes_of(redis_store, redis_cache)))
+    assert info.store.is_reachable
+    assert info.store.product in {"redis", "valkey"}
+    assert info.store.maxmemory_policy == "allkeys-lru"
+    assert info.store.maxmemory_bytes > info.store.used_memory_bytes > 0
+    assert info.store.keys == 2
+    assert (info.modules, info.pages, info.is_estimated) == (1, 1, False)
+    assert info.cache.maxmemory_policy == "noeviction"
+    assert info.server_version == "1.2.3"
+    assert info.HasField("server_uptime")
+
+
+def test_a_server_that_does_not_answer_fails_only_its_part(redis_cache: redis.Redis) -> None:
+    info = get_store_info(StoreService(probes_of(connect(DEAD), redis_cache)))
+    assert not info.store.is_reachable
+    assert "127.0.0.1:1" in info.store.detail
+    assert "hunter2" not in str(info)
+    assert (info.modules, info.pages) == (0, 0)
+    assert info.cache.is_reachable
+
+
+def test_a_dead_cache_fails_only_its_part(redis_store: redis.Redis) -> None:
+    info = get_store_info(StoreService(probes_of(redis_store, connect(DEAD))))
+    assert info.store.is_reachable
+    assert not info.cache.is_reachable
+    assert info.queued_modules == 0
+
+
+@pytest.mark.usefixtures("clear_redis_cache")
+def test_a_tier_tells_what_it_holds_and_how_well_it_serves(
+    redis_store: redis.Redis, redis_cache: redis.Redis
+) -> None:
+    memory = MemoryPageStore(1024**2)
+    memory.put_directory(MODULE_ID, b"x" * 100)
+    memory.get_directories([MODULE_ID, MODULE_ID, MODULE_ID, ModuleId("b", "0" * 33)])
+    info = get_store_info(StoreService(probes_of(redis_store, redis_cache, memory)))
+    (tier,) = info.tiers
+    assert (tier.tier, tier.entries, tier.max_bytes) == (TIER_MEMORY, 1, 1024**2)
+    assert tier.bytes >= 100
+    assert (tier.hits, tier.misses, tier.hit_ratio) == (3, 1, 0.75)
+
+
+def test_warnings_are_passed_on(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:
+    probes = probes_of(redis_store, redis_cache, find_warnings=lambda: ["no limit"])
+    assert list(get_store_info(StoreService(probes)).warnings) == ["no limit"]
