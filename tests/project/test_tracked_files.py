@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Folders of people and of build machines; `/home/user` and the like, in an example, name nobody.
-MACHINE_PATH = re.compile(rb"(?<![\w.~])/(?:home|Users|work|workspace|root)/(?!user/)[\w.-]+")
+# Folders of people and of build machines; "user" and "me", in an example, are nobody.
+MACHINE_PATH = re.compile(rb"(?<![\w.~])/(?:home|Users|work|workspace|root)/(?!(?:user|me)\b)[\w.-]+")
 
 
 def tracked_files() -> list[Path]:
