@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # Folders of people and of build machines; "user" and "me", in an example, are nobody.
-MACHINE_PATH = re.compile(rb"(?<![\w.~])/(?:home|Users|work|workspace|root)/(?!(?:user|me)\b)[\w.-]+")
+MACHINE_PATH = re.compile(
+    rb"(?<![\w.~])/(?:home|Users|work|workspace|root)/(?!(?:user|me)\b)[\w.-]+"
+)
 
 
 def tracked_files() -> list[Path]:
