@@ -1,0 +1,99 @@
+"""What a job is: one module to ingest, named after it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+import redis
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from symbolon_server.symbols.module_ids import ModuleId
+
+JOB_FUNCTION = "symbolon.ingest"
+"""What `rq info` shows as a job's function. Only a label: our workers ingest the module that a
+job names and never call what it says, so that who can write to the queue cannot run code."""
+
+JOB_SERIALIZER = JSONSerializer
+"""Never pickle: reading a job must not run what somebody wrote into the queue."""
+
+_TO_QUOTE = re.compile(rb"[^0-9A-Za-z-]")
+_QUOTED = re.compile(rb"_([0-9A-F]{2})")
+
+
+class Priority(Enum):
+    """Which queue a job waits in; the value is the queue's name in RQ."""
+
+    INTERACTIVE = "interactive"
+    """Somebody is waiting for an answer."""
+
+    PREFETCH = "prefetch"
+    """Only taken while nobody waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that one worker has taken from the queue, for as long as it renews its lease."""
+
+    module_id: ModuleId
+    owner: str
+    """Names this claim, not only the worker: a job that lapsed and was taken again by the
+    same worker is another claim."""
+
+    attempts: int
+    """How many claims of the job there were, with this one. More than the most allowed means
+    that each worker before died with it, and that it is not to be tried again."""
+
+    wanted: frozenset[int]
+    """The module offsets that callers have asked for so far; empty for a prefetch."""
+
+    @property
+    def job_id(self) -> str:
+        """The id of the claimed job."""
+        return job_id_for(self.module_id)
+
+
+def job_id_for(module_id: ModuleId) -> str:
+    """Return the one job id of a module: `xul_2Epdb_2F44E4…` for `xul.pdb/44E4…`.
+
+    RQ allows letters, digits, dashes and underscores. Every other byte of the module id in
+    UTF-8, and the underscore, is an underscore and two hex digits. So an operator can read it,
+    and two modules never share one.
+    """
+    text = str(module_id).encode()
+    return _TO_QUOTE.sub(lambda found: b"_%02X" % found[0][0], text).decode("ascii")
+
+
+def module_id_of(job_id: str) -> ModuleId:
+    """Return the module that a job id names; raise `InvalidModuleIdError`."""
+    text = _QUOTED.sub(lambda found: bytes([int(found[1], 16)]), job_id.encode())
+    return ModuleId.from_text(text.decode(errors="replace"))
+
+
+def new_job(module_id: ModuleId, priority: Priority, client: redis.Redis) -> Job:
+    """Return a job as RQ knows it, not yet on a queue."""
+    text = str(module_id)
+    job = Job.create(
+        JOB_FUNCTION,
+        args=[text],
+        connection=client,
+        id=job_id_for(module_id),
+        origin=priority.value,
+        description=text,
+        status=JobStatus.QUEUED,
+        serializer=JOB_SERIALIZER,
+    )
+    job.enqueued_at = datetime.now(UTC)
+    return job
+
+
+def job_fields(job: Job) -> Mapping[str, str | bytes]:
+    """Return the fields of a job's hash in Redis, without the empty ones."""
+    fields = job.to_dict(include_meta=False, include_result=False)
+    return {name: _field(value) for name, value in fields.items() if value not in ("", None)}
+
+
+def _field(value: object) -> str | bytes:
+    return value if isinstance(value, bytes) else str(getattr(value, "value", value))

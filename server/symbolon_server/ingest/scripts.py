@@ -1,0 +1,209 @@
+"""What the queue does to Redis in one step, each step a Lua script.
+
+RQ's own way to enqueue a job that exists at most once takes several round trips for each,
+cannot let one job overtake another, and pops a job in one step and notes who has it in
+another, so that a worker which dies in between takes the job with it. These scripts keep
+RQ's keys for jobs and queues (`rq:job:*`, `rq:queue:*`: `rq info` shows them), and add
+
+* `ingest:running`: job ids of claimed jobs, scored with the millisecond their lease ends;
+* `ingest:wanted:<job id>`: the module offsets that callers ask for;
+* `ingest:bell`: a stream of at most one entry; a new one is added when there is a new job,
+  so that workers wait for it without taking anything.
+
+A job is in one of three states, and every change of state is one script:
+
+    (no hash) --enqueue--> queued --claim--> started --end--> (no hash)
+                             ^                |  ^ |
+                             +---give back----+  +-+ claim, when its lease has lapsed
+"""
+
+from rq.job import Job
+from rq.queue import Queue
+
+from symbolon_server.ingest.jobs import Priority
+
+QUEUE_KEYS = tuple(Queue.redis_queue_namespace_prefix + priority.value for priority in Priority)
+"""In the order in which they are emptied."""
+
+RUNNING_KEY = "ingest:running"
+BELL_KEY = "ingest:bell"
+JOB_PREFIX = Job.redis_job_namespace_prefix
+WANTED_PREFIX = "ingest:wanted:"
+
+ENDED_CHANNEL = "ingest:ended"
+"""Module ids of jobs that ended, as text."""
+
+ALL_KEYS = (*QUEUE_KEYS, RUNNING_KEY, BELL_KEY)
+"""What every script gets as KEYS."""
+
+_PRELUDE = f"""
+local interactive, prefetch, running, bell = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local job_prefix, wanted_prefix = '{JOB_PREFIX}', '{WANTED_PREFIX}'
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function ring()
+  redis.call('XADD', bell, 'MAXLEN', 1, '*', 'at', now)
+end
+
+local function is_owned(id, owner)
+  return redis.call('HGET', job_prefix .. id, 'worker_name') == owner
+end
+"""
+
+_IN_FLIGHT = """
+-- Whether a job will still come to an end by itself. A hash may be left without its place in
+-- a queue when somebody deletes the queue; looking for it takes a while in a long queue, so
+-- once a minute is enough.
+local function is_in_flight(id)
+  local key = job_prefix .. id
+  local status = redis.call('HGET', key, 'status')
+  if status == 'started' then
+    return redis.call('ZSCORE', running, id) ~= false
+  end
+  if status ~= 'queued' then
+    return false
+  end
+  local seen = tonumber(redis.call('HGET', key, 'seen_in_queue')) or 0
+  if now - seen < 60000 then
+    return true
+  end
+  redis.call('HSET', key, 'seen_in_queue', now)
+  return (redis.call('LPOS', interactive, id) or redis.call('LPOS', prefetch, id)) ~= false
+end
+"""
+
+ENQUEUE = (
+    _PRELUDE
+    + _IN_FLIGHT
+    + """
+-- ARGV: 1 to overtake, most offsets kept for a job; then for each job: its id, the number of
+-- arguments for HSET and these, the number of offsets and these. Returns the number of new jobs.
+local overtakes, most_wanted = ARGV[1] == '1', tonumber(ARGV[2])
+local queue = overtakes and interactive or prefetch
+local added, at = 0, 3
+while at <= #ARGV do
+  local id = ARGV[at]
+  local first, last = at + 2, at + 1 + tonumber(ARGV[at + 1])
+  local first_wanted = last + 2
+  local last_wanted = last + 1 + tonumber(ARGV[last + 1])
+  local key, wanted_key = job_prefix .. id, wanted_prefix .. id
+  if not is_in_flight(id) then
+    redis.call('DEL', key, wanted_key)
+    redis.call('ZREM', running, id)
+    redis.call('HSET', key, 'seen_in_queue', now, unpack(ARGV, first, last))
+    redis.call('RPUSH', queue, id)
+    added = added + 1
+  elseif overtakes and redis.call('HGET', key, 'origin') == 'prefetch'
+      and redis.call('LREM', prefetch, 1, id) == 1 then
+    redis.call('RPUSH', interactive, id)
+    redis.call('HSET', key, 'origin', 'interactive')
+  end
+  if last_wanted >= first_wanted and redis.call('SCARD', wanted_key) < most_wanted then
+    redis.call('SADD', wanted_key, unpack(ARGV, first_wanted, last_wanted))
+  end
+  at = last_wanted + 1
+end
+if added > 0 then
+  ring()
+end
+return added
+"""
+)
+
+FIND_ENDED = (
+    _PRELUDE
+    + _IN_FLIGHT
+    + """
+-- ARGV: job ids. Returns those that no worker will end: not queued and not running.
+local ended = {}
+for _, id in ipairs(ARGV) do
+  if not is_in_flight(id) then
+    ended[#ended + 1] = id
+  end
+end
+return ended
+"""
+)
+
+CLAIM = (
+    _PRELUDE
+    + """
+-- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets}, or the
+-- bell's last entry when there is nothing to do.
+local owner, lease = ARGV[1], tonumber(ARGV[2])
+
+local function claim(id)
+  local key = job_prefix .. id
+  redis.call('HSET', key, 'status', 'started', 'worker_name', owner)
+  redis.call('ZADD', running, now + lease, id)
+  local attempts = redis.call('HINCRBY', key, 'attempts', 1)
+  return {id, attempts, redis.call('SMEMBERS', wanted_prefix .. id)}
+end
+
+-- A job whose worker is gone comes first: somebody has waited for it since.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '-inf', now)) do
+  if redis.call('HGET', job_prefix .. id, 'status') == 'started' then
+    return claim(id)
+  end
+  redis.call('ZREM', running, id)
+end
+
+for _, queue in ipairs({interactive, prefetch}) do
+  local id = redis.call('LPOP', queue)
+  while id do
+    if redis.call('HGET', job_prefix .. id, 'status') == 'queued' then
+      return claim(id)
+    end
+    id = redis.call('LPOP', queue)
+  end
+end
+
+local last = redis.call('XREVRANGE', bell, '+', '-', 'COUNT', 1)
+return last[1] and last[1][1] or '0-0'
+"""
+)
+
+RENEW = (
+    _PRELUDE
+    + """
+-- ARGV: job id, the claim's name, milliseconds of its lease. Returns whether it is still ours.
+if not is_owned(ARGV[1], ARGV[2]) then
+  return 0
+end
+redis.call('ZADD', running, now + tonumber(ARGV[3]), ARGV[1])
+return 1
+"""
+)
+
+GIVE_BACK = (
+    _PRELUDE
+    + """
+-- ARGV: job id, the claim's name. Puts the job where it came from, before all others.
+if not is_owned(ARGV[1], ARGV[2]) then
+  return 0
+end
+local key = job_prefix .. ARGV[1]
+redis.call('HSET', key, 'status', 'queued', 'seen_in_queue', now)
+redis.call('HDEL', key, 'worker_name')
+redis.call('HINCRBY', key, 'attempts', -1)
+redis.call('ZREM', running, ARGV[1])
+local is_prefetch = redis.call('HGET', key, 'origin') == 'prefetch'
+redis.call('LPUSH', is_prefetch and prefetch or interactive, ARGV[1])
+ring()
+return 1
+"""
+)
+
+END = (
+    _PRELUDE
+    + f"""
+-- ARGV: job id, the claim's name, module id. The job is gone before anybody hears of it: who
+-- asks before this is told, who asks after it gets a new job.
+if is_owned(ARGV[1], ARGV[2]) then
+  redis.call('DEL', job_prefix .. ARGV[1], wanted_prefix .. ARGV[1])
+  redis.call('ZREM', running, ARGV[1])
+end
+return redis.call('PUBLISH', '{ENDED_CHANNEL}', ARGV[3])
+"""
+)
