@@ -1,0 +1,87 @@
+"""Hears from the cache Redis which ingests ended."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from redis.client import PubSub
+
+from symbolon_server.ingest.scripts import ENDED_CHANNEL
+from symbolon_server.telemetry.logs import EventLog
+
+RECHECK_SECONDS = 1.0
+"""A message is sent once, to those who listen then. So what a message would tell is asked for
+this often by those who wait, and after each new connection."""
+
+_RECONNECT_SECONDS = 0.25
+_WAKE_UP = b""
+"""Sent by a listener to itself, so that it looks whether it is to end."""
+
+_log = EventLog(__name__)
+
+
+class Announcements:
+    """One thread that listens on the channel of ended ingests and connects again by itself.
+
+    `on_ended` gets the text of each module id that is announced; `on_doubt` is called when
+    messages may have been lost, and every `recheck_seconds` because it can never be known.
+    Both run in the thread, one after the other.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        on_ended: Callable[[str], None],
+        on_doubt: Callable[[], None],
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
+        """Listen on the cache Redis of `client`, with a connection of our own."""
+        self._client = client
+        self._on_ended = on_ended
+        self._on_doubt = on_doubt
+        self._recheck_seconds = recheck_seconds
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="announcements", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen; returns at once, also while the cache is down."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and wait for the thread's end."""
+        self._is_closing.set()
+        # When the cache is down the thread does not hear us, but is not listening either.
+        with contextlib.suppress(redis.RedisError):
+            self._client.publish(ENDED_CHANNEL, _WAKE_UP)
+        self._thread.join()
+
+    def _listen(self) -> None:
+        while not self._is_closing.is_set():
+            try:
+                with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
+                    pubsub.subscribe(ENDED_CHANNEL)
+                    self._read(pubsub)
+            except redis.RedisError as error:
+                _log.warning("announcements_lost", error=type(error).__name__)
+                self._on_doubt()
+                self._is_closing.wait(_RECONNECT_SECONDS)
+
+    def _read(self, pubsub: PubSub) -> None:
+        due = time.monotonic() + self._recheck_seconds
+        while not self._is_closing.is_set():
+            left = max(0.0, due - time.monotonic())
+            message: dict[str, Any] | None = pubsub.get_message(timeout=left)
+            if message is not None and message["type"] == "message":
+                self._tell(message["data"])
+            if message is not None and message["type"] == "subscribe":
+                due = 0.0  # what ended before nobody told us
+            if time.monotonic() >= due:
+                self._on_doubt()
+                due = time.monotonic() + self._recheck_seconds
+
+    def _tell(self, data: bytes) -> None:
+        if data != _WAKE_UP:
+            self._on_ended(data.decode(errors="replace"))

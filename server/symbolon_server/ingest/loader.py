@@ -1,0 +1,75 @@
+"""Asks for modules to be ingested, and waits for that together with all other callers."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import redis
+
+from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.announcements import RECHECK_SECONDS, Announcements
+from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.waiting import PendingModules, Waiters
+from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
+
+
+class ModuleLoader:
+    """Gets modules ingested, each once however many callers and servers ask.
+
+    Callers are woken by an announcement. One that is lost, with its connection or because
+    nobody listened yet, is made up for by asking the queue every `recheck_seconds`, in one
+    round trip for all callers of this process.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        circuit: Circuit | None = None,
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
+        """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
+        self._queue = IngestQueue(client, circuit)
+        self._waiters = Waiters()
+        self._announcements = Announcements(client, self._wake, self._look_again, recheck_seconds)
+
+    def start(self) -> None:
+        """Begin to listen, also while the cache is down; once, before the first `load`."""
+        self._announcements.start()
+
+    def close(self) -> None:
+        """Stop listening; who still waits does so until its own time is over."""
+        self._announcements.close()
+
+    @contextmanager
+    def load(
+        self,
+        wanted: Mapping[ModuleId, Collection[int]],
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Iterator[PendingModules]:
+        """Have these modules ingested and return what to wait on within the `with` block.
+
+        `wanted` gives the module offsets that are asked for. Leaving the block ends the
+        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued.
+        """
+        # To be told comes first: an ingest may end before its enqueueing has returned.
+        pending = self._waiters.add(wanted)
+        try:
+            self._queue.enqueue(wanted, priority)
+            self._waiters.confirm(pending)
+            yield pending
+        finally:
+            self._waiters.remove(pending)
+
+    def _wake(self, text: str) -> None:
+        try:
+            self._waiters.end(ModuleId.from_text(text))
+        except InvalidModuleIdError:
+            return  # not from one of us
+
+    def _look_again(self) -> None:
+        waiting = self._waiters.confirmed()
+        try:
+            self._waiters.end_for(waiting, self._queue.find_ended(waiting))
+        except CacheUnavailableError:
+            return  # nothing can have been announced either; the next look will tell

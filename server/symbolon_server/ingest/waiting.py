@@ -1,0 +1,108 @@
+"""Who in this process waits for which module."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from symbolon_server.symbols.module_ids import ModuleId
+
+Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
+"""Who waited for what at one moment."""
+
+
+class PendingModules:
+    """Modules that one caller waits for.
+
+    That one has ended means: look again, in the store and in the memory of failures. It may
+    have ended without what this caller wants, as when the caller's module offsets came too
+    late for a full store: then ask for it again.
+    """
+
+    def __init__(self, module_ids: Iterable[ModuleId], lock: threading.Lock) -> None:
+        """Be told by the `Waiters` that own the lock."""
+        self.module_ids = frozenset(module_ids)
+        self._pending = set(self.module_ids)
+        self._ended: set[ModuleId] = set()
+        self._changed = threading.Condition(lock)
+
+    @property
+    def ended(self) -> frozenset[ModuleId]:
+        """The modules whose ingest has ended since they were asked for."""
+        with self._changed:
+            return frozenset(self._ended)
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Return when all modules have ended, at the latest after `timeout_seconds`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending, max(0.0, timeout_seconds))
+
+    def end(self, module_id: ModuleId) -> None:
+        """Wake who waits; only for `Waiters`, which holds the lock."""
+        if module_id in self._pending:
+            self._pending.remove(module_id)
+            self._ended.add(module_id)
+            self._changed.notify_all()
+
+
+class Waiters:
+    """All callers of this process that wait for modules.
+
+    This is the one owner of that state, under one lock, held for moments only and never
+    while anybody else is asked anything.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_module: defaultdict[ModuleId, set[PendingModules]] = defaultdict(set)
+        self._queued: set[PendingModules] = set()
+
+    def add(self, module_ids: Iterable[ModuleId]) -> PendingModules:
+        """Return a new caller's wait, from now on told what ends."""
+        pending = PendingModules(module_ids, self._lock)
+        with self._lock:
+            for module_id in pending.module_ids:
+                self._by_module[module_id].add(pending)
+        return pending
+
+    def confirm(self, pending: PendingModules) -> None:
+        """Note that all modules of this wait have been queued.
+
+        Before that a module without a job has not ended: it has not begun.
+        """
+        with self._lock:
+            self._queued.add(pending)
+
+    def remove(self, pending: PendingModules) -> None:
+        """Forget a caller, whether what it waited for has ended or not."""
+        with self._lock:
+            self._queued.discard(pending)
+            for module_id in pending.module_ids:
+                waiting = self._by_module[module_id]
+                waiting.discard(pending)
+                if not waiting:
+                    del self._by_module[module_id]
+
+    def end(self, module_id: ModuleId) -> None:
+        """Wake all who wait for a module."""
+        with self._lock:
+            for pending in self._by_module.get(module_id, ()):
+                pending.end(module_id)
+
+    def confirmed(self) -> Snapshot:
+        """Return who waits now for modules that have been queued."""
+        with self._lock:
+            found = {
+                module_id: frozenset(waiting & self._queued)
+                for module_id, waiting in self._by_module.items()
+            }
+        return {module_id: waiting for module_id, waiting in found.items() if waiting}
+
+    def end_for(self, snapshot: Snapshot, ended: Iterable[ModuleId]) -> None:
+        """Wake those of an earlier moment who wait for modules found to have ended since.
+
+        Whoever came later may wait for a later ingest of the same module.
+        """
+        with self._lock:
+            for module_id in ended:
+                for pending in snapshot[module_id]:
+                    pending.end(module_id)
