@@ -1,0 +1,65 @@
+"""A real gRPC server whose answers each test chooses."""
+
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from symbolon.v1 import (
+    module_service_pb2_grpc,
+    store_service_pb2_grpc,
+    symbolication_service_pb2_grpc,
+)
+
+Answer = Callable[[Any, grpc.ServicerContext], Any]
+"""Makes the response to a request, or aborts the call."""
+
+
+@dataclass
+class CannedServer:
+    """Answers every call with the next of its answers, the last one over and over."""
+
+    target: str = ""
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    seconds_allowed: list[float] = field(default_factory=list)
+
+    def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.requests.append(request)
+        self.seconds_allowed.append(context.time_remaining())
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        return answer(request, context)
+
+
+class CannedSymbolication(symbolication_service_pb2_grpc.SymbolicationServiceServicer):
+    def __init__(self, canned: CannedServer) -> None:
+        self.Symbolicate = canned.answer  # type: ignore[method-assign]  # one for all calls
+
+
+class CannedModules(module_service_pb2_grpc.ModuleServiceServicer):
+    def __init__(self, canned: CannedServer) -> None:
+        self.GetModule = canned.answer  # type: ignore[method-assign]  # one for all calls
+
+
+class CannedStores(store_service_pb2_grpc.StoreServiceServicer):
+    def __init__(self, canned: CannedServer) -> None:
+        self.GetStoreInfo = canned.answer  # type: ignore[method-assign]  # one for all calls
+
+
+@contextmanager
+def start_canned_server() -> Iterator[CannedServer]:
+    """A running server; put answers into it."""
+    canned = CannedServer()
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+    symbolication_service_pb2_grpc.add_SymbolicationServiceServicer_to_server(
+        CannedSymbolication(canned), server
+    )
+    module_service_pb2_grpc.add_ModuleServiceServicer_to_server(CannedModules(canned), server)
+    store_service_pb2_grpc.add_StoreServiceServicer_to_server(CannedStores(canned), server)
+    canned.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield canned
+    server.stop(grace=None).wait()

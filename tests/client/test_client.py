@@ -1,0 +1,230 @@
+"""The client against a real gRPC server."""
+
+import socket
+from collections.abc import Callable
+from threading import Event
+from typing import Any, NoReturn
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import (  # type: ignore[import-untyped]  # the package has no py.typed
+    error_details_pb2,
+    status_pb2,
+)
+
+import symbolon
+from symbolon import Client, Frame, FrameOutcome, Module, ModuleOutcome
+from symbolon.v1 import (
+    module_pb2,
+    module_service_pb2,
+    stack_pb2,
+    store_service_pb2,
+    symbolication_service_pb2,
+)
+from tests.client.canned import Answer, CannedServer
+
+MODULES = [Module("orchard", "AB0")]
+STACKS = [[Frame(0, 16)]]
+
+
+def abort_with(code: grpc.StatusCode, *details: Message) -> Answer:
+    """Return an answer that ends the call with a status and its details."""
+
+    def answer(_: Any, context: grpc.ServicerContext) -> NoReturn:
+        status = status_pb2.Status(code=code.value[0], message="the reason")
+        for detail in details:
+            packed = AnyMessage()
+            packed.Pack(detail)
+            status.details.append(packed)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(code, "the reason")
+
+    return answer
+
+
+def answer_with(response: Message) -> Answer:
+    return lambda _request, _context: response
+
+
+def test_a_call_is_answered_with_typed_results(canned: CannedServer, client: Client) -> None:
+    frame = stack_pb2.SymbolicatedFrame(
+        module="orchard",
+        module_offset=16,
+        function="pick()",
+        outcome=stack_pb2.FRAME_OUTCOME_SYMBOLICATED,
+    )
+    canned.answers = [
+        answer_with(
+            symbolication_service_pb2.SymbolicateResponse(
+                stacks=[stack_pb2.SymbolicatedStack(frames=[frame])],
+                modules=[module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_FOUND)],
+            )
+        )
+    ]
+    answer = client.symbolicate(MODULES, STACKS, max_wait=0)
+    assert answer.stacks[0][0].function == "pick()"
+    assert answer.stacks[0][0].outcome is FrameOutcome.SYMBOLICATED
+    assert answer.modules[0].outcome is ModuleOutcome.FOUND
+    assert canned.requests[0].max_wait == Duration()
+
+
+def test_every_call_has_a_deadline(canned: CannedServer) -> None:
+    canned.answers = [answer_with(symbolication_service_pb2.SymbolicateResponse())]
+    with Client(canned.target) as client:
+        client.symbolicate([], [])
+        client.symbolicate([], [], timeout=5)
+    assert canned.seconds_allowed == [pytest.approx(30, abs=1), pytest.approx(5, abs=1)]
+
+
+def test_an_answer_larger_than_grpc_usually_takes_arrives(
+    canned: CannedServer, client: Client
+) -> None:
+    frames = [stack_pb2.SymbolicatedFrame(module="m", function="f" * 400)] * 40_000
+    canned.answers = [
+        answer_with(
+            symbolication_service_pb2.SymbolicateResponse(
+                stacks=[stack_pb2.SymbolicatedStack(frames=frames)]
+            )
+        )
+    ]
+    assert len(client.symbolicate(MODULES, STACKS).stacks[0]) == 40_000
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_a_call_that_changes_nothing_is_tried_again(
+    canned: CannedServer, client: Client, code: grpc.StatusCode
+) -> None:
+    fine = answer_with(symbolication_service_pb2.SymbolicateResponse())
+    canned.answers = [abort_with(code), abort_with(code), fine]
+    client.symbolicate([], [])
+    assert len(canned.requests) == 3
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.INVALID_ARGUMENT])
+def test_a_call_that_cannot_succeed_is_made_once(
+    canned: CannedServer, client: Client, code: grpc.StatusCode
+) -> None:
+    canned.answers = [abort_with(code)]
+    with pytest.raises(symbolon.SymbolonError):
+        client.symbolicate([], [])
+    assert len(canned.requests) == 1
+
+
+def test_a_refused_request_names_every_field(canned: CannedServer, client: Client) -> None:
+    bad_request = error_details_pb2.BadRequest()
+    bad_request.field_violations.add(field="modules[0].debug_id", description="not hex")
+    bad_request.field_violations.add(field="modules[1].debug_id", description="not hex")
+    canned.answers = [abort_with(grpc.StatusCode.INVALID_ARGUMENT, bad_request)]
+    with pytest.raises(symbolon.InvalidRequestError, match=r"^the reason$") as caught:
+        client.symbolicate(MODULES, STACKS)
+    fields = [violation.field for violation in caught.value.violations]
+    assert fields == ["modules[0].debug_id", "modules[1].debug_id"]
+
+
+def test_a_full_server_says_when_to_ask_again(canned: CannedServer, client: Client) -> None:
+    delay = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=7))
+    canned.answers = [abort_with(grpc.StatusCode.RESOURCE_EXHAUSTED, delay)]
+    with pytest.raises(symbolon.ServerBusyError) as caught:
+        client.symbolicate(MODULES, STACKS)
+    assert caught.value.retry_after_seconds == 7.0
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, symbolon.ServerUnreachableError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, symbolon.MessageTooLargeError),
+        (grpc.StatusCode.UNAUTHENTICATED, symbolon.NotAllowedError),
+        (grpc.StatusCode.PERMISSION_DENIED, symbolon.NotAllowedError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, symbolon.DeadlineError),
+        (grpc.StatusCode.UNIMPLEMENTED, symbolon.NotOfferedError),
+        (grpc.StatusCode.INTERNAL, symbolon.ServerDefectError),
+        (grpc.StatusCode.UNKNOWN, symbolon.ServerDefectError),
+    ],
+)
+def test_each_status_is_its_own_error_and_says_what_to_do(
+    canned: CannedServer,
+    client: Client,
+    code: grpc.StatusCode,
+    kind: type[symbolon.SymbolonError],
+) -> None:
+    canned.answers = [abort_with(code)]
+    with pytest.raises(kind, match="the reason") as caught:
+        client.symbolicate(MODULES, STACKS)
+    assert type(caught.value) is kind
+    assert canned.target in str(caught.value)
+    assert caught.value.advice
+
+
+def test_a_deadline_that_passes_is_an_error_of_its_own(
+    canned: CannedServer, client: Client
+) -> None:
+    canned.answers = [lambda _, context: wait_for_the_end(context)]
+    with pytest.raises(symbolon.DeadlineError):
+        client.symbolicate(MODULES, STACKS, timeout=0.2)
+
+
+def wait_for_the_end(
+    context: grpc.ServicerContext,
+) -> symbolication_service_pb2.SymbolicateResponse:
+    """Return when the caller has gone."""
+    gone = Event()
+    if context.add_callback(gone.set):
+        assert gone.wait(20)
+    return symbolication_service_pb2.SymbolicateResponse()
+
+
+def test_a_server_that_is_not_there_cannot_be_reached() -> None:
+    with (
+        Client(f"127.0.0.1:{find_free_port()}") as client,
+        pytest.raises(symbolon.ServerUnreachableError, match=r"^cannot reach 127"),
+    ):
+        client.symbolicate(MODULES, STACKS)
+
+
+def test_a_client_that_waits_for_ready_waits_until_its_deadline() -> None:
+    with (
+        Client(f"127.0.0.1:{find_free_port()}", wait_for_ready=True, timeout=0.3) as client,
+        pytest.raises(symbolon.DeadlineError),
+    ):
+        client.symbolicate(MODULES, STACKS)
+
+
+def find_free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def test_a_module_can_be_asked_for(canned: CannedServer, client: Client) -> None:
+    response = module_service_pb2.GetModuleResponse(
+        outcome=module_pb2.MODULE_OUTCOME_MISSING, detail="nobody has it"
+    )
+    canned.answers = [answer_with(response)]
+    info = client.get_module("xul.pdb", "AB1")
+    assert (info.outcome, info.detail) == (ModuleOutcome.MISSING, "nobody has it")
+    assert canned.requests[0].module == module_pb2.Module(debug_file="xul.pdb", debug_id="AB1")
+
+
+def test_the_store_can_be_asked_for(canned: CannedServer, client: Client) -> None:
+    response = store_service_pb2.GetStoreInfoResponse(modules=3, warnings=["noeviction"])
+    canned.answers = [answer_with(response)]
+    info = client.get_store_info()
+    assert (info.modules, info.warnings) == (3, ("noeviction",))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda client: client.get_module("a", ""), id="get_module"),
+        pytest.param(lambda client: client.get_store_info(), id="get_store_info"),
+        pytest.param(lambda client: client.is_serving(), id="is_serving"),
+    ],
+)
+def test_every_call_raises_errors_of_this_package_only(call: Callable[[Client], object]) -> None:
+    with Client(f"127.0.0.1:{find_free_port()}") as client, pytest.raises(symbolon.SymbolonError):
+        call(client)

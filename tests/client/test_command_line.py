@@ -1,0 +1,266 @@
+"""The program `symbolon` against a real server."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from symbolon.command_line.arguments import main
+from symbolon.v1 import (
+    module_pb2,
+    module_service_pb2,
+    stack_pb2,
+    store_service_pb2,
+    symbolication_service_pb2,
+)
+from tests.client.canned import CannedServer
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample"
+CRASH = SAMPLE / "crash.json"
+
+
+def symbolicate_by_echo(request: Any, _: grpc.ServicerContext) -> Any:
+    """Answer with a function for each frame of the first module, which says what was asked."""
+    response = symbolication_service_pb2.SymbolicateResponse()
+    for module in request.modules:
+        is_first = module == request.modules[0]
+        outcome = module_pb2.MODULE_OUTCOME_FOUND if is_first else module_pb2.MODULE_OUTCOME_MISSING
+        response.modules.add(outcome=outcome)
+    for stack in request.stacks:
+        answered = response.stacks.add()
+        for frame in stack.frames:
+            added = answered.frames.add(
+                module=request.modules[frame.module_index].debug_file,
+                module_offset=frame.module_offset,
+                outcome=stack_pb2.FRAME_OUTCOME_MODULE_MISSING,
+            )
+            if frame.module_index == 0:
+                kind = "return" if frame.is_return_address else "instruction"
+                added.function, added.file, added.line = kind, "a.cpp", 1
+    return response
+
+
+@pytest.fixture
+def target(canned: CannedServer) -> str:
+    canned.answers = [symbolicate_by_echo]
+    return f"--target={canned.target}"
+
+
+def test_a_report_is_answered_in_the_json_of_tecken(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["symbolicate", str(CRASH), target]) == 0
+    [result] = json.loads(capsys.readouterr().out)["results"]
+    [stack] = result["stacks"]
+    assert stack[0] == {
+        "frame": 0,
+        "module": "orchard",
+        "module_offset": "0x1210",
+        "function": "instruction",
+        "function_offset": "0x0",
+        "file": "a.cpp",
+        "line": 1,
+    }
+    assert stack[4] == {"frame": 4, "module": "libc.so.6", "module_offset": "0x27249"}
+    assert list(result["found_modules"].values()) == [True, False]
+
+
+def test_a_report_is_read_from_standard_input(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CRASH.read_bytes())))
+    assert main(["symbolicate", "-", target]) == 0
+    assert len(json.loads(capsys.readouterr().out)["results"][0]["stacks"][0]) == 7
+
+
+def test_a_report_is_written_for_people(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["symbolicate", str(CRASH), target, "--format", "text"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Thread 0"
+    assert lines[1] == "  0  orchard    instruction  [a.cpp:1]"
+    assert lines[-1] == "  libc.so.6/EC61AC938E5A39B16F9FBD350E3169A50  missing"
+
+
+def test_several_reports_are_told_apart(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = json.loads(CRASH.read_bytes())["jobs"][0]
+    file = tmp_path / "two.json"
+    file.write_text(json.dumps({"jobs": [job, job]}))
+    assert main(["symbolicate", str(file), target, "--format", "text"]) == 0
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("Report")] == [
+        "Report 0",
+        "Report 1",
+    ]
+
+
+def test_return_addresses_are_asked_as_such(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = SAMPLE / "crash-return-addresses.json"
+    assert main(["symbolicate", str(file), target, "--return-addresses"]) == 0
+    [stack] = json.loads(capsys.readouterr().out)["results"][0]["stacks"]
+    assert [frame.get("function") for frame in stack[:3]] == ["instruction", "return", "return"]
+    assert [frame.is_return_address for frame in canned.requests[0].stacks[0].frames] == [
+        False,
+        *[True] * 6,
+    ]
+
+
+def test_the_wait_and_the_deadline_are_those_of_the_flags(
+    target: str, canned: CannedServer
+) -> None:
+    assert main(["symbolicate", str(CRASH), target, "--max-wait=0", "--timeout=9"]) == 0
+    assert canned.requests[0].HasField("max_wait")
+    assert canned.requests[0].max_wait.ToNanoseconds() == 0
+    assert canned.seconds_allowed == [pytest.approx(9, abs=1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("\xff", "is not valid JSON"),
+        ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),
+    ],
+    ids=["cut off", "deep", "not UTF-8", "no stacks"],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    content: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "crash.json"
+    file.write_bytes(content.encode("latin-1"))
+    assert main(["symbolicate", str(file)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("symbolon: ")
+    assert complaint in line
+
+
+def test_a_file_that_is_not_there_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["symbolicate", "/nowhere/crash.json"]) == 2
+    assert capsys.readouterr().err == (
+        "symbolon: cannot read /nowhere/crash.json: No such file or directory\n"
+    )
+
+
+def test_what_the_server_refuses_is_bad_input(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Any, context: grpc.ServicerContext) -> Any:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "modules[0].debug_file has a\nNUL")
+
+    canned.answers = [refuse]
+    assert main(["symbolicate", str(CRASH), target]) == 2
+    assert capsys.readouterr().err == "symbolon: modules[0].debug_file has a NUL\n"
+
+
+def test_a_server_that_cannot_be_reached_is_exit_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["symbolicate", str(CRASH), "--target=127.0.0.1:1", "--timeout=20"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("symbolon: cannot reach 127.0.0.1:1: ")
+    assert line.endswith("Check that symbolon-server runs there and that the target is right; "
+                         "then ask again.")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["symbolicate"],
+        ["symbolicate", "-", "--timeout=0"],
+        ["symbolicate", "-", "--timeout=nan"],
+        ["symbolicate", "-", "--max-wait=-1"],
+        ["symbolicate", "-", "--max-wait=soon"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("command", [[], ["symbolicate"], ["module"], ["info"], ["health"]])
+def test_help_tells_the_exit_codes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert "exit codes:" in capsys.readouterr().out
+
+
+def test_a_module_is_told_in_lines(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = module_service_pb2.GetModuleResponse(
+        outcome=module_pb2.MODULE_OUTCOME_FOUND,
+        held=module_service_pb2.HeldModule(pages=12, stored_bytes=34567, skipped_records={"F": 2}),
+    )
+    canned.answers = [lambda _request, _context: response]
+    assert main(["module", "xul.pdb/AB1", target]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "outcome: found"
+    assert "  pages: 12" in lines
+    assert "  stored bytes: 34,567" in lines
+    assert lines[lines.index("  skipped records:") + 1] == "    F: 2"
+    assert canned.requests[0].module.debug_file == "xul.pdb"
+
+
+def test_a_module_without_a_slash_is_bad_input(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["module", "xul.pdb", target]) == 2
+    assert capsys.readouterr().err == "symbolon: xul.pdb is not DEBUG_FILE/DEBUG_ID\n"
+
+
+def test_info_tells_both_servers(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = store_service_pb2.GetStoreInfoResponse(
+        store=store_service_pb2.RedisInfo(is_reachable=True, maxmemory_policy="allkeys-lru"),
+        warnings=["the cache evicts"],
+    )
+    canned.answers = [lambda _request, _context: response]
+    assert main(["info", target]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "store:"
+    assert "  maxmemory policy: allkeys-lru" in lines
+    assert lines[lines.index("warnings:") + 1] == "  1: the cache evicts"
+
+
+def test_health_of_a_server_without_health_is_exit_code_1(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["health", target]) == 1
+    assert "Method not found" in capsys.readouterr().err
+
+
+def test_the_program_runs_by_itself(target: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "symbolon", "symbolicate", "-", target],
+        input=CRASH.read_bytes(),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stderr == b""
+    assert len(json.loads(run.stdout)["results"]) == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(target: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "symbolon", "symbolicate", str(CRASH), target],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        _, complaints = program.communicate(timeout=60)
+    assert (program.returncode, complaints) == (0, b"")

@@ -1,0 +1,122 @@
+"""The API as a contract: what buf says of it, and what callers and servers rely on."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+
+from symbolon.v1 import (
+    module_service_pb2,
+    stack_pb2,
+    store_service_pb2,
+    symbolication_service_pb2,
+)
+
+PROTOS = Path(__file__).parent.parent.parent / "protos"
+
+METHODS = {
+    "SymbolicationService": ["Symbolicate", "SymbolicateStream"],
+    "ModuleService": [
+        "GetModule",
+        "PrefetchModules",
+        "InvalidateModules",
+        "ListMissingModules",
+    ],
+    "StoreService": ["GetStoreInfo"],
+}
+FILES: list[FileDescriptor] = [
+    symbolication_service_pb2.DESCRIPTOR,
+    module_service_pb2.DESCRIPTOR,
+    store_service_pb2.DESCRIPTOR,
+]
+SERVICES = [service for file in FILES for service in file.services_by_name.values()]
+ALL_METHODS = [method for service in SERVICES for method in service.methods]
+
+
+def run_buf(*arguments: str) -> None:
+    beside = Path(sys.executable).with_name("buf")
+    buf = str(beside) if beside.exists() else shutil.which("buf")
+    assert buf is not None, "buf is in the environment that make builds"
+    run = subprocess.run(
+        [buf, *arguments], cwd=PROTOS, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_buf_finds_nothing_to_complain_about() -> None:
+    run_buf("lint")
+
+
+def test_the_protos_are_formatted() -> None:
+    run_buf("format", "--diff", "--exit-code")
+
+
+def test_every_service_has_its_file_and_its_methods() -> None:
+    assert {
+        service.name: [method.name for method in service.methods] for service in SERVICES
+    } == METHODS
+    assert all(len(file.services_by_name) == 1 for file in FILES)
+
+
+@pytest.mark.parametrize("method", ALL_METHODS, ids=lambda method: method.name)
+def test_every_call_says_which_errors_it_has_and_whether_to_retry(
+    method: MethodDescriptor,
+) -> None:
+    comment = read_comment(method)
+    errors = re.findall(r"\* ([A-Z_]+): (.*?)(?=\n \*|\Z)", comment, re.DOTALL)
+    codes = {code for code, _ in errors}
+    assert {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNAUTHENTICATED", "INTERNAL"} <= codes
+    silent = [code for code, text in errors if not re.search(r"\b[Rr]etry\b", text)]
+    assert silent == []
+
+
+def read_comment(method: MethodDescriptor) -> str:
+    """Return the comment above a call; generated code has none, so it is read from its file."""
+    text = (PROTOS / method.containing_service.file.name).read_text(encoding="utf-8")
+    above = text[: text.index(f"  rpc {method.name}(")].splitlines()
+    lines = []
+    while above and above[-1].startswith("  //"):
+        lines.append(above.pop().removeprefix("  //").removeprefix(" "))
+    return "\n".join(reversed(lines))
+
+
+@pytest.mark.parametrize(
+    ("message", "numbers"),
+    [
+        (
+            stack_pb2.SymbolicatedFrame,
+            {
+                "module": 1,
+                "module_offset": 2,
+                "function": 3,
+                "function_offset": 4,
+                "file": 5,
+                "line": 6,
+                "inlines": 7,
+                "outcome": 8,
+                "is_multiple": 9,
+            },
+        ),
+        (stack_pb2.InlineFrame, {"function": 1, "file": 2, "line": 3}),
+        (stack_pb2.SymbolicatedStack, {"frames": 1}),
+        (stack_pb2.Frame, {"module_index": 1, "module_offset": 2, "is_return_address": 3}),
+        (
+            symbolication_service_pb2.SymbolicateResponse,
+            {"stacks": 1, "modules": 2, "diagnostics": 3},
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_numbers_that_answers_are_joined_from_stay(
+    message: type[stack_pb2.Frame], numbers: dict[str, int]
+) -> None:
+    assert {field.name: field.number for field in message.DESCRIPTOR.fields} == numbers
+
+
+def test_a_tag_of_an_answer_takes_one_byte() -> None:
+    for message in symbolication_service_pb2.DESCRIPTOR.message_types_by_name.values():
+        assert all(field.number <= 15 for field in message.fields)
