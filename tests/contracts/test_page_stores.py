@@ -1,0 +1,118 @@
+"""What every page store keeps of the promise in `cache/page_stores.py`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from symbolon_server.cache.memory_store import MemoryPageStore
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.tiered_store import TieredPageStore
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.pages import PageKey
+
+XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
+LIBC = ModuleId.parse("libc.so.6", "0123456789ABCDEF0123456789ABCDEF0")
+ODD_NAME = ModuleId.parse("a:b *?[é] %s", "0123456789ABCDEF0123456789ABCDEF1")
+MEGABYTE = 1 << 20
+
+
+class _Made(NamedTuple):
+    """A store under test; the name shows in the test's id."""
+
+    name: str
+    make: Callable[[redis.Redis], PageStore]
+
+
+STORES = [
+    _Made("memory", lambda _client: MemoryPageStore(64 * MEGABYTE)),
+    _Made("redis", RedisPageStore),
+    _Made(
+        "tiered",
+        lambda client: TieredPageStore([MemoryPageStore(64 * MEGABYTE), RedisPageStore(client)]),
+    ),
+]
+
+
+@pytest.fixture(params=STORES, ids=[made.name for made in STORES])
+def store(
+    request: pytest.FixtureRequest, redis_store: redis.Redis, clear_redis_store: None
+) -> PageStore:
+    made: _Made = request.param
+    return made.make(redis_store)
+
+
+class TestEveryPageStore:
+    def test_an_empty_store_misses_everything(self, store: PageStore) -> None:
+        assert store.get_directories([XUL, LIBC]) == [None, None]
+        assert store.get_pages([PageKey(XUL, "1-a", 0)]) == [None]
+
+    def test_asking_for_nothing_returns_nothing(self, store: PageStore) -> None:
+        assert store.get_directories([]) == []
+        assert store.get_pages([]) == []
+
+    def test_pages_come_back_in_the_order_asked(self, store: PageStore) -> None:
+        keys = [PageKey(XUL, "1-a", number) for number in range(3)]
+        store.put_pages({key: b"page %d" % key.number for key in keys})
+        assert store.get_pages(keys[::-1]) == [b"page 2", b"page 1", b"page 0"]
+
+    def test_a_miss_among_hits_keeps_its_place(self, store: PageStore) -> None:
+        key = PageKey(LIBC, "1-a", 7)
+        store.put_pages({key: b"page"})
+        asked = [PageKey(LIBC, "1-a", 6), key, PageKey(LIBC, "1-a", 8), key]
+        assert store.get_pages(asked) == [None, b"page", None, b"page"]
+
+    def test_any_bytes_are_kept_as_they_are(self, store: PageStore) -> None:
+        key, page = PageKey(XUL, "1-a", 0), bytes(range(256)) * 64
+        store.put_pages({key: page})
+        assert store.get_pages([key]) == [page]
+
+    def test_an_empty_page_is_no_miss(self, store: PageStore) -> None:
+        key = PageKey(XUL, "1-a", 0)
+        store.put_pages({key: b""})
+        assert store.get_pages([key]) == [b""]
+
+    def test_pages_of_two_generations_never_mix(self, store: PageStore) -> None:
+        old, new = PageKey(XUL, "1-a", 0), PageKey(XUL, "1-b", 0)
+        store.put_pages({old: b"old"})
+        assert store.get_pages([new]) == [None]
+        store.put_pages({new: b"new"})
+        assert store.get_pages([old, new]) == [b"old", b"new"]
+
+    def test_a_later_directory_takes_the_place_of_the_earlier(self, store: PageStore) -> None:
+        store.put_directory(XUL, b"first")
+        store.put_directory(XUL, b"second")
+        assert store.get_directories([LIBC, XUL]) == [None, b"second"]
+
+    def test_a_forgotten_module_has_no_directory(self, store: PageStore) -> None:
+        store.put_directory(XUL, b"directory")
+        store.put_directory(LIBC, b"other")
+        store.forget(XUL)
+        assert store.get_directories([XUL, LIBC]) == [None, b"other"]
+
+    def test_forgetting_an_unknown_module_changes_nothing(self, store: PageStore) -> None:
+        store.put_directory(LIBC, b"other")
+        store.forget(XUL)
+        assert store.get_directories([LIBC]) == [b"other"]
+
+    def test_a_debug_file_may_hold_any_character(self, store: PageStore) -> None:
+        key = PageKey(ODD_NAME, "1-a", 0)
+        store.put_pages({key: b"page"})
+        store.put_directory(ODD_NAME, b"directory")
+        assert store.get_pages([key]) == [b"page"]
+        assert store.get_directories([ODD_NAME]) == [b"directory"]
+
+    def test_more_pages_than_one_batch_are_all_kept(self, store: PageStore) -> None:
+        page = bytes(100_000)
+        pages = {PageKey(XUL, "1-a", number): page for number in range(40)}
+        store.put_pages(pages)
+        assert store.get_pages(list(pages)) == [page] * 40
+
+    def test_putting_no_pages_is_allowed(self, store: PageStore) -> None:
+        store.put_pages({})
+        assert store.get_pages([PageKey(XUL, "1-a", 0)]) == [None]
+
+    def test_an_almost_empty_store_has_room(self, store: PageStore) -> None:
+        assert store.has_room()
