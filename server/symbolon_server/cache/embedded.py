@@ -256,6 +256,8 @@ def _wait_until_ready(
         while process.poll() is None and clock() < deadline:
             try:
                 client.ping()
+            except redis.AuthenticationError:  # a password in the overrides: it does answer
+                return
             except redis.RedisError:  # not listening yet, or reading its file
                 time.sleep(_POLL_SECONDS)
             else:

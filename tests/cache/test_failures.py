@@ -1,0 +1,114 @@
+"""The memory of failures, on a real cache Redis."""
+
+import pytest
+import redis
+
+from symbolon_server.cache.failures import (
+    LONGEST_DETAIL,
+    Failure,
+    FailureKind,
+    FailureLifetimes,
+    FailureMemory,
+)
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+@pytest.fixture
+def failures(keyed_cache: KeyedCache) -> FailureMemory:
+    return FailureMemory(keyed_cache)
+
+
+def seconds_kept(client: redis.Redis, module_id: ModuleId) -> float:
+    return int(client.pttl(f"outcome:{module_id}")) / 1000
+
+
+def test_a_missing_module_is_remembered_for_its_lifetime(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId, libc: ModuleId
+) -> None:
+    told = failures.remember(xul, FailureKind.MISSING, "no supplier has it")
+    assert told == Failure(FailureKind.MISSING, "no supplier has it", 1, 60.0)
+    found = failures.get_many([libc, xul])
+    assert list(found) == [xul]
+    assert found[xul].detail == "no supplier has it"
+    assert 55 < found[xul].retry_after_seconds <= 60
+    assert 55 < seconds_kept(redis_cache, xul) <= 60
+
+
+def test_a_malformed_module_is_remembered_for_an_hour(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    failures.remember(xul, FailureKind.MALFORMED, "the MODULE record has another debug id")
+    assert 3_590 < seconds_kept(redis_cache, xul) <= 3_600
+
+
+def test_an_unavailable_module_is_left_alone_longer_with_each_failure(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    told = [failures.remember(xul, FailureKind.UNAVAILABLE, "status 500") for _ in range(6)]
+    assert [failure.retry_after_seconds for failure in told] == [5, 10, 20, 40, 60, 60]
+    assert [failure.attempts for failure in told] == [1, 2, 3, 4, 5, 6]
+    assert 55 < seconds_kept(redis_cache, xul) <= 60
+    assert failures.get_many([xul])[xul].attempts == 6
+
+
+def test_failures_in_a_row_are_counted_beyond_the_lifetime_of_each(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    failures.remember(xul, FailureKind.UNAVAILABLE, "status 500")
+    redis_cache.delete(f"outcome:{xul}")  # as if its lifetime were over
+    assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 2
+    assert 300_000 < int(redis_cache.pttl(f"attempts:{xul}")) <= 600_000
+
+
+def test_a_supplier_that_asks_for_more_time_gets_it_up_to_the_longest(
+    failures: FailureMemory, xul: ModuleId
+) -> None:
+    asked = [30.0, 3.0, 5000.0]
+    told = [failures.remember(xul, FailureKind.UNAVAILABLE, "429", after) for after in asked]
+    assert [failure.retry_after_seconds for failure in told] == [30.0, 10.0, 60.0]
+
+
+def test_a_million_failures_in_a_row_are_no_overflow() -> None:
+    assert FailureLifetimes().for_unavailable(1_000_000, None) == 60.0
+
+
+def test_a_forgotten_failure_starts_from_the_first_attempt(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    failures.remember(xul, FailureKind.UNAVAILABLE, "status 500")
+    failures.remember(xul, FailureKind.UNAVAILABLE, "status 500")
+    failures.forget(xul)
+    assert failures.get_many([xul]) == {}
+    assert redis_cache.keys() == []
+    assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 1
+
+
+def test_a_later_failure_takes_the_place_of_the_earlier(
+    failures: FailureMemory, xul: ModuleId
+) -> None:
+    failures.remember(xul, FailureKind.MALFORMED, "cut off")
+    failures.remember(xul, FailureKind.MISSING, "gone")
+    assert failures.get_many([xul])[xul].kind is FailureKind.MISSING
+
+
+def test_asking_about_no_modules_asks_nobody(failures: FailureMemory) -> None:
+    assert failures.get_many([]) == {}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"", b"{", b"[]", b"3", b'{"kind": "missing"}', b"\xff", b'{"kind": "new", "detail": ""}'],
+)
+def test_what_another_version_wrote_is_no_failure(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId, written: bytes
+) -> None:
+    redis_cache.set(f"outcome:{xul}", written)
+    assert failures.get_many([xul]) == {}
+
+
+def test_a_detail_is_one_line_of_bounded_length(failures: FailureMemory, xul: ModuleId) -> None:
+    failures.remember(xul, FailureKind.MISSING, "two\r\nlines \udcff é " + "x" * 1000)
+    detail = failures.get_many([xul])[xul].detail
+    assert detail.startswith("two lines ? é xxx")
+    assert len(detail) == LONGEST_DETAIL
