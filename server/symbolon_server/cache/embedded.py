@@ -150,11 +150,16 @@ def _make_private_folder() -> Path:
 def _remove_leftovers() -> None:
     """Remove private folders whose server is gone: its parent was killed before it could."""
     for folder in _temporary_root().glob(f"{_FOLDER_PREFIX}*"):
-        with contextlib.suppress(OSError), (folder / _LOCK_NAME).open("rb") as lock:
-            if folder.stat().st_uid != os.getuid():
-                continue
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            # Ours before it is opened: in another's folder the lock could be a pipe that hangs.
+            if folder.lstat().st_uid == os.getuid():
+                _remove_if_unlocked(folder)
+
+
+def _remove_if_unlocked(folder: Path) -> None:
+    with (folder / _LOCK_NAME).open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(folder: Path) -> IO[bytes]:
