@@ -1,6 +1,7 @@
 """How many modules and pages the store holds."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import redis
 
@@ -50,7 +51,7 @@ def _sample(client: redis.Redis, most: int) -> tuple[set[bytes], bool]:
     cursor = 0
     while len(found) < most:
         cursor, keys = client.scan(cursor, count=_KEYS_PER_STEP)
-        found.update(keys)
+        found.update(cast("list[bytes]", keys))
         if cursor == 0:
             return found, True
     return found, False
