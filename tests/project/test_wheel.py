@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 IMPORT_THE_CLIENT = """
 import importlib, pkgutil, sys
 
-for name in ("numpy", "redis", "requests", "rich", "rq", "xxhash", "zstandard", "symbolon_server"):
+absent = ("google.rpc", "grpc_health", "grpc_reflection", "numpy", "prometheus_client", "redis",
+          "requests", "rich", "rq", "symbolon_server", "xxhash", "zstandard")
+for name in absent:
     sys.modules[name] = None
 import symbolon
 
