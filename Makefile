@@ -70,8 +70,8 @@ image: ## Build the container image symbolon
 
 .PHONY: redis-store-cli
 redis-store-cli: $(environment) ## Open a command line on the store
-	@exec $(python) -m symbolon_server redis-cli store
+	@exec $(python) -m symbolon_server.cache.command_line store
 
 .PHONY: redis-cache-cli
 redis-cache-cli: $(environment) ## Open a command line on the cache
-	@exec $(python) -m symbolon_server redis-cli cache
+	@exec $(python) -m symbolon_server.cache.command_line cache
