@@ -59,7 +59,8 @@ class BulkRecords:
     def _with_owner(self, records: Indexes, owners: Indexes, kind: RecordKind) -> Indexes:
         has_owner = owners[records] != NO_FUNCTION
         self._skipped[kind] += len(records) - int(np.count_nonzero(has_owner))
-        return records[has_owner]
+        with_owner: Indexes = records[has_owner]
+        return with_owner
 
     def _read_lines(self, block: TextBlock, lines: Indexes, owners: Indexes) -> LineColumns:
         canonical, columns = _read_canonical_lines(block, lines, owners)
@@ -200,4 +201,5 @@ def _read_ranges(
 
 def _is_range(starts: Numbers, sizes: Numbers) -> Flags:
     """Return where a range covers anything and does not reach beyond 64 bits."""
-    return (sizes != 0) & (sizes - np.uint64(1) <= np.uint64(2**64 - 1) - starts)
+    is_range: Flags = (sizes != 0) & (sizes - np.uint64(1) <= np.uint64(2**64 - 1) - starts)
+    return is_range

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Offsets = NDArray[np.uint64]
 Indexes = NDArray[np.int64]
@@ -54,7 +57,8 @@ class RangeColumns:
     size: Offsets
 
 
-_Columns = TypeVar("_Columns", LineColumns, InlineColumns, RangeColumns)
+_Owned = TypeVar("_Owned", LineColumns, InlineColumns, RangeColumns)
+_Columns = TypeVar("_Columns", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,16 @@ class FunctionParts:
 
 
 def select(columns: _Columns, rows: slice | Indexes | NDArray[np.bool_]) -> _Columns:
-    """Return `columns` with only the given rows."""
+    """Return a dataclass of arrays, its columns, with only the given rows."""
     return type(columns)(*(getattr(columns, field.name)[rows] for field in fields(columns)))
 
 
 def join(parts: Sequence[_Columns]) -> _Columns:
-    """Return `parts`, which follow each other in the file, as one."""
+    """Return dataclasses of arrays, which follow each other in the file, as one."""
     names = [field.name for field in fields(parts[0])]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
-def _split(columns: _Columns, owner: int) -> tuple[_Columns, _Columns]:
+def _split(columns: _Owned, owner: int) -> tuple[_Owned, _Owned]:
     place = int(np.searchsorted(columns.owner, owner))
     return select(columns, slice(0, place)), select(columns, slice(place, None))

@@ -1,7 +1,9 @@
 """The records that carry a name, or a fact of the whole module, read one at a time."""
 
+import re
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from symbolon_server.symbols.errors import MalformedSymbolFileError
@@ -19,6 +21,9 @@ NO_FUNCTION: Final = -1
 """Stands for the open function where none is."""
 
 _LAST_PLAIN_NUMBER = 2**31 - 1
+
+_MODULE = re.compile(rb"MODULE +([^ ]+) +([^ ]+) +([^ ]+)(?: .*)?", re.DOTALL)
+_CODE_ID = re.compile(rb"INFO +CODE_ID +([^ ]+)(?: +(.*[^ ]))? *", re.DOTALL)
 
 
 class Aliases:
@@ -62,22 +67,21 @@ class NamedRecords:
 
     def read_module(self, record: bytes) -> None:
         """Read a MODULE record; raise `MalformedSymbolFileError` where it is another module's."""
-        fields = record.decode(errors="replace").split(maxsplit=4)
         if self.has_module_record:
             return
-        if len(fields) < 4:
+        match = _MODULE.fullmatch(record)
+        if match is None:
             raise MalformedSymbolFileError("its MODULE record has no debug id")
-        if fields[3].upper() != self._module_id.debug_id:
+        self.os, self.architecture, debug_id = _decode_all(match.groups())
+        if debug_id.upper() != self._module_id.debug_id:
             raise MalformedSymbolFileError("its MODULE record has another debug id")
         self.has_module_record = True
-        self.os, self.architecture = fields[1], fields[2]
 
     def read_info(self, record: bytes) -> None:
         """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` matters."""
-        fields = record.decode(errors="replace").split(maxsplit=3)
-        if len(fields) >= 3 and fields[1] == "CODE_ID" and not self.code_id:
-            self.code_id = fields[2]
-            self.code_file = fields[3].strip() if len(fields) > 3 else ""
+        match = _CODE_ID.fullmatch(record)
+        if match is not None and not self.code_id:
+            self.code_id, self.code_file = _decode_all(match.groups(b""))
 
     def read_file(self, record: bytes) -> None:
         """Read a FILE record; the first of a number wins."""
@@ -115,3 +119,7 @@ class NamedRecords:
         # ntdll.pdb and others have symbols without an address, such as _CIlog, at 0.
         elif public.start:
             self.public_names[public.start] = self.strings.put(public.name), public.is_multiple
+
+
+def _decode_all(fields: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(field.decode(errors="replace") for field in fields)

@@ -44,9 +44,7 @@ class Nesting:
         started = np.searchsorted(self.starts, positions, side="right") - 1
         ended = np.searchsorted(self.lasts[self.by_last], positions, side="left") - 1
         last_ended = self.by_last[ended]
-        is_inside = (started >= 0) & (
-            (ended < 0) | (self.starts[started] > self.lasts[last_ended])
-        )
+        is_inside = (started >= 0) & ((ended < 0) | (self.starts[started] > self.lasts[last_ended]))
         return np.where(
             is_inside, started, np.where(ended >= 0, self._around()[last_ended], NO_PARENT)
         )

@@ -43,13 +43,17 @@ class FunctionSpans:
     @property
     def lasts(self) -> Offsets:
         """The last offset of each; of no meaning where the function is not real."""
-        return np.minimum(self.starts + self.sizes - np.uint64(1), np.uint64(MAX_OFFSET))
+        lasts: Offsets = np.minimum(
+            self.starts + (self.sizes - np.uint64(1)), np.uint64(MAX_OFFSET)
+        )
+        return lasts
 
     @property
     def are_real(self) -> Flags:
         """Where a function covers anything and does not reach beyond 64 bits."""
         space = np.uint64(2**64 - 1) - self.starts
-        return (self.sizes != 0) & (self.sizes - np.uint64(1) <= space)
+        are_real: Flags = (self.sizes != 0) & (self.sizes - np.uint64(1) <= space)
+        return are_real
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Puts the resolved functions and the public symbols of a module into one table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolon_server.symbols.columns import Indexes, Offsets
+from symbolon_server.symbols.columns import Indexes, Offsets, join
 from symbolon_server.symbols.named_records import NamedRecords
 from symbolon_server.symbols.overlaps import keep_first
 from symbolon_server.symbols.pages import ModuleFacts
@@ -24,6 +25,17 @@ from symbolon_server.symbols.symbol_table import (
     Ranges,
     Symbols,
     SymbolTable,
+)
+
+_NO_RANGES = ResolvedRanges(
+    np.empty(0, np.int64),
+    np.empty(0, np.uint64),
+    np.empty(0, np.int32),
+    np.empty(0, np.int32),
+    np.empty(0, np.uint32),
+)
+_NO_CHAINS = Chains(
+    np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.int32)
 )
 
 
@@ -63,36 +75,17 @@ def build_table(
 
 def _join(resolved: Sequence[tuple[ResolvedRanges, Chains]]) -> tuple[ResolvedRanges, Chains]:
     """Return all stretches as one, their chains numbered through."""
-    chain_counts = [len(chains.around) for _, chains in resolved]
-    offsets = np.cumsum([0, *chain_counts])[:-1].tolist()
-
-    def shift(chains: NDArray[np.int32], offset: int) -> NDArray[np.int32]:
-        return np.where(chains == NO_INLINE, NO_INLINE, chains + np.int32(offset)).astype(np.int32)
-
-    ranges = [part for part, _ in resolved]
-    chains = [part for _, part in resolved]
-    return ResolvedRanges(
-        _concatenate([part.owner for part in ranges], np.int32),
-        _concatenate([part.start for part in ranges], np.uint64),
-        _concatenate(
-            [shift(part.chain, offset) for part, offset in zip(ranges, offsets, strict=True)],
-            np.int32,
-        ),
-        _concatenate([part.file for part in ranges], np.int32),
-        _concatenate([part.line for part in ranges], np.uint32),
-    ), Chains(
-        _concatenate(
-            [shift(part.around, offset) for part, offset in zip(chains, offsets, strict=True)],
-            np.int32,
-        ),
-        _concatenate([part.origin for part in chains], np.int32),
-        _concatenate([part.call_line for part in chains], np.uint32),
-        _concatenate([part.call_file for part in chains], np.int32),
-    )
+    shifted_ranges, shifted_chains = [_NO_RANGES], [_NO_CHAINS]
+    chains_before = 0
+    for ranges, chains in resolved:
+        shifted_ranges.append(replace(ranges, chain=_shift(ranges.chain, chains_before)))
+        shifted_chains.append(replace(chains, around=_shift(chains.around, chains_before)))
+        chains_before += len(chains.around)
+    return join(shifted_ranges), join(shifted_chains)
 
 
-def _concatenate(parts: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> NDArray:
-    return np.concatenate([np.empty(0, dtype), *parts]) if parts else np.empty(0, dtype)
+def _shift(chains: NDArray[np.int32], chains_before: int) -> NDArray[np.int32]:
+    return np.where(chains == NO_INLINE, chains, chains + np.int32(chains_before))
 
 
 def _keep_functions(functions: FunctionSpans) -> Indexes:
@@ -103,13 +96,17 @@ def _keep_functions(functions: FunctionSpans) -> Indexes:
 
 
 def _ranges_of_functions(resolved: ResolvedRanges, kept: Indexes) -> Ranges:
-    """Return the ranges of the functions kept; their symbols are numbered in the order of `kept`."""
-    firsts = np.searchsorted(resolved.owner, kept.astype(np.int32))
-    counts = np.searchsorted(resolved.owner, kept.astype(np.int32), side="right") - firsts
+    """Return the ranges of the functions kept; their symbols are numbered as in `kept`."""
+    firsts = np.searchsorted(resolved.owner, kept)
+    counts = np.searchsorted(resolved.owner, kept, side="right") - firsts
     symbols = np.repeat(np.arange(len(kept), dtype=np.int32), counts)
     rows = np.arange(len(symbols)) + np.repeat(firsts - (np.cumsum(counts) - counts), counts)
     return Ranges(
-        resolved.start[rows], symbols, resolved.chain[rows], resolved.file[rows], resolved.line[rows]
+        resolved.start[rows],
+        symbols,
+        resolved.chain[rows],
+        resolved.file[rows],
+        resolved.line[rows],
     )
 
 
@@ -149,9 +146,7 @@ def _sort(inside: Ranges, outside: Ranges) -> Ranges:
     )
 
 
-def _make_symbols(
-    named: NamedRecords, starts: Offsets, kept: Indexes, publics: Offsets
-) -> Symbols:
+def _make_symbols(named: NamedRecords, starts: Offsets, kept: Indexes, publics: Offsets) -> Symbols:
     names = np.array(named.function_names, np.int64)[kept]
     multiples = np.frombuffer(bytes(named.function_multiples), np.bool_)[kept]
     public_symbols = [named.public_names[public] for public in publics.tolist()]

@@ -1,0 +1,50 @@
+"""Page directories as bytes.
+
+The content, inside its `envelope`, is one line of JSON with the facts, a newline, the number of
+pages (32 bits, little-endian) and a column of the steps from each page's first module offset to
+the next.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+
+from symbolon_server.symbols.column_codes import read_column, write_column
+from symbolon_server.symbols.envelope import seal, unseal
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
+
+MARK: Final = b"SyD"
+
+
+def encode_directory(directory: PageDirectory) -> bytes:
+    """Return `directory` as bytes that `decode_directory` reads."""
+    facts = {
+        "generation": directory.generation,
+        "facts": asdict(directory.facts),
+        "ingest": asdict(directory.ingest),
+        "stored_bytes": directory.stored_bytes,
+    }
+    steps = np.diff(directory.first_offsets, prepend=np.uint64(0))
+    count = directory.page_count.to_bytes(4, "little")
+    return seal(MARK, json.dumps(facts).encode() + b"\n" + count + write_column(steps))
+
+
+def decode_directory(data: bytes) -> PageDirectory:
+    """Return the directory that `data` is; raise `DamagedPageError` where it is none."""
+    content = unseal(MARK, data)
+    text, _, rest = content.partition(b"\n")
+    try:
+        facts: dict[str, Any] = json.loads(text)
+        steps, _ = read_column(memoryview(rest), 4, int.from_bytes(rest[:4], "little"))
+        return PageDirectory(
+            facts["generation"],
+            ModuleFacts(**facts["facts"]),
+            IngestFacts(**facts["ingest"]),
+            facts["stored_bytes"],
+            np.cumsum(steps, dtype=np.uint64),
+        )
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        raise DamagedPageError("a page directory that does not fit") from error

@@ -1,0 +1,70 @@
+"""Page files: the directory and all pages of a module, one after the other, in one file.
+
+| bytes | what |
+|---|---|
+| 4 | mark `SyF` and `envelope.FORMAT_VERSION` |
+| 4 | number of pages, little-endian, as all numbers here |
+| 4 | CRC-32 of all before it and of the table |
+| 8 each | table: where the directory starts, where each page starts, where the file ends |
+| rest | the directory, then the pages, each with its own checksum |
+
+Numbers fixed, so that one page is found without reading the others.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Final
+
+from symbolon_server.symbols.envelope import FORMAT_VERSION
+from symbolon_server.symbols.errors import DamagedPageError
+
+_MARK: Final = b"SyF" + bytes([FORMAT_VERSION])
+_NUMBER: Final = struct.Struct("<I")
+_HEAD_BYTES: Final = 12
+
+
+def encode_page_file(directory: bytes, pages: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of the page file of a module, given its encoded parts."""
+    first = _HEAD_BYTES + 8 * (len(pages) + 2)
+    places = accumulate([len(directory), *map(len, pages)], initial=first)
+    head = _MARK + _NUMBER.pack(len(pages))
+    table = struct.pack(f"<{len(pages) + 2}Q", *places)
+    yield head + _NUMBER.pack(zlib.crc32(table, zlib.crc32(head))) + table
+    yield directory
+    yield from pages
+
+
+class PageFile:
+    """A page file in memory or mapped into it; reads only what it is asked for."""
+
+    def __init__(self, buffer: memoryview) -> None:
+        """Check the table of `buffer`; raise `DamagedPageError` where it is no page file."""
+        if len(buffer) < _HEAD_BYTES or buffer[:4] != _MARK:
+            raise DamagedPageError("not a page file of this version")
+        (pages,) = _NUMBER.unpack_from(buffer, 4)
+        (checksum,) = _NUMBER.unpack_from(buffer, 8)
+        table = buffer[_HEAD_BYTES : _HEAD_BYTES + 8 * (pages + 2)]
+        if checksum != zlib.crc32(table, zlib.crc32(buffer[:8])):
+            raise DamagedPageError("a page file with a wrong checksum")
+        self._places = struct.unpack(f"<{pages + 2}Q", table)
+        if self._places[-1] != len(buffer):
+            raise DamagedPageError("a page file that is cut")
+        self._buffer = buffer
+
+    @property
+    def page_count(self) -> int:
+        """Number of pages in the file."""
+        return len(self._places) - 2
+
+    @property
+    def directory(self) -> bytes:
+        """The encoded page directory."""
+        return bytes(self._buffer[self._places[0] : self._places[1]])
+
+    def page(self, number: int) -> bytes:
+        """Return an encoded page, counted from 0; raise `IndexError` where there is none."""
+        if not 0 <= number < self.page_count:
+            raise IndexError(number)
+        return bytes(self._buffer[self._places[number + 1] : self._places[number + 2]])

@@ -1,0 +1,81 @@
+"""Answers as bytes of the API's wire format.
+
+A response repeats few different frames many times. Each is encoded once, by hand rather than as
+a protobuf message, and remembered; a response is then put together by joining bytes. The tests
+hold every function here against the generated messages.
+
+Source of the format: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from typing import Final
+
+_LENGTH_DELIMITED: Final = 2
+_LAST_OF_BYTE: Final = 0x7F
+_MORE: Final = 0x80
+
+
+def varint(number: int) -> bytes:
+    """Return `number`, which is not negative, as a varint of 1 to 10 bytes."""
+    if number <= _LAST_OF_BYTE:
+        return _ONE_BYTE[number]
+    encoded = bytearray()
+    while number > _LAST_OF_BYTE:
+        encoded.append(number & _LAST_OF_BYTE | _MORE)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+_ONE_BYTE: Final = tuple(bytes([number]) for number in range(_LAST_OF_BYTE + 1))
+
+
+def number_field(field: int, number: int) -> bytes:
+    """Return a field of an integer type, or nothing where it has the default value 0."""
+    return _ONE_BYTE[field << 3] + varint(number) if number else b""
+
+
+def bytes_field(field: int, content: bytes) -> bytes:
+    """Return a string field, or nothing where it has the default value, the empty string."""
+    return message_field(field, content) if content else b""
+
+
+def message_field(field: int, content: bytes) -> bytes:
+    """Return a field that holds an encoded message, be it empty."""
+    return _ONE_BYTE[field << 3 | _LENGTH_DELIMITED] + varint(len(content)) + content
+
+
+def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
+    """Return a `symbolon.v1.InlineFrame`; the texts are UTF-8."""
+    return bytes_field(1, function) + bytes_field(2, file) + number_field(3, line)
+
+
+def answer_fields(
+    function: bytes, file: bytes, line: int, inlines: list[bytes], is_multiple: bool
+) -> bytes:
+    """Return the fields of a `symbolon.v1.SymbolicatedFrame` that its range decides."""
+    return b"".join(
+        [
+            bytes_field(3, function),
+            bytes_field(5, file),
+            number_field(6, line),
+            *(message_field(7, inline) for inline in inlines),
+            number_field(9, is_multiple),
+        ]
+    )
+
+
+def frame(
+    module: bytes, module_offset: int, outcome: int, answer: bytes = b"", function_offset: int = 0
+) -> bytes:
+    """Return a whole `symbolon.v1.SymbolicatedFrame` as a field of its stack.
+
+    `module` is the encoded field 1, `answer` what `answer_fields` returned.
+    """
+    return message_field(
+        1,
+        module
+        + number_field(2, module_offset)
+        + answer
+        + number_field(4, function_offset)
+        + number_field(8, outcome),
+    )
