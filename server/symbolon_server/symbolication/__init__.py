@@ -1,0 +1,1 @@
+"""Groups frames by module, finds them in pages and assembles the answers."""

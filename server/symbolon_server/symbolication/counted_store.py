@@ -1,0 +1,52 @@
+"""A page store that counts what one call asks of it."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.symbolication.queries import TierCounts
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.pages import PageKey
+
+
+class CountedStore:
+    """Passes everything on to a store; belongs to one call and its thread."""
+
+    def __init__(self, store: PageStore, counts: TierCounts) -> None:
+        """Count into `counts` what is asked of `store`."""
+        self._store = store
+        self._counts = counts
+
+    def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
+        """Return the directories that the store has, None for a miss."""
+        start = time.perf_counter()
+        return self._count(start, self._store.get_directories(module_ids))
+
+    def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
+        """Return the pages that the store has, None for a miss."""
+        start = time.perf_counter()
+        return self._count(start, self._store.get_pages(keys))
+
+    def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
+        """Keep these pages."""
+        self._store.put_pages(pages)
+
+    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
+        """Keep a module's directory."""
+        self._store.put_directory(module_id, directory)
+
+    def forget(self, module_id: ModuleId) -> None:
+        """Drop a module's directory."""
+        self._store.forget(module_id)
+
+    def has_room(self) -> bool:
+        """Return whether the store has room."""
+        return self._store.has_room()
+
+    def _count(self, start: float, found: list[bytes | None]) -> list[bytes | None]:
+        values = [value for value in found if value is not None]
+        self._counts.seconds += time.perf_counter() - start
+        self._counts.lookups += len(found)
+        self._counts.hits += len(values)
+        self._counts.stored_bytes += sum(map(len, values))
+        return found

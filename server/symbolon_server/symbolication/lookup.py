@@ -1,0 +1,216 @@
+"""One call's way through the tiers: memory, store, spool, and the ingest of what is nowhere."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.cache.tiered_store import TieredPageStore
+from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.waiting import PendingModules
+from symbolon_server.symbolication.counted_store import CountedStore
+from symbolon_server.symbolication.held import Held, HeldModule
+from symbolon_server.symbolication.module_work import Lookup, ModuleWork
+from symbolon_server.symbolication.queries import Diagnostics, TierName
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import PageKey
+
+CACHE_RETRY_SECONDS: Final = 5.0
+"""When to ask again for a module that nobody could be asked to ingest."""
+
+_ROUNDS: Final = 4
+"""How often a module is asked for anew that was ingested without what the call wants."""
+
+_NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
+
+MayWait = Callable[[], AbstractContextManager[bool]]
+"""Enters the room of waiting calls; tells whether there was a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """Where a server looks for what it does not hold, and whom it asks for the rest."""
+
+    store: PageStore
+    spool: PageStore | None
+    failures: FailureMemory
+    loader: ModuleLoader
+
+
+class LookupOfCall:
+    """Answers the modules of one call; belongs to its thread."""
+
+    def __init__(self, tiers: Tiers, held: Held, diagnostics: Diagnostics) -> None:
+        """Look in what is `held` first, then in `tiers`, and count in `diagnostics`."""
+        self._tiers = tiers
+        self._held = held
+        self._diagnostics = diagnostics
+        stores: list[PageStore] = [CountedStore(tiers.store, diagnostics.tier(TierName.STORE))]
+        if tiers.spool is not None:
+            stores.append(CountedStore(tiers.spool, diagnostics.tier(TierName.SPOOL)))
+        self._store = TieredPageStore(stores)
+
+    def answer(self, modules: Sequence[ModuleWork], wait_seconds: float, may_wait: MayWait) -> None:
+        """Answer what can be answered within `wait_seconds`, and have the rest ingested."""
+        deadline = time.monotonic() + wait_seconds
+        self._take_held_modules(modules)
+        self._recall_frames(modules)
+        waiting = _unanswered(modules)
+        from_memory = [work for work in waiting if work.held is not None]
+        self._read_modules([work for work in waiting if work.held is None])
+        self._answer_from_pages(waiting)
+        # What memory says of a module is old when another server had it ingested anew.
+        self._answer_from_pages(self._read_modules(_unanswered(from_memory)))
+        for _ in range(_ROUNDS):
+            waiting = self._without_failed(_unanswered(waiting))
+            if not waiting or not self._load(waiting, deadline, may_wait):
+                return
+            self._answer_from_pages(self._read_modules(waiting))
+
+    def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
+        held = self._held.modules.get_many([work.module_id for work in modules])
+        self._count_memory(held)
+        for work, module in zip(modules, held, strict=True):
+            work.held = module
+
+    def _recall_frames(self, modules: Sequence[ModuleWork]) -> None:
+        """Take the answers that were remembered whole."""
+        asked = [
+            (work, lookup) for work in modules if work.held is not None for lookup in work.frames
+        ]
+        keys = [_frame_key(work, lookup) for work, lookup in asked]
+        counts = self._diagnostics.tier(TierName.FRAMES)
+        counts.lookups += len(keys)
+        for (work, lookup), frame in zip(asked, self._held.frames.get_many(keys), strict=True):
+            if frame is not None:
+                work.frames[lookup] = frame
+                counts.hits += 1
+                counts.stored_bytes += len(frame)
+
+    def _read_modules(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
+        """Read the directories of `modules` anew; return those that now have another one."""
+        changed = []
+        directories = self._store.get_directories([work.module_id for work in modules])
+        for work, data in zip(modules, directories, strict=True):
+            module = _decode_module(data)
+            if module is None or (
+                work.held is not None
+                and work.held.directory.generation == module.directory.generation
+            ):
+                continue
+            work.held = module
+            work.counts.generation = module.directory.generation
+            self._held.modules.put(work.module_id, module)
+            changed.append(work)
+        return changed
+
+    def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
+        """Answer what the pages of `modules` answer, all missing pages in one round trip."""
+        needs: dict[PageKey, tuple[ModuleWork, list[Lookup]]] = {}
+        for work in modules:
+            if work.held is not None:
+                pages = work.lookups_by_page()
+                work.counts.pages += len(pages)
+                needs |= {key: (work, lookups) for key, lookups in pages.items()}
+        for key, page in self._get_pages(list(needs)).items():
+            work, lookups = needs[key]
+            work.answer_from(page, lookups)
+            self._held.frames.put_many(
+                (_frame_key(work, lookup), frame)
+                for lookup in lookups
+                if (frame := work.frames[lookup]) is not None
+            )
+
+    def _get_pages(self, keys: Sequence[PageKey]) -> dict[PageKey, Page]:
+        held = self._held.pages.get_many(keys)
+        self._count_memory(held)
+        pages = {key: page for key, page in zip(keys, held, strict=True) if page is not None}
+        missed = [key for key in keys if key not in pages]
+        read = zip(missed, self._store.get_pages(missed) if missed else (), strict=True)
+        fresh = {key: page for key, data in read if (page := _decode_page(data)) is not None}
+        self._held.pages.put_many(fresh.items())
+        return pages | fresh
+
+    def _count_memory(self, found: Sequence[HeldModule | Page | None]) -> None:
+        counts = self._diagnostics.tier(TierName.MEMORY)
+        counts.lookups += len(found)
+        counts.hits += len(found) - found.count(None)
+
+    def _without_failed(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
+        """Note the failures that are remembered of `modules`, and return the others."""
+        if not modules:
+            return []
+        try:
+            failures = self._tiers.failures.get_many(work.module_id for work in modules)
+        except CacheUnavailableError:
+            return list(modules)  # loading them will say so
+        for work in modules:
+            work.failure = failures.get(work.module_id)
+        return [work for work in modules if work.failure is None]
+
+    def _load(self, modules: Sequence[ModuleWork], deadline: float, may_wait: MayWait) -> bool:
+        """Have `modules` ingested; return whether any of them has ended in time."""
+        wanted = {work.module_id: work.wanted_offsets() for work in modules}
+        self._diagnostics.ingests += len(wanted)
+        for work in modules:
+            work.counts.is_ingest_requested = True
+        try:
+            with self._tiers.loader.load(wanted) as pending:
+                self._wait(pending, modules, deadline, may_wait)
+                return bool(pending.ended)
+        except CacheUnavailableError:
+            self._diagnostics.warnings.append(_NO_CACHE)
+            for work in modules:
+                work.failure = Failure(FailureKind.UNAVAILABLE, _NO_CACHE, 1, CACHE_RETRY_SECONDS)
+            return False
+
+    def _wait(
+        self,
+        pending: PendingModules,
+        modules: Sequence[ModuleWork],
+        deadline: float,
+        may_wait: MayWait,
+    ) -> None:
+        start = time.monotonic()
+        if start >= deadline:
+            return
+        with may_wait() as is_place:
+            if not is_place:
+                self._diagnostics.is_wait_refused = True
+                return
+            pending.wait(deadline - start)
+        waited = time.monotonic() - start
+        self._diagnostics.waited_seconds = (self._diagnostics.waited_seconds or 0.0) + waited
+        for work in modules:
+            work.counts.waited_seconds = (work.counts.waited_seconds or 0.0) + waited
+
+
+def _unanswered(modules: Sequence[ModuleWork]) -> list[ModuleWork]:
+    return [work for work in modules if work.unanswered()]
+
+
+def _frame_key(work: ModuleWork, lookup: Lookup) -> tuple[int, int]:
+    assert work.held is not None  # noqa: S101 - only answers of a held module are remembered
+    offset, is_return_address = lookup
+    return work.held.frame_key, offset << 1 | is_return_address
+
+
+def _decode_module(data: bytes | None) -> HeldModule | None:
+    """Return the module of an encoded directory; one that is damaged is absent."""
+    try:
+        return None if data is None else HeldModule.decode(data)
+    except DamagedPageError:
+        return None
+
+
+def _decode_page(data: bytes | None) -> Page | None:
+    """Return the page of these bytes; one that is damaged is absent."""
+    try:
+        return None if data is None else Page.decode(data)
+    except DamagedPageError:
+        return None

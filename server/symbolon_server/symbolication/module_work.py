@@ -1,0 +1,116 @@
+"""One module within one call: what is asked of it and what has been answered."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from symbolon_server.cache.failures import Failure, FailureKind
+from symbolon_server.symbolication.held import HeldModule
+from symbolon_server.symbolication.queries import (
+    FrameOutcome,
+    ModuleCounts,
+    ModuleOutcome,
+    ModuleResult,
+)
+from symbolon_server.symbols import wire
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import PageKey
+
+PENDING_RETRY_SECONDS: Final = 1.0
+"""When a caller should ask again for a module whose ingest goes on."""
+
+_FAILED: Final = {
+    FailureKind.MISSING: (ModuleOutcome.MISSING, FrameOutcome.MODULE_MISSING),
+    FailureKind.UNAVAILABLE: (ModuleOutcome.UNAVAILABLE, FrameOutcome.MODULE_UNAVAILABLE),
+    FailureKind.MALFORMED: (ModuleOutcome.MALFORMED, FrameOutcome.MODULE_MALFORMED),
+}
+
+Lookup = tuple[int, bool]
+"""A module offset as asked, and whether it is a return address."""
+
+
+@dataclass(slots=True)
+class ModuleWork:
+    """One module, with each distinct lookup once; belongs to one call and its thread."""
+
+    module_id: ModuleId
+    frames: dict[Lookup, bytes | None] = field(default_factory=dict)
+    """The encoded frame of each lookup, None while it has no answer."""
+
+    held: HeldModule | None = None
+    failure: Failure | None = None
+    counts: ModuleCounts = field(default_factory=ModuleCounts)
+
+    def unanswered(self) -> list[Lookup]:
+        """Return the lookups that have no answer yet."""
+        return [lookup for lookup, frame in self.frames.items() if frame is None]
+
+    def wanted_offsets(self) -> list[int]:
+        """Return the module offsets that are looked up for what has no answer yet."""
+        offsets = [offset - is_return for offset, is_return in self.unanswered()]
+        return [offset for offset in offsets if offset >= 0]
+
+    def lookups_by_page(self) -> dict[PageKey, list[Lookup]]:
+        """Return which unanswered lookups each page of the held module answers.
+
+        What lies before the first page is answered here: nothing covers it.
+        """
+        assert self.held is not None  # noqa: S101 - the caller has asked for the directory
+        lookups = self.unanswered()
+        directory = self.held.directory
+        offsets = np.array([max(offset - ret, 0) for offset, ret in lookups], np.uint64)
+        numbers = np.searchsorted(directory.first_offsets, offsets, side="right") - 1
+        pages: dict[PageKey, list[Lookup]] = {}
+        for lookup, number in zip(lookups, numbers.tolist(), strict=True):
+            if number < 0 or lookup == (0, True):
+                self._answer_without_symbol(lookup)
+            else:
+                key = PageKey(self.module_id, directory.generation, number)
+                pages.setdefault(key, []).append(lookup)
+        return pages
+
+    def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
+        """Answer `lookups`, all of which `page` covers."""
+        assert self.held is not None  # noqa: S101 - it named the page
+        offsets = np.array([offset - ret for offset, ret in lookups], np.uint64)
+        rows = np.searchsorted(page.range_start, offsets, side="right") - 1
+        for lookup, row in zip(lookups, rows.tolist(), strict=True):
+            answer = page.encoded_answer(row) if row >= 0 else None
+            if answer is None:
+                self._answer_without_symbol(lookup)
+                continue
+            start, fields = answer
+            self.frames[lookup] = wire.frame(
+                self.held.module_field,
+                lookup[0],
+                FrameOutcome.SYMBOLICATED,
+                fields,
+                lookup[0] - start,
+            )
+
+    def _answer_without_symbol(self, lookup: Lookup) -> None:
+        assert self.held is not None  # noqa: S101 - without it nothing is known
+        self.frames[lookup] = wire.frame(self.held.module_field, lookup[0], FrameOutcome.NO_SYMBOL)
+
+    def result(self) -> ModuleResult:
+        """Return what became of the module, at the end of the call."""
+        if self.failure is not None:
+            outcome, _ = _FAILED[self.failure.kind]
+            return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
+        if self.held is None or self.unanswered():
+            return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
+        skipped = self.held.directory.facts.skipped_records
+        return ModuleResult(ModuleOutcome.FOUND, skipped_records=sum(skipped.values()))
+
+    def finish(self) -> None:
+        """Give every lookup that has no answer the frame that says why."""
+        outcome = FrameOutcome.MODULE_PENDING
+        if self.failure is not None:
+            _, outcome = _FAILED[self.failure.kind]
+        module = wire.bytes_field(1, self.module_id.debug_file.encode())
+        if self.held is not None:
+            module = self.held.module_field
+        for lookup in self.unanswered():
+            self.frames[lookup] = wire.frame(module, lookup[0], outcome)

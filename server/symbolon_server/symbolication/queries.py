@@ -1,0 +1,129 @@
+"""What a request asks and what it is answered, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from symbolon_server.symbols.module_ids import ModuleId
+
+NO_MODULE: Final = -1
+"""The module index of a frame that is in no known module."""
+
+
+class ModuleOutcome(IntEnum):
+    """What became of one module; the numbers are those of the API."""
+
+    FOUND = 1
+    NOT_REFERENCED = 2
+    MISSING = 3
+    UNAVAILABLE = 4
+    MALFORMED = 5
+    PENDING = 6
+
+
+class FrameOutcome(IntEnum):
+    """What became of one frame; the numbers are those of the API."""
+
+    SYMBOLICATED = 1
+    NO_SYMBOL = 2
+    NO_MODULE = 3
+    MODULE_MISSING = 4
+    MODULE_UNAVAILABLE = 5
+    MODULE_MALFORMED = 6
+    MODULE_PENDING = 7
+
+
+class TierName(IntEnum):
+    """A place that answers are taken from, nearest first; the numbers are those of the API."""
+
+    FRAMES = 1
+    MEMORY = 2
+    STORE = 3
+    SPOOL = 4
+
+
+class ModuleQuery(NamedTuple):
+    """A module as it was asked for."""
+
+    debug_file: str
+    module_id: ModuleId | None
+    """None where the debug file or the debug id is empty: such a module is missing."""
+
+
+class FrameQuery(NamedTuple):
+    """A frame as it was asked for."""
+
+    module_index: int
+    """Place in the modules asked for, or `NO_MODULE`."""
+
+    module_offset: int
+    is_return_address: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleResult:
+    """What became of one module."""
+
+    outcome: ModuleOutcome
+    detail: str = ""
+    """One line for a person."""
+
+    retry_after_seconds: float | None = None
+    """When asking again can lead to another outcome; None where it does not help by itself."""
+
+    skipped_records: int = 0
+
+
+@dataclass(slots=True)
+class TierCounts:
+    """What one tier was asked and had during one call."""
+
+    lookups: int = 0
+    hits: int = 0
+    stored_bytes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class ModuleCounts:
+    """Where the answers for one module came from during one call."""
+
+    frames: int = 0
+    distinct_frames: int = 0
+    pages: int = 0
+    generation: str = ""
+    is_ingest_requested: bool = False
+    waited_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """What one call cost; it belongs to the call's thread alone."""
+
+    frames: int = 0
+    distinct_frames: int = 0
+    seconds: float = 0.0
+    waited_seconds: float | None = None
+    is_wait_refused: bool = False
+    ingests: int = 0
+    warnings: list[str] = field(default_factory=list)
+    tiers: dict[TierName, TierCounts] = field(default_factory=dict)
+    modules: list[ModuleCounts] = field(default_factory=list)
+
+    def tier(self, name: TierName) -> TierCounts:
+        """Return the counts of a tier, which is then known to have been asked."""
+        return self.tiers.setdefault(name, TierCounts())
+
+
+@dataclass(frozen=True, slots=True)
+class Symbolication:
+    """The answer to one request."""
+
+    stacks: Sequence[bytes]
+    """One encoded `symbolon.v1.SymbolicatedStack` for each stack asked, in the same order."""
+
+    modules: Sequence[ModuleResult]
+    """One for each module asked, in the same order."""
+
+    diagnostics: Diagnostics
