@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.envelope import FORMAT_VERSION, unseal
+from symbolon_server.symbols.envelope import FORMAT_VERSION, check_seal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_file import PageFile, encode_page_file
@@ -307,7 +307,7 @@ def _read_pages(keys: Sequence[PageKey], file: PageFile) -> dict[PageKey, bytes]
     for key in keys:
         if key.generation == generation and 0 <= key.number < file.page_count:
             pages[key] = file.page(key.number)
-            unseal(PAGE_MARK, pages[key])
+            check_seal(PAGE_MARK, pages[key])
     return pages
 
 
