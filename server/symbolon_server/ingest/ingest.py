@@ -1,0 +1,138 @@
+"""One ingest: from a supplier, or this host's spool, into the store."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from random import Random
+
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.ingest.putting import page_keys, pages_for, put_module
+from symbolon_server.ingest.results import IngestOutcome, IngestResult
+from symbolon_server.spool import Spool
+from symbolon_server.suppliers.chain import Fetched, SupplierChain
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_writer import new_generation, write_pages
+from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, PageKey
+from symbolon_server.symbols.reader import SymbolFileReader
+from symbolon_server.symbols.symbol_table import SymbolTable
+
+
+class Ingest:
+    """Gets modules into the store, each by the cheapest way there is.
+
+    It knows neither the queue nor the memory of failures, and opens no connection before it
+    first runs: so it can be made before a fork and run after it.
+    """
+
+    def __init__(
+        self,
+        suppliers: SupplierChain,
+        store: PageStore,
+        spool: Spool | None = None,
+        *,
+        random: Random | None = None,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Fetch from `suppliers`; `now` is the time told to people, `clock` measures.
+
+        `random` makes generations; None: one that differs in each process, forked ones too.
+        """
+        self._suppliers = suppliers
+        self._store = store
+        self._spool = spool
+        self._random = random
+        self._now = now
+        self._clock = clock
+
+    def run(self, module_id: ModuleId, wanted: Collection[int]) -> IngestResult:
+        """Put the module into the store, above all the pages for the offsets in `wanted`."""
+        if self._is_held(module_id, wanted):
+            return IngestResult(IngestOutcome.HELD)
+        if self._put_from_spool(module_id, wanted):
+            return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
+        try:
+            module = self._fetch(module_id)
+        except MissingSymbolFileError as error:
+            return IngestResult(IngestOutcome.MISSING, str(error))
+        except UnavailableSymbolFileError as error:
+            return IngestResult(IngestOutcome.UNAVAILABLE, str(error), error.retry_after_seconds)
+        except BrokenSymbolFileError as error:
+            return IngestResult(IngestOutcome.MALFORMED, str(error))
+        self._put(module_id, module, wanted)
+        return self._check_kept(module_id, IngestOutcome.INGESTED)
+
+    def _is_held(self, module_id: ModuleId, wanted: Collection[int]) -> bool:
+        directory = _decode(self._store.get_directories([module_id])[0])
+        if directory is None:
+            return False
+        keys = page_keys(module_id, directory, pages_for(directory, wanted))
+        return None not in self._store.get_pages(keys)
+
+    def _put_from_spool(self, module_id: ModuleId, wanted: Collection[int]) -> bool:
+        if self._spool is None:
+            return False
+        directory = _decode(self._spool.get_directories([module_id])[0])
+        if directory is None:
+            return False
+        return put_module(self._store, module_id, directory, self._spool.get_pages, wanted)
+
+    def _fetch(self, module_id: ModuleId) -> PagedModule:
+        """Return the module as a supplier has it; raise what the chain of suppliers raises."""
+        start = self._clock()
+
+        def read(text: Iterator[bytes]) -> SymbolTable:
+            reader = SymbolFileReader(module_id)
+            for piece in text:
+                reader.feed(piece)
+            return reader.finish()
+
+        fetched = self._suppliers.fetch(module_id, read)
+        generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
+        module = write_pages(fetched.value, generation, self._facts(fetched, start))
+        facts = self._facts(fetched, start)  # again: writing the pages took its time too
+        return replace(module, directory=replace(module.directory, ingest=facts))
+
+    def _facts(self, fetched: Fetched[SymbolTable], start: float) -> IngestFacts:
+        return IngestFacts(
+            supplier=fetched.supplier,
+            finished_at=self._now(),
+            seconds=self._clock() - start,
+            fetched_bytes=fetched.fetched_bytes,
+        )
+
+    def _put(self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]) -> None:
+        """Keep the module in the spool, which is there when the store is not, then put it."""
+        if self._spool is not None:
+            self._spool.put_module(module_id, encode_directory(module.directory), module.pages)
+
+        def read_pages(keys: Sequence[PageKey]) -> Sequence[bytes]:
+            return [module.pages[key.number] for key in keys]
+
+        put_module(self._store, module_id, module.directory, read_pages, wanted)
+
+    def _check_kept(self, module_id: ModuleId, outcome: IngestOutcome) -> IngestResult:
+        """Return the outcome, or that the store is down: it never says so by itself.
+
+        Otherwise each caller that is woken would find nothing and ask for another ingest.
+        """
+        if self._store.get_directories([module_id])[0] is None:
+            return IngestResult(IngestOutcome.UNAVAILABLE, "the store did not keep its pages")
+        return IngestResult(outcome)
+
+
+def _decode(directory: bytes | None) -> PageDirectory | None:
+    """Return the directory, None too for one that is damaged or of another version."""
+    if directory is None:
+        return None
+    try:
+        return decode_directory(directory)
+    except DamagedPageError:
+        return None
