@@ -1,0 +1,160 @@
+"""Does one claimed job from its fork to the announcement of its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.claims import ClaimDesk
+from symbolon_server.ingest.ingest import Ingest
+from symbolon_server.ingest.jobs import Claim
+from symbolon_server.ingest.results import IngestOutcome, IngestResult, result_of
+from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
+from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS
+
+LEASE_SECONDS = 15.0
+"""For how long a job is left to a worker that is not heard of."""
+
+MOST_ATTEMPTS = 2
+"""A worker that dies may have died of something else; a second one that dies did not."""
+
+RETRY_SECONDS = 0.5
+"""Between two attempts to reach a cache that is down."""
+
+_RENEWALS_PER_LEASE = 5
+
+_log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker goes about its work."""
+
+    limits: WorkLimits = field(default_factory=WorkLimits)
+    lease_seconds: float = LEASE_SECONDS
+    stop_seconds: float = 10.0
+    """How long a job may go on after SIGTERM before it is stopped and put back."""
+
+
+class JobRunner:
+    """Does jobs; whatever becomes of one, its module is free again within its lease."""
+
+    def __init__(
+        self, desk: ClaimDesk, ingest: Ingest, failures: FailureMemory, options: WorkerOptions
+    ) -> None:
+        """Do `ingest` in forks, and tell `failures` and `desk` what came of it."""
+        self._desk = desk
+        self._ingest = ingest
+        self._failures = failures
+        self._limits = options.limits
+        self._lease_seconds = options.lease_seconds
+
+    def run(self, claim: Claim, may_go_on: Callable[[], bool]) -> None:
+        """Do one job; put it back when `may_go_on` says no before it is done."""
+        start = time.monotonic()
+        if self._has_failed_since(claim):
+            self._insist(lambda: self._desk.end(claim), may_go_on)
+            return
+        result = self._do(claim, may_go_on)
+        if result is None:
+            self._insist(lambda: self._desk.give_back(claim), may_go_on)
+            return
+        seconds = time.monotonic() - start
+        _observe(claim, result, seconds)
+        self._insist(lambda: self._end(claim, result), may_go_on)
+
+    def _has_failed_since(self, claim: Claim) -> bool:
+        """Return whether another job for the module failed after this one was asked for."""
+        try:
+            return bool(self._failures.get_many([claim.module_id]))
+        except CacheUnavailableError:
+            return False
+
+    def _do(self, claim: Claim, may_go_on: Callable[[], bool]) -> IngestResult | None:
+        """Return what became of the module, None when it was stopped."""
+        if claim.attempts > MOST_ATTEMPTS:
+            detail = f"{MOST_ATTEMPTS} workers in a row died while they read it"
+            return IngestResult(IngestOutcome.UNAVAILABLE, detail)
+        lease = _Lease(self._desk, claim, self._lease_seconds / _RENEWALS_PER_LEASE)
+
+        def look_up() -> bool:
+            lease.keep()
+            return may_go_on()
+
+        end = run_in_horse(lambda: self._report(claim), self._limits, look_up)
+        return result_of(end, self._limits)
+
+    def _report(self, claim: Claim) -> bytes:
+        """Do the work, in the fork."""
+        try:
+            result = self._ingest.run(claim.module_id, claim.wanted)
+        except MemoryError:
+            # The next attempt would need as much: this is about the symbol file.
+            detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
+            result = IngestResult(IngestOutcome.MALFORMED, detail)
+        return result.encode()
+
+    def _end(self, claim: Claim, result: IngestResult) -> None:
+        """Remember first, then announce: who is woken looks for what became of it."""
+        if result.failure is None:
+            self._failures.forget(claim.module_id)
+        else:
+            self._failures.remember(
+                claim.module_id, result.failure, result.detail, result.retry_after_seconds
+            )
+        self._desk.end(claim)
+
+    def _insist(self, tell: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
+        """Tell the cache, again for as long as the lease would hold the module anyway.
+
+        After that the job goes to another worker, which finds the module in the store, in
+        its spool or at the supplier: what was done is repeated, never lost.
+        """
+        deadline = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                tell()
+            except CacheUnavailableError as error:
+                _log.warning("cache_unavailable", detail=str(error))
+                if time.monotonic() >= deadline or not may_go_on():
+                    return
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
+
+
+class _Lease:
+    """Renews a claim now and then."""
+
+    def __init__(self, desk: ClaimDesk, claim: Claim, every_seconds: float) -> None:
+        self._desk = desk
+        self._claim = claim
+        self._every_seconds = every_seconds
+        self._due = time.monotonic() + every_seconds
+
+    def keep(self) -> None:
+        """Renew the lease if it is time; one that cannot be renewed now may be the next time."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self._every_seconds
+        try:
+            if not self._desk.renew(self._claim):
+                _log.warning("lease_lost", module=str(self._claim.module_id))
+        except CacheUnavailableError as error:
+            _log.warning("cache_unavailable", detail=str(error))
+
+
+def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:
+    INGESTS.labels(result.outcome.value).inc()
+    if result.failure is None:
+        INGEST_SECONDS.observe(seconds)
+    _log.info(
+        "ingest_ended",
+        module=str(claim.module_id),
+        outcome=result.outcome.value,
+        detail=result.detail,
+        seconds=round(seconds, 3),
+        attempts=claim.attempts,
+    )

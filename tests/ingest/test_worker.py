@@ -1,0 +1,376 @@
+"""Real workers: what they ingest, how they fail, and that nothing they die of is lost."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import redis
+
+from symbolon_server.cache.embedded import EmbeddedRedis
+from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.servers import connect
+from symbolon_server.ingest.claims import ClaimDesk
+from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import Answer, Ending, SymbolServer, symbol_server
+from tests.ingest.symbol_files import numbered_module, symbol_file
+from tests.ingest.workers import WAIT_SECONDS, WorkerStarter, wait_for_worker
+
+__all__ = ["symbol_server"]
+
+CALLER = Path(__file__).with_name("caller_program.py")
+
+STALLED = Ending.STALLED_MIDWAY
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """Everything around the workers of a test."""
+
+    server: SymbolServer
+    cache: redis.Redis
+    store: RedisPageStore
+    queue: IngestQueue
+    loader: ModuleLoader
+    failures: FailureMemory
+    workers: WorkerStarter
+
+    def load(self, *module_ids: ModuleId) -> frozenset[ModuleId]:
+        """Ask for modules, wait for them and return those that ended."""
+        with self.loader.load(dict.fromkeys(module_ids, (0,))) as pending:
+            pending.wait(WAIT_SECONDS)
+            return pending.ended
+
+    def is_stored(self, module_id: ModuleId) -> bool:
+        return self.store.get_directories([module_id])[0] is not None
+
+    def failure(self, module_id: ModuleId) -> Failure:
+        return self.failures.get_many([module_id])[module_id]
+
+
+@pytest.fixture
+def plant(
+    symbol_server: SymbolServer,
+    redis_store: redis.Redis,
+    redis_cache: redis.Redis,
+    starter: WorkerStarter,
+) -> Iterator[Plant]:
+    redis_store.flushall()
+    redis_cache.flushall()
+    loader = ModuleLoader(redis_cache)
+    loader.start()
+    yield Plant(
+        symbol_server,
+        redis_cache,
+        RedisPageStore(redis_store),
+        IngestQueue(redis_cache),
+        loader,
+        FailureMemory(KeyedCache(redis_cache)),
+        starter,
+    )
+    loader.close()
+
+
+@pytest.fixture
+def starter(
+    symbol_server: SymbolServer, redis_store_url: str, redis_cache_url: str, tmp_path: Path
+) -> WorkerStarter:
+    return WorkerStarter(redis_cache_url, redis_store_url, symbol_server.url, tmp_path / "workers")
+
+
+def test_what_is_asked_for_is_ingested_and_announced(plant: Plant, xul: ModuleId) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    plant.failures.remember(numbered_module(1), FailureKind.MISSING, "of another module")
+    with plant.workers.run():
+        assert plant.load(xul) == {xul}
+    assert plant.is_stored(xul)
+    assert plant.failures.get_many([xul]) == {}
+    assert plant.queue.find_ended([xul]) == {xul}
+
+
+def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
+    missing, malformed, unavailable, found = map(numbered_module, range(4))
+    plant.server.put(malformed, b"nonsense")
+    busy = Answer(status=503, headers={"Retry-After": "3600"})
+    plant.server.answer(plant.server.path_of(unavailable), busy)
+    plant.server.put(found, symbol_file(found))
+    with plant.workers.run():
+        everything = [missing, malformed, unavailable, found]
+        assert plant.load(*everything) == set(everything)
+    kinds = {
+        module: failure.kind for module, failure in plant.failures.get_many(everything).items()
+    }
+    assert kinds == {
+        missing: FailureKind.MISSING,
+        malformed: FailureKind.MALFORMED,
+        unavailable: FailureKind.UNAVAILABLE,
+    }
+    assert all(failure.detail for failure in plant.failures.get_many(everything).values())
+
+
+def test_a_module_that_is_there_now_is_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:
+    with plant.workers.run():
+        plant.load(xul)
+        assert plant.failure(xul).kind is FailureKind.MISSING
+        plant.server.put(xul, symbol_file(xul))
+        plant.failures.forget(xul)
+        plant.load(xul)
+    assert plant.is_stored(xul)
+    assert plant.failures.get_many([xul]) == {}
+
+
+def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
+    plant: Plant, xul: ModuleId
+) -> None:
+    plant.failures.remember(xul, FailureKind.UNAVAILABLE, "a moment ago")
+    with plant.workers.run():
+        assert plant.load(xul) == {xul}
+    assert plant.server.get_count == 0
+    assert plant.failure(xul).detail == "a moment ago"
+
+
+def test_a_killed_work_horse_is_a_failure_and_the_worker_goes_on(plant: Plant) -> None:
+    poisonous, other = numbered_module(0), numbered_module(1)
+    plant.server.answer(plant.server.path_of(poisonous), Answer(b"MODULE " * 9, ending=STALLED))
+    plant.server.put(other, symbol_file(other))
+    with plant.workers.run() as worker, plant.loader.load({poisonous: []}) as pending:
+        plant.server.wait_for_gets(1)
+        worker.horse().kill()
+        pending.wait(WAIT_SECONDS)
+        assert pending.ended == {poisonous}
+        assert plant.load(other) == {other}
+    assert plant.failure(poisonous).kind is FailureKind.UNAVAILABLE
+    assert "SIGKILL" in plant.failure(poisonous).detail
+    assert plant.is_stored(other)
+
+
+def test_a_crash_on_one_file_is_malformed(plant: Plant, xul: ModuleId) -> None:
+    plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
+    with plant.workers.run() as worker, plant.loader.load({xul: []}) as pending:
+        plant.server.wait_for_gets(1)
+        worker.horse().send_signal(signal.SIGSEGV)
+        pending.wait(WAIT_SECONDS)
+        assert pending.ended == {xul}
+    assert plant.failure(xul).kind is FailureKind.MALFORMED
+
+
+def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleId) -> None:
+    plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
+    with plant.workers.run(limits={"seconds": 1.0}):
+        assert plant.load(xul) == {xul}
+    assert plant.failure(xul).kind is FailureKind.UNAVAILABLE
+    assert "longer than 1 second" in plant.failure(xul).detail
+
+
+def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleId) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    with plant.workers.run(limits={"memory_bytes": 64 << 20}):
+        assert plant.load(xul) == {xul}
+    assert plant.failure(xul).kind is FailureKind.MALFORMED
+    assert "64 MiB" in plant.failure(xul).detail
+
+
+def test_the_limit_of_memory_leaves_room_to_read(plant: Plant, xul: ModuleId) -> None:
+    plant.server.put(xul, symbol_file(xul, 20_000))
+    with plant.workers.run():  # with the limit that workers have by themselves
+        plant.load(xul)
+    assert plant.is_stored(xul)
+
+
+def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
+    plant: Plant, xul: ModuleId
+) -> None:
+    path = plant.server.put(xul, symbol_file(xul))
+    plant.server.answer(path, Answer(symbol_file(xul), ending=STALLED), Answer(symbol_file(xul)))
+    with plant.workers.run(lease_seconds=1.0) as worker, plant.loader.load({xul: []}) as pending:
+        plant.server.wait_for_gets(1)
+        horse = worker.horse()
+        worker.process.kill()
+        worker.process.wait()
+        horse.wait(WAIT_SECONDS)  # it dies with its worker
+        assert pending.ended == frozenset()
+        with plant.workers.run(lease_seconds=1.0):
+            pending.wait(WAIT_SECONDS)
+            assert pending.ended == {xul}
+    assert plant.is_stored(xul)
+
+
+def test_a_module_that_killed_two_workers_is_not_tried_on_a_third(
+    plant: Plant, xul: ModuleId
+) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    dying = ClaimDesk(plant.cache, lease_seconds=0)
+    with plant.loader.load({xul: []}) as pending:
+        for _ in range(2):
+            assert isinstance(dying.claim(), Claim)
+        with plant.workers.run():
+            pending.wait(WAIT_SECONDS)
+            assert pending.ended == {xul}
+    assert plant.failure(xul).kind is FailureKind.UNAVAILABLE
+    assert plant.server.get_count == 0
+
+
+def test_a_worker_without_work_stops_at_once(plant: Plant) -> None:
+    with plant.workers.run() as worker:
+        wait_for_worker(plant.cache)
+        assert worker.stop() == 0
+    assert plant.cache.scard("rq:workers") == 0
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_job(plant: Plant, xul: ModuleId) -> None:
+    plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
+    with plant.workers.run(stop_seconds=600) as worker, plant.loader.load({xul: []}) as pending:
+        plant.server.wait_for_gets(1)
+        worker.process.terminate()
+        plant.server.release()
+        assert worker.process.wait(WAIT_SECONDS) == 0
+        pending.wait(WAIT_SECONDS)
+        assert pending.ended == {xul}
+    assert plant.is_stored(xul)
+
+
+def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: ModuleId) -> None:
+    path = plant.server.put(xul, symbol_file(xul))
+    plant.server.answer(path, Answer(symbol_file(xul), ending=STALLED), Answer(symbol_file(xul)))
+    with plant.loader.load({xul: []}) as pending:
+        with plant.workers.run(stop_seconds=0) as worker:
+            plant.server.wait_for_gets(1)
+            assert worker.stop() == 0
+        assert pending.ended == frozenset()
+        assert plant.queue.get_lengths() == {Priority.INTERACTIVE: 1, Priority.PREFETCH: 0}
+        with plant.workers.run():
+            pending.wait(WAIT_SECONDS)
+            assert pending.ended == {xul}
+    assert plant.is_stored(xul)
+    assert plant.failures.get_many([xul]) == {}
+
+
+def test_interactive_jobs_are_done_before_prefetches(plant: Plant) -> None:
+    prefetched = [numbered_module(number) for number in range(3)]
+    wanted = numbered_module(9)
+    for module_id in (*prefetched, wanted):
+        plant.server.put(module_id, symbol_file(module_id))
+    plant.queue.enqueue(dict.fromkeys(prefetched, ()), Priority.PREFETCH)
+    with plant.loader.load({wanted: [], prefetched[2]: []}) as pending, plant.workers.run():
+        pending.wait(WAIT_SECONDS)
+        plant.load(*prefetched)
+    order = [get.path for get in plant.server.gets]
+    expected = [wanted, prefetched[2], prefetched[0], prefetched[1]]
+    assert order == [plant.server.path_of(module_id) for module_id in expected]
+
+
+def test_two_workers_share_a_queue_and_the_spool(plant: Plant, tmp_path: Path) -> None:
+    modules = [numbered_module(number) for number in range(20)]
+    for module_id in modules:
+        plant.server.put(module_id, symbol_file(module_id))
+    spool = tmp_path / "spool"
+    with plant.workers.run(spool=spool), plant.workers.run(spool=spool):
+        assert plant.load(*modules) == set(modules)
+        plant.store._client.flushall()
+        assert plant.load(*modules) == set(modules)
+    assert all(map(plant.is_stored, modules))
+    assert set(plant.server.counts().values()) == {1}
+
+
+def test_calls_of_two_processes_for_one_cold_module_cause_one_request(
+    plant: Plant, xul: ModuleId
+) -> None:
+    calls = 32
+    plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
+    command = [sys.executable, str(CALLER), plant.workers.cache_url, str(xul), str(calls)]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env={"PYTHONPATH": str(CALLER.parents[2])},
+                    text=True,
+                )
+            )
+            for _ in range(2)
+        ]
+        stack.enter_context(plant.workers.run())
+        for server in servers:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+        for server in servers:
+            assert server.stdin is not None
+            server.stdin.write("begin\n")
+            server.stdin.flush()
+        plant.server.wait_for_gets(1)
+        plant.server.release()
+        assert [server.communicate()[0] for server in servers] == [f"{calls}\n"] * 2
+    assert plant.is_stored(xul)
+    assert plant.server.get_count == 1
+
+
+def test_a_worker_goes_on_after_the_cache_was_started_anew(
+    plant: Plant, xul: ModuleId, tmp_path: Path
+) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    socket = tmp_path / "socket"
+    workers = replace(plant.workers, cache_url=f"unix://{socket}")
+    with ExitStack() as stack:
+        with EmbeddedRedis.start("cache.conf") as first:
+            socket.symlink_to(first.url.removeprefix("unix://"))
+            stack.enter_context(workers.run())
+            with connect(first.url) as client:
+                wait_for_worker(client)
+        with EmbeddedRedis.start("cache.conf") as second, connect(second.url) as client:
+            socket.unlink()
+            socket.symlink_to(second.url.removeprefix("unix://"))
+            loader = ModuleLoader(client)
+            loader.start()
+            with loader.load({xul: []}) as pending:
+                pending.wait(WAIT_SECONDS)
+                assert pending.ended == {xul}
+            loader.close()
+    assert plant.is_stored(xul)
+
+
+def test_a_worker_waits_for_a_cache_that_starts_after_it(
+    plant: Plant, redis_cache_url: str, tmp_path: Path
+) -> None:
+    socket = tmp_path / "socket"
+    with replace(plant.workers, cache_url=f"unix://{socket}").run() as worker:
+        while b"cache_unreachable" not in worker.log.read_bytes():
+            worker.wait_for_log()
+        socket.symlink_to(redis_cache_url.removeprefix("unix://"))
+        wait_for_worker(plant.cache)
+        assert worker.stop() == 0
+
+
+def test_a_cache_that_does_not_answer_for_a_while_delays_the_end_only(
+    plant: Plant, xul: ModuleId
+) -> None:
+    plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
+    with plant.workers.run(), plant.loader.load({xul: []}) as pending:
+        plant.server.wait_for_gets(1)
+        plant.cache.client_pause(1500)
+        plant.server.release()
+        pending.wait(WAIT_SECONDS)
+        assert pending.ended == {xul}
+    assert plant.server.get_count == 1
+    assert plant.queue.find_ended([xul]) == {xul}
+
+
+def test_a_worker_writes_its_own_log_only(plant: Plant, xul: ModuleId) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    with plant.workers.run() as worker:
+        plant.load(xul)
+        worker.stop()
+        lines = worker.log.read_text().splitlines()
+    assert len(lines) == 1
+    assert "ingest_ended" in lines[0]
+    assert f"module={xul}" in lines[0]

@@ -1,0 +1,80 @@
+"""Real worker processes for tests."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+
+PROGRAM = Path(__file__).with_name("worker_program.py")
+WAIT_SECONDS = 60.0
+"""How long a test waits for what must happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def horse(self) -> psutil.Process:
+        """Return the one fork that the worker has; there is a job in hand."""
+        [horse] = psutil.Process(self.process.pid).children()
+        return horse
+
+    def wait_for_log(self) -> None:
+        """Return in a moment, when the log may have grown."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.01)
+
+    def stop(self) -> int:
+        """Ask the worker to stop and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(WAIT_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarter:
+    """What the workers of one test have in common."""
+
+    cache_url: str
+    store_url: str
+    supplier: str
+    folder: Path
+
+    @contextmanager
+    def run(
+        self,
+        *,
+        spool: Path | None = None,
+        limits: dict[str, Any] | None = None,
+        **others: float,
+    ) -> Iterator[RunningWorker]:
+        """Run a worker; it is killed at the end if it still runs."""
+        options = json.dumps({"limits": limits or {}, "others": others})
+        self.folder.mkdir(exist_ok=True)
+        log = self.folder / f"worker-{len(list(self.folder.iterdir()))}.log"
+        arguments = [self.cache_url, self.store_url, self.supplier, str(spool or "-"), options]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield RunningWorker(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for_worker(client: redis.Redis) -> None:
+    """Return when a worker has introduced itself to the cache."""
+    while not client.scard("rq:workers"):
+        client.wait(0, 10)
