@@ -6,10 +6,10 @@ from contextlib import ExitStack
 
 import grpc
 import pytest
-from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import RpcServer, ServerOptions
+from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -10,7 +10,6 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
     status_pb2,
 )
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.rpc.scripted import Gate, Serve, answer
 
 from symbolon.v1.module_service_pb2 import (
     GetModuleRequest,
@@ -20,6 +19,7 @@ from symbolon.v1.module_service_pb2 import (
 from symbolon_server.rpc.status import DETAILS_KEY, PUSHBACK_KEY, FieldViolation, refuse_invalid
 from symbolon_server.telemetry.logs import JsonFormatter
 from symbolon_server.telemetry.metrics import REGISTRY
+from tests.rpc.scripted import Gate, Serve, answer
 
 
 def metadata_of(error: grpc.RpcError) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
+
 from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
 
 VERSIONS = ["v1", "v1alpha"]

@@ -4,18 +4,28 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.rpc.scripted import Gate, Serve, answer
 
 from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon.v1.module_service_pb2_grpc import ModuleServiceStub
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import ListenError, RpcServer, ServerOptions, check_port
+from tests.rpc.scripted import Gate, Serve, answer
 
 
 def code_of_error(error: Any) -> grpc.StatusCode:
     code: grpc.StatusCode = error.code()
     return code
+
+
+def await_refusal(address: ListenAddress) -> None:
+    """Return when nobody listens any more."""
+    for _ in range(1_000):
+        with socket.socket() as probe:
+            if probe.connect_ex((address.host, address.port)) != 0:
+                return
+        threading.Event().wait(0.01)
+    raise AssertionError("the server listens on")
 
 
 def options_for(host: str, port: int = 0, *, shared: bool = False) -> ServerOptions:
@@ -98,6 +108,7 @@ def test_a_call_in_flight_finishes_during_the_stop(serve: Serve) -> None:
     assert gate.arrived.acquire(timeout=30)
     stopping = threading.Thread(target=serving.server.stop, args=(30.0,))
     stopping.start()
+    await_refusal(serving.address)
     with grpc.insecure_channel(str(serving.address)) as late:
         new = ModuleServiceStub(late).GetModule.future(GetModuleRequest(), timeout=30)
         assert code_of_error(new.exception(30)) is grpc.StatusCode.UNAVAILABLE

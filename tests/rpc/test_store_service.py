@@ -16,7 +16,7 @@ from symbolon_server.cache.held import count_held
 from symbolon_server.cache.memory_store import MemoryPageStore
 from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierProbe
+from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierKind, TierProbe
 from symbolon_server.symbols.module_ids import ModuleId
 
 MODULE_ID = ModuleId("a.pdb", "0" * 33)
@@ -37,7 +37,7 @@ def probes_of(
     return Probes(
         store=probe_of(store),
         cache=probe_of(cache),
-        tiers=[TierProbe(TIER_MEMORY, memory.counts)],
+        tiers=[TierProbe(TierKind.MEMORY, memory.counts)],
         count_held=lambda: count_held(store),
         count_queued=IngestQueue(cache).length,
         find_warnings=find_warnings,

@@ -3,17 +3,17 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from symbolon.v1 import store_service_pb2 as pb
-from symbolon.v1 import store_service_pb2_grpc
-from symbolon.v1.tier_pb2 import Tier
+from symbolon.v1 import store_service_pb2_grpc, tier_pb2
 from symbolon_server.cache.aging import AgingCounts
 from symbolon_server.cache.held import HeldCounts
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import ServerFacts, ServerUnreachableError
+from symbolon_server.rpc.encoding import encode_duration
 
 SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
 
@@ -29,11 +29,19 @@ class RedisProbe:
     """Raises `ServerUnreachableError`."""
 
 
+class TierKind(Enum):
+    """The tiers of a process."""
+
+    FRAMES = tier_pb2.TIER_FRAMES
+    MEMORY = tier_pb2.TIER_MEMORY
+    SPOOL = tier_pb2.TIER_SPOOL
+
+
 @dataclass(frozen=True, slots=True)
 class TierProbe:
     """One tier of this process and how to ask what it holds."""
 
-    tier: Tier.ValueType
+    kind: TierKind
     read_counts: Callable[[], AgingCounts]
 
 
@@ -79,7 +87,7 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
             tiers=[_tier_info(probe) for probe in probes.tiers],
             warnings=probes.find_warnings(),
             server_version=probes.server_version,
-            server_uptime=_duration(self._clock() - self._started),
+            server_uptime=encode_duration(self._clock() - self._started),
         )
         if response.store.is_reachable:
             self._add_held(response)
@@ -127,7 +135,7 @@ def _tier_info(probe: TierProbe) -> pb.TierInfo:
     counts = probe.read_counts()
     lookups = counts.hits + counts.misses
     return pb.TierInfo(
-        tier=probe.tier,
+        tier=probe.kind.value,
         entries=counts.entries,
         bytes=counts.stored_bytes,
         max_bytes=counts.max_bytes,
@@ -135,9 +143,3 @@ def _tier_info(probe: TierProbe) -> pb.TierInfo:
         misses=counts.misses,
         hit_ratio=counts.hits / lookups if lookups else 0.0,
     )
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration

@@ -174,6 +174,14 @@ class Settings:
             is_secret=True,
         ),
     ] = field(default=kinds.EMBEDDED, repr=False)
+    redis_timeout_seconds: Annotated[
+        float,
+        Knob(
+            Group.REDIS,
+            kinds.seconds(above_zero=True),
+            "How long one request to a Redis may take before it counts as failed.",
+        ),
+    ] = 0.5
     allow_unbounded_store: Annotated[
         bool,
         Knob(
@@ -201,6 +209,70 @@ class Settings:
             is_secret=True,
         ),
     ] = field(default=(), repr=False)
+    supplier_connect_seconds: Annotated[
+        float,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.seconds(above_zero=True),
+            "Longest time for a connection to a symbol server, TLS included.",
+        ),
+    ] = 5.0
+    supplier_read_seconds: Annotated[
+        float,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.seconds(above_zero=True),
+            "Longest time between two pieces of a supplier's answer.",
+        ),
+    ] = 20.0
+    supplier_total_seconds: Annotated[
+        float,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.seconds(above_zero=True),
+            "Longest time for one symbol file from one supplier, all attempts together.",
+        ),
+    ] = 600.0
+    max_fetched_bytes: Annotated[
+        int,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.size(1024),
+            "Largest symbol file as sent, compressed or not; a larger one is malformed.",
+        ),
+    ] = 2 * _GIB
+    max_unpacked_bytes: Annotated[
+        int,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.size(1024),
+            "Largest symbol file as text; a larger one is malformed.",
+        ),
+    ] = 8 * _GIB
+    ingest_memory_bytes: Annotated[
+        int,
+        Knob(
+            Group.INGEST,
+            kinds.size(256 * _MIB),
+            "Address space that one ingest may take; an ingest that wants more fails.",
+        ),
+    ] = 4 * _GIB
+    ingest_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=True),
+            "Longest time for one ingest, by the clock and of processor time.",
+        ),
+    ] = 600.0
+    worker_stop_seconds: Annotated[
+        float,
+        Knob(
+            Group.INGEST,
+            kinds.seconds(above_zero=False),
+            "Time that an ingest has to finish after its worker got SIGTERM.",
+        ),
+    ] = 10.0
     missing_seconds: Annotated[
         float,
         Knob(

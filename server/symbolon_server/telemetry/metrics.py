@@ -50,8 +50,7 @@ CALLS_NOT_WAITING = Counter(
 )
 FRAMES = Counter(
     "symbolon_frames_total",
-    "Frames answered, by outcome.",
-    ("outcome",),
+    "Frames answered, whatever their outcome.",
     registry=REGISTRY,
 )
 MODULES = Counter(
@@ -62,7 +61,7 @@ MODULES = Counter(
 )
 LOOKUPS = Counter(
     "symbolon_lookups_total",
-    "Page directories and pages looked up, by tier (memory, store, spool) and result (hit, miss).",
+    "Things looked up, by tier (frames, memory, store, spool) and result (hit, miss).",
     ("tier", "result"),
     registry=REGISTRY,
 )
@@ -78,18 +77,6 @@ SPOOL_SKIPS = Counter(
     ("reason",),
     registry=REGISTRY,
 )
-SUPPLIER_FETCHES = Counter(
-    "symbolon_supplier_fetches_total",
-    "Symbol files asked for, by supplier and outcome.",
-    ("supplier", "outcome"),
-    registry=REGISTRY,
-)
-SUPPLIER_BYTES = Counter(
-    "symbolon_supplier_bytes_total",
-    "Bytes fetched from suppliers, as sent, by supplier.",
-    ("supplier",),
-    registry=REGISTRY,
-)
 INGESTS = Counter(
     "symbolon_ingests_total",
     "Ingests ended, by outcome.",
@@ -101,13 +88,6 @@ INGEST_SECONDS = Histogram(
     "Time from the start of an ingest to its page directory in the store.",
     buckets=_INGEST_SECONDS,
     registry=REGISTRY,
-)
-QUEUE_LENGTH = Gauge(
-    "symbolon_queue_length",
-    "Ingests queued and not started, by priority (interactive, prefetch).",
-    ("priority",),
-    registry=REGISTRY,
-    multiprocess_mode="mostrecent",
 )
 
 

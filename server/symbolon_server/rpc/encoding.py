@@ -1,0 +1,93 @@
+"""Protobuf out: answers as bytes on the wire."""
+
+from collections.abc import Iterable, Iterator
+
+from google.protobuf.duration_pb2 import Duration
+
+from symbolon.v1 import diagnostics_pb2, module_pb2, tier_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
+from symbolon_server.symbolication.queries import (
+    Diagnostics,
+    ModuleCounts,
+    ModuleResult,
+    Symbolication,
+)
+from symbolon_server.symbols import wire
+
+_STACKS = SymbolicateResponse.STACKS_FIELD_NUMBER
+
+
+def encode_symbolication(answer: Symbolication, *, with_diagnostics: bool) -> bytes:
+    """Return the encoded `SymbolicateResponse`.
+
+    The stacks come encoded from below; the small rest is built as a message and joined to
+    them, since fields of a message may come in any order.
+    """
+    rest = SymbolicateResponse(modules=map(_encode_result, answer.modules))
+    if with_diagnostics:
+        rest.diagnostics.CopyFrom(_encode_diagnostics(answer.diagnostics))
+    stacks = [wire.message_field(_STACKS, stack) for stack in answer.stacks]
+    return b"".join([*stacks, rest.SerializeToString()])
+
+
+def encode_duration(seconds: float) -> Duration:
+    """Return a duration, rounded to nanoseconds."""
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
+
+
+def _encode_result(result: ModuleResult) -> module_pb2.ModuleResult:
+    message = module_pb2.ModuleResult(
+        outcome=module_pb2.ModuleOutcome.ValueType(result.outcome),
+        detail=result.detail,
+        skipped_records=result.skipped_records,
+    )
+    if result.retry_after_seconds is not None:
+        message.retry_after.CopyFrom(encode_duration(result.retry_after_seconds))
+    return message
+
+
+def _encode_diagnostics(counts: Diagnostics) -> diagnostics_pb2.Diagnostics:
+    message = diagnostics_pb2.Diagnostics(
+        duration=encode_duration(counts.seconds),
+        is_wait_refused=counts.is_wait_refused,
+        frames=counts.frames,
+        distinct_frames=counts.distinct_frames,
+        tiers=_encode_tiers(counts),
+        ingests=counts.ingests,
+        warnings=counts.warnings,
+        modules=_encode_modules(counts.modules),
+    )
+    if counts.waited_seconds is not None:
+        message.waited.CopyFrom(encode_duration(counts.waited_seconds))
+    return message
+
+
+def _encode_tiers(counts: Diagnostics) -> Iterator[diagnostics_pb2.TierLookups]:
+    for name, tier in sorted(counts.tiers.items()):
+        message = diagnostics_pb2.TierLookups(
+            tier=tier_pb2.Tier.ValueType(name),
+            lookups=tier.lookups,
+            hits=tier.hits,
+            bytes=tier.stored_bytes,
+        )
+        if tier.seconds:
+            message.duration.CopyFrom(encode_duration(tier.seconds))
+        yield message
+
+
+def _encode_modules(
+    modules: Iterable[ModuleCounts],
+) -> Iterator[diagnostics_pb2.ModuleDiagnostics]:
+    for counts in modules:
+        message = diagnostics_pb2.ModuleDiagnostics(
+            frames=counts.frames,
+            distinct_frames=counts.distinct_frames,
+            pages=counts.pages,
+            generation=counts.generation,
+            is_ingest_requested=counts.is_ingest_requested,
+        )
+        if counts.waited_seconds is not None:
+            message.waited.CopyFrom(encode_duration(counts.waited_seconds))
+        yield message

@@ -1,0 +1,125 @@
+"""The SymbolicationService: stacks in, functions and lines out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+
+from symbolon.v1 import symbolication_service_pb2 as pb
+from symbolon_server.rpc.decoding import decode_modules, decode_stacks
+from symbolon_server.rpc.encoding import encode_symbolication
+from symbolon_server.rpc.status import refuse_invalid, refuse_unimplemented
+from symbolon_server.rpc.validation import RequestLimits, find_symbolicate_violations
+from symbolon_server.symbolication.lookup import MayWait
+from symbolon_server.symbolication.queries import FrameQuery, ModuleQuery, Symbolication
+from symbolon_server.telemetry.metrics import FRAMES, LOOKUPS, MODULES
+
+SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
+
+
+class Symbolicator(Protocol):
+    """What answers requests."""
+
+    def symbolicate(
+        self,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[FrameQuery]],
+        wait_seconds: float,
+        may_wait: MayWait,
+    ) -> Symbolication:
+        """Return what is known of each frame of `stacks` after at most `wait_seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLimits:
+    """How long a call may wait for modules that are not ready."""
+
+    max_wait_seconds: float
+    deadline_margin_seconds: float
+    """How long before its deadline a call is answered with what is known."""
+
+    def wait_seconds(
+        self, request: pb.SymbolicateRequest, remaining_seconds: float | None
+    ) -> float:
+        """Return how long this request may wait; 0 is not at all.
+
+        `remaining_seconds` is the time to its deadline. gRPC tells a huge one when there is
+        no deadline, grpcio-testing tells `None`.
+        """
+        wait = self.max_wait_seconds
+        if request.HasField("max_wait"):
+            wait = min(wait, request.max_wait.ToNanoseconds() / 1e9)
+        if remaining_seconds is not None:
+            wait = min(wait, remaining_seconds - self.deadline_margin_seconds)
+        return max(0.0, wait)
+
+
+class SymbolicationService:
+    """Answers with bytes: the answer is joined from encoded parts, not built of messages."""
+
+    def __init__(
+        self,
+        symbolicator: Symbolicator,
+        request_limits: RequestLimits,
+        wait_limits: WaitLimits,
+        may_wait: MayWait,
+    ) -> None:
+        self._symbolicator = symbolicator
+        self._request_limits = request_limits
+        self._wait_limits = wait_limits
+        self._may_wait = may_wait
+
+    def add_to(self, server: grpc.Server) -> str:
+        """Register the service and return its name.
+
+        By hand, because generated code would serialize the answer once more.
+        """
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Symbolicate": grpc.unary_unary_rpc_method_handler(
+                self.Symbolicate, request_deserializer=pb.SymbolicateRequest.FromString
+            ),
+            "SymbolicateStream": grpc.stream_stream_rpc_method_handler(
+                self.SymbolicateStream,
+                request_deserializer=pb.SymbolicateStreamRequest.FromString,
+                response_serializer=pb.SymbolicateStreamResponse.SerializeToString,
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        server.add_registered_method_handlers(SERVICE, handlers)
+        return SERVICE
+
+    def Symbolicate(  # noqa: N802 # the name in the .proto file
+        self, request: pb.SymbolicateRequest, context: grpc.ServicerContext
+    ) -> bytes:
+        """Return the encoded `SymbolicateResponse`."""
+        violations = find_symbolicate_violations(request, self._request_limits)
+        if violations:
+            refuse_invalid(context, violations)
+        answer = self._symbolicator.symbolicate(
+            decode_modules(request),
+            decode_stacks(request),
+            self._wait_limits.wait_seconds(request, context.time_remaining()),
+            self._may_wait,
+        )
+        _count(answer)
+        return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
+
+    def SymbolicateStream(  # noqa: N802 # the name in the .proto file
+        self,
+        request_iterator: Iterator[pb.SymbolicateStreamRequest],
+        context: grpc.ServicerContext,
+    ) -> Iterator[pb.SymbolicateStreamResponse]:
+        """Refuse: this server offers no streams."""
+        del request_iterator
+        refuse_unimplemented(context, "SymbolicateStream")
+
+
+def _count(answer: Symbolication) -> None:
+    FRAMES.inc(answer.diagnostics.frames)
+    for outcome, count in Counter(module.outcome for module in answer.modules).items():
+        MODULES.labels(outcome.name.lower()).inc(count)
+    for name, tier in answer.diagnostics.tiers.items():
+        LOOKUPS.labels(name.name.lower(), "hit").inc(tier.hits)
+        LOOKUPS.labels(name.name.lower(), "miss").inc(tier.lookups - tier.hits)
