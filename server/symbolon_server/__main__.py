@@ -1,0 +1,128 @@
+"""The command line of the server: `symbolon-server serve|worker|check`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from symbolon_server.app.errors import StartError
+from symbolon_server.settings import (
+    Group,
+    InvalidSettingsError,
+    Settings,
+    add_flags,
+    read_settings,
+    unknown_variables,
+)
+from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
+
+_CANNOT_START = 1
+_WRONG_SETTINGS = 2
+
+_DESCRIPTION = """\
+Turns (module, offset) pairs of crash stacks into functions, source lines and inline
+frames, over gRPC.
+
+Each setting is a flag, or a variable of the environment: --memory-bytes 1GiB is
+SYMBOLON_MEMORY_BYTES=1GiB. A flag wins. Sizes take KiB, MiB and GiB; durations are in
+seconds. URLs that hold passwords belong into variables: others can see flags.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    run: Callable[[Settings], int]
+    summary: str
+    description: str
+    groups: Iterable[Group]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    flags = vars(_make_parser().parse_args(arguments))
+    try:
+        settings = read_settings(flags, os.environ)
+    except InvalidSettingsError as error:
+        return _complain(error.problems, _WRONG_SETTINGS)
+    configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
+    try:
+        return _COMMANDS[flags["command"]].run(settings)
+    except StartError as error:
+        return _complain(error.problems, _CANNOT_START)
+
+
+def _serve(settings: Settings) -> int:
+    from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
+
+    for name in unknown_variables(os.environ):
+        EventLog(__name__).warning("unknown_setting", name=name)
+    return serve(settings, lambda line: print(line, flush=True))
+
+
+def _work(settings: Settings) -> int:
+    # Imported here: a worker forks, and a process that has gRPC in it must not.
+    from symbolon_server.app.working import work  # noqa: PLC0415
+
+    work(settings)
+    return 0
+
+
+def _check(settings: Settings) -> int:
+    from symbolon_server.app.checking import check  # noqa: PLC0415 # see `_work`
+
+    anything_wrong = False
+    for finding in check(settings, os.environ):
+        print(finding, flush=True)
+        anything_wrong = anything_wrong or finding.is_wrong
+    return int(anything_wrong)
+
+
+_COMMANDS = {
+    "serve": _Command(
+        _serve,
+        "serve gRPC",
+        "Serves gRPC until SIGTERM or SIGINT. Without URLs it starts two Redis servers of its "
+        "own and a worker beside it.",
+        Group,
+    ),
+    "worker": _Command(
+        _work,
+        "ingest symbol files",
+        "Takes ingests from the queue until SIGTERM or SIGINT. Any number of workers, on any "
+        "machines, may serve the same two Redis servers.",
+        (Group.REDIS, Group.SUPPLIERS, Group.INGEST, Group.MEMORY, Group.WATCHING),
+    ),
+    "check": _Command(
+        _check,
+        "check settings, Redis servers and suppliers",
+        "Checks settings, both Redis servers, suppliers and folders; says what is wrong and "
+        "how to mend it. Exit code 1 if anything is.",
+        Group,
+    ),
+}
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="symbolon-server",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        flags = commands.add_parser(
+            name, help=command.summary, description=command.description, allow_abbrev=False
+        )
+        add_flags(flags, command.groups)
+    return parser
+
+
+def _complain(problems: Sequence[str], exit_code: int) -> int:
+    for problem in problems:
+        print(f"symbolon-server: {problem}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Builds the running server out of its parts; nothing else constructs them."""

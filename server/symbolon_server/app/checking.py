@@ -1,0 +1,136 @@
+"""`symbolon-server check`: whether a server could start with these settings, and would work."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from symbolon_server.app.errors import StartError
+from symbolon_server.app.parts import suppliers_of
+from symbolon_server.app.redis_servers import RedisServers, find_setup_problems
+from symbolon_server.cache.servers import (
+    ServerUnreachableError,
+    connect,
+    read_facts,
+    server_name,
+)
+from symbolon_server.rpc.server import ListenError, check_address
+from symbolon_server.settings import Settings, unknown_variables
+from symbolon_server.settings.kinds import EMBEDDED
+from symbolon_server.suppliers.errors import (
+    BrokenSymbolFileError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.module_ids import ModuleId
+
+_NOBODYS_MODULE = ModuleId("symbolon-check.pdb", "0" * 33)
+"""Asked of each supplier: it says that it is missing, if it can say anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    subject: str
+    said: str
+    """What is there, or what is wrong and how to mend it."""
+
+    is_wrong: bool = False
+
+    def __str__(self) -> str:
+        """Return the line for a person."""
+        return f"{'WRONG' if self.is_wrong else 'ok':<6}{self.subject:<12}{self.said}"
+
+
+def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what was found, one thing after the other."""
+    yield from _check_variables(environment)
+    yield _check_listen(settings)
+    yield from _check_redis(settings)
+    yield from _check_suppliers(settings)
+    yield from _check_folders(settings)
+
+
+def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in unknown_variables(environment):
+        yield Finding("settings", f"{name} names no setting and does nothing")
+
+
+def _check_listen(settings: Settings) -> Finding:
+    try:
+        check_address(settings.listen, settings.allow_insecure_public)
+    except ListenError as error:
+        return Finding("listen", str(error), is_wrong=True)
+    return Finding("listen", str(settings.listen))
+
+
+def _check_redis(settings: Settings) -> Iterator[Finding]:
+    """Check the servers that were given, and that those can be started that were not."""
+    with tempfile.TemporaryDirectory(prefix="symbolon-check-") as folder:
+        try:
+            servers = RedisServers(replace(settings, data_dir=Path(folder)), is_listed=False)
+        except StartError as error:
+            yield Finding("redis", str(error), is_wrong=True)
+            return
+        with closing(servers):
+            yield from _check_server("store", settings.store_url, servers.settings.store_url)
+            yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
+            for problem in find_setup_problems(servers.settings):
+                yield Finding("redis", str(problem), is_wrong=True)
+
+
+def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
+    """Yield what a server is; one that does not answer is found by the check of both."""
+    with closing(connect(url)) as client:
+        try:
+            facts = read_facts(client)
+        except ServerUnreachableError:
+            return
+        where = EMBEDDED if asked == EMBEDDED else server_name(client)
+    limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
+    said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
+    yield Finding(role, said)
+
+
+def _check_suppliers(settings: Settings) -> Iterator[Finding]:
+    try:
+        suppliers = suppliers_of(settings)
+    except StartError as error:
+        yield Finding("suppliers", str(error), is_wrong=True)
+        return
+    if not suppliers:
+        said = "none: every module will be missing; name some in SYMBOLON_SUPPLIERS"
+        yield Finding("suppliers", said, is_wrong=True)
+    for supplier in suppliers:
+        yield _check_supplier(supplier)
+
+
+def _check_supplier(supplier: Supplier) -> Finding:
+    try:
+        with supplier.fetch(_NOBODYS_MODULE):
+            pass
+    except MissingSymbolFileError:
+        return Finding("supplier", f"{supplier.name} answers")
+    except (UnavailableSymbolFileError, BrokenSymbolFileError) as error:
+        return Finding("supplier", f"{supplier.name} {error}", is_wrong=True)
+    return Finding("supplier", f"{supplier.name} answers")
+
+
+def _check_folders(settings: Settings) -> Iterator[Finding]:
+    if settings.spool_bytes:
+        yield _check_folder("spool", settings.spool_dir, "SYMBOLON_SPOOL_DIR")
+    if settings.cache_url == EMBEDDED:
+        yield _check_folder("data", settings.data_dir, "SYMBOLON_DATA_DIR")
+
+
+def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
+    """Check that the folder, or the first one above that is there, can be written to."""
+    place = next(above for above in (folder, *folder.parents) if above.exists())
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return Finding(subject, str(folder))
+    said = f"{folder} cannot be written: mend {place}, or name another folder in {variable}"
+    return Finding(subject, said, is_wrong=True)

@@ -1,0 +1,9 @@
+"""Why the server does not start."""
+
+
+class StartError(Exception):
+    """The server cannot start; each of `problems` says what is wrong and how to mend it."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

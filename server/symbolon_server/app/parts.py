@@ -1,0 +1,54 @@
+"""Parts that servers and workers have in common, made from the settings."""
+
+from symbolon_server.app.errors import StartError
+from symbolon_server.app.redis_servers import timeouts_of
+from symbolon_server.cache.failures import FailureLifetimes
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.servers import connect
+from symbolon_server.settings import Settings
+from symbolon_server.spool import Spool
+from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
+from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.telemetry.metrics import REDIS_ERRORS, SPOOL_SKIPS
+
+
+def suppliers_of(settings: Settings) -> list[Supplier]:
+    """Return the suppliers in their order; raise `StartError` for one that is none."""
+    limits = FetchLimits(
+        connect_seconds=settings.supplier_connect_seconds,
+        read_seconds=settings.supplier_read_seconds,
+        total_seconds=settings.supplier_total_seconds,
+        max_sent_bytes=settings.max_fetched_bytes,
+        max_unpacked_bytes=settings.max_unpacked_bytes,
+    )
+    try:
+        return parse_suppliers(",".join(settings.suppliers), limits)
+    except InvalidSupplierError as error:
+        raise StartError(f"SYMBOLON_SUPPLIERS: {error}") from error
+
+
+def store_of(settings: Settings) -> RedisPageStore:
+    """Return the store, which connects when it is first asked."""
+    errors = REDIS_ERRORS.labels("store")
+    client = connect(settings.store_url, timeouts_of(settings))
+    return RedisPageStore(client, on_error=lambda _reason: errors.inc())
+
+
+def spool_of(settings: Settings) -> Spool:
+    """Return this host's spool."""
+    return Spool(
+        settings.spool_dir,
+        settings.spool_bytes,
+        on_skip=lambda reason: SPOOL_SKIPS.labels(reason.value).inc(),
+    )
+
+
+def lifetimes_of(settings: Settings) -> FailureLifetimes:
+    """Return how long failures are remembered."""
+    return FailureLifetimes(
+        missing=settings.missing_seconds,
+        malformed=settings.malformed_seconds,
+        unavailable_first=settings.unavailable_seconds,
+        unavailable_longest=settings.unavailable_max_seconds,
+    )

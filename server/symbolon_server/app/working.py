@@ -1,0 +1,43 @@
+"""The worker: takes ingests from the queue, one after the other."""
+
+from symbolon_server.app.errors import StartError
+from symbolon_server.app.parts import lifetimes_of, spool_of, store_of, suppliers_of
+from symbolon_server.app.redis_servers import has_embedded, timeouts_of
+from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.servers import Timeouts, connect
+from symbolon_server.ingest.ingest import Ingest
+from symbolon_server.ingest.job_runner import WorkerOptions
+from symbolon_server.ingest.work_horse import WorkLimits
+from symbolon_server.ingest.worker import run_worker
+from symbolon_server.settings import Settings
+from symbolon_server.suppliers.chain import SupplierChain
+
+_LONGEST_WAIT_SECONDS = 30.0
+"""Of the client that waits for jobs, which takes long when there is nothing to do."""
+
+
+def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; raise `StartError`."""
+    if has_embedded(settings):
+        raise StartError(
+            "a worker needs the Redis servers of the server it works for: give their URLs in "
+            "SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL"
+        )
+    failures_client = connect(settings.cache_url, timeouts_of(settings))
+    jobs_client = connect(
+        settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
+    )
+    ingest = Ingest(SupplierChain(suppliers_of(settings)), store_of(settings), spool_of(settings))
+    run_worker(
+        jobs_client,
+        ingest,
+        FailureMemory(KeyedCache(failures_client), lifetimes_of(settings)),
+        _options_of(settings),
+    )
+
+
+def _options_of(settings: Settings) -> WorkerOptions:
+    """Return how the worker goes about its work."""
+    limits = WorkLimits(memory_bytes=settings.ingest_memory_bytes, seconds=settings.ingest_seconds)
+    return WorkerOptions(limits=limits, stop_seconds=settings.worker_stop_seconds)
