@@ -30,6 +30,9 @@ _FAILED: Final = {
 Lookup = tuple[int, bool]
 """A module offset as asked, and whether it is a return address."""
 
+_BEFORE_MODULE: Final = (0, True)
+"""The one lookup whose offset, a byte before, is in no module."""
+
 
 @dataclass(slots=True)
 class ModuleWork:
@@ -57,19 +60,33 @@ class ModuleWork:
 
         What lies before the first page is answered here: nothing covers it.
         """
-        assert self.held is not None  # noqa: S101 - the caller has asked for the directory
+        pages: dict[PageKey, list[Lookup]] = {}
         lookups = self.unanswered()
+        for lookup, key in zip(lookups, self._find_pages(lookups), strict=True):
+            if key is None:
+                self._answer_without_symbol(lookup)
+            else:
+                pages.setdefault(key, []).append(lookup)
+        return pages
+
+    def used_pages(self) -> set[PageKey]:
+        """Return the pages that answer all lookups, whether they were needed or remembered."""
+        if self.held is None:
+            return set()
+        return {key for key in self._find_pages(list(self.frames)) if key is not None}
+
+    def _find_pages(self, lookups: list[Lookup]) -> list[PageKey | None]:
+        """Return the page that covers each lookup, None before the first."""
+        assert self.held is not None  # noqa: S101 - the caller has asked for the directory
         directory = self.held.directory
         offsets = np.array([max(offset - ret, 0) for offset, ret in lookups], np.uint64)
         numbers = np.searchsorted(directory.first_offsets, offsets, side="right") - 1
-        pages: dict[PageKey, list[Lookup]] = {}
-        for lookup, number in zip(lookups, numbers.tolist(), strict=True):
-            if number < 0 or lookup == (0, True):
-                self._answer_without_symbol(lookup)
-            else:
-                key = PageKey(self.module_id, directory.generation, number)
-                pages.setdefault(key, []).append(lookup)
-        return pages
+        return [
+            None
+            if number < 0 or lookup == _BEFORE_MODULE
+            else PageKey(self.module_id, directory.generation, number)
+            for lookup, number in zip(lookups, numbers.tolist(), strict=True)
+        ]
 
     def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
         """Answer `lookups`, all of which `page` covers."""

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from itertools import count
+from typing import Final
 
+from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Tiers
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
@@ -20,16 +23,20 @@ from symbolon_server.symbolication.queries import (
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.module_ids import ModuleId
 
+_NOTE_EVERY: Final = 16
+
 _UNKNOWN_MODULE = wire.bytes_field(1, b"<unknown>")
 
 
 class Symbolicator:
     """Answers requests; calls share only what is `held` and the tiers, which guard themselves."""
 
-    def __init__(self, tiers: Tiers, held: Held) -> None:
-        """Answer from what is `held`, then from `tiers`."""
+    def __init__(self, tiers: Tiers, held: Held, recent_use: RecentUse | None = None) -> None:
+        """Answer from what is `held`, then from `tiers`; tell `recent_use` what is hot."""
         self._tiers = tiers
         self._held = held
+        self._recent_use = recent_use
+        self._calls = count()
 
     def symbolicate(
         self,
@@ -49,6 +56,7 @@ class Symbolicator:
         if works:
             lookup = LookupOfCall(self._tiers, self._held, diagnostics)
             lookup.answer(works, wait_seconds, may_wait)
+            self._note_use(works)
         results = {module_id: work.result() for module_id, work in work_of.items()}
         for work in works:
             work.finish()
@@ -56,6 +64,12 @@ class Symbolicator:
         _count(diagnostics, modules, stacks, work_of)
         diagnostics.seconds = time.perf_counter() - start
         return Symbolication(encoded, _results(modules, stacks, results), diagnostics)
+
+    def _note_use(self, works: Sequence[ModuleWork]) -> None:
+        """Note the pages of every sixteenth call: what is hot is among them soon enough."""
+        if self._recent_use is not None and next(self._calls) % _NOTE_EVERY == 0:
+            module_ids = [work.module_id for work in works if work.held is not None]
+            self._recent_use.note(module_ids, set().union(*(work.used_pages() for work in works)))
 
 
 def _group(
