@@ -5,19 +5,23 @@ when the make that started it is interrupted or killed without passing that on.
 """
 
 import os
+import queue
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from symbolon import Client, SymbolonError
+Server = subprocess.Popen[str]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "tests/data/sample"
-DEFAULT_TARGET = "127.0.0.1:50051"
+KEPT = ".cache/run"
+READY = re.compile(r"symbolon-server is ready on (\S+) ")
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
 LOOK_SECONDS = 0.2
@@ -35,16 +39,15 @@ class Stopped(Exception):  # noqa: N818 - an end that was asked for is no error
 def main() -> int:
     """Return the exit code: 0 when told to stop, 1 when anything else ends the sample."""
     os.chdir(ROOT)
-    target = os.environ.get("SYMBOLON_LISTEN", DEFAULT_TARGET)
     server = start_server()
     try:
         for number in STOP_SIGNALS:
             signal.signal(number, stop)
         make = os.getppid()
-        wait_until_serving(server, target, make)
+        target = wait_until_serving(server, make)
         show_crash(target)
         say(f"Serving on {target}. Stop with Ctrl-C. Try, in another terminal:")
-        say(f"  .venv/bin/symbolon symbolicate --format text {SAMPLE}/crash.json")
+        say(f"  .venv/bin/symbolon symbolicate --format text --target {target} {SAMPLE}/crash.json")
         wait_for_end(server, make)
     except Stopped:
         return 0
@@ -55,12 +58,21 @@ def main() -> int:
         end(server)
 
 
-def start_server() -> "subprocess.Popen[bytes]":
-    """Start the server with the sample symbols after any suppliers that the environment names."""
+def start_server() -> Server:
+    """Start the server with the sample symbols after any suppliers that the environment names.
+
+    What it keeps lies in the checkout, apart from that of a server which is there to stay.
+    """
     named = os.environ.get("SYMBOLON_SUPPLIERS", "")
+    own = {
+        "SYMBOLON_DATA_DIR": f"{KEPT}/data",
+        "SYMBOLON_SPOOL_DIR": f"{KEPT}/spool",
+        "SYMBOLON_WORKER": "true",
+    }
     suppliers = ",".join(filter(None, [named, f"{SAMPLE}/symbols"]))
-    command = [sys.executable, "-m", "symbolon_server", "serve", "--worker"]
-    return subprocess.Popen(command, env=os.environ | {"SYMBOLON_SUPPLIERS": suppliers})
+    command = [sys.executable, "-m", "symbolon_server", "serve"]
+    environment = own | os.environ | {"SYMBOLON_SUPPLIERS": suppliers}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -70,23 +82,27 @@ def stop(_number: int, _frame: FrameType | None) -> NoReturn:
     raise Stopped
 
 
-def wait_until_serving(server: "subprocess.Popen[bytes]", target: str, make: int) -> None:
-    """Return when the server says that it serves; raise when it ends or takes too long."""
+def wait_until_serving(server: Server, make: int) -> str:
+    """Return the address that the server says it serves on; raise when it ends or takes too long.
+
+    Asking the address that it was given would not do: another server may be there already.
+    """
     deadline = time.monotonic() + START_SECONDS
-    with Client(target, timeout=5.0) as client:
-        while not is_serving(client):
-            look(server, make)
-            if time.monotonic() > deadline:
-                raise SampleError(f"The server did not serve within {START_SECONDS:.0f} s.")
-    look(server, make)  # another server may have answered on this port
+    addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=copy_output, args=(server, addresses), daemon=True).start()
+    while addresses.empty():
+        look(server, make)
+        if time.monotonic() > deadline:
+            raise SampleError(f"The server did not serve within {START_SECONDS:.0f} s.")
+    return addresses.get()
 
 
-def is_serving(client: Client) -> bool:
-    """Return whether the server says so; one that is not there yet does not."""
-    try:
-        return client.is_serving()
-    except SymbolonError:
-        return False
+def copy_output(server: Server, addresses: "queue.SimpleQueue[str]") -> None:
+    """Print what the server prints, as long as it does; put the address that it serves on."""
+    for line in server.stdout or ():
+        print(line, end="", flush=True)
+        if found := READY.match(line):
+            addresses.put(found[1])
 
 
 def show_crash(target: str) -> None:
@@ -98,13 +114,13 @@ def show_crash(target: str) -> None:
         raise SampleError(f"The sample crash could not be symbolicated ({done.returncode}).")
 
 
-def wait_for_end(server: "subprocess.Popen[bytes]", make: int) -> NoReturn:
+def wait_for_end(server: Server, make: int) -> NoReturn:
     """Never return: raise when the server ends or when we are told to stop."""
     while True:
         look(server, make)
 
 
-def look(server: "subprocess.Popen[bytes]", make: int) -> None:
+def look(server: Server, make: int) -> None:
     """Wait for a moment; raise when the server has ended or make wants to."""
     try:
         code = server.wait(LOOK_SECONDS)
@@ -132,7 +148,7 @@ def is_interrupted(make: int) -> bool:
     return any(not (caught | ignored) & (1 << number - 1) for number in STOP_SIGNALS)
 
 
-def end(server: "subprocess.Popen[bytes]") -> None:
+def end(server: Server) -> None:
     """End the server, and with it its worker and both Redis servers."""
     server.terminate()
     try:
