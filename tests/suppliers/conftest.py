@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
 __all__ = ["symbol_server"]
 

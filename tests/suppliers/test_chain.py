@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
-from tests.suppliers.conftest import MakeSupplier
 
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
@@ -18,6 +16,8 @@ from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
+from tests.suppliers.conftest import MakeSupplier
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 

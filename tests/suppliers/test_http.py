@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 import pytest
 import zstandard
-from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
-from tests.suppliers.conftest import FakeTime, MakeSupplier
 
 from symbolon_server.suppliers.errors import (
     BrokenSymbolFileError,
@@ -20,6 +18,8 @@ from symbolon_server.suppliers.errors import (
 from symbolon_server.suppliers.http import HttpSupplier
 from symbolon_server.suppliers.limits import MIB
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
+from tests.suppliers.conftest import FakeTime, MakeSupplier
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\nPUBLIC 10 0 start\n"
 
