@@ -25,6 +25,7 @@ from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
 from symbolon_server.ingest.jobs import JOB_SERIALIZER, Claim, Priority
+from symbolon_server.ingest.warming import warm_up
 from symbolon_server.telemetry.logs import EventLog
 
 _WAIT_SECONDS = 5.0
@@ -59,6 +60,7 @@ def run_worker(
     """
     for name in ("rq", "rq.worker"):  # RQ sets its own loggers to INFO
         logging.getLogger(name).setLevel(logging.WARNING)
+    warm_up()
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
     worker = _make_worker(client, ingest, failures, options or WorkerOptions())
