@@ -1,8 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import grpc
-import grpc_testing  # type: ignore[import-untyped] # has no stubs
 import pytest
 import redis
 
@@ -18,6 +15,7 @@ from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierKind, TierProbe
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.rpc.drive import call
 
 MODULE_ID = ModuleId("a.pdb", "0" * 33)
 DEAD = "redis://user:hunter2@127.0.0.1:1/0"
@@ -47,13 +45,7 @@ def probes_of(
 
 def get_store_info(service: StoreService) -> GetStoreInfoResponse:
     descriptor = DESCRIPTOR.services_by_name["StoreService"]
-    server: Any = grpc_testing.server_from_dictionary(
-        {descriptor: service}, grpc_testing.strict_real_time()
-    )
-    method = descriptor.methods_by_name["GetStoreInfo"]
-    call = server.invoke_unary_unary(method, (), GetStoreInfoRequest(), None)
-    response, _, code, _ = call.termination()
-    assert code is grpc.StatusCode.OK
+    response = call(descriptor, service, "GetStoreInfo", GetStoreInfoRequest()).response
     assert isinstance(response, GetStoreInfoResponse)
     return response
 

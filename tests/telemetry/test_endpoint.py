@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from symbolon_server.telemetry import metrics
@@ -66,3 +67,17 @@ def test_every_metric_has_our_prefix_and_an_explanation() -> None:
         (family,) = metric.describe()
         assert family.name.startswith("symbolon_")
         assert family.documentation.endswith(".")
+
+
+def test_every_metric_is_counted_somewhere() -> None:
+    server = Path(metrics.__file__).parents[1]
+    sources = [path.read_text() for path in server.rglob("*.py") if path.name != "metrics.py"]
+    for name, value in vars(metrics).items():
+        if isinstance(value, MetricWrapperBase):
+            assert any(f"{name}." in source for source in sources), name
+
+
+def test_the_readme_names_every_metric() -> None:
+    documented = (Path(__file__).parents[2] / "README.md").read_text()
+    for row in metrics.metrics_table().splitlines():
+        assert row in documented, "paste the text of metrics.metrics_table() into README.md"

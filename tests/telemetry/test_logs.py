@@ -82,8 +82,8 @@ def test_an_exception_stays_on_its_line() -> None:
 
 def test_lines_of_other_packages_go_the_same_way_from_warning_up() -> None:
     _, stream = lines_of(LogFormat.JSON)
-    logging.getLogger("rq.worker").info("not shown")
-    logging.getLogger("rq.worker").warning("lost %s", "connection\n")
+    logging.getLogger("somebody.else").info("not shown")
+    logging.getLogger("somebody.else").warning("lost %s", "connection\n")
     assert json.loads(stream.getvalue())["event"] == "lost connection\n"
 
 

@@ -16,6 +16,10 @@ from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.queries import FrameQuery, ModuleQuery, Symbolication
 from symbolon_server.telemetry.metrics import FRAMES, LOOKUPS, MODULES
 
+_ROUNDED_UP_BY = 0.01
+"""Clients send the time to their deadline rounded up, by as much as a hundredth (C-core sends
+10.01 s as 10.1 s), and give up when the exact time is over."""
+
 SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
 
 
@@ -52,7 +56,8 @@ class WaitLimits:
         if request.HasField("max_wait"):
             wait = min(wait, request.max_wait.ToNanoseconds() / 1e9)
         if remaining_seconds is not None:
-            wait = min(wait, remaining_seconds - self.deadline_margin_seconds)
+            exact_seconds = remaining_seconds * (1 - _ROUNDED_UP_BY)
+            wait = min(wait, exact_seconds - self.deadline_margin_seconds)
         return max(0.0, wait)
 
 
