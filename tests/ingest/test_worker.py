@@ -172,7 +172,7 @@ def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleI
 
 
 def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleId) -> None:
-    plant.server.put(xul, symbol_file(xul))
+    plant.server.put(xul, symbol_file(xul, 100_000))
     with plant.workers.run(limits={"memory_bytes": 64 << 20}):
         assert plant.load(xul) == {xul}
     assert plant.failure(xul).kind is FailureKind.MALFORMED
@@ -252,6 +252,18 @@ def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: Module
             assert pending.ended == {xul}
     assert plant.is_stored(xul)
     assert plant.failures.get_many([xul]) == {}
+
+
+def test_a_worker_that_is_told_twice_puts_its_job_back_at_once(plant: Plant, xul: ModuleId) -> None:
+    plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
+    with plant.workers.run(stop_seconds=600) as worker:
+        plant.queue.enqueue({xul: []}, Priority.PREFETCH)
+        plant.server.wait_for_gets(1)
+        while worker.process.poll() is None:  # the same request within a second is no second one
+            worker.process.terminate()
+            worker.wait_for_log()
+        assert worker.process.returncode == 0
+    assert plant.queue.get_lengths() == {Priority.INTERACTIVE: 0, Priority.PREFETCH: 1}
 
 
 def test_interactive_jobs_are_done_before_prefetches(plant: Plant) -> None:
