@@ -1,0 +1,1 @@
+"""The queue, the worker, single flight and the outcomes of modules."""
