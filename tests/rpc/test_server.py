@@ -132,3 +132,21 @@ def test_a_call_that_outlasts_the_grace_period_is_cut(serve: Serve) -> None:
     gate.opened.set()
     stopping.join(10)
     assert not stopping.is_alive()
+
+
+def test_calls_that_wait_are_hurried_before_the_grace_period_is_over(serve: Serve) -> None:
+    gate = Gate()
+    serving = serve(gate)
+    call = serving.modules.GetModule.future(GetModuleRequest())
+    assert gate.arrived.acquire(timeout=30)
+    stopping = threading.Thread(target=serving.server.stop, args=(0.5, gate.opened.set))
+    stopping.start()
+    assert call.result(30).detail == "fine"
+    stopping.join(10)
+    assert not stopping.is_alive()
+
+
+def test_without_calls_in_flight_nobody_is_hurried_and_the_stop_is_quick(serve: Serve) -> None:
+    hurried = threading.Event()
+    serve(answer).server.stop(60.0, hurry=hurried.set)
+    assert not hurried.is_set()

@@ -37,6 +37,10 @@ class ModuleLoader:
         """Begin to listen, also while the cache is down; once, before the first `load`."""
         self._announcements.start()
 
+    def stop_waiting(self) -> None:
+        """Let go who waits, now and from now on; what was queued is ingested all the same."""
+        self._waiters.close()
+
     def close(self) -> None:
         """Stop listening; who still waits does so until its own time is over."""
         self._announcements.close()

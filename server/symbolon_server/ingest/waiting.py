@@ -24,6 +24,7 @@ class PendingModules:
         self._pending = set(self.module_ids)
         self._ended: set[ModuleId] = set()
         self._changed = threading.Condition(lock)
+        self._is_released = False
 
     @property
     def ended(self) -> frozenset[ModuleId]:
@@ -32,9 +33,14 @@ class PendingModules:
             return frozenset(self._ended)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Return when all modules have ended, at the latest after `timeout_seconds`."""
+        """Return when all modules have ended, at the latest after `timeout_seconds`.
+
+        Return at once when nobody is to wait any more.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._pending, max(0.0, timeout_seconds))
+            self._changed.wait_for(
+                lambda: not self._pending or self._is_released, max(0.0, timeout_seconds)
+            )
 
     def end(self, module_id: ModuleId) -> None:
         """Wake who waits; only for `Waiters`, which holds the lock."""
@@ -42,6 +48,11 @@ class PendingModules:
             self._pending.remove(module_id)
             self._ended.add(module_id)
             self._changed.notify_all()
+
+    def release(self) -> None:
+        """Let go who waits, whatever has ended; only for `Waiters`, which holds the lock."""
+        self._is_released = True
+        self._changed.notify_all()
 
 
 class Waiters:
@@ -55,6 +66,7 @@ class Waiters:
         self._lock = threading.Lock()
         self._by_module: defaultdict[ModuleId, set[PendingModules]] = defaultdict(set)
         self._queued: set[PendingModules] = set()
+        self._is_closed = False
 
     def add(self, module_ids: Iterable[ModuleId]) -> PendingModules:
         """Return a new caller's wait, from now on told what ends."""
@@ -62,7 +74,17 @@ class Waiters:
         with self._lock:
             for module_id in pending.module_ids:
                 self._by_module[module_id].add(pending)
+            if self._is_closed:
+                pending.release()
         return pending
+
+    def close(self) -> None:
+        """Let go all who wait, now and from now on: the server stops."""
+        with self._lock:
+            self._is_closed = True
+            for waiting in self._by_module.values():
+                for pending in waiting:
+                    pending.release()
 
     def confirm(self, pending: PendingModules) -> None:
         """Note that all modules of this wait have been queued.

@@ -42,6 +42,10 @@ class ServerOptions:
     allow_insecure_public: bool = False
 
 
+def _do_nothing() -> None:
+    """Hurry nobody."""
+
+
 class RpcServer:
     """A server for `services`, with health and reflection beside them."""
 
@@ -74,11 +78,18 @@ class RpcServer:
         self._server.start()
         self._health.open()
 
-    def stop(self, grace_seconds: float) -> None:
-        """Refuse new calls, let those in flight finish within the grace period, and end."""
+    def stop(self, grace_seconds: float, hurry: Callable[[], None] = _do_nothing) -> None:
+        """Refuse new calls, let those in flight finish within the grace period, and end.
+
+        `hurry` is called when half of that time is over: who waits for something should then
+        answer with what there is.
+        """
         self._health.close()
         self._reflection.close()
-        self._server.stop(grace_seconds).wait()
+        ended = self._server.stop(grace_seconds)
+        if not ended.wait(grace_seconds / 2):
+            hurry()
+        ended.wait()
         self._pool.shutdown()
         self._limit.release()
         self._reflection.release()
