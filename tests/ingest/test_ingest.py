@@ -156,6 +156,18 @@ def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul
     assert directory_in(site.store, xul).generation != before
 
 
+def test_a_page_that_is_damaged_in_the_store_is_put_again(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(xul, [])
+    key = PageKey(xul, directory_in(site.store, xul).generation, 0)
+    [page] = site.store.get_pages([key])
+    assert page is not None
+    site.store.put_pages({key: page[:-1]})
+    assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
+    assert site.store.get_pages([key]) == [page]
+
+
 def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store, site.spool)

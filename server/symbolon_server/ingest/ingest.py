@@ -16,8 +16,10 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_layout import MARK as PAGE_MARK
 from symbolon_server.symbols.page_writer import new_generation, write_pages
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, PageKey
 from symbolon_server.symbols.reader import SymbolFileReader
@@ -74,7 +76,8 @@ class Ingest:
         if directory is None:
             return False
         keys = page_keys(module_id, directory, pages_for(directory, wanted))
-        return None not in self._store.get_pages(keys)
+        pages = self._store.get_pages(keys)
+        return all(page is not None and is_whole(PAGE_MARK, page) for page in pages)
 
     def _put_from_spool(self, module_id: ModuleId, wanted: Collection[int]) -> bool:
         if self._spool is None:

@@ -1,16 +1,23 @@
-"""A page store that counts what one call asks of it."""
+"""A page store that counts what one call asks of it, and believes only what is whole."""
 
 import time
 from collections.abc import Mapping, Sequence
 
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.symbolication.queries import TierCounts
+from symbolon_server.symbols.directory_format import MARK as DIRECTORY_MARK
+from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_layout import MARK as PAGE_MARK
 from symbolon_server.symbols.pages import PageKey
 
 
 class CountedStore:
-    """Passes everything on to a store; belongs to one call and its thread."""
+    """Passes everything on to a store; belongs to one call and its thread.
+
+    What is damaged is a miss here, above the store that has it and below the tiers that ask
+    the next one for a miss.
+    """
 
     def __init__(self, store: PageStore, counts: TierCounts) -> None:
         """Count into `counts` what is asked of `store`."""
@@ -20,12 +27,13 @@ class CountedStore:
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directories that the store has, None for a miss."""
         start = time.perf_counter()
-        return self._count(start, self._store.get_directories(module_ids))
+        found = self._store.get_directories(module_ids)
+        return self._count(start, _only_whole(DIRECTORY_MARK, found))
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return the pages that the store has, None for a miss."""
         start = time.perf_counter()
-        return self._count(start, self._store.get_pages(keys))
+        return self._count(start, _only_whole(PAGE_MARK, self._store.get_pages(keys)))
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Keep these pages."""
@@ -50,3 +58,7 @@ class CountedStore:
         self._counts.hits += len(values)
         self._counts.stored_bytes += sum(map(len, values))
         return found
+
+
+def _only_whole(mark: bytes, found: Sequence[bytes | None]) -> list[bytes | None]:
+    return [None if data is None or not is_whole(mark, data) else data for data in found]

@@ -50,6 +50,15 @@ def check_seal(mark: bytes, data: bytes) -> None:
         raise DamagedPageError("a page with a wrong checksum")
 
 
+def is_whole(mark: bytes, data: bytes) -> bool:
+    """Return whether `check_seal` takes `data`."""
+    try:
+        check_seal(mark, data)
+    except DamagedPageError:
+        return False
+    return True
+
+
 def unseal(mark: bytes, data: bytes) -> bytes:
     """Return the content that `seal` was given; raise `DamagedPageError` as `check_seal` does."""
     check_seal(mark, data)
