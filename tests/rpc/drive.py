@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 import grpc_testing  # type: ignore[import-untyped] # has no stubs
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import Message
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ def call(
     service: ServiceDescriptor,
     servicer: object,
     method: str,
-    request: Message,
+    request: object,
     timeout: float | None = None,
 ) -> Ended:
     """Call a unary method and return how it ended."""

@@ -14,6 +14,7 @@ from symbolon.v1 import module_pb2, stack_pb2, tier_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.decoding import decode_frame
 from symbolon_server.rpc.server import RpcServer, ServerOptions
 from symbolon_server.rpc.status import DETAILS_KEY
 from symbolon_server.rpc.symbolication_service import SERVICE, SymbolicationService, WaitLimits
@@ -24,6 +25,7 @@ from symbolon_server.symbolication.queries import (
     Diagnostics,
     FrameOutcome,
     FrameQuery,
+    InvalidFrameError,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
@@ -55,17 +57,22 @@ class Canned:
 
     answer: Symbolication
     modules: Sequence[ModuleQuery] = ()
-    stacks: Sequence[Sequence[FrameQuery]] = ()
+    stacks: Sequence[Sequence[bytes]] = ()
     wait_seconds: list[float] = field(default_factory=list)
 
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[FrameQuery]],
+        stacks: Sequence[Sequence[bytes]],
         wait_seconds: float,
         may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
     ) -> Symbolication:
-        del may_wait
+        del may_wait, with_diagnostics
+        for frame in (frame for stack in stacks for frame in stack):
+            if decode_frame(frame).module_index >= len(modules):
+                raise InvalidFrameError("out of range")
         self.modules, self.stacks = modules, stacks
         self.wait_seconds.append(wait_seconds)
         return self.answer
@@ -92,7 +99,8 @@ def service_of(symbolicator: Canned) -> SymbolicationService:
 def symbolicate(
     symbolicator: Canned, request: pb.SymbolicateRequest, timeout: float | None = None
 ) -> Ended:
-    return call(DESCRIPTOR, service_of(symbolicator), "Symbolicate", request, timeout)
+    encoded = request.SerializeToString()
+    return call(DESCRIPTOR, service_of(symbolicator), "Symbolicate", encoded, timeout)
 
 
 def answer_to(symbolicator: Canned, request: pb.SymbolicateRequest) -> pb.SymbolicateResponse:
@@ -101,7 +109,7 @@ def answer_to(symbolicator: Canned, request: pb.SymbolicateRequest) -> pb.Symbol
     return pb.SymbolicateResponse.FromString(ended.response)
 
 
-def test_a_request_arrives_as_plain_values() -> None:
+def test_a_request_arrives_with_its_frames_still_encoded() -> None:
     symbolicator = canned()
     stack = stack_pb2.Stack(
         frames=[
@@ -115,7 +123,7 @@ def test_a_request_arrives_as_plain_values() -> None:
         ModuleQuery("xul.pdb", ModuleId("xul.pdb", DEBUG_ID)),
         ModuleQuery("b", None),
     ]
-    assert symbolicator.stacks == [
+    assert [[decode_frame(frame) for frame in stack] for stack in symbolicator.stacks] == [
         [FrameQuery(0, 2**64 - 1, True), FrameQuery(NO_MODULE, 5, False)]
     ]
 
@@ -168,7 +176,6 @@ def test_the_numbers_below_are_those_of_the_api(ours: type[ModuleOutcome]) -> No
 def test_diagnostics_come_when_they_are_asked_for() -> None:
     diagnostics = Diagnostics(
         frames=9,
-        distinct_frames=8,
         seconds=0.5,
         waited_seconds=0.25,
         is_wait_refused=True,
@@ -182,7 +189,7 @@ def test_diagnostics_come_when_they_are_asked_for() -> None:
     answer = Symbolication([], [], diagnostics)
     response = answer_to(canned(answer), pb.SymbolicateRequest(with_diagnostics=True))
     told = response.diagnostics
-    assert (told.frames, told.distinct_frames, told.ingests) == (9, 8, 2)
+    assert (told.frames, told.distinct_frames, told.ingests) == (9, 2, 2)
     assert (told.duration.ToMilliseconds(), told.waited.ToMilliseconds()) == (500, 250)
     assert told.is_wait_refused
     assert list(told.warnings) == ["slow"]
@@ -305,6 +312,13 @@ def test_over_the_network_the_wait_ends_before_the_deadline_however_it_is_rounde
         stub.Symbolicate(pb.SymbolicateRequest(), timeout=timeout)
     (wait,) = symbolicator.wait_seconds
     assert wait <= timeout - 0.5
+
+
+def test_a_module_index_out_of_range_is_refused_when_nothing_else_is_wrong() -> None:
+    frames = [stack_pb2.Frame(), stack_pb2.Frame(module_index=7)]
+    ended = symbolicate(canned(), pb.SymbolicateRequest(stacks=[stack_pb2.Stack(frames=frames)]))
+    assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.details.startswith("stacks[0].frames[1].module_index: is 7")
 
 
 def test_over_the_network_all_violations_are_in_the_details_of_the_status() -> None:

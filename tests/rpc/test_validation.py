@@ -7,11 +7,14 @@ from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest
 from symbolon.v1.stack_pb2 import Frame, Stack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
+from symbolon_server.rpc.raw_request import decode_request
+from symbolon_server.rpc.status import FieldViolation
 from symbolon_server.rpc.validation import (
     MAX_VIOLATIONS,
     RequestLimits,
+    find_broken_rules,
+    find_exceeded_limits,
     find_get_module_violations,
-    find_symbolicate_violations,
 )
 
 LIMITS = RequestLimits(max_modules=3, max_frames=10)
@@ -22,8 +25,16 @@ def module(debug_file: str = "xul.pdb", debug_id: str = DEBUG_ID) -> Module:
     return Module(debug_file=debug_file, debug_id=debug_id)
 
 
+def find_violations(
+    request: SymbolicateRequest, limits: RequestLimits = LIMITS
+) -> tuple[FieldViolation, ...]:
+    """Return what a servicer tells, which looks at all else when no limit is exceeded."""
+    raw = decode_request(request.SerializeToString())
+    return find_exceeded_limits(raw, limits) or find_broken_rules(raw)
+
+
 def fields_of(request: SymbolicateRequest) -> list[str]:
-    return [violation.field for violation in find_symbolicate_violations(request, LIMITS)]
+    return [violation.field for violation in find_violations(request)]
 
 
 VALID = {
@@ -40,6 +51,9 @@ VALID = {
     "shortest and longest ids": SymbolicateRequest(
         modules=[module(debug_id="F" * 33), module(debug_id="0" * 40)]
     ),
+    "hex that is too short or too long to be an id": SymbolicateRequest(
+        modules=[module(debug_id="0" * 32), module(debug_id="0" * 41)]
+    ),
     "as much as the limits allow": SymbolicateRequest(
         modules=[module()] * 3,
         stacks=[Stack(frames=[Frame(module_index=2, module_offset=2**64 - 1)] * 10)],
@@ -53,7 +67,7 @@ VALID = {
 
 @pytest.mark.parametrize("name", VALID)
 def test_a_valid_request_breaks_no_rule(name: str) -> None:
-    assert find_symbolicate_violations(VALID[name], LIMITS) == ()
+    assert find_violations(VALID[name]) == ()
 
 
 @pytest.mark.parametrize(
@@ -68,8 +82,6 @@ def test_a_debug_file_that_is_no_file_name_is_refused(debug_file: str) -> None:
 @pytest.mark.parametrize(
     "debug_id",
     [
-        "0" * 32,
-        "0" * 41,
         "G" * 33,
         "+" + "0" * 32,
         "0x" + "0" * 32,
@@ -118,7 +130,7 @@ def test_without_modules_only_frames_without_a_module_are_valid() -> None:
 def test_an_exceeded_limit_is_named_with_the_value(
     request_: SymbolicateRequest, field: str, numbers: tuple[str, str]
 ) -> None:
-    (violation,) = find_symbolicate_violations(request_, LIMITS)
+    (violation,) = find_violations(request_)
     assert violation.field == field
     assert all(number in violation.description for number in numbers)
 
@@ -140,13 +152,13 @@ def test_a_max_wait_that_is_negative_or_invalid_is_refused(max_wait: dict[str, A
 def test_no_more_violations_are_told_than_fit() -> None:
     limits = RequestLimits(max_modules=1, max_frames=1_000)
     request = SymbolicateRequest(stacks=[Stack(frames=[Frame(module_index=1)] * 1_000)])
-    assert len(find_symbolicate_violations(request, limits)) == MAX_VIOLATIONS
+    assert len(find_violations(request, limits)) == MAX_VIOLATIONS
 
 
 def test_no_description_repeats_what_the_caller_sent() -> None:
     secret = "passw\x1b[31mord/"
     request = SymbolicateRequest(modules=[module(secret, DEBUG_ID), module("a", secret)])
-    violations = find_symbolicate_violations(request, LIMITS)
+    violations = find_violations(request)
     assert len(violations) == 2
     assert not any("passw" in violation.description for violation in violations)
 
@@ -160,3 +172,17 @@ def test_get_module_checks_the_module() -> None:
     (violation,) = find_get_module_violations(GetModuleRequest(module=module("a/b")))
     assert violation.field == "module.debug_file"
     assert find_get_module_violations(GetModuleRequest(module=module())) == ()
+
+
+def test_frames_are_told_beside_what_else_is_wrong() -> None:
+    frames = [Frame(module_index=1)]
+    request = SymbolicateRequest(modules=[module("a/b")], stacks=[Stack(frames=frames)])
+    assert fields_of(request) == ["modules[0].debug_file", "stacks[0].frames[0].module_index"]
+
+
+def test_bytes_that_are_no_frame_are_refused() -> None:
+    stack = b"\x0a\x02\x08\x00" + b"\x0a\x01\x0f"  # a frame, then a field number 1 of type 7
+    encoded = decode_request(b"\x12" + bytes([len(stack)]) + stack)
+    (violation, *_) = find_broken_rules(encoded)
+    assert violation.field == "stacks[0].frames[0].module_index"
+    assert find_broken_rules(encoded)[1].field == "stacks[0].frames[1]"

@@ -1,28 +1,61 @@
 """Protobuf in: requests as the plain values that the floors below work with."""
 
+from functools import lru_cache
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
 from symbolon.v1 import module_pb2, stack_pb2
-from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
-from symbolon_server.symbolication.queries import NO_MODULE, FrameQuery, ModuleQuery
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.rpc.raw_request import RawRequest
+from symbolon_server.symbolication.queries import (
+    NO_MODULE,
+    FrameQuery,
+    InvalidFrameError,
+    ModuleQuery,
+)
+from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
+
+_REMEMBERED_MODULES: Final = 1 << 14
+_LONGEST_REMEMBERED: Final = 512
+"""Bytes of an encoded module: many requests name the same modules, few name huge ones."""
+
+
+class InvalidModuleError(ValueError):
+    """A module that breaks a rule of the API."""
 
 
 def decode_module_id(module: module_pb2.Module) -> ModuleId | None:
-    """Return the id of a valid module, `None` when one of its parts is empty."""
-    if not module.debug_file or not module.debug_id:
-        return None
-    return ModuleId.parse(module.debug_file, module.debug_id)
+    """Return the id of a module, None where one of its parts is empty or not of its length.
+
+    Raises `InvalidModuleIdError` for what no debug file or debug id can be.
+    """
+    return ModuleId.parse_if_whole(module.debug_file, module.debug_id)
 
 
-def decode_modules(request: SymbolicateRequest) -> list[ModuleQuery]:
-    """Return the modules of a valid request, in its order."""
-    return [ModuleQuery(module.debug_file, decode_module_id(module)) for module in request.modules]
+def decode_modules(request: RawRequest) -> list[ModuleQuery]:
+    """Return the modules of a request, in its order; raise `InvalidModuleError`."""
+    return [
+        _decode_known_module(data) if len(data) <= _LONGEST_REMEMBERED else _decode_module(data)
+        for data in request.modules
+    ]
 
 
-def decode_stacks(request: SymbolicateRequest) -> list[list[FrameQuery]]:
-    """Return the frames of each stack of a valid request, in its order."""
-    return [[_decode_frame(frame) for frame in stack.frames] for stack in request.stacks]
-
-
-def _decode_frame(frame: stack_pb2.Frame) -> FrameQuery:
+def decode_frame(data: bytes) -> FrameQuery:
+    """Return the frame of these bytes; raise `InvalidFrameError` where it is none."""
+    try:
+        frame = stack_pb2.Frame.FromString(data)
+    except DecodeError as error:
+        raise InvalidFrameError("a frame cannot be decoded") from error
     index = frame.module_index if frame.HasField("module_index") else NO_MODULE
     return FrameQuery(index, frame.module_offset, frame.is_return_address)
+
+
+def _decode_module(data: bytes) -> ModuleQuery:
+    try:
+        module = module_pb2.Module.FromString(data)
+        return ModuleQuery(module.debug_file, decode_module_id(module))
+    except (DecodeError, InvalidModuleIdError) as error:
+        raise InvalidModuleError from error
+
+
+_decode_known_module = lru_cache(_REMEMBERED_MODULES)(_decode_module)

@@ -1,6 +1,7 @@
 """Protobuf out: answers as bytes on the wire."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -20,14 +21,15 @@ _STACKS = SymbolicateResponse.STACKS_FIELD_NUMBER
 def encode_symbolication(answer: Symbolication, *, with_diagnostics: bool) -> bytes:
     """Return the encoded `SymbolicateResponse`.
 
-    The stacks come encoded from below; the small rest is built as a message and joined to
-    them, since fields of a message may come in any order.
+    The stacks come encoded from below; most modules have one of a few results, whose bytes are
+    remembered.
     """
-    rest = SymbolicateResponse(modules=map(_encode_result, answer.modules))
-    if with_diagnostics:
-        rest.diagnostics.CopyFrom(_encode_diagnostics(answer.diagnostics))
     stacks = [wire.message_field(_STACKS, stack) for stack in answer.stacks]
-    return b"".join([*stacks, rest.SerializeToString()])
+    modules = map(_encode_result, answer.modules)
+    if not with_diagnostics:
+        return b"".join([*stacks, *modules])
+    diagnostics = SymbolicateResponse(diagnostics=_encode_diagnostics(answer.diagnostics))
+    return b"".join([*stacks, *modules, diagnostics.SerializeToString()])
 
 
 def encode_duration(seconds: float) -> Duration:
@@ -37,7 +39,9 @@ def encode_duration(seconds: float) -> Duration:
     return duration
 
 
-def _encode_result(result: ModuleResult) -> module_pb2.ModuleResult:
+@lru_cache(1024)
+def _encode_result(result: ModuleResult) -> bytes:
+    """Return a result as a field of the response."""
     message = module_pb2.ModuleResult(
         outcome=module_pb2.ModuleOutcome.ValueType(result.outcome),
         detail=result.detail,
@@ -45,7 +49,7 @@ def _encode_result(result: ModuleResult) -> module_pb2.ModuleResult:
     )
     if result.retry_after_seconds is not None:
         message.retry_after.CopyFrom(encode_duration(result.retry_after_seconds))
-    return message
+    return SymbolicateResponse(modules=[message]).SerializeToString()
 
 
 def _encode_diagnostics(counts: Diagnostics) -> diagnostics_pb2.Diagnostics:

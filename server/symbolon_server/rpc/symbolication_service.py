@@ -1,24 +1,32 @@
 """The SymbolicationService: stacks in, functions and lines out."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from symbolon.v1 import symbolication_service_pb2 as pb
-from symbolon_server.rpc.decoding import decode_modules, decode_stacks
+from symbolon_server.rpc.counting import count_symbolication
+from symbolon_server.rpc.decoding import InvalidModuleError, decode_modules
 from symbolon_server.rpc.encoding import encode_symbolication
-from symbolon_server.rpc.status import refuse_invalid, refuse_unimplemented
-from symbolon_server.rpc.validation import RequestLimits, find_symbolicate_violations
+from symbolon_server.rpc.raw_request import RawRequest, decode_request
+from symbolon_server.rpc.status import FieldViolation, refuse_invalid, refuse_unimplemented
+from symbolon_server.rpc.validation import (
+    RequestLimits,
+    find_broken_rules,
+    find_exceeded_limits,
+    find_wait_violations,
+)
 from symbolon_server.symbolication.lookup import MayWait
-from symbolon_server.symbolication.queries import FrameQuery, ModuleQuery, Symbolication
-from symbolon_server.telemetry.metrics import FRAMES, LOOKUPS, MODULES
+from symbolon_server.symbolication.queries import InvalidFrameError, ModuleQuery, Symbolication
 
 _ROUNDED_UP_BY = 0.01
 """Clients send the time to their deadline rounded up, by as much as a hundredth (C-core sends
 10.01 s as 10.1 s), and give up when the exact time is over."""
+
+_UNREADABLE = FieldViolation("request", "is no symbolon.v1.SymbolicateRequest")
 
 SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
 
@@ -29,11 +37,16 @@ class Symbolicator(Protocol):
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[FrameQuery]],
+        stacks: Sequence[Sequence[bytes]],
         wait_seconds: float,
         may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
     ) -> Symbolication:
-        """Return what is known of each frame of `stacks` after at most `wait_seconds`."""
+        """Return what is known of each frame of `stacks` after at most `wait_seconds`.
+
+        Frames are encoded; raises `InvalidFrameError` where one is none, or names no module.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +57,7 @@ class WaitLimits:
     deadline_margin_seconds: float
     """How long before its deadline a call is answered with what is known."""
 
-    def wait_seconds(
-        self, request: pb.SymbolicateRequest, remaining_seconds: float | None
-    ) -> float:
+    def wait_seconds(self, request: RawRequest, remaining_seconds: float | None) -> float:
         """Return how long this request may wait; 0 is not at all.
 
         `remaining_seconds` is the time to its deadline. gRPC tells a huge one when there is
@@ -79,12 +90,11 @@ class SymbolicationService:
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name.
 
-        By hand, because generated code would serialize the answer once more.
+        By hand, because generated code would parse every frame, and serialize the answer once
+        more.
         """
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "Symbolicate": grpc.unary_unary_rpc_method_handler(
-                self.Symbolicate, request_deserializer=pb.SymbolicateRequest.FromString
-            ),
+            "Symbolicate": grpc.unary_unary_rpc_method_handler(self.Symbolicate),
             "SymbolicateStream": grpc.stream_stream_rpc_method_handler(
                 self.SymbolicateStream,
                 request_deserializer=pb.SymbolicateStreamRequest.FromString,
@@ -96,20 +106,34 @@ class SymbolicationService:
         return SERVICE
 
     def Symbolicate(  # noqa: N802 # the name in the .proto file
-        self, request: pb.SymbolicateRequest, context: grpc.ServicerContext
+        self, data: bytes, context: grpc.ServicerContext
     ) -> bytes:
-        """Return the encoded `SymbolicateResponse`."""
-        violations = find_symbolicate_violations(request, self._request_limits)
+        """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`."""
+        request = self._read(data, context)
+        try:
+            answer = self._symbolicator.symbolicate(
+                decode_modules(request),
+                [list(stack.frames) for stack in request.stacks],
+                self._wait_limits.wait_seconds(request, context.time_remaining()),
+                self._may_wait,
+                with_diagnostics=request.with_diagnostics,
+            )
+        except (InvalidModuleError, InvalidFrameError):
+            refuse_invalid(context, find_broken_rules(request))
+        count_symbolication(answer)
+        return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
+
+    def _read(self, data: bytes, context: grpc.ServicerContext) -> RawRequest:
+        """Return the request, its limits and its wait checked; modules and frames are not yet."""
+        try:
+            request = decode_request(data)
+        except DecodeError:
+            refuse_invalid(context, [_UNREADABLE])
+        violations = find_exceeded_limits(request, self._request_limits)
+        violations = violations or find_wait_violations(request)
         if violations:
             refuse_invalid(context, violations)
-        answer = self._symbolicator.symbolicate(
-            decode_modules(request),
-            decode_stacks(request),
-            self._wait_limits.wait_seconds(request, context.time_remaining()),
-            self._may_wait,
-        )
-        _count(answer)
-        return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
+        return request
 
     def SymbolicateStream(  # noqa: N802 # the name in the .proto file
         self,
@@ -119,12 +143,3 @@ class SymbolicationService:
         """Refuse: this server offers no streams."""
         del request_iterator
         refuse_unimplemented(context, "SymbolicateStream")
-
-
-def _count(answer: Symbolication) -> None:
-    FRAMES.inc(answer.diagnostics.frames)
-    for outcome, count in Counter(module.outcome for module in answer.modules).items():
-        MODULES.labels(outcome.name.lower()).inc(count)
-    for name, tier in answer.diagnostics.tiers.items():
-        LOOKUPS.labels(name.name.lower(), "hit").inc(tier.hits)
-        LOOKUPS.labels(name.name.lower(), "miss").inc(tier.lookups - tier.hits)

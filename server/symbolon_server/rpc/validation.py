@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 
-from symbolon.v1 import module_pb2, module_service_pb2, stack_pb2, symbolication_service_pb2
+from symbolon.v1 import module_pb2, module_service_pb2
+from symbolon_server.rpc.decoding import decode_frame, decode_module_id
+from symbolon_server.rpc.raw_request import RawRequest, RawStack
 from symbolon_server.rpc.status import FieldViolation
-from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.symbolication.queries import NO_MODULE, InvalidFrameError
+from symbolon_server.symbols.module_ids import InvalidModuleIdError
 
 MAX_VIOLATIONS = 20
 """How many are told: enough to see the pattern, few enough for the trailing metadata."""
@@ -16,9 +20,6 @@ MAX_VIOLATIONS = 20
 _MAX_NANOS = 999_999_999
 _MAX_DURATION_SECONDS = 315_576_000_000
 """As `google/protobuf/duration.proto` says: about 10,000 years."""
-
-_SOME_DEBUG_FILE = "x"
-_SOME_DEBUG_ID = "0" * 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,26 @@ class RequestLimits:
     """Of all stacks together; also the most stacks, for empty ones cost something too."""
 
 
-def find_symbolicate_violations(
-    request: symbolication_service_pb2.SymbolicateRequest, limits: RequestLimits
-) -> tuple[FieldViolation, ...]:
-    """Return the rules that `request` breaks, the first `MAX_VIOLATIONS` of them."""
-    too_much = tuple(_exceeded_limits(request, limits))
-    return too_much or tuple(islice(_broken_rules(request), MAX_VIOLATIONS))
+def find_exceeded_limits(request: RawRequest, limits: RequestLimits) -> tuple[FieldViolation, ...]:
+    """Return the limits that `request` exceeds; cheap, and looked at before all else."""
+    frames = sum(len(stack.frames) for stack in request.stacks)
+    return tuple(
+        FieldViolation(field, f"has {count} entries, the limit is {limit}")
+        for field, count, limit in (
+            ("modules", len(request.modules), limits.max_modules),
+            ("stacks", len(request.stacks), limits.max_frames),
+            ("stacks.frames", frames, limits.max_frames),
+        )
+        if count > limit
+    )
+
+
+def find_broken_rules(request: RawRequest) -> tuple[FieldViolation, ...]:
+    """Return the rules that `request` breaks, the first `MAX_VIOLATIONS` of them.
+
+    It decodes every module and frame: to be asked once it is known that one of them is wrong.
+    """
+    return tuple(islice(_broken_rules(request), MAX_VIOLATIONS))
 
 
 def find_get_module_violations(
@@ -47,28 +62,23 @@ def find_get_module_violations(
     return tuple(_module_violations("module", request.module))
 
 
-def _exceeded_limits(
-    request: symbolication_service_pb2.SymbolicateRequest, limits: RequestLimits
-) -> Iterator[FieldViolation]:
-    frames = sum(len(stack.frames) for stack in request.stacks)
-    for field, count, limit in (
-        ("modules", len(request.modules), limits.max_modules),
-        ("stacks", len(request.stacks), limits.max_frames),
-        ("stacks.frames", frames, limits.max_frames),
-    ):
-        if count > limit:
-            yield FieldViolation(field, f"has {count} entries, the limit is {limit}")
-
-
-def _broken_rules(
-    request: symbolication_service_pb2.SymbolicateRequest,
-) -> Iterator[FieldViolation]:
-    if request.HasField("max_wait"):
-        yield from _duration_violations("max_wait", request.max_wait)
-    for index, module in enumerate(request.modules):
-        yield from _module_violations(f"modules[{index}]", module)
+def _broken_rules(request: RawRequest) -> Iterator[FieldViolation]:
+    yield from find_wait_violations(request)
+    for index, data in enumerate(request.modules):
+        path = f"modules[{index}]"
+        try:
+            yield from _module_violations(path, module_pb2.Module.FromString(data))
+        except DecodeError:
+            yield FieldViolation(path, "cannot be decoded")
     for index, stack in enumerate(request.stacks):
         yield from _stack_violations(f"stacks[{index}]", stack, len(request.modules))
+
+
+def find_wait_violations(request: RawRequest) -> tuple[FieldViolation, ...]:
+    """Return what is wrong with the `max_wait` of `request`."""
+    if not request.HasField("max_wait"):
+        return ()
+    return tuple(_duration_violations("max_wait", request.max_wait))
 
 
 def _duration_violations(path: str, duration: Duration) -> Iterator[FieldViolation]:
@@ -79,16 +89,21 @@ def _duration_violations(path: str, duration: Duration) -> Iterator[FieldViolati
 
 
 def _module_violations(path: str, module: module_pb2.Module) -> Iterator[FieldViolation]:
-    """Yield what is wrong with a module; an empty part is valid, the other one is checked."""
+    """Yield what is wrong with a module; a part that is empty is valid."""
     try:
-        ModuleId.parse(module.debug_file or _SOME_DEBUG_FILE, module.debug_id or _SOME_DEBUG_ID)
+        decode_module_id(module)
     except InvalidModuleIdError as error:
         yield FieldViolation(f"{path}.{error.field}", str(error))
 
 
-def _stack_violations(path: str, stack: stack_pb2.Stack, modules: int) -> Iterator[FieldViolation]:
-    for index, frame in enumerate(stack.frames):
-        if frame.module_index >= modules and frame.HasField("module_index"):
+def _stack_violations(path: str, stack: RawStack, modules: int) -> Iterator[FieldViolation]:
+    for index, data in enumerate(stack.frames):
+        try:
+            frame = decode_frame(data)
+        except InvalidFrameError as error:
+            yield FieldViolation(f"{path}.frames[{index}]", str(error))
+            continue
+        if frame.module_index != NO_MODULE and frame.module_index >= modules:
             yield FieldViolation(
                 f"{path}.frames[{index}].module_index",
                 f"is {frame.module_index}, but the request has {modules} modules",

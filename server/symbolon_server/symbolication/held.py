@@ -1,9 +1,10 @@
 """What a server process holds in its own memory: modules, pages and whole frames."""
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from symbolon_server.cache.aging import AgingCounts, AgingMap
+from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
@@ -17,6 +18,9 @@ _FRAMES_SHARE: Final = 0.3
 _ENTRY_BYTES: Final = 200
 """What a dictionary entry with its key costs beside the value."""
 
+_MODULE_BYTES: Final = 2000
+"""What a module costs beside the offsets of its pages."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldModule:
@@ -26,15 +30,9 @@ class HeldModule:
     module_field: bytes
     """The encoded field `module` of all its frames."""
 
-    frame_key: int
-    """What the keys of its remembered frames begin with: other in each generation."""
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Return the module whose encoded directory is `data`; raise `DamagedPageError`."""
-        directory = decode_directory(data)
-        name = wire.bytes_field(1, directory.facts.module_name.encode())
-        return cls(directory, name, hash(directory.generation) & (2**62 - 1))
+    skipped_records: int
+    frames: FrameTable
+    """The frames of this generation that were answered before."""
 
 
 class Held:
@@ -46,13 +44,27 @@ class Held:
         self.pages: AgingMap[PageKey, Page] = AgingMap(
             pages, lambda _, page: page.memory_bytes + _ENTRY_BYTES
         )
-        self.frames: AgingMap[tuple[int, int], bytes] = AgingMap(
-            frames, lambda _, frame: len(frame) + _ENTRY_BYTES
-        )
+        self.frames = FrameMemory(frames)
         self.modules: AgingMap[ModuleId, HeldModule] = AgingMap(
             max_bytes - pages - frames,
-            lambda _, module: module.directory.first_offsets.nbytes + 10 * _ENTRY_BYTES,
+            lambda _, module: module.directory.first_offsets.nbytes + _MODULE_BYTES,
         )
+
+    def put_module(self, module_id: ModuleId, encoded_directory: bytes) -> HeldModule:
+        """Hold a module in the place of any earlier generation, and return it.
+
+        Raises `DamagedPageError` where `encoded_directory` is no page directory.
+        """
+        directory = decode_directory(encoded_directory)
+        facts = directory.facts
+        module = HeldModule(
+            directory,
+            wire.bytes_field(1, facts.module_name.encode()),
+            sum(facts.skipped_records.values()),
+            self.frames.table(directory.generation),
+        )
+        self.modules.put(module_id, module)
+        return module
 
     def counts_of_frames(self) -> AgingCounts:
         """Return what is held of whole frames and how it served."""

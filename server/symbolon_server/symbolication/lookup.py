@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,14 @@ MayWait = Callable[[], AbstractContextManager[bool]]
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call waits for what is not ready, and how it asks whether it may."""
+
+    seconds: float
+    may_wait: MayWait
+
+
+@dataclass(frozen=True, slots=True)
 class Tiers:
     """Where a server looks for what it does not hold, and whom it asks for the rest."""
 
@@ -55,12 +63,11 @@ class LookupOfCall:
             stores.append(CountedStore(tiers.spool, diagnostics.tier(TierName.SPOOL)))
         self._store = TieredPageStore(stores)
 
-    def answer(self, modules: Sequence[ModuleWork], wait_seconds: float, may_wait: MayWait) -> None:
-        """Answer what can be answered within `wait_seconds`, and have the rest ingested."""
-        deadline = time.monotonic() + wait_seconds
+    def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
+        """Answer what can be answered with this `patience`, and have the rest ingested."""
+        deadline = time.monotonic() + patience.seconds
         self._take_held_modules(modules)
-        self._recall_frames(modules)
-        waiting = _unanswered(modules)
+        waiting = list(modules)
         from_memory = [work for work in waiting if work.held is not None]
         self._read_modules([work for work in waiting if work.held is None])
         self._answer_from_pages(waiting)
@@ -68,7 +75,7 @@ class LookupOfCall:
         self._answer_from_pages(self._read_modules(_unanswered(from_memory)))
         for _ in range(_ROUNDS):
             waiting = self._without_failed(_unanswered(waiting))
-            if not waiting or not self._load(waiting, deadline, may_wait):
+            if not waiting or not self._load(waiting, deadline, patience.may_wait):
                 return
             self._answer_from_pages(self._read_modules(waiting))
 
@@ -78,35 +85,18 @@ class LookupOfCall:
         for work, module in zip(modules, held, strict=True):
             work.held = module
 
-    def _recall_frames(self, modules: Sequence[ModuleWork]) -> None:
-        """Take the answers that were remembered whole."""
-        asked = [
-            (work, lookup) for work in modules if work.held is not None for lookup in work.frames
-        ]
-        keys = [_frame_key(work, lookup) for work, lookup in asked]
-        counts = self._diagnostics.tier(TierName.FRAMES)
-        counts.lookups += len(keys)
-        for (work, lookup), frame in zip(asked, self._held.frames.get_many(keys), strict=True):
-            if frame is not None:
-                work.frames[lookup] = frame
-                counts.hits += 1
-                counts.stored_bytes += len(frame)
-
     def _read_modules(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
         """Read the directories of `modules` anew; return those that now have another one."""
         changed = []
         directories = self._store.get_directories([work.module_id for work in modules])
         for work, data in zip(modules, directories, strict=True):
-            module = _decode_module(data)
-            if module is None or (
-                work.held is not None
-                and work.held.directory.generation == module.directory.generation
-            ):
+            if data is None:
                 continue
-            work.held = module
-            work.counts.generation = module.directory.generation
-            self._held.modules.put(work.module_id, module)
-            changed.append(work)
+            before = work.generation
+            with suppress(DamagedPageError):  # then it is absent
+                work.held = self._held.put_module(work.module_id, data)
+            if work.generation != before:
+                changed.append(work)
         return changed
 
     def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
@@ -120,11 +110,6 @@ class LookupOfCall:
         for key, page in self._get_pages(list(needs)).items():
             work, lookups = needs[key]
             work.answer_from(page, lookups)
-            self._held.frames.put_many(
-                (_frame_key(work, lookup), frame)
-                for lookup in lookups
-                if (frame := work.frames[lookup]) is not None
-            )
 
     def _get_pages(self, keys: Sequence[PageKey]) -> dict[PageKey, Page]:
         held = self._held.pages.get_many(keys)
@@ -192,20 +177,6 @@ class LookupOfCall:
 
 def _unanswered(modules: Sequence[ModuleWork]) -> list[ModuleWork]:
     return [work for work in modules if work.unanswered()]
-
-
-def _frame_key(work: ModuleWork, lookup: Lookup) -> tuple[int, int]:
-    assert work.held is not None  # noqa: S101 - only answers of a held module are remembered
-    offset, is_return_address = lookup
-    return work.held.frame_key, offset << 1 | is_return_address
-
-
-def _decode_module(data: bytes | None) -> HeldModule | None:
-    """Return the module of an encoded directory; one that is damaged is absent."""
-    try:
-        return None if data is None else HeldModule.decode(data)
-    except DamagedPageError:
-        return None
 
 
 def _decode_page(data: bytes | None) -> Page | None:

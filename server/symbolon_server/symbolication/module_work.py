@@ -46,6 +46,11 @@ class ModuleWork:
     failure: Failure | None = None
     counts: ModuleCounts = field(default_factory=ModuleCounts)
 
+    @property
+    def generation(self) -> str:
+        """The generation of the pages that answer; empty where none does."""
+        return "" if self.held is None else self.held.directory.generation
+
     def unanswered(self) -> list[Lookup]:
         """Return the lookups that have no answer yet."""
         return [lookup for lookup, frame in self.frames.items() if frame is None]
@@ -68,12 +73,6 @@ class ModuleWork:
             else:
                 pages.setdefault(key, []).append(lookup)
         return pages
-
-    def used_pages(self) -> set[PageKey]:
-        """Return the pages that answer all lookups, whether they were needed or remembered."""
-        if self.held is None:
-            return set()
-        return {key for key in self._find_pages(list(self.frames)) if key is not None}
 
     def _find_pages(self, lookups: list[Lookup]) -> list[PageKey | None]:
         """Return the page that covers each lookup, None before the first."""
@@ -118,16 +117,17 @@ class ModuleWork:
             return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
         if self.held is None or self.unanswered():
             return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
-        skipped = self.held.directory.facts.skipped_records
-        return ModuleResult(ModuleOutcome.FOUND, skipped_records=sum(skipped.values()))
+        return ModuleResult(ModuleOutcome.FOUND, skipped_records=self.held.skipped_records)
 
-    def finish(self) -> None:
-        """Give every lookup that has no answer the frame that says why."""
+    def frame(self, lookup: Lookup) -> bytes:
+        """Return the encoded frame that answers `lookup`: where nothing is known, it says why."""
+        answer = self.frames[lookup]
+        if answer is not None:
+            return answer
         outcome = FrameOutcome.MODULE_PENDING
         if self.failure is not None:
             _, outcome = _FAILED[self.failure.kind]
         module = wire.bytes_field(1, self.module_id.debug_file.encode())
         if self.held is not None:
             module = self.held.module_field
-        for lookup in self.unanswered():
-            self.frames[lookup] = wire.frame(module, lookup[0], outcome)
+        return wire.frame(module, lookup[0], outcome)

@@ -51,8 +51,12 @@ class ModuleQuery(NamedTuple):
     """None where the debug file or the debug id is empty: such a module is missing."""
 
 
+class InvalidFrameError(ValueError):
+    """A frame that cannot be decoded, or whose module index is out of range."""
+
+
 class FrameQuery(NamedTuple):
-    """A frame as it was asked for."""
+    """A frame as it was asked for, decoded."""
 
     module_index: int
     """Place in the modules asked for, or `NO_MODULE`."""
@@ -61,8 +65,7 @@ class FrameQuery(NamedTuple):
     is_return_address: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleResult:
+class ModuleResult(NamedTuple):
     """What became of one module."""
 
     outcome: ModuleOutcome
@@ -102,7 +105,6 @@ class Diagnostics:
     """What one call cost; it belongs to the call's thread alone."""
 
     frames: int = 0
-    distinct_frames: int = 0
     seconds: float = 0.0
     waited_seconds: float | None = None
     is_wait_refused: bool = False
@@ -110,6 +112,20 @@ class Diagnostics:
     warnings: list[str] = field(default_factory=list)
     tiers: dict[TierName, TierCounts] = field(default_factory=dict)
     modules: list[ModuleCounts] = field(default_factory=list)
+
+    def count_frames(
+        self, stacks: Sequence[Sequence[bytes]], answers: Sequence[Sequence[bytes | None]]
+    ) -> None:
+        """Count the frames asked for, and those whose `answers` were remembered."""
+        self.frames = sum(map(len, stacks))
+        frames = self.tier(TierName.FRAMES)
+        frames.lookups = self.frames
+        frames.hits = self.frames - sum(found.count(None) for found in answers)
+
+    @property
+    def distinct_frames(self) -> int:
+        """Different pairs of module and offset, where single modules were counted."""
+        return sum(module.distinct_frames for module in self.modules)
 
     def tier(self, name: TierName) -> TierCounts:
         """Return the counts of a tier, which is then known to have been asked."""

@@ -1,149 +1,146 @@
 """Symbolicates the stacks of one request."""
 
 import time
-from collections.abc import Sequence
-from itertools import count
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
-from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Tiers
-from symbolon_server.symbolication.module_work import Lookup, ModuleWork
+from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
+from symbolon_server.symbolication.new_frames import NOT_REFERENCED, DecodeFrame, NewFrames
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     Diagnostics,
-    FrameOutcome,
-    FrameQuery,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
     ModuleResult,
     Symbolication,
 )
-from symbolon_server.symbols import wire
+from symbolon_server.symbolication.recall import Recall
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.pages import PageKey
 
-_NOTE_EVERY: Final = 16
+NOTE_SECONDS: Final = 1.0
+"""How often the pages of a call are noted as used."""
 
-_UNKNOWN_MODULE = wire.bytes_field(1, b"<unknown>")
+_MOST_NOTED: Final = 2_000
+"""Frames of such a call that are looked at."""
+
+Answers = Sequence[Sequence[bytes | None]]
+"""For each stack and frame the encoded answer, None where it is not remembered."""
 
 
 class Symbolicator:
     """Answers requests; calls share only what is `held` and the tiers, which guard themselves."""
 
-    def __init__(self, tiers: Tiers, held: Held, recent_use: RecentUse | None = None) -> None:
+    def __init__(
+        self,
+        tiers: Tiers,
+        held: Held,
+        decode_frame: DecodeFrame,
+        recent_use: RecentUse | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Answer from what is `held`, then from `tiers`; tell `recent_use` what is hot."""
         self._tiers = tiers
         self._held = held
+        self._decode_frame = decode_frame
         self._recent_use = recent_use
-        self._calls = count()
+        self._clock = clock
+        self._next_note = clock()
 
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[FrameQuery]],
+        stacks: Sequence[Sequence[bytes]],
         wait_seconds: float,
         may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
     ) -> Symbolication:
         """Return what is known of each frame of `stacks` after at most `wait_seconds`.
 
-        Each frame's module index is `NO_MODULE` or within `modules`.
+        Frames are encoded `symbolon.v1.Frame`s; raises `InvalidFrameError` where one cannot be
+        decoded or names a module outside of `modules`. The diagnostics tell of single modules only
+        where that is asked for.
         """
         start = time.perf_counter()
+        recall = Recall(self._held, modules)
+        answers = [recall.find_all(stack) for stack in stacks]
+        new = NewFrames(self._decode_frame, recall, modules)
         diagnostics = Diagnostics()
-        work_of = _group(modules, stacks)
-        works = list(work_of.values())
-        if works:
-            lookup = LookupOfCall(self._tiers, self._held, diagnostics)
-            lookup.answer(works, wait_seconds, may_wait)
-            self._note_use(works)
-        results = {module_id: work.result() for module_id, work in work_of.items()}
-        for work in works:
-            work.finish()
-        encoded = [_encode_stack(stack, modules, work_of) for stack in stacks]
-        _count(diagnostics, modules, stacks, work_of)
+        try:
+            encoded = [b"".join(found) for found in answers]  # type: ignore[arg-type]  # see below
+        except TypeError:  # some are None: not all are remembered
+            for stack, found in zip(stacks, answers, strict=True):
+                new.read(stack, found)
+            self._look_up(new, Patience(wait_seconds, may_wait), diagnostics)
+            encoded = [new.join(*stack) for stack in zip(stacks, answers, strict=True)]
+        results = _join_results(len(modules), recall, new.results())
+        diagnostics.count_frames(stacks, answers)
+        if with_diagnostics:
+            diagnostics.modules = self._count_modules(stacks, new, len(modules))
+        if self._is_time_to_note():
+            self._note_use(recall, modules, stacks)
         diagnostics.seconds = time.perf_counter() - start
-        return Symbolication(encoded, _results(modules, stacks, results), diagnostics)
+        return Symbolication(encoded, results, diagnostics)
 
-    def _note_use(self, works: Sequence[ModuleWork]) -> None:
-        """Note the pages of every sixteenth call: what is hot is among them soon enough."""
-        if self._recent_use is not None and next(self._calls) % _NOTE_EVERY == 0:
-            module_ids = [work.module_id for work in works if work.held is not None]
-            self._recent_use.note(module_ids, set().union(*(work.used_pages() for work in works)))
+    def _look_up(self, new: NewFrames, patience: Patience, diagnostics: Diagnostics) -> None:
+        """Answer the frames that are not remembered, and remember them."""
+        works = list(new.works.values())
+        if works:
+            LookupOfCall(self._tiers, self._held, diagnostics).answer(works, patience)
+        new.finish(self._held.frames)
 
+    def _count_modules(
+        self, stacks: Sequence[Sequence[bytes]], new: NewFrames, modules: int
+    ) -> list[ModuleCounts]:
+        """Return where the answers for each module came from."""
+        counts = [new.counts(index) for index in range(modules)]
+        for frame, times in Counter(chain.from_iterable(stacks)).items():
+            index = self._decode_frame(frame).module_index
+            if index != NO_MODULE:
+                counts[index].frames += times
+                counts[index].distinct_frames += 1
+        return counts
 
-def _group(
-    modules: Sequence[ModuleQuery], stacks: Sequence[Sequence[FrameQuery]]
-) -> dict[ModuleId, ModuleWork]:
-    """Return the modules that frames name, each with its distinct lookups."""
-    works: dict[ModuleId, ModuleWork] = {}
-    by_index: list[dict[Lookup, bytes | None] | None] = [None] * len(modules)
-    for stack in stacks:
-        for index, offset, is_return_address in stack:
-            if index == NO_MODULE or (module_id := modules[index].module_id) is None:
+    def _is_time_to_note(self) -> bool:
+        """Tell whether this call is the one in a while whose pages are noted."""
+        if self._recent_use is None or self._clock() < self._next_note:
+            return False
+        self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: both note, no harm
+        return True
+
+    def _note_use(
+        self, recall: Recall, modules: Sequence[ModuleQuery], stacks: Sequence[Sequence[bytes]]
+    ) -> None:
+        """Note the pages that answered this call; what is hot is noted soon enough."""
+        pages: set[PageKey] = set()
+        used: set[ModuleId] = set()
+        for frame in islice(chain.from_iterable(stacks), _MOST_NOTED):
+            query = self._decode_frame(frame)
+            held = recall.used.get(query.module_index)
+            module_id = modules[query.module_index].module_id if held is not None else None
+            if held is None or module_id is None:
                 continue
-            lookups = by_index[index]
-            if lookups is None:
-                work = works.setdefault(module_id, ModuleWork(module_id))
-                lookups = by_index[index] = work.frames
-            lookups[offset, is_return_address] = None
-    return works
+            used.add(module_id)
+            number = held.directory.find_page(max(query.module_offset - 1, 0))
+            if number is not None:
+                pages.add(PageKey(module_id, held.directory.generation, number))
+        if self._recent_use is not None:
+            self._recent_use.note(used, pages)
 
 
-def _encode_stack(
-    stack: Sequence[FrameQuery],
-    modules: Sequence[ModuleQuery],
-    work_of: dict[ModuleId, ModuleWork],
-) -> bytes:
-    frames = []
-    for index, offset, is_return_address in stack:
-        if index == NO_MODULE:
-            frames.append(wire.frame(_UNKNOWN_MODULE, offset, FrameOutcome.NO_MODULE))
-            continue
-        debug_file, module_id = modules[index]
-        if module_id is None:
-            module = wire.bytes_field(1, debug_file.encode())
-            frames.append(wire.frame(module, offset, FrameOutcome.MODULE_MISSING))
-        else:
-            frame = work_of[module_id].frames[offset, is_return_address]
-            frames.append(frame or b"")
-    return b"".join(frames)
-
-
-def _results(
-    modules: Sequence[ModuleQuery],
-    stacks: Sequence[Sequence[FrameQuery]],
-    results: dict[ModuleId, ModuleResult],
+def _join_results(
+    modules: int, recall: Recall, of_new_frames: Mapping[int, ModuleResult]
 ) -> list[ModuleResult]:
-    """Return what became of each module asked, whether frames name it or not."""
-    referenced = {frame.module_index for stack in stacks for frame in stack}
-    missing = ModuleResult(ModuleOutcome.MISSING, "it has no debug file or no debug id")
-    not_referenced = ModuleResult(ModuleOutcome.NOT_REFERENCED)
-    return [
-        not_referenced
-        if index not in referenced
-        else missing
-        if module.module_id is None
-        else results[module.module_id]
-        for index, module in enumerate(modules)
-    ]
-
-
-def _count(
-    diagnostics: Diagnostics,
-    modules: Sequence[ModuleQuery],
-    stacks: Sequence[Sequence[FrameQuery]],
-    work_of: dict[ModuleId, ModuleWork],
-) -> None:
-    """Complete the diagnostics of a call that has been answered."""
-    diagnostics.frames = sum(map(len, stacks))
-    diagnostics.distinct_frames = sum(len(work.frames) for work in work_of.values())
-    for _, module_id in modules:
-        work = work_of.get(module_id) if module_id is not None else None
-        if work is not None:
-            work.counts.distinct_frames = len(work.frames)
-        diagnostics.modules.append(ModuleCounts() if work is None else work.counts)
-    for stack in stacks:
-        for frame in stack:
-            if frame.module_index != NO_MODULE:
-                diagnostics.modules[frame.module_index].frames += 1
+    """Return what became of each module: of new frames, else of remembered ones, else nothing."""
+    results = [NOT_REFERENCED] * modules
+    for index, module in recall.used.items():
+        results[index] = ModuleResult(ModuleOutcome.FOUND, skipped_records=module.skipped_records)
+    for index, result in of_new_frames.items():
+        results[index] = result
+    return results

@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 MAX_DEBUG_FILE_BYTES = 255
 """The longest file name that common file systems take, in UTF-8 bytes."""
 
 _DEBUG_ID = re.compile(r"[0-9A-Fa-f]{33,40}", re.ASCII)
+_HEX_DIGITS = re.compile(r"[0-9A-Fa-f]*", re.ASCII)
 _PATH_SEPARATORS = frozenset("/\\")
 _PATH_STEPS = frozenset({".", ".."})
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -23,11 +23,11 @@ class InvalidModuleIdError(ValueError):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ModuleId:
+class ModuleId(NamedTuple):
     """The pair (debug file, debug id), safe to use in a path, a key or a log line.
 
-    Make one with `parse`: it is what checks and normalises the two parts.
+    Make one with `parse`: it is what checks and normalises the two parts. A named tuple, because
+    every call looks modules up in dictionaries and a tuple is hashed several times faster.
     """
 
     debug_file: str
@@ -42,6 +42,21 @@ class ModuleId:
         _check_debug_file(debug_file)
         if not _DEBUG_ID.fullmatch(debug_id):
             raise InvalidModuleIdError("debug_id", "must be 33 to 40 hex digits")
+        return cls(debug_file, debug_id.upper())
+
+    @classmethod
+    def parse_if_whole(cls, debug_file: str, debug_id: str) -> Self | None:
+        """Return the module id, or None where it names no module: a part is empty, or the hex
+        digits of the debug id are not of a debug id's number.
+
+        Crash reports have such modules. Raises `InvalidModuleIdError` for what cannot be a part.
+        """
+        if debug_file:
+            _check_debug_file(debug_file)
+        if not _HEX_DIGITS.fullmatch(debug_id):
+            raise InvalidModuleIdError("debug_id", "must be hex digits")
+        if not debug_file or not _DEBUG_ID.fullmatch(debug_id):
+            return None
         return cls(debug_file, debug_id.upper())
 
     @classmethod

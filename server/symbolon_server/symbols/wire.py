@@ -79,3 +79,8 @@ def frame(
         + number_field(4, function_offset)
         + number_field(8, outcome),
     )
+
+
+def asked_frame(module_offset: int, is_return_address: bool) -> bytes:
+    """Return a `symbolon.v1.Frame` without its module index, as any serializer writes it."""
+    return number_field(2, module_offset) + number_field(3, is_return_address)

@@ -1,0 +1,22 @@
+"""Counts what was answered."""
+
+from collections import Counter
+
+from symbolon_server.symbolication.queries import ModuleOutcome, Symbolication, TierName
+from symbolon_server.telemetry.metrics import FRAMES, LOOKUPS, MODULES
+
+_MODULES = {outcome: MODULES.labels(outcome.name.lower()) for outcome in ModuleOutcome}
+_HITS = {tier: LOOKUPS.labels(tier.name.lower(), "hit") for tier in TierName}
+_MISSES = {tier: LOOKUPS.labels(tier.name.lower(), "miss") for tier in TierName}
+
+
+def count_symbolication(answer: Symbolication) -> None:
+    """Count the frames, modules and lookups of one answer."""
+    FRAMES.inc(answer.diagnostics.frames)
+    for outcome, count in Counter([module.outcome for module in answer.modules]).items():
+        _MODULES[outcome].inc(count)
+    for tier, counts in answer.diagnostics.tiers.items():
+        if counts.hits:
+            _HITS[tier].inc(counts.hits)
+        if counts.lookups > counts.hits:
+            _MISSES[tier].inc(counts.lookups - counts.hits)

@@ -1,0 +1,67 @@
+"""The request of `Symbolicate` with its modules and frames left encoded.
+
+On the wire a message inside a message is a string of bytes. Read as such, a frame or a module
+that was seen before need not be decoded again: its bytes are the key to what is remembered.
+"""
+
+from typing import Any, Protocol
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.duration_pb2 import Duration
+
+from symbolon.v1 import symbolication_service_pb2
+
+_LEFT_ENCODED = {"SymbolicateRequest": "modules", "Stack": "frames"}
+"""The fields, by message, that hold messages and are read as bytes."""
+
+
+class RawStack(Protocol):
+    """A `symbolon.v1.Stack` with its frames left encoded."""
+
+    frames: list[bytes]
+
+
+class RawRequest(Protocol):
+    """A `symbolon.v1.SymbolicateRequest` with its modules and frames left encoded."""
+
+    modules: list[bytes]
+    stacks: list[RawStack]
+    max_wait: Duration
+    with_diagnostics: bool
+
+    def HasField(self, name: str) -> bool:  # noqa: N802 # protobuf's name
+        """Return whether an optional field is set."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 # protobuf's name
+        """Return the request as it came."""
+
+
+def _make_class() -> Any:
+    """Return the message class, made from the generated descriptors with those fields changed."""
+    pool = descriptor_pool.DescriptorPool()
+
+    def add(file: FileDescriptor) -> None:
+        for dependency in file.dependencies:
+            add(dependency)
+        copy = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(copy)
+        for message in copy.message_type:
+            for field in message.field:
+                if _LEFT_ENCODED.get(message.name) == field.name:
+                    field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+                    field.ClearField("type_name")
+        pool.Add(copy)
+
+    add(symbolication_service_pb2.DESCRIPTOR)
+    name = symbolication_service_pb2.SymbolicateRequest.DESCRIPTOR.full_name
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+
+
+_RawSymbolicateRequest = _make_class()
+
+
+def decode_request(data: bytes) -> RawRequest:
+    """Return the request of these bytes; raise protobuf's `DecodeError` where it is none."""
+    request: RawRequest = _RawSymbolicateRequest.FromString(data)
+    return request

@@ -1,0 +1,91 @@
+"""Whole frames as they were answered, to be answered again by joining bytes."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from symbolon_server.cache.aging import AgingCounts
+
+_ENTRY_BYTES: Final = 200
+"""What a dictionary entry costs beside the bytes of its key and its value."""
+
+
+@dataclass(slots=True)
+class FrameTable:
+    """The remembered frames of one generation of a module, by how they were asked.
+
+    Calls read `young` without a lock: each read of a dictionary is one step to other threads.
+    Everything else is the `FrameMemory`'s.
+    """
+
+    young: dict[bytes, bytes] = field(default_factory=dict)
+    """From the encoded `symbolon.v1.Frame` without its module index to the encoded answer."""
+
+    old: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class FrameMemory:
+    """All remembered frames, at most `max_bytes` of them.
+
+    The tables age together: when the young halves are full they become the old ones, and what
+    was not used since the last time is forgotten. The tables are written under one lock.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Remember nothing yet."""
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._tables: dict[str, FrameTable] = {}
+        self._young_bytes = 0
+        self._old_bytes = 0
+        self._hits = 0
+        self._misses = 0
+
+    def table(self, generation: str) -> FrameTable:
+        """Return the table of a generation, which no two modules share."""
+        with self._lock:
+            return self._tables.setdefault(generation, FrameTable())
+
+    def put_many(self, table: FrameTable, frames: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember `frames`, pairs of how they were asked and how they were answered."""
+        with self._lock:
+            for asked, answered in frames:
+                if asked not in table.young:
+                    self._make_room(len(asked) + len(answered) + _ENTRY_BYTES)
+                    table.young[asked] = answered
+
+    def recall_old(self, table: FrameTable, asked: bytes) -> bytes | None:
+        """Return a frame of the old half, which makes it young, or None."""
+        answered = table.old.get(asked)
+        if answered is not None:
+            self.put_many(table, [(asked, answered)])
+        return answered
+
+    def count(self, hits: int, misses: int) -> None:
+        """Count frames that were recalled and that were not."""
+        with self._lock:
+            self._hits += hits
+            self._misses += misses
+
+    def counts(self) -> AgingCounts:
+        """Return what is remembered and how it served."""
+        with self._lock:
+            entries = sum(len(table.young) + len(table.old) for table in self._tables.values())
+            return AgingCounts(
+                entries,
+                self._young_bytes + self._old_bytes,
+                self._max_bytes,
+                self._hits,
+                self._misses,
+            )
+
+    def _make_room(self, weight: int) -> None:
+        """Count `weight` more young bytes; first let all tables age when that is too much."""
+        if self._young_bytes + weight > self._max_bytes // 2:
+            for generation, table in list(self._tables.items()):
+                table.old, table.young = table.young, {}
+                if not table.old:
+                    del self._tables[generation]
+            self._old_bytes, self._young_bytes = self._young_bytes, 0
+        self._young_bytes += weight

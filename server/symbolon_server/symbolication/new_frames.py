@@ -1,0 +1,129 @@
+"""The frames of one call that are not remembered: decoded, grouped by module and answered."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from symbolon_server.symbolication.frame_memory import FrameMemory
+from symbolon_server.symbolication.module_work import Lookup, ModuleWork
+from symbolon_server.symbolication.queries import (
+    NO_MODULE,
+    FrameOutcome,
+    FrameQuery,
+    InvalidFrameError,
+    ModuleCounts,
+    ModuleOutcome,
+    ModuleQuery,
+    ModuleResult,
+)
+from symbolon_server.symbolication.recall import Recall, split_frame
+from symbolon_server.symbols import wire
+from symbolon_server.symbols.module_ids import ModuleId
+
+DecodeFrame = Callable[[bytes], FrameQuery]
+"""Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
+
+NOT_REFERENCED: Final = ModuleResult(ModuleOutcome.NOT_REFERENCED)
+
+_NO_MODULE_ID: Final = ModuleResult(
+    ModuleOutcome.MISSING, "it has no debug file, or no debug id of 33 to 40 digits"
+)
+_UNKNOWN_MODULE: Final = wire.bytes_field(1, b"<unknown>")
+
+
+class NewFrames:
+    """Each distinct encoded frame once, with its answer as soon as there is one.
+
+    Belongs to one call and its thread.
+    """
+
+    def __init__(
+        self, decode_frame: DecodeFrame, recall: Recall, modules: Sequence[ModuleQuery]
+    ) -> None:
+        """Take frames of `modules` that `recall` did not find."""
+        self._decode_frame = decode_frame
+        self._recall = recall
+        self._modules = modules
+        self._answers: dict[bytes, bytes] = {}
+        self._lookups: dict[bytes, tuple[ModuleWork, Lookup]] = {}
+        self._results: dict[int, ModuleWork | None] = {}
+        self.works: dict[ModuleId, ModuleWork] = {}
+        """The modules that have to be looked up."""
+
+    def read(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> None:
+        """Read those of `frames` that have no answer.
+
+        Raises `InvalidFrameError` for one that cannot be decoded or names no module of the call.
+        """
+        for frame, answer in zip(frames, answers, strict=True):
+            if answer is None and frame not in self._answers and frame not in self._lookups:
+                self._read(frame)
+
+    def _read(self, frame: bytes) -> None:
+        old = self._recall.find_old(frame)
+        if old is not None:
+            self._answers[frame] = old
+            return
+        query = self._decode_frame(frame)
+        if query.module_index == NO_MODULE:
+            self._answers[frame] = wire.frame(
+                _UNKNOWN_MODULE, query.module_offset, FrameOutcome.NO_MODULE
+            )
+        elif query.module_index < len(self._modules):
+            self._ask(frame, query, self._modules[query.module_index])
+        else:
+            raise InvalidFrameError("a frame's module index is out of range")
+
+    def _ask(self, frame: bytes, query: FrameQuery, module: ModuleQuery) -> None:
+        if module.module_id is None:
+            self._results[query.module_index] = None
+            self._answers[frame] = wire.frame(
+                wire.bytes_field(1, module.debug_file.encode()),
+                query.module_offset,
+                FrameOutcome.MODULE_MISSING,
+            )
+            return
+        work = self.works.get(module.module_id)
+        if work is None:
+            work = self.works[module.module_id] = ModuleWork(module.module_id)
+        lookup = query.module_offset, query.is_return_address
+        work.frames[lookup] = None
+        self._lookups[frame] = work, lookup
+        self._results[query.module_index] = work
+
+    def finish(self, memory: FrameMemory) -> None:
+        """Take the answers of all lookups, and remember those that stay true."""
+        remember: dict[str, list[tuple[bytes, bytes]]] = {}
+        for frame, (work, lookup) in self._lookups.items():
+            answer = work.frames[lookup]
+            if answer is not None and work.held is not None:
+                _, asked = split_frame(frame)
+                if asked == wire.asked_frame(*lookup):
+                    remember.setdefault(work.generation, []).append((asked, answer))
+            self._answers[frame] = work.frame(lookup)
+        for generation, frames in remember.items():
+            memory.put_many(memory.table(generation), frames)
+
+    def join(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> bytes:
+        """Return the answers of `frames`, those that were remembered and the new ones."""
+        return b"".join(
+            [
+                self._answers[frame] if answer is None else answer
+                for frame, answer in zip(frames, answers, strict=True)
+            ]
+        )
+
+    def counts(self, index: int) -> ModuleCounts:
+        """Return what it cost to look up the new frames of a module."""
+        work = self._results.get(index)
+        if work is None:
+            return ModuleCounts()
+        work.counts.generation = work.generation
+        return replace(work.counts)
+
+    def results(self) -> dict[int, ModuleResult]:
+        """Return what became of the modules that new frames name, by module index."""
+        return {
+            index: _NO_MODULE_ID if work is None else work.result()
+            for index, work in self._results.items()
+        }
