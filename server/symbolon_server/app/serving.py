@@ -80,8 +80,9 @@ def _start_serving(settings: Settings, children: list[Child], started: ExitStack
     if settings.processes == 1:
         _start_metrics(settings, None, started)
         process = ServingProcess(settings, is_port_shared=False)
+        address = process.start()
         started.callback(process.stop)
-        return process.start()
+        return address
     folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="symbolon-metrics-")))
     _start_metrics(settings, folder, started)
     environment = {MULTIPROCESS_FOLDER_VARIABLE: str(folder)} if settings.metrics_listen else {}

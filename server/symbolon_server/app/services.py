@@ -1,0 +1,115 @@
+"""The services of one serving process, and what they share."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from symbolon_server.app.parts import lifetimes_of, spool_of, store_of
+from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
+from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.held import count_held
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.recent_use import RecentUse
+from symbolon_server.cache.servers import connect, read_facts, server_name
+from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.rpc.decoding import decode_frame
+from symbolon_server.rpc.module_service import ModuleService
+from symbolon_server.rpc.server import ServerOptions
+from symbolon_server.rpc.store_service import (
+    Probes,
+    RedisProbe,
+    StoreService,
+    TierKind,
+    TierProbe,
+)
+from symbolon_server.rpc.symbolication_service import SymbolicationService, WaitLimits
+from symbolon_server.rpc.validation import RequestLimits
+from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.settings import Settings
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.lookup import Tiers
+from symbolon_server.symbolication.module_lookup import ModuleLookup
+from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+class SharedParts:
+    """What the services of one process share: connections, tiers and memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.store_client = connect(settings.store_url, timeouts_of(settings))
+        self.cache_client = connect(settings.cache_url, timeouts_of(settings))
+        circuit = Circuit()
+        cache = KeyedCache(self.cache_client, circuit=circuit)
+        self.queue = IngestQueue(self.cache_client, circuit)
+        self.loader = ModuleLoader(self.cache_client, circuit)
+        store = store_of(settings)
+        self.recent_use = RecentUse(store)
+        self.tiers = Tiers(
+            store=store,
+            spool=spool_of(settings) if settings.spool_bytes else None,
+            failures=FailureMemory(cache, lifetimes_of(settings)),
+            loader=self.loader,
+        )
+        self.held = Held(settings.memory_bytes)
+
+    def close(self) -> None:
+        """Let go of all connections; nobody is answered any more."""
+        self.loader.close()
+        self.cache_client.close()
+        self.store_client.close()
+
+
+def make_symbolication_service(settings: Settings, parts: SharedParts) -> SymbolicationService:
+    """Return the service that answers for stacks."""
+    return SymbolicationService(
+        Symbolicator(parts.tiers, parts.held, decode_frame, parts.recent_use),
+        RequestLimits(settings.max_modules, settings.max_frames),
+        WaitLimits(settings.max_wait_seconds, settings.deadline_margin_seconds),
+        WaitingRoom(settings.threads // 2).enter,
+    )
+
+
+def make_module_service(parts: SharedParts) -> ModuleService:
+    """Return the service that tells about modules."""
+
+    def is_pending(module_id: ModuleId) -> bool:
+        return module_id not in parts.queue.find_ended([module_id])
+
+    return ModuleService(ModuleLookup(parts.tiers), is_pending)
+
+
+def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
+    """Return the service that tells about the servers behind this one."""
+    probes = Probes(
+        store=RedisProbe(server_name(parts.store_client), lambda: read_facts(parts.store_client)),
+        cache=RedisProbe(server_name(parts.cache_client), lambda: read_facts(parts.cache_client)),
+        tiers=[
+            TierProbe(TierKind.FRAMES, parts.held.counts_of_frames),
+            TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
+        ],
+        count_held=lambda: count_held(parts.store_client),
+        count_queued=parts.queue.length,
+        find_warnings=lambda: [str(problem) for problem in find_setup_problems(settings)],
+        server_version=_version(),
+    )
+    return StoreService(probes)
+
+
+def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions:
+    """Return what the server needs to know besides its services."""
+    return ServerOptions(
+        listen=settings.listen,
+        threads=settings.threads,
+        max_calls_in_flight=settings.max_calls_in_flight,
+        max_request_bytes=settings.max_request_bytes,
+        is_port_shared=is_port_shared,
+        allow_insecure_public=settings.allow_insecure_public,
+    )
+
+
+def _version() -> str:
+    try:
+        return version("symbolon")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

@@ -1,0 +1,128 @@
+"""The server as its users run it: a program, its output and its signals."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "tests" / "data" / "sample"
+PATIENCE_SECONDS = 60.0
+"""Longer than anything takes when all is well."""
+
+
+class Program:
+    """A running `symbolon-server`, with what it wrote and what runs below it."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+        self.log_path = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "symbolon_server", *arguments],
+                env=dict(environment),
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        self._seen: set[psutil.Process] = set()
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def await_address(self) -> str:
+        """Return the address of the line that says that the server is ready."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("symbolon-server is ready on "), line + self.log
+        self.below()
+        return line.split()[4]
+
+    def below(self) -> list[psutil.Process]:
+        """Return all processes that run below it, and remember them."""
+        running = psutil.Process(self.process.pid).children(recursive=True)
+        self._seen.update(running)
+        return running
+
+    def end(self, number: int) -> int:
+        """Send a signal and return the exit code."""
+        self.below()
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def left_behind(self) -> list[psutil.Process]:
+        """Return what still runs of all that ever ran below it, after a moment."""
+        _, alive = psutil.wait_procs(self._seen, timeout=10)
+        return alive
+
+    def kill(self) -> None:
+        """Make an end of it all."""
+        if self.process.poll() is None:
+            self.below()
+            self.process.kill()
+            self.process.wait()
+        for process in self._seen:
+            if process.is_running():
+                process.kill()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class StartProgram(Protocol):
+    def __call__(self, *arguments: str, **settings: str) -> Program: ...
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment whose folders are the test's own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SYMBOLON_")}
+    paths = [str(ROOT / "client"), str(ROOT / "server"), ours.get("PYTHONPATH", "")]
+    return ours | {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "SYMBOLON_DATA_DIR": str(tmp_path / "data"),
+        "SYMBOLON_SPOOL_DIR": str(tmp_path / "spool"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
+    """Start a program; settings may be given by name: `start("serve", threads="8")`."""
+    with ExitStack() as stack:
+
+        def start_one(*arguments: str, **settings: str) -> Program:
+            variables = {f"SYMBOLON_{name.upper()}": value for name, value in settings.items()}
+            log = tmp_path / f"log{len(list(tmp_path.glob('log*')))}"
+            program = Program(list(arguments), environment | variables, log)
+            stack.callback(program.kill)
+            return program
+
+        yield start_one
+
+
+@pytest.fixture
+def serve(start: StartProgram) -> StartProgram:
+    """Start a server on a free port with the sample's symbol file."""
+
+    def serve_one(*arguments: str, **settings: str) -> Program:
+        settings = {"listen": "127.0.0.1:0", "suppliers": str(SAMPLE / "symbols")} | settings
+        return start("serve", *arguments, **settings)
+
+    return serve_one
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    """Return when it is; what processes do cannot be waited for in another way."""
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.02)):
+        if is_true():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it never was")

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
+
+
+def said(program: Program) -> tuple[int, str]:
+    output, _ = program.process.communicate(timeout=PATIENCE_SECONDS)
+    return program.process.returncode, output
+
+
+def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
+    code, output = said(start("check", suppliers=str(SAMPLE / "symbols")))
+    assert code == 0, output
+    subjects = [line.split()[1] for line in output.splitlines()]
+    assert subjects == ["listen", "store", "cache", "supplier", "spool", "data"]
+    assert all(line.startswith("ok ") for line in output.splitlines())
+
+
+def test_everything_that_is_wrong_is_told_with_what_mends_it(
+    start: StartProgram, tmp_path: Path, redis_store_url: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    program = start(
+        "check",
+        listen="0.0.0.0:0",
+        suppliers=str(tmp_path / "nowhere"),
+        store_url=redis_store_url,
+        cache_url=redis_store_url,
+        spool_dir=str(file / "spool"),
+        thread="1",
+    )
+    code, output = said(program)
+    assert code == 1
+    wrong = [line for line in output.splitlines() if line.startswith("WRONG")]
+    assert [line.split()[1] for line in wrong] == ["listen", "redis", "redis", "supplier", "spool"]
+    assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
+    assert "SYMBOLON_THREAD names no setting" in output
+
+
+def test_no_supplier_at_all_is_wrong(start: StartProgram) -> None:
+    code, output = said(start("check"))
+    assert code == 1
+    assert "SYMBOLON_SUPPLIERS" in output
+
+
+def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
+    program = start(
+        "check",
+        store_url="redis://somebody:hunter2@127.0.0.1:1",
+        suppliers="http://somebody:hunter2@127.0.0.1:1/",
+        supplier_total_seconds="1",
+    )
+    code, output = said(program)
+    assert code == 1
+    assert "127.0.0.1:1" in output
+    assert "hunter2" not in output + program.log
+
+
+def test_help_explains_every_command_and_setting(start: StartProgram) -> None:
+    code, output = said(start("--help"))
+    assert code == 0
+    assert {"serve", "worker", "check"} <= set(output.split())
+    code, output = said(start("serve", "--help"))
+    assert code == 0
+    assert "--memory-bytes" in output
+    assert "--no-worker" in output

@@ -1,0 +1,103 @@
+import signal
+import socket
+
+import pytest
+
+from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram
+
+NOBODY = "redis://somebody:hunter2@127.0.0.1:1/0"
+
+
+def ended(program: Program) -> tuple[int, str]:
+    return program.process.wait(PATIENCE_SECONDS), program.log
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_port_in_use_is_a_clear_error(serve: StartProgram, processes: str) -> None:
+    address = serve().await_address()
+    code, log = ended(serve(listen=address, processes=processes))
+    assert code == 1
+    assert f"cannot listen on {address}: address already in use" in log
+    assert "Traceback" not in log
+
+
+def test_a_public_address_needs_a_flag(serve: StartProgram) -> None:
+    code, log = ended(serve(listen="0.0.0.0:0"))
+    assert code == 1
+    assert "--allow-insecure-public" in log
+    program = serve("--allow-insecure-public", listen="0.0.0.0:0")
+    assert program.await_address().startswith("0.0.0.0:")
+
+
+def test_wrong_settings_are_told_together(serve: StartProgram) -> None:
+    code, log = ended(serve("--threads", "many", spool_bytes="4GB"))
+    assert code == 2
+    assert "--threads is 'many'" in log
+    assert "SYMBOLON_SPOOL_BYTES is '4GB'" in log
+
+
+def test_a_redis_that_does_not_answer_is_told_without_its_password(serve: StartProgram) -> None:
+    code, log = ended(serve(store_url=NOBODY, cache_url=NOBODY))
+    assert code == 1
+    assert "The store does not answer" in log
+    assert "SYMBOLON_CACHE_URL" in log
+    assert "hunter2" not in log
+
+
+def test_one_evicting_server_for_both_is_refused_with_what_mends_it(
+    serve: StartProgram, redis_store_url: str
+) -> None:
+    code, log = ended(serve(store_url=redis_store_url, cache_url=redis_store_url))
+    assert code == 1
+    assert "config set maxmemory-policy noeviction" in log
+    assert "--allow-evicting-cache" in log
+    assert "--allow-shared-redis" in log
+
+
+def test_what_is_allowed_by_flags_is_served(serve: StartProgram, redis_store_url: str) -> None:
+    program = serve(
+        "--allow-evicting-cache",
+        "--allow-shared-redis",
+        store_url=redis_store_url,
+        cache_url=redis_store_url,
+    )
+    program.await_address()
+    assert program.end(signal.SIGTERM) == 0
+
+
+def test_a_data_folder_in_use_is_told_with_its_setting(serve: StartProgram) -> None:
+    serve().await_address()
+    code, log = ended(serve())
+    assert code == 1
+    assert "SYMBOLON_DATA_DIR" in log
+
+
+def test_a_supplier_that_is_none_is_told_without_its_password(serve: StartProgram) -> None:
+    code, log = ended(serve(suppliers="ftp://somebody:hunter2@symbols.example"))
+    assert code == 1
+    assert "supplier 1" in log
+    assert "hunter2" not in log
+
+
+def test_a_metrics_port_in_use_is_told(serve: StartProgram) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        program = serve(metrics_listen=address)
+        code, log = ended(program)
+    assert code == 1
+    assert f"cannot serve metrics on {address}" in log
+    assert program.left_behind() == []
+
+
+def test_a_worker_needs_the_urls_of_its_servers(start: StartProgram) -> None:
+    code, log = ended(start("worker"))
+    assert code == 1
+    assert "SYMBOLON_STORE_URL" in log
+
+
+def test_a_misspelt_setting_is_told(serve: StartProgram) -> None:
+    program = serve(suplier="/symbols")
+    program.await_address()
+    assert "unknown_setting name=SYMBOLON_SUPLIER" in program.log

@@ -1,0 +1,176 @@
+import json
+import signal
+import socket
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from symbolon import Client, Frame, Module, ModuleOutcome
+from tests.app.conftest import SAMPLE, Program, StartProgram, wait_until
+
+ORCHARD = "C3D8E3C7B6594DF1DFCA907993B477250"
+
+
+def functions_of_sample(address: str) -> list[str]:
+    """Symbolicate the sample's crash and return the functions found."""
+    (job,) = json.loads((SAMPLE / "crash.json").read_text())["jobs"]
+    modules = [Module(*entry) for entry in job["memoryMap"]]
+    stacks = [[Frame(*frame) for frame in stack] for stack in job["stacks"]]
+    with Client(address) as client:
+        answer = client.symbolicate(modules, stacks)
+    return [frame.function or "" for stack in answer.stacks for frame in stack]
+
+
+def process_of(program: Program, *words: str) -> psutil.Process:
+    """Return the one process below the program whose command line has all these words."""
+
+    def fits(process: psutil.Process) -> bool:
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.NoSuchProcess:
+            return False
+        return all(word in line for word in words)
+
+    return next(process for process in program.below() if fits(process))
+
+
+def has_ended(process: psutil.Process) -> Callable[[], bool]:
+    return lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_symbolicates_and_leaves_no_process_behind(
+    serve: StartProgram, number: signal.Signals
+) -> None:
+    program = serve()
+    address = program.await_address()
+    functions = functions_of_sample(address)
+    assert "main" in functions
+    assert functions[-1] == "_start"
+    assert len(program.below()) >= 3, "two Redis servers and a worker"
+    assert program.end(number) == 0
+    assert program.left_behind() == []
+    assert "Traceback" not in program.log
+
+
+def test_a_killed_server_takes_all_its_processes_with_it(serve: StartProgram) -> None:
+    program = serve()
+    program.await_address()
+    assert program.end(signal.SIGKILL) == -signal.SIGKILL
+    assert program.left_behind() == []
+
+
+def test_a_signal_before_the_server_is_ready_stops_it_in_order(serve: StartProgram) -> None:
+    program = serve()
+    wait_until(lambda: bool(program.below()) or program.process.poll() is not None)
+    assert program.end(signal.SIGTERM) == 0
+    assert program.left_behind() == []
+
+
+def test_several_processes_share_a_port_and_one_that_dies_is_replaced(
+    serve: StartProgram,
+) -> None:
+    program = serve(processes="2")
+    address = program.await_address()
+    first = process_of(program, "serving_process")
+    first.kill()
+    wait_until(has_ended(first))
+    wait_until(
+        lambda: sum("serving_process" in " ".join(p.cmdline()) for p in running(program)) == 2
+    )
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(functions_of_sample, [address] * 16))
+    assert all(functions[-1] == "_start" for functions in answers)
+    assert program.end(signal.SIGTERM) == 0
+    assert program.left_behind() == []
+
+
+def running(program: Program) -> list[psutil.Process]:
+    return [p for p in program.below() if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_killed_parent_takes_all_serving_processes_with_it(serve: StartProgram) -> None:
+    program = serve(processes="2")
+    program.await_address()
+    assert program.end(signal.SIGKILL) == -signal.SIGKILL
+    assert program.left_behind() == []
+
+
+def test_a_worker_that_dies_is_replaced(serve: StartProgram) -> None:
+    program = serve()
+    address = program.await_address()
+    worker = process_of(program, "symbolon_server", "worker")
+    worker.kill()
+    wait_until(has_ended(worker))
+    assert functions_of_sample(address)[-1] == "_start"
+    assert process_of(program, "symbolon_server", "worker").pid != worker.pid
+
+
+@pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
+def test_a_worker_of_its_own_works_for_a_server_that_has_none(
+    start: StartProgram, serve: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    urls = {"store_url": redis_store_url, "cache_url": redis_cache_url}
+    worker = start("worker", suppliers=str(SAMPLE / "symbols"), **urls)
+    program = serve(suppliers="", **urls)
+    assert functions_of_sample(program.await_address())[-1] == "_start"
+    assert program.below() == []
+    assert worker.end(signal.SIGTERM) == 0
+    assert worker.left_behind() == []
+
+
+def test_an_embedded_redis_that_dies_ends_the_server(serve: StartProgram) -> None:
+    program = serve()
+    program.await_address()
+    redis_server = next(process for process in program.below() if "-server" in process.name())
+    redis_server.kill()
+    assert program.process.wait(60) == 1
+    assert program.left_behind() == []
+    assert "embedded_redis_ended" in program.log
+
+
+def test_a_waiting_call_is_answered_when_the_server_stops(
+    serve: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    program = serve(
+        "--no-worker",
+        store_url=redis_store_url,
+        cache_url=redis_cache_url,
+        shutdown_grace_seconds="2",
+    )
+    address = program.await_address()
+    with Client(address, timeout=60) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.symbolicate, [Module("waits.pdb", ORCHARD)], [[Frame(0, 1)]])
+        wait_until(lambda: client.get_store_info().queued_modules == 1)
+        assert program.end(signal.SIGTERM) == 0
+        (module,) = waiting.result(60).modules
+    assert module.outcome is ModuleOutcome.PENDING
+
+
+def test_the_metrics_of_one_process_are_served(serve: StartProgram) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = serve(metrics_listen=f"127.0.0.1:{port}")
+    functions_of_sample(program.await_address())
+    assert "symbolon_frames_total 7.0" in scrape(port)
+
+
+def test_the_metrics_of_several_processes_are_added_up(serve: StartProgram) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = serve(metrics_listen=f"127.0.0.1:{port}", processes="2")
+    address = program.await_address()
+    for _ in range(6):
+        functions_of_sample(address)
+    assert "symbolon_frames_total 42.0" in scrape(port)
+
+
+def scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
