@@ -1,14 +1,23 @@
 import json
+import shutil
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 
 from symbolon import Client, Frame, Module, ModuleOutcome
+from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
+from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from tests.app.conftest import SAMPLE, Program, StartProgram, wait_until
 
 ORCHARD = "C3D8E3C7B6594DF1DFCA907993B477250"
@@ -148,6 +157,61 @@ def test_a_waiting_call_is_answered_when_the_server_stops(
         assert program.end(signal.SIGTERM) == 0
         (module,) = waiting.result(60).modules
     assert module.outcome is ModuleOutcome.PENDING
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_stop_under_load_fails_no_call_in_a_way_that_cannot_be_tried_again(
+    serve: StartProgram, processes: str
+) -> None:
+    program = serve(processes=processes)
+    address = program.await_address()
+    functions_of_sample(address)
+    frames = [stack_pb2.Frame(module_index=0, module_offset=4624)] * 50
+    request = SymbolicateRequest(
+        modules=[module_pb2.Module(debug_file="orchard", debug_id=ORCHARD)],
+        stacks=[stack_pb2.Stack(frames=frames)],
+    )
+    under_way = threading.Barrier(9)
+
+    def call_until_refused() -> grpc.StatusCode:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(address, options) as channel:
+            stub = SymbolicationServiceStub(channel)
+            stub.Symbolicate(request, timeout=30)
+            under_way.wait(60)
+            while True:
+                try:
+                    stub.Symbolicate(request, timeout=30)
+                except grpc.RpcError as error:
+                    return error.code()
+
+    with ThreadPoolExecutor(8) as pool:
+        calling = [pool.submit(call_until_refused) for _ in range(8)]
+        under_way.wait(60)
+        assert program.end(signal.SIGTERM) == 0
+        assert {call.result(60) for call in calling} == {grpc.StatusCode.UNAVAILABLE}
+
+
+def test_buf_curl_symbolicates_by_reflection_alone(serve: StartProgram) -> None:
+    program = shutil.which("buf") or str(Path(sys.executable).parent / "buf")
+    if not Path(program).exists():
+        pytest.skip("buf is not installed (PyPI: buf-bin)")
+    address = serve().await_address()
+    request = {
+        "modules": [{"debugFile": "orchard", "debugId": ORCHARD}],
+        "stacks": [{"frames": [{"moduleIndex": 0, "moduleOffset": "4210"}]}],
+    }
+    options = ["--http2-prior-knowledge", "--protocol", "grpc", "--reflect-protocol", "grpc-v1"]
+    url = f"http://{address}/symbolon.v1.SymbolicationService/Symbolicate"
+    said = subprocess.run(
+        [program, "curl", *options, "--data", json.dumps(request), url],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+    (stack,) = json.loads(said.stdout)["stacks"]
+    assert stack["frames"][0]["function"] == "main"
 
 
 def test_the_metrics_of_one_process_are_served(serve: StartProgram) -> None:

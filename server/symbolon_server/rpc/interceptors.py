@@ -28,11 +28,17 @@ _REFUSING_THREADS = 2
 _RETRY_AFTER_SECONDS = 0.25
 """When a full server is worth another try: a few times the length of an ordinary call."""
 
+DRAIN_SECONDS = 0.25
+"""How long a stopping server refuses calls itself, before gRPC does."""
+
+_RETRY_AFTER_STOP_SECONDS = 2 * DRAIN_SECONDS
+"""Who is refused comes back only when gRPC has closed the connection."""
+
 _log = EventLog(__name__)
 
 
 class CallLimit(grpc.ServerInterceptor):
-    """Refuses calls to our services while the server holds as many as it may.
+    """Refuses calls to our services while the server holds as many as it may, or is stopping.
 
     gRPC's own `maximum_concurrent_rpcs` would refuse health checks too. Refusals have
     threads of their own, since the others are all taken when there is something to refuse.
@@ -42,6 +48,7 @@ class CallLimit(grpc.ServerInterceptor):
         self._pool = pool
         self._max_calls = max_calls
         self._threads = ThreadPoolExecutor(_REFUSING_THREADS, thread_name_prefix="refuse")
+        self._is_stopping = False
         # A handler of streams gets to refuse before the request's message has arrived.
         self._refusal: Handler = grpc.stream_stream_rpc_method_handler(
             InPool(self._refuse, self._threads)
@@ -54,13 +61,26 @@ class CallLimit(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(_OUR_SERVICES):
             return handler
-        return handler if self._pool.calls < self._max_calls else self._refusal
+        if self._is_stopping or self._pool.calls >= self._max_calls:
+            return self._refusal
+        return handler
+
+    def close(self) -> None:
+        """Refuse all calls from now on: the server is stopping."""
+        self._is_stopping = True
 
     def release(self) -> None:
         """End the threads; the server has stopped."""
         self._threads.shutdown()
 
     def _refuse(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> Never:
+        if self._is_stopping:
+            refuse_for_now(
+                context,
+                grpc.StatusCode.UNAVAILABLE,
+                "the server is stopping",
+                _RETRY_AFTER_STOP_SECONDS,
+            )
         CALLS_REFUSED.inc()
         message = f"the server is full: it holds {self._max_calls} calls"
         refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)

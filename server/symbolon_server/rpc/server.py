@@ -1,6 +1,7 @@
 """The gRPC server: options, port, start and orderly stop."""
 
 import socket
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ import grpc
 
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.health import Health
-from symbolon_server.rpc.interceptors import CallLimit, Outermost
+from symbolon_server.rpc.interceptors import DRAIN_SECONDS, CallLimit, Outermost
 from symbolon_server.rpc.pools import CallPool
 from symbolon_server.rpc.reflection import Reflection
 
@@ -86,6 +87,10 @@ class RpcServer:
         """
         self._health.close()
         self._reflection.close()
+        # A call that reaches gRPC while it stops fails as CANCELLED, which no client tries
+        # again. So calls are refused as UNAVAILABLE first, until clients have paused.
+        self._limit.close()
+        time.sleep(min(DRAIN_SECONDS, grace_seconds))
         ended = self._server.stop(grace_seconds)
         if not ended.wait(grace_seconds / 2):
             hurry()
