@@ -50,17 +50,15 @@ class BulkRecords:
         `lines` and `inlines` are the places, among the block's lines, of the line and INLINE
         records; `owners`, shape (lines of the block,), has the function open at each line.
         """
-        lines = self._with_owner(lines, owners, RecordKind.LINE)
-        inlines = self._with_owner(inlines, owners, RecordKind.INLINE)
+        for line in lines[owners[lines] == NO_FUNCTION].tolist():
+            self._skip_line(block.line_text(line))
+        lines = lines[owners[lines] != NO_FUNCTION]
+        has_owner = owners[inlines] != NO_FUNCTION
+        self._skipped[RecordKind.INLINE] += int(np.count_nonzero(~has_owner))
+        inlines = inlines[has_owner]
         inline_columns, ranges = self._read_inlines(block, inlines, owners)
         self._lines_before += len(owners)
         return FunctionParts(self._read_lines(block, lines, owners), inline_columns, ranges)
-
-    def _with_owner(self, records: Indexes, owners: Indexes, kind: RecordKind) -> Indexes:
-        has_owner = owners[records] != NO_FUNCTION
-        self._skipped[kind] += len(records) - int(np.count_nonzero(has_owner))
-        with_owner: Indexes = records[has_owner]
-        return with_owner
 
     def _read_lines(self, block: TextBlock, lines: Indexes, owners: Indexes) -> LineColumns:
         canonical, columns = _read_canonical_lines(block, lines, owners)
@@ -76,9 +74,13 @@ class BulkRecords:
     def _parse_line(self, text: bytes) -> LineRecord | None:
         record = parse_line(text)
         if record is None:
-            is_unknown = not _HEX_LETTERS.issuperset(text.split(b" ", 1)[0])
-            self._skipped[RecordKind.UNKNOWN if is_unknown else RecordKind.LINE] += 1
+            self._skip_line(text)
         return record
+
+    def _skip_line(self, text: bytes) -> None:
+        """Count a bad line record, or what looks like none."""
+        is_unknown = not _HEX_LETTERS.issuperset(text.split(b" ", 1)[0])
+        self._skipped[RecordKind.UNKNOWN if is_unknown else RecordKind.LINE] += 1
 
     def _line_columns(self, records: list[tuple[int, LineRecord]], owners: Indexes) -> LineColumns:
         rows = [record for _, record in records]

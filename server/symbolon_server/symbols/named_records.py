@@ -23,7 +23,7 @@ NO_FUNCTION: Final = -1
 _LAST_PLAIN_NUMBER = 2**31 - 1
 
 _MODULE = re.compile(rb"MODULE +([^ ]+) +([^ ]+) +([^ ]+)(?: .*)?", re.DOTALL)
-_CODE_ID = re.compile(rb"INFO +CODE_ID +([^ ]+)(?: +(.*[^ ]))? *", re.DOTALL)
+_CODE_ID = re.compile(rb"INFO +CODE_ID +([^ ]+)(?: +(.+))?", re.DOTALL)
 
 
 class Aliases:
@@ -79,7 +79,7 @@ class NamedRecords:
 
     def read_info(self, record: bytes) -> None:
         """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` matters."""
-        match = _CODE_ID.fullmatch(record)
+        match = _CODE_ID.fullmatch(record.rstrip(b" "))
         if match is not None and not self.code_id:
             self.code_id, self.code_file = _decode_all(match.groups(b""))
 

@@ -15,7 +15,7 @@ from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.inline_levels import drop_too_deep
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.named_records import NO_FUNCTION, NamedRecords
-from symbolon_server.symbols.record_kinds import CODES, find_kinds
+from symbolon_server.symbols.record_kinds import CODES, KINDS, find_kinds
 from symbolon_server.symbols.records import RecordKind
 from symbolon_server.symbols.resolution import (
     Chains,
@@ -37,20 +37,30 @@ RESOLVE_RECORDS: Final = 200_000
 """Records that are gathered before the functions complete by then are resolved."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONGEST_WORD = len("INLINE_ORIGIN ")
 
 
 class SymbolFileReader:
     """Reads the symbol file of one module; used by one thread, for one file."""
 
-    def __init__(self, module_id: ModuleId, block_bytes: int = BLOCK_BYTES) -> None:
-        """Expect the symbol file of `module_id`."""
+    def __init__(
+        self,
+        module_id: ModuleId,
+        block_bytes: int = BLOCK_BYTES,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+        resolve_records: int = RESOLVE_RECORDS,
+    ) -> None:
+        """Expect the symbol file of `module_id`; a record may be longer than a block."""
         self._module_id = module_id
         self._block_bytes = block_bytes
+        self._max_record_bytes = max_record_bytes
+        self._resolve_records = resolve_records
         self._named = NamedRecords(module_id)
         self._bulk = BulkRecords(self._named.aliases, self._named.skipped)
         self._text = bytearray()
         self._is_at_start = True
         self._is_skipping = False
+        self._has_read_block = False
         self._open_function = NO_FUNCTION
         self._parts: list[FunctionParts] = []
         self._resolved: list[tuple[ResolvedRanges, Chains]] = []
@@ -74,7 +84,8 @@ class SymbolFileReader:
         Raises `MalformedSymbolFileError` where it has no MODULE record.
         """
         self._drop_byte_order_mark()
-        self._text += b"\n"
+        # The reference takes NULs at the very end for padding, not for text.
+        self._text = self._text.rstrip(b"\0") + b"\n"
         self._read_whole_lines()
         if not self._named.has_module_record:
             raise MalformedSymbolFileError("it has no MODULE record")
@@ -103,9 +114,13 @@ class SymbolFileReader:
         while first < len(text):
             end_of_block = text.rfind(b"\n", first, first + self._block_bytes) + 1
             end_of_block = end_of_block or text.index(b"\n", first) + 1
-            self._read_block(cut(text[first:end_of_block]))
+            if end_of_block - first > max(self._max_record_bytes + 1, self._block_bytes):
+                self._skip_record(text[first : first + _LONGEST_WORD])
+            else:
+                self._read_block(cut(text[first:end_of_block]))
             first = end_of_block
-        self._skip_long_record()
+        if len(self._text) > self._max_record_bytes or self._is_skipping:
+            self._skip_unfinished_record()
 
     def _find_end_of_skipped(self, text: bytes) -> int:
         """Return where the first line starts that is not the rest of a record being skipped."""
@@ -114,24 +129,34 @@ class SymbolFileReader:
         self._is_skipping = False
         return text.index(b"\n") + 1
 
-    def _skip_long_record(self) -> None:
-        """Drop the unfinished record where it is too long already, and count it once."""
-        if len(self._text) > MAX_RECORD_BYTES or self._is_skipping:
-            self._named.skipped[RecordKind.UNKNOWN] += not self._is_skipping
-            self._is_skipping = True
-            self._text.clear()
+    def _skip_unfinished_record(self) -> None:
+        """Drop what is there of a record that is too long; count it once."""
+        if not self._is_skipping:
+            self._skip_record(bytes(self._text[:_LONGEST_WORD]))
+        self._is_skipping = True
+        self._text.clear()
+
+    def _skip_record(self, start: bytes) -> None:
+        """Count a record that is too long, by its kind, and close the function it would close."""
+        if not self._named.has_module_record:
+            raise MalformedSymbolFileError("it does not begin with a MODULE record")
+        kind = KINDS[find_kinds(cut(start + b"\n"))[0]]
+        self._named.skipped[RecordKind.UNKNOWN if kind is RecordKind.LINE else kind] += 1
+        if kind in (RecordKind.FUNC, RecordKind.PUBLIC):
+            self._open_function = NO_FUNCTION
 
     def _read_block(self, block: TextBlock) -> None:
+        if self._has_read_block and not self._named.has_module_record:
+            raise MalformedSymbolFileError("it does not begin with a MODULE record")
+        self._has_read_block = True
         is_record = block.line_ends > block.line_starts
         kinds = find_kinds(block)
         owners = self._read_named_records(block, kinds)
-        if not self._named.has_module_record and len(block.text) >= self._block_bytes:
-            raise MalformedSymbolFileError("it does not begin with a MODULE record")
         lines = np.flatnonzero(is_record & (kinds == CODES[RecordKind.LINE]))
         inlines = np.flatnonzero(kinds == CODES[RecordKind.INLINE])
         self._parts.append(self._bulk.read(block, owners, lines, inlines))
         if sum(len(part.lines.owner) + len(part.ranges.owner) for part in self._parts) > (
-            RESOLVE_RECORDS
+            self._resolve_records
         ):
             self._resolve(len(self._named.function_starts) - 1)
 

@@ -29,7 +29,7 @@ _PUBLIC = re.compile(rb"PUBLIC +(?:(m) +)?%b +%b (.+)" % (_HEX, _HEX), re.DOTALL
 _LINE = re.compile(rb" *%b +%b +%b +%b(?: .*)?" % (_HEX, _HEX, _DECIMAL, _DECIMAL), re.DOTALL)
 _ORIGIN = re.compile(rb"INLINE_ORIGIN +%b (.+)" % _DECIMAL, re.DOTALL)
 _OLD_ORIGIN = re.compile(rb"-?[0-9]*(?: .*)?", re.DOTALL)
-_OLD_ORIGIN_NAME = re.compile(rb" *(?:-1|[0-9]+) (.+)", re.DOTALL)
+_OLD_ORIGIN_NAME = re.compile(rb" *(?:-1|%b) (.+)" % _DECIMAL, re.DOTALL)
 _HEX_NUMBER = re.compile(_HEX)
 _DECIMAL_NUMBER = re.compile(_DECIMAL)
 
@@ -106,7 +106,9 @@ def parse_inline_origin(record: bytes) -> NamedNumber | None:
     if origin is None or not _OLD_ORIGIN.fullmatch(origin.name):
         return origin
     old = _OLD_ORIGIN_NAME.fullmatch(origin.name)
-    return NamedNumber(origin.number, old[1]) if old else None
+    if old is None or int(old[1] or 0) > _MAX_DECIMAL:
+        return None
+    return NamedNumber(origin.number, old[2])
 
 
 def _parse_named_number(match: re.Match[bytes] | None) -> NamedNumber | None:

@@ -1,0 +1,161 @@
+"""What the records of a symbol file answer, one oddity a test."""
+
+import pytest
+
+from tests.symbols.reading import (
+    FILE,
+    FUNCTION,
+    LINE,
+    answer,
+    answers,
+    place,
+    read_records,
+    skipped,
+)
+
+
+def test_lines_without_a_function_are_bad() -> None:
+    assert skipped(LINE, b"PUBLIC 1000 0 p", LINE) == {"line": 2}
+
+
+def test_lines_after_a_bad_function_are_bad() -> None:
+    table = read_records(FUNCTION, b"FUNC 2000 10 0", LINE)
+    assert table.facts.skipped_records == {"FUNC": 1, "line": 1}
+    assert place(table) == ("f", "", 0)
+
+
+def test_an_inline_record_without_a_function_is_bad() -> None:
+    assert skipped(b"INLINE 0 7 0 0 1000 8") == {"INLINE": 1}
+
+
+def test_unknown_records_count_as_unknown_with_and_without_a_function() -> None:
+    assert skipped(b"NEWS of tomorrow", FUNCTION, b"NEWS of tomorrow") == {"unknown": 2}
+
+
+def test_stack_and_info_records_are_skipped_wherever_they_stand() -> None:
+    stack = b"STACK CFI INIT 1000 10 .cfa: $rsp 8 +"
+    table = read_records(stack, FILE, FUNCTION, stack, b"INFO URL https://x/y", LINE, stack)
+    assert place(table) == ("f", "a.c", 5)
+    assert table.facts.skipped_records == {}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (FILE, b"INLINE_ORIGIN 3 inl", FUNCTION, b"INLINE 0 7 0 3 1000 8", LINE),
+        (FUNCTION, b"INLINE 0 7 0 3 1000 8", LINE, b"INLINE_ORIGIN 3 inl", FILE),
+    ],
+    ids=["before", "after"],
+)
+def test_files_and_origins_may_stand_anywhere(records: tuple[bytes, ...]) -> None:
+    found = answer(read_records(*records), 0x1000)
+    (inline,) = found.inlines
+    assert (inline.function, inline.file, inline.line) == ("inl", "a.c", 5)
+    assert (found.file, found.line) == ("a.c", 7)
+
+
+def test_the_first_file_and_origin_of_a_number_win() -> None:
+    table = read_records(
+        *(b"INLINE_ORIGIN 3 inl", b"INLINE_ORIGIN 3 out", FILE, b"FILE 0 b.c"),
+        *(FUNCTION, b"INLINE 0 7 0 3 1000 8", LINE),
+    )
+    assert [inline.function for inline in answer(table).inlines] == ["inl"]
+    assert place(table) == ("f", "a.c", 7)
+
+
+def test_file_and_origin_numbers_beyond_31_bits_are_numbers_like_others() -> None:
+    table = read_records(
+        *(b"FILE 4611686018427387904 a.c", b"FILE 4611686018427387905 b.c"),
+        *(b"INLINE_ORIGIN 4611686018427387904 inl", FUNCTION),
+        b"INLINE 0 7 4611686018427387905 4611686018427387904 1000 8",
+        b"1000 10 5 4611686018427387904",
+    )
+    found = answer(table, 0x1000)
+    assert [(inline.function, inline.file) for inline in found.inlines] == [("inl", "a.c")]
+    assert (found.file, found.line) == ("b.c", 7)
+
+
+def test_a_call_site_without_a_known_file_is_in_the_file_of_the_line() -> None:
+    for inline in (b"INLINE 0 7 9 3 1000 8", b"INLINE 0 7 -1 3 1000 8", b"INLINE 0 7 3 1000 8"):
+        table = read_records(FILE, FUNCTION, inline, LINE)
+        assert place(table) == ("f", "a.c", 7)
+        assert answer(table, 0x1000).inlines[0].function == "<name omitted>"
+
+
+def test_an_inline_record_two_levels_below_the_last_one_kept_is_bad() -> None:
+    table = read_records(
+        *(FUNCTION, b"INLINE 2 7 0 2 1000 8", b"INLINE 1 7 0 1 1000 8"),
+        *(b"INLINE 3 7 0 3 1000 8", b"INLINE 2 7 0 2 1000 8", b"INLINE 0 7 0 0 1000 8"),
+    )
+    assert table.facts.skipped_records == {"INLINE": 2}
+    assert len(answer(table, 0x1000).inlines) == 3
+
+
+def test_each_function_counts_its_inline_levels_anew() -> None:
+    other = b"FUNC 2000 10 0 g"
+    deep = b"INLINE 2 7 0 3 1000 8"
+    assert skipped(FUNCTION, b"INLINE 1 7 0 3 1000 8", deep, other, deep) == {"INLINE": 1}
+
+
+def test_of_two_equal_inline_ranges_the_later_one_is_the_inner_one() -> None:
+    table = read_records(
+        *(b"INLINE_ORIGIN 0 first", b"INLINE_ORIGIN 1 later", FUNCTION),
+        *(b"INLINE 0 7 0 0 1000 8", b"INLINE 0 8 0 1 1000 8"),
+    )
+    assert [inline.function for inline in answer(table, 0x1000).inlines] == ["later", "first"]
+
+
+def test_parts_of_a_split_function_may_repeat_the_inlines_of_both() -> None:
+    inline = b"INLINE 0 7 0 0 1004 4 2000 8 1004 0"
+    table = read_records(FUNCTION, inline, b"FUNC 2000 10 0 f.cold", inline)
+    assert [len(answer(table, offset).inlines) for offset in (0x1000, 0x1004, 0x2000)] == [0, 1, 1]
+    assert table.facts.skipped_records == {}
+
+
+def test_a_range_that_crosses_one_outside_the_function_is_dropped_too() -> None:
+    table = read_records(FUNCTION, b"INLINE 0 7 0 0 ff0 8", b"INLINE 0 7 0 0 ff4 20")
+    assert answer(table, 0x1000).inlines == ()
+
+
+def test_a_public_symbol_answers_up_to_the_next_function() -> None:
+    table = read_records(b"PUBLIC ff0 0 p", FUNCTION, b"PUBLIC 1020 0 q")
+    found = [table.find(offset) for offset in (0xFEF, 0xFFF, 0x1000, 0x1010, 0x1020, 2**64 - 1)]
+    assert [got and got.function for got in found] == [None, "p", "f", None, "q", "q"]
+
+
+def test_a_public_symbol_within_a_function_answers_behind_it() -> None:
+    table = read_records(FUNCTION, b"PUBLIC 1008 0 p")
+    assert [answer(table, offset).function for offset in (0x1008, 0x1010)] == ["f", "p"]
+
+
+def test_public_symbols_at_zero_are_ignored_and_others_twice_are_bad() -> None:
+    table = read_records(b"PUBLIC 0 0 p", b"PUBLIC m 0 0 q", b"PUBLIC 8 0 p", b"PUBLIC 8 0 q")
+    assert table.facts.skipped_records == {"PUBLIC": 1}
+    assert (table.find(7), answer(table, 8).function) == (None, "p")
+
+
+def test_folded_code_is_marked() -> None:
+    table = read_records(b"FUNC m 1000 10 0 f", b"PUBLIC m 2000 0 p", b"PUBLIC 3000 0 q")
+    found = [answer(table, offset).is_multiple for offset in (0x1000, 0x2000, 0x3000)]
+    assert found == [True, True, False]
+
+
+def test_nothing_covers_the_last_offset_of_64_bits() -> None:
+    table = read_records(b"FUNC fffffffffffffff0 10 0 f", b"fffffffffffffff0 10 5 0")
+    assert answer(table, 2**64 - 2).line == 5
+    assert table.find(2**64 - 1) is None
+
+
+def test_a_function_beyond_64_bits_is_ignored_with_its_lines() -> None:
+    table = read_records(b"FUNC fffffffffffffff0 11 0 f", b"fffffffffffffff0 8 5 0")
+    assert (answers(table), dict(table.facts.skipped_records)) == ([], {})
+
+
+def test_functions_too_wide_for_one_axis_are_read_one_by_one() -> None:
+    wide = b"8000000000000000"
+    table = read_records(
+        *(b"FUNC 0 %b 0 f" % wide, b"0 %b 1 0" % wide),
+        *(b"FUNC %b 7fffffffffffffff 0 g" % wide, b"%b 7fffffffffffffff 2 0" % wide),
+    )
+    assert place(table, 2**63 - 1) == ("f", "", 1)
+    assert place(table, 2**63) == ("g", "", 2)

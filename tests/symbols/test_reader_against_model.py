@@ -1,0 +1,108 @@
+"""The reader and the pages against the model, on made-up symbol files."""
+
+import random
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symbolon_server.symbols.answers import Answer
+from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.page_writer import write_pages
+from symbolon_server.symbols.pages import PagedModule
+from symbolon_server.symbols.reader import SymbolFileReader
+from tests.symbols.model import Model
+from tests.symbols.reading import INGEST, answers, offsets_of_interest, read, read_pieces
+from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_files
+
+
+def find_in_pages(module: PagedModule) -> Callable[[int], Answer | None]:
+    """Return a lookup that reads the directory and the pages as if they came from a store."""
+    directory = decode_directory(encode_directory(module.directory))
+    pages = [Page.decode(page) for page in module.pages]
+
+    def find(offset: int) -> Answer | None:
+        number = directory.find_page(offset)
+        return None if number is None else pages[number].find(offset)
+
+    return find
+
+
+def check(text: bytes) -> None:
+    """Compare reader and pages with the model wherever an answer may change."""
+    model = Model(text)
+    table = read(text)
+    assert table.facts.skipped_records == {kind: n for kind, n in model.skipped.items() if n}
+    find_in_one_page = find_in_pages(write_pages(table, "1-0", INGEST))
+    find_in_small_pages = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=6))
+    for offset in offsets_of_interest(model):
+        expected = model.find(offset)
+        assert table.find(offset) == expected, offset
+        assert find_in_one_page(offset) == expected, offset
+        assert find_in_small_pages(offset) == expected, offset
+
+
+@settings(max_examples=400, deadline=None)
+@given(symbol_files(CROWDED))
+def test_crowded_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+    check(text)
+
+
+@settings(max_examples=400, deadline=None)
+@given(symbol_files(ODD))
+def test_oddly_written_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+    check(text)
+
+
+@settings(max_examples=400, deadline=None)
+@given(symbol_files(HUGE))
+def test_symbol_files_of_extreme_numbers_answer_as_the_model_does(text: bytes) -> None:
+    check(text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(symbol_files(CROWDED, ODD, HUGE, min_records=100, max_records=200))
+def test_longer_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+    check(text)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    symbol_files(CROWDED, ODD, HUGE),
+    st.randoms(use_true_random=False),
+    st.sampled_from([1, 5, 50, 10**6]),
+    st.sampled_from([66, 100, 1000, 10**6]),
+    st.sampled_from([0, 1, 3, 10, 10**6]),
+)
+def test_a_symbol_file_says_the_same_however_it_is_cut(
+    text: bytes, chance: random.Random, piece_bytes: int, block_bytes: int, resolve_records: int
+) -> None:
+    whole = read(text)
+    places = [0]
+    while places[-1] < len(text):
+        places.append(places[-1] + chance.randint(1, piece_bytes))
+    cut = [text[place:end] for place, end in pairwise(places)]
+    reader = SymbolFileReader(MODULE_ID, block_bytes, resolve_records=resolve_records)
+    table = read_pieces(cut, reader)
+    assert table.facts == whole.facts
+    assert answers(table) == answers(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    symbol_files(CROWDED, ODD), st.sampled_from([1, 7, 100, 10**6]), st.sampled_from([65, 70, 80])
+)
+def test_the_same_records_are_too_long_however_the_file_is_cut(
+    text: bytes, piece_bytes: int, max_record_bytes: int
+) -> None:
+    module_record, records = text.split(b"foo.so", 1)
+    long = module_record + records.replace(b"f", b"f" * 40)
+    tables = []
+    for size in (piece_bytes, len(long)):
+        cut = [long[place : place + size] for place in range(0, len(long), size)]
+        reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=max_record_bytes)
+        tables.append(read_pieces(cut, reader))
+    assert tables[0].facts == tables[1].facts
+    assert answers(tables[0]) == answers(tables[1])
