@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from symbolon_server.cache.page_stores import PageStore
-from symbolon_server.symbolication.queries import TierCounts
+from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import MARK as DIRECTORY_MARK
 from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.module_ids import ModuleId
@@ -19,10 +19,11 @@ class CountedStore:
     the next one for a miss.
     """
 
-    def __init__(self, store: PageStore, counts: TierCounts) -> None:
-        """Count into `counts` what is asked of `store`."""
+    def __init__(self, store: PageStore, name: TierName, diagnostics: Diagnostics) -> None:
+        """Count in `diagnostics` what is asked of `store`, the tier `name`."""
         self._store = store
-        self._counts = counts
+        self._name = name
+        self._diagnostics = diagnostics
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directories that the store has, None for a miss."""
@@ -53,10 +54,11 @@ class CountedStore:
 
     def _count(self, start: float, found: list[bytes | None]) -> list[bytes | None]:
         values = [value for value in found if value is not None]
-        self._counts.seconds += time.perf_counter() - start
-        self._counts.lookups += len(found)
-        self._counts.hits += len(values)
-        self._counts.stored_bytes += sum(map(len, values))
+        counts = self._diagnostics.tier(self._name)
+        counts.seconds += time.perf_counter() - start
+        counts.lookups += len(found)
+        counts.hits += len(values)
+        counts.stored_bytes += sum(map(len, values))
         return found
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakValueDictionary
 
 from symbolon_server.cache.aging import AgingCounts
 
@@ -11,7 +12,7 @@ _ENTRY_BYTES: Final = 200
 """What a dictionary entry costs beside the bytes of its key and its value."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class FrameTable:
     """The remembered frames of one generation of a module, by how they were asked.
 
@@ -30,13 +31,16 @@ class FrameMemory:
 
     The tables age together: when the young halves are full they become the old ones, and what
     was not used since the last time is forgotten. The tables are written under one lock.
+
+    A table lives as long as somebody holds it, empty or not: a module that found its table gone
+    after a quiet time would recall from one table what is remembered in another.
     """
 
     def __init__(self, max_bytes: int) -> None:
         """Remember nothing yet."""
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._tables: dict[str, FrameTable] = {}
+        self._tables: WeakValueDictionary[str, FrameTable] = WeakValueDictionary()
         self._young_bytes = 0
         self._old_bytes = 0
         self._hits = 0
@@ -83,9 +87,7 @@ class FrameMemory:
     def _make_room(self, weight: int) -> None:
         """Count `weight` more young bytes; first let all tables age when that is too much."""
         if self._young_bytes + weight > self._max_bytes // 2:
-            for generation, table in list(self._tables.items()):
+            for table in list(self._tables.values()):
                 table.old, table.young = table.young, {}
-                if not table.old:
-                    del self._tables[generation]
             self._old_bytes, self._young_bytes = self._young_bytes, 0
         self._young_bytes += weight

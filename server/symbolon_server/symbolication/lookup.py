@@ -58,9 +58,9 @@ class LookupOfCall:
         self._tiers = tiers
         self._held = held
         self._diagnostics = diagnostics
-        stores: list[PageStore] = [CountedStore(tiers.store, diagnostics.tier(TierName.STORE))]
+        stores: list[PageStore] = [CountedStore(tiers.store, TierName.STORE, diagnostics)]
         if tiers.spool is not None:
-            stores.append(CountedStore(tiers.spool, diagnostics.tier(TierName.SPOOL)))
+            stores.append(CountedStore(tiers.spool, TierName.SPOOL, diagnostics))
         self._store = TieredPageStore(stores)
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
@@ -77,7 +77,8 @@ class LookupOfCall:
             waiting = self._without_failed(_unanswered(waiting))
             if not waiting or not self._load(waiting, deadline, patience.may_wait):
                 return
-            self._answer_from_pages(self._read_modules(waiting))
+            self._read_modules(waiting)
+            self._answer_from_pages(waiting)  # of the same generation too: pages may be back
 
     def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
         held = self._held.modules.get_many([work.module_id for work in modules])
@@ -92,11 +93,9 @@ class LookupOfCall:
         for work, data in zip(modules, directories, strict=True):
             if data is None:
                 continue
-            before = work.generation
             with suppress(DamagedPageError):  # then it is absent
-                work.held = self._held.put_module(work.module_id, data)
-            if work.generation != before:
-                changed.append(work)
+                if work.hold(self._held.put_module(work.module_id, data)):
+                    changed.append(work)
         return changed
 
     def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
@@ -141,8 +140,8 @@ class LookupOfCall:
     def _load(self, modules: Sequence[ModuleWork], deadline: float, may_wait: MayWait) -> bool:
         """Have `modules` ingested; return whether any of them has ended in time."""
         wanted = {work.module_id: work.wanted_offsets() for work in modules}
-        self._diagnostics.ingests += len(wanted)
         for work in modules:
+            self._diagnostics.ingests += not work.counts.is_ingest_requested
             work.counts.is_ingest_requested = True
         try:
             with self._tiers.loader.load(wanted) as pending:

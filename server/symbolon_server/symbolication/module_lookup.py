@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from symbolon_server.cache.failures import Failure
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
+from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.lookup import Tiers
+from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
@@ -26,7 +28,8 @@ class ModuleLookup:
     def __init__(self, tiers: Tiers) -> None:
         """Ask `tiers`."""
         self._failures = tiers.failures
-        stores: list[PageStore] = [tiers.store]
+        # For what it believes, not for what it counts.
+        stores: list[PageStore] = [CountedStore(tiers.store, TierName.STORE, Diagnostics())]
         if tiers.spool is not None:
             stores.append(tiers.spool)
         self._store = TieredPageStore(stores)

@@ -51,6 +51,17 @@ class ModuleWork:
         """The generation of the pages that answer; empty where none does."""
         return "" if self.held is None else self.held.directory.generation
 
+    def hold(self, module: HeldModule) -> bool:
+        """Answer from `module` from now on; return whether it is of another generation.
+
+        Then nothing is answered yet: one call never mixes what two generations say.
+        """
+        is_other = module.directory.generation != self.generation
+        self.held = module
+        if is_other:
+            self.frames = dict.fromkeys(self.frames)
+        return is_other
+
     def unanswered(self) -> list[Lookup]:
         """Return the lookups that have no answer yet."""
         return [lookup for lookup, frame in self.frames.items() if frame is None]
