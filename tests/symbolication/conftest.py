@@ -1,0 +1,251 @@
+"""Fixtures of the symbolication floor: symbolicators on a real store, cache, spool and worker."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+import redis
+
+from symbolon.v1.stack_pb2 import Frame, SymbolicatedFrame, SymbolicatedStack
+from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.cache.recent_use import RecentUse
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.ingest.ingest import Ingest
+from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.results import IngestOutcome
+from symbolon_server.rpc.decoding import decode_frame
+from symbolon_server.spool import Spool
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.lookup import Tiers
+from symbolon_server.symbolication.queries import (
+    NO_MODULE,
+    FrameQuery,
+    ModuleQuery,
+    Symbolication,
+)
+from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import SymbolServer
+from tests.ingest.symbol_files import symbol_file
+from tests.ingest.workers import RunningWorker, WorkerStarter
+
+WAIT_SECONDS = 60.0
+"""How long a call may wait for what must happen."""
+
+MEGABYTE = 1 << 20
+
+_numbers = count(1)
+
+
+def query(module_id: ModuleId) -> ModuleQuery:
+    return ModuleQuery(module_id.debug_file, module_id)
+
+
+def encode(frame: FrameQuery) -> bytes:
+    """Return a frame as clients send it."""
+    message = Frame(module_offset=frame.module_offset, is_return_address=frame.is_return_address)
+    if frame.module_index != NO_MODULE:
+        message.module_index = frame.module_index
+    return message.SerializeToString(deterministic=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a symbolicator answered, with its stacks decoded as a client does it."""
+
+    symbolication: Symbolication
+    stacks: list[list[SymbolicatedFrame]]
+
+    @property
+    def functions(self) -> list[str]:
+        """The functions of the first stack."""
+        return [frame.function for frame in self.stacks[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One server process, as far as it answers."""
+
+    symbolicator: Symbolicator
+    held: Held
+    tiers: Tiers
+
+    def ask(
+        self,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[FrameQuery]],
+        wait_seconds: float = 0.0,
+        *,
+        has_place: bool = True,
+    ) -> Answer:
+        symbolication = self.symbolicator.symbolicate(
+            modules,
+            [[encode(frame) for frame in stack] for stack in stacks],
+            wait_seconds,
+            lambda: nullcontext(has_place),
+            with_diagnostics=True,
+        )
+        decoded = [list(SymbolicatedStack.FromString(data).frames) for data in symbolication.stacks]
+        return Answer(symbolication, decoded)
+
+    def find(self, module_id: ModuleId, *offsets: int, wait_seconds: float = 0.0) -> Answer:
+        """Ask for these offsets of one module, in one stack."""
+        frames = [FrameQuery(0, offset, False) for offset in offsets]
+        return self.ask([query(module_id)], [frames], wait_seconds)
+
+
+OpenHost = Callable[..., Host]
+IngestNow = Callable[..., None]
+
+
+@pytest.fixture
+def open_host(
+    redis_store: redis.Redis,
+    redis_cache: redis.Redis,
+    clear_redis_store: None,
+    clear_redis_cache: None,
+) -> Iterator[OpenHost]:
+    """Start server processes, each with its own memory, on the shared store and cache."""
+    loaders = []
+
+    def start(
+        spool: Spool | None = None,
+        *,
+        store: PageStore | None = None,
+        cache: redis.Redis | None = None,
+        recent_use: RecentUse | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Host:
+        cache = cache or redis_cache
+        loader = ModuleLoader(cache)
+        loader.start()
+        loaders.append(loader)
+        failures = FailureMemory(KeyedCache(cache))
+        tiers = Tiers(store or RedisPageStore(redis_store), spool, failures, loader)
+        held = Held(64 * MEGABYTE)
+        return Host(Symbolicator(tiers, held, decode_frame, recent_use, clock), held, tiers)
+
+    yield start
+    for loader in loaders:
+        loader.close()
+
+
+@pytest.fixture
+def host(open_host: OpenHost) -> Host:
+    """A server without a spool."""
+    return open_host()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", 64 * MEGABYTE)
+
+
+@pytest.fixture
+def queue(redis_cache: redis.Redis) -> IngestQueue:
+    return IngestQueue(redis_cache)
+
+
+@pytest.fixture(scope="module")
+def supplier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SymbolServer]:
+    """A symbol server for all tests of a file, each of which takes new modules."""
+    with SymbolServer(tmp_path_factory.mktemp("symbol-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def ingest_now(supplier: SymbolServer, redis_store: redis.Redis) -> IngestNow:
+    """Ingest in the test's own process what a worker would."""
+
+    def run(module_id: ModuleId, spool: Spool | None = None) -> None:
+        suppliers = SupplierChain([DirectorySupplier(supplier.folder)])
+        result = Ingest(suppliers, RedisPageStore(redis_store), spool).run(module_id, ())
+        assert result.outcome is IngestOutcome.INGESTED
+
+    return run
+
+
+@pytest.fixture
+def workers(
+    supplier: SymbolServer, redis_store_url: str, redis_cache_url: str, tmp_path: Path
+) -> WorkerStarter:
+    return WorkerStarter(redis_cache_url, redis_store_url, supplier.url, tmp_path / "workers")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A small symbol file at the supplier."""
+
+    module_id: ModuleId
+    supplier: SymbolServer
+
+    def gets(self) -> int:
+        """How often it was fetched."""
+        return self.supplier.counts()[self.supplier.path_of(self.module_id)]
+
+
+@pytest.fixture
+def file(supplier: SymbolServer, module_id: ModuleId) -> File:
+    """A module that is nowhere but at the supplier."""
+    supplier.put(module_id, symbol_file(module_id))
+    return File(module_id, supplier)
+
+
+@pytest.fixture
+def spooled(file: File, ingest_now: IngestNow, spool: Spool, clear_redis_store: None) -> ModuleId:
+    """A module in the store and in the spool."""
+    ingest_now(file.module_id, spool)
+    return file.module_id
+
+
+@pytest.fixture(scope="module")
+def worker_spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The spool of the worker, which is on another host than servers without a spool."""
+    return tmp_path_factory.mktemp("worker-spool")
+
+
+@pytest.fixture(scope="module")
+def worker(
+    supplier: SymbolServer,
+    redis_store_url: str,
+    redis_cache_url: str,
+    worker_spool: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RunningWorker]:
+    """A worker for all tests of a file."""
+    folder = tmp_path_factory.mktemp("workers")
+    starter = WorkerStarter(redis_cache_url, redis_store_url, supplier.url, folder)
+    with starter.run(spool=worker_spool) as running:
+        yield running
+
+
+@pytest.fixture
+def module_id() -> ModuleId:
+    """A module that no other test has seen."""
+    return new_module()
+
+
+def new_module() -> ModuleId:
+    number = next(_numbers)
+    return ModuleId.parse(f"module{number}.so", f"{number:033X}")
+
+
+def calls(client: redis.Redis) -> Mapping[str, int]:
+    """Return how often each command was sent to a server so far."""
+    statistics = client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): row["calls"] for name, row in statistics.items()}
+
+
+def new_calls(client: redis.Redis, before: Mapping[str, int], *names: str) -> dict[str, int]:
+    """Return how often the commands `names` were sent since `before`."""
+    now = calls(client)
+    return {name: now.get(name, 0) - before.get(name, 0) for name in names}

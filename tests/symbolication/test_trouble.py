@@ -1,0 +1,116 @@
+"""What is answered while a Redis is down or hangs."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import redis
+
+from symbolon.v1.stack_pb2 import FrameOutcome as WireOutcome
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.servers import connect
+from symbolon_server.spool import Spool
+from symbolon_server.symbolication.module_lookup import ModuleLookup
+from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.ingest.workers import WorkerStarter
+from tests.symbolication.conftest import (
+    WAIT_SECONDS,
+    File,
+    OpenHost,
+    new_module,
+    query,
+)
+
+BOUND_SECONDS = 5.0
+"""A call needs a fraction of it; redis-py by itself would hold one for a minute."""
+
+
+@pytest.fixture(params=["closed", "silent"])
+def dead_redis(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """A client of a port where nobody listens, or of one where nobody answers.
+
+    Ask for it before `open_host`, whose servers use it to their end.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            listener.listen()
+        with connect(f"redis://127.0.0.1:{listener.getsockname()[1]}") as client:
+            yield client
+
+
+def test_while_the_store_is_down_the_spool_answers(
+    dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
+) -> None:
+    host = open_host(spool, store=RedisPageStore(dead_redis))
+    start = time.monotonic()
+    assert host.find(spooled, 0).functions == ["function_0"]
+    assert host.find(spooled, 0, 32).functions == ["function_0", "function_1"]
+    assert time.monotonic() - start < BOUND_SECONDS
+
+
+def test_while_the_store_is_down_a_cold_module_is_answered_through_the_spool(
+    dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, file: File, workers: WorkerStarter
+) -> None:
+    host = open_host(spool, store=RedisPageStore(dead_redis))
+    with workers.run(spool=spool._folder):
+        answer = host.find(file.module_id, 0, wait_seconds=WAIT_SECONDS)
+    assert answer.functions == ["function_0"]
+    assert file.gets() == 1
+
+
+def test_without_store_and_spool_a_module_is_unavailable_and_says_why(
+    dead_redis: redis.Redis, open_host: OpenHost, file: File, workers: WorkerStarter
+) -> None:
+    host = open_host(store=RedisPageStore(dead_redis))
+    port = dead_redis.connection_pool.connection_kwargs["port"]
+    with replace(workers, store_url=f"redis://127.0.0.1:{port}").run():
+        [result] = host.find(file.module_id, 0, wait_seconds=WAIT_SECONDS).symbolication.modules
+    assert result.outcome is ModuleOutcome.UNAVAILABLE
+    assert "store" in result.detail
+    assert result.retry_after_seconds is not None
+
+
+def test_while_the_cache_is_down_what_is_held_is_answered_and_the_rest_unavailable(
+    dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
+) -> None:
+    host = open_host(spool, cache=dead_redis)
+    cold = new_module()
+    frames = [FrameQuery(0, 0, False), FrameQuery(1, 0, False)]
+    for _ in range(3):
+        start = time.monotonic()
+        answer = host.ask([query(spooled), query(cold)], [frames], WAIT_SECONDS)
+        assert time.monotonic() - start < BOUND_SECONDS
+        assert answer.functions == ["function_0", ""]
+        assert answer.stacks[0][1].outcome == WireOutcome.FRAME_OUTCOME_MODULE_UNAVAILABLE
+        found, unavailable = answer.symbolication.modules
+        assert found.outcome is ModuleOutcome.FOUND
+        assert unavailable.outcome is ModuleOutcome.UNAVAILABLE
+        assert "cache" in unavailable.detail
+        assert unavailable.retry_after_seconds is not None
+        assert 0.0 < unavailable.retry_after_seconds < 60.0
+        assert answer.symbolication.diagnostics.warnings
+
+
+def test_what_is_known_of_a_module_is_told_while_the_store_is_down(
+    dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
+) -> None:
+    host = open_host(spool, store=RedisPageStore(dead_redis))
+    report = ModuleLookup(host.tiers).get_module(spooled)
+    assert report.directory is not None
+    assert report.directory.facts.functions == 3
+
+
+def test_a_store_that_comes_back_is_used_again(
+    open_host: OpenHost, redis_store: redis.Redis, spooled: ModuleId
+) -> None:
+    host = open_host()
+    redis_store.client_pause(1200)
+    assert host.find(spooled, 0).symbolication.modules[0].outcome is ModuleOutcome.PENDING
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (answer := host.find(spooled, 0, wait_seconds=0.05)).functions != ["function_0"]:
+        assert time.monotonic() < deadline
+    assert answer.symbolication.modules[0].outcome is ModuleOutcome.FOUND
