@@ -3,7 +3,7 @@
 Sorted by start, the wider first and the earlier record first, a range comes after everything that
 contains it. Its depth is then its place less the number of ranges that ended before it starts, and
 its parent the last range before it that is one less deep. If any two ranges cross, some range
-ends after its parent: then, and only then, ranges are put in one by one.
+among those that touch them ends after its parent: these, and only these, are put in one by one.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolon_server.symbols.crossings import keep_nested
 from symbolon_server.symbols.overlaps import Keys, find_clusters
 
 NO_PARENT = -1
@@ -67,11 +68,14 @@ def nest(starts: Keys, lasts: Keys) -> Nesting:
     """
     order = np.lexsort((~lasts, starts))
     nesting = _nest_sorted(order, starts[order], lasts[order])
-    if _is_laminar(nesting):
+    reaches_out = np.zeros(len(starts), np.bool_)
+    reaches_out[order] = _find_reaching_out(nesting)
+    if not reaches_out.any():
         return nesting
     is_kept = np.ones(len(starts), np.bool_)
     for cluster in find_clusters(starts, lasts):
-        is_kept[cluster] = _keep_nested(starts[cluster], lasts[cluster])
+        if reaches_out[cluster].any():
+            is_kept[cluster] = keep_nested(starts[cluster], lasts[cluster])
     order = order[is_kept[order]]
     return _nest_sorted(order, starts[order], lasts[order])
 
@@ -92,21 +96,8 @@ def _find_parents(depths: Indexes) -> Indexes:
     return np.where(depths > 0, by_depth[before], NO_PARENT)
 
 
-def _is_laminar(nesting: Nesting) -> bool:
-    inner = nesting.parents != NO_PARENT
-    return bool((nesting.lasts[inner] <= nesting.lasts[nesting.parents[inner]]).all())
-
-
-def _keep_nested(starts: Keys, lasts: Keys) -> NDArray[np.bool_]:
-    """Return which ranges of a cluster cross no earlier kept one."""
-    nesting = _nest_sorted(order := np.lexsort((~lasts, starts)), starts[order], lasts[order])
-    if _is_laminar(nesting):
-        return np.ones(len(starts), np.bool_)
-    is_kept = np.zeros(len(starts), np.bool_)
-    for i in range(len(starts)):
-        start, last = starts[i], lasts[i]
-        kept_starts, kept_lasts = starts[:i][is_kept[:i]], lasts[:i][is_kept[:i]]
-        into = (kept_starts < start) & (start <= kept_lasts) & (kept_lasts < last)
-        out_of = (start < kept_starts) & (kept_starts <= last) & (last < kept_lasts)
-        is_kept[i] = not (into | out_of).any()
-    return is_kept
+def _find_reaching_out(nesting: Nesting) -> NDArray[np.bool_]:
+    """Return which ranges end after what should be their parents; shape (nested,)."""
+    has_parent = nesting.parents != NO_PARENT
+    reaches_out: NDArray[np.bool_] = has_parent & (nesting.lasts > nesting.lasts[nesting.parents])
+    return reaches_out
