@@ -1,6 +1,7 @@
 """Writes the pages of a module."""
 
 import random
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -8,15 +9,16 @@ from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout
 from symbolon_server.symbols.column_codes import Groups, Integers, below_next, write_column, zigzag
+from symbolon_server.symbols.columns import select
 from symbolon_server.symbols.envelope import FORMAT_VERSION, seal
+from symbolon_server.symbols.first_uses import FirstUses
 from symbolon_server.symbols.page_layout import PageColumns
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule
-from symbolon_server.symbols.records import NO_FILE
 from symbolon_server.symbols.resolution import NO_INLINE
 from symbolon_server.symbols.strings import NO_TEXT
-from symbolon_server.symbols.symbol_table import NO_SYMBOL, SymbolTable
+from symbolon_server.symbols.symbol_table import SymbolTable
 
-PAGE_WEIGHT: Final = 4096
+PAGE_WEIGHT: Final = 5120
 """The weight of a page: 8 to 16 KB when compressed, in symbol files of every kind seen."""
 
 CHAIN_WEIGHT: Final = 3
@@ -28,13 +30,14 @@ def new_generation(randomness: random.Random) -> str:
     return f"{FORMAT_VERSION}-{randomness.getrandbits(64):016x}"
 
 
-def write_pages(table: SymbolTable, generation: str, ingest: IngestFacts) -> PagedModule:
+def write_pages(
+    table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int = PAGE_WEIGHT
+) -> PagedModule:
     """Return the pages of `table` and their directory."""
-    firsts = _find_first_rows(table)
-    ends = [*firsts[1:].tolist(), len(table.ranges.start)]
-    pages = tuple(
-        write_page(table, first, end) for first, end in zip(firsts.tolist(), ends, strict=True)
-    )
+    writer = PageWriter(table)
+    firsts = writer.find_first_rows(page_weight)
+    bounds = [*firsts.tolist(), len(table.ranges.start)]
+    pages = tuple(writer.write(first, end) for first, end in pairwise(bounds))
     stored_bytes = sum(len(page) for page in pages)
     first_offsets = table.ranges.start[firsts]
     return PagedModule(
@@ -42,107 +45,86 @@ def write_pages(table: SymbolTable, generation: str, ingest: IngestFacts) -> Pag
     )
 
 
-def _find_first_rows(table: SymbolTable) -> NDArray[np.int64]:
-    """Return the row of the range that each page starts with."""
-    chains, first_uses = np.unique(table.ranges.chain, return_index=True)
-    weights = np.ones(len(table.ranges.chain), np.int64)
-    weights[first_uses[chains >= 0]] += CHAIN_WEIGHT
-    pages = np.cumsum(weights) // PAGE_WEIGHT
-    return np.flatnonzero(np.diff(pages, prepend=-1))
+class PageWriter:
+    """Writes the pages of one table; used by one thread.
 
-
-def write_page(table: SymbolTable, first: int, end: int) -> bytes:
-    """Return the page that answers for the ranges from row `first` up to row `end`."""
-    ranges, symbols, chains = table.ranges, table.symbols, table.chains
-    rows = slice(first, end)
-    start = ranges.start[rows]
-    range_symbol, symbol_rows = _number(ranges.symbol[rows], none=NO_SYMBOL)
-    range_chain, chain_rows = _number_chains(ranges.chain[rows], chains.around)
-    chain_around = _renumber(chains.around[chain_rows], chain_rows)
-    names, name_texts = _number(
-        np.concatenate([symbols.name[symbol_rows], chains.origin[chain_rows]]), none=NO_FILE
-    )
-    paths, path_texts = _number(
-        np.concatenate([ranges.file[rows], np.maximum(chains.call_file[chain_rows], NO_TEXT)]),
-        none=NO_TEXT,
-    )
-    symbol_name, chain_origin = np.split(names - 1, [len(symbol_rows)])
-    range_file, chain_call_file = np.split(paths, [end - first])
-    by_name = Groups.of(
-        page_layout.names_of_code(range_symbol, range_chain, symbol_name, chain_origin)
-    )
-    by_outer = Groups.of(page_layout.names_around(chain_around, chain_origin))
-    texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
-    columns = PageColumns(
-        range_step=np.diff(start, prepend=start[:1]),
-        range_symbol=zigzag(np.diff(range_symbol, prepend=0)),
-        range_chain=_write_chains(range_chain),
-        range_file=zigzag(by_name.differences(range_file)),
-        range_line=zigzag(by_name.differences(ranges.line[rows].astype(np.int64))),
-        symbol_start=zigzag((symbols.start[symbol_rows] - start[0]).view(np.int64)),
-        symbol_name=zigzag(below_next(names - 1))[: len(symbol_rows)],
-        symbol_is_multiple=symbols.is_multiple[symbol_rows].astype(np.uint64),
-        chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
-        chain_origin=zigzag(below_next(names - 1))[len(symbol_rows) :],
-        chain_call_file=zigzag(by_outer.differences(chain_call_file)),
-        chain_call_line=zigzag(by_outer.differences(chains.call_line[chain_rows].astype(np.int64))),
-        text_length=np.array([len(text) for text in texts], np.uint64),
-    )
-    header = page_layout.HEADER.pack(
-        int(start[0]),
-        end - first,
-        len(symbol_rows),
-        len(chain_rows),
-        len(name_texts),
-        len(path_texts),
-    )
-    return seal(
-        page_layout.MARK, b"".join([header, *(write_column(column) for column in columns), *texts])
-    )
-
-
-def _number(values: NDArray[np.int32], none: int) -> tuple[Integers, Integers]:
-    """Return each value's number, from 1 in the order of first use, and the values by number.
-
-    The value `none` has number 0 and is not among them.
+    The table numbers its chains in the order of their first use. So the chains that a page uses
+    before any other page are consecutive, and only those of earlier pages have to be looked for.
     """
-    distinct, first_uses, places = np.unique(values, return_index=True, return_inverse=True)
-    by_use = np.argsort(np.where(distinct == none, -1, first_uses))
-    numbers = np.empty(len(distinct), np.int64)
-    numbers[by_use] = np.arange(len(distinct))
-    if not (distinct == none).any():
-        return numbers[places] + 1, distinct[by_use].astype(np.int64)
-    return numbers[places], distinct[by_use[1:]].astype(np.int64)
+
+    def __init__(self, table: SymbolTable) -> None:
+        """Write pages of `table`."""
+        self._table = table
+        self._symbols = FirstUses(len(table.symbols.start))
+        self._texts = FirstUses(len(table.texts))
+        highest = np.maximum.accumulate(table.ranges.chain)
+        self._chains_before = np.concatenate([[0], highest + 1])
+        """Shape (ranges + 1,): how many chains the ranges before each one use."""
+
+    def find_first_rows(self, page_weight: int) -> NDArray[np.int64]:
+        """Return the row of the range that each page starts with."""
+        weights = 1 + CHAIN_WEIGHT * np.diff(self._chains_before)
+        pages = np.cumsum(weights) // page_weight
+        return np.flatnonzero(np.diff(pages, prepend=-1))
+
+    def write(self, first: int, end: int) -> bytes:
+        """Return the page that answers for the ranges from row `first` up to row `end`."""
+        table, rows = self._table, slice(first, end)
+        start = table.ranges.start[rows]
+        range_symbol, symbol_rows = self._symbols.number(table.ranges.symbol[rows])
+        chain_rows = self._find_chains(first, end)
+        chains = select(table.chains, chain_rows)
+        range_chain = np.searchsorted(chain_rows, table.ranges.chain[rows], side="right")
+        chain_around = np.searchsorted(chain_rows, chains.around, side="right")
+        symbols = select(table.symbols, symbol_rows)
+        names, name_texts = self._texts.number(np.concatenate([symbols.name, chains.origin]))
+        paths, path_texts = self._texts.number(
+            _none_is_negative(np.concatenate([table.ranges.file[rows], chains.call_file]))
+        )
+        symbol_name, chain_origin = np.split(names - 1, [len(symbol_rows)])
+        name_codes = np.split(zigzag(below_next(names - 1)), [len(symbol_rows)])
+        range_file, chain_call_file = np.split(paths, [end - first])
+        by_name = Groups.of(
+            page_layout.names_of_code(range_symbol, range_chain, symbol_name, chain_origin)
+        )
+        by_outer = Groups.of(page_layout.names_around(chain_around, chain_origin))
+        texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
+        columns = PageColumns(
+            range_step=np.diff(start, prepend=start[:1]),
+            range_symbol=zigzag(np.diff(range_symbol, prepend=0)),
+            range_chain=_write_chains(range_chain),
+            range_file=zigzag(by_name.differences(range_file)),
+            range_line=zigzag(by_name.differences(table.ranges.line[rows].astype(np.int64))),
+            symbol_start=zigzag((symbols.start - start[0]).view(np.int64)),
+            symbol_name=name_codes[0],
+            symbol_is_multiple=symbols.is_multiple.astype(np.uint64),
+            chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
+            chain_origin=name_codes[1],
+            chain_call_file=zigzag(by_outer.differences(chain_call_file)),
+            chain_call_line=zigzag(by_outer.differences(chains.call_line.astype(np.int64))),
+            text_length=np.array([len(text) for text in texts], np.uint64),
+        )
+        counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
+        header = page_layout.HEADER.pack(int(start[0]), *counts)
+        content = b"".join([header, *(write_column(column) for column in columns), *texts])
+        return seal(page_layout.MARK, content)
+
+    def _find_chains(self, first: int, end: int) -> Integers:
+        """Return the chains that a page needs, ascending: each comes after those around it."""
+        around = self._table.chains.around
+        first_new, end_new = self._chains_before[first], self._chains_before[end]
+        needed = [np.arange(first_new, end_new)]
+        used = np.concatenate([self._table.ranges.chain[first:end], around[first_new:end_new]])
+        outer = np.unique(used[(used >= 0) & (used < first_new)])
+        while len(outer):
+            needed.append(outer)
+            outer = around[outer]
+            outer = outer[outer != NO_INLINE]
+        return np.unique(np.concatenate(needed))
 
 
-def _number_chains(used: NDArray[np.int32], around: NDArray[np.int32]) -> tuple[Integers, Integers]:
-    """Return each range's chain by number, and the rows of the chains by number less 1.
-
-    Chains count from 1, in the order of their first use, each after those around it.
-    """
-    numbers = {NO_INLINE: page_layout.NONE}
-    row_around = around.data
-    rows = used.tolist()
-    for chain in dict.fromkeys(rows):
-        inner, outer = [], chain
-        while outer not in numbers:
-            inner.append(outer)
-            outer = row_around[outer]
-        for row in reversed(inner):
-            numbers[row] = len(numbers)
-    return (
-        np.array([numbers[row] for row in rows], np.int64),
-        np.fromiter(numbers, np.int64, len(numbers))[1:],
-    )
-
-
-def _renumber(rows: NDArray[np.int32], chain_rows: Integers) -> Integers:
-    """Return the numbers of the chains in `rows`, all of which are in `chain_rows`."""
-    by_row = np.argsort(chain_rows)
-    numbers = np.full(len(rows), page_layout.NONE, np.int64)
-    is_chain = rows != NO_INLINE
-    numbers[is_chain] = by_row[np.searchsorted(chain_rows[by_row], rows[is_chain])] + 1
-    return numbers
+def _none_is_negative(texts: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.where(texts == NO_TEXT, np.int32(-1), texts)
 
 
 def _write_chains(chains: Integers) -> NDArray[np.uint64]:

@@ -8,6 +8,7 @@ resolved, and their records dropped, as soon as enough of them are complete.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symbolon_server.symbols.bulk_records import BulkRecords
 from symbolon_server.symbols.columns import FunctionParts, Indexes
@@ -111,10 +112,14 @@ class SymbolFileReader:
         if b"\0" in text:
             text = text.replace(b"\0", b"_")
         first = self._find_end_of_skipped(text)
+        longest_record = max(self._max_record_bytes + 1, self._block_bytes)
         while first < len(text):
-            end_of_block = text.rfind(b"\n", first, first + self._block_bytes) + 1
+            # What is left is read with the last block rather than in a small one of its own.
+            is_last = len(text) - first < min(2 * self._block_bytes, longest_record)
+            longest_end = len(text) if is_last else first + self._block_bytes
+            end_of_block = text.rfind(b"\n", first, longest_end) + 1
             end_of_block = end_of_block or text.index(b"\n", first) + 1
-            if end_of_block - first > max(self._max_record_bytes + 1, self._block_bytes):
+            if end_of_block - first > longest_record:
                 self._skip_record(text[first : first + _LONGEST_WORD])
             else:
                 self._read_block(cut(text[first:end_of_block]))
@@ -160,7 +165,7 @@ class SymbolFileReader:
         ):
             self._resolve(len(self._named.function_starts) - 1)
 
-    def _read_named_records(self, block: TextBlock, kinds: "np.typing.NDArray[np.int8]") -> Indexes:
+    def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
         """Read the records with names, and return the function open at each line of the block."""
         named = self._named
         readers = {
@@ -172,8 +177,11 @@ class SymbolFileReader:
         function, public = CODES[RecordKind.FUNC], CODES[RecordKind.PUBLIC]
         changes, functions = [0], [self._open_function]
         places = np.flatnonzero(np.isin(kinds, [*readers, function, public]))
-        for line, kind in zip(places.tolist(), kinds[places].tolist(), strict=True):
-            text = block.line_text(line)
+        starts, ends = block.line_starts[places].tolist(), block.line_ends[places].tolist()
+        for line, kind, start, end in zip(
+            places.tolist(), kinds[places].tolist(), starts, ends, strict=True
+        ):
+            text = block.text[start:end]
             if kind == function:
                 changes.append(line)
                 functions.append(named.read_function(text))

@@ -188,8 +188,8 @@ def _resolve(
     cuts = _find_cuts(
         functions,
         space,
-        np.concatenate([line_starts, range_starts]),
-        np.concatenate([line_lasts, range_lasts]),
+        np.concatenate([line_starts, nesting.starts]),
+        np.concatenate([line_lasts, nesting.lasts[nesting.by_last]]),
     )
     owners = space.owners(cuts)
     innermost = nesting.find_innermost(cuts)
@@ -229,8 +229,10 @@ def _find_cuts(
     after = lasts + np.uint64(1)
     inner_starts = starts[(starts > firsts[owners]) & (starts <= ends[owners])]
     inner_ends = after[(after > firsts[owners]) & (after <= ends[owners])]
-    cuts: Offsets = np.unique(np.concatenate([firsts[real], inner_starts, inner_ends]))
-    return cuts
+    # They are a few sorted runs, which the stable sort merges; `np.unique` would hash them.
+    cuts = np.sort(np.concatenate([firsts[real], inner_starts, inner_ends]), kind="stable")
+    distinct: Offsets = cuts[np.diff(cuts, prepend=~cuts[:1]) != 0]
+    return distinct
 
 
 def _make_chains(

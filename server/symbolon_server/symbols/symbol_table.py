@@ -57,7 +57,10 @@ class SymbolTable:
     ranges: Ranges
     symbols: Symbols
     chains: Chains
-    """With texts for origins and files; `NO_FILE` where the call site is in the line's own file."""
+    """In the order in which the ranges use them first, each after the one around it.
+
+    With texts for origins and files; `NO_FILE` where the call site is in the line's own file.
+    """
 
     texts: list[bytes]
     """Names and paths as UTF-8, by number; the first is empty."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from symbolon_server.symbols.chain_order import order_by_use
 from symbolon_server.symbols.columns import Indexes, Offsets, join
 from symbolon_server.symbols.named_records import NamedRecords
 from symbolon_server.symbols.overlaps import keep_first
@@ -54,6 +55,7 @@ def build_table(
         _ranges_of_functions(resolved_ranges, kept),
         _ranges_between_functions(starts, lasts, publics),
     )
+    chain, chains = order_by_use(ranges.chain, chains)
     texts = _TextNumbers(named)
     return SymbolTable(
         ModuleFacts(
@@ -66,7 +68,7 @@ def build_table(
             ranges=len(ranges.start),
             skipped_records={str(kind): n for kind, n in sorted(named.skipped.items()) if n},
         ),
-        texts.in_ranges(ranges),
+        texts.in_ranges(replace(ranges, chain=chain)),
         _make_symbols(named, starts, kept, publics),
         texts.in_chains(chains),
         named.strings.texts,
