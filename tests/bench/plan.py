@@ -1,0 +1,97 @@
+"""How much is measured: everything that a run can be made longer or shorter by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from tests.bench.symbol_files import SymbolFile
+
+T = TypeVar("T")
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Counts and times of one run; the defaults are what published figures are made with."""
+
+    rounds: int = 5
+    load_seconds: float = 2.0
+    """For how long a server is loaded in each round."""
+
+    generated_bytes: Sequence[int] = (60 * MB, 22 * MB, 12 * MB, 4 * MB, 2 * MB)
+    """Sizes of the symbol files that are generated where none are given."""
+
+    hot_frames: Sequence[int] = (1, 50, 1_000, 20_000)
+    small_modules: int = 60
+    warm_states: int = 25
+    """How often a call meets modules that the server has never seen."""
+
+    lookups: int = 20_000
+    scale_frames: Sequence[int] = (1_000, 3_000, 10_000, 30_000, 100_000)
+    scale_modules: Sequence[int] = (1, 10, 100, 1_000)
+    scale_pages: Sequence[int] = (1, 10, 100, 1_000)
+    hit_lookups: int = 400_000
+    hit_builds: int = 60
+    hit_modules: int = 60
+    hit_exponents: Sequence[float] = (1.0, 1.15, 1.3)
+
+
+QUICK = Plan(
+    rounds=1,
+    load_seconds=0.05,
+    generated_bytes=(400_000, 150_000),
+    hot_frames=(1, 50),
+    small_modules=3,
+    warm_states=2,
+    lookups=200,
+    scale_frames=(100, 200),
+    scale_modules=(1, 3),
+    scale_pages=(1, 3),
+    hit_lookups=2_000,
+    hit_builds=3,
+    hit_modules=4,
+    hit_exponents=(1.15,),
+)
+"""Shows that everything works; its figures mean nothing."""
+
+
+class Progress(Protocol):
+    """Tells a person how far a part is."""
+
+    def begin(self, label: str, steps: int) -> None:
+        """Say what comes now and how many steps it has."""
+
+    def advance(self) -> None:
+        """Say that a step is done."""
+
+
+class Silence:
+    """Tells nobody."""
+
+    def begin(self, label: str, steps: int) -> None:
+        """Say nothing."""
+
+    def advance(self) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every part is given."""
+
+    files: Sequence[SymbolFile]
+    """The largest first."""
+
+    plan: Plan = field(default_factory=Plan)
+    progress: Progress = field(default_factory=Silence)
+
+    def rounds(self, label: str, measures: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+        """Return the samples of each measure, taken in turn: A B, A B, A B."""
+        samples: dict[str, list[T]] = {name: [] for name in measures}
+        self.progress.begin(label, self.plan.rounds * len(measures))
+        for _ in range(self.plan.rounds):
+            for name, measure in measures.items():
+                samples[name].append(measure())
+                self.progress.advance()
+        return samples
