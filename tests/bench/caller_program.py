@@ -1,0 +1,80 @@
+"""Makes calls and times them: `python -m tests.bench.caller_program`, which is given orders.
+
+Each line of input is an order in JSON, each line of output its answer. Requests and answers
+are bytes in files: the same client, doing the same work, calls every server.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import grpc
+
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_TIMEOUT_SECONDS = 180.0
+
+
+@cache
+def _channel(target: str) -> grpc.Channel:
+    return grpc.insecure_channel(target, options=_OPTIONS)
+
+
+@cache
+def _stub(target: str, method: str) -> Callable[..., bytes]:
+    return _channel(target).unary_unary(method)
+
+
+def call(order: dict[str, Any]) -> dict[str, Any]:
+    """Make one call, write its answer where the order says, and return how long it took."""
+    request = Path(order["request"]).read_bytes()
+    stub = _stub(order["target"], order["method"])
+    start = perf_counter()
+    answer = stub(request, timeout=_TIMEOUT_SECONDS)
+    seconds = perf_counter() - start
+    Path(order["answer"]).write_bytes(answer)
+    return {"seconds": seconds}
+
+
+def load(order: dict[str, Any]) -> dict[str, Any]:
+    """Keep a server busy with one request, from several threads; return every call's seconds."""
+    request = Path(order["request"]).read_bytes()
+    stub = _stub(order["target"], order["method"])
+    seconds: list[float] = []
+    end = perf_counter() + order["seconds"]
+
+    def run() -> None:
+        taken = []
+        while (start := perf_counter()) < end:
+            stub(request, timeout=_TIMEOUT_SECONDS)
+            taken.append(perf_counter() - start)
+        seconds.extend(taken)
+
+    stub(request, timeout=_TIMEOUT_SECONDS)
+    threads = [threading.Thread(target=run) for _ in range(order["callers"])]
+    start = perf_counter()
+    end = start + order["seconds"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"elapsed": perf_counter() - start, "seconds": seconds}
+
+
+_ORDERS = {"call": call, "load": load}
+
+
+def main() -> None:
+    """Follow orders until the end of the input."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer = _ORDERS[order["do"]](order)
+        print(json.dumps(answer), flush=True)  # noqa: T201 - read by whoever gave the order
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The limit of gRPC in Python: `python -m tests.bench.echo_server FOLDER`.
+
+A server with the options, threads and port of the real one whose methods return the bytes of
+the files in a folder, each under the file's name. Prints its port.
+"""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.server import ServerOptions, _channel_options
+from symbolon_server.settings import Settings
+
+SERVICE = "symbolon.bench.Echo"
+
+
+def main() -> None:
+    """Serve until the end of the input."""
+    settings = Settings()
+    options = ServerOptions(
+        listen=ListenAddress("127.0.0.1", 0),
+        threads=settings.threads,
+        max_calls_in_flight=settings.max_calls_in_flight,
+        max_request_bytes=settings.max_request_bytes,
+    )
+    pool = ThreadPoolExecutor(options.threads)
+    server = grpc.server(pool, options=_channel_options(options))
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        path.name: grpc.unary_unary_rpc_method_handler(_answer_with(path.read_bytes()))
+        for path in Path(sys.argv[1]).iterdir()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_registered_method_handlers(SERVICE, handlers)
+    port = server.add_insecure_port(str(options.listen))
+    server.start()
+    print(port, flush=True)  # noqa: T201 - read by whoever started it
+    sys.stdin.read()
+
+
+def _answer_with(answer: bytes) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    return lambda _request, _context: answer
+
+
+if __name__ == "__main__":
+    main()

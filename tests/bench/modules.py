@@ -1,0 +1,57 @@
+"""Symbol files read and written as pages, in process, by the code that workers run."""
+
+from dataclasses import dataclass, replace
+from random import Random
+
+import redis
+
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.ingest.putting import put_module
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_writer import new_generation, write_pages
+from symbolon_server.symbols.pages import IngestFacts, PagedModule
+from symbolon_server.symbols.reader import SymbolFileReader
+from symbolon_server.symbols.symbol_table import SymbolTable
+from tests.bench.symbol_files import SymbolFile
+
+_PIECE_BYTES = 1 << 20
+_FACTS = IngestFacts("http://127.0.0.1:12345/", 1.0, 1.0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchModule:
+    """A module as pages, and under which id."""
+
+    module_id: ModuleId
+    paged: PagedModule
+
+    def with_another_id(self, random: Random) -> "BenchModule":
+        """Return the same pages as those of a module that nobody has seen before."""
+        module_id = ModuleId(self.module_id.debug_file, f"{random.getrandbits(128):032X}0")
+        directory = replace(self.paged.directory, generation=new_generation(random))
+        return BenchModule(module_id, replace(self.paged, directory=directory))
+
+    def put(self, store: redis.Redis, offsets: list[int]) -> None:
+        """Put the module: first the pages for these offsets, then all, as an ingest does."""
+        put_module(
+            RedisPageStore(store),
+            self.module_id,
+            self.paged.directory,
+            lambda keys: [self.paged.pages[key.number] for key in keys],
+            offsets,
+        )
+
+
+def read_table(file: SymbolFile) -> SymbolTable:
+    """Return everything that a symbol file says."""
+    reader = SymbolFileReader(file.module_id)
+    with file.path.open("rb") as opened:
+        while piece := opened.read(_PIECE_BYTES):
+            reader.feed(piece)
+    return reader.finish()
+
+
+def read_module(file: SymbolFile, random: Random) -> BenchModule:
+    """Return the pages of a symbol file."""
+    table = read_table(file)
+    return BenchModule(file.module_id, write_pages(table, new_generation(random), _FACTS))
