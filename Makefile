@@ -6,6 +6,7 @@ export PYTHON
 
 python := .venv/bin/python
 environment := .venv/.installed
+bench_environment := .venv/.installed-bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,6 +30,16 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 .PHONY: test
 test: $(environment) ## Run every test but the benchmarks and the fuzzers
 	@$(python) -m pytest
+
+# What only the benchmarks compare with; the other targets do without it.
+$(bench_environment): $(environment)
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
+		--constraint requirements-dev.lock --editable '.[bench]'
+	@touch $@
+
+.PHONY: bench
+bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
+	@$(python) -m tests.bench $(PART)
 
 .PHONY: check
 check: lint types layers protos-check test ## Run everything that must pass before a commit lands
