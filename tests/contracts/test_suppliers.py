@@ -1,0 +1,118 @@
+"""What every supplier keeps of the promise in `suppliers/supplier.py`."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import zstandard
+
+from symbolon_server.suppliers.errors import BrokenSymbolFileError, MissingSymbolFileError
+from symbolon_server.suppliers.layout import symbol_file_parts
+from symbolon_server.suppliers.limits import MIB, FetchLimits
+from symbolon_server.suppliers.parse import parse_suppliers
+from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
+
+__all__ = ["symbol_server"]
+
+XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
+ODD_NAME = ModuleId.parse("a+b %2e?[é]#.so", "0123456789ABCDEF0123456789ABCDEF1")
+TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n" * 40_000
+LIMITS = FetchLimits(max_sent_bytes=4 * MIB, max_unpacked_bytes=4 * MIB)
+
+
+class _Made(NamedTuple):
+    """A supplier under test, as a setting names it; the name shows in the test's id."""
+
+    name: str
+    setting: Callable[[SymbolServer], str]
+
+
+SUPPLIERS = [
+    _Made("directory", lambda server: str(server.folder)),
+    _Made("http", lambda server: server.url.replace("//", "//anna:secret@") + "?token=secret"),
+]
+
+
+@pytest.fixture(params=SUPPLIERS, ids=[made.name for made in SUPPLIERS])
+def supplier(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Supplier:
+    made: _Made = request.param
+    symbol_server.folder.mkdir(exist_ok=True)
+    (only,) = parse_suppliers(made.setting(symbol_server), LIMITS)
+    return only
+
+
+def fetch(supplier: Supplier, module_id: ModuleId) -> list[bytes]:
+    with supplier.fetch(module_id) as stream:
+        return list(stream)
+
+
+class TestEverySupplier:
+    def test_a_symbol_file_comes_in_pieces_of_about_a_mib(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        symbol_server.put(XUL, TEXT)
+        pieces = fetch(supplier, XUL)
+        assert b"".join(pieces) == TEXT
+        assert all(MIB <= len(piece) < 3 * MIB for piece in pieces[:-1])
+
+    @pytest.mark.parametrize(
+        "pack", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"]
+    )
+    def test_a_packed_symbol_file_comes_unpacked_and_counts_as_sent(
+        self, supplier: Supplier, symbol_server: SymbolServer, pack: Callable[[bytes], bytes]
+    ) -> None:
+        packed = pack(TEXT)
+        symbol_server.put(XUL, packed)
+        with supplier.fetch(XUL) as stream:
+            assert b"".join(stream) == TEXT
+        assert stream.fetched_bytes == len(packed)
+
+    def test_what_is_not_there_is_missing(self, supplier: Supplier) -> None:
+        with pytest.raises(MissingSymbolFileError):
+            fetch(supplier, XUL)
+
+    def test_a_debug_file_may_hold_any_character(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        symbol_server.put(ODD_NAME, b"text")
+        assert b"".join(fetch(supplier, ODD_NAME)) == b"text"
+
+    def test_a_packed_symbol_file_that_is_cut_is_broken(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        symbol_server.put(XUL, gzip.compress(TEXT)[:-20])
+        with pytest.raises(BrokenSymbolFileError):
+            fetch(supplier, XUL)
+
+    def test_more_text_than_the_limit_is_broken(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        symbol_server.put(XUL, gzip.compress(TEXT * 2))
+        with pytest.raises(BrokenSymbolFileError, match="4 MiB"):
+            fetch(supplier, XUL)
+
+    def test_leaving_in_the_middle_leaves_it_ready_for_the_next(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        symbol_server.put(XUL, TEXT)
+        with supplier.fetch(XUL) as stream:
+            next(stream)
+        assert b"".join(fetch(supplier, XUL)) == TEXT
+
+    def test_its_name_says_where_it_is_and_holds_no_credentials(
+        self, supplier: Supplier, symbol_server: SymbolServer
+    ) -> None:
+        assert supplier.name.startswith((str(symbol_server.folder), "127.0.0.1"))
+        assert "secret" not in supplier.name
+
+
+def test_the_layout_is_that_of_the_symbol_server(symbol_server: SymbolServer) -> None:
+    """The tests above would find nothing where both sides looked in another place."""
+    symbol_server.put(XUL, b"text")
+    expected = Path("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2", "xul.sym")
+    assert (symbol_server.folder / expected).read_bytes() == b"text"
+    assert symbol_file_parts(XUL) == expected.parts
