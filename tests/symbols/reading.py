@@ -1,9 +1,11 @@
 """Reading symbol files in tests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from symbolon_server.symbols.answers import Answer
-from symbolon_server.symbols.pages import IngestFacts
+from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import IngestFacts, PagedModule
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.symbols.model import END, Model
@@ -63,3 +65,15 @@ def offsets_of_interest(model: Model) -> Iterator[int]:
         near.update((span.start - 1, span.start, span.start + 1))
         near.update((span.start + span.size - 1, span.start + span.size))
     return (offset for offset in sorted(near) if 0 <= offset <= END)
+
+
+def find_in_pages(module: PagedModule) -> Callable[[int], Answer | None]:
+    """Return a lookup that reads the directory and the pages as if they came from a store."""
+    directory = decode_directory(encode_directory(module.directory))
+    pages = [Page.decode(page) for page in module.pages]
+
+    def find(offset: int) -> Answer | None:
+        number = directory.find_page(offset)
+        return None if number is None else pages[number].find(offset)
+
+    return find

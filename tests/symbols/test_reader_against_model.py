@@ -1,33 +1,23 @@
 """The reader and the pages against the model, on made-up symbol files."""
 
 import random
-from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolon_server.symbols.answers import Answer
-from symbolon_server.symbols.directory_format import decode_directory, encode_directory
-from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.page_writer import write_pages
-from symbolon_server.symbols.pages import PagedModule
 from symbolon_server.symbols.reader import SymbolFileReader
 from tests.symbols.model import Model
-from tests.symbols.reading import INGEST, answers, offsets_of_interest, read, read_pieces
+from tests.symbols.reading import (
+    INGEST,
+    answers,
+    find_in_pages,
+    offsets_of_interest,
+    read,
+    read_pieces,
+)
 from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_files
-
-
-def find_in_pages(module: PagedModule) -> Callable[[int], Answer | None]:
-    """Return a lookup that reads the directory and the pages as if they came from a store."""
-    directory = decode_directory(encode_directory(module.directory))
-    pages = [Page.decode(page) for page in module.pages]
-
-    def find(offset: int) -> Answer | None:
-        number = directory.find_page(offset)
-        return None if number is None else pages[number].find(offset)
-
-    return find
 
 
 def check(text: bytes) -> None:
