@@ -1,0 +1,91 @@
+"""What the long-lived documents name is there, and is as they say."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.cache import keys
+from symbolon_server.cache.failures import FailureLifetimes
+from symbolon_server.ingest import scripts
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "DECISIONS.md",
+    "redis/README.md",
+    "tests/data/sample/README.md",
+)
+HOUSES = (ROOT, ROOT / "server/symbolon_server", ROOT / "client/symbolon")
+"""What paths in the text are relative to."""
+
+MOST_LINES = 15
+"""Of one decision; more are a document of their own."""
+
+_LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+_PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|conf|proto|toml|md|yaml))`")
+_DECISION = re.compile(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_to_a_file(document: str) -> None:
+    links = [link for link in _LINK.findall(read(document)) if "://" not in link]
+    folder = (ROOT / document).parent
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    paths = _PATH.findall(read(document))
+    assert paths
+    assert [path for path in paths if not any((house / path).exists() for house in HOUSES)] == []
+
+
+def test_the_architecture_lists_the_floors_in_their_order() -> None:
+    table = read("ARCHITECTURE.md").partition("## Floors")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `([^|]+)` \|", table, re.MULTILINE)
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert [floor.replace("`, `", " | ").replace("/", "") for floor in listed] == layers
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "redis/README.md"])
+def test_every_kind_of_key_is_documented(document: str) -> None:
+    ours = [text for name, text in vars(keys).items() if name.endswith("_PREFIX")]
+    queue = [scripts.RUNNING_KEY, scripts.BELL_KEY, scripts.WANTED_PREFIX]
+    documented = read(document)
+    assert [key for key in (*ours, *queue) if f"`{key}" not in documented] == []
+
+
+def test_the_lifetimes_of_failures_are_those_of_the_code() -> None:
+    table = read("ARCHITECTURE.md").partition("## Outcomes")[2].partition("\n## ")[0]
+    lives = FailureLifetimes()
+    for kind, lifetime in (
+        ("missing", f"{lives.missing:g} s"),
+        ("malformed", f"{lives.malformed:g} s"),
+        (
+            "unavailable",
+            f"{lives.unavailable_first:g} s, doubled up to {lives.unavailable_longest:g} s",
+        ),
+    ):
+        (row,) = re.findall(rf"^\| {kind} \|.*$", table, re.MULTILINE)
+        assert lifetime in row
+
+
+@pytest.mark.parametrize(("title", "text"), _DECISION.findall(read("DECISIONS.md")))
+def test_a_decision_has_a_date_and_says_what_followed_in_a_few_lines(title: str, text: str) -> None:
+    assert re.match(r"\d{4}-\d\d-\d\d \S", title)
+    prose = [line for line in text.strip().splitlines() if not line.startswith("|")]
+    assert len(prose) <= MOST_LINES
+    starts = ["Context: ", "Choice: ", "Consequence: "]
+    places = ["\n".join(prose).find(start) for start in starts]
+    assert -1 not in places
+    assert places == sorted(places)
