@@ -32,7 +32,7 @@ def run(bench: Bench) -> PartResult:
     bench.progress.begin("memory", 2 * len(bench.files))
     for file in bench.files:
         module = read_module(file, Random(_SEED))
-        pages = used_memory(lambda store: module.put(store, []))  # noqa: B023 - called at once
+        pages = used_memory(module.put)
         bench.progress.advance()
         found = read_names(file)
         names = used_memory(

@@ -1,15 +1,17 @@
 """Symbol files read and written as pages, in process, by the code that workers run."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from random import Random
 
 import redis
 
 from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.ingest.putting import put_module
+from symbolon_server.ingest.putting import page_keys, pages_for, put_module
+from symbolon_server.symbols.directory_format import encode_directory
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_writer import new_generation, write_pages
-from symbolon_server.symbols.pages import IngestFacts, PagedModule
+from symbolon_server.symbols.pages import IngestFacts, PagedModule, PageKey
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.bench.symbol_files import SymbolFile
@@ -31,15 +33,25 @@ class BenchModule:
         directory = replace(self.paged.directory, generation=new_generation(random))
         return BenchModule(module_id, replace(self.paged, directory=directory))
 
-    def put(self, store: redis.Redis, offsets: list[int]) -> None:
-        """Put the module: first the pages for these offsets, then all, as an ingest does."""
+    def put(self, store: redis.Redis) -> None:
+        """Put the whole module, as an ingest does."""
+        directory, pages = self.paged.directory, self.paged.pages
         put_module(
             RedisPageStore(store),
             self.module_id,
-            self.paged.directory,
-            lambda keys: [self.paged.pages[key.number] for key in keys],
-            offsets,
+            directory,
+            lambda keys: [pages[key.number] for key in keys],
+            [],
         )
+
+    def put_some(self, store: redis.Redis, offsets: Collection[int]) -> list[PageKey]:
+        """Put the directory and the pages for these offsets; return the keys of the pages."""
+        directory = self.paged.directory
+        keys = page_keys(self.module_id, directory, pages_for(directory, offsets))
+        pages = RedisPageStore(store)
+        pages.put_pages({key: self.paged.pages[key.number] for key in keys})
+        pages.put_directory(self.module_id, encode_directory(directory))
+        return keys
 
 
 def read_table(file: SymbolFile) -> SymbolTable:
