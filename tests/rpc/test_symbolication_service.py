@@ -23,6 +23,7 @@ from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     Diagnostics,
+    EncodedStack,
     FrameOutcome,
     FrameQuery,
     InvalidFrameError,
@@ -83,8 +84,18 @@ def always() -> Iterator[bool]:
     yield True
 
 
+def answer_of(
+    stacks: Sequence[bytes] = (),
+    results: Sequence[ModuleResult] = (),
+    diagnostics: Diagnostics | None = None,
+) -> Symbolication:
+    encoded = [EncodedStack(len(stack), [stack]) for stack in stacks]
+    by_index = dict(enumerate(results))
+    return Symbolication(encoded, by_index, len(results), diagnostics or Diagnostics())
+
+
 def canned(answer: Symbolication | None = None) -> Canned:
-    return Canned(answer or Symbolication([], [], Diagnostics()))
+    return Canned(answer or answer_of())
 
 
 def service_of(symbolicator: Canned) -> SymbolicationService:
@@ -129,7 +140,7 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
 
 
 def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
-    answer = Symbolication([FRAME + FRAME, b"", FRAME], [], Diagnostics())
+    answer = answer_of([FRAME + FRAME, b"", FRAME])
     response = answer_to(canned(answer), pb.SymbolicateRequest())
     assert [len(stack.frames) for stack in response.stacks] == [2, 0, 1]
     assert response.stacks[2].frames[0] == stack_pb2.SymbolicatedFrame(
@@ -150,7 +161,7 @@ def test_each_module_tells_its_outcome_and_when_a_retry_can_help() -> None:
         ModuleResult(ModuleOutcome.UNAVAILABLE, "supplier is down", 2.5),
         ModuleResult(ModuleOutcome.NOT_REFERENCED),
     ]
-    response = answer_to(canned(Symbolication([], results, Diagnostics())), pb.SymbolicateRequest())
+    response = answer_to(canned(answer_of(results=results)), pb.SymbolicateRequest())
     found, unavailable, not_referenced = response.modules
     assert found.outcome == module_pb2.MODULE_OUTCOME_FOUND
     assert found.skipped_records == 3
@@ -186,7 +197,7 @@ def test_diagnostics_come_when_they_are_asked_for() -> None:
     store = diagnostics.tier(TierName.STORE)
     store.lookups, store.hits, store.stored_bytes, store.seconds = 5, 4, 1000, 0.125
     diagnostics.tier(TierName.FRAMES).lookups = 8
-    answer = Symbolication([], [], diagnostics)
+    answer = answer_of(diagnostics=diagnostics)
     response = answer_to(canned(answer), pb.SymbolicateRequest(with_diagnostics=True))
     told = response.diagnostics
     assert (told.frames, told.distinct_frames, told.ingests) == (9, 2, 2)
@@ -264,7 +275,7 @@ def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
     store.lookups, store.hits = 5, 4
     results = [ModuleResult(ModuleOutcome.MISSING)] * 2
     before = counts()
-    answer_to(canned(Symbolication([], results, diagnostics)), pb.SymbolicateRequest())
+    answer_to(canned(answer_of(results=results, diagnostics=diagnostics)), pb.SymbolicateRequest())
     grown = [after - then for after, then in zip(counts(), before, strict=True)]
     assert grown == [9, 2, 4, 1]
 
@@ -285,7 +296,7 @@ def served(symbolicator: Canned) -> Iterator[SymbolicationServiceStub]:
 
 
 def test_over_the_network_every_method_of_the_service_is_answered() -> None:
-    with served(canned(Symbolication([FRAME], [], Diagnostics()))) as stub:
+    with served(canned(answer_of([FRAME]))) as stub:
         response = stub.Symbolicate(pb.SymbolicateRequest(), timeout=30)
         assert response.stacks[0].frames[0].function == "main"
         requests = iter([pb.SymbolicateStreamRequest()])

@@ -29,7 +29,9 @@ from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     FrameQuery,
+    ModuleOutcome,
     ModuleQuery,
+    ModuleResult,
     Symbolication,
 )
 from symbolon_server.symbolication.symbolicator import Symbolicator
@@ -66,6 +68,13 @@ class Answer:
     stacks: list[list[SymbolicatedFrame]]
 
     @property
+    def results(self) -> list[ModuleResult]:
+        """What became of each module asked for."""
+        of_index = self.symbolication.results
+        not_referenced = ModuleResult(ModuleOutcome.NOT_REFERENCED)
+        return [of_index.get(index, not_referenced) for index in range(self.symbolication.modules)]
+
+    @property
     def functions(self) -> list[str]:
         """The functions of the first stack."""
         return [frame.function for frame in self.stacks[0]]
@@ -94,8 +103,12 @@ class Host:
             lambda: nullcontext(has_place),
             with_diagnostics=True,
         )
-        decoded = [list(SymbolicatedStack.FromString(data).frames) for data in symbolication.stacks]
-        return Answer(symbolication, decoded)
+        for length, frames in symbolication.stacks:
+            assert length == sum(map(len, frames))
+        encoded = [b"".join(frames) for _, frames in symbolication.stacks]
+        return Answer(
+            symbolication, [list(SymbolicatedStack.FromString(data).frames) for data in encoded]
+        )
 
     def find(self, module_id: ModuleId, *offsets: int, wait_seconds: float = 0.0) -> Answer:
         """Ask for these offsets of one module, in one stack."""

@@ -80,7 +80,7 @@ def test_every_offset_of_the_sample_is_answered_as_its_symbol_table_says(
     assert answer.stacks == [expected]
     # So that the comparison is not one of empty with empty.
     assert sum(len(frame.inlines) >= 3 for frame in expected) > 0
-    assert [result.outcome for result in answer.symbolication.modules] == [ModuleOutcome.FOUND]
+    assert [result.outcome for result in answer.results] == [ModuleOutcome.FOUND]
 
 
 def test_what_is_remembered_is_answered_as_it_was_before(sample: Host) -> None:
@@ -121,7 +121,7 @@ def test_a_return_address_of_zero_finds_nothing(
     answer = host.ask([query(module_id)], [frames])
     assert answer.functions == ["", "function_0", "function_0"]
     assert answer.stacks[0][0] == expected_frame(None, 0, module_id.debug_file)
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.FOUND
+    assert answer.results[0].outcome is ModuleOutcome.FOUND
 
 
 def test_a_frame_in_no_module_is_unknown(host: Host, redis_store: redis.Redis) -> None:
@@ -140,7 +140,7 @@ def test_a_module_with_an_empty_part_is_missing_without_a_lookup(
 ) -> None:
     store_before, cache_before = calls(redis_store), calls(redis_cache)
     answer = host.ask([ModuleQuery(debug_file, None)], [[FrameQuery(0, 16, False)]], 60.0)
-    [result] = answer.symbolication.modules
+    [result] = answer.results
     assert result.outcome is ModuleOutcome.MISSING
     assert result.detail
     assert result.retry_after_seconds is None
@@ -157,7 +157,7 @@ def test_a_module_that_no_frame_names_is_not_looked_up(
     answer = sample.ask(
         [query(other), query(ORCHARD), ModuleQuery("", None)], [[FrameQuery(1, 0x1040, False)]]
     )
-    outcomes = [result.outcome for result in answer.symbolication.modules]
+    outcomes = [result.outcome for result in answer.results]
     assert outcomes == [
         ModuleOutcome.NOT_REFERENCED,
         ModuleOutcome.FOUND,
@@ -172,7 +172,7 @@ def test_the_same_module_named_twice_is_looked_up_once(sample: Host) -> None:
     answer = sample.ask([query(ORCHARD), query(ORCHARD)], [frames])
     assert answer.functions == ["main", "main"]
     diagnostics = answer.symbolication.diagnostics
-    assert [result.outcome for result in answer.symbolication.modules] == [ModuleOutcome.FOUND] * 2
+    assert [result.outcome for result in answer.results] == [ModuleOutcome.FOUND] * 2
     assert diagnostics.tiers[TierName.STORE].lookups == 2  # a directory and a page
 
 
@@ -201,7 +201,7 @@ def test_skipped_records_are_told_with_the_module(
     supplier.put(module_id, symbol_file(module_id) + b"FUNC nonsense\nFUNC 9000 +3 0 f\n")
     ingest_now(module_id)
     answer = host.find(module_id, 0)
-    assert answer.symbolication.modules[0].skipped_records == 2
+    assert answer.results[0].skipped_records == 2
 
 
 def test_frames_bear_the_name_of_the_code_file(

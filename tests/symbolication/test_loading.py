@@ -51,7 +51,7 @@ def test_modules_of_every_outcome_are_told_apart_in_one_call(
     )
     modules = [query(module) for module in (found, missing, malformed, unavailable)]
     answer = host.ask(modules, [[FrameQuery(n, 0, False) for n in range(4)]], WAIT_SECONDS)
-    results = answer.symbolication.modules
+    results = answer.results
     assert [result.outcome for result in results] == [
         ModuleOutcome.FOUND,
         ModuleOutcome.MISSING,
@@ -79,7 +79,7 @@ def test_a_remembered_failure_is_no_new_ingest(
 ) -> None:
     host.find(module_id, 0, wait_seconds=WAIT_SECONDS)
     answer = host.find(module_id, 0, wait_seconds=WAIT_SECONDS)
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.MISSING
+    assert answer.results[0].outcome is ModuleOutcome.MISSING
     assert answer.symbolication.diagnostics.ingests == 0
     assert answer.symbolication.diagnostics.waited_seconds is None
     assert supplier.counts()[supplier.path_of(module_id)] == 1

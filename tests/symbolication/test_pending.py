@@ -32,7 +32,7 @@ def test_a_failure_that_another_server_remembers_counts_here_too(
 ) -> None:
     memory = FailureMemory(KeyedCache(redis_cache))
     memory.remember(module_id, FailureKind.MALFORMED, "line 7 is no good")
-    [result] = host.find(module_id, 0, wait_seconds=WAIT_SECONDS).symbolication.modules
+    [result] = host.find(module_id, 0, wait_seconds=WAIT_SECONDS).results
     assert (result.outcome, result.detail) == (ModuleOutcome.MALFORMED, "line 7 is no good")
     assert queue.length() == 0
 
@@ -49,7 +49,7 @@ def test_a_module_that_is_held_is_answered_whatever_failure_is_remembered(
     FailureMemory(KeyedCache(redis_cache)).remember(module_id, FailureKind.MISSING, "gone since")
     answer = host.find(module_id, 0)
     assert answer.functions == ["function_0"]
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.FOUND
+    assert answer.results[0].outcome is ModuleOutcome.FOUND
 
 
 def test_without_time_to_wait_a_call_is_answered_at_once_and_the_work_goes_on(
@@ -60,7 +60,7 @@ def test_without_time_to_wait_a_call_is_answered_at_once_and_the_work_goes_on(
     module_id: ModuleId,
 ) -> None:
     path = supplier.put(module_id, symbol_file(module_id))
-    [result] = host.find(module_id, 0).symbolication.modules
+    [result] = host.find(module_id, 0).results
     assert result.outcome is ModuleOutcome.PENDING
     assert result.retry_after_seconds is not None
     assert result.retry_after_seconds > 0.0
@@ -81,7 +81,7 @@ def test_a_wait_that_ends_too_early_is_pending_within_its_time(
     start = time.monotonic()
     answer = host.find(module_id, 0, wait_seconds=0.1)
     assert 0.1 <= time.monotonic() - start < 5.0
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.PENDING
+    assert answer.results[0].outcome is ModuleOutcome.PENDING
     waited = answer.symbolication.diagnostics.waited_seconds
     assert waited is not None
     assert 0.0 < waited <= answer.symbolication.diagnostics.seconds
@@ -93,7 +93,7 @@ def test_without_a_place_to_wait_a_call_is_answered_at_once_and_says_so(
 ) -> None:
     frames = [FrameQuery(0, 0, False)]
     answer = host.ask([query(module_id)], [frames], WAIT_SECONDS, has_place=False)
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.PENDING
+    assert answer.results[0].outcome is ModuleOutcome.PENDING
     assert answer.symbolication.diagnostics.is_wait_refused
     assert answer.symbolication.diagnostics.waited_seconds is None
     assert queue.length() == 1
@@ -107,7 +107,7 @@ def test_one_module_that_is_pending_keeps_no_answer_from_the_others(
     frames = [FrameQuery(0, 0, False), FrameQuery(1, 0, False)]
     answer = host.ask([query(module_id), query(new_module())], [frames])
     assert answer.functions == ["function_0", ""]
-    outcomes = [result.outcome for result in answer.symbolication.modules]
+    outcomes = [result.outcome for result in answer.results]
     assert outcomes == [ModuleOutcome.FOUND, ModuleOutcome.PENDING]
 
 

@@ -242,7 +242,7 @@ def test_a_damaged_page_file_is_no_answer(
     [page_file] = (tmp_path / "spool").glob("v*/*/*.pages")
     page_file.write_bytes(flip_a_bit(page_file.read_bytes()))
     answer = spooling.find(large, 0, LAST // 2, LAST)
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.PENDING
+    assert answer.results[0].outcome is ModuleOutcome.PENDING
 
 
 def test_pages_answered_from_memory_are_touched_in_the_store(

@@ -68,7 +68,7 @@ def test_without_store_and_spool_a_module_is_unavailable_and_says_why(
     host = open_host(store=RedisPageStore(dead_redis))
     port = dead_redis.connection_pool.connection_kwargs["port"]
     with replace(workers, store_url=f"redis://127.0.0.1:{port}").run():
-        [result] = host.find(file.module_id, 0, wait_seconds=WAIT_SECONDS).symbolication.modules
+        [result] = host.find(file.module_id, 0, wait_seconds=WAIT_SECONDS).results
     assert result.outcome is ModuleOutcome.UNAVAILABLE
     assert "store" in result.detail
     assert result.retry_after_seconds is not None
@@ -86,7 +86,7 @@ def test_while_the_cache_is_down_what_is_held_is_answered_and_the_rest_unavailab
         assert time.monotonic() - start < BOUND_SECONDS
         assert answer.functions == ["function_0", ""]
         assert answer.stacks[0][1].outcome == WireOutcome.FRAME_OUTCOME_MODULE_UNAVAILABLE
-        found, unavailable = answer.symbolication.modules
+        found, unavailable = answer.results
         assert found.outcome is ModuleOutcome.FOUND
         assert unavailable.outcome is ModuleOutcome.UNAVAILABLE
         assert "cache" in unavailable.detail
@@ -109,8 +109,8 @@ def test_a_store_that_comes_back_is_used_again(
 ) -> None:
     host = open_host()
     redis_store.client_pause(1200)
-    assert host.find(spooled, 0).symbolication.modules[0].outcome is ModuleOutcome.PENDING
+    assert host.find(spooled, 0).results[0].outcome is ModuleOutcome.PENDING
     deadline = time.monotonic() + WAIT_SECONDS
     while (answer := host.find(spooled, 0, wait_seconds=0.05)).functions != ["function_0"]:
         assert time.monotonic() < deadline
-    assert answer.symbolication.modules[0].outcome is ModuleOutcome.FOUND
+    assert answer.results[0].outcome is ModuleOutcome.FOUND

@@ -13,7 +13,9 @@ _MISSES = {tier: LOOKUPS.labels(tier.name.lower(), "miss") for tier in TierName}
 def count_symbolication(answer: Symbolication) -> None:
     """Count the frames, modules and lookups of one answer."""
     FRAMES.inc(answer.diagnostics.frames)
-    for outcome, count in Counter([module.outcome for module in answer.modules]).items():
+    results = Counter([result.outcome for result in answer.results.values()])
+    results[ModuleOutcome.NOT_REFERENCED] = answer.modules - len(answer.results)
+    for outcome, count in results.items():
         _MODULES[outcome].inc(count)
     for tier, counts in answer.diagnostics.tiers.items():
         if counts.hits:

@@ -1,6 +1,5 @@
 """Protobuf in: requests as the plain values that the floors below work with."""
 
-from functools import lru_cache
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -15,8 +14,8 @@ from symbolon_server.symbolication.queries import (
 )
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
-_REMEMBERED_MODULES: Final = 1 << 14
-_LONGEST_REMEMBERED: Final = 512
+_MOST_KNOWN: Final = 1 << 14
+_LONGEST_KNOWN: Final = 512
 """Bytes of an encoded module: many requests name the same modules, few name huge ones."""
 
 
@@ -32,12 +31,32 @@ def decode_module_id(module: module_pb2.Module) -> ModuleId | None:
     return ModuleId.parse_if_whole(module.debug_file, module.debug_id)
 
 
-def decode_modules(request: RawRequest) -> list[ModuleQuery]:
-    """Return the modules of a request, in its order; raise `InvalidModuleError`."""
-    return [
-        _decode_known_module(data) if len(data) <= _LONGEST_REMEMBERED else _decode_module(data)
-        for data in request.modules
-    ]
+class ModuleDecoder:
+    """Decodes modules, those that were seen before by their bytes.
+
+    Calls share it without a lock: each step on its dictionary is one step to other threads, and
+    whatever they make of it is true.
+    """
+
+    def __init__(self) -> None:
+        """Know no module yet."""
+        self._known: dict[bytes, ModuleQuery] = {}
+
+    def decode(self, request: RawRequest) -> list[ModuleQuery]:
+        """Return the modules of a request, in its order; raise `InvalidModuleError`."""
+        known = self._known
+        try:
+            return [known[data] for data in request.modules]
+        except KeyError:
+            return [self._decode(data) for data in request.modules]
+
+    def _decode(self, data: bytes) -> ModuleQuery:
+        module = _decode_module(data)
+        if len(data) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known = {}
+            self._known[data] = module
+        return module
 
 
 def decode_frame(data: bytes) -> FrameQuery:
@@ -56,6 +75,3 @@ def _decode_module(data: bytes) -> ModuleQuery:
         return ModuleQuery(module.debug_file, decode_module_id(module))
     except (DecodeError, InvalidModuleIdError) as error:
         raise InvalidModuleError from error
-
-
-_decode_known_module = lru_cache(_REMEMBERED_MODULES)(_decode_module)

@@ -10,6 +10,7 @@ from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.symbolication.queries import (
     Diagnostics,
     ModuleCounts,
+    ModuleOutcome,
     ModuleResult,
     Symbolication,
 )
@@ -19,17 +20,19 @@ _STACKS = SymbolicateResponse.STACKS_FIELD_NUMBER
 
 
 def encode_symbolication(answer: Symbolication, *, with_diagnostics: bool) -> bytes:
-    """Return the encoded `SymbolicateResponse`.
-
-    The stacks come encoded from below; most modules have one of a few results, whose bytes are
-    remembered.
-    """
-    stacks = [wire.message_field(_STACKS, stack) for stack in answer.stacks]
-    modules = map(_encode_result, answer.modules)
-    if not with_diagnostics:
-        return b"".join([*stacks, *modules])
-    diagnostics = SymbolicateResponse(diagnostics=_encode_diagnostics(answer.diagnostics))
-    return b"".join([*stacks, *modules, diagnostics.SerializeToString()])
+    """Return the encoded `SymbolicateResponse`, joined of parts that are encoded already."""
+    parts: list[bytes] = []
+    for length, frames in answer.stacks:
+        parts.append(wire.message_start(_STACKS, length))
+        parts += frames
+    modules = [_NOT_REFERENCED] * answer.modules
+    for index, result in answer.results.items():
+        modules[index] = _encode_result(result)
+    parts += modules
+    if with_diagnostics:
+        rest = SymbolicateResponse(diagnostics=_encode_diagnostics(answer.diagnostics))
+        parts.append(rest.SerializeToString())
+    return b"".join(parts)
 
 
 def encode_duration(seconds: float) -> Duration:
@@ -50,6 +53,9 @@ def _encode_result(result: ModuleResult) -> bytes:
     if result.retry_after_seconds is not None:
         message.retry_after.CopyFrom(encode_duration(result.retry_after_seconds))
     return SymbolicateResponse(modules=[message]).SerializeToString()
+
+
+_NOT_REFERENCED = _encode_result(ModuleResult(ModuleOutcome.NOT_REFERENCED))
 
 
 def _encode_diagnostics(counts: Diagnostics) -> diagnostics_pb2.Diagnostics:

@@ -31,14 +31,22 @@ class CallPool(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a call, counted from now until it ends."""
-        future = super().submit(fn, *args, **kwargs)
         with self._lock:
             self._calls += 1
         CALLS_IN_FLIGHT.inc()
-        future.add_done_callback(self._leave)
-        return future
+        try:
+            return super().submit(self._run, fn, args, kwargs)
+        except RuntimeError:  # the pool is shut down
+            self._leave()
+            raise
 
-    def _leave(self, _future: Future[Any]) -> None:
+    def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             self._calls -= 1
         CALLS_IN_FLIGHT.dec()

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon_server.rpc.counting import count_symbolication
-from symbolon_server.rpc.decoding import InvalidModuleError, decode_modules
+from symbolon_server.rpc.decoding import InvalidModuleError, ModuleDecoder
 from symbolon_server.rpc.encoding import encode_symbolication
 from symbolon_server.rpc.raw_request import RawRequest, decode_request
 from symbolon_server.rpc.status import FieldViolation, refuse_invalid, refuse_unimplemented
@@ -86,6 +86,7 @@ class SymbolicationService:
         self._request_limits = request_limits
         self._wait_limits = wait_limits
         self._may_wait = may_wait
+        self._modules = ModuleDecoder()
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name.
@@ -112,7 +113,7 @@ class SymbolicationService:
         request = self._read(data, context)
         try:
             answer = self._symbolicator.symbolicate(
-                decode_modules(request),
+                self._modules.decode(request),
                 [list(stack.frames) for stack in request.stacks],
                 self._wait_limits.wait_seconds(request, context.time_remaining()),
                 self._may_wait,

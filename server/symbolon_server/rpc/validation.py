@@ -33,15 +33,18 @@ class RequestLimits:
 
 def find_exceeded_limits(request: RawRequest, limits: RequestLimits) -> tuple[FieldViolation, ...]:
     """Return the limits that `request` exceeds; cheap, and looked at before all else."""
-    frames = sum(len(stack.frames) for stack in request.stacks)
+    frames = sum([len(stack.frames) for stack in request.stacks])
+    counts = (
+        ("modules", len(request.modules), limits.max_modules),
+        ("stacks", len(request.stacks), limits.max_frames),
+        ("stacks.frames", frames, limits.max_frames),
+    )
     return tuple(
-        FieldViolation(field, f"has {count} entries, the limit is {limit}")
-        for field, count, limit in (
-            ("modules", len(request.modules), limits.max_modules),
-            ("stacks", len(request.stacks), limits.max_frames),
-            ("stacks.frames", frames, limits.max_frames),
-        )
-        if count > limit
+        [
+            FieldViolation(field, f"has {count} entries, the limit is {limit}")
+            for field, count, limit in counts
+            if count > limit
+        ]
     )
 
 

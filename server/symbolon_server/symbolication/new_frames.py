@@ -23,8 +23,6 @@ from symbolon_server.symbols.module_ids import ModuleId
 DecodeFrame = Callable[[bytes], FrameQuery]
 """Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
 
-NOT_REFERENCED: Final = ModuleResult(ModuleOutcome.NOT_REFERENCED)
-
 _NO_MODULE_ID: Final = ModuleResult(
     ModuleOutcome.MISSING, "it has no debug file, or no debug id of 33 to 40 digits"
 )
@@ -104,14 +102,12 @@ class NewFrames:
         for generation, frames in remember.items():
             memory.put_many(memory.table(generation), frames)
 
-    def join(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> bytes:
+    def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, those that were remembered and the new ones."""
-        return b"".join(
-            [
-                self._answers[frame] if answer is None else answer
-                for frame, answer in zip(frames, answers, strict=True)
-            ]
-        )
+        return [
+            self._answers[frame] if answer is None else answer
+            for frame, answer in zip(frames, answers, strict=True)
+        ]
 
     def counts(self, index: int) -> ModuleCounts:
         """Return what it cost to look up the new frames of a module."""

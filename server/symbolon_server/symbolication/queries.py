@@ -1,6 +1,6 @@
 """What a request asks and what it is answered, as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -113,14 +113,11 @@ class Diagnostics:
     tiers: dict[TierName, TierCounts] = field(default_factory=dict)
     modules: list[ModuleCounts] = field(default_factory=list)
 
-    def count_frames(
-        self, stacks: Sequence[Sequence[bytes]], answers: Sequence[Sequence[bytes | None]]
-    ) -> None:
-        """Count the frames asked for, and those whose `answers` were remembered."""
-        self.frames = sum(map(len, stacks))
-        frames = self.tier(TierName.FRAMES)
-        frames.lookups = self.frames
-        frames.hits = self.frames - sum(found.count(None) for found in answers)
+    def count_frames(self, frames: int, missed: int) -> None:
+        """Count the frames asked for, and those whose answers were not remembered."""
+        self.frames = frames
+        counts = self.tier(TierName.FRAMES)
+        counts.lookups, counts.hits = frames, frames - missed
 
     @property
     def distinct_frames(self) -> int:
@@ -132,14 +129,27 @@ class Diagnostics:
         return self.tiers.setdefault(name, TierCounts())
 
 
+class EncodedStack(NamedTuple):
+    """A `symbolon.v1.SymbolicatedStack`, encoded but for being joined."""
+
+    length: int
+    """Bytes of all frames together."""
+
+    frames: Sequence[bytes]
+    """Each frame as a field of the stack, in the order asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Symbolication:
     """The answer to one request."""
 
-    stacks: Sequence[bytes]
-    """One encoded `symbolon.v1.SymbolicatedStack` for each stack asked, in the same order."""
+    stacks: Sequence[EncodedStack]
+    """One for each stack asked, in the same order."""
 
-    modules: Sequence[ModuleResult]
-    """One for each module asked, in the same order."""
+    results: Mapping[int, ModuleResult]
+    """What became of the modules that frames name, by module index."""
+
+    modules: int
+    """How many modules were asked for; those without a result were not referenced."""
 
     diagnostics: Diagnostics

@@ -2,17 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
-from symbolon_server.symbolication.new_frames import NOT_REFERENCED, DecodeFrame, NewFrames
+from symbolon_server.symbolication.new_frames import DecodeFrame, NewFrames
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     Diagnostics,
+    EncodedStack,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
@@ -28,9 +29,6 @@ NOTE_SECONDS: Final = 1.0
 
 _MOST_NOTED: Final = 2_000
 """Frames of such a call that are looked at."""
-
-Answers = Sequence[Sequence[bytes | None]]
-"""For each stack and frame the encoded answer, None where it is not remembered."""
 
 
 class Symbolicator:
@@ -72,21 +70,23 @@ class Symbolicator:
         answers = [recall.find_all(stack) for stack in stacks]
         new = NewFrames(self._decode_frame, recall, modules)
         diagnostics = Diagnostics()
+        missed = 0
         try:
-            encoded = [b"".join(found) for found in answers]  # type: ignore[arg-type]  # see below
+            encoded = [_encode(found) for found in answers]
         except TypeError:  # some are None: not all are remembered
+            missed = sum(found.count(None) for found in answers)
             for stack, found in zip(stacks, answers, strict=True):
                 new.read(stack, found)
             self._look_up(new, Patience(wait_seconds, may_wait), diagnostics)
-            encoded = [new.join(*stack) for stack in zip(stacks, answers, strict=True)]
-        results = _join_results(len(modules), recall, new.results())
-        diagnostics.count_frames(stacks, answers)
+            encoded = [_encode(new.fill(*stack)) for stack in zip(stacks, answers, strict=True)]
+        diagnostics.count_frames(sum(map(len, stacks)), missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
         if self._is_time_to_note():
             self._note_use(recall, modules, stacks)
         diagnostics.seconds = time.perf_counter() - start
-        return Symbolication(encoded, results, diagnostics)
+        results = _results_of(recall) | new.results()
+        return Symbolication(encoded, results, len(modules), diagnostics)
 
     def _look_up(self, new: NewFrames, patience: Patience, diagnostics: Diagnostics) -> None:
         """Answer the frames that are not remembered, and remember them."""
@@ -134,13 +134,14 @@ class Symbolicator:
             self._recent_use.note(used, pages)
 
 
-def _join_results(
-    modules: int, recall: Recall, of_new_frames: Mapping[int, ModuleResult]
-) -> list[ModuleResult]:
-    """Return what became of each module: of new frames, else of remembered ones, else nothing."""
-    results = [NOT_REFERENCED] * modules
-    for index, module in recall.used.items():
-        results[index] = ModuleResult(ModuleOutcome.FOUND, skipped_records=module.skipped_records)
-    for index, result in of_new_frames.items():
-        results[index] = result
-    return results
+def _encode(frames: Sequence[bytes | None]) -> EncodedStack:
+    """Return the stack of these encoded frames; raise `TypeError` where one is None."""
+    return EncodedStack(sum(map(len, frames)), frames)  # type: ignore[arg-type]  # that raises it
+
+
+def _results_of(recall: Recall) -> dict[int, ModuleResult]:
+    """Return the results of the modules whose frames were remembered."""
+    return {
+        index: ModuleResult(ModuleOutcome.FOUND, skipped_records=module.skipped_records)
+        for index, module in recall.used.items()
+    }

@@ -41,7 +41,12 @@ def bytes_field(field: int, content: bytes) -> bytes:
 
 def message_field(field: int, content: bytes) -> bytes:
     """Return a field that holds an encoded message, be it empty."""
-    return _ONE_BYTE[field << 3 | _LENGTH_DELIMITED] + varint(len(content)) + content
+    return message_start(field, len(content)) + content
+
+
+def message_start(field: int, length: int) -> bytes:
+    """Return what stands before the `length` bytes of an encoded message in a field."""
+    return _ONE_BYTE[field << 3 | _LENGTH_DELIMITED] + varint(length)
 
 
 def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
