@@ -170,6 +170,10 @@ class Spool:
         """Return that nothing hot is pushed out by putting: it holds more than a store."""
         return True
 
+    def is_answering(self) -> bool:
+        """Return that it does: what cannot be read is counted and logged by itself."""
+        return True
+
     def _path_of(self, module_id: ModuleId) -> Path:
         return self._version_folder / module_id.debug_file / f"{module_id.debug_id}{_SUFFIX}"
 

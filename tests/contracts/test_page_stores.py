@@ -114,5 +114,9 @@ class TestEveryPageStore:
         store.put_pages({})
         assert store.get_pages([PageKey(XUL, "1-a", 0)]) == [None]
 
+    def test_a_store_that_is_there_is_answering(self, store: PageStore) -> None:
+        store.get_directories([XUL])
+        assert store.is_answering()
+
     def test_an_almost_empty_store_has_room(self, store: PageStore) -> None:
         assert store.has_room()

@@ -18,6 +18,7 @@ from symbolon_server.symbols.module_ids import ModuleId
 from tests.ingest.workers import WorkerStarter
 from tests.symbolication.conftest import (
     WAIT_SECONDS,
+    Answer,
     File,
     OpenHost,
     new_module,
@@ -42,12 +43,19 @@ def dead_redis(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
             yield client
 
 
+def warnings(answer: Answer) -> list[str]:
+    return answer.symbolication.diagnostics.warnings
+
+
 def test_while_the_store_is_down_the_spool_answers(
     dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
 ) -> None:
     host = open_host(spool, store=RedisPageStore(dead_redis))
     start = time.monotonic()
-    assert host.find(spooled, 0).functions == ["function_0"]
+    answer = host.find(spooled, 0)
+    assert answer.functions == ["function_0"]
+    [warning] = warnings(answer)
+    assert "the store does not answer" in warning
     assert host.find(spooled, 0, 32).functions == ["function_0", "function_1"]
     assert time.monotonic() - start < BOUND_SECONDS
 
@@ -114,3 +122,4 @@ def test_a_store_that_comes_back_is_used_again(
     while (answer := host.find(spooled, 0, wait_seconds=0.05)).functions != ["function_0"]:
         assert time.monotonic() < deadline
     assert answer.results[0].outcome is ModuleOutcome.FOUND
+    assert warnings(answer) == []

@@ -106,6 +106,7 @@ def test_while_the_store_is_down_calls_are_answered(
     start = time.monotonic()
     answer = ask(client, [(module_id, 0), (module_id, LAST)])
     assert functions(answer) == ["function_0", f"function_{MANY - 1}"]
+    assert any("the store does not answer" in said for said in diagnostics_of(answer).warnings)
     assert time.monotonic() - start < 10.0
     cold = numbered_module(2)
     site.supplier.put(cold, symbol_file(cold))

@@ -31,6 +31,11 @@ class Circuit:
         """Read without the lock: in good days nobody waits for it."""
         self._next_try = 0.0
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the server was gone when it was last asked."""
+        return self._failed
+
     def lets_through(self) -> bool:
         """Return whether to ask now; one who is let through tells `record` what came of it."""
         if not self._failed:

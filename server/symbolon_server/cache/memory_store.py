@@ -44,6 +44,10 @@ class MemoryPageStore:
         counts = self._entries.counts()
         return counts.stored_bytes < FULL_SHARE * counts.max_bytes
 
+    def is_answering(self) -> bool:
+        """Return that it does: it is here."""
+        return True
+
     def counts(self) -> AgingCounts:
         """Return what is held and how it served so far."""
         return self._entries.counts()

@@ -34,3 +34,6 @@ class PageStore(Protocol):
 
         When not, only pages that were asked for are worth putting.
         """
+
+    def is_answering(self) -> bool:
+        """Return whether it answered when it was last asked; if not, its misses mean nothing."""

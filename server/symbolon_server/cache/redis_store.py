@@ -102,6 +102,10 @@ class RedisPageStore:
             self._has_room = self._ask(self._read_room, False)
         return self._has_room
 
+    def is_answering(self) -> bool:
+        """Return whether Redis was there when it was last asked."""
+        return not self._circuit.has_failed
+
     def _read_room(self) -> bool:
         memory = self._client.info("memory")
         limit = int(memory.get("maxmemory", 0))

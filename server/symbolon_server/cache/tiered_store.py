@@ -53,6 +53,10 @@ class TieredPageStore:
         """Return whether every tier has room."""
         return all(tier.has_room() for tier in self._tiers)
 
+    def is_answering(self) -> bool:
+        """Return whether every tier answered when it was last asked."""
+        return all(tier.is_answering() for tier in self._tiers)
+
     def _get(
         self,
         keys: Sequence[_K],

@@ -52,6 +52,10 @@ class CountedStore:
         """Return whether the store has room."""
         return self._store.has_room()
 
+    def is_answering(self) -> bool:
+        """Return whether the store answered when it was last asked."""
+        return self._store.is_answering()
+
     def _count(self, start: float, found: list[bytes | None]) -> list[bytes | None]:
         values = [value for value in found if value is not None]
         counts = self._diagnostics.tier(self._name)

@@ -27,6 +27,7 @@ _ROUNDS: Final = 4
 """How often a module is asked for anew that was ingested without what the call wants."""
 
 _NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
+_NO_STORE: Final = "the store does not answer, so that nothing was found in it"
 
 MayWait = Callable[[], AbstractContextManager[bool]]
 """Enters the room of waiting calls; tells whether there was a place."""
@@ -65,6 +66,11 @@ class LookupOfCall:
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         """Answer what can be answered with this `patience`, and have the rest ingested."""
+        self._answer(modules, patience)
+        if not self._store.is_answering():
+            self._diagnostics.warnings.append(_NO_STORE)
+
+    def _answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         deadline = time.monotonic() + patience.seconds
         self._take_held_modules(modules)
         waiting = list(modules)
