@@ -46,6 +46,11 @@ class AgingMap(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value, None for a miss."""
+        with self._lock:
+            entry = self._young.get(key)
+            if entry is not None:
+                self._hits += 1
+                return entry[0]
         return self.get_many((key,))[0]
 
     def get_many(self, keys: Sequence[K]) -> list[V | None]:

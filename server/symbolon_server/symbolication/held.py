@@ -5,6 +5,7 @@ from typing import Final
 
 from symbolon_server.cache.aging import AgingCounts, AgingMap
 from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
+from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
@@ -30,7 +31,9 @@ class HeldModule:
     module_field: bytes
     """The encoded field `module` of all its frames."""
 
-    skipped_records: int
+    result: ModuleResult
+    """What becomes of the module in a request that it answers."""
+
     frames: FrameTable
     """The frames of this generation that were answered before."""
 
@@ -60,7 +63,7 @@ class Held:
         module = HeldModule(
             directory,
             wire.bytes_field(1, facts.module_name.encode()),
-            sum(facts.skipped_records.values()),
+            ModuleResult(ModuleOutcome.FOUND, skipped_records=sum(facts.skipped_records.values())),
             self.frames.table(directory.generation),
         )
         self.modules.put(module_id, module)

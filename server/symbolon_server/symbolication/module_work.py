@@ -128,7 +128,7 @@ class ModuleWork:
             return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
         if self.held is None or self.unanswered():
             return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
-        return ModuleResult(ModuleOutcome.FOUND, skipped_records=self.held.skipped_records)
+        return self.held.result
 
     def frame(self, lookup: Lookup) -> bytes:
         """Return the encoded frame that answers `lookup`: where nothing is known, it says why."""

@@ -15,7 +15,6 @@ from symbolon_server.symbolication.queries import (
     Diagnostics,
     EncodedStack,
     ModuleCounts,
-    ModuleOutcome,
     ModuleQuery,
     ModuleResult,
     Symbolication,
@@ -141,7 +140,4 @@ def _encode(frames: Sequence[bytes | None]) -> EncodedStack:
 
 def _results_of(recall: Recall) -> dict[int, ModuleResult]:
     """Return the results of the modules whose frames were remembered."""
-    return {
-        index: ModuleResult(ModuleOutcome.FOUND, skipped_records=module.skipped_records)
-        for index, module in recall.used.items()
-    }
+    return {index: module.result for index, module in recall.used.items()}
