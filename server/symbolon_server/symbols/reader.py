@@ -160,9 +160,8 @@ class SymbolFileReader:
         lines = np.flatnonzero(is_record & (kinds == CODES[RecordKind.LINE]))
         inlines = np.flatnonzero(kinds == CODES[RecordKind.INLINE])
         self._parts.append(self._bulk.read(block, owners, lines, inlines))
-        if sum(len(part.lines.owner) + len(part.ranges.owner) for part in self._parts) > (
-            self._resolve_records
-        ):
+        unresolved = sum(len(part.lines.owner) + len(part.ranges.owner) for part in self._parts)
+        if unresolved > self._resolve_records:
             self._resolve(len(self._named.function_starts) - 1)
 
     def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
