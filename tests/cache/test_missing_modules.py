@@ -12,11 +12,11 @@ def test_counts_and_times_of_each_module_are_kept(
     keyed_cache: KeyedCache, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
-    missing.record([xul, libc])
+    missing.record({xul: 1, libc: 2})
     fake_clock.now += 0.25
-    missing.record([libc])
+    missing.record({libc: 3})
     assert missing.list(10) == [
-        MissingModule(libc, 2, 1000.0, 1000.25),
+        MissingModule(libc, 5, 1000.0, 1000.25),
         MissingModule(xul, 1, 1000.0, 1000.0),
     ]
 
@@ -25,9 +25,9 @@ def test_the_list_is_as_long_as_asked(
     keyed_cache: KeyedCache, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
-    missing.record([xul])
+    missing.record({xul: 1})
     fake_clock.now += 1
-    missing.record([libc])
+    missing.record({libc: 1})
     assert [found.module_id for found in missing.list(1)] == [libc]
     assert missing.list(0) == []
 
@@ -39,7 +39,7 @@ def test_those_not_asked_for_the_longest_go_first(
     ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(6)]
     for module_id in ids:
         fake_clock.now += 1
-        missing.record([module_id])
+        missing.record({module_id: 1})
     assert [found.module_id for found in missing.list(10)] == [ids[5], ids[4], ids[3]]
     assert redis_cache.hlen("missing:counts") == 3
     assert redis_cache.hlen("missing:first_seen") == 3
@@ -49,7 +49,8 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
     keyed_cache: KeyedCache,
 ) -> None:
     missing = MissingModules(keyed_cache, most_modules=3)
-    missing.record([ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(50)])
+    ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(50)]
+    missing.record(dict.fromkeys(ids, 1))
     assert len(missing.list(100)) == 3
 
 
@@ -57,7 +58,7 @@ def test_a_module_that_is_missing_no_more_is_forgotten(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)
-    missing.record([xul])
+    missing.record({xul: 1})
     missing.forget([xul])
     assert missing.list(10) == []
     assert redis_cache.keys() == []
@@ -67,7 +68,7 @@ def test_recording_nothing_writes_nothing(
     keyed_cache: KeyedCache, redis_cache: redis.Redis
 ) -> None:
     missing = MissingModules(keyed_cache)
-    missing.record([])
+    missing.record({})
     missing.forget([])
     assert redis_cache.keys() == []
     assert missing.list(10) == []

@@ -13,6 +13,7 @@ import redis
 from symbolon.v1.stack_pb2 import Frame, SymbolicatedFrame, SymbolicatedStack
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.redis_store import RedisPageStore
@@ -136,6 +137,7 @@ def open_host(
         store: PageStore | None = None,
         cache: redis.Redis | None = None,
         recent_use: RecentUse | None = None,
+        missing_tally: MissingTally | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> Host:
         cache = cache or redis_cache
@@ -145,7 +147,15 @@ def open_host(
         failures = FailureMemory(KeyedCache(cache))
         tiers = Tiers(store or RedisPageStore(redis_store), spool, failures, loader)
         held = Held(64 * MEGABYTE)
-        return Host(Symbolicator(tiers, held, decode_frame, recent_use, clock), held, tiers)
+        symbolicator = Symbolicator(
+            tiers,
+            held,
+            decode_frame,
+            recent_use=recent_use,
+            missing_tally=missing_tally,
+            clock=clock,
+        )
+        return Host(symbolicator, held, tiers)
 
     yield start
     for loader in loaders:

@@ -8,6 +8,8 @@ from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.missing_modules import MissingModules
+from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.loader import ModuleLoader
@@ -45,6 +47,7 @@ class SharedParts:
         self.loader = ModuleLoader(self.cache_client, circuit)
         store = store_of(settings)
         self.recent_use = RecentUse(store)
+        self.missing_tally = MissingTally(MissingModules(cache))
         self.tiers = Tiers(
             store=store,
             spool=spool_of(settings) if settings.spool_bytes else None,
@@ -56,6 +59,7 @@ class SharedParts:
     def close(self) -> None:
         """Let go of all connections; nobody is answered any more."""
         self.loader.close()
+        self.missing_tally.flush()
         self.cache_client.close()
         self.store_client.close()
 
@@ -63,7 +67,13 @@ class SharedParts:
 def make_symbolication_service(settings: Settings, parts: SharedParts) -> SymbolicationService:
     """Return the service that answers for stacks."""
     return SymbolicationService(
-        Symbolicator(parts.tiers, parts.held, decode_frame, parts.recent_use),
+        Symbolicator(
+            parts.tiers,
+            parts.held,
+            decode_frame,
+            recent_use=parts.recent_use,
+            missing_tally=parts.missing_tally,
+        ),
         RequestLimits(settings.max_modules, settings.max_frames),
         WaitLimits(settings.max_wait_seconds, settings.deadline_margin_seconds),
         WaitingRoom(settings.threads // 2).enter,

@@ -1,7 +1,7 @@
 """Counts the modules that were asked for and are missing, for those who upload symbols."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.client import Pipeline
@@ -49,21 +49,21 @@ class MissingModules:
         self._most_modules = most_modules
         self._wall_clock = wall_clock
 
-    def record(self, module_ids: Collection[ModuleId]) -> None:
-        """Count one request for each of these modules."""
-        if not module_ids:
+    def record(self, requests: Mapping[ModuleId, int]) -> None:
+        """Add so many requests to the count of each module, in one round trip."""
+        if not requests:
             return
         now = self._wall_clock()
-        names = [str(module_id) for module_id in module_ids]
+        counts = {str(module_id): count for module_id, count in requests.items()}
 
-        def count(pipeline: Pipeline) -> None:
-            pipeline.zadd(self._cache.key(_LAST_SEEN), dict.fromkeys(names, now))
-            for name in names:
+        def add(pipeline: Pipeline) -> None:
+            pipeline.zadd(self._cache.key(_LAST_SEEN), dict.fromkeys(counts, now))
+            for name, count in counts.items():
                 pipeline.hsetnx(self._cache.key(_FIRST_SEEN), name, repr(now))
-                pipeline.hincrby(self._cache.key(_COUNTS), name, 1)
+                pipeline.hincrby(self._cache.key(_COUNTS), name, count)
             pipeline.zcard(self._cache.key(_LAST_SEEN))
 
-        excess = int(self._cache.run(count)[-1]) - self._most_modules
+        excess = int(self._cache.run(add)[-1]) - self._most_modules
         if excess > 0:
             self._drop_oldest(excess)
 

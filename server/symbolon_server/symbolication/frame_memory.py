@@ -43,6 +43,7 @@ class FrameMemory:
         self._tables: WeakValueDictionary[str, FrameTable] = WeakValueDictionary()
         self._young_bytes = 0
         self._old_bytes = 0
+        self._counting = threading.Lock()
         self._hits = 0
         self._misses = 0
 
@@ -67,22 +68,22 @@ class FrameMemory:
         return answered
 
     def count(self, hits: int, misses: int) -> None:
-        """Count frames that were recalled and that were not."""
-        with self._lock:
+        """Count frames that were recalled and that were not.
+
+        Each call does, so it has a lock of its own: it never waits for one that writes.
+        """
+        with self._counting:
             self._hits += hits
             self._misses += misses
 
     def counts(self) -> AgingCounts:
         """Return what is remembered and how it served."""
+        with self._counting:
+            hits, misses = self._hits, self._misses
         with self._lock:
             entries = sum(len(table.young) + len(table.old) for table in self._tables.values())
-            return AgingCounts(
-                entries,
-                self._young_bytes + self._old_bytes,
-                self._max_bytes,
-                self._hits,
-                self._misses,
-            )
+            stored_bytes = self._young_bytes + self._old_bytes
+        return AgingCounts(entries, stored_bytes, self._max_bytes, hits, misses)
 
     def _make_room(self, weight: int) -> None:
         """Count `weight` more young bytes; first let all tables age when that is too much."""

@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Final
 
+from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
+from symbolon_server.symbolication.module_work import ModuleWork
 from symbolon_server.symbolication.new_frames import DecodeFrame, NewFrames
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     Diagnostics,
     EncodedStack,
     ModuleCounts,
+    ModuleOutcome,
     ModuleQuery,
     ModuleResult,
     Symbolication,
@@ -38,14 +41,20 @@ class Symbolicator:
         tiers: Tiers,
         held: Held,
         decode_frame: DecodeFrame,
+        *,
         recent_use: RecentUse | None = None,
+        missing_tally: MissingTally | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Answer from what is `held`, then from `tiers`; tell `recent_use` what is hot."""
+        """Answer from what is `held`, then from `tiers`.
+
+        Tell `recent_use` what is hot, and `missing_tally` what is missing.
+        """
         self._tiers = tiers
         self._held = held
         self._decode_frame = decode_frame
         self._recent_use = recent_use
+        self._missing_tally = missing_tally
         self._clock = clock
         self._next_note = clock()
 
@@ -78,7 +87,9 @@ class Symbolicator:
                 new.read(stack, found)
             self._look_up(new, Patience(wait_seconds, may_wait), diagnostics)
             encoded = [_encode(new.fill(*stack)) for stack in zip(stacks, answers, strict=True)]
-        diagnostics.count_frames(sum(map(len, stacks)), missed)
+        frames = sum(map(len, stacks))
+        self._held.frames.count(frames - missed, missed)
+        diagnostics.count_frames(frames, missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
         if self._is_time_to_note():
@@ -92,7 +103,14 @@ class Symbolicator:
         works = list(new.works.values())
         if works:
             LookupOfCall(self._tiers, self._held, diagnostics).answer(works, patience)
+            self._note_missing(works)
         new.finish(self._held.frames)
+
+    def _note_missing(self, works: Sequence[ModuleWork]) -> None:
+        """Count this request for those of its modules that are missing."""
+        missing = [w.module_id for w in works if w.result().outcome is ModuleOutcome.MISSING]
+        if missing and self._missing_tally is not None:
+            self._missing_tally.note(missing)
 
     def _count_modules(
         self, stacks: Sequence[Sequence[bytes]], new: NewFrames, modules: int
