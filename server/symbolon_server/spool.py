@@ -17,6 +17,7 @@ import logging
 import mmap
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -96,6 +97,23 @@ class _SpooledFile:
     taken_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolCounts:
+    """What a spool holds, and how it served this process, at one moment."""
+
+    entries: int
+    """Page files, those of all format versions."""
+
+    stored_bytes: int
+    """As they count against `max_bytes`."""
+
+    max_bytes: int
+    hits: int
+    """Page directories and pages that were asked for and there."""
+
+    misses: int
+
+
 def _ignore(_: SkipReason) -> None:
     pass
 
@@ -126,10 +144,13 @@ class Spool:
         self._on_skip = on_skip
         self._clock = clock
         self._logged_at: dict[SkipReason, float] = {}
+        self._counting = threading.Lock()
+        self._hits = 0
+        self._misses = 0
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
-        return [self._read(module_id, _read_directory) for module_id in module_ids]
+        return self._count([self._read(module_id, _read_directory) for module_id in module_ids])
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return each page in the order asked, None for a miss; each file is opened once."""
@@ -139,7 +160,7 @@ class Spool:
         found: dict[PageKey, bytes] = {}
         for module_id, its_keys in asked.items():
             found |= self._read(module_id, partial(_read_pages, its_keys)) or {}
-        return [found.get(key) for key in keys]
+        return self._count([found.get(key) for key in keys])
 
     def put_module(self, module_id: ModuleId, directory: bytes, pages: Sequence[bytes]) -> bool:
         """Keep a whole module in the place of any earlier one; return whether it is kept."""
@@ -173,6 +194,24 @@ class Spool:
     def is_answering(self) -> bool:
         """Return that it does: what cannot be read is counted and logged by itself."""
         return True
+
+    def counts(self) -> SpoolCounts:
+        """Return what it holds and how it served; takes a look at every page file."""
+        with self._counting:
+            hits, misses = self._hits, self._misses
+        sizes: list[int] = []
+        try:
+            sizes += (file.taken_bytes for file in self._scan()) if self._max_bytes > 0 else ()
+        except OSError as error:
+            self._skip(_describe(error))
+        return SpoolCounts(len(sizes), sum(sizes), self._max_bytes, hits, misses)
+
+    def _count(self, found: list[bytes | None]) -> list[bytes | None]:
+        missed = found.count(None)
+        with self._counting:
+            self._hits += len(found) - missed
+            self._misses += missed
+        return found
 
     def _path_of(self, module_id: ModuleId) -> Path:
         return self._version_folder / module_id.debug_file / f"{module_id.debug_id}{_SUFFIX}"

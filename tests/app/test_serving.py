@@ -13,11 +13,15 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+import redis
 
 from symbolon import Client, Frame, Module, ModuleOutcome
+from symbolon.results import Tier
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.missing_modules import MissingModules
 from tests.app.conftest import SAMPLE, Program, StartProgram, wait_until
 
 ORCHARD = "C3D8E3C7B6594DF1DFCA907993B477250"
@@ -47,7 +51,15 @@ def process_of(program: Program, *words: str) -> psutil.Process:
 
 
 def has_ended(process: psutil.Process) -> Callable[[], bool]:
-    return lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    """Return what tells whether it has, which may be at any moment."""
+
+    def tell() -> bool:
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return tell
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -129,6 +141,33 @@ def test_a_worker_of_its_own_works_for_a_server_that_has_none(
     assert program.below() == []
     assert worker.end(signal.SIGTERM) == 0
     assert worker.left_behind() == []
+
+
+@pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
+def test_missing_modules_are_counted_to_the_last_call(
+    serve: StartProgram, redis_store_url: str, redis_cache_url: str, redis_cache: redis.Redis
+) -> None:
+    program = serve("--worker", store_url=redis_store_url, cache_url=redis_cache_url)
+    address = program.await_address()
+    for _ in range(3):
+        functions_of_sample(address)
+    assert program.end(signal.SIGTERM) == 0
+    (libc,) = MissingModules(KeyedCache(redis_cache)).list(10)
+    assert (libc.module_id.debug_file, libc.count) == ("libc.so.6", 3)
+
+
+def test_a_server_tells_of_its_tiers(serve: StartProgram) -> None:
+    address = serve().await_address()
+    functions_of_sample(address)
+    functions_of_sample(address)
+    with Client(address) as client:
+        frames, memory, spool = client.get_store_info().tiers
+    assert [tier.tier for tier in (frames, memory, spool)] == [Tier.FRAMES, Tier.MEMORY, Tier.SPOOL]
+    assert (frames.entries, frames.hits, frames.misses) == (5, 5, 5 + 2 * 2)
+    assert memory.hits > 0
+    assert spool.entries == 1
+    assert spool.max_bytes >= spool.bytes > 0
+    assert spool.misses > 0
 
 
 def test_an_embedded_redis_that_dies_ends_the_server(serve: StartProgram) -> None:

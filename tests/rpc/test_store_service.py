@@ -1,4 +1,6 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
@@ -8,12 +10,13 @@ from symbolon.v1.store_service_pb2 import (
     GetStoreInfoRequest,
     GetStoreInfoResponse,
 )
-from symbolon.v1.tier_pb2 import TIER_MEMORY
+from symbolon.v1.tier_pb2 import TIER_MEMORY, TIER_SPOOL
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.memory_store import MemoryPageStore
 from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierKind, TierProbe
+from symbolon_server.spool import Spool
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.rpc.drive import call
 
@@ -62,6 +65,8 @@ def test_both_servers_tell_their_facts(redis_store: redis.Redis, redis_cache: re
     assert info.store.keys == 2
     assert (info.modules, info.pages, info.is_estimated) == (1, 1, False)
     assert info.cache.maxmemory_policy == "noeviction"
+    told = redis_cache.info("server")["uptime_in_seconds"]
+    assert told - 2 <= info.cache.uptime.seconds <= told
     assert info.server_version == "1.2.3"
     assert info.HasField("server_uptime")
 
@@ -94,6 +99,19 @@ def test_a_tier_tells_what_it_holds_and_how_well_it_serves(
     assert (tier.tier, tier.entries, tier.max_bytes) == (TIER_MEMORY, 1, 1024**2)
     assert tier.bytes >= 100
     assert (tier.hits, tier.misses, tier.hit_ratio) == (3, 1, 0.75)
+
+
+@pytest.mark.usefixtures("clear_redis_cache")
+def test_the_spool_is_a_tier_like_the_others(
+    redis_store: redis.Redis, redis_cache: redis.Redis, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, 1024**2)
+    spool.get_directories([MODULE_ID])
+    tiers = [TierProbe(TierKind.SPOOL, spool.counts)]
+    info = get_store_info(StoreService(replace(probes_of(redis_store, redis_cache), tiers=tiers)))
+    (tier,) = info.tiers
+    assert (tier.tier, tier.entries, tier.bytes, tier.max_bytes) == (TIER_SPOOL, 0, 0, 1024**2)
+    assert (tier.hits, tier.misses, tier.hit_ratio) == (0, 1, 0.0)
 
 
 def test_warnings_are_passed_on(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:

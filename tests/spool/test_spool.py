@@ -1,10 +1,11 @@
 """What the spool keeps, for how long, and in how many bytes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from symbolon_server.spool import SkipReason, Spool
+from symbolon_server.spool import SkipReason, Spool, SpoolCounts
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 from tests.spool.conftest import (
@@ -101,6 +102,7 @@ def test_a_spool_of_no_bytes_touches_nothing(folder: Path, skips: Skips) -> None
 
     assert not put(spool, make_module(2))
     assert not has_module(spool, MODULE)
+    assert spool.counts().entries == spool.counts().stored_bytes == spool.counts().max_bytes == 0
     assert sorted(folder.rglob("*")) == before
     assert skips.reasons == []
 
@@ -121,6 +123,29 @@ def test_the_bytes_are_bounded_after_every_put(folder: Path) -> None:
         assert has_module(spool, module)
         assert held_bytes(folder) <= 200_000
     assert held_bytes(folder) > 100_000
+
+
+def test_it_tells_what_it_holds_and_how_it_served(spool: Spool, folder: Path) -> None:
+    assert spool.counts() == SpoolCounts(0, 0, 1_000_000, 0, 0)
+    other = Spool(folder, 1_000_000)
+    put(other, MODULE)
+    put(other, make_module(2, pages=0))
+    absent = make_module(3)
+    spool.get_directories([MODULE.module_id, absent.module_id])
+    spool.get_pages([*MODULE.keys, *absent.keys, PageKey(MODULE.module_id, "1-00", 0)])
+
+    counts = spool.counts()
+    assert counts == SpoolCounts(2, counts.stored_bytes, 1_000_000, hits=1 + 3, misses=1 + 3 + 1)
+    assert held_bytes(folder) <= counts.stored_bytes < held_bytes(folder) + 2 * 4096
+    assert (other.counts().hits, other.counts().misses) == (0, 0)
+
+
+def test_no_lookup_of_many_threads_goes_uncounted(spool: Spool) -> None:
+    put(spool, MODULE)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: spool.get_pages(MODULE.keys), range(400)))
+
+    assert spool.counts().hits == 400 * len(MODULE.keys)
 
 
 def test_what_was_used_last_stays(folder: Path, clock: FakeClock) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from symbolon_server import spool as spool_module
-from symbolon_server.spool import SkipReason, Spool
+from symbolon_server.spool import SkipReason, Spool, SpoolCounts
 from tests.spool.conftest import Skips, has, held_bytes, locked, make_module, put
 
 MODULE = make_module(1)
@@ -86,6 +86,12 @@ def test_a_damaged_file_is_logged_once(
     assert skips.reasons == [SkipReason.DAMAGED] * 5
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert str(MODULE.module_id) in caplog.text
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_nothing(tmp_path: Path, skips: Skips) -> None:
+    spool = Spool(tmp_path / ("too long a name " * 20), 1_000_000, skips)
+    assert spool.counts() == SpoolCounts(0, 0, 1_000_000, 0, 0)
+    assert skips.reasons == [SkipReason.FAILED]
 
 
 def test_a_file_in_place_of_the_folder_is_skipped(folder: Path, skips: Skips) -> None:

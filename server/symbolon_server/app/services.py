@@ -46,11 +46,12 @@ class SharedParts:
         self.queue = IngestQueue(self.cache_client, circuit)
         self.loader = ModuleLoader(self.cache_client, circuit)
         store = store_of(settings)
+        self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)
         self.missing_tally = MissingTally(MissingModules(cache))
         self.tiers = Tiers(
             store=store,
-            spool=spool_of(settings) if settings.spool_bytes else None,
+            spool=self.spool if settings.spool_bytes else None,
             failures=FailureMemory(cache, lifetimes_of(settings)),
             loader=self.loader,
         )
@@ -97,6 +98,7 @@ def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
         tiers=[
             TierProbe(TierKind.FRAMES, parts.held.counts_of_frames),
             TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
+            TierProbe(TierKind.SPOOL, parts.spool.counts),
         ],
         count_held=lambda: count_held(parts.store_client),
         count_queued=parts.queue.length,

@@ -76,6 +76,7 @@ class ServerFacts:
     hits: int
     misses: int
     connected_clients: int
+    uptime_seconds: int
 
     @classmethod
     def from_info(cls, info: Mapping[str, object]) -> Self:
@@ -93,6 +94,7 @@ class ServerFacts:
             hits=_number(info, "keyspace_hits"),
             misses=_number(info, "keyspace_misses"),
             connected_clients=_number(info, "connected_clients"),
+            uptime_seconds=_number(info, "uptime_in_seconds"),
         )
 
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import grpc
 
 from symbolon.v1 import store_service_pb2 as pb
 from symbolon.v1 import store_service_pb2_grpc, tier_pb2
-from symbolon_server.cache.aging import AgingCounts
 from symbolon_server.cache.held import HeldCounts
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import ServerFacts, ServerUnreachableError
@@ -37,12 +37,36 @@ class TierKind(Enum):
     SPOOL = tier_pb2.TIER_SPOOL
 
 
+class TierCounts(Protocol):
+    """What a tier holds and how well it served; the floors of the tiers do not know each other."""
+
+    @property
+    def entries(self) -> int:
+        """How many things it holds."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much it holds."""
+
+    @property
+    def max_bytes(self) -> int:
+        """How much it may hold; 0: it is turned off."""
+
+    @property
+    def hits(self) -> int:
+        """Lookups that found what they asked for."""
+
+    @property
+    def misses(self) -> int:
+        """Lookups that did not."""
+
+
 @dataclass(frozen=True, slots=True)
 class TierProbe:
     """One tier of this process and how to ask what it holds."""
 
     kind: TierKind
-    read_counts: Callable[[], AgingCounts]
+    read_counts: Callable[[], TierCounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +152,7 @@ def _redis_info(probe: RedisProbe) -> pb.RedisInfo:
         hits=facts.hits,
         misses=facts.misses,
         connected_clients=facts.connected_clients,
+        uptime=encode_duration(facts.uptime_seconds),
     )
 
 
