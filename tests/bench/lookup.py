@@ -28,7 +28,7 @@ def run(bench: Bench) -> PartResult:
         bench.progress.begin(f"lookup: {file.name} is read", 1)
         module = read_module(file, Random(_SEED))
         offsets = file.sample_offsets(bench.plan.lookups, Random(_SEED))
-        pages = _Pages(module, offsets)
+        pages = PagesOfFrames(module, offsets)
         measures = {"symbolon": pages.look_up}
         if has_symbolic():
             measures["symbolic"] = _symbolic_lookup(file, offsets)
@@ -72,7 +72,7 @@ def _against_symbolic(found: dict[str, list[float]]) -> tuple[Cell, Cell]:
     )
 
 
-class _Pages:
+class PagesOfFrames:
     """The pages of a module that some frames need, decoded, and the frames."""
 
     def __init__(self, module: BenchModule, offsets: Sequence[int]) -> None:

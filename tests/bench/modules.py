@@ -1,7 +1,7 @@
 """Symbol files read and written as pages, in process, by the code that workers run."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 import redis
@@ -67,3 +67,10 @@ def read_module(file: SymbolFile, random: Random) -> BenchModule:
     """Return the pages of a symbol file."""
     table = read_table(file)
     return BenchModule(file.module_id, write_pages(table, new_generation(random), _FACTS))
+
+
+def columns_bytes(table: SymbolTable) -> int:
+    """Return the bytes of everything that a symbol file says, as it is in memory."""
+    groups = (table.ranges, table.symbols, table.chains)
+    columns = [getattr(group, field.name) for group in groups for field in fields(group)]
+    return sum(int(column.nbytes) for column in columns) + sum(map(len, table.texts))

@@ -1,0 +1,293 @@
+"""How the cost of a call grows with frames, modules and pages, and what memory it takes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from statistics import median
+from typing import Final
+
+import redis
+
+from symbolon.v1 import stack_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
+from symbolon_server.cache.servers import connect
+from symbolon_server.settings import Settings
+from tests.bench.caller import SYMBOLICATE, Caller
+from tests.bench.crashes import CodeOffsets, crash, module_message, sample_modules
+from tests.bench.lookup import PagesOfFrames
+from tests.bench.modules import BenchModule, columns_bytes, read_module, read_table
+from tests.bench.plan import MB, Bench
+from tests.bench.programs import Symbolon, SymbolServer
+from tests.bench.resident import PeakOfWorkers, peak_bytes, resident_bytes
+from tests.bench.results import Bar, PartResult, Plot, Table, median_of
+from tests.bench.symbol_files import generate_symbol_file
+
+_SEED = 29
+_MODULES = 20
+_OFFSETS = 20_000
+"""Distinct frames of the calls that grow in frames; all of them fit into the memory."""
+
+_FRAMES = 1_000
+"""Of the calls that grow in modules or in pages."""
+
+_CALLERS = 8
+_CALLS = 5
+"""A figure of one round is the median of so many calls."""
+
+_TIMES_TEN: Final = 11.0
+_BESIDE_MEMORY: Final = 150 * MB
+_BESIDE_COLUMNS: Final = 200 * MB
+_WORKER_BYTES: Final = {"ceph-osd": 900 * MB}
+_TIMES_SIZE, _TIMES_LOOKUP = 16, 1.5
+"""A module of so many times the size may cost a lookup so many times the time."""
+
+
+def run(bench: Bench) -> PartResult:
+    """Measure with one server, whose memory is looked at before it ends."""
+    random = Random(_SEED)
+    with (
+        SymbolServer(bench.files) as supplier,
+        Symbolon(supplier.url) as symbolon,
+        Caller() as caller,
+        connect(symbolon.store_url) as store,
+    ):
+        scale = _Scale(bench, symbolon, caller, store, random)
+        workers = scale.measure_workers()
+        growths = [scale.measure_frames(), scale.measure_modules(), scale.measure_pages()]
+        serving = scale.measure_serving()
+    lookup = _measure_lookup(bench)
+    tens = growths[0].times_for_ten()
+    return PartResult(
+        part="scale",
+        tables=[*(growth.table() for growth in growths), lookup[0], workers[0], serving[0]],
+        bars=[
+            *(Bar("time of ten times the frames", ten, _TIMES_TEN, is_floor=False) for ten in tens),
+            lookup[1],
+            *workers[1],
+            serving[1],
+        ],
+        plots=[growth.plot() for growth in growths],
+        notes=[f"One call at a time, the median of {_CALLS} in each round."],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """Milliseconds of a call by how much of something it has."""
+
+    name: str
+    title: str
+    of: str
+    milliseconds: dict[int, float]
+
+    def times_for_ten(self) -> list[float]:
+        """Return how many times longer ten times as much takes."""
+        found = self.milliseconds
+        return [found[10 * count] / found[count] for count in found if 10 * count in found]
+
+    def table(self) -> Table:
+        """Return the figures as a table."""
+        rows = [
+            (count, milliseconds, milliseconds * 1e3 / count)
+            for count, milliseconds in self.milliseconds.items()
+        ]
+        return Table(self.title, (f"{self.of}s", "ms a call", f"µs a {self.of}"), rows)
+
+    def plot(self) -> Plot:
+        """Return the figures as a curve beside the straight line through its last point."""
+        points = sorted(self.milliseconds.items())
+        last, most = points[-1]
+        straight = [(count, most * count / last) for count, _ in points]
+        curves = {"Symbolon": points, "straight line": straight}
+        name = f"scale-{self.name}"
+        return Plot(name, self.title, f"{self.of}s", "ms a call", curves, is_log=True)
+
+
+class _Scale:
+    def __init__(
+        self,
+        bench: Bench,
+        symbolon: Symbolon,
+        caller: Caller,
+        store: redis.Redis,
+        random: Random,
+    ) -> None:
+        self._bench = bench
+        self._symbolon = symbolon
+        self._caller = caller
+        self._store = store
+        self._random = random
+        self._modules: list[CodeOffsets] = []
+
+    def measure_workers(self) -> tuple[Table, list[Bar]]:
+        """Have each file ingested, and look at the memory of the process that does it."""
+        rows, bars = [], []
+        self._bench.progress.begin("scale: workers", len(self._bench.files))
+        for file in self._bench.files:
+            code = CodeOffsets(file, file.sample_offsets(1, self._random))
+            with PeakOfWorkers(self._symbolon.program.process_id) as peak:
+                self._caller.answer_fully(self._symbolon, crash([code], 1, self._random))
+            columns = columns_bytes(read_table(file))
+            limit = min(2 * columns + _BESIDE_COLUMNS, _WORKER_BYTES.get(file.name, 1 << 62))
+            rows.append(
+                (file.name, file.size / MB, peak.bytes / MB, columns / MB, peak.bytes / limit)
+            )
+            what = f"worker's memory (MB), {file.name}"
+            bars.append(Bar(what, peak.bytes / MB, limit / MB, is_floor=False))
+            self._bench.progress.advance()
+        columns_ = ("symbol file", "MB", "worker's peak (MB)", "columns (MB)", "ratio to limit")
+        return Table("Memory of the process that ingests one module", columns_, rows), bars
+
+    def measure_frames(self) -> _Growth:
+        """Measure calls for remembered frames, many of them asked more than once."""
+        self._modules = sample_modules(self._bench.files, _MODULES, _OFFSETS // 2, self._random)
+        return self._grow(
+            "frames",
+            "Calls with more frames, all remembered",
+            "frame",
+            self._bench.plan.scale_frames,
+            lambda frames: crash(self._modules, frames, self._random),
+        )
+
+    def measure_modules(self) -> _Growth:
+        """Measure calls whose frames are in ever more modules, all remembered."""
+        known = read_module(self._bench.files[-1], self._random)
+        offsets = self._bench.files[-1].sample_offsets(50, self._random)
+
+        def make(count: int) -> SymbolicateRequest:
+            modules = [known.with_another_id(self._random) for _ in range(count)]
+            for module in modules:
+                module.put_some(self._store, offsets)
+            frames = [(number % count, self._random.choice(offsets)) for number in range(_FRAMES)]
+            return _request(modules, frames)
+
+        title = f"Calls with {_FRAMES:,} remembered frames in more modules"
+        return self._grow("modules", title, "module", self._bench.plan.scale_modules, make)
+
+    def measure_pages(self) -> _Growth:
+        """Measure first calls for frames in ever more pages, which are in the store only."""
+        file = self._bench.files[0]
+        known = read_module(file, self._random)
+        by_page: dict[int, list[int]] = {}
+        for offset in file.sample_offsets(20 * known.paged.directory.page_count, self._random):
+            number = known.paged.directory.find_page(offset)
+            if number is not None:
+                by_page.setdefault(number, []).append(offset)
+
+        def make(count: int) -> SymbolicateRequest:
+            """Take at most half of the pages of a module, then those of a further one."""
+            each = max(1, len(by_page) // 2)
+            modules = [known.with_another_id(self._random) for _ in range(-(-count // each))]
+            pages = [
+                (index, page)
+                for index in range(len(modules))
+                for page in self._random.sample(sorted(by_page), each)
+            ][:count]
+            chosen = [pages[number % count] for number in range(max(_FRAMES, count))]
+            frames = [(index, self._random.choice(by_page[page])) for index, page in chosen]
+            for index, module in enumerate(modules):
+                module.put_some(self._store, [offset for of, offset in frames if of == index])
+            return _request(modules, frames)
+
+        milliseconds: dict[int, float] = {}
+        for count in self._bench.plan.scale_pages:
+
+            def measure(count: int = count) -> float:
+                request = make(count).SerializeToString()
+                return self._caller.call(self._symbolon.target, request)[1] * 1e3
+
+            found = self._bench.rounds(f"scale: {count} pages", {"symbolon": measure})
+            milliseconds[count] = median_of(found["symbolon"], float)
+        title = f"First calls with {_FRAMES:,} frames in more pages, all in the store only"
+        return _Growth("pages", title, "page", milliseconds)
+
+    def measure_serving(self) -> tuple[Table, Bar]:
+        """Ask for far more than the memory holds, with several callers, then look at it."""
+        requests = 6 if self._bench.plan.rounds > 1 else 1
+        frames = max(self._bench.plan.hot_frames)
+        self._bench.progress.begin("scale: memory of the server", requests)
+        for _ in range(requests):
+            modules = sample_modules(self._bench.files[:5], 5, frames * 2, self._random)
+            request = crash(
+                [code for code in modules if code.file in self._bench.files], frames, self._random
+            )
+            self._caller.answer_fully(self._symbolon, request)
+            path = self._caller.write_request("large", request.SerializeToString())
+            seconds = self._bench.plan.load_seconds
+            self._caller.load(self._symbolon.target, SYMBOLICATE, path, seconds, _CALLERS)
+            self._bench.progress.advance()
+        process_id = self._symbolon.program.process_id
+        now, peak = resident_bytes(process_id), peak_bytes(process_id)
+        memory = Settings().memory_bytes
+        limit = memory + _BESIDE_MEMORY
+        table = Table(
+            f"Memory of the server after {requests} calls with {frames:,} new frames each, then "
+            f"by {_CALLERS} callers",
+            ("now (MB)", "peak (MB)", "SYMBOLON_MEMORY_BYTES (MB)", "beside it, now (MB)"),
+            [(now / MB, peak / MB, memory / MB, (now - memory) / MB)],
+        )
+        return table, Bar("server's memory (MB) after load", now / MB, limit / MB, is_floor=False)
+
+    def _grow(
+        self,
+        name: str,
+        title: str,
+        of: str,
+        counts: Sequence[int],
+        make: Callable[[int], SymbolicateRequest],
+    ) -> _Growth:
+        requests = {count: make(count) for count in counts}
+        for request in requests.values():
+            self._caller.answer_fully(self._symbolon, request)
+        data = {count: request.SerializeToString() for count, request in requests.items()}
+        found = self._bench.rounds(
+            f"scale: {name}",
+            {str(count): partial(self._median_call, data[count]) for count in counts},
+        )
+        figures = {count: median_of(found[str(count)], float) for count in counts}
+        return _Growth(name, title, of, figures)
+
+    def _median_call(self, request: bytes) -> float:
+        """Return the milliseconds of a call, the median of a few."""
+        calls = [self._caller.call(self._symbolon.target, request) for _ in range(_CALLS)]
+        return median(seconds for _, seconds in calls) * 1e3
+
+
+def _request(
+    modules: Sequence[BenchModule], frames: Sequence[tuple[int, int]]
+) -> SymbolicateRequest:
+    """Return a request with one stack of frames, pairs of module index and module offset."""
+    stack = stack_pb2.Stack()
+    for index, offset in frames:
+        stack.frames.add(module_index=index, module_offset=offset + 1, is_return_address=True)
+    messages = [module_message(module.module_id) for module in modules]
+    return SymbolicateRequest(modules=messages, stacks=[stack])
+
+
+def _measure_lookup(bench: Bench) -> tuple[Table, Bar]:
+    """Compare lookups in two generated modules that differ in nothing but their size."""
+    small_bytes = bench.plan.generated_bytes[-1]
+    files = [
+        generate_symbol_file(f"libsize{times}.so", small_bytes * times, _SEED)
+        for times in (1, _TIMES_SIZE)
+    ]
+    pages = [
+        PagesOfFrames(
+            read_module(file, Random(_SEED)),
+            file.sample_offsets(bench.plan.lookups, Random(_SEED)),
+        )
+        for file in files
+    ]
+    found = bench.rounds(
+        "scale: size of a module", {"small": pages[0].look_up, "large": pages[1].look_up}
+    )
+    small, large = (1e6 / median_of(found[name], float) for name in ("small", "large"))
+    rows = [(files[0].size / MB, small, 1.0), (files[1].size / MB, large, large / small)]
+    table = Table(
+        "A frame found and encoded in a module and in a larger one",
+        ("MB", "µs a frame", "ratio"),
+        rows,
+    )
+    what = f"lookup in a module of {_TIMES_SIZE} times the size"
+    return table, Bar(what, large / small, _TIMES_LOOKUP, is_floor=False)
