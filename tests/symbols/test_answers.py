@@ -2,6 +2,7 @@
 
 import pytest
 
+from symbolon_server.symbols.reader import SymbolFileReader
 from tests.symbols.reading import (
     FILE,
     FUNCTION,
@@ -9,9 +10,11 @@ from tests.symbols.reading import (
     answer,
     answers,
     place,
+    read_pieces,
     read_records,
     skipped,
 )
+from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
 
 def test_lines_without_a_function_are_bad() -> None:
@@ -149,6 +152,29 @@ def test_nothing_covers_the_last_offset_of_64_bits() -> None:
 def test_a_function_beyond_64_bits_is_ignored_with_its_lines() -> None:
     table = read_records(b"FUNC fffffffffffffff0 11 0 f", b"fffffffffffffff0 8 5 0")
     assert (answers(table), dict(table.facts.skipped_records)) == ([], {})
+
+
+@pytest.mark.parametrize("size", [0x100, 2**62])
+@pytest.mark.parametrize("resolve_records", [0, 5, 10**6])
+def test_functions_that_are_resolved_apart_keep_their_inlines_apart(
+    size: int, resolve_records: int
+) -> None:
+    records = [MODULE_RECORD]
+    for number in range(4):
+        start = number * size
+        records += [
+            b"INLINE_ORIGIN %d inl%d" % (number, number),
+            b"FUNC %x %x 0 f%d" % (start, size - 1, number),
+            b"INLINE 0 7 0 %d %x 8" % (number, start),
+            b"INLINE 1 8 0 %d %x 4" % (number, start),
+            b"%x %x 5 0" % (start, size - 1),
+        ]
+    reader = SymbolFileReader(MODULE_ID, block_bytes=80, resolve_records=resolve_records)
+    table = read_pieces([b"\n".join(records)], reader)
+    for number in range(4):
+        found = answer(table, number * size)
+        assert found.function == f"f{number}"
+        assert [inline.function for inline in found.inlines] == [f"inl{number}"] * 2
 
 
 def test_functions_too_wide_for_one_axis_are_read_one_by_one() -> None:
