@@ -5,7 +5,7 @@ A page's content, inside its `envelope`, is a header, columns and texts:
 | part | what |
 |---|---|
 | header | `HEADER`: first module offset; numbers of ranges, symbols, chains, names, paths |
-| columns | the fields of `PageColumns` in their order, each by `column_codes.write_column` |
+| columns | the fields of `PageColumns` in their order, by `column_codes.write_columns` |
 | texts | all names, then all paths, as UTF-8 without anything between them |
 
 A *text* is a number: names first, then paths. Symbols, chains, names and paths are numbered
@@ -25,9 +25,12 @@ import struct
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from symbolon_server.symbols.column_codes import Integers
+from symbolon_server.symbols.column_codes import (
+    Integers,
+    below_next,
+    from_below_next,
+)
 
 MARK: Final = b"SyP"
 """The mark of a page in its envelope."""
@@ -44,45 +47,42 @@ NO_NAME: Final = -1
 
 
 class PageColumns(NamedTuple):
-    """The columns of a page, as numbers that are not negative, in the order of writing."""
+    """The columns of a page, in the order of writing."""
 
-    range_step: NDArray[np.uint64]
-    """Shape (ranges,): bytes since the range before; the first is 0."""
+    range_step: Integers
+    """Shape (ranges,): bytes since the range before, modulo 2^64; the first is 0."""
 
-    range_symbol: NDArray[np.uint64]
-    """Shape (ranges,): zigzag of the change of the symbol since the range before."""
+    range_symbol: Integers
+    """Shape (ranges,): change of the symbol since the range before."""
 
-    range_chain: NDArray[np.uint64]
-    """Shape (ranges,): 0 for none, else 1 + zigzag of how far it is below the next new one."""
+    range_chain: Integers
+    """Shape (ranges,): by `chain_codes`, how far the chain is below the next new one."""
 
-    range_file: NDArray[np.uint64]
-    """Shape (ranges,): zigzag of the change of the file since the last range of that name."""
+    range_file: Integers
+    """Shape (ranges,): change of the file since the last range of that name."""
 
-    range_line: NDArray[np.uint64]
-    """Shape (ranges,): zigzag of the change of the line since the last range of that name."""
+    range_line: Integers
+    """Shape (ranges,): change of the line since the last range of that name."""
 
-    symbol_start: NDArray[np.uint64]
-    """Shape (symbols,): zigzag of the bytes from the page's first offset to the symbol's start."""
+    symbol_start: Integers
+    """Shape (symbols,): bytes from the page's first offset to the symbol's start, modulo 2^64."""
 
-    symbol_name: NDArray[np.uint64]
-    """Shape (symbols,): zigzag of how far the name is below the next new one."""
-
-    symbol_is_multiple: NDArray[np.uint64]
+    symbol_is_multiple: Integers
     """Shape (symbols,): 0 or 1."""
 
-    chain_around: NDArray[np.uint64]
+    chain_around: Integers
     """Shape (chains,): how far before this one the chain around it is; none is number 0."""
 
-    chain_origin: NDArray[np.uint64]
-    """Shape (chains,): as `symbol_name`; the names of symbols were new before these."""
+    chain_call_file: Integers
+    """Shape (chains,): change since the last chain around which is the same name."""
 
-    chain_call_file: NDArray[np.uint64]
-    """Shape (chains,): zigzag of the change since the last chain around which is the same name."""
+    chain_call_line: Integers
+    """Shape (chains,): change since the last chain around which is the same name."""
 
-    chain_call_line: NDArray[np.uint64]
-    """Shape (chains,): zigzag of the change since the last chain around which is the same name."""
+    name: Integers
+    """Shape (symbols + chains,): how far the name of each is below the next new one."""
 
-    text_length: NDArray[np.uint64]
+    text_length: Integers
     """Shape (names + paths,): bytes of each text."""
 
 
@@ -90,19 +90,38 @@ def column_lengths(
     ranges: int, symbols: int, chains: int, names: int, paths: int
 ) -> tuple[int, ...]:
     """Return the number of values of each of `PageColumns`."""
-    return (ranges,) * 5 + (symbols,) * 3 + (chains,) * 4 + (names + paths,)
+    return (ranges,) * 5 + (symbols,) * 2 + (chains,) * 3 + (symbols + chains, names + paths)
 
 
-def names_of_code(
-    range_symbol: Integers, range_chain: Integers, symbol_name: Integers, chain_origin: Integers
-) -> Integers:
-    """Return the name of the code at each range, or `NO_NAME`; shape (ranges,)."""
-    of_symbols = np.concatenate([[NO_NAME], symbol_name])[range_symbol]
-    of_chains = np.concatenate([[NO_NAME], chain_origin])[range_chain]
-    return np.where(range_chain == NONE, of_symbols, of_chains)
+def chain_codes(chains: Integers) -> Integers:
+    """Return 0 for no chain, else how far it is below the next new one, away from 0 by one."""
+    below = below_next(chains - 1)
+    codes: Integers = np.where(chains == NONE, 0, below + (below >= 0))
+    return codes
 
 
-def names_around(chain_around: Integers, chain_origin: Integers) -> Integers:
+def chains_of_codes(codes: Integers) -> Integers:
+    """Return the chains that `chain_codes` was given."""
+    is_none = codes == 0
+    below = codes - (codes > 0)
+    below[is_none] = 1  # nothing new is used, as where a number is one below the next new one
+    chains: Integers = from_below_next(below) + 1
+    chains[is_none] = NONE
+    return chains
+
+
+def names_of_code(range_symbol: Integers, range_chain: Integers, name: Integers) -> Integers:
+    """Return the name of the code at each range, or `NO_NAME`; shape (ranges,).
+
+    `name` are the names of symbols and chains, behind one `NO_NAME`.
+    """
+    symbols = int(range_symbol.max(initial=0))
+    found: Integers = name[np.where(range_chain == NONE, range_symbol, range_chain + symbols)]
+    return found
+
+
+def names_around(chain_around: Integers, name: Integers) -> Integers:
     """Return the name of the inline frame around each chain, or `NO_NAME`; shape (chains,)."""
-    names: Integers = np.concatenate([[NO_NAME], chain_origin])[chain_around]
-    return names
+    symbols = len(name) - 1 - len(chain_around)
+    found: Integers = name[np.where(chain_around == NONE, 0, chain_around + symbols)]
+    return found

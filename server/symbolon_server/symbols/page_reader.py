@@ -1,108 +1,105 @@
 """Reads pages."""
 
 import struct
-from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout, wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.column_codes import (
-    Groups,
-    Integers,
-    from_below_next,
-    read_column,
-    unzigzag,
-)
+from symbolon_server.symbols.column_codes import Groups, Integers, from_below_next, read_columns
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_layout import NONE, PageColumns
+from symbolon_server.symbols.records import MAX_LINE
+
+_LINE_BITS: Final = 32
+
+_FEW_ROWS: Final = 6
+"""Rows that cost less one by one than all rows of the page at once."""
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
     """A run of ranges and everything that they answer, ready to be searched.
 
-    Numbers of symbols, chains and paths count from 1 here too; `page_layout.NONE` is none.
+    Most pages are asked for one or two of their ranges, so what takes time and only some ranges
+    need is made when it is needed. Any number of threads may read a page: what two of them make
+    at once is equal.
+
+    Numbers of symbols, chains and paths count from 1 here too; `page_layout.NONE` is none. A
+    *place* is a path's number and, in the low 32 bits, a line: what belongs together is read
+    together.
     """
 
+    __slots__ = (
+        "_asked_rows",
+        "_call_places",
+        "_columns",
+        "_content",
+        "_first_offset",
+        "_name",
+        "_name_of_code",
+        "_names",
+        "_place_steps",
+        "_places",
+        "_text_ends",
+        "range_chain",
+        "range_start",
+        "range_symbol",
+    )
+
     range_start: NDArray[np.uint64]
+    """Shape (ranges,): first module offset of each range, ascending."""
+
     range_symbol: Integers
+    """Shape (ranges,): the symbol that covers each range."""
+
     range_chain: Integers
-    range_file: Integers
-    range_line: Integers
-    symbol_start: NDArray[np.uint64]
-    symbol_name: Integers
-    symbol_is_multiple: NDArray[np.uint64]
-    chain_around: Integers
-    chain_origin: Integers
-    chain_call_file: Integers
-    chain_call_line: Integers
-    names: int
-    """How many of the texts are names; paths follow them."""
-
-    text_ends: Integers
-    """Shape (texts,): where each text ends in `texts`."""
-
-    texts: bytes
+    """Shape (ranges,): the chain of inline frames at each range."""
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Return the page that `data` is; raise `DamagedPageError` where it is none."""
         content = unseal(page_layout.MARK, data)
         try:
-            return cls._from_content(content)
+            return cls(content)
         except (ValueError, IndexError, struct.error) as error:
             raise DamagedPageError("a page whose columns do not fit") from error
 
-    @classmethod
-    def _from_content(cls, content: bytes) -> Self:
-        first_offset, *counts = page_layout.HEADER.unpack_from(content)
-        view, place = memoryview(content), page_layout.HEADER.size
-        read = []
-        for length in page_layout.column_lengths(*counts):
-            column, place = read_column(view, place, length)
-            read.append(column)
-        columns = PageColumns(*read)
-        symbols = len(columns.symbol_name)
-        names = from_below_next(
-            unzigzag(np.concatenate([columns.symbol_name, columns.chain_origin]))
+    def __init__(self, content: bytes) -> None:
+        """Read the content of a page, as it is in its envelope."""
+        self._first_offset, *counts = page_layout.HEADER.unpack_from(content)
+        body = memoryview(content)[page_layout.HEADER.size :]
+        read, texts_start = read_columns(body, page_layout.column_lengths(*counts))
+        self._content, self._columns = content, PageColumns(*read)
+        kind = self._columns.name.dtype
+        steps = np.cumsum(self._columns.range_step, dtype=np.int64).view(np.uint64)
+        self.range_start = steps + np.uint64(self._first_offset)
+        self.range_symbol = np.cumsum(self._columns.range_symbol, dtype=kind)
+        self.range_chain = page_layout.chains_of_codes(self._columns.range_chain)
+        self._name = np.empty(len(self._columns.name) + 1, kind)
+        """Shape (1 + symbols + chains,): the text that names each symbol, then each chain."""
+        self._name[0] = page_layout.NO_NAME
+        self._name[1:] = from_below_next(self._columns.name)
+        self._name_of_code = page_layout.names_of_code(
+            self.range_symbol, self.range_chain, self._name
         )
-        symbol_name, chain_origin = names[:symbols], names[symbols:]
-        range_symbol = np.cumsum(unzigzag(columns.range_symbol))
-        range_chain = _read_chains(columns.range_chain)
-        chain_around = np.arange(1, len(chain_origin) + 1) - columns.chain_around.view(np.int64)
-        by_name = Groups.of(
-            page_layout.names_of_code(range_symbol, range_chain, symbol_name, chain_origin)
-        )
-        by_outer = Groups.of(page_layout.names_around(chain_around, chain_origin))
-        return cls(
-            range_start=np.cumsum(columns.range_step, dtype=np.uint64) + np.uint64(first_offset),
-            range_symbol=range_symbol,
-            range_chain=range_chain,
-            range_file=by_name.sums(unzigzag(columns.range_file)),
-            range_line=by_name.sums(unzigzag(columns.range_line)),
-            symbol_start=unzigzag(columns.symbol_start).view(np.uint64) + np.uint64(first_offset),
-            symbol_name=symbol_name,
-            symbol_is_multiple=columns.symbol_is_multiple,
-            chain_around=chain_around,
-            chain_origin=chain_origin,
-            chain_call_file=by_outer.sums(unzigzag(columns.chain_call_file)),
-            chain_call_line=by_outer.sums(unzigzag(columns.chain_call_line)),
-            names=counts[3],
-            text_ends=np.cumsum(columns.text_length, dtype=np.int64),
-            texts=content[place:],
-        )
+        self._place_steps = _join(self._columns.range_file, self._columns.range_line)
+        self._places: NDArray[np.int64] | None = None
+        self._call_places: tuple[Integers, NDArray[np.int64]] | None = None
+        self._asked_rows = 0
+        self._names = counts[3]
+        self._text_ends = np.cumsum(self._columns.text_length, dtype=np.int64)
+        self._text_ends += page_layout.HEADER.size + texts_start
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the page takes in memory."""
-        columns = (self.range_start, self.range_symbol, self.range_chain, self.range_file)
-        chains = (self.chain_around, self.chain_origin, self.chain_call_file, self.chain_call_line)
-        others = (self.range_line, self.symbol_start, self.symbol_name, self.text_ends)
-        return len(self.texts) + sum(column.nbytes for column in (*columns, *chains, *others))
+        """Bytes that the page takes in memory at most."""
+        held = (self.range_start, self.range_symbol, self.range_chain, self._name_of_code)
+        later = 2 * self._place_steps.nbytes + 12 * len(self._columns.chain_around)
+        columns = sum(column.nbytes for column in self._columns)
+        return len(self._content) + columns + sum(column.nbytes for column in held) + later
 
     def find_row(self, module_offset: int) -> int:
         """Return the row of the range that covers `module_offset`, or -1 before the first."""
@@ -121,12 +118,12 @@ class Page:
             return None
         inlines, file, line = self._walk(row)
         return Answer(
-            self._text(self.symbol_name.item(symbol - 1)).decode(),
-            self.symbol_start.item(symbol - 1),
+            self._text(self._name.item(symbol)).decode(),
+            self._symbol_start(symbol),
             file.decode(),
             line,
             tuple(InlineAnswer(name.decode(), path.decode(), at) for name, path, at in inlines),
-            bool(self.symbol_is_multiple.item(symbol - 1)),
+            bool(self._columns.symbol_is_multiple.item(symbol - 1)),
         )
 
     def encoded_answer(self, row: int) -> tuple[int, bytes] | None:
@@ -135,36 +132,65 @@ class Page:
         if symbol == NONE:
             return None
         inlines, file, line = self._walk(row)
-        return self.symbol_start.item(symbol - 1), wire.answer_fields(
-            self._text(self.symbol_name.item(symbol - 1)),
+        return self._symbol_start(symbol), wire.answer_fields(
+            self._text(self._name.item(symbol)),
             file,
             line,
             [wire.inline_frame(*inline) for inline in inlines],
-            bool(self.symbol_is_multiple.item(symbol - 1)),
+            bool(self._columns.symbol_is_multiple.item(symbol - 1)),
         )
+
+    def _symbol_start(self, symbol: int) -> int:
+        distance: int = self._columns.symbol_start.item(symbol - 1)
+        return int(self._first_offset + distance) % 2**64
 
     def _walk(self, row: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return the inline frames at a range, innermost first, and the place in the function."""
-        own_file, line = self.range_file.item(row), self.range_line.item(row)
-        file, chain, inlines = own_file, self.range_chain.item(row), []
+        place = self._place(row)
+        own_file, line = place >> _LINE_BITS, place & MAX_LINE
+        file, chain = own_file, self.range_chain.item(row)
+        inlines: list[tuple[bytes, bytes, int]] = []
+        if chain == NONE:
+            return inlines, self._path(file), line
+        around, call_places = self._calls()
+        symbols = len(self._columns.symbol_start)
         while chain != NONE:
-            name = self._text(self.chain_origin.item(chain - 1))
+            name = self._text(self._name.item(symbols + chain))
             inlines.append((name, self._path(file), line))
-            file = self.chain_call_file.item(chain - 1) or own_file
-            line = self.chain_call_line.item(chain - 1)
-            chain = self.chain_around.item(chain - 1)
+            place = call_places.item(chain - 1)
+            file, line = place >> _LINE_BITS or own_file, place & MAX_LINE
+            chain = around.item(chain - 1)
         return inlines, self._path(file), line
 
+    def _place(self, row: int) -> int:
+        """Return the place of the code at a range: the sum of the steps of its name."""
+        self._asked_rows += 1
+        if self._places is None and self._asked_rows > _FEW_ROWS:
+            self._places = Groups.of(self._name_of_code).sums(self._place_steps)
+        if self._places is not None:
+            return int(self._places[row])
+        rows = np.flatnonzero(self._name_of_code[: row + 1] == self._name_of_code[row])
+        return int(self._place_steps[rows].sum())
+
+    def _calls(self) -> tuple[Integers, NDArray[np.int64]]:
+        """Return the chain around each chain, and the place from which each is called."""
+        if self._call_places is None:
+            columns = self._columns
+            numbers = np.arange(1, len(columns.chain_around) + 1, dtype=self._name.dtype)
+            around = numbers - columns.chain_around
+            by_outer = Groups.of(page_layout.names_around(around, self._name))
+            steps = _join(columns.chain_call_file, columns.chain_call_line)
+            self._call_places = around, by_outer.sums(steps)
+        return self._call_places
+
     def _path(self, number: int) -> bytes:
-        return self._text(self.names + number - 1) if number != NONE else b""
+        return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
-        first = self.text_ends.item(number - 1) if number else 0
-        return self.texts[first : self.text_ends.item(number)]
+        end: int = self._text_ends.item(number)
+        return self._content[end - self._columns.text_length.item(number) : end]
 
 
-def _read_chains(codes: NDArray[np.uint64]) -> Integers:
-    is_none = codes == NONE
-    # Where there is no chain, nothing new is used: as if it were the highest one so far.
-    below = np.where(is_none, 1, unzigzag(codes - np.uint64(1)))
-    return np.where(is_none, NONE, from_below_next(below) + 1)
+def _join(files: Integers, lines: Integers) -> NDArray[np.int64]:
+    """Return one column of both, so that its sums are those of both."""
+    return (files.astype(np.int64) << _LINE_BITS) + lines

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout
-from symbolon_server.symbols.column_codes import Groups, Integers, below_next, write_column, zigzag
+from symbolon_server.symbols.column_codes import Groups, Integers, below_next, write_columns
 from symbolon_server.symbols.columns import select
 from symbolon_server.symbols.envelope import FORMAT_VERSION, seal
 from symbolon_server.symbols.first_uses import FirstUses
@@ -81,33 +81,28 @@ class PageWriter:
         paths, path_texts = self._texts.number(
             _none_is_negative(np.concatenate([table.ranges.file[rows], chains.call_file]))
         )
-        symbol_name, chain_origin = np.split(names - 1, [len(symbol_rows)])
-        name_codes = np.split(zigzag(below_next(names - 1)), [len(symbol_rows)])
         range_file, chain_call_file = np.split(paths, [end - first])
-        by_name = Groups.of(
-            page_layout.names_of_code(range_symbol, range_chain, symbol_name, chain_origin)
-        )
-        by_outer = Groups.of(page_layout.names_around(chain_around, chain_origin))
+        name = np.concatenate([[page_layout.NO_NAME], names - 1])
+        by_name = Groups.of(page_layout.names_of_code(range_symbol, range_chain, name))
+        by_outer = Groups.of(page_layout.names_around(chain_around, name))
         texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
         columns = PageColumns(
-            range_step=np.diff(start, prepend=start[:1]),
-            range_symbol=zigzag(np.diff(range_symbol, prepend=0)),
-            range_chain=_write_chains(range_chain),
-            range_file=zigzag(by_name.differences(range_file)),
-            range_line=zigzag(by_name.differences(table.ranges.line[rows].astype(np.int64))),
-            symbol_start=zigzag((symbols.start - start[0]).view(np.int64)),
-            symbol_name=name_codes[0],
-            symbol_is_multiple=symbols.is_multiple.astype(np.uint64),
-            chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
-            chain_origin=name_codes[1],
-            chain_call_file=zigzag(by_outer.differences(chain_call_file)),
-            chain_call_line=zigzag(by_outer.differences(chains.call_line.astype(np.int64))),
-            text_length=np.array([len(text) for text in texts], np.uint64),
+            range_step=np.diff(start, prepend=start[:1]).view(np.int64),
+            range_symbol=np.diff(range_symbol, prepend=0),
+            range_chain=page_layout.chain_codes(range_chain),
+            range_file=by_name.differences(range_file),
+            range_line=by_name.differences(table.ranges.line[rows].astype(np.int64)),
+            symbol_start=(symbols.start - start[0]).view(np.int64),
+            symbol_is_multiple=symbols.is_multiple.astype(np.int64),
+            chain_around=np.arange(1, len(chain_rows) + 1) - chain_around,
+            chain_call_file=by_outer.differences(chain_call_file),
+            chain_call_line=by_outer.differences(chains.call_line.astype(np.int64)),
+            name=below_next(names - 1),
+            text_length=np.array([len(text) for text in texts], np.int64),
         )
         counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
         header = page_layout.HEADER.pack(int(start[0]), *counts)
-        content = b"".join([header, *(write_column(column) for column in columns), *texts])
-        return seal(page_layout.MARK, content)
+        return seal(page_layout.MARK, b"".join([header, write_columns(columns), *texts]))
 
     def _find_chains(self, first: int, end: int) -> Integers:
         """Return the chains that a page needs, ascending: each comes after those around it."""
@@ -125,8 +120,3 @@ class PageWriter:
 
 def _none_is_negative(texts: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.where(texts == NO_TEXT, np.int32(-1), texts)
-
-
-def _write_chains(chains: Integers) -> NDArray[np.uint64]:
-    below = zigzag(below_next(chains - 1)) + np.uint64(1)
-    return np.where(chains == page_layout.NONE, np.uint64(0), below)
