@@ -1,6 +1,8 @@
 """Writes the pages of a module."""
 
 import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final
 
@@ -24,6 +26,9 @@ PAGE_WEIGHT: Final = 5120
 CHAIN_WEIGHT: Final = 3
 """What a new chain of inline frames weighs; a range weighs 1."""
 
+MAX_PAGE_BYTES: Final = 1 << 24
+"""The largest content of a page of more than one range; names of 82 KB are seen in practice."""
+
 
 def new_generation(randomness: random.Random) -> str:
     """Return a generation that no other ingest has, as part of the keys of its pages."""
@@ -33,13 +38,21 @@ def new_generation(randomness: random.Random) -> str:
 def write_pages(
     table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int = PAGE_WEIGHT
 ) -> PagedModule:
-    """Return the pages of `table` and their directory."""
+    """Return the pages of `table` and their directory.
+
+    Pages are packed beside the writing of the next ones, by one thread.
+    """
     writer = PageWriter(table)
-    firsts = writer.find_first_rows(page_weight)
-    bounds = [*firsts.tolist(), len(table.ranges.start)]
-    pages = tuple(writer.write(first, end) for first, end in pairwise(bounds))
+    bounds = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
+    firsts, packed = [], []
+    with ThreadPoolExecutor(1) as packer:
+        for bound in pairwise(bounds):
+            for first, content in writer.write(*bound):
+                firsts.append(first)
+                packed.append(packer.submit(seal, page_layout.MARK, content))
+    pages = tuple(page.result() for page in packed)
     stored_bytes = sum(len(page) for page in pages)
-    first_offsets = table.ranges.start[firsts]
+    first_offsets = table.ranges.start[np.array(firsts, np.int64)]
     return PagedModule(
         PageDirectory(generation, table.facts, ingest, stored_bytes, first_offsets), pages
     )
@@ -67,8 +80,22 @@ class PageWriter:
         pages = np.cumsum(weights) // page_weight
         return np.flatnonzero(np.diff(pages, prepend=-1))
 
-    def write(self, first: int, end: int) -> bytes:
-        """Return the page that answers for the ranges from row `first` up to row `end`."""
+    def write(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the contents of pages for the ranges from row `first` up to row `end`.
+
+        Each comes with its first row. It is one page, unless its texts are so long that readers
+        would refuse it: then it is halved.
+        """
+        content = self._write(first, end)
+        if len(content) <= MAX_PAGE_BYTES or end - first == 1:
+            yield first, content
+            return
+        middle = (first + end) // 2
+        yield from self.write(first, middle)
+        yield from self.write(middle, end)
+
+    def _write(self, first: int, end: int) -> bytes:
+        """Return the content of the page for the ranges from row `first` up to row `end`."""
         table, rows = self._table, slice(first, end)
         start = table.ranges.start[rows]
         range_symbol, symbol_rows = self._symbols.number(table.ranges.symbol[rows])
@@ -102,7 +129,7 @@ class PageWriter:
         )
         counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
         header = page_layout.HEADER.pack(int(start[0]), *counts)
-        return seal(page_layout.MARK, b"".join([header, write_columns(columns), *texts]))
+        return b"".join([header, write_columns(columns), *texts])
 
     def _find_chains(self, first: int, end: int) -> Integers:
         """Return the chains that a page needs, ascending: each comes after those around it."""
