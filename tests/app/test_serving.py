@@ -25,6 +25,8 @@ from symbolon_server.cache.missing_modules import MissingModules
 from tests.app.conftest import SAMPLE, Program, StartProgram, wait_until
 
 ORCHARD = "C3D8E3C7B6594DF1DFCA907993B477250"
+SUPPLIER = str(SAMPLE / "symbols")
+(SYMBOL_FILE,) = (SAMPLE / "symbols").glob("orchard/*/*")
 
 
 def functions_of_sample(address: str) -> list[str]:
@@ -253,27 +255,81 @@ def test_buf_curl_symbolicates_by_reflection_alone(serve: StartProgram) -> None:
     assert stack["frames"][0]["function"] == "main"
 
 
-def test_the_metrics_of_one_process_are_served(serve: StartProgram) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = serve(metrics_listen=f"127.0.0.1:{port}")
-    functions_of_sample(program.await_address())
-    assert "symbolon_frames_total 7.0" in scrape(port)
+INGESTS = [
+    'symbolon_ingests_total{outcome="ingested"} 1.0',
+    'symbolon_ingests_total{outcome="missing"} 1.0',
+    "symbolon_ingest_seconds_count 1.0",
+    f'symbolon_supplier_fetches_total{{outcome="found",supplier="{SUPPLIER}"}} 1.0',
+    f'symbolon_supplier_fetches_total{{outcome="missing",supplier="{SUPPLIER}"}} 1.0',
+    f'symbolon_supplier_bytes_total{{supplier="{SUPPLIER}"}} {SYMBOL_FILE.stat().st_size}.0',
+]
+"""What a worker counts of the sample."""
 
 
-def test_the_metrics_of_several_processes_are_added_up(serve: StartProgram) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = serve(metrics_listen=f"127.0.0.1:{port}", processes="2")
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_the_metrics_of_a_server_and_its_worker_are_added_up(
+    serve: StartProgram, environment: dict[str, str], tmp_path: Path, processes: str
+) -> None:
+    environment["TMPDIR"] = str(tmp_path)
+    port = free_port()
+    program = serve(metrics_listen=f"127.0.0.1:{port}", processes=processes)
     address = program.await_address()
     for _ in range(6):
         functions_of_sample(address)
-    assert "symbolon_frames_total 42.0" in scrape(port)
+    lines = scrape(port)
+    assert set(lines) >= {"symbolon_frames_total 42.0", *INGESTS}
+    assert len(set(lines)) == len(lines)
+    (folder,) = tmp_path.glob("symbolon-metrics-*")
+    counting = {path.stem.rpartition("_")[2] for path in folder.iterdir()}
+    assert counting <= {str(process.pid) for process in program.below()}, "work horses left files"
+    assert program.end(signal.SIGTERM) == 0
+    assert not folder.exists()
 
 
-def scrape(port: int) -> str:
+@pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
+def test_a_worker_of_its_own_has_metrics_of_its_own(
+    start: StartProgram, serve: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    urls = {"store_url": redis_store_url, "cache_url": redis_cache_url}
+    port = free_port()
+    watched = f"127.0.0.1:{port}"
+    worker = start("worker", suppliers=SUPPLIER, metrics_listen=watched, **urls)
+    address = serve(suppliers="", **urls).await_address()
+    functions_of_sample(address)
+    assert set(scrape(port)) >= set(INGESTS)
+    process = process_of(worker, "symbolon_server", "worker")
+    process.kill()
+    wait_until(has_ended(process))
+    wait_until(lambda: "child_restarted" in worker.log)
+    assert set(scrape(port)) >= set(INGESTS)
+    assert worker.end(signal.SIGTERM) == 0
+    assert worker.left_behind() == []
+
+
+def test_a_worker_whose_metrics_have_no_port_does_not_start(
+    start: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        worker = start(
+            "worker",
+            store_url=redis_store_url,
+            cache_url=redis_cache_url,
+            metrics_listen=f"127.0.0.1:{taken.getsockname()[1]}",
+        )
+        assert worker.process.wait(60) == 1
+    assert "cannot serve metrics on" in worker.log
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def scrape(port: int) -> list[str]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text: str = answer.read().decode()
-    return text
+    return text.splitlines()

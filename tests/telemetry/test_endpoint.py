@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +20,16 @@ from symbolon_server.telemetry.endpoint import (
 COUNT_ONE_CALL = """
 from symbolon_server.telemetry.metrics import CALLS
 CALLS.labels("Symbolicate", "OK").inc()
+"""
+
+INGEST_BUCKETS = metrics.INGEST_SECONDS._upper_bounds[:-1]
+
+OBSERVE_TWO_INGESTS = """
+from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS
+INGESTS.labels("ingested").inc()
+INGESTS.labels("missing").inc()
+INGEST_SECONDS.observe(0.03)
+INGEST_SECONDS.observe(9.0)
 """
 
 
@@ -58,8 +69,30 @@ def test_the_values_of_several_processes_add_up(tmp_path: Path) -> None:
     environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
     for _ in range(2):
         subprocess.run([sys.executable, "-c", COUNT_ONE_CALL], env=environment, check=True)
-    with MetricsEndpoint("127.0.0.1", 0, registry_of_processes(tmp_path)) as endpoint:
+    own = CollectorRegistry()
+    with MetricsEndpoint("127.0.0.1", 0, registry_of_processes(tmp_path, own)) as endpoint:
         assert scrape(endpoint.port)["symbolon_calls_totalOKSymbolicate"] == 2
+
+
+def test_what_this_process_counts_is_added_to_what_others_do(tmp_path: Path) -> None:
+    environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
+    subprocess.run([sys.executable, "-c", OBSERVE_TWO_INGESTS], env=environment, check=True)
+    own = CollectorRegistry()
+    seconds = Histogram("symbolon_ingest_seconds", "Time.", buckets=INGEST_BUCKETS, registry=own)
+    ingests = Counter("symbolon_ingests", "Ingests.", ("outcome",), registry=own)
+    frames = Counter("symbolon_frames", "Frames.", registry=own)
+    seconds.observe(0.02)
+    ingests.labels("ingested").inc(5)
+    frames.inc(7)
+    with MetricsEndpoint("127.0.0.1", 0, registry_of_processes(tmp_path, own)) as endpoint:
+        sums = scrape(endpoint.port)
+    assert sums["symbolon_ingests_totalingested"] == 5 + 1
+    assert sums["symbolon_ingests_totalmissing"] == 1
+    assert sums["symbolon_frames_total"] == 7
+    assert sums["symbolon_ingest_seconds_bucket0.05"] == 1 + 1
+    assert sums["symbolon_ingest_seconds_bucket10.0"] == 1 + 2
+    assert sums["symbolon_ingest_seconds_bucket+Inf"] == sums["symbolon_ingest_seconds_count"] == 3
+    assert sums["symbolon_ingest_seconds_sum"] == pytest.approx(0.02 + 0.03 + 9.0)
 
 
 def test_every_metric_has_our_prefix_and_an_explanation() -> None:

@@ -1,12 +1,14 @@
 """Parts that servers and workers have in common, made from the settings."""
 
+from collections.abc import Callable
+
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.redis_servers import timeouts_of
 from symbolon_server.cache.failures import FailureLifetimes
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
 from symbolon_server.settings import Settings
-from symbolon_server.spool import Spool
+from symbolon_server.spool import SkipReason, Spool
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
@@ -28,20 +30,26 @@ def suppliers_of(settings: Settings) -> list[Supplier]:
         raise StartError(f"SYMBOLON_SUPPLIERS: {error}") from error
 
 
-def store_of(settings: Settings) -> RedisPageStore:
+def _count_store_error(_reason: str) -> None:
+    REDIS_ERRORS.labels("store").inc()
+
+
+def _count_spool_skip(reason: SkipReason) -> None:
+    SPOOL_SKIPS.labels(reason.value).inc()
+
+
+def store_of(
+    settings: Settings, on_error: Callable[[str], None] = _count_store_error
+) -> RedisPageStore:
     """Return the store, which connects when it is first asked."""
-    errors = REDIS_ERRORS.labels("store")
-    client = connect(settings.store_url, timeouts_of(settings))
-    return RedisPageStore(client, on_error=lambda _reason: errors.inc())
+    return RedisPageStore(connect(settings.store_url, timeouts_of(settings)), on_error=on_error)
 
 
-def spool_of(settings: Settings) -> Spool:
+def spool_of(
+    settings: Settings, on_skip: Callable[[SkipReason], None] = _count_spool_skip
+) -> Spool:
     """Return this host's spool."""
-    return Spool(
-        settings.spool_dir,
-        settings.spool_bytes,
-        on_skip=lambda reason: SPOOL_SKIPS.labels(reason.value).inc(),
-    )
+    return Spool(settings.spool_dir, settings.spool_bytes, on_skip)
 
 
 def lifetimes_of(settings: Settings) -> FailureLifetimes:

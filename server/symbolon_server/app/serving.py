@@ -1,33 +1,23 @@
 """`symbolon-server serve`: everything that runs, from start to orderly stop."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
 
 from symbolon_server.app.children import Child
 from symbolon_server.app.errors import StartError
+from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.redis_servers import RedisServers, has_embedded, refuse_bad_setup
 from symbolon_server.app.serving_process import ServingProcess
 from symbolon_server.app.serving_processes import ServingProcesses
 from symbolon_server.app.signals import Signals
+from symbolon_server.app.worker_program import worker_program
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import ListenError, check_address, check_port
 from symbolon_server.settings import Settings
-from symbolon_server.telemetry.endpoint import (
-    MULTIPROCESS_FOLDER_VARIABLE,
-    MetricsEndpoint,
-    registry_of_processes,
-)
 from symbolon_server.telemetry.logs import EventLog
-from symbolon_server.telemetry.metrics import REGISTRY
 
 _LOST_REDIS = 1
-_PATIENCE_SECONDS = 5.0
-"""For a worker to end after its own time for that."""
 
 _log = EventLog(__name__)
 
@@ -43,8 +33,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         redis_servers = RedisServers(settings)
         started.callback(redis_servers.close)
         refuse_bad_setup(redis_servers.settings)
-        children = _start_worker(settings, redis_servers.settings, started)
-        address = _start_serving(redis_servers.settings, children, started)
+        metrics = started.enter_context(serve_metrics(settings.metrics_listen))
+        children: list[Child] = []
+        if _wants_worker(settings):
+            worker = worker_program(redis_servers.settings, metrics)
+            children.append(started.enter_context(worker))
+        address = _start_serving(redis_servers.settings, metrics, children, started)
         announce(_ready_line(settings, address, has_worker=_wants_worker(settings)))
         exit_code = _watch(signals, children, redis_servers)
         _log.info("stopping")
@@ -66,43 +60,18 @@ def _wants_worker(settings: Settings) -> bool:
     return has_embedded(settings) if settings.worker is None else settings.worker
 
 
-def _start_worker(asked: Settings, running: Settings, started: ExitStack) -> list[Child]:
-    if not _wants_worker(asked):
-        return []
-    # The metrics' address is the server's own.
-    environment = replace(running, metrics_listen=None).as_environment()
-    worker = Child("worker", ["symbolon_server", "worker"], {**os.environ, **environment})
-    started.callback(worker.stop, running.worker_stop_seconds + _PATIENCE_SECONDS)
-    return [worker]
-
-
-def _start_serving(settings: Settings, children: list[Child], started: ExitStack) -> ListenAddress:
+def _start_serving(
+    settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
+) -> ListenAddress:
     if settings.processes == 1:
-        _start_metrics(settings, None, started)
         process = ServingProcess(settings, is_port_shared=False)
         address = process.start()
         started.callback(process.stop)
         return address
-    folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="symbolon-metrics-")))
-    _start_metrics(settings, folder, started)
-    environment = {MULTIPROCESS_FOLDER_VARIABLE: str(folder)} if settings.metrics_listen else {}
-    processes = ServingProcesses(settings, environment)
+    processes = ServingProcesses(settings, metrics)
     started.callback(processes.stop)
     children += processes.children
     return processes.address
-
-
-def _start_metrics(settings: Settings, folder: Path | None, started: ExitStack) -> None:
-    if settings.metrics_listen is None:
-        return
-    listen = settings.metrics_listen
-    registry = REGISTRY if folder is None else registry_of_processes(folder)
-    try:
-        endpoint = MetricsEndpoint(listen.host, listen.port, registry)
-    except OSError as error:
-        raise StartError(f"cannot serve metrics on {listen}: {error.strerror}") from error
-    started.enter_context(endpoint)
-    _log.info("metrics_served", address=str(ListenAddress(listen.host, endpoint.port)))
 
 
 def _ready_line(settings: Settings, address: ListenAddress, *, has_worker: bool) -> str:

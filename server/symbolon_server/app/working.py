@@ -3,11 +3,13 @@
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.parts import lifetimes_of, spool_of, store_of, suppliers_of
 from symbolon_server.app.redis_servers import has_embedded, timeouts_of
+from symbolon_server.app.worker_program import watch_worker
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
+from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import run_worker
 from symbolon_server.settings import Settings
@@ -19,16 +21,34 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; raise `StartError`."""
+    _refuse_bad_settings(settings)
+    if settings.metrics_listen is None:
+        _work_here(settings)
+    else:
+        watch_worker(settings)
+
+
+def _refuse_bad_settings(settings: Settings) -> None:
+    suppliers_of(settings)
     if has_embedded(settings):
         raise StartError(
             "a worker needs the Redis servers of the server it works for: give their URLs in "
             "SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL"
         )
+
+
+def _work_here(settings: Settings) -> None:
     failures_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
         settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
     )
-    ingest = Ingest(SupplierChain(suppliers_of(settings)), store_of(settings), spool_of(settings))
+    counts = WorkCounts()
+    ingest = Ingest(
+        SupplierChain(suppliers_of(settings), counts.add_attempt),
+        store_of(settings, counts.add_store_error),
+        spool_of(settings, counts.add_spool_skip),
+        counts,
+    )
     run_worker(
         jobs_client,
         ingest,

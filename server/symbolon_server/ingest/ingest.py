@@ -8,6 +8,7 @@ from random import Random
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.ingest.putting import page_keys, pages_for, put_module
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
+from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.spool import Spool
 from symbolon_server.suppliers.chain import Fetched, SupplierChain
 from symbolon_server.suppliers.errors import (
@@ -38,6 +39,7 @@ class Ingest:
         suppliers: SupplierChain,
         store: PageStore,
         spool: Spool | None = None,
+        counts: WorkCounts | None = None,
         *,
         random: Random | None = None,
         now: Callable[[], float] = time.time,
@@ -45,11 +47,13 @@ class Ingest:
     ) -> None:
         """Fetch from `suppliers`; `now` is the time told to people, `clock` measures.
 
+        `counts` is where suppliers, store and spool count what happens in this process.
         `random` makes generations; None: one that differs in each process, forked ones too.
         """
         self._suppliers = suppliers
         self._store = store
         self._spool = spool
+        self.counts = counts or WorkCounts()
         self._random = random
         self._now = now
         self._clock = clock

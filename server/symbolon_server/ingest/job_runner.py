@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
@@ -10,6 +10,7 @@ from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.jobs import Claim
 from symbolon_server.ingest.results import IngestOutcome, IngestResult, result_of
+from symbolon_server.ingest.work_counts import add_to_metrics
 from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS
@@ -94,7 +95,7 @@ class JobRunner:
             # The next attempt would need as much: this is about the symbol file.
             detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
             result = IngestResult(IngestOutcome.MALFORMED, detail)
-        return result.encode()
+        return replace(result, counts=self._ingest.counts.counts()).encode()
 
     def _end(self, claim: Claim, result: IngestResult) -> None:
         """Remember first, then announce: who is woken looks for what became of it."""
@@ -147,6 +148,7 @@ class _Lease:
 
 
 def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:
+    add_to_metrics(result.counts)
     INGESTS.labels(result.outcome.value).inc()
     if result.failure is None:
         INGEST_SECONDS.observe(seconds)

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Self
 
 from symbolon_server.cache.failures import FailureKind
+from symbolon_server.ingest.work_counts import Count
 from symbolon_server.ingest.work_horse import HorseEnd, HorseEnding, WorkLimits
 
 
@@ -45,6 +46,9 @@ class IngestResult:
     retry_after_seconds: float | None = None
     """When a supplier asked us to try again."""
 
+    counts: tuple[Count, ...] = ()
+    """What happened on the way."""
+
     @property
     def failure(self) -> FailureKind | None:
         """The kind of failure to remember, None when the module is there."""
@@ -58,7 +62,8 @@ class IngestResult:
     def decode(cls, report: bytes) -> Self:
         """Return what `encode` was given; raise ValueError for a report that was cut."""
         fields: dict[str, Any] = json.loads(report)
-        return cls(**fields | {"outcome": IngestOutcome(fields["outcome"])})
+        counts = tuple(Count(name, tuple(labels), n) for name, labels, n in fields["counts"])
+        return cls(**fields | {"outcome": IngestOutcome(fields["outcome"]), "counts": counts})
 
 
 def result_of(end: HorseEnd, limits: WorkLimits) -> IngestResult | None:

@@ -1,13 +1,17 @@
 """The HTTP endpoint that Prometheus scrapes."""
 
 import threading
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from symbolon_server.telemetry.metrics import REGISTRY
 
@@ -45,8 +49,37 @@ class MetricsEndpoint:
         self.close()
 
 
-def registry_of_processes(folder: Path) -> CollectorRegistry:
-    """Return a registry with the sums over all processes that keep their values in `folder`."""
+def registry_of_processes(folder: Path, own: CollectorRegistry = REGISTRY) -> CollectorRegistry:
+    """Return a registry of the sums over `own` and all processes with values in `folder`."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call] # the package types this one not
+    registry.register(_Sums(folder, own))
     return registry
+
+
+class _Sums(Collector):
+    """Adds up what this process counts and what others keep in files."""
+
+    def __init__(self, folder: Path, own: CollectorRegistry) -> None:
+        self._own = own
+        self._others = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call] # the package types this one not
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        others = self._others.collect()  # type: ignore[no-untyped-call] # as above
+        for family in chain(self._own.collect(), others):
+            known = families.setdefault(family.name, family)
+            if known is not family:
+                known.samples += family.samples
+        for family in families.values():
+            family.samples = _add_up(family.samples)
+            yield family
+
+
+def _add_up(samples: Iterable[Sample]) -> list[Sample]:
+    """Return one sample for each name and labels, in the order of their first."""
+    sums: dict[tuple[str, frozenset[tuple[str, str]]], Sample] = {}
+    for sample in samples:
+        key = sample.name, frozenset(sample.labels.items())
+        before = sums.get(key)
+        sums[key] = sample if before is None else sample._replace(value=before.value + sample.value)
+    return list(sums.values())

@@ -77,6 +77,18 @@ SPOOL_SKIPS = Counter(
     ("reason",),
     registry=REGISTRY,
 )
+SUPPLIER_FETCHES = Counter(
+    "symbolon_supplier_fetches_total",
+    "Symbol files asked for by ingests that came to their end, by supplier and outcome.",
+    ("supplier", "outcome"),
+    registry=REGISTRY,
+)
+SUPPLIER_BYTES = Counter(
+    "symbolon_supplier_bytes_total",
+    "Bytes fetched by ingests that came to their end, as sent, by supplier.",
+    ("supplier",),
+    registry=REGISTRY,
+)
 INGESTS = Counter(
     "symbolon_ingests_total",
     "Ingests ended, by outcome.",
