@@ -32,6 +32,15 @@ INGEST_SECONDS.observe(0.03)
 INGEST_SECONDS.observe(9.0)
 """
 
+HOLD_ONE_CALL = """
+import signal
+from symbolon_server.telemetry.metrics import CALLS_IN_FLIGHT, CALLS_REFUSED
+CALLS_REFUSED.inc()
+CALLS_IN_FLIGHT.inc()
+print("held", flush=True)
+signal.pause()
+"""
+
 
 def scrape(port: int) -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
@@ -72,6 +81,25 @@ def test_the_values_of_several_processes_add_up(tmp_path: Path) -> None:
     own = CollectorRegistry()
     with MetricsEndpoint("127.0.0.1", 0, registry_of_processes(tmp_path, own)) as endpoint:
         assert scrape(endpoint.port)["symbolon_calls_totalOKSymbolicate"] == 2
+
+
+def test_calls_in_hand_of_a_killed_process_are_in_flight_no_more(tmp_path: Path) -> None:
+    environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
+    with MetricsEndpoint(
+        "127.0.0.1", 0, registry_of_processes(tmp_path, CollectorRegistry())
+    ) as endpoint:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD_ONE_CALL], env=environment, stdout=subprocess.PIPE
+        )
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            sums = scrape(endpoint.port)
+            assert sums["symbolon_calls_in_flight"] == sums["symbolon_calls_refused_total"] == 1
+            process.kill()
+        sums = scrape(endpoint.port)
+        assert "symbolon_calls_in_flight" not in sums
+        assert sums["symbolon_calls_refused_total"] == 1
 
 
 def test_what_this_process_counts_is_added_to_what_others_do(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The HTTP endpoint that Prometheus scrapes."""
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import Self
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
@@ -60,10 +61,12 @@ class _Sums(Collector):
     """Adds up what this process counts and what others keep in files."""
 
     def __init__(self, folder: Path, own: CollectorRegistry) -> None:
+        self._folder = folder
         self._own = own
         self._others = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call] # the package types this one not
 
     def collect(self) -> Iterator[Metric]:
+        self._forget_gauges_of_the_dead()
         families: dict[str, Metric] = {}
         others = self._others.collect()  # type: ignore[no-untyped-call] # as above
         for family in chain(self._own.collect(), others):
@@ -73,6 +76,15 @@ class _Sums(Collector):
         for family in families.values():
             family.samples = _add_up(family.samples)
             yield family
+
+    def _forget_gauges_of_the_dead(self) -> None:
+        """Drop what processes had in hand when they were killed; what they counted stays."""
+        for path in self._folder.glob("gauge_live*_*.db"):
+            process_id = int(path.stem.rpartition("_")[2])
+            try:
+                os.kill(process_id, 0)
+            except ProcessLookupError:
+                mark_process_dead(process_id, str(self._folder))  # type: ignore[no-untyped-call] # as above
 
 
 def _add_up(samples: Iterable[Sample]) -> list[Sample]:
