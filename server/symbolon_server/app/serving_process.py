@@ -4,6 +4,7 @@ import os
 import sys
 
 from symbolon_server.app.errors import StartError
+from symbolon_server.app.malloc import keep_memory_small
 from symbolon_server.app.services import (
     SharedParts,
     make_module_service,
@@ -25,6 +26,7 @@ class ServingProcess:
     """Everything that one process needs to answer calls."""
 
     def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
+        keep_memory_small()
         self._grace_seconds = settings.shutdown_grace_seconds
         self._parts = SharedParts(settings)
         self._server = RpcServer(

@@ -1,7 +1,7 @@
 """One call's way through the tiers: memory, store, spool, and the ingest of what is nowhere."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +22,9 @@ from symbolon_server.symbols.pages import PageKey
 
 CACHE_RETRY_SECONDS: Final = 5.0
 """When to ask again for a module that nobody could be asked to ingest."""
+
+PAGES_AT_ONCE: Final = 500
+"""Pages that are read in one round trip: some 6 MB, more than an ordinary call needs."""
 
 _ROUNDS: Final = 4
 """How often a module is asked for anew that was ingested without what the call wants."""
@@ -112,19 +115,31 @@ class LookupOfCall:
                 pages = work.lookups_by_page()
                 work.counts.pages += len(pages)
                 needs |= {key: (work, lookups) for key, lookups in pages.items()}
-        for key, page in self._get_pages(list(needs)).items():
+        for key, page in self._get_pages(list(needs)):
             work, lookups = needs[key]
             work.answer_from(page, lookups)
 
-    def _get_pages(self, keys: Sequence[PageKey]) -> dict[PageKey, Page]:
+    def _get_pages(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page]]:
+        """Yield the pages that are there, those in memory first.
+
+        The others are decoded one after the other: a call may need more of them than memory holds.
+        """
         held = self._held.pages.get_many(keys)
         self._count_memory(held)
-        pages = {key: page for key, page in zip(keys, held, strict=True) if page is not None}
-        missed = [key for key in keys if key not in pages]
-        read = zip(missed, self._store.get_pages(missed) if missed else (), strict=True)
-        fresh = {key: page for key, data in read if (page := _decode_page(data)) is not None}
-        self._held.pages.put_many(fresh.items())
-        return pages | fresh
+        missed = []
+        for key, page in zip(keys, held, strict=True):
+            if page is None:
+                missed.append(key)
+            else:
+                yield key, page
+        del held
+        for first in range(0, len(missed), PAGES_AT_ONCE):
+            asked = missed[first : first + PAGES_AT_ONCE]
+            for key, data in zip(asked, self._store.get_pages(asked), strict=True):
+                page = _decode_page(data)
+                if page is not None:
+                    self._held.pages.put(key, page)
+                    yield key, page
 
     def _count_memory(self, found: Sequence[HeldModule | Page | None]) -> None:
         counts = self._diagnostics.tier(TierName.MEMORY)

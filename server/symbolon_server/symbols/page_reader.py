@@ -16,6 +16,9 @@ from symbolon_server.symbols.records import MAX_LINE
 
 _LINE_BITS: Final = 32
 
+_OBJECTS_BYTES: Final = 4_000
+"""What the objects of a page take beside their numbers and texts."""
+
 _FEW_ROWS: Final = 6
 """Rows that cost less one by one than all rows of the page at once."""
 
@@ -95,11 +98,11 @@ class Page:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the page takes in memory at most."""
-        held = (self.range_start, self.range_symbol, self.range_chain, self._name_of_code)
-        later = 2 * self._place_steps.nbytes + 12 * len(self._columns.chain_around)
-        columns = sum(column.nbytes for column in self._columns)
-        return len(self._content) + columns + sum(column.nbytes for column in held) + later
+        """Bytes that the page takes in memory at most, when all of it has been asked for."""
+        ranges, chains = len(self.range_start), len(self._columns.chain_around)
+        columns = 5 * ranges + 4 * chains + 2 * len(self._columns.symbol_start)
+        made = (8 + 8 + 8 + 3 * self._name.itemsize) * ranges + (8 + 4) * chains
+        return len(self._content) + self._name.itemsize * columns + made + _OBJECTS_BYTES
 
     def find_row(self, module_offset: int) -> int:
         """Return the row of the range that covers `module_offset`, or -1 before the first."""
