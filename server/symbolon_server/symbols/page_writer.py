@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final
 
@@ -38,23 +37,18 @@ def new_generation(randomness: random.Random) -> str:
 def write_pages(
     table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int = PAGE_WEIGHT
 ) -> PagedModule:
-    """Return the pages of `table` and their directory.
-
-    Pages are packed beside the writing of the next ones, by one thread.
-    """
+    """Return the pages of `table` and their directory."""
     writer = PageWriter(table)
     bounds = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
-    firsts, packed = [], []
-    with ThreadPoolExecutor(1) as packer:
-        for bound in pairwise(bounds):
-            for first, content in writer.write(*bound):
-                firsts.append(first)
-                packed.append(packer.submit(seal, page_layout.MARK, content))
-    pages = tuple(page.result() for page in packed)
+    firsts, pages = [], []
+    for bound in pairwise(bounds):
+        for first, content in writer.write(*bound):
+            firsts.append(first)
+            pages.append(seal(page_layout.MARK, content))
     stored_bytes = sum(len(page) for page in pages)
     first_offsets = table.ranges.start[np.array(firsts, np.int64)]
     return PagedModule(
-        PageDirectory(generation, table.facts, ingest, stored_bytes, first_offsets), pages
+        PageDirectory(generation, table.facts, ingest, stored_bytes, first_offsets), tuple(pages)
     )
 
 
