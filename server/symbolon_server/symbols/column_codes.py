@@ -26,10 +26,11 @@ def zigzag(values: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 def unzigzag(values: Unsigned) -> Integers:
     """Return the signed numbers that `zigzag` was given, of the same size as `values`."""
-    signed = np.int32 if values.dtype == np.uint32 else np.int64
-    halves: Integers = (values >> 1).view(signed)
-    signs: Integers = (values & 1).view(signed)
-    numbers: Integers = halves ^ -signs
+    flips = values & 1
+    np.negative(flips, out=flips)
+    halves = values >> 1
+    halves ^= flips
+    numbers: Integers = halves.view(np.int32 if values.dtype == np.uint32 else np.int64)
     return numbers
 
 
@@ -49,7 +50,9 @@ def from_below_next(below: Integers) -> Integers:
     The highest number so far rises by what a number is above it: never by less than nothing.
     """
     rises = np.maximum(1 - below, 0)
-    numbers: Integers = np.cumsum(rises, dtype=below.dtype) - rises - below
+    numbers: Integers = np.cumsum(rises, dtype=below.dtype)
+    numbers -= rises
+    numbers -= below
     return numbers
 
 
@@ -128,15 +131,14 @@ def read_columns(data: memoryview, lengths: Sequence[int]) -> tuple[list[Integer
         raise ValueError("columns without their widths")
     place = len(widths)
     kind = np.dtype(np.uint32 if max(widths) <= _FEW_BYTES else np.uint64)
-    values = np.frombuffer(data[place : (place := place + sum(lengths))], np.uint8).astype(kind)
+    values: Unsigned = np.frombuffer(data, np.uint8, sum(lengths), place).astype(kind)
+    place += len(values)
     for byte in range(1, max(widths)):
-        count = sum(length for length, width in zip(lengths, widths, strict=True) if width > byte)
-        lowest = np.frombuffer(data[place : (place := place + count)], np.uint8)
-        plane: Unsigned = lowest.astype(kind)
-        np.bitwise_or(values[:count], plane << (8 * byte), out=values[:count])
-    # numpy takes the last byte of a plane that is cut for all of its values.
-    if place > len(data):
-        raise ValueError("columns that are cut")
+        count = sum([length for length, width in zip(lengths, widths, strict=True) if width > byte])
+        plane: Unsigned = np.frombuffer(data, np.uint8, count, place).astype(kind)
+        plane <<= 8 * byte
+        values[:count] |= plane
+        place += count
     numbers = unzigzag(values)
     columns: list[Integers] = [numbers] * len(lengths)
     first = 0
