@@ -41,20 +41,24 @@ _NO_CHAINS = Chains(
 
 
 def build_table(
-    named: NamedRecords, debug_file: str, resolved: Sequence[tuple[ResolvedRanges, Chains]]
+    named: NamedRecords, debug_file: str, resolved: list[tuple[ResolvedRanges, Chains]]
 ) -> SymbolTable:
-    """Return the table of a module from its named records and its functions, in file order."""
+    """Return the table of a module from its named records and its functions, in file order.
+
+    It takes `resolved`, which is then empty: a large module's columns are not held twice.
+    """
     resolved_ranges, chains = _join(resolved)
+    resolved.clear()
     functions = FunctionSpans(
         0, np.array(named.function_starts, np.uint64), np.array(named.function_sizes, np.uint64)
     )
     kept = _keep_functions(functions)
     starts, lasts = functions.starts[kept], functions.lasts[kept]
     publics = np.array(sorted(named.public_names), np.uint64)
-    ranges = _sort(
-        _ranges_of_functions(resolved_ranges, kept),
-        _ranges_between_functions(starts, lasts, publics),
-    )
+    inside = _ranges_of_functions(resolved_ranges, kept)
+    del resolved_ranges
+    ranges = _sort(inside, _ranges_between_functions(starts, lasts, publics))
+    del inside
     chain, chains = order_by_use(ranges.chain, chains)
     texts = _TextNumbers(named)
     return SymbolTable(
