@@ -10,7 +10,7 @@
 The version changes with every change of any format of this floor. It is also the first part of
 each generation, so that keys of two versions differ, and what another version wrote is never read.
 
-Version history: 1, the first.
+Version history: 1, each column behind its own width; 2, the bytes of all columns by planes.
 """
 
 import zlib
@@ -20,7 +20,7 @@ import zstandard
 
 from symbolon_server.symbols.errors import DamagedPageError
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""
