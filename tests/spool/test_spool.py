@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.spool import SkipReason, Spool, SpoolCounts
+from symbolon_server.symbols.envelope import FORMAT_VERSION
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 from tests.spool.conftest import (
@@ -107,7 +108,9 @@ def test_a_spool_of_no_bytes_touches_nothing(folder: Path, skips: Skips) -> None
     assert skips.reasons == []
 
 
-@pytest.mark.parametrize("name", ["lock", "unfinished", "v1", "a b+c#%2e", "x" * 255, "\u202eexe"])
+@pytest.mark.parametrize(
+    "name", ["lock", "unfinished", f"v{FORMAT_VERSION}", "a b+c#%2e", "x" * 255, "\u202eexe"]
+)
 def test_any_debug_file_can_be_kept(spool: Spool, name: str) -> None:
     module_id = ModuleId.parse(name, "A" * 33)
 
@@ -168,7 +171,7 @@ def test_a_folder_without_page_files_is_removed(folder: Path) -> None:
     spool.put_module(ModuleId.parse("old.so", "A" * 33), MODULE.directory, MODULE.pages)
     put(spool, MODULE)
 
-    assert [path.name for path in (folder / "v1").iterdir()] == ["libc.so"]
+    assert [path.name for path in (folder / f"v{FORMAT_VERSION}").iterdir()] == ["libc.so"]
 
 
 def test_a_use_is_noted_now_and_then(spool: Spool, folder: Path, clock: FakeClock) -> None:
