@@ -14,7 +14,8 @@ def count_symbolication(answer: Symbolication) -> None:
     """Count the frames, modules and lookups of one answer."""
     FRAMES.inc(answer.diagnostics.frames)
     results = Counter([result.outcome for result in answer.results.values()])
-    results[ModuleOutcome.NOT_REFERENCED] = answer.modules - len(answer.results)
+    if answer.modules > len(answer.results):
+        results[ModuleOutcome.NOT_REFERENCED] = answer.modules - len(answer.results)
     for outcome, count in results.items():
         _MODULES[outcome].inc(count)
     for tier, counts in answer.diagnostics.tiers.items():

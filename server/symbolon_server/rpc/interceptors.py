@@ -37,7 +37,33 @@ _RETRY_AFTER_STOP_SECONDS = 2 * DRAIN_SECONDS
 _log = EventLog(__name__)
 
 
-class CallLimit(grpc.ServerInterceptor):
+class CallGate(grpc.ServerInterceptor):
+    """Lets calls to our services through, each to its method's function, wrapped once.
+
+    It is the only interceptor, and after a method's first call it asks nobody for the function:
+    each step here is taken by gRPC's one serving thread.
+    """
+
+    def __init__(self, limit: CallLimit, outermost: Outermost) -> None:
+        self._limit = limit
+        self._outermost = outermost
+        self._open: dict[str, Handler] = {}
+
+    def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Return the method's function, or the one that refuses."""
+        method = handler_call_details.method
+        handler = self._open.get(method)
+        if handler is None:
+            found = continuation(handler_call_details)
+            if found is None or not method.startswith(_OUR_SERVICES):
+                return found
+            handler = self._open[method] = self._outermost.wrap(found, method)
+        return self._limit.refusal() or handler
+
+
+class CallLimit:
     """Refuses calls to our services while the server holds as many as it may, or is stopping.
 
     gRPC's own `maximum_concurrent_rpcs` would refuse health checks too. Refusals have
@@ -54,16 +80,11 @@ class CallLimit(grpc.ServerInterceptor):
             InPool(self._refuse, self._threads)
         )
 
-    def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """Return the method's own handler, or the one that refuses."""
-        handler = continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(_OUR_SERVICES):
-            return handler
+    def refusal(self) -> Handler | None:
+        """Return the function that refuses, or None while there is room."""
         if self._is_stopping or self._pool.calls >= self._max_calls:
             return self._refusal
-        return handler
+        return None
 
     def close(self) -> None:
         """Refuse all calls from now on: the server is stopping."""
@@ -86,27 +107,14 @@ class CallLimit(grpc.ServerInterceptor):
         refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)
 
 
-class Outermost(grpc.ServerInterceptor):
+class Outermost:
     """Counts and times every call to our services, and keeps the inside in when one fails."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._wrapped: dict[str, Handler] = {}
 
-    def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """Return the method's handler, wrapped."""
-        handler = continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not method.startswith(_OUR_SERVICES):
-            return handler
-        wrapped = self._wrapped.get(method)
-        if wrapped is None:
-            wrapped = self._wrapped[method] = self._wrap(handler, method)
-        return wrapped
-
-    def _wrap(self, handler: Handler, method: str) -> Handler:
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """Return `handler`, watched."""
         watch = _Watch(method.rpartition("/")[2], self._clock)
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:

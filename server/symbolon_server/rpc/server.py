@@ -9,7 +9,7 @@ import grpc
 
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.health import Health
-from symbolon_server.rpc.interceptors import DRAIN_SECONDS, CallLimit, Outermost
+from symbolon_server.rpc.interceptors import DRAIN_SECONDS, CallGate, CallLimit, Outermost
 from symbolon_server.rpc.pools import CallPool
 from symbolon_server.rpc.reflection import Reflection
 
@@ -55,7 +55,9 @@ class RpcServer:
         self._pool = CallPool(options.threads)
         self._limit = CallLimit(self._pool, options.max_calls_in_flight)
         self._server = grpc.server(
-            self._pool, interceptors=[self._limit, Outermost()], options=_channel_options(options)
+            self._pool,
+            interceptors=[CallGate(self._limit, Outermost())],
+            options=_channel_options(options),
         )
         names = [add(self._server) for add in services]
         self._health = Health(names)

@@ -33,18 +33,21 @@ class RequestLimits:
 
 def find_exceeded_limits(request: RawRequest, limits: RequestLimits) -> tuple[FieldViolation, ...]:
     """Return the limits that `request` exceeds; cheap, and looked at before all else."""
-    frames = sum([len(stack.frames) for stack in request.stacks])
+    frames = 0
+    for stack in request.stacks:
+        frames += len(stack.frames)
+    modules, stacks = len(request.modules), len(request.stacks)
+    if modules <= limits.max_modules and max(stacks, frames) <= limits.max_frames:
+        return ()
     counts = (
-        ("modules", len(request.modules), limits.max_modules),
-        ("stacks", len(request.stacks), limits.max_frames),
+        ("modules", modules, limits.max_modules),
+        ("stacks", stacks, limits.max_frames),
         ("stacks.frames", frames, limits.max_frames),
     )
     return tuple(
-        [
-            FieldViolation(field, f"has {count} entries, the limit is {limit}")
-            for field, count, limit in counts
-            if count > limit
-        ]
+        FieldViolation(field, f"has {count} entries, the limit is {limit}")
+        for field, count, limit in counts
+        if count > limit
     )
 
 
