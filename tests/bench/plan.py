@@ -31,7 +31,7 @@ class Plan:
     scale_frames: Sequence[int] = (1_000, 3_000, 10_000, 30_000, 100_000)
     scale_modules: Sequence[int] = (1, 10, 100, 1_000)
     scale_pages: Sequence[int] = (1, 10, 100, 1_000)
-    hit_lookups: int = 400_000
+    hit_lookups: int = 1_000_000
     hit_builds: int = 60
     hit_modules: int = 60
     hit_exponents: Sequence[float] = (1.0, 1.15, 1.3)

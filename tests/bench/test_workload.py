@@ -1,0 +1,58 @@
+"""The crash workload is what its parameters say, and the memory read off a curve is on it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.bench.hit_ratio import memory_at
+from tests.bench.workload import STAYS, Workload
+
+PAGES = np.array([1, 7, 40])
+
+
+def draw(lookups: int = 60_000, exponent: float = 1.0) -> Workload:
+    return Workload.draw(np.random.default_rng(1), lookups, 6, PAGES, exponent)
+
+
+def test_all_lookups_are_in_pages_that_there_are() -> None:
+    workload = draw()
+    assert workload.build.min() == 0
+    assert workload.build.max() == 5
+    assert set(workload.module.tolist()) == {0, 1, 2}
+    assert (workload.page >= 0).all()
+    assert (workload.page < PAGES[workload.module]).all()
+
+
+def test_the_first_module_is_asked_for_as_often_as_zipf_says() -> None:
+    share = (draw().module == 0).mean()
+    assert share == pytest.approx(1 / (1 + 1 / 2 + 1 / 3), abs=0.01)
+
+
+def test_a_page_keeps_its_rank_from_build_to_build() -> None:
+    workload = draw()
+    hottest = {
+        int(np.bincount(workload.page[(workload.module == 2) & (workload.build == build)]).argmax())
+        for build in range(6)
+    }
+    assert len(hottest) == 1
+
+
+def test_builds_go_out_of_use() -> None:
+    workload = draw()
+    while_third_is_newest = workload.build[20_000:30_000]
+    counts = np.bincount(while_third_is_newest, minlength=6)
+    assert counts[3:].sum() == 0
+    assert counts[1] / counts[2] == pytest.approx(STAYS, abs=0.05)
+
+
+def test_the_memory_at_a_limit_lies_on_the_curve() -> None:
+    assert memory_at(0.01, [(100, 0.1), (400, 0.001)]) == pytest.approx(200)
+
+
+def test_a_curve_that_starts_below_the_limit_says_its_first_memory() -> None:
+    assert memory_at(0.01, [(100, 0.002), (400, 0.001)]) == 100
+
+
+def test_a_curve_that_stays_above_the_limit_says_nothing() -> None:
+    assert math.isnan(memory_at(0.01, [(100, 0.1), (400, 0.05)]))
