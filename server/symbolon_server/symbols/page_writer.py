@@ -19,8 +19,8 @@ from symbolon_server.symbols.resolution import NO_INLINE
 from symbolon_server.symbols.strings import NO_TEXT
 from symbolon_server.symbols.symbol_table import SymbolTable
 
-PAGE_WEIGHT: Final = 5120
-"""The weight of a page: 8 to 16 KB when compressed, in symbol files of every kind seen."""
+PAGE_WEIGHT: Final = 6144
+"""The weight of a page: 11 to 20 KB when compressed, in symbol files of every kind seen."""
 
 CHAIN_WEIGHT: Final = 3
 """What a new chain of inline frames weighs; a range weighs 1."""
