@@ -26,7 +26,7 @@ MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""
 
 _LEVEL = 5
-"""Between 3 and 9 the bytes of a page fall by a tenth, and the time to make one triples."""
+"""From 3 to 9 pages get 7 to 15 % smaller on large C++ modules, most of it by 6."""
 
 _HEADER_BYTES = 8
 
