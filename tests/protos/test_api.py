@@ -25,6 +25,7 @@ METHODS = {
         "PrefetchModules",
         "InvalidateModules",
         "ListMissingModules",
+        "ExplainFrame",
     ],
     "StoreService": ["GetStoreInfo"],
 }

@@ -136,6 +136,7 @@ def test_without_the_cache_the_call_is_unavailable_for_now() -> None:
         ("PrefetchModules", pb.PrefetchModulesRequest),
         ("InvalidateModules", pb.InvalidateModulesRequest),
         ("ListMissingModules", pb.ListMissingModulesRequest),
+        ("ExplainFrame", pb.ExplainFrameRequest),
     ],
 )
 def test_what_is_not_offered_is_unimplemented(

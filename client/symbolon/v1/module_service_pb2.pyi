@@ -9,7 +9,9 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from symbolon.v1 import explanation_pb2 as _explanation_pb2
 from symbolon.v1 import module_pb2 as _module_pb2
+from symbolon.v1 import stack_pb2 as _stack_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -438,3 +440,137 @@ class MissingModule(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MissingModule: _TypeAlias = MissingModule  # noqa: Y015
+
+@_typing.final
+class ExplainFrameRequest(_message.Message):
+    """Which frame to explain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    MODULE_OFFSET_FIELD_NUMBER: _builtins.int
+    IS_RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
+    RANGES_AROUND_FIELD_NUMBER: _builtins.int
+    module_offset: _builtins.int
+    """Bytes from the start of the module to the instruction, any value."""
+    is_return_address: _builtins.bool
+    """Whether the offset is where a call returns to, as `Frame.is_return_address`."""
+    ranges_around: _builtins.int
+    """How many ranges to tell before and after the one that covers the offset, up to
+    100. Zero: 3.
+    """
+    @_builtins.property
+    def module(self) -> _module_pb2.Module:
+        """The module. Only its debug file and debug id are used. Unset: refused."""
+
+    def __init__(
+        self,
+        *,
+        module: _module_pb2.Module | None = ...,
+        module_offset: _builtins.int = ...,
+        is_return_address: _builtins.bool = ...,
+        ranges_around: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_return_address", b"is_return_address", "module", b"module", "module_offset", b"module_offset", "ranges_around", b"ranges_around"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainFrameRequest: _TypeAlias = ExplainFrameRequest  # noqa: Y015
+
+@_typing.final
+class ExplainFrameResponse(_message.Message):
+    """What leads to the answer for one frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    LOOKED_UP_OFFSET_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    RANGES_FIELD_NUMBER: _builtins.int
+    PUBLIC_SYMBOL_VERDICT_FIELD_NUMBER: _builtins.int
+    DECIDING_SYMBOL_FIELD_NUMBER: _builtins.int
+    SUPPLIERS_FIELD_NUMBER: _builtins.int
+    FAILED_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    looked_up_offset: _builtins.int
+    """The module offset that was looked up: a return address less one byte."""
+    public_symbol_verdict: _explanation_pb2.PublicSymbolVerdict.ValueType
+    """Why a public symbol answers for the offset, or does not."""
+    failed_attempts: _builtins.int
+    """How many times in a row the module's ingest has failed. Zero: no failure is
+    remembered.
+    """
+    @_builtins.property
+    def frame(self) -> _stack_pb2.SymbolicatedFrame:
+        """The frame as `Symbolicate` would answer it now without waiting."""
+
+    @_builtins.property
+    def module(self) -> _module_pb2.ModuleResult:
+        """What became of the module, as `Symbolicate` would say it now without waiting."""
+
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.ExplainedTier]:
+        """All tiers that this server has, nearest first, whether they had to be asked or not."""
+
+    @_builtins.property
+    def held(self) -> Global___HeldModule:
+        """The module's facts, by the nearest tier that has its page directory; with the
+        records of its symbol file that were skipped, by kind. Unset: no tier has it.
+        """
+
+    @_builtins.property
+    def page(self) -> _explanation_pb2.ExplainedPage:
+        """The page that covers the offset. Unset: the module is not known, or the offset is
+        before its first page.
+        """
+
+    @_builtins.property
+    def ranges(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.ExplainedRange]:
+        """The range that covers the offset with those around it in its page, ascending.
+        Empty: no tier has the page.
+        """
+
+    @_builtins.property
+    def deciding_symbol(self) -> _explanation_pb2.DecidingSymbol:
+        """The symbol that decided it: what covers the offset, or else the last one before
+        it. Unset: there is none, or the page is not known.
+        """
+
+    @_builtins.property
+    def suppliers(self) -> _explanation_pb2.SupplierRound:
+        """The last time that suppliers were asked for the module. Unset: that was longer
+        ago than is remembered (a day), or never.
+        """
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be looked up, one line each for a person. Empty: everything could."""
+
+    def __init__(
+        self,
+        *,
+        frame: _stack_pb2.SymbolicatedFrame | None = ...,
+        module: _module_pb2.ModuleResult | None = ...,
+        looked_up_offset: _builtins.int = ...,
+        tiers: _abc.Iterable[_explanation_pb2.ExplainedTier] | None = ...,
+        held: Global___HeldModule | None = ...,
+        page: _explanation_pb2.ExplainedPage | None = ...,
+        ranges: _abc.Iterable[_explanation_pb2.ExplainedRange] | None = ...,
+        public_symbol_verdict: _explanation_pb2.PublicSymbolVerdict.ValueType = ...,
+        deciding_symbol: _explanation_pb2.DecidingSymbol | None = ...,
+        suppliers: _explanation_pb2.SupplierRound | None = ...,
+        failed_attempts: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deciding_symbol", b"deciding_symbol", "frame", b"frame", "held", b"held", "module", b"module", "page", b"page", "suppliers", b"suppliers"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deciding_symbol", b"deciding_symbol", "failed_attempts", b"failed_attempts", "frame", b"frame", "held", b"held", "looked_up_offset", b"looked_up_offset", "module", b"module", "page", b"page", "public_symbol_verdict", b"public_symbol_verdict", "ranges", b"ranges", "suppliers", b"suppliers", "tiers", b"tiers", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainFrameResponse: _TypeAlias = ExplainFrameResponse  # noqa: Y015

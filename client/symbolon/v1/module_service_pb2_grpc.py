@@ -55,6 +55,11 @@ class ModuleServiceStub(object):
                 request_serializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.SerializeToString,
                 response_deserializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.FromString,
                 _registered_method=True)
+        self.ExplainFrame = channel.unary_unary(
+                '/symbolon.v1.ModuleService/ExplainFrame',
+                request_serializer=symbolon_dot_v1_dot_module__service__pb2.ExplainFrameRequest.SerializeToString,
+                response_deserializer=symbolon_dot_v1_dot_module__service__pb2.ExplainFrameResponse.FromString,
+                _registered_method=True)
 
 
 class ModuleServiceServicer(object):
@@ -155,6 +160,31 @@ class ModuleServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainFrame(self, request, context):
+        """Tells everything that leads to the answer for one frame: what each tier has, the
+        page, the ranges around the offset, how the symbol was chosen, and the suppliers
+        that were asked last. For people who debug. Starts no work and changes nothing;
+        asks all tiers, also those that a symbolication would not get to. May be repeated
+        at any time.
+
+        Errors:
+        * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
+        `ranges_around` is larger than the server takes; the status details hold a
+        google.rpc.BadRequest. Do not retry: mend the request.
+        * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
+        back-off.
+        * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+        google.rpc.RetryInfo in the status details.
+        * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModuleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +207,11 @@ def add_ModuleServiceServicer_to_server(servicer, server):
                     servicer.ListMissingModules,
                     request_deserializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.FromString,
                     response_serializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.SerializeToString,
+            ),
+            'ExplainFrame': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainFrame,
+                    request_deserializer=symbolon_dot_v1_dot_module__service__pb2.ExplainFrameRequest.FromString,
+                    response_serializer=symbolon_dot_v1_dot_module__service__pb2.ExplainFrameResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -288,6 +323,33 @@ class ModuleService(object):
             '/symbolon.v1.ModuleService/ListMissingModules',
             symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.SerializeToString,
             symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainFrame(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/symbolon.v1.ModuleService/ExplainFrame',
+            symbolon_dot_v1_dot_module__service__pb2.ExplainFrameRequest.SerializeToString,
+            symbolon_dot_v1_dot_module__service__pb2.ExplainFrameResponse.FromString,
             options,
             channel_credentials,
             insecure,

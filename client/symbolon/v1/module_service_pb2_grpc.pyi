@@ -111,6 +111,27 @@ class ModuleServiceStub:
      * INTERNAL: a defect of the server, which has logged the rest. Retry once.
      * UNIMPLEMENTED: this server does not offer the call. Do not retry.
     """
+    ExplainFrame: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.ExplainFrameRequest, _module_service_pb2.ExplainFrameResponse]
+    """Tells everything that leads to the answer for one frame: what each tier has, the
+    page, the ranges around the offset, how the symbol was chosen, and the suppliers
+    that were asked last. For people who debug. Starts no work and changes nothing;
+    asks all tiers, also those that a symbolication would not get to. May be repeated
+    at any time.
+
+    Errors:
+     * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
+       `ranges_around` is larger than the server takes; the status details hold a
+       google.rpc.BadRequest. Do not retry: mend the request.
+     * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
+       back-off.
+     * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+       google.rpc.RetryInfo in the status details.
+     * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+    """
 
 @_typing.type_check_only
 class ModuleServiceAsyncStub(ModuleServiceStub):
@@ -187,6 +208,27 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
        hold a google.rpc.BadRequest. Do not retry: mend the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its cache. Retry with back-off.
+     * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+       google.rpc.RetryInfo in the status details.
+     * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+    """
+    ExplainFrame: _aio.UnaryUnaryMultiCallable[_module_service_pb2.ExplainFrameRequest, _module_service_pb2.ExplainFrameResponse]  # type: ignore[assignment]
+    """Tells everything that leads to the answer for one frame: what each tier has, the
+    page, the ranges around the offset, how the symbol was chosen, and the suppliers
+    that were asked last. For people who debug. Starts no work and changes nothing;
+    asks all tiers, also those that a symbolication would not get to. May be repeated
+    at any time.
+
+    Errors:
+     * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
+       `ranges_around` is larger than the server takes; the status details hold a
+       google.rpc.BadRequest. Do not retry: mend the request.
+     * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
+       back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
        google.rpc.RetryInfo in the status details.
      * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
@@ -288,6 +330,32 @@ class ModuleServiceServicer:
            hold a google.rpc.BadRequest. Do not retry: mend the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            its cache. Retry with back-off.
+         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+           google.rpc.RetryInfo in the status details.
+         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+         * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+         * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+         * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+         * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        """
+
+    def ExplainFrame(
+        self,
+        request: _module_service_pb2.ExplainFrameRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_service_pb2.ExplainFrameResponse, _abc.Awaitable[_module_service_pb2.ExplainFrameResponse]]:
+        """Tells everything that leads to the answer for one frame: what each tier has, the
+        page, the ranges around the offset, how the symbol was chosen, and the suppliers
+        that were asked last. For people who debug. Starts no work and changes nothing;
+        asks all tiers, also those that a symbolication would not get to. May be repeated
+        at any time.
+
+        Errors:
+         * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
+           `ranges_around` is larger than the server takes; the status details hold a
+           google.rpc.BadRequest. Do not retry: mend the request.
+         * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
+           back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
            google.rpc.RetryInfo in the status details.
          * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.

@@ -97,6 +97,13 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         del request
         refuse_unimplemented(context, "ListMissingModules")
 
+    def ExplainFrame(  # noqa: N802 # the name in the .proto file
+        self, request: pb.ExplainFrameRequest, context: grpc.ServicerContext
+    ) -> pb.ExplainFrameResponse:
+        """Refuse: this server does not offer it."""
+        del request
+        refuse_unimplemented(context, "ExplainFrame")
+
     def _report(self, module_id: ModuleId) -> pb.GetModuleResponse:
         report = self._lookup.get_module(module_id)
         if report.directory is not None:
