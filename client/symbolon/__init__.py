@@ -12,6 +12,7 @@ from symbolon.client import Client
 from symbolon.errors import (
     DeadlineError,
     FieldViolation,
+    InvalidCredentialsError,
     InvalidReportError,
     InvalidRequestError,
     MessageTooLargeError,
@@ -50,6 +51,7 @@ __all__ = [
     "FrameOutcome",
     "HeldModule",
     "InlineFrame",
+    "InvalidCredentialsError",
     "InvalidReportError",
     "InvalidRequestError",
     "MessageTooLargeError",

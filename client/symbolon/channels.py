@@ -1,10 +1,12 @@
-"""How the client talks to servers: limits, retries, keepalive."""
+"""How the client talks to servers: limits, retries, credentials."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
+
+from symbolon.tokens import add_token
 
 MAX_RESPONSE_BYTES = 256 * 2**20
 """An answer of 200,000 frames with their inlines fits several times over; gRPC's 4 MiB hold
@@ -38,8 +40,26 @@ def open_channel(
     target: str,
     credentials: grpc.ChannelCredentials | None = None,
     options: Sequence[tuple[str, Any]] = (),
+    token: str | None = None,
 ) -> grpc.Channel:
     """Return a channel to the target; without credentials it is not encrypted.
+
+    The token is sent with each call. Raises `InvalidCredentialsError` for one that others
+    could read on its way.
+    """
+    credentials, all_options = prepare(target, credentials, options, token)
+    if credentials is None:
+        return grpc.insecure_channel(target, all_options)
+    return grpc.secure_channel(target, credentials, all_options)
+
+
+def prepare(
+    target: str,
+    credentials: grpc.ChannelCredentials | None,
+    options: Sequence[tuple[str, Any]],
+    token: str | None,
+) -> tuple[grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
+    """Return what `open_channel` makes its channel of.
 
     The caller's options come last, so that they win.
     """
@@ -48,6 +68,9 @@ def open_channel(
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         *options,
     ]
+    if token is None:
+        return credentials, all_options
     if credentials is None:
-        return grpc.insecure_channel(target, all_options)
-    return grpc.secure_channel(target, credentials, all_options)
+        # A proxy on this machine would be local, and what it forwards to would not.
+        all_options.append(("grpc.enable_http_proxy", 0))
+    return add_token(target, credentials, token), all_options

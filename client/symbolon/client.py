@@ -42,17 +42,23 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         wait_for_ready: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         """Connect when the first call is made.
 
         `timeout` is each call's deadline in seconds; `wait_for_ready` waits that long for a
         server that is not there yet; `options` are gRPC's channel options.
+
+        The connection is encrypted with `credentials` (`grpc.ssl_channel_credentials`, with key
+        and certificate where the server wants to know its clients). The `token` is sent with
+        each call; raises `InvalidCredentialsError` where it would leave this machine
+        without TLS.
         """
         self._target = target
         self._timeout = timeout
         self._wait_for_ready = wait_for_ready
-        self._channel = open_channel(target, credentials, options)
+        self._channel = open_channel(target, credentials, options, token)
         self._symbolication = symbolication_service_pb2_grpc.SymbolicationServiceStub(self._channel)
         self._modules = module_service_pb2_grpc.ModuleServiceStub(self._channel)
         self._stores = store_service_pb2_grpc.StoreServiceStub(self._channel)

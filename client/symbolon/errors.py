@@ -3,6 +3,7 @@
     SymbolonError
     ├── InvalidReportError          a report cannot be read: mend it
     ├── InvalidRequestError         the request breaks a rule: mend it
+    ├── InvalidCredentialsError     a token, key or certificate cannot be used: mend it
     ├── ServerUnreachableError      no answer from there: check the target, try again
     ├── ServerBusyError             the server is full: try again later
     ├── DeadlineError               too slow: allow more time, or wait less for modules
@@ -51,6 +52,12 @@ class InvalidRequestError(SymbolonError):
         super().__init__(message)
         self.violations = violations
         """Every rule broken, as far as the server told."""
+
+
+class InvalidCredentialsError(SymbolonError):
+    """A token, key or certificate cannot be read, or others could read it on its way."""
+
+    advice = "Mend the file, or connect by TLS."
 
 
 class ServerUnreachableError(SymbolonError):

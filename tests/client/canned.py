@@ -26,9 +26,13 @@ class CannedServer:
     answers: list[Answer] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     seconds_allowed: list[float] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
+    """What callers said of themselves, by token."""
 
     def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.requests.append(request)
+        said = dict(context.invocation_metadata())
+        self.authorizations.append(str(said.get("authorization", "")))
         self.seconds_allowed.append(context.time_remaining())
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         return answer(request, context)
@@ -50,7 +54,9 @@ class CannedStores(store_service_pb2_grpc.StoreServiceServicer):
 
 
 @contextmanager
-def start_canned_server() -> Iterator[CannedServer]:
+def start_canned_server(
+    host: str = "127.0.0.1", credentials: grpc.ServerCredentials | None = None
+) -> Iterator[CannedServer]:
     """A running server; put answers into it."""
     canned = CannedServer()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
@@ -59,7 +65,11 @@ def start_canned_server() -> Iterator[CannedServer]:
     )
     module_service_pb2_grpc.add_ModuleServiceServicer_to_server(CannedModules(canned), server)
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(CannedStores(canned), server)
-    canned.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    if credentials is None:
+        port = server.add_insecure_port(f"{host}:0")
+    else:
+        port = server.add_secure_port(f"{host}:0", credentials)
+    canned.target = f"{host}:{port}"
     server.start()
     yield canned
     server.stop(grace=None).wait()

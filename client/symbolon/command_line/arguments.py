@@ -6,9 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 from symbolon.client import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, Client
-from symbolon.command_line import exit_codes, facts, symbolicate
+from symbolon.command_line import credentials, exit_codes, facts, symbolicate
 from symbolon.command_line.durations import parse_timeout
-from symbolon.errors import InvalidReportError, InvalidRequestError, SymbolonError
+from symbolon.errors import (
+    InvalidCredentialsError,
+    InvalidReportError,
+    InvalidRequestError,
+    SymbolonError,
+)
 
 Command = Callable[[Client, argparse.Namespace], int]
 
@@ -18,11 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     command: Command = options.command
     try:
-        with Client(options.target, timeout=options.timeout) as client:
+        with _connect(options) as client:
             code = command(client, options)
             sys.stdout.flush()
             return code
-    except (InvalidReportError, InvalidRequestError) as error:
+    except (InvalidReportError, InvalidRequestError, InvalidCredentialsError) as error:
         return _fail(str(error), exit_codes.BAD_INPUT)
     except SymbolonError as error:
         return _fail(f"{error}. {error.advice}", exit_codes.SERVER_TROUBLE)
@@ -32,6 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_codes.SUCCESS
     except KeyboardInterrupt:
         return _fail("interrupted", 128 + 2)
+
+
+def _connect(options: argparse.Namespace) -> Client:
+    return Client(
+        options.target,
+        timeout=options.timeout,
+        credentials=credentials.read_tls(options),
+        token=credentials.read_token(options, os.environ),
+    )
 
 
 def _fail(message: str, code: int) -> int:
@@ -71,3 +85,4 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="the deadline of each call (default: %(default)g)",
     )
+    credentials.add_flags(group)

@@ -1,0 +1,52 @@
+"""Tokens by which a server knows its callers, and how they are kept from everybody else."""
+
+import ipaddress
+import re
+
+import grpc
+
+from symbolon.errors import InvalidCredentialsError
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+"""What HTTP lets a bearer token be."""
+
+_UNIX = ("unix:", "unix-abstract:")
+
+
+def add_token(
+    target: str, credentials: grpc.ChannelCredentials | None, token: str
+) -> grpc.ChannelCredentials:
+    """Return credentials that also send the token with each call.
+
+    Without `credentials` the connection is not encrypted: then it is made to this machine only,
+    which gRPC checks again on the address that it has connected to. Raises
+    `InvalidCredentialsError`.
+    """
+    if _TOKEN.fullmatch(token) is None:
+        raise InvalidCredentialsError("the token holds what no token may hold")
+    if credentials is None:
+        credentials = _stay_on_this_machine(target)
+    return grpc.composite_channel_credentials(
+        credentials, grpc.access_token_call_credentials(token)
+    )
+
+
+def _stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
+    if target.startswith(_UNIX):
+        return grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    if not _is_loopback(target):
+        raise InvalidCredentialsError(
+            f"a token is not sent to {target} without TLS: others could read it on its way"
+        )
+    return grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+
+
+def _is_loopback(target: str) -> bool:
+    """Return whether `host:port` is on this machine; other names than localhost may change."""
+    host = target.rpartition(":")[0]
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False
