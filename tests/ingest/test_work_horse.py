@@ -5,6 +5,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -50,6 +51,14 @@ def test_the_work_is_done_in_another_process() -> None:
     assert int(end.report) != os.getpid()
     with pytest.raises(ProcessLookupError):  # and that is gone, also from the table
         os.kill(int(end.report), 0)
+
+
+def test_the_most_memory_that_the_work_had_is_told() -> None:
+    large = 64 << 20
+    idle = run_in_horse(lambda: b"", LIMITS, go_on).peak_bytes
+    busy = run_in_horse(lambda: (b"x" * large)[:1], LIMITS, go_on).peak_bytes
+    assert idle > 0
+    assert busy - idle > large / 2
 
 
 def test_an_exception_is_a_crash() -> None:
@@ -169,7 +178,7 @@ def test_what_may_not_happen_again_is_unavailable(end: HorseEnd, outcome: Ingest
 def test_a_result_comes_through_the_pipe() -> None:
     result = IngestResult(IngestOutcome.UNAVAILABLE, "the supplier “x” is busy", 12.5)
     end = run_in_horse(result.encode, LIMITS, go_on)
-    assert result_of(end, LIMITS) == result
+    assert result_of(end, LIMITS) == replace(result, peak_bytes=end.peak_bytes)
 
 
 def test_stopped_work_has_no_result() -> None:

@@ -32,6 +32,7 @@ _CHANGING = (
     (re.compile(r"127\.0\.0\.1:\d+"), ADDRESS),
     (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC)"), "<time>"),
     (re.compile(r"seconds(=|: )[\d.]+"), r"seconds\1<seconds>"),
+    (re.compile(r"peak_mb=\d+"), "peak_mb=<MB>"),
     (re.compile(r"generation: \d+-[0-9a-f]{16}"), "generation: <generation>"),
     (re.compile(r"stored bytes: [\d,]+"), "stored bytes: <bytes>"),
 )

@@ -159,4 +159,5 @@ def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:
         detail=result.detail,
         seconds=round(seconds, 3),
         attempts=claim.attempts,
+        peak_mb=round(result.peak_bytes / 1e6),
     )

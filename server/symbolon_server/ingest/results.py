@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, Self
 
@@ -49,6 +49,9 @@ class IngestResult:
     counts: tuple[Count, ...] = ()
     """What happened on the way."""
 
+    peak_bytes: int = 0
+    """The most memory that its work horse had resident; 0 where none was started."""
+
     @property
     def failure(self) -> FailureKind | None:
         """The kind of failure to remember, None when the module is there."""
@@ -74,6 +77,10 @@ def result_of(end: HorseEnd, limits: WorkLimits) -> IngestResult | None:
     """
     if end.ending is HorseEnding.STOPPED:
         return None
+    return replace(_describe(end, limits), peak_bytes=end.peak_bytes)
+
+
+def _describe(end: HorseEnd, limits: WorkLimits) -> IngestResult:
     if end.ending is HorseEnding.REPORTED:
         return IngestResult.decode(end.report)
     if end.ending is HorseEnding.TIMED_OUT:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NoReturn
 
@@ -19,6 +19,9 @@ TICK_SECONDS = 1.0
 """How often a worker looks up from waiting for its work horse."""
 
 _REPORT_BYTES = 1 << 16
+
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit of `ru_maxrss`."""
 
 _log = EventLog(__name__)
 
@@ -59,6 +62,9 @@ class HorseEnd:
     signal_name: str = ""
     """Of the signal that ended it, empty for none."""
 
+    peak_bytes: int = field(default=0, compare=False)
+    """The most memory that it had resident, its share of its worker's included."""
+
 
 _OWN_FAULT = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU}
@@ -85,8 +91,8 @@ def run_in_horse(
         report, ending = _read_report(read_end, limits.seconds, may_go_on)
     finally:  # also when a signal's exception breaks off the wait
         os.close(read_end)
-        exit_code = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
-    return _describe_end(report, ending, exit_code)
+        exit_code, peak_bytes = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
+    return replace(_describe_end(report, ending, exit_code), peak_bytes=peak_bytes)
 
 
 def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end: int) -> NoReturn:
@@ -144,12 +150,16 @@ def _read_report(
     return report, HorseEnding.TIMED_OUT
 
 
-def _await_exit(process_id: int, *, kill: bool) -> int:
-    """Return the exit code of the fork, less than 0 for a signal."""
+def _await_exit(process_id: int, *, kill: bool) -> tuple[int, int]:
+    """Return the exit code of the fork, less than 0 for a signal, and the most memory it had.
+
+    What the kernel counts for a program begins with the size of the process that started it,
+    for a fork with its own: only here it is the work alone that is measured.
+    """
     if kill:
         os.kill(process_id, signal.SIGKILL)
-    _, status = os.waitpid(process_id, 0)
-    return os.waitstatus_to_exitcode(status)
+    _, status, usage = os.wait4(process_id, 0)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss * _MAXRSS_BYTES
 
 
 def _describe_end(report: bytes, ending: HorseEnding, exit_code: int) -> HorseEnd:
