@@ -1,28 +1,35 @@
 """Signals as events that the main thread waits for."""
 
-import queue
+import os
+import select
 import signal
+from collections import deque
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Final, Self
 
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 _WATCHED = (*_STOP, signal.SIGCHLD)
+
+_READ_BYTES: Final = 4096
 
 
 class Signals:
     """Collects SIGTERM, SIGINT and SIGCHLD while it is open, for the main thread only.
 
-    A handler does nothing but put the signal into a queue, the one thing that is safe at any
-    moment; what is to be done is done where `wait` returns.
+    Python's own part of a signal writes the signal's number into a pipe, in whichever thread the
+    kernel lets it arrive; `wait` reads the pipe. A handler in Python would run in the main
+    thread alone, which a signal that came to another thread does not wake.
     """
 
     def __init__(self) -> None:
-        self._arrived: queue.SimpleQueue[signal.Signals] = queue.SimpleQueue()
+        self._arrived: deque[int] = deque()
         self._before = {number: signal.getsignal(number) for number in _WATCHED}
 
     def __enter__(self) -> Self:
+        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in _WATCHED:
-            signal.signal(number, self._note)
+            signal.signal(number, _do_nothing)
         return self
 
     def __exit__(
@@ -33,13 +40,19 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
+        os.close(self._write_end)
+        os.close(self._read_end)
 
     def wait(self, timeout_seconds: float | None) -> bool:
         """Return after a signal, or after the timeout: whether the process is to stop."""
-        try:
-            return self._arrived.get(timeout=timeout_seconds) in _STOP
-        except queue.Empty:
-            return False
+        if not self._arrived:
+            ready, _, _ = select.select([self._read_end], [], [], timeout_seconds)
+            if not ready:
+                return False
+            self._arrived += os.read(self._read_end, _READ_BYTES)
+        return self._arrived.popleft() in _STOP
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._arrived.put(signal.Signals(number))
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Be there, so that Python writes into the pipe."""
