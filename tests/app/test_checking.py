@@ -1,6 +1,9 @@
 from pathlib import Path
 
 from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
+
+__all__ = ["symbol_server"]
 
 
 def said(program: Program) -> tuple[int, str]:
@@ -65,3 +68,15 @@ def test_help_explains_every_command_and_setting(start: StartProgram) -> None:
     assert code == 0
     assert "--memory-bytes" in output
     assert "--no-worker" in output
+
+
+def test_a_supplier_is_asked_with_its_headers_which_are_not_shown(
+    start: StartProgram, symbol_server: SymbolServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers"
+    file.write_text(f"{symbol_server.url} X-Api-Key: hunter2\n")
+    program = start("check", suppliers=symbol_server.url, supplier_headers_file=str(file))
+    code, output = said(program)
+    assert code == 0, output
+    assert [get.headers["X-Api-Key"] for get in symbol_server.gets] == ["hunter2"]
+    assert "hunter2" not in output + program.log

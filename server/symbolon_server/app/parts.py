@@ -9,6 +9,7 @@ from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
 from symbolon_server.settings import Settings
 from symbolon_server.spool import SkipReason, Spool
+from symbolon_server.suppliers.headers import Header, InvalidHeadersError, parse_headers
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
@@ -16,7 +17,7 @@ from symbolon_server.telemetry.metrics import REDIS_ERRORS, SPOOL_SKIPS
 
 
 def suppliers_of(settings: Settings) -> list[Supplier]:
-    """Return the suppliers in their order; raise `StartError` for one that is none."""
+    """Return the suppliers in their order; raise `StartError` for what cannot be used."""
     limits = FetchLimits(
         connect_seconds=settings.supplier_connect_seconds,
         read_seconds=settings.supplier_read_seconds,
@@ -25,9 +26,23 @@ def suppliers_of(settings: Settings) -> list[Supplier]:
         max_unpacked_bytes=settings.max_unpacked_bytes,
     )
     try:
-        return parse_suppliers(",".join(settings.suppliers), limits)
+        return parse_suppliers(",".join(settings.suppliers), limits, _headers_of(settings))
     except InvalidSupplierError as error:
         raise StartError(f"SYMBOLON_SUPPLIERS: {error}") from error
+    except InvalidHeadersError as error:
+        raise StartError(f"SYMBOLON_SUPPLIER_HEADERS_FILE: {error}") from error
+
+
+def _headers_of(settings: Settings) -> list[Header]:
+    file = settings.supplier_headers_file
+    if file is None:
+        return []
+    try:
+        return parse_headers(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidHeadersError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InvalidHeadersError(f"{file} is no text") from None
 
 
 def _count_store_error(_reason: str) -> None:

@@ -59,7 +59,7 @@ def _show_switch(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _parse_folder(text: str) -> Path:
+def _parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
@@ -135,7 +135,8 @@ def _show_number(value: float) -> str:
 
 
 SWITCH = Kind("true or false", _parse_switch, _show_switch)
-FOLDER = Kind("a folder", _parse_folder)
+FOLDER = Kind("a folder", _parse_path)
+FILE = Kind("a file", _parse_path)
 ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)
 REDIS_URL = Kind("embedded, or a redis://, rediss:// or unix:// URL", _parse_redis_url)
 LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)

@@ -209,6 +209,14 @@ class Settings:
             is_secret=True,
         ),
     ] = field(default=(), repr=False)
+    supplier_headers_file: Annotated[
+        Path | None,
+        Knob(
+            Group.SUPPLIERS,
+            kinds.optional(kinds.FILE, "none"),
+            "File of headers for single suppliers, `URL name: value` a line; read at the start.",
+        ),
+    ] = None
     supplier_connect_seconds: Annotated[
         float,
         Knob(

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -23,6 +23,7 @@ from symbolon_server.suppliers.errors import (
 from symbolon_server.suppliers.http_trouble import describe_trouble, is_worth_a_retry
 from symbolon_server.suppliers.layout import quoted_symbol_file_path
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard, is_public
 from symbolon_server.suppliers.retries import RetryPolicy, parse_retry_after
 from symbolon_server.suppliers.supplier import SymbolFileStream
 from symbolon_server.suppliers.urls import InvalidUrlError, ServerUrl
@@ -51,26 +52,28 @@ class _RetryableError(UnavailableSymbolFileError):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Time and chance, which tests replace."""
+    """Time, chance and the internet, which tests replace."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = field(default=random.SystemRandom().random)
     """Uniform between 0 and 1; not seeded alike in forked processes."""
 
+    is_public: Callable[[str], bool] = is_public
+    """Whether everybody may be sent to an address."""
+
 
 class _Credentials(AuthBase):
-    """Puts the credentials meant for a server into a request, if there are any.
+    """Puts the headers meant for a server alone into a request, if there are any.
 
     That something does also keeps requests from looking into the user's .netrc.
     """
 
-    def __init__(self, authorization: str | None) -> None:
-        self._authorization = authorization
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._authorization:
-            request.headers["Authorization"] = self._authorization
+        request.headers.update(self._headers)
         return request
 
 
@@ -89,13 +92,21 @@ class HttpSupplier:
         limits: FetchLimits | None = None,
         retries: RetryPolicy | None = None,
         surroundings: Surroundings | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Ask the server at `url`; connect at the first fetch."""
+        """Ask the server at `url`, with `headers` that are for it alone.
+
+        Connect at the first fetch.
+        """
         self._url = url
         self._user_agent = user_agent
         self._limits = limits or FetchLimits()
         self._retries = retries or RetryPolicy()
         self._surroundings = surroundings or Surroundings()
+        self._guard = RedirectGuard(url, self._surroundings.is_public)
+        own = {"Authorization": url.authorization} if url.authorization else {}
+        self._credentials = _Credentials(own | dict(headers or {}))
         self._session: tuple[int, requests.Session] | None = None
 
     @property
@@ -147,6 +158,7 @@ class HttpSupplier:
                 target = target.follow(response.headers.get("Location", ""))
             except InvalidUrlError as error:
                 raise UnavailableSymbolFileError(f"redirects to what {error}") from None
+            self._guard.check_target(target)
         raise UnavailableSymbolFileError(f"redirects more than {MAX_REDIRECTS} times")
 
     def _get(self, target: ServerUrl, deadline: float) -> requests.Response:
@@ -159,7 +171,7 @@ class HttpSupplier:
         )
         # Ours are told to our own server, and only there.
         is_own = target.has_origin_of(self._url)
-        credentials = _Credentials(self._url.authorization if is_own else None)
+        credentials = self._credentials if is_own else _Credentials({})
         try:
             return self._get_session().get(
                 target.to_ask(),
@@ -175,7 +187,13 @@ class HttpSupplier:
     def _get_session(self) -> requests.Session:
         """Return this process's session: connections must not be shared across a fork."""
         if self._session is None or self._session[0] != os.getpid():
-            self._session = (os.getpid(), _new_session(self._user_agent))
+            session = _new_session(self._user_agent)
+            guarded = GuardedAdapter(self._guard.check_address)
+            session.mount("http://", guarded)
+            session.mount("https://", guarded)
+            # Its own address was chosen by the operator; only where it sends us is looked at.
+            session.mount(self._url.origin, requests.adapters.HTTPAdapter())
+            self._session = (os.getpid(), session)
         return self._session[1]
 
     def _check_length(self, response: requests.Response) -> None:

@@ -60,9 +60,23 @@ class ServerUrl:
         is_default = self.port == _DEFAULT_PORTS[self.scheme]
         return self.host if is_default else f"{self.host}:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        """What all URLs of this server begin with, and no others."""
+        return f"{self.scheme}://{self.authority}/"
+
+    @property
+    def bare_host(self) -> str:
+        """The host as resolvers want it: IPv6 without brackets."""
+        return self.host.removeprefix("[").removesuffix("]")
+
     def has_origin_of(self, other: Self) -> bool:
         """Return whether what is meant for `other` may be told to this server."""
         return (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
+
+    def is_place_of(self, other: Self) -> bool:
+        """Return whether both point to the same place, whatever credentials and query they have."""
+        return self.has_origin_of(other) and self.path.rstrip("/") == other.path.rstrip("/")
 
     def at(self, quoted_path: str) -> Self:
         """Return what lies at a path below this one; the query stays at its end."""
@@ -71,7 +85,7 @@ class ServerUrl:
     def to_ask(self) -> str:
         """Return the URL without credentials, to be asked but never shown."""
         query = f"?{self.query}" if self.query else ""
-        return f"{self.scheme}://{self.authority}{self.path or '/'}{query}"
+        return f"{self.origin}{self.path.removeprefix('/')}{query}"
 
     def follow(self, location: str) -> Self:
         """Return where a redirect leads; raise `InvalidUrlError` if it is nowhere we go."""
