@@ -104,7 +104,8 @@ def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
     plant.server.answer(plant.server.path_of(unavailable), busy)
     plant.server.put(found, symbol_file(found))
     with plant.workers.run():
-        everything = [missing, malformed, unavailable, found]
+        # The last one is: after it the supplier is left alone for a while.
+        everything = [missing, malformed, found, unavailable]
         assert plant.load(*everything) == set(everything)
     kinds = {
         module: failure.kind for module, failure in plant.failures.get_many(everything).items()
@@ -115,6 +116,27 @@ def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
         unavailable: FailureKind.UNAVAILABLE,
     }
     assert all(failure.detail for failure in plant.failures.get_many(everything).values())
+
+
+def test_a_supplier_that_is_left_alone_costs_no_request_until_it_is_tried_again(
+    plant: Plant,
+) -> None:
+    first, second, third = map(numbered_module, range(3))
+    busy = Answer(status=429, headers={"Retry-After": "50"})
+    plant.server.answer("*", busy, Answer(symbol_file(third)))
+    with plant.workers.run():
+        plant.load(first)
+        plant.load(second)
+        assert plant.server.get_count == 1
+        failure = plant.failure(second)
+        assert failure.kind is FailureKind.UNAVAILABLE
+        assert failure.detail.endswith(": left alone for a while: answers HTTP 429")
+        assert failure.retry_after_seconds > 30
+        [pause] = plant.cache.keys("supplier:pause:*")
+        plant.cache.delete(pause)
+        plant.load(third)
+    assert plant.server.get_count == 2
+    assert plant.is_stored(third)
 
 
 def test_a_module_that_is_there_now_is_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:

@@ -14,6 +14,7 @@ from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
+from symbolon_server.ingest.supplier_pauses import SharedPauses
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import run_worker
 from symbolon_server.spool import Spool
@@ -38,7 +39,9 @@ def make_options(limits: dict[str, Any], others: dict[str, Any]) -> WorkerOption
 def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str) -> None:
     configure_logs(sys.stderr, LogFormat.TEXT, "info")
     ingest = Ingest(
-        SupplierChain([make_supplier(supplier)]),
+        SupplierChain(
+            [make_supplier(supplier)], pauses=SharedPauses(KeyedCache(connect(cache_url)))
+        ),
         RedisPageStore(connect(store_url)),
         None if spool == "-" else Spool(Path(spool), 1 << 30),
     )

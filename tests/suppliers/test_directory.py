@@ -161,3 +161,8 @@ def test_the_limits_hold_for_folders_too(root: Path, module_id: ModuleId) -> Non
         fetch(root, module_id, FetchLimits(max_sent_bytes=10))
     with pytest.raises(BrokenSymbolFileError, match="holds more than 1 KiB unpacked"):
         fetch(root, module_id, FetchLimits(max_unpacked_bytes=1024))
+
+
+def test_a_folder_s_name_that_is_not_utf_8_is_one_for_people(tmp_path: Path) -> None:
+    name = DirectorySupplier(tmp_path / "symbols\udcff").name
+    assert name == f"{tmp_path}/symbols\\udcff"

@@ -9,6 +9,7 @@ from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
+from symbolon_server.ingest.supplier_pauses import SharedPauses
 from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import run_worker
@@ -43,8 +44,10 @@ def _work_here(settings: Settings) -> None:
         settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
     )
     counts = WorkCounts()
+    # A client of its own, which connects in the fork.
+    pauses = SharedPauses(KeyedCache(connect(settings.cache_url, timeouts_of(settings))))
     ingest = Ingest(
-        SupplierChain(suppliers_of(settings), counts.add_attempt),
+        SupplierChain(suppliers_of(settings), counts.add_attempt, pauses),
         store_of(settings, counts.add_store_error),
         spool_of(settings, counts.add_spool_skip),
         counts,

@@ -18,6 +18,9 @@ ATTEMPTS_PREFIX = "attempts:"
 MISSING_PREFIX = "missing:"
 """In the cache: the modules that were asked for and are missing, in a few keys for all."""
 
+SUPPLIER_PREFIX = "supplier:"
+"""In the cache: how often in a row a supplier failed, and, for as long as it is left alone, why."""
+
 
 def directory_key(module_id: ModuleId) -> str:
     """Return the key of a module's page directory."""
@@ -37,3 +40,18 @@ def outcome_key(module_id: ModuleId) -> str:
 def attempts_key(module_id: ModuleId) -> str:
     """Return the key that counts a module's failures in a row."""
     return f"{ATTEMPTS_PREFIX}{module_id}"
+
+
+def failures_key(supplier: str) -> str:
+    """Return the key that counts a supplier's failures in a row."""
+    return f"{SUPPLIER_PREFIX}failures:{_as_utf8(supplier)}"
+
+
+def pause_key(supplier: str) -> str:
+    """Return the key that is there while a supplier is left alone."""
+    return f"{SUPPLIER_PREFIX}pause:{_as_utf8(supplier)}"
+
+
+def _as_utf8(supplier: str) -> str:
+    """Return a text that can be a key; the name of a folder may hold bytes that are none."""
+    return supplier.encode(errors="backslashreplace").decode()

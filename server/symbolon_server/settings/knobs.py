@@ -240,7 +240,7 @@ class Settings:
             kinds.seconds(above_zero=True),
             "Longest time for one symbol file from one supplier, all attempts together.",
         ),
-    ] = 600.0
+    ] = 300.0
     max_fetched_bytes: Annotated[
         int,
         Knob(

@@ -8,10 +8,12 @@ from typing import Generic, TypeVar
 
 from symbolon_server.suppliers.errors import (
     BrokenSymbolFileError,
+    FailingSupplierError,
     MissingSymbolFileError,
     SupplierError,
     UnavailableSymbolFileError,
 )
+from symbolon_server.suppliers.pauses import NoPauses, Pause, Pauses
 from symbolon_server.suppliers.supplier import Supplier, SymbolFileStream
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
@@ -29,6 +31,9 @@ class AttemptOutcome(Enum):
     MISSING = "missing"
     UNAVAILABLE = "unavailable"
     MALFORMED = "malformed"
+
+    NOT_ASKED = "not_asked"
+    """It failed lately and is left alone for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +81,21 @@ class SupplierChain:
     """Suppliers in the order in which they are asked.
 
     The first whose symbol file can be read answers. A supplier that fails keeps the others
-    from nothing, and never turns into "missing".
+    from nothing, and never turns into "missing". One that keeps failing is not asked while
+    its pause lasts, so that it costs no time.
     """
 
     def __init__(
         self,
         suppliers: Sequence[Supplier],
         observe: Callable[[Attempt], None] = _ignore,
+        pauses: Pauses | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask `suppliers`, and tell `observe` about each attempt, as for metrics."""
         self._suppliers = tuple(suppliers)
         self._observe = observe
+        self._pauses = pauses or NoPauses()
         self._clock = clock
 
     @property
@@ -104,12 +112,21 @@ class SupplierChain:
         """
         attempts: list[Attempt] = []
         for supplier in self._suppliers:
-            attempt, values = self._ask(supplier, module_id, read)
+            attempt, values = self._ask_unless_paused(supplier, module_id, read)
             attempts.append(attempt)
             self._observe(attempt)
             if attempt.outcome is AttemptOutcome.FOUND:
                 return Fetched(values[0], supplier.name, tuple(attempts), attempt.fetched_bytes)
         raise _worst_error(attempts)
+
+    def _ask_unless_paused(
+        self, supplier: Supplier, module_id: ModuleId, read: Reader[T]
+    ) -> tuple[Attempt, list[T]]:
+        """Return what became of the supplier, and the one value if there is one."""
+        pause = self._pauses.find(supplier.name)
+        if pause is not None:
+            return _not_asked(supplier, pause), []
+        return self._ask(supplier, module_id, read)
 
     def _ask(
         self, supplier: Supplier, module_id: ModuleId, read: Reader[T]
@@ -119,6 +136,7 @@ class SupplierChain:
         values: list[T] = []
         stream: SymbolFileStream | None = None
         outcome, detail, retry_after = AttemptOutcome.FOUND, "", None
+        is_failing = False
         try:
             with supplier.fetch(module_id) as stream:
                 values.append(read(stream))
@@ -127,16 +145,26 @@ class SupplierChain:
         except UnavailableSymbolFileError as error:
             outcome, detail = AttemptOutcome.UNAVAILABLE, str(error)
             retry_after = error.retry_after_seconds
+            is_failing = isinstance(error, FailingSupplierError)
         except (BrokenSymbolFileError, MalformedSymbolFileError) as error:
             outcome, detail = AttemptOutcome.MALFORMED, str(error)
+        if is_failing:
+            self._pauses.note_failure(supplier.name, detail, retry_after)
+        else:
+            self._pauses.end(supplier.name)
         fetched_bytes = stream.fetched_bytes if stream else 0
         seconds = self._clock() - start
         attempt = Attempt(supplier.name, outcome, detail, seconds, fetched_bytes, retry_after)
         return attempt, values
 
 
+def _not_asked(supplier: Supplier, pause: Pause) -> Attempt:
+    detail = f"left alone for a while: {pause.detail}"
+    return Attempt(supplier.name, AttemptOutcome.NOT_ASKED, detail, 0.0, 0, pause.seconds)
+
+
 def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
-    unavailable = _details(attempts, AttemptOutcome.UNAVAILABLE)
+    unavailable = _details(attempts, AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED)
     if unavailable:
         told = [a.retry_after_seconds for a in attempts if a.retry_after_seconds is not None]
         return UnavailableSymbolFileError(unavailable, min(told, default=None))
@@ -146,5 +174,5 @@ def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
     return MissingSymbolFileError("no supplier has it" if attempts else "there is no supplier")
 
 
-def _details(attempts: Sequence[Attempt], outcome: AttemptOutcome) -> str:
-    return "; ".join(f"{a.supplier}: {a.detail}" for a in attempts if a.outcome is outcome)
+def _details(attempts: Sequence[Attempt], *outcomes: AttemptOutcome) -> str:
+    return "; ".join(f"{a.supplier}: {a.detail}" for a in attempts if a.outcome in outcomes)

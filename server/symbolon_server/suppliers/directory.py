@@ -34,8 +34,8 @@ class DirectorySupplier:
 
     @property
     def name(self) -> str:
-        """The folder's path."""
-        return str(self._root)
+        """The folder's path; bytes of it that are not UTF-8 are spelt out."""
+        return str(self._root).encode(errors="backslashreplace").decode()
 
     @contextmanager
     def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:

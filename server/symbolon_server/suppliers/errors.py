@@ -3,6 +3,7 @@
 SupplierError
 ├── MissingSymbolFileError       a definite no
 ├── UnavailableSymbolFileError   no answer; a later attempt may get one
+│   └── FailingSupplierError     nor would there be one for any other symbol file
 └── BrokenSymbolFileError        an answer that is no symbol file
     └── CutSymbolFileError       compressed bytes that end too early
 
@@ -26,6 +27,10 @@ class UnavailableSymbolFileError(SupplierError):
         """Say what happened, and when to try again where the supplier told."""
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class FailingSupplierError(UnavailableSymbolFileError):
+    """The supplier does not answer properly, whatever it is asked for."""
 
 
 class BrokenSymbolFileError(SupplierError):

@@ -17,12 +17,14 @@ from requests.auth import AuthBase
 from symbolon_server.suppliers.errors import (
     BrokenSymbolFileError,
     CutSymbolFileError,
+    FailingSupplierError,
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.http_trouble import describe_trouble, is_worth_a_retry
+from symbolon_server.suppliers.http_trouble import describe_trouble, is_about_url, is_worth_a_retry
 from symbolon_server.suppliers.layout import quoted_symbol_file_path
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.pace import Pace
 from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard, is_public
 from symbolon_server.suppliers.retries import RetryPolicy, parse_retry_after
 from symbolon_server.suppliers.supplier import SymbolFileStream
@@ -46,7 +48,7 @@ _MAX_CODINGS = 2
 _MAX_LENGTH_DIGITS = 20
 
 
-class _RetryableError(UnavailableSymbolFileError):
+class _RetryableError(FailingSupplierError):
     """The server did not answer properly, but may do so in a moment."""
 
 
@@ -181,8 +183,7 @@ class HttpSupplier:
                 timeout=timeouts,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            kind = _RetryableError if is_worth_a_retry(error) else UnavailableSymbolFileError
-            raise kind(describe_trouble(error)) from None
+            raise _trouble(error) from None
 
     def _get_session(self) -> requests.Session:
         """Return this process's session: connections must not be shared across a fork."""
@@ -212,16 +213,19 @@ class HttpSupplier:
         one byte a second the deadline would be looked at once in hours.
         """
         raw: urllib3.response.BaseHTTPResponse = response.raw
-        while True:
-            if self._surroundings.clock() >= deadline:
-                raise UnavailableSymbolFileError(self._too_slow())
+        clock, least = self._surroundings.clock, self._limits.min_bytes_per_second
+        pace = Pace(self._limits.read_seconds, least)
+        while (asked_at := clock()) < deadline:
             try:
                 piece = raw.read1(_PIECE_BYTES, decode_content=False)
             except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
-                raise UnavailableSymbolFileError(describe_trouble(error)) from None
+                raise FailingSupplierError(describe_trouble(error)) from None
             if not piece:
                 return
+            if pace.is_too_slow(len(piece), clock() - asked_at):
+                raise FailingSupplierError(f"sends less than {describe_bytes(least)} a second")
             yield piece
+        raise UnavailableSymbolFileError(self._too_slow())
 
     def _too_slow(self) -> str:
         return f"took longer than {self._limits.total_seconds:g} s"
@@ -245,6 +249,14 @@ def _new_session(user_agent: str) -> requests.Session:
     # No cookie of one answer travels to another server, or changes the next answer.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
+
+
+def _trouble(error: Exception) -> UnavailableSymbolFileError:
+    """Return the error for an exchange without an answer."""
+    if is_worth_a_retry(error):
+        return _RetryableError(describe_trouble(error))
+    kind = UnavailableSymbolFileError if is_about_url(error) else FailingSupplierError
+    return kind(describe_trouble(error))
 
 
 def _refusal(response: requests.Response) -> Exception:

@@ -14,6 +14,9 @@ import urllib3.exceptions as urllib3_errors
 _TIMEOUTS = (requests.Timeout, urllib3_errors.ReadTimeoutError, TimeoutError)
 """Not urllib3's own base of timeouts, from which a refused connection is derived as well."""
 
+_TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)
+_BAD_URLS = (requests.exceptions.InvalidURL, UnicodeError)
+
 
 def describe_trouble(error: BaseException) -> str:
     """Return one line for a person about an error of requests, urllib3 or a socket."""
@@ -24,8 +27,8 @@ def describe_trouble(error: BaseException) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {cause.verify_message}"
-        if isinstance(cause, (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)):
-            return "TLS failed"
+    if any(isinstance(cause, _TLS_ERRORS) for cause in causes):
+        return "TLS failed"
     for cause in causes:
         if isinstance(cause, OSError) and isinstance(cause.errno, int):
             return os.strerror(cause.errno).lower()
@@ -38,7 +41,7 @@ _DESCRIPTIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     (_TIMEOUTS, "no answer in time"),
     ((requests.exceptions.ProxyError, urllib3_errors.ProxyError), "the proxy failed"),
     ((IncompleteRead, urllib3_errors.IncompleteRead), "the connection broke in the middle"),
-    ((requests.exceptions.InvalidURL, UnicodeError), "its URL cannot be asked"),
+    (_BAD_URLS, "its URL cannot be asked"),
 )
 """The first that fits any cause describes it, so the more special ones come first."""
 
@@ -49,12 +52,17 @@ def is_worth_a_retry(error: BaseException) -> bool:
     Not after a timeout: it has cost the time of many attempts, and would cost it again.
     """
     causes = list(_causes(error))
-    hopeless = (*_TIMEOUTS, ssl.SSLError, requests.exceptions.InvalidURL, UnicodeError)
+    hopeless = (*_TIMEOUTS, *_BAD_URLS, ssl.SSLError)
     is_connection = any(
         isinstance(cause, (requests.ConnectionError, urllib3_errors.ProtocolError))
         for cause in causes
     )
     return is_connection and not any(isinstance(cause, hopeless) for cause in causes)
+
+
+def is_about_url(error: BaseException) -> bool:
+    """Return whether the server was not even asked, because of its URL or that of a redirect."""
+    return any(isinstance(cause, _BAD_URLS) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

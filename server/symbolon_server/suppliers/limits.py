@@ -16,7 +16,10 @@ class FetchLimits:
     read_seconds: float = 20.0
     """Between two pieces of an answer."""
 
-    total_seconds: float = 600.0
+    min_bytes_per_second: int = 1024
+    """While `read_seconds` are spent waiting; a slower answer would take the time of all others."""
+
+    total_seconds: float = 300.0
     """From the first attempt to the last byte, pauses and the reader's own time included."""
 
     max_sent_bytes: int = 2 * GIB

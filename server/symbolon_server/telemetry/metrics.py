@@ -79,7 +79,8 @@ SPOOL_SKIPS = Counter(
 )
 SUPPLIER_FETCHES = Counter(
     "symbolon_supplier_fetches_total",
-    "Symbol files asked for by ingests that came to their end, by supplier and outcome.",
+    "Symbol files that ingests which came to their end asked for, by supplier and outcome; "
+    "`not_asked`: it is left alone after failures.",
     ("supplier", "outcome"),
     registry=REGISTRY,
 )
