@@ -8,7 +8,10 @@
 The generated messages and stubs are in `symbolon.v1`.
 """
 
+from symbolon.answers import ReportResult
+from symbolon.async_client import AsyncClient
 from symbolon.client import Client
+from symbolon.encoding import AnyReport, Report
 from symbolon.errors import (
     DeadlineError,
     FieldViolation,
@@ -23,12 +26,27 @@ from symbolon.errors import (
     ServerUnreachableError,
     SymbolonError,
 )
+from symbolon.explanations import (
+    DecidingSymbol,
+    ExplainedPage,
+    ExplainedRange,
+    ExplainedTier,
+    Explanation,
+    PublicSymbolVerdict,
+    SupplierAttempt,
+    SupplierOutcome,
+    SupplierRound,
+    SymbolKind,
+)
+from symbolon.progress import Progress
 from symbolon.reports import Frame, Module
 from symbolon.results import (
     Diagnostics,
     FrameOutcome,
     HeldModule,
     InlineFrame,
+    MissingModule,
+    MissingModules,
     ModuleDiagnostics,
     ModuleInfo,
     ModuleOutcome,
@@ -43,9 +61,16 @@ from symbolon.results import (
 )
 
 __all__ = [
+    "AnyReport",
+    "AsyncClient",
     "Client",
     "DeadlineError",
+    "DecidingSymbol",
     "Diagnostics",
+    "ExplainedPage",
+    "ExplainedRange",
+    "ExplainedTier",
+    "Explanation",
     "FieldViolation",
     "Frame",
     "FrameOutcome",
@@ -55,6 +80,8 @@ __all__ = [
     "InvalidReportError",
     "InvalidRequestError",
     "MessageTooLargeError",
+    "MissingModule",
+    "MissingModules",
     "Module",
     "ModuleDiagnostics",
     "ModuleInfo",
@@ -62,11 +89,19 @@ __all__ = [
     "ModuleResult",
     "NotAllowedError",
     "NotOfferedError",
+    "Progress",
+    "PublicSymbolVerdict",
     "RedisInfo",
+    "Report",
+    "ReportResult",
     "ServerBusyError",
     "ServerDefectError",
     "ServerUnreachableError",
     "StoreInfo",
+    "SupplierAttempt",
+    "SupplierOutcome",
+    "SupplierRound",
+    "SymbolKind",
     "SymbolicatedFrame",
     "Symbolication",
     "SymbolonError",

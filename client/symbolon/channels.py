@@ -1,10 +1,11 @@
-"""How the client talks to servers: limits, retries, credentials."""
+"""How the client talks to servers: limits, retries, keepalive, credentials."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
+import grpc.aio
 
 from symbolon.tokens import add_token
 
@@ -15,11 +16,25 @@ some 15,000 frames."""
 RETRIED_METHODS = (
     ("symbolon.v1.SymbolicationService", "Symbolicate"),
     ("symbolon.v1.ModuleService", "GetModule"),
+    ("symbolon.v1.ModuleService", "PrefetchModules"),
+    ("symbolon.v1.ModuleService", "ListMissingModules"),
+    ("symbolon.v1.ModuleService", "ExplainFrame"),
     ("symbolon.v1.StoreService", "GetStoreInfo"),
 )
-"""Calls that change nothing, so that doing one twice is as good as once."""
+"""Calls that may be done twice: they change nothing, or nothing more the second time.
+
+`InvalidateModules` is not among them: again would throw away what was made since.
+"""
+
+KEEPALIVE_MILLISECONDS = 30_000
+"""How long nothing comes of a call until the other side is asked whether it is there: what a
+firewall forgot, or a machine without power, answers nothing."""
+
+KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
+"""How long it may take to say so; then its calls fail as unreachable."""
 
 SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{"service": service, "method": method} for service, method in RETRIED_METHODS],
@@ -31,7 +46,7 @@ SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
             },
         }
-    ]
+    ],
 }
 """What gRPC does by itself. A `timeout` here is ignored by gRPC Python: every call has its own."""
 
@@ -53,6 +68,19 @@ def open_channel(
     return grpc.secure_channel(target, credentials, all_options)
 
 
+def open_async_channel(
+    target: str,
+    credentials: grpc.ChannelCredentials | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+    token: str | None = None,
+) -> grpc.aio.Channel:
+    """As `open_channel`, for asyncio."""
+    credentials, all_options = prepare(target, credentials, options, token)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, all_options)
+    return grpc.aio.secure_channel(target, credentials, all_options)
+
+
 def prepare(
     target: str,
     credentials: grpc.ChannelCredentials | None,
@@ -66,6 +94,10 @@ def prepare(
     all_options = [
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
+        # What gRPC really waits for, whatever the option above says: a minute by itself.
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
         *options,
     ]
     if token is None:

@@ -1,43 +1,51 @@
-"""The client: one server, calls that return typed results."""
+"""The client: calls that return typed results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
 
-from symbolon import health, wire
+from symbolon import calls
+from symbolon.answers import ReportResult
+from symbolon.batches import OWN_ERRORS, Batch, ask_whole, pack, pair, take_apart
+from symbolon.calls import Call
 from symbolon.channels import open_channel
+from symbolon.encoding import AnyReport, Report
+from symbolon.explanations import Explanation
+from symbolon.options import CALLS_IN_FLIGHT, DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.progress import Count, Tell
 from symbolon.reports import Frame, Module
-from symbolon.results import ModuleInfo, StoreInfo, Symbolication
-from symbolon.rpc_errors import translate
-from symbolon.v1 import (
-    module_service_pb2,
-    module_service_pb2_grpc,
-    store_service_pb2,
-    store_service_pb2_grpc,
-    symbolication_service_pb2_grpc,
+from symbolon.results import (
+    MissingModules,
+    ModuleInfo,
+    ModuleOutcome,
+    ModuleResult,
+    StoreInfo,
+    Symbolication,
 )
-
-DEFAULT_TARGET = "127.0.0.1:50051"
-DEFAULT_TIMEOUT_SECONDS = 30.0
+from symbolon.rpc_errors import translate
+from symbolon.stubs import Stubs, find_raw_symbolicate
+from symbolon.targets import DEFAULT_TARGET, join_targets
 
 T = TypeVar("T")
+ReportT = TypeVar("ReportT", bound=AnyReport)
 
 
 class Client:
-    """A connection to a server; may be used by any number of threads.
+    """A connection to a server, or to several; may be used by any number of threads.
 
     Every call has a deadline, and raises only `SymbolonError` and its subclasses. Calls that
-    change nothing are tried again by gRPC, within their deadline, when the server cannot be
+    may be repeated are tried again by gRPC, within their deadline, when the server cannot be
     reached or is full.
     """
 
     def __init__(
         self,
-        target: str = DEFAULT_TARGET,
+        target: str | Sequence[str] = DEFAULT_TARGET,
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         wait_for_ready: bool = False,
@@ -47,21 +55,23 @@ class Client:
     ) -> None:
         """Connect when the first call is made.
 
-        `timeout` is each call's deadline in seconds; `wait_for_ready` waits that long for a
-        server that is not there yet; `options` are gRPC's channel options.
+        Several targets, or several addresses of one name, take calls in turn; of several
+        targets each must be an IP address with a port, or `ValueError` is raised. `timeout` is
+        each call's deadline in seconds; `wait_for_ready` waits that long for a server that is
+        not there yet; `options` are gRPC's channel options.
 
         The connection is encrypted with `credentials` (`grpc.ssl_channel_credentials`, with key
         and certificate where the server wants to know its clients). The `token` is sent with
         each call; raises `InvalidCredentialsError` where it would leave this machine
         without TLS.
         """
-        self._target = target
-        self._timeout = timeout
-        self._wait_for_ready = wait_for_ready
-        self._channel = open_channel(target, credentials, options, token)
-        self._symbolication = symbolication_service_pb2_grpc.SymbolicationServiceStub(self._channel)
-        self._modules = module_service_pb2_grpc.ModuleServiceStub(self._channel)
-        self._stores = store_service_pb2_grpc.StoreServiceStub(self._channel)
+        joined = join_targets(target)
+        self._options = CallOptions(joined, timeout, wait_for_ready)
+        self.channel = open_channel(joined, credentials, options, token)
+        """gRPC's own, for stubs of other services."""
+        self.stubs = Stubs(self.channel)
+        """The API as it is: messages in, messages out, gRPC's errors."""
+        self._symbolicate = find_raw_symbolicate(self.channel)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +86,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""
-        self._channel.close()
+        self.channel.close()
 
     def symbolicate(
         self,
@@ -90,39 +100,157 @@ class Client:
         """Return what is known of each frame of the stacks.
 
         `max_wait` is how many seconds to wait for modules that are not ready: `None` until
-        shortly before the deadline, 0 not at all. `timeout` replaces the client's own.
+        shortly before the deadline, 0 not at all. `timeout` replaces the client's own. More
+        frames than a call should have are asked in several calls at a time, unless
+        diagnostics are wanted, which belong to one.
         """
-        request = wire.encode_request(modules, stacks, max_wait, with_diagnostics)
-        response = self._call(self._symbolication.Symbolicate, request, timeout)
-        return wire.decode_response(response)
+        report = Report(modules, stacks)
+        if with_diagnostics:
+            batches: Iterable[Batch[Report]] = [ask_whole(report, max_wait)]
+        else:
+            batches = pack([report], max_wait)
+        ((result,),) = self._answer(batches, max_wait, timeout)
+        return result.symbolication()
+
+    def symbolicate_batch(
+        self,
+        reports: Iterable[Report],
+        max_wait: float | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> tuple[Symbolication, ...]:
+        """Return the answer to each report, in their order; raise the first error.
+
+        Reports are put together and divided so that each call has a good size; several calls
+        are under way at a time. `timeout` is the deadline of each.
+        """
+        results = self.symbolicate_many(reports, max_wait, timeout=timeout)
+        return tuple(result.symbolication() for result in results)
+
+    def symbolicate_many(
+        self,
+        reports: Iterable[ReportT],
+        max_wait: float | None = None,
+        *,
+        timeout: float | None = None,
+        progress: Tell | None = None,
+    ) -> Iterator[ReportResult[ReportT]]:
+        """Yield what becomes of each report, in their order, however many there are.
+
+        As many are held as are in the calls under way. What is wrong with one report is in its
+        result; what all would meet, such as a server that cannot be reached, is raised.
+        `progress` is told after each call.
+        """
+        count = Count(progress)
+        for results in self._answer(pack(reports, max_wait), max_wait, timeout):
+            yield from results
+            count.add(results)
 
     def get_module(
         self, debug_file: str, debug_id: str, *, timeout: float | None = None
     ) -> ModuleInfo:
         """Return what is known of a module; starts no work."""
-        module = wire.encode_module(Module(debug_file, debug_id))
-        request = module_service_pb2.GetModuleRequest(module=module)
-        return wire.decode_module_info(self._call(self._modules.GetModule, request, timeout))
+        return self._ask(calls.get_module(debug_file, debug_id), timeout)
+
+    def prefetch_modules(
+        self, modules: Sequence[Module], *, timeout: float | None = None
+    ) -> tuple[ModuleResult, ...]:
+        """Ask for modules before anybody needs them; return what became of each.
+
+        Found: it is there already; pending: its ingest is on the queue; else the failure that
+        is remembered.
+        """
+        return self._ask(calls.prefetch_modules(modules), timeout)
+
+    def invalidate_modules(
+        self, modules: Sequence[Module], *, timeout: float | None = None
+    ) -> tuple[ModuleOutcome, ...]:
+        """Forget modules on all servers, within a second; return what each was before."""
+        return self._ask(calls.invalidate_modules(modules), timeout)
+
+    def list_missing_modules(
+        self, limit: int = 0, *, timeout: float | None = None
+    ) -> MissingModules:
+        """Return the modules that were asked for and nobody has, most wanted first.
+
+        At most `limit` of them; 0 leaves the number to the server (100).
+        """
+        return self._ask(calls.list_missing_modules(limit), timeout)
+
+    def explain_frame(
+        self,
+        debug_file: str,
+        debug_id: str,
+        module_offset: int,
+        *,
+        is_return_address: bool = False,
+        ranges_around: int = 0,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """Return everything that leads to the answer for one frame; starts no work.
+
+        `ranges_around` is how many ranges to tell on either side; 0 leaves it to the server (3).
+        """
+        call = calls.explain_frame(
+            debug_file, debug_id, module_offset, is_return_address, ranges_around
+        )
+        return self._ask(call, timeout)
 
     def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:
         """Return the state of the Redis servers and of the answering server's own tiers."""
-        request = store_service_pb2.GetStoreInfoRequest()
-        return wire.decode_store_info(self._call(self._stores.GetStoreInfo, request, timeout))
+        return self._ask(calls.get_store_info(), timeout)
 
     def is_serving(self, service: str = "", *, timeout: float | None = None) -> bool:
         """Return whether the server, or one of its services, says that it serves."""
-        try:
-            return health.is_serving(self._channel, service, self._choose_timeout(timeout))
-        except grpc.RpcError as error:
-            raise translate(error, self._target) from error
+        return self._ask(calls.is_serving(service), timeout)
 
-    def _call(self, method: Callable[..., T], request: object, timeout: float | None) -> T:
-        """Return the response; the only place where gRPC's errors become ours."""
-        seconds = self._choose_timeout(timeout)
+    def _ask(self, call: Call[T], timeout: float | None) -> T:
+        method = call.find_method(self)
         try:
-            return method(request, timeout=seconds, wait_for_ready=self._wait_for_ready)
+            answer = method(call.request, **self._options.choose(timeout))
         except grpc.RpcError as error:
-            raise translate(error, self._target) from error
+            raise translate(error, self._options.target) from error
+        return call.decode(answer)
 
-    def _choose_timeout(self, timeout: float | None) -> float:
-        return self._timeout if timeout is None else timeout
+    def _answer(
+        self, batches: Iterable[Batch[ReportT]], max_wait: float | None, timeout: float | None
+    ) -> Iterator[list[ReportResult[ReportT]]]:
+        """Yield the results of each batch, with several calls under way."""
+        started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
+        try:
+            for batch in batches:
+                started.append((batch, self._start(batch, timeout)))
+                while sum(len(futures) for _, futures in started) > CALLS_IN_FLIGHT:
+                    yield self._finish(*started.popleft(), max_wait, timeout)
+            while started:
+                yield self._finish(*started.popleft(), max_wait, timeout)
+        finally:
+            for _, futures in started:
+                for future in futures:
+                    future.cancel()
+
+    def _start(self, batch: Batch[ReportT], timeout: float | None) -> list[Any]:
+        options = self._options.choose(timeout)
+        return [self._symbolicate.future(request, **options) for request in batch.requests]
+
+    def _finish(
+        self,
+        batch: Batch[ReportT],
+        futures: list[Any],
+        max_wait: float | None,
+        timeout: float | None,
+    ) -> list[ReportResult[ReportT]]:
+        """Return the results of a batch; where one report may be to blame, ask for each alone."""
+        try:
+            return pair(batch, [self._wait(future) for future in futures])
+        except OWN_ERRORS as error:
+            if len(batch.reports) == 1:
+                return [ReportResult(batch.reports[0], error)]
+        again = self._answer(take_apart(batch, max_wait), max_wait, timeout)
+        return [result for results in again for result in results]
+
+    def _wait(self, future: Any) -> Any:
+        try:
+            return future.result()
+        except grpc.RpcError as error:
+            raise translate(error, self._options.target) from error

@@ -4,18 +4,21 @@ HealthCheckRequest   1: service, a string; empty asks about the server as a whol
 HealthCheckResponse  1: status, an enum; 1 is SERVING
 """
 
+from typing import Any
+
 import grpc
 
 METHOD = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"  # field 1, a varint: 1
 
 
-def is_serving(channel: grpc.Channel, service: str, timeout_seconds: float) -> bool:
-    """Return whether the service says that it serves; raises `grpc.RpcError`."""
-    check = channel.unary_unary(
-        METHOD, request_serializer=encode_check, response_deserializer=bytes
-    )
-    answer: bytes = check(service, timeout=timeout_seconds)
+def find_check(channel: "grpc.Channel | grpc.aio.Channel") -> Any:
+    """Return the method, which takes a service's name and returns an encoded answer."""
+    return channel.unary_unary(METHOD, request_serializer=encode_check, response_deserializer=bytes)
+
+
+def is_serving(answer: bytes) -> bool:
+    """Return whether the answer says that the service serves."""
     return answer == _SERVING
 
 

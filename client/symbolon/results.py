@@ -195,6 +195,29 @@ class ModuleInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingModule:
+    """A module that was asked for and that no supplier has."""
+
+    module: Module
+    requests: int
+    """How many requests asked for it since `first_seen`."""
+    first_seen: datetime | None
+    """In UTC, as far as is remembered; `None` when not known."""
+    last_seen: datetime | None
+    """In UTC; `None` when not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingModules:
+    """The modules that nobody has."""
+
+    modules: tuple[MissingModule, ...]
+    """Those asked for most often first, among equals the latest first."""
+    total: int
+    """How many are remembered, listed here or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class RedisInfo:
     """What a Redis server tells about itself."""
 

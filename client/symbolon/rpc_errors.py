@@ -1,6 +1,7 @@
 """From gRPC's errors to those of this package, in one place."""
 
 import grpc
+import grpc.aio
 
 from symbolon import errors
 from symbolon.status_details import METADATA_KEY, StatusDetails, read_status_details
@@ -16,9 +17,9 @@ _KINDS: dict[grpc.StatusCode, type[errors.SymbolonError]] = {
 
 
 def translate(error: grpc.RpcError, target: str) -> errors.SymbolonError:
-    """Return the error of this package for one of gRPC's."""
+    """Return the error of this package for one of gRPC's, of either kind of client."""
     call: object = error
-    if not isinstance(call, grpc.Call):
+    if not isinstance(call, grpc.Call | grpc.aio.AioRpcError):
         return errors.ServerDefectError(f"{target}: {error}")
     code, details = call.code(), _read_details(call)
     message = f"{target}: {call.details() or code.name}"
@@ -31,7 +32,7 @@ def translate(error: grpc.RpcError, target: str) -> errors.SymbolonError:
     return _KINDS.get(code, errors.ServerDefectError)(message)
 
 
-def _read_details(call: grpc.Call) -> StatusDetails:
+def _read_details(call: grpc.Call | grpc.aio.AioRpcError) -> StatusDetails:
     for key, value in call.trailing_metadata() or ():
         if key == METADATA_KEY and isinstance(value, bytes):
             return read_status_details(value)

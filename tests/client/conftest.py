@@ -1,11 +1,20 @@
-"""A real server with canned answers, and its client."""
+"""A real server with canned answers, and both kinds of client."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 
 from symbolon import Client
+from tests.client.blocking import BlockingClient
 from tests.client.canned import CannedServer, start_canned_server
+
+AT_ONCE = (("grpc.enable_retries", 0),)
+"""For tests of what a call raises, which gRPC would try again for more than a second."""
+
+Connect = Callable[..., Client]
+"""Makes a client, with the arguments of `Client`."""
 
 
 @pytest.fixture
@@ -15,8 +24,20 @@ def canned() -> Iterator[CannedServer]:
         yield canned
 
 
+@pytest.fixture(params=[Client, BlockingClient], ids=["threads", "asyncio"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Makes clients of each kind, closed after the test."""
+    with ExitStack() as stack:
+
+        def connect_one(*arguments: Any, **named: Any) -> Client:
+            client: Client = request.param(*arguments, **named)
+            stack.enter_context(closing(client))
+            return client
+
+        yield connect_one
+
+
 @pytest.fixture
-def client(canned: CannedServer) -> Iterator[Client]:
-    """A client of the canned server."""
-    with Client(canned.target, timeout=20) as client:
-        yield client
+def client(canned: CannedServer, connect: Connect) -> Client:
+    """A client of the canned server that tries nothing again."""
+    return connect(canned.target, timeout=20, options=AT_ONCE)

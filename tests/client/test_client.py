@@ -16,7 +16,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # the package has no p
 )
 
 import symbolon
-from symbolon import Client, Frame, FrameOutcome, Module, ModuleOutcome
+from symbolon import Client, Frame, FrameOutcome, Module, ModuleOutcome, Report
 from symbolon.v1 import (
     module_pb2,
     module_service_pb2,
@@ -25,9 +25,11 @@ from symbolon.v1 import (
     symbolication_service_pb2,
 )
 from tests.client.canned import Answer, CannedServer
+from tests.client.conftest import AT_ONCE, Connect
 
 MODULES = [Module("orchard", "AB0")]
 STACKS = [[Frame(0, 16)]]
+REPORT = Report(MODULES, STACKS)
 
 
 def abort_with(code: grpc.StatusCode, *details: Message) -> Answer:
@@ -71,11 +73,11 @@ def test_a_call_is_answered_with_typed_results(canned: CannedServer, client: Cli
     assert canned.requests[0].max_wait == Duration()
 
 
-def test_every_call_has_a_deadline(canned: CannedServer) -> None:
+def test_every_call_has_a_deadline(canned: CannedServer, connect: Connect) -> None:
     canned.answers = [answer_with(symbolication_service_pb2.SymbolicateResponse())]
-    with Client(canned.target) as client:
-        client.symbolicate([], [])
-        client.symbolicate([], [], timeout=5)
+    client = connect(canned.target)
+    client.symbolicate([], [])
+    client.symbolicate([], [], timeout=5)
     assert canned.seconds_allowed == [pytest.approx(30, abs=1), pytest.approx(5, abs=1)]
 
 
@@ -86,7 +88,8 @@ def test_an_answer_larger_than_grpc_usually_takes_arrives(
     canned.answers = [
         answer_with(
             symbolication_service_pb2.SymbolicateResponse(
-                stacks=[stack_pb2.SymbolicatedStack(frames=frames)]
+                stacks=[stack_pb2.SymbolicatedStack(frames=frames)],
+                modules=[module_pb2.ModuleResult()],
             )
         )
     ]
@@ -95,8 +98,9 @@ def test_an_answer_larger_than_grpc_usually_takes_arrives(
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
 def test_a_call_that_changes_nothing_is_tried_again(
-    canned: CannedServer, client: Client, code: grpc.StatusCode
+    canned: CannedServer, connect: Connect, code: grpc.StatusCode
 ) -> None:
+    client = connect(canned.target, timeout=20)
     fine = answer_with(symbolication_service_pb2.SymbolicateResponse())
     canned.answers = [abort_with(code), abort_with(code), fine]
     client.symbolicate([], [])
@@ -105,8 +109,9 @@ def test_a_call_that_changes_nothing_is_tried_again(
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.INVALID_ARGUMENT])
 def test_a_call_that_cannot_succeed_is_made_once(
-    canned: CannedServer, client: Client, code: grpc.StatusCode
+    canned: CannedServer, connect: Connect, code: grpc.StatusCode
 ) -> None:
+    client = connect(canned.target, timeout=20)
     canned.answers = [abort_with(code)]
     with pytest.raises(symbolon.SymbolonError):
         client.symbolicate([], [])
@@ -177,19 +182,15 @@ def wait_for_the_end(
     return symbolication_service_pb2.SymbolicateResponse()
 
 
-def test_a_server_that_is_not_there_cannot_be_reached() -> None:
-    with (
-        Client(f"127.0.0.1:{find_free_port()}") as client,
-        pytest.raises(symbolon.ServerUnreachableError, match=r"^cannot reach 127"),
-    ):
+def test_a_server_that_is_not_there_cannot_be_reached(connect: Connect) -> None:
+    client = connect(f"127.0.0.1:{find_free_port()}", options=AT_ONCE)
+    with pytest.raises(symbolon.ServerUnreachableError, match=r"^cannot reach 127"):
         client.symbolicate(MODULES, STACKS)
 
 
-def test_a_client_that_waits_for_ready_waits_until_its_deadline() -> None:
-    with (
-        Client(f"127.0.0.1:{find_free_port()}", wait_for_ready=True, timeout=0.3) as client,
-        pytest.raises(symbolon.DeadlineError),
-    ):
+def test_a_client_that_waits_for_ready_waits_until_its_deadline(connect: Connect) -> None:
+    client = connect(f"127.0.0.1:{find_free_port()}", wait_for_ready=True, timeout=0.3)
+    with pytest.raises(symbolon.DeadlineError):
         client.symbolicate(MODULES, STACKS)
 
 
@@ -223,8 +224,16 @@ def test_the_store_can_be_asked_for(canned: CannedServer, client: Client) -> Non
         pytest.param(lambda client: client.get_module("a", ""), id="get_module"),
         pytest.param(lambda client: client.get_store_info(), id="get_store_info"),
         pytest.param(lambda client: client.is_serving(), id="is_serving"),
+        pytest.param(lambda client: client.prefetch_modules(MODULES), id="prefetch_modules"),
+        pytest.param(lambda client: client.invalidate_modules(MODULES), id="invalidate_modules"),
+        pytest.param(lambda client: client.list_missing_modules(), id="list_missing_modules"),
+        pytest.param(lambda client: client.explain_frame("a", "", 1), id="explain_frame"),
+        pytest.param(lambda client: list(client.symbolicate_many([REPORT])), id="many"),
     ],
 )
-def test_every_call_raises_errors_of_this_package_only(call: Callable[[Client], object]) -> None:
-    with Client(f"127.0.0.1:{find_free_port()}") as client, pytest.raises(symbolon.SymbolonError):
+def test_every_call_raises_errors_of_this_package_only(
+    connect: Connect, call: Callable[[Client], object]
+) -> None:
+    client = connect(f"127.0.0.1:{find_free_port()}", options=AT_ONCE)
+    with pytest.raises(symbolon.SymbolonError):
         call(client)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from symbolon.client import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, Client
+from symbolon.client import Client
 from symbolon.command_line import credentials, exit_codes, facts, symbolicate
 from symbolon.command_line.durations import parse_timeout
 from symbolon.errors import (
@@ -14,6 +14,8 @@ from symbolon.errors import (
     InvalidRequestError,
     SymbolonError,
 )
+from symbolon.options import DEFAULT_TIMEOUT_SECONDS
+from symbolon.targets import DEFAULT_TARGET
 
 Command = Callable[[Client, argparse.Namespace], int]
 

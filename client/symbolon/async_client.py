@@ -1,0 +1,242 @@
+"""The client for asyncio: the calls of `Client`, to be awaited."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+import grpc.aio
+
+from symbolon import calls
+from symbolon.answers import ReportResult
+from symbolon.batches import OWN_ERRORS, Batch, Packer, ask_whole, pack, pair, take_apart
+from symbolon.calls import Call
+from symbolon.channels import open_async_channel
+from symbolon.encoding import AnyReport, Report
+from symbolon.explanations import Explanation
+from symbolon.options import CALLS_IN_FLIGHT, DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.progress import Count, Tell
+from symbolon.reports import Frame, Module
+from symbolon.results import (
+    MissingModules,
+    ModuleInfo,
+    ModuleOutcome,
+    ModuleResult,
+    StoreInfo,
+    Symbolication,
+)
+from symbolon.rpc_errors import translate
+from symbolon.stubs import AsyncStubs, find_raw_symbolicate
+from symbolon.targets import DEFAULT_TARGET, join_targets
+
+T = TypeVar("T")
+ReportT = TypeVar("ReportT", bound=AnyReport)
+
+
+class AsyncClient:
+    """As `Client`, for asyncio: the same calls with the same results, to be awaited.
+
+    To be made and used in a running event loop.
+    """
+
+    def __init__(
+        self,
+        target: str | Sequence[str] = DEFAULT_TARGET,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        wait_for_ready: bool = False,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: str | None = None,
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        """Connect when the first call is made; the arguments are those of `Client`."""
+        joined = join_targets(target)
+        self._options = CallOptions(joined, timeout, wait_for_ready)
+        self.channel = open_async_channel(joined, credentials, options, token)
+        """gRPC's own, for stubs of other services."""
+        self.stubs = AsyncStubs(self.channel)
+        """The API as it is: messages in, messages out, gRPC's errors."""
+        self._symbolicate = find_raw_symbolicate(self.channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight are cancelled."""
+        await self.channel.close()
+
+    async def symbolicate(
+        self,
+        modules: Sequence[Module],
+        stacks: Sequence[Sequence[Frame]],
+        max_wait: float | None = None,
+        *,
+        with_diagnostics: bool = False,
+        timeout: float | None = None,
+    ) -> Symbolication:
+        """As `Client.symbolicate`."""
+        report = Report(modules, stacks)
+        if with_diagnostics:
+            batches: Iterable[Batch[Report]] = [ask_whole(report, max_wait)]
+        else:
+            batches = pack([report], max_wait)
+        answers = self._answer(each(batches), max_wait, timeout)
+        ((result,),) = [results async for results in answers]
+        return result.symbolication()
+
+    async def symbolicate_batch(
+        self,
+        reports: Iterable[Report],
+        max_wait: float | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> tuple[Symbolication, ...]:
+        """As `Client.symbolicate_batch`."""
+        results = self.symbolicate_many(reports, max_wait, timeout=timeout)
+        return tuple([result.symbolication() async for result in results])
+
+    async def symbolicate_many(
+        self,
+        reports: Iterable[ReportT] | AsyncIterable[ReportT],
+        max_wait: float | None = None,
+        *,
+        timeout: float | None = None,
+        progress: Tell | None = None,
+    ) -> AsyncIterator[ReportResult[ReportT]]:
+        """As `Client.symbolicate_many`; the reports may come asynchronously too."""
+        count = Count(progress)
+        batches = pack_each(reports, max_wait)
+        async with aclosing(self._answer(batches, max_wait, timeout)) as answers:
+            async for results in answers:
+                for result in results:
+                    yield result
+                count.add(results)
+
+    async def get_module(
+        self, debug_file: str, debug_id: str, *, timeout: float | None = None
+    ) -> ModuleInfo:
+        """As `Client.get_module`."""
+        return await self._ask(calls.get_module(debug_file, debug_id), timeout)
+
+    async def prefetch_modules(
+        self, modules: Sequence[Module], *, timeout: float | None = None
+    ) -> tuple[ModuleResult, ...]:
+        """As `Client.prefetch_modules`."""
+        return await self._ask(calls.prefetch_modules(modules), timeout)
+
+    async def invalidate_modules(
+        self, modules: Sequence[Module], *, timeout: float | None = None
+    ) -> tuple[ModuleOutcome, ...]:
+        """As `Client.invalidate_modules`."""
+        return await self._ask(calls.invalidate_modules(modules), timeout)
+
+    async def list_missing_modules(
+        self, limit: int = 0, *, timeout: float | None = None
+    ) -> MissingModules:
+        """As `Client.list_missing_modules`."""
+        return await self._ask(calls.list_missing_modules(limit), timeout)
+
+    async def explain_frame(
+        self,
+        debug_file: str,
+        debug_id: str,
+        module_offset: int,
+        *,
+        is_return_address: bool = False,
+        ranges_around: int = 0,
+        timeout: float | None = None,
+    ) -> Explanation:
+        """As `Client.explain_frame`."""
+        call = calls.explain_frame(
+            debug_file, debug_id, module_offset, is_return_address, ranges_around
+        )
+        return await self._ask(call, timeout)
+
+    async def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:
+        """As `Client.get_store_info`."""
+        return await self._ask(calls.get_store_info(), timeout)
+
+    async def is_serving(self, service: str = "", *, timeout: float | None = None) -> bool:
+        """As `Client.is_serving`."""
+        return await self._ask(calls.is_serving(service), timeout)
+
+    async def _ask(self, call: Call[T], timeout: float | None) -> T:
+        method = call.find_method(self)
+        try:
+            answer = await method(call.request, **self._options.choose(timeout))
+        except grpc.RpcError as error:
+            raise translate(error, self._options.target) from error
+        return call.decode(answer)
+
+    async def _answer(
+        self, batches: AsyncIterable[Batch[ReportT]], max_wait: float | None, timeout: float | None
+    ) -> AsyncGenerator[list[ReportResult[ReportT]], None]:
+        """Yield the results of each batch, with several calls under way."""
+        started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
+        try:
+            async for batch in batches:
+                started.append((batch, self._start(batch, timeout)))
+                while sum(len(pending) for _, pending in started) > CALLS_IN_FLIGHT:
+                    yield await self._finish(*started.popleft(), max_wait, timeout)
+            while started:
+                yield await self._finish(*started.popleft(), max_wait, timeout)
+        finally:
+            for _, pending in started:
+                for call in pending:
+                    call.cancel()
+
+    def _start(self, batch: Batch[ReportT], timeout: float | None) -> list[Any]:
+        options = self._options.choose(timeout)
+        return [self._symbolicate(request, **options) for request in batch.requests]
+
+    async def _finish(
+        self,
+        batch: Batch[ReportT],
+        pending: list[Any],
+        max_wait: float | None,
+        timeout: float | None,
+    ) -> list[ReportResult[ReportT]]:
+        """Return the results of a batch; where one report may be to blame, ask for each alone."""
+        try:
+            return pair(batch, [await self._wait(call) for call in pending])
+        except OWN_ERRORS as error:
+            if len(batch.reports) == 1:
+                return [ReportResult(batch.reports[0], error)]
+        again = self._answer(each(take_apart(batch, max_wait)), max_wait, timeout)
+        return [result async for results in again for result in results]
+
+    async def _wait(self, call: Any) -> Any:
+        try:
+            return await call
+        except grpc.RpcError as error:
+            raise translate(error, self._options.target) from error
+
+
+async def pack_each(
+    reports: Iterable[ReportT] | AsyncIterable[ReportT], max_wait: float | None
+) -> AsyncIterator[Batch[ReportT]]:
+    """Yield the batches of all reports, as `pack` does."""
+    packer = Packer[ReportT](max_wait)
+    async for report in reports if isinstance(reports, AsyncIterable) else each(reports):
+        for batch in packer.add(report):
+            yield batch
+    for batch in packer.finish():
+        yield batch
+
+
+async def each(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what is there already."""
+    for item in items:
+        yield item

@@ -1,0 +1,91 @@
+"""A report that is larger than a call should be, divided among several calls."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+
+from symbolon.answers import EncodedAnswer
+from symbolon.encoding import NO_MODULE, EncodedReport, EncodedStack
+from symbolon.joint_calls import NOT_REFERENCED, CallSize, JointCall
+from symbolon.raw_messages import RawResponse
+from symbolon.v1 import module_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Some frames of one stack."""
+
+    stack: EncodedStack
+    is_continued: bool
+    """Whether the frames before it are in the slice before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a report, in a call of its own."""
+
+    call: JointCall
+    modules: Sequence[int]
+    """For each module of the call, where it is in the report."""
+
+    is_continued: bool
+    """Whether the last stack of the piece before goes on here."""
+
+
+def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
+    """Return the report in pieces, each with the modules that its frames name.
+
+    A piece has no more modules than frames, so that frames alone are counted.
+    """
+    most = min(size.frames, size.modules)
+    return [_make_piece(group, report, max_wait) for group in _group(report.stacks, most)]
+
+
+def _slice(stacks: Iterable[EncodedStack], most: int) -> Iterator[_Slice]:
+    """Yield the stacks in slices of at most that size."""
+    for stack in stacks:
+        for start in range(0, max(1, len(stack.indexes)), most - 1):
+            part = slice(start, start + most - 1)
+            yield _Slice(EncodedStack(stack.indexes[part], stack.offsets[part]), start > 0)
+
+
+def _group(stacks: Iterable[EncodedStack], most: int) -> Iterator[list[_Slice]]:
+    """Yield the slices in groups of at most that size, at least one group."""
+    group: list[_Slice] = []
+    room = most
+    for part in _slice(stacks, most):
+        if part.stack.size > room:
+            yield group
+            group, room = [], most
+        group.append(part)
+        room -= part.stack.size
+    yield group
+
+
+def _make_piece(group: Sequence[_Slice], report: EncodedReport, max_wait: Duration | None) -> Piece:
+    named = set[int]().union(*(part.stack.indexes for part in group)) - {NO_MODULE}
+    modules = sorted(named)
+    renumbered = {old: new for new, old in enumerate(modules)} | {NO_MODULE: NO_MODULE}
+    stacks = [
+        EncodedStack([renumbered[index] for index in part.stack.indexes], part.stack.offsets)
+        for part in group
+    ]
+    call = JointCall(max_wait)
+    call.add(EncodedReport([report.modules[index] for index in modules], stacks))
+    return Piece(call, modules, bool(group) and group[0].is_continued)
+
+
+def join(pieces: Sequence[Piece], responses: Sequence[RawResponse], modules: int) -> EncodedAnswer:
+    """Return the answer to the whole report, which has that number of modules."""
+    stacks: list[list[bytes]] = []
+    results: list[module_pb2.ModuleResult] = [NOT_REFERENCED] * modules
+    for piece, response in zip(pieces, responses, strict=True):
+        (answer,) = piece.call.read(response)
+        for index, result in zip(piece.modules, answer.modules, strict=True):
+            results[index] = result
+        own = [list(stack) for stack in answer.stacks]
+        if piece.is_continued:
+            stacks[-1] += own.pop(0)
+        stacks += own
+    return EncodedAnswer(stacks, results)

@@ -1,0 +1,25 @@
+"""How calls are made: deadlines, and how many at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+
+CALLS_IN_FLIGHT = 8
+"""Of many reports: enough to keep a server busy, few enough to hold their answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What all calls of a client have in common."""
+
+    target: str
+    timeout: float
+    wait_for_ready: bool
+
+    def choose(self, timeout: float | None) -> dict[str, Any]:
+        """Return the arguments of one call, whose own timeout wins."""
+        return {
+            "timeout": self.timeout if timeout is None else timeout,
+            "wait_for_ready": self.wait_for_ready,
+        }
