@@ -1,6 +1,7 @@
-"""The command line of the server: `symbolon-server serve|worker|check`."""
+"""The command line of the server: `symbolon-server serve|worker|check|hash-token`."""
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -78,6 +79,17 @@ def _check(settings: Settings) -> int:
     return int(anything_wrong)
 
 
+def _hash_token(_settings: Settings) -> int:
+    from symbolon_server.rpc.tokens import hash_token  # noqa: PLC0415 # see `_work`
+
+    token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
+    try:
+        print(hash_token(token.strip()))
+    except ValueError as error:
+        return _complain([str(error)], _WRONG_SETTINGS)
+    return 0
+
+
 _COMMANDS = {
     "serve": _Command(
         _serve,
@@ -99,6 +111,14 @@ _COMMANDS = {
         "Checks settings, both Redis servers, suppliers and folders; says what is wrong and "
         "how to mend it. Exit code 1 if anything is.",
         Group,
+    ),
+    "hash-token": _Command(
+        _hash_token,
+        "tell what stands for a token in SYMBOLON_AUTH_TOKENS_FILE",
+        "Reads a token from standard input and prints its hash, for a line `name permissions "
+        "hash` of SYMBOLON_AUTH_TOKENS_FILE. Permissions are symbolicate, operate or both with "
+        "a comma between. `openssl rand -hex 32` makes a good token.",
+        (),
     ),
 }
 

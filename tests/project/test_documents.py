@@ -17,6 +17,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "DECISIONS.md",
+    "SECURITY.md",
     "redis/README.md",
     "tests/data/sample/README.md",
 )

@@ -39,6 +39,8 @@ GOOD = [
     ("store_url", "rediss://user:pw@host:6379/0", "rediss://user:pw@host:6379/0"),
     ("cache_url", "unix:///run/cache.sock", "unix:///run/cache.sock"),
     ("suppliers", "/symbols, https://a.example/x ,", ("/symbols", "https://a.example/x")),
+    ("tls_cert", "/etc/tls.crt", Path("/etc/tls.crt")),
+    ("auth_tokens_file", "Off", None),
     ("worker", "auto", None),
     ("worker", "false", False),
     ("metrics_listen", "off", None),
@@ -175,6 +177,10 @@ def test_every_setting_of_the_interface_exists_with_its_default() -> None:
         "SYMBOLON_MAX_FRAMES": "200000",
         "SYMBOLON_MAX_WAIT_SECONDS": "60",
         "SYMBOLON_METRICS_LISTEN": "off",
+        "SYMBOLON_TLS_CERT": "off",
+        "SYMBOLON_TLS_KEY": "off",
+        "SYMBOLON_TLS_CLIENT_CA": "off",
+        "SYMBOLON_AUTH_TOKENS_FILE": "off",
     }
     assert promised.items() <= defaults.items()
 

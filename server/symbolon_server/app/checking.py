@@ -9,6 +9,7 @@ from pathlib import Path
 
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.parts import suppliers_of
+from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, find_setup_problems
 from symbolon_server.cache.servers import (
     ServerUnreachableError,
@@ -16,7 +17,8 @@ from symbolon_server.cache.servers import (
     read_facts,
     server_name,
 )
-from symbolon_server.rpc.server import ListenError, check_address
+from symbolon_server.rpc.addresses import ListenError
+from symbolon_server.rpc.protection import check_address
 from symbolon_server.settings import Settings, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.errors import (
@@ -62,10 +64,11 @@ def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 def _check_listen(settings: Settings) -> Finding:
     try:
-        check_address(settings.listen, settings.allow_insecure_public)
-    except ListenError as error:
+        protection = protection_of(settings)
+        check_address(settings.listen, protection)
+    except (ListenError, StartError) as error:
         return Finding("listen", str(error), is_wrong=True)
-    return Finding("listen", str(settings.listen))
+    return Finding("listen", ", ".join(filter(None, (str(settings.listen), str(protection)))))
 
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from symbolon_server.app.parts import lifetimes_of, spool_of, store_of
+from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.failures import FailureMemory
@@ -116,7 +117,8 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         max_calls_in_flight=settings.max_calls_in_flight,
         max_request_bytes=settings.max_request_bytes,
         is_port_shared=is_port_shared,
-        allow_insecure_public=settings.allow_insecure_public,
+        protection=protection_of(settings),
+        has_reflection=settings.reflection,
     )
 
 

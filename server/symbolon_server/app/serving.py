@@ -7,13 +7,15 @@ from symbolon_server.app.children import Child
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.parts import suppliers_of
+from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, has_embedded, refuse_bad_setup
 from symbolon_server.app.serving_process import ServingProcess
 from symbolon_server.app.serving_processes import ServingProcesses
 from symbolon_server.app.signals import Signals
 from symbolon_server.app.worker_program import worker_program
-from symbolon_server.rpc.addresses import ListenAddress
-from symbolon_server.rpc.server import ListenError, check_address, check_port
+from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.protection import check_address
+from symbolon_server.rpc.server import check_port
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.logs import EventLog
 
@@ -50,7 +52,7 @@ def _refuse_bad_settings(settings: Settings) -> None:
     """Raise `StartError` for what is wrong anyway, before anything is started."""
     suppliers_of(settings)
     try:
-        check_address(settings.listen, settings.allow_insecure_public)
+        check_address(settings.listen, protection_of(settings))
         check_port(settings.listen)
     except ListenError as error:
         raise StartError(str(error)) from error

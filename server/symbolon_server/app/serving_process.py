@@ -13,8 +13,8 @@ from symbolon_server.app.services import (
     server_options,
 )
 from symbolon_server.app.signals import Signals
-from symbolon_server.rpc.addresses import ListenAddress
-from symbolon_server.rpc.server import ListenError, RpcServer
+from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.server import RpcServer
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from symbolon_server.app.children import Child
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.serving_process import READY
-from symbolon_server.rpc.addresses import ListenAddress
-from symbolon_server.rpc.server import ListenError, check_port
+from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.server import check_port
 from symbolon_server.settings import Settings
 
 _PROGRAM = "symbolon_server.app.serving_process"

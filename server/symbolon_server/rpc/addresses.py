@@ -8,6 +8,10 @@ from typing import Self
 _MAX_PORT = 65_535
 
 
+class ListenError(Exception):
+    """An address cannot be listened on; the text says why and how to mend it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
     """A host and a TCP port; port 0 lets the system choose a free one."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import grpc
 
+from symbolon_server.rpc.access import AccessControl
 from symbolon_server.rpc.pools import CallPool, InPool
 from symbolon_server.rpc.status import code_of, refuse_for_now
 from symbolon_server.telemetry.logs import EventLog
@@ -44,7 +45,8 @@ class CallGate(grpc.ServerInterceptor):
     each step here is taken by gRPC's one serving thread.
     """
 
-    def __init__(self, limit: CallLimit, outermost: Outermost) -> None:
+    def __init__(self, access: AccessControl, limit: CallLimit, outermost: Outermost) -> None:
+        self._access = access
         self._limit = limit
         self._outermost = outermost
         self._open: dict[str, Handler] = {}
@@ -53,6 +55,9 @@ class CallGate(grpc.ServerInterceptor):
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """Return the method's function, or the one that refuses."""
+        denial = self._access.refusal(handler_call_details)
+        if denial is not None:
+            return denial
         method = handler_call_details.method
         handler = self._open.get(method)
         if handler is None:

@@ -3,14 +3,16 @@
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 
-from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.access import AccessControl
+from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.health import Health
 from symbolon_server.rpc.interceptors import DRAIN_SECONDS, CallGate, CallLimit, Outermost
 from symbolon_server.rpc.pools import CallPool
+from symbolon_server.rpc.protection import Protection, check_address
 from symbolon_server.rpc.reflection import Reflection
 
 AddService = Callable[[grpc.Server], str]
@@ -25,10 +27,6 @@ _LEAST_STREAMS = 1_024
 says so; but not for any number. Beyond this gRPC resets streams, which says nothing."""
 
 
-class ListenError(Exception):
-    """The address cannot be listened on; its text says why and how to mend it."""
-
-
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """What the server needs to know besides its services."""
@@ -40,7 +38,8 @@ class ServerOptions:
     is_port_shared: bool = False
     """Several processes serve this port; otherwise a second server fails loudly."""
 
-    allow_insecure_public: bool = False
+    protection: Protection = field(default_factory=Protection)
+    has_reflection: bool = True
 
 
 def _do_nothing() -> None:
@@ -54,27 +53,35 @@ class RpcServer:
         self._options = options
         self._pool = CallPool(options.threads)
         self._limit = CallLimit(self._pool, options.max_calls_in_flight)
+        self._access = AccessControl(options.protection.tokens)
         self._server = grpc.server(
             self._pool,
-            interceptors=[CallGate(self._limit, Outermost())],
+            interceptors=[CallGate(self._access, self._limit, Outermost())],
             options=_channel_options(options),
         )
         names = [add(self._server) for add in services]
         self._health = Health(names)
         self._health.add_to(self._server)
         self._reflection = Reflection((*names, "grpc.health.v1.Health"))
-        self._reflection.add_to(self._server)
+        if options.has_reflection:
+            self._reflection.add_to(self._server)
 
     def bind(self) -> ListenAddress:
         """Take the port and return the address with it; raise `ListenError`."""
-        check_address(self._options.listen, self._options.allow_insecure_public)
+        check_address(self._options.listen, self._options.protection)
         if not self._options.is_port_shared:
             check_port(self._options.listen)
         try:
-            port = self._server.add_insecure_port(str(self._options.listen))
+            port = self._add_port(str(self._options.listen))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {self._options.listen}") from error
         return ListenAddress(self._options.listen.host, port)
+
+    def _add_port(self, address: str) -> int:
+        certificates = self._options.protection.certificates
+        if certificates is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, certificates.server_credentials())
 
     def start(self) -> None:
         """Serve, and say so in the health service."""
@@ -98,18 +105,10 @@ class RpcServer:
             hurry()
         ended.wait()
         self._pool.shutdown()
+        self._access.release()
         self._limit.release()
         self._reflection.release()
         self._health.release()
-
-
-def check_address(listen: ListenAddress, allow_insecure_public: bool) -> None:
-    """Raise `ListenError` for an address that others reach, unless that is wanted."""
-    if not allow_insecure_public and not listen.is_loopback():
-        raise ListenError(
-            f"{listen} can be reached from other machines and nothing protects it: listen on "
-            "127.0.0.1, or say --allow-insecure-public (SYMBOLON_ALLOW_INSECURE_PUBLIC=true)"
-        )
 
 
 def check_port(listen: ListenAddress) -> None:

@@ -20,12 +20,14 @@ _GIB = 1024**3
 _LISTEN = ListenAddress("127.0.0.1", 50051)
 _SPOOL_DIR = user_cache_path("symbolon") / "spool"
 _DATA_DIR = user_data_path("symbolon")
+_OPTIONAL_FILE = kinds.optional(kinds.FILE, "off")
 
 
 class Group(Enum):
     """What a setting is about; the order is that of the documentation."""
 
     SERVING = "Serving"
+    CALLERS = "Who may call"
     LIMITS = "Limits of a request"
     MEMORY = "Memory and disk"
     REDIS = "The two Redis servers"
@@ -57,14 +59,6 @@ class Settings:
         ListenAddress,
         Knob(Group.SERVING, kinds.ADDRESS, "Address to serve gRPC on; port 0 takes any free one."),
     ] = _LISTEN
-    allow_insecure_public: Annotated[
-        bool,
-        Knob(
-            Group.SERVING,
-            kinds.SWITCH,
-            "Serve an address that other machines can reach, although nothing protects it.",
-        ),
-    ] = False
     processes: Annotated[
         int,
         Knob(
@@ -97,6 +91,46 @@ class Settings:
             "Time that calls in flight have to finish after SIGTERM.",
         ),
     ] = 25.0
+    tls_cert: Annotated[
+        Path | None,
+        Knob(
+            Group.CALLERS,
+            _OPTIONAL_FILE,
+            "The server's certificate with its chain, as PEM; read again when it changes.",
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        Knob(Group.CALLERS, _OPTIONAL_FILE, "The key of the server's certificate, as PEM."),
+    ] = None
+    tls_client_ca: Annotated[
+        Path | None,
+        Knob(
+            Group.CALLERS,
+            _OPTIONAL_FILE,
+            "Who vouches for clients, as PEM: only clients with such a certificate are served.",
+        ),
+    ] = None
+    auth_tokens_file: Annotated[
+        Path | None,
+        Knob(
+            Group.CALLERS,
+            _OPTIONAL_FILE,
+            "Tokens that may call, `name permissions hash` a line; read again when it changes.",
+        ),
+    ] = None
+    reflection: Annotated[
+        bool,
+        Knob(Group.CALLERS, kinds.SWITCH, "Describe the API to callers, as grpcurl asks for."),
+    ] = True
+    allow_insecure_public: Annotated[
+        bool,
+        Knob(
+            Group.CALLERS,
+            kinds.SWITCH,
+            "Serve an address that other machines can reach, although nothing protects it.",
+        ),
+    ] = False
     max_modules: Annotated[
         int, Knob(Group.LIMITS, kinds.at_least(1), "Modules a request may name.")
     ] = 5000
@@ -213,7 +247,7 @@ class Settings:
         Path | None,
         Knob(
             Group.SUPPLIERS,
-            kinds.optional(kinds.FILE, "none"),
+            _OPTIONAL_FILE,
             "File of headers for single suppliers, `URL name: value` a line; read at the start.",
         ),
     ] = None

@@ -37,6 +37,12 @@ CALLS_REFUSED = Counter(
     "Calls refused because the limit of calls in flight was reached.",
     registry=REGISTRY,
 )
+CALLS_DENIED = Counter(
+    "symbolon_calls_denied_total",
+    "Calls refused for their token, or for having none, by status code.",
+    ("code",),
+    registry=REGISTRY,
+)
 CALLS_WAITING = Gauge(
     "symbolon_calls_waiting",
     "Calls that may wait for an ingest at this moment.",

@@ -1,0 +1,95 @@
+"""Who may call what: the token of each call, before anything is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Never
+
+import grpc
+
+from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.tokens import Permission, Token, Tokens
+from symbolon_server.telemetry.metrics import CALLS_DENIED
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Handler = grpc.RpcMethodHandler[Any, Any]
+
+OPERATOR_METHODS = frozenset(
+    {
+        "/symbolon.v1.ModuleService/InvalidateModules",
+        "/symbolon.v1.ModuleService/PrefetchModules",
+    }
+)
+"""What changes something for all callers."""
+
+_OUR_SERVICES = "/symbolon.v1."
+_HEALTH = "/grpc.health.v1.Health/"
+"""For everybody: balancers and orchestrators have no tokens, and it tells nothing else."""
+
+_HEADER = "authorization"
+_SCHEME = "bearer "
+_THREADS = 2
+
+
+def permission_for(method: str) -> Permission | None:
+    """Return what a token must be good for to call a method, None where any token does."""
+    if method in OPERATOR_METHODS:
+        return Permission.OPERATE
+    return Permission.SYMBOLICATE if method.startswith(_OUR_SERVICES) else None
+
+
+class AccessControl:
+    """Refuses calls without a token that the server knows, or whose token is not good for them.
+
+    Without tokens it lets everybody through. Refusals have threads of their own, so that who
+    is not let in takes no place of those who are.
+    """
+
+    def __init__(self, tokens: Tokens | None) -> None:
+        self._tokens = tokens
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deny")
+        self._strange = self._refusal_with(
+            grpc.StatusCode.UNAUTHENTICATED, "no token that this server knows"
+        )
+        self._denied = {
+            permission: self._refusal_with(
+                grpc.StatusCode.PERMISSION_DENIED, f"this token may not {permission.value}"
+            )
+            for permission in Permission
+        }
+
+    def refusal(self, details: grpc.HandlerCallDetails) -> Handler | None:
+        """Return the function that refuses a call, or None for one that may be made."""
+        if self._tokens is None or details.method.startswith(_HEALTH):
+            return None
+        token = self._find_token(self._tokens, details)
+        if token is None:
+            return self._strange
+        permission = permission_for(details.method)
+        if permission is None or permission in token.may:
+            return None
+        return self._denied[permission]
+
+    def release(self) -> None:
+        """End the threads; the server has stopped."""
+        self._threads.shutdown()
+
+    @staticmethod
+    def _find_token(tokens: Tokens, details: grpc.HandlerCallDetails) -> Token | None:
+        said = [value for key, value in details.invocation_metadata if key == _HEADER]
+        if len(said) != 1 or not isinstance(said[0], str):
+            return None
+        if not said[0].lower().startswith(_SCHEME):
+            return None
+        return tokens.find(said[0][len(_SCHEME) :])
+
+    def _refusal_with(self, code: grpc.StatusCode, message: str) -> Handler:
+        denied = CALLS_DENIED.labels(code.name)
+
+        def refuse(_requests: Iterator[bytes], context: grpc.ServicerContext) -> Never:
+            denied.inc()
+            context.abort(code, message)
+
+        # A handler of streams gets to refuse before the request's message has arrived.
+        return grpc.stream_stream_rpc_method_handler(InPool(refuse, self._threads))
