@@ -11,6 +11,10 @@ from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, Symbolicat
 from tests.bench.programs import Program, Symbolon
 
 SYMBOLICATE = "/symbolon.v1.SymbolicationService/Symbolicate"
+SYMBOLICATE_STREAM = "/symbolon.v1.SymbolicationService/SymbolicateStream"
+
+UNANSWERED = 16
+"""Requests of a stream that have no answer at a time."""
 
 _ROUNDS_TO_LOAD = 50
 
@@ -69,6 +73,20 @@ class Caller:
         taken: list[float] = found["seconds"]
         percents = quantiles(taken, n=100) if len(taken) > 1 else [taken[0]] * 99
         return Load(len(taken) / found["elapsed"], percents[49] * 1e3, percents[98] * 1e3)
+
+    def stream(self, target: str, request: Path, seconds: float, streams: int) -> float:
+        """Keep a server busy for `seconds` over so many streams; return its answers a second."""
+        order = {
+            "do": "stream",
+            "target": target,
+            "method": SYMBOLICATE_STREAM,
+            "request": str(request),
+            "seconds": seconds,
+            "streams": streams,
+            "unanswered": UNANSWERED,
+        }
+        found = self._program.ask(order)
+        return float(found["answers"] / found["elapsed"])
 
     def answer_fully(self, server: Symbolon, request: SymbolicateRequest) -> bytes:
         """Return the answer to a request once nothing of it is pending any more."""

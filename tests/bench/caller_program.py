@@ -7,7 +7,7 @@ are bytes in files: the same client, doing the same work, calls every server.
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -55,17 +55,50 @@ def load(order: dict[str, Any]) -> dict[str, Any]:
         seconds.extend(taken)
 
     stub(request, timeout=_TIMEOUT_SECONDS)
-    threads = [threading.Thread(target=run) for _ in range(order["callers"])]
     start = perf_counter()
     end = start + order["seconds"]
+    _in_threads(run, order["callers"])
+    return {"elapsed": perf_counter() - start, "seconds": seconds}
+
+
+def stream(order: dict[str, Any]) -> dict[str, Any]:
+    """Keep a server busy with one request over several streams; return the answers it gave.
+
+    Each stream has so many requests without an answer at a time.
+    """
+    request = Path(order["request"]).read_bytes()
+    method: Any = _channel(order["target"]).stream_stream(order["method"])
+    answers: list[int] = []
+    end = perf_counter() + order["seconds"]
+
+    def run() -> None:
+        may_send = threading.Semaphore(order["unanswered"])
+
+        def requests() -> Iterator[bytes]:
+            while perf_counter() < end:
+                may_send.acquire()
+                yield request
+
+        count = 0
+        for _ in method(requests(), timeout=_TIMEOUT_SECONDS):
+            may_send.release()
+            count += 1
+        answers.append(count)
+
+    start = perf_counter()
+    _in_threads(run, order["streams"])
+    return {"elapsed": perf_counter() - start, "answers": sum(answers)}
+
+
+def _in_threads(run: Callable[[], None], number: int) -> None:
+    threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"elapsed": perf_counter() - start, "seconds": seconds}
 
 
-_ORDERS = {"call": call, "load": load}
+_ORDERS = {"call": call, "load": load, "stream": stream}
 
 
 def main() -> None:

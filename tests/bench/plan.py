@@ -23,6 +23,7 @@ class Plan:
     """Sizes of the symbol files that are generated where none are given."""
 
     hot_frames: Sequence[int] = (1, 50, 1_000, 20_000)
+    stream_frames: Sequence[int] = (50, 1_000)
     small_modules: int = 60
     warm_states: int = 25
     """How often a call meets modules that the server has never seen."""
@@ -42,6 +43,7 @@ QUICK = Plan(
     load_seconds=0.05,
     generated_bytes=(400_000, 150_000),
     hot_frames=(1, 50),
+    stream_frames=(50,),
     small_modules=3,
     warm_states=2,
     lookups=200,

@@ -14,11 +14,18 @@ from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start a server with a given GetModule; `threads` and `max_calls` as given."""
+    """Start a server with a given GetModule, and options as given."""
     with ExitStack() as stack:
 
-        def start(get_module: GetModule, *, threads: int = 4, max_calls: int = 8) -> Serving:
-            options = ServerOptions(ListenAddress("127.0.0.1", 0), threads, max_calls, 1024**2)
+        def start(
+            get_module: GetModule,
+            *,
+            threads: int = 4,
+            max_calls: int = 8,
+            logs_calls: bool = False,
+        ) -> Serving:
+            listen = ListenAddress("127.0.0.1", 0)
+            options = ServerOptions(listen, threads, max_calls, 1 << 20, logs_calls=logs_calls)
             server = RpcServer(options, [ScriptedModuleService(get_module).add_to])
             address = server.bind()
             server.start()

@@ -14,11 +14,14 @@ from symbolon.v1 import module_pb2, stack_pb2, tier_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.decoding import decode_frame
 from symbolon_server.rpc.server import RpcServer, ServerOptions
 from symbolon_server.rpc.status import DETAILS_KEY
-from symbolon_server.rpc.symbolication_service import SERVICE, SymbolicationService, WaitLimits
+from symbolon_server.rpc.streams import Streams
+from symbolon_server.rpc.symbolication_service import SERVICE, SymbolicationService
 from symbolon_server.rpc.validation import RequestLimits
+from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
@@ -79,11 +82,6 @@ class Canned:
         return self.answer
 
 
-@contextmanager
-def always() -> Iterator[bool]:
-    yield True
-
-
 def answer_of(
     stacks: Sequence[bytes] = (),
     results: Sequence[ModuleResult] = (),
@@ -99,12 +97,12 @@ def canned(answer: Symbolication | None = None) -> Canned:
 
 
 def service_of(symbolicator: Canned) -> SymbolicationService:
-    return SymbolicationService(
+    answerer = Answerer(
         symbolicator,
         RequestLimits(max_modules=5, max_frames=10),
         WaitLimits(max_wait_seconds=60.0, deadline_margin_seconds=0.5),
-        always,
     )
+    return SymbolicationService(answerer, WaitingRoom(1), Streams(answerer, 1, 1))
 
 
 def symbolicate(
@@ -299,10 +297,8 @@ def test_over_the_network_every_method_of_the_service_is_answered() -> None:
     with served(canned(answer_of([FRAME]))) as stub:
         response = stub.Symbolicate(pb.SymbolicateRequest(), timeout=30)
         assert response.stacks[0].frames[0].function == "main"
-        requests = iter([pb.SymbolicateStreamRequest()])
-        with pytest.raises(grpc.RpcError) as caught:
-            list(stub.SymbolicateStream(requests, timeout=30))
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        (answer,) = stub.SymbolicateStream(iter([pb.SymbolicateStreamRequest(id="7")]), timeout=30)
+        assert (answer.id, answer.response) == ("7", response)
     assert set(DESCRIPTOR.methods_by_name) == {"Symbolicate", "SymbolicateStream"}
     assert DESCRIPTOR.full_name == SERVICE
 

@@ -101,7 +101,7 @@ class Host:
             modules,
             [[encode(frame) for frame in stack] for stack in stacks],
             wait_seconds,
-            lambda: nullcontext(has_place),
+            lambda _let_go: nullcontext(has_place),
             with_diagnostics=True,
         )
         for length, frames in symbolication.stacks:

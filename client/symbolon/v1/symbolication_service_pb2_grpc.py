@@ -85,7 +85,10 @@ class SymbolicationServiceServicer(object):
         Responses come as they are ready, in any order, each with the id of its request.
         One bad request is answered with its own error and never ends the stream. The
         server reads on only as fast as it answers, and answers only as fast as the
-        caller reads. When the caller has sent its last request the stream ends with the
+        caller reads. Requests for what is known do not wait for others: at most 16
+        requests of a stream wait for modules that are not ready, those beyond are
+        answered at once with what is known. So a caller that keeps no more than 16
+        requests without a response has each of them wait as `max_wait` says. When the caller has sent its last request the stream ends with the
         last response.
 
         Errors of one request come as `StreamError`, with the codes of `Symbolicate`.

@@ -15,6 +15,7 @@ from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.decoding import decode_frame
 from symbolon_server.rpc.module_service import ModuleService
 from symbolon_server.rpc.server import ServerOptions
@@ -25,9 +26,7 @@ from symbolon_server.rpc.store_service import (
     TierKind,
     TierProbe,
 )
-from symbolon_server.rpc.symbolication_service import SymbolicationService, WaitLimits
 from symbolon_server.rpc.validation import RequestLimits
-from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.settings import Settings
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import Tiers
@@ -66,19 +65,19 @@ class SharedParts:
         self.store_client.close()
 
 
-def make_symbolication_service(settings: Settings, parts: SharedParts) -> SymbolicationService:
-    """Return the service that answers for stacks."""
-    return SymbolicationService(
-        Symbolicator(
-            parts.tiers,
-            parts.held,
-            decode_frame,
-            recent_use=parts.recent_use,
-            missing_tally=parts.missing_tally,
-        ),
+def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
+    """Return what answers requests, those of calls and those of streams."""
+    symbolicator = Symbolicator(
+        parts.tiers,
+        parts.held,
+        decode_frame,
+        recent_use=parts.recent_use,
+        missing_tally=parts.missing_tally,
+    )
+    return Answerer(
+        symbolicator,
         RequestLimits(settings.max_modules, settings.max_frames),
         WaitLimits(settings.max_wait_seconds, settings.deadline_margin_seconds),
-        WaitingRoom(settings.threads // 2).enter,
     )
 
 
@@ -119,6 +118,7 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         is_port_shared=is_port_shared,
         protection=protection_of(settings),
         has_reflection=settings.reflection,
+        logs_calls=settings.log_calls,
     )
 
 

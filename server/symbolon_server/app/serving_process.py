@@ -7,14 +7,17 @@ from symbolon_server.app.errors import StartError
 from symbolon_server.app.malloc import keep_memory_small
 from symbolon_server.app.services import (
     SharedParts,
+    make_answerer,
     make_module_service,
     make_store_service,
-    make_symbolication_service,
     server_options,
 )
 from symbolon_server.app.signals import Signals
 from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.server import RpcServer
+from symbolon_server.rpc.streams import Streams
+from symbolon_server.rpc.symbolication_service import SymbolicationService
+from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 
@@ -29,10 +32,13 @@ class ServingProcess:
         keep_memory_small()
         self._grace_seconds = settings.shutdown_grace_seconds
         self._parts = SharedParts(settings)
+        answerer = make_answerer(settings, self._parts)
+        self._streams = Streams(answerer, settings.max_streams, settings.threads)
+        waiting_room = WaitingRoom(settings.threads // 2)
         self._server = RpcServer(
             server_options(settings, is_port_shared=is_port_shared),
             [
-                make_symbolication_service(settings, self._parts).add_to,
+                SymbolicationService(answerer, waiting_room, self._streams).add_to,
                 make_module_service(self._parts).add_to,
                 make_store_service(settings, self._parts).add_to,
             ],
@@ -50,7 +56,12 @@ class ServingProcess:
 
     def stop(self) -> None:
         """Refuse new calls, let those in flight finish, and let go of everything."""
-        self._server.stop(self._grace_seconds, hurry=self._parts.loader.stop_waiting)
+        self._server.stop(
+            self._grace_seconds,
+            hurry=self._parts.loader.stop_waiting,
+            end_streams=self._streams.stop,
+        )
+        self._streams.close()
         self._parts.close()
 
 

@@ -42,6 +42,11 @@ class PendingModules:
                 lambda: not self._pending or self._is_released, max(0.0, timeout_seconds)
             )
 
+    def let_go(self) -> None:
+        """End the wait, from any thread: nobody wants what it is for any more."""
+        with self._changed:
+            self.release()
+
     def end(self, module_id: ModuleId) -> None:
         """Wake who waits; only for `Waiters`, which holds the lock."""
         if module_id in self._pending:

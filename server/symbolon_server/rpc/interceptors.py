@@ -6,7 +6,6 @@ a handler there; all work is done in the call's own thread, by handlers wrapped 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Never
 import grpc
 
 from symbolon_server.rpc.access import AccessControl
+from symbolon_server.rpc.last_resort import log_defect
 from symbolon_server.rpc.pools import CallPool, InPool
+from symbolon_server.rpc.request_ids import REQUEST_ID_KEY, find_request_id, request_id_of
 from symbolon_server.rpc.status import code_of, refuse_for_now
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_REFUSED
@@ -115,28 +116,35 @@ class CallLimit:
 class Outermost:
     """Counts and times every call to our services, and keeps the inside in when one fails."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, *, logs_calls: bool = False, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """With `logs_calls`, write a line into the log for each call."""
+        self._logs_calls = logs_calls
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return `handler`, watched."""
-        watch = _Watch(method.rpartition("/")[2], self._clock)
+        watch = _Watch(method.rpartition("/")[2], self._clock, logs_calls=self._logs_calls)
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
         if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                watch.stream(handler.stream_stream), *codecs
-            )
+            behavior = handler.stream_stream
+            watched = watch.stream(behavior)
+            if isinstance(behavior, InPool):
+                watched = InPool(watched, behavior.experimental_thread_pool)
+            return grpc.stream_stream_rpc_method_handler(watched, *codecs)
         raise TypeError(f"{method}: no service of ours has a method of this shape")
 
 
 class _Watch:
     """Watches over the calls of one method."""
 
-    def __init__(self, method: str, clock: Callable[[], float]) -> None:
+    def __init__(self, method: str, clock: Callable[[], float], *, logs_calls: bool) -> None:
         self._method = method
         self._clock = clock
+        self._logs_calls = logs_calls
         self._seconds = CALL_SECONDS.labels(method)
         self._answered = CALLS.labels(method, grpc.StatusCode.OK.name)
 
@@ -149,7 +157,7 @@ class _Watch:
                 response = behavior(request, context)
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
-            self._end(context, started)
+            self._end(context, started, code_of(context))
             return response
 
         return answer
@@ -161,28 +169,45 @@ class _Watch:
             started = self._clock()
             try:
                 yield from behavior(requests, context)
+            except GeneratorExit:  # gRPC reads on no more
+                self._end(context, started, grpc.StatusCode.CANCELLED)
+                raise
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
-            self._end(context, started)
+            code = code_of(context) if context.is_active() else grpc.StatusCode.CANCELLED
+            self._end(context, started, code)
 
         return answer
 
-    def _end(self, context: grpc.ServicerContext, started: float) -> None:
-        self._seconds.observe(self._clock() - started)
-        code = code_of(context)
+    def _end(
+        self, context: grpc.ServicerContext, started: float, code: grpc.StatusCode | None
+    ) -> None:
+        """Count a call that ended with `code`, None for OK."""
+        seconds = self._clock() - started
+        self._seconds.observe(seconds)
         if code is None or code is grpc.StatusCode.OK:
+            code = grpc.StatusCode.OK
             self._answered.inc()
         else:
             CALLS.labels(self._method, code.name).inc()
+        if self._logs_calls:
+            told = find_request_id(context.trailing_metadata())
+            _log.info(
+                "call_ended",
+                method=self._method,
+                code=code.name,
+                seconds=round(seconds, 6),
+                request_id=told or request_id_of(context),
+            )
 
     def _fail(self, context: grpc.ServicerContext, error: Exception, started: float) -> Never:
         """Let a call end that was ended on purpose; make an INTERNAL of any other error."""
-        if code_of(context) is not None or isinstance(error, grpc.RpcError):
-            self._end(context, started)
+        code = code_of(context)
+        if code is not None or isinstance(error, grpc.RpcError):
+            self._end(context, started, code)
             raise error
-        request_id = secrets.token_hex(8)
-        _log.error("call_failed", exception=error, method=self._method, request_id=request_id)
-        self._seconds.observe(self._clock() - started)
-        CALLS.labels(self._method, grpc.StatusCode.INTERNAL.name).inc()
-        message = f"internal error; the server's log tells more under request id {request_id}"
+        request_id = request_id_of(context)
+        message = log_defect(error, self._method, request_id)
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+        self._end(context, started, grpc.StatusCode.INTERNAL)
         context.abort(grpc.StatusCode.INTERNAL, message)

@@ -1,4 +1,4 @@
-"""The request of `Symbolicate` with its modules and frames left encoded.
+"""The requests of symbolications with their modules and frames left encoded.
 
 On the wire a message inside a message is a string of bytes. Read as such, a frame or a module
 that was seen before need not be decoded again: its bytes are the key to what is remembered.
@@ -12,7 +12,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from symbolon.v1 import symbolication_service_pb2
 
-_LEFT_ENCODED = {"SymbolicateRequest": "modules", "Stack": "frames"}
+_LEFT_ENCODED = {
+    "SymbolicateStreamRequest": "request",
+    "SymbolicateRequest": "modules",
+    "Stack": "frames",
+}
 """The fields, by message, that hold messages and are read as bytes."""
 
 
@@ -37,8 +41,15 @@ class RawRequest(Protocol):
         """Return the request as it came."""
 
 
-def _make_class() -> Any:
-    """Return the message class, made from the generated descriptors with those fields changed."""
+class RawStreamRequest(Protocol):
+    """A `symbolon.v1.SymbolicateStreamRequest` with its request left encoded."""
+
+    id: str
+    request: bytes
+
+
+def _make_classes() -> tuple[Any, Any]:
+    """Return both message classes, made of the generated descriptors with those fields changed."""
     pool = descriptor_pool.DescriptorPool()
 
     def add(file: FileDescriptor) -> None:
@@ -54,14 +65,26 @@ def _make_class() -> Any:
         pool.Add(copy)
 
     add(symbolication_service_pb2.DESCRIPTOR)
-    name = symbolication_service_pb2.SymbolicateRequest.DESCRIPTOR.full_name
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    unary, stream = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(message.DESCRIPTOR.full_name))
+        for message in (
+            symbolication_service_pb2.SymbolicateRequest,
+            symbolication_service_pb2.SymbolicateStreamRequest,
+        )
+    )
+    return unary, stream
 
 
-_RawSymbolicateRequest = _make_class()
+_RawSymbolicateRequest, _RawSymbolicateStreamRequest = _make_classes()
 
 
 def decode_request(data: bytes) -> RawRequest:
     """Return the request of these bytes; raise protobuf's `DecodeError` where it is none."""
     request: RawRequest = _RawSymbolicateRequest.FromString(data)
+    return request
+
+
+def decode_stream_request(data: bytes) -> RawStreamRequest:
+    """Return the request of these bytes; raise protobuf's `DecodeError` where it is none."""
+    request: RawStreamRequest = _RawSymbolicateStreamRequest.FromString(data)
     return request

@@ -40,10 +40,12 @@ class ServerOptions:
 
     protection: Protection = field(default_factory=Protection)
     has_reflection: bool = True
+    logs_calls: bool = False
+    """Write a line into the log for each call."""
 
 
 def _do_nothing() -> None:
-    """Hurry nobody."""
+    """Tell nobody."""
 
 
 class RpcServer:
@@ -56,7 +58,9 @@ class RpcServer:
         self._access = AccessControl(options.protection.tokens)
         self._server = grpc.server(
             self._pool,
-            interceptors=[CallGate(self._access, self._limit, Outermost())],
+            interceptors=[
+                CallGate(self._access, self._limit, Outermost(logs_calls=options.logs_calls))
+            ],
             options=_channel_options(options),
         )
         names = [add(self._server) for add in services]
@@ -88,9 +92,15 @@ class RpcServer:
         self._server.start()
         self._health.open()
 
-    def stop(self, grace_seconds: float, hurry: Callable[[], None] = _do_nothing) -> None:
+    def stop(
+        self,
+        grace_seconds: float,
+        hurry: Callable[[], None] = _do_nothing,
+        end_streams: Callable[[], None] = _do_nothing,
+    ) -> None:
         """Refuse new calls, let those in flight finish within the grace period, and end.
 
+        `end_streams` is called once new calls are refused: streams have no end of their own.
         `hurry` is called when half of that time is over: who waits for something should then
         answer with what there is.
         """
@@ -99,6 +109,7 @@ class RpcServer:
         # A call that reaches gRPC while it stops fails as CANCELLED, which no client tries
         # again. So calls are refused as UNAVAILABLE first, until clients have paused.
         self._limit.close()
+        end_streams()
         time.sleep(min(DRAIN_SECONDS, grace_seconds))
         ended = self._server.stop(grace_seconds)
         if not ended.wait(grace_seconds / 2):

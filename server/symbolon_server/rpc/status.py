@@ -12,6 +12,8 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
     status_pb2,
 )
 
+from symbolon_server.rpc.request_ids import REQUEST_ID_KEY, request_id_of
+
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata that holds a serialized `google.rpc.Status`."""
 
@@ -30,13 +32,23 @@ class FieldViolation:
     """One line for a person, without the caller's own text."""
 
 
+class InvalidRequestError(Exception):
+    """A request that breaks rules; its text is one line for a person."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        """Take all `violations`; there is at least one."""
+        first, more = violations[0], len(violations) - 1
+        tail = f" (and {more} more)" if more else ""
+        super().__init__(f"{first.field}: {first.description}{tail}")
+        self.violations = violations
+
+
 def refuse_invalid(context: grpc.ServicerContext, violations: Sequence[FieldViolation]) -> Never:
     """End the call with INVALID_ARGUMENT and all `violations`; there is at least one."""
-    first, more = violations[0], len(violations) - 1
-    message = f"{first.field}: {first.description}" + (f" (and {more} more)" if more else "")
     detail = error_details_pb2.BadRequest()
     for violation in violations:
         detail.field_violations.add(field=violation.field, description=violation.description)
+    message = str(InvalidRequestError(violations))
     _abort(context, grpc.StatusCode.INVALID_ARGUMENT, message, detail)
 
 
@@ -71,5 +83,7 @@ def _abort(
 ) -> Never:
     status = status_pb2.Status(code=code.value[0], message=message)
     status.details.add().Pack(detail)
-    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()), *more_metadata))
+    name = (REQUEST_ID_KEY, request_id_of(context))
+    details = (DETAILS_KEY, status.SerializeToString())
+    context.set_trailing_metadata((details, name, *more_metadata))
     context.abort(code, message)

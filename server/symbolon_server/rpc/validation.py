@@ -9,13 +9,16 @@ from google.protobuf.message import DecodeError
 
 from symbolon.v1 import module_pb2, module_service_pb2
 from symbolon_server.rpc.decoding import decode_frame, decode_module_id
-from symbolon_server.rpc.raw_request import RawRequest, RawStack
+from symbolon_server.rpc.raw_request import RawRequest, RawStack, RawStreamRequest
 from symbolon_server.rpc.status import FieldViolation
 from symbolon_server.symbolication.queries import NO_MODULE, InvalidFrameError
 from symbolon_server.symbols.module_ids import InvalidModuleIdError
 
 MAX_VIOLATIONS = 20
 """How many are told: enough to see the pattern, few enough for the trailing metadata."""
+
+MAX_ID_BYTES = 255
+"""Of a request in a stream."""
 
 _MAX_NANOS = 999_999_999
 _MAX_DURATION_SECONDS = 315_576_000_000
@@ -66,6 +69,14 @@ def find_get_module_violations(
     if not request.HasField("module"):
         return (FieldViolation("module", "must be set"),)
     return tuple(_module_violations("module", request.module))
+
+
+def find_id_violations(request: RawStreamRequest) -> tuple[FieldViolation, ...]:
+    """Return what is wrong with the id of a stream's request."""
+    length = len(request.id.encode())
+    if length <= MAX_ID_BYTES:
+        return ()
+    return (FieldViolation("id", f"has {length} bytes, the limit is {MAX_ID_BYTES}"),)
 
 
 def _broken_rules(request: RawRequest) -> Iterator[FieldViolation]:

@@ -14,8 +14,10 @@ class WaitingRoom:
     is held always find a thread, however many cold calls there are.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, within: "WaitingRoom | None" = None) -> None:
+        """Make room; `within` is the larger room of which this is a part."""
         self._places = threading.BoundedSemaphore(places)
+        self._within = within
 
     @contextmanager
     def enter(self) -> Iterator[bool]:
@@ -24,9 +26,17 @@ class WaitingRoom:
             CALLS_NOT_WAITING.inc()
             yield False
             return
-        CALLS_WAITING.inc()
         try:
-            yield True
+            with _count() if self._within is None else self._within.enter() as is_place:
+                yield is_place
         finally:
-            CALLS_WAITING.dec()
             self._places.release()
+
+
+@contextmanager
+def _count() -> Iterator[bool]:
+    CALLS_WAITING.inc()
+    try:
+        yield True
+    finally:
+        CALLS_WAITING.dec()

@@ -83,6 +83,14 @@ class Settings:
             "Calls one process accepts at a time; more are refused with RESOURCE_EXHAUSTED.",
         ),
     ] = 256
+    max_streams: Annotated[
+        int,
+        Knob(
+            Group.SERVING,
+            kinds.at_least(1),
+            "Streams one process holds at a time; more are refused with RESOURCE_EXHAUSTED.",
+        ),
+    ] = 32
     shutdown_grace_seconds: Annotated[
         float,
         Knob(
@@ -374,6 +382,15 @@ class Settings:
             "Least important events that are logged.",
         ),
     ] = "info"
+
+    log_calls: Annotated[
+        bool,
+        Knob(
+            Group.WATCHING,
+            kinds.SWITCH,
+            "Whether each call gets a line in the log, with its method, code, time and request id.",
+        ),
+    ] = False
 
     def as_environment(self) -> dict[str, str]:
         """Return the variables that give another process these settings, secrets included."""

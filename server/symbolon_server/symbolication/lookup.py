@@ -32,8 +32,11 @@ _ROUNDS: Final = 4
 _NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
 _NO_STORE: Final = "the store does not answer, so that nothing was found in it"
 
-MayWait = Callable[[], AbstractContextManager[bool]]
-"""Enters the room of waiting calls; tells whether there was a place."""
+MayWait = Callable[[Callable[[], None]], AbstractContextManager[bool]]
+"""Enters the room of waiting calls; tells whether there was a place.
+
+It is given what ends the wait early, for when nobody wants the answer any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class LookupOfCall:
         start = time.monotonic()
         if start >= deadline:
             return
-        with may_wait() as is_place:
+        with may_wait(pending.let_go) as is_place:
             if not is_place:
                 self._diagnostics.is_wait_refused = True
                 return

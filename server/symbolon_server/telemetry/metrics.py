@@ -54,6 +54,18 @@ CALLS_NOT_WAITING = Counter(
     "Calls answered without waiting because half of the threads were waiting already.",
     registry=REGISTRY,
 )
+STREAMS = Gauge(
+    "symbolon_streams",
+    "Streams of SymbolicateStream that are open.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+STREAM_ANSWERS = Counter(
+    "symbolon_stream_answers_total",
+    "Requests of streams answered, by status code.",
+    ("code",),
+    registry=REGISTRY,
+)
 FRAMES = Counter(
     "symbolon_frames_total",
     "Frames answered, whatever their outcome.",

@@ -1,0 +1,118 @@
+"""Answers one symbolication, from the bytes of its request to those of its response."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from google.protobuf.message import DecodeError
+
+from symbolon_server.rpc.counting import count_symbolication
+from symbolon_server.rpc.decoding import InvalidModuleError, ModuleDecoder
+from symbolon_server.rpc.encoding import encode_symbolication
+from symbolon_server.rpc.raw_request import RawRequest, decode_request
+from symbolon_server.rpc.status import FieldViolation, InvalidRequestError
+from symbolon_server.rpc.validation import (
+    RequestLimits,
+    find_broken_rules,
+    find_exceeded_limits,
+    find_wait_violations,
+)
+from symbolon_server.symbolication.lookup import MayWait
+from symbolon_server.symbolication.queries import InvalidFrameError, ModuleQuery, Symbolication
+
+_ROUNDED_UP_BY = 0.01
+"""Clients send the time to their deadline rounded up, by as much as a hundredth (C-core sends
+10.01 s as 10.1 s), and give up when the exact time is over."""
+
+_UNREADABLE = FieldViolation("request", "is no symbolon.v1.SymbolicateRequest")
+
+
+class Symbolicator(Protocol):
+    """What answers requests."""
+
+    def symbolicate(
+        self,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[bytes]],
+        wait_seconds: float,
+        may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
+    ) -> Symbolication:
+        """Return what is known of each frame of `stacks` after at most `wait_seconds`.
+
+        Frames are encoded; raises `InvalidFrameError` where one is none, or names no module.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLimits:
+    """How long a call may wait for modules that are not ready."""
+
+    max_wait_seconds: float
+    deadline_margin_seconds: float
+    """How long before its deadline a call is answered with what is known."""
+
+    def wait_seconds(self, request: RawRequest, remaining_seconds: float | None) -> float:
+        """Return how long this request may wait; 0 is not at all.
+
+        `remaining_seconds` is the time to its deadline. gRPC tells a huge one when there is
+        no deadline, grpcio-testing tells `None`.
+        """
+        wait = self.max_wait_seconds
+        if request.HasField("max_wait"):
+            wait = min(wait, request.max_wait.ToNanoseconds() / 1e9)
+        if remaining_seconds is not None:
+            exact_seconds = remaining_seconds * (1 - _ROUNDED_UP_BY)
+            wait = min(wait, exact_seconds - self.deadline_margin_seconds)
+        return max(0.0, wait)
+
+
+class Answerer:
+    """Answers with bytes: the answer is joined from encoded parts, not built of messages.
+
+    Calls share it, and the requests of streams.
+    """
+
+    def __init__(
+        self,
+        symbolicator: Symbolicator,
+        request_limits: RequestLimits,
+        wait_limits: WaitLimits,
+    ) -> None:
+        self._symbolicator = symbolicator
+        self._request_limits = request_limits
+        self._wait_limits = wait_limits
+        self._modules = ModuleDecoder()
+
+    def answer(self, data: bytes, remaining_seconds: float | None, may_wait: MayWait) -> bytes:
+        """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`.
+
+        Raises `InvalidRequestError`. `remaining_seconds` is the time to the deadline, as gRPC
+        tells it.
+        """
+        request = self._read(data)
+        try:
+            answer = self._symbolicator.symbolicate(
+                self._modules.decode(request),
+                [list(stack.frames) for stack in request.stacks],
+                self._wait_limits.wait_seconds(request, remaining_seconds),
+                may_wait,
+                with_diagnostics=request.with_diagnostics,
+            )
+        except (InvalidModuleError, InvalidFrameError) as error:
+            raise InvalidRequestError(find_broken_rules(request)) from error
+        count_symbolication(answer)
+        return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
+
+    def _read(self, data: bytes) -> RawRequest:
+        """Return the request, its limits and its wait checked; modules and frames are not yet."""
+        try:
+            request = decode_request(data)
+        except DecodeError as error:
+            raise InvalidRequestError([_UNREADABLE]) from error
+        violations = find_exceeded_limits(request, self._request_limits)
+        violations = violations or find_wait_violations(request)
+        if violations:
+            raise InvalidRequestError(violations)
+        return request

@@ -1,0 +1,146 @@
+"""What one stream holds: requests that were taken, and answers that wait to be sent."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FlowLimits:
+    """How much a stream may hold before it takes another request."""
+
+    max_requests: int
+    """Requests that were taken and whose answers were not sent."""
+
+    max_bytes: int
+    """Of these requests as long as they have no answer, then of their answers."""
+
+
+class StreamFlow:
+    """The way of requests through one stream, bounded whatever its caller does.
+
+    One thread takes requests, any number answer them, one sends the answers. When the caller does
+    not read, answers are not sent; then nothing is taken, and gRPC lets the caller send no more.
+    One lock guards all of it; two conditions on it wake the taker and the sender.
+    """
+
+    def __init__(self, limits: FlowLimits) -> None:
+        """Hold nothing yet."""
+        self._limits = limits
+        lock = threading.Lock()
+        self._may_take = threading.Condition(lock)
+        self._may_send = threading.Condition(lock)
+        self._ready: deque[bytes] = deque()
+        self._requests = 0
+        self._bytes = 0
+        self._is_at_end = False
+        self._is_stopped = False
+        self._is_closed = False
+        self._waits: set[Callable[[], None]] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody waits for answers any more."""
+        return self._is_closed
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether it was stopped before its caller had sent the last request."""
+        return self._is_stopped and not self._is_at_end
+
+    def wait_for_room(self) -> bool:
+        """Return True once another request may be taken, False if none is to be any more."""
+        with self._may_take:
+            self._may_take.wait_for(lambda: self._has_ended() or self._has_room())
+            return not self._has_ended()
+
+    def take(self, request_bytes: int) -> bool:
+        """Count a request; return False if it came too late and is to be dropped."""
+        with self._may_take:
+            if self._has_ended():
+                return False
+            self._requests += 1
+            self._bytes += request_bytes
+            return True
+
+    def put(self, request_bytes: int, answer: bytes) -> None:
+        """Have the answer to a request that was taken sent."""
+        with self._may_send:
+            self._bytes += len(answer) - request_bytes
+            self._ready.append(answer)
+            self._may_send.notify()
+            if self._has_room():
+                self._may_take.notify()
+
+    def answers(self) -> Iterator[bytes]:
+        """Yield answers as they get ready; each counts as sent when the next is asked for.
+
+        Ends with the answer to the last request, or when the stream is closed.
+        """
+        sent_bytes = None
+        while True:
+            with self._may_send:
+                if sent_bytes is not None:
+                    self._leave(sent_bytes)
+                self._may_send.wait_for(lambda: self._ready or self._is_over())
+                if self._is_closed or not self._ready:
+                    return
+                answer = self._ready.popleft()
+            yield answer
+            sent_bytes = len(answer)
+
+    def end(self) -> None:
+        """Note that the caller has sent the last request."""
+        with self._may_send:
+            self._is_at_end = True
+            self._may_send.notify()
+
+    def stop(self) -> None:
+        """Take no more requests, and end with the answers to those that were taken."""
+        with self._may_send:
+            self._is_stopped = True
+            self._may_send.notify()
+            self._may_take.notify()
+
+    def close(self) -> None:
+        """Drop everything: the caller is gone. Who waits for the sake of an answer is let go."""
+        with self._may_send:
+            self._is_closed = True
+            waits = list(self._waits)
+            self._ready.clear()
+            self._may_send.notify()
+            self._may_take.notify()
+        for let_go in waits:
+            let_go()
+
+    @contextmanager
+    def waiting(self, let_go: Callable[[], None]) -> Iterator[None]:
+        """Have `let_go` called when the stream is closed within the context, or was before."""
+        with self._may_send:
+            self._waits.add(let_go)
+            is_closed = self._is_closed
+        if is_closed:
+            let_go()
+        try:
+            yield
+        finally:
+            with self._may_send:
+                self._waits.discard(let_go)
+
+    def _has_room(self) -> bool:
+        return self._requests < self._limits.max_requests and self._bytes < self._limits.max_bytes
+
+    def _has_ended(self) -> bool:
+        return self._is_closed or self._is_stopped
+
+    def _is_over(self) -> bool:
+        """Whether no answer will come any more."""
+        is_last = self._is_at_end or self._is_stopped
+        return self._is_closed or (is_last and self._requests == 0)
+
+    def _leave(self, sent_bytes: int) -> None:
+        self._requests -= 1
+        self._bytes -= sent_bytes
+        self._may_take.notify()

@@ -1,0 +1,185 @@
+"""`SymbolicateStream`: many requests over one stream, answered as they get ready."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Never
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
+from symbolon_server.rpc.answering import Answerer
+from symbolon_server.rpc.fair_threads import FairThreads, WorkLine
+from symbolon_server.rpc.last_resort import log_defect
+from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.raw_request import RawStreamRequest, decode_stream_request
+from symbolon_server.rpc.request_ids import request_id_of
+from symbolon_server.rpc.status import InvalidRequestError, refuse_for_now
+from symbolon_server.rpc.stream_flow import FlowLimits, StreamFlow
+from symbolon_server.rpc.validation import find_id_violations
+from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.symbols import wire
+from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
+
+METHOD: Final = "SymbolicateStream"
+
+FLOW: Final = FlowLimits(max_requests=32, max_bytes=4 << 20)
+"""What each stream may hold: enough that threads never wait for requests on their way."""
+
+_WAITING_SHARE: Final = 2
+"""One part in so many of the requests that a stream may hold, or of all threads, may wait."""
+
+_RETRY_AFTER_FULL_SECONDS: Final = 1.0
+_RETRY_AFTER_STOP_SECONDS: Final = 0.5
+
+_RESPONSE = SymbolicateStreamResponse.RESPONSE_FIELD_NUMBER
+_ANSWERED = STREAM_ANSWERS.labels(grpc.StatusCode.OK.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One stream that is open."""
+
+    flow: StreamFlow
+    line: WorkLine
+    waiting_room: WaitingRoom
+    context: grpc.ServicerContext
+
+    @contextmanager
+    def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
+        """Enter the stream's part of the waiting room; leave it when the caller is gone."""
+        with self.waiting_room.enter() as is_place, self.flow.waiting(let_go):
+            yield is_place
+
+
+class Streams:
+    """All streams of a process.
+
+    Each has a thread that takes its requests and one that sends its answers; the answers are
+    made by threads that all streams share fairly, and that calls do not. Half of those threads,
+    and half of the requests that one stream may hold, may wait for ingests: so what is held is
+    answered at once, whatever else its stream asks. What can wait no more is pending.
+    """
+
+    def __init__(self, answerer: Answerer, max_streams: int, threads: int) -> None:
+        """Answer at most `max_streams` at a time, with `threads` threads."""
+        self._answerer = answerer
+        self._max_streams = max_streams
+        self._threads = FairThreads(threads, "stream-answer")
+        self._takers = ThreadPoolExecutor(max_streams, thread_name_prefix="stream-take")
+        # One more, which refuses.
+        self._senders = ThreadPoolExecutor(max_streams + 1, thread_name_prefix="stream-send")
+        self._waiting_room = WaitingRoom(max(1, threads // _WAITING_SHARE))
+        self._lock = threading.Lock()
+        self._open: set[StreamFlow] = set()
+        self._is_stopping = False
+
+    def handler(self) -> InPool:
+        """Return the method's function, which has threads of its own."""
+        return InPool(self._answer, self._senders)
+
+    def stop(self) -> None:
+        """Have every stream end with the answers to what it has taken: the server is stopping."""
+        with self._lock:
+            self._is_stopping = True
+            flows = list(self._open)
+        for flow in flows:
+            flow.stop()
+
+    def close(self) -> None:
+        """End the threads; all streams have ended."""
+        self._senders.shutdown()
+        self._takers.shutdown()
+        self._threads.close()
+
+    def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Yield the encoded responses of one stream."""
+        flow = StreamFlow(FLOW)
+        with self._entered(flow, context):
+            if context.add_callback(flow.close):
+                room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
+                stream = _Stream(flow, WorkLine(), room, context)
+                self._takers.submit(self._take, requests, stream)
+                yield from flow.answers()
+        if flow.is_cut_short and not flow.is_closed:
+            _refuse_stopping(context)
+
+    @contextmanager
+    def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
+        """Count a stream within the context; end the call where there is no room for it."""
+        with self._lock:
+            is_full = len(self._open) >= self._max_streams
+            if not is_full:
+                self._open.add(flow)
+            is_stopping = self._is_stopping
+        if is_full:
+            message = f"the server is full: it holds {self._max_streams} streams"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            refuse_for_now(context, code, message, _RETRY_AFTER_FULL_SECONDS)
+        if is_stopping:
+            flow.stop()
+        STREAMS.inc()
+        try:
+            yield
+        finally:
+            STREAMS.dec()
+            with self._lock:
+                self._open.discard(flow)
+
+    def _take(self, requests: Iterator[bytes], stream: _Stream) -> None:
+        """Take requests as long as there is room for them, until the last."""
+        try:
+            while stream.flow.wait_for_room():
+                data = next(requests, None)
+                if data is None:
+                    stream.flow.end()
+                    return
+                if stream.flow.take(len(data)):
+                    self._threads.submit(stream.line, partial(self._answer_one, data, stream))
+        except grpc.RpcError:
+            stream.flow.close()  # the caller has cancelled it
+
+    def _answer_one(self, data: bytes, stream: _Stream) -> None:
+        if not stream.flow.is_closed:
+            stream.flow.put(len(data), self._response_to(data, stream))
+
+    def _response_to(self, data: bytes, stream: _Stream) -> bytes:
+        """Return the encoded response to one request, be it that it has no answer."""
+        try:
+            request = decode_stream_request(data)
+        except DecodeError:
+            message = "is no symbolon.v1.SymbolicateStreamRequest"
+            return _error("", grpc.StatusCode.INVALID_ARGUMENT, message)
+        try:
+            answer = self._answer_request(request, stream)
+        except InvalidRequestError as error:
+            return _error(request.id, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Exception as error:  # noqa: BLE001 # the last resort of a request
+            message = log_defect(error, METHOD, request_id_of(stream.context))
+            return _error(request.id, grpc.StatusCode.INTERNAL, message)
+        _ANSWERED.inc()
+        start = wire.message_start(_RESPONSE, len(answer))
+        return b"".join([wire.bytes_field(1, request.id.encode()), start, answer])
+
+    def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes:
+        violations = find_id_violations(request)
+        if violations:
+            raise InvalidRequestError(violations)
+        remaining_seconds = stream.context.time_remaining()
+        return self._answerer.answer(request.request, remaining_seconds, stream.may_wait)
+
+
+def _error(request_id: str, code: grpc.StatusCode, message: str) -> bytes:
+    """Return the encoded response that says why the request of this id has no answer."""
+    STREAM_ANSWERS.labels(code.name).inc()
+    error = StreamError(code=code.value[0], message=message)
+    return SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
+
+
+def _refuse_stopping(context: grpc.ServicerContext) -> Never:
+    message = "the server is stopping; send again what has no answer"
+    refuse_for_now(context, grpc.StatusCode.UNAVAILABLE, message, _RETRY_AFTER_STOP_SECONDS)

@@ -1,0 +1,344 @@
+"""Streams over a network, on symbolicators that a test holds and lets go."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from queue import SimpleQueue
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import (  # type: ignore[import-untyped] # the package has no py.typed
+    error_details_pb2,
+    status_pb2,
+)
+
+from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1 import symbolication_service_pb2 as pb
+from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
+from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.answering import Answerer, WaitLimits
+from symbolon_server.rpc.server import RpcServer, ServerOptions
+from symbolon_server.rpc.status import DETAILS_KEY
+from symbolon_server.rpc.streams import FLOW, Streams
+from symbolon_server.rpc.symbolication_service import SymbolicationService
+from symbolon_server.rpc.validation import RequestLimits
+from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.symbolication.lookup import MayWait
+from symbolon_server.symbolication.queries import (
+    Diagnostics,
+    EncodedStack,
+    ModuleQuery,
+    Symbolication,
+)
+from symbolon_server.symbols import wire
+from symbolon_server.telemetry.metrics import REGISTRY
+
+SECONDS = 30.0
+"""How long anything may take."""
+
+COLD, BROKEN, LARGE = "cold.pdb", "broken.pdb", "large.pdb"
+LARGE_BYTES = 256 << 10
+
+Request = pb.SymbolicateStreamRequest
+Response = pb.SymbolicateStreamResponse
+
+
+@dataclass
+class Scripted:
+    """Answers by the debug file of the first module; cold ones wait until they are let go."""
+
+    began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    let_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    turned_away: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    ready: threading.Event = field(default_factory=threading.Event)
+    answered: int = 0
+
+    def symbolicate(
+        self,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[bytes]],
+        wait_seconds: float,
+        may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
+    ) -> Symbolication:
+        del stacks, wait_seconds, with_diagnostics
+        debug_file = modules[0].debug_file if modules else ""
+        if debug_file == BROKEN:
+            raise RuntimeError("password=hunter2")
+        if debug_file == COLD:
+            self._wait(may_wait)
+        self.answered += 1
+        frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
+        frame = wire.message_field(15, frames[0]) if frames else b""
+        return Symbolication([EncodedStack(len(frame), [frame])], {}, 0, Diagnostics())
+
+    def _wait(self, may_wait: MayWait) -> None:
+        def let_go() -> None:
+            self.let_go.release()
+            self.ready.set()
+
+        with may_wait(let_go) as is_place:
+            if is_place:
+                self.began.release()
+                assert self.ready.wait(SECONDS)
+            else:
+                self.turned_away.release()
+
+
+@dataclass
+class Site:
+    """A server with streams, and a client."""
+
+    symbolicator: Scripted
+    streams: Streams
+    server: RpcServer
+    channel: grpc.Channel
+
+    def stream(self, requests: Iterable[Request]) -> Any:
+        stub = SymbolicationServiceStub(self.channel)
+        return stub.SymbolicateStream(iter(requests), timeout=SECONDS)
+
+
+StartSite = Callable[..., Site]
+
+
+@pytest.fixture
+def start_site() -> Iterator[StartSite]:
+    with ExitStack() as stack:
+
+        def start(*, max_streams: int = 4, threads: int = 4) -> Site:
+            symbolicator = Scripted()
+            answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
+            streams = Streams(answerer, max_streams, threads)
+            server = RpcServer(
+                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20),
+                [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
+            )
+            address = server.bind()
+            server.start()
+            stack.callback(streams.close)
+            stack.callback(server.stop, 0.0, end_streams=streams.stop)
+            channel = stack.enter_context(grpc.insecure_channel(str(address)))
+            return Site(symbolicator, streams, server, channel)
+
+        yield start
+
+
+@pytest.fixture
+def site(start_site: StartSite) -> Site:
+    return start_site()
+
+
+class Sent(Iterator[Request]):
+    """Requests that a test sends one by one; None is the end."""
+
+    def __init__(self, *requests: Request) -> None:
+        self.queue: SimpleQueue[Request | None] = SimpleQueue()
+        for request in requests:
+            self.queue.put(request)
+
+    def __next__(self) -> Request:
+        request = self.queue.get()
+        if request is None:
+            raise StopIteration
+        return request
+
+
+def request(name: str, debug_file: str = "hot.pdb") -> Request:
+    module = module_pb2.Module(debug_file=debug_file, debug_id="0" * 33)
+    return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
+
+
+def count_of(metric: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(metric, labels) or 0.0
+
+
+def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
+    names = [f"report {number}" for number in range(200)] + ["", "\N{SNOWMAN}"]
+    answers = list(site.stream([request(name) for name in names]))
+    assert sorted(answer.id for answer in answers) == sorted(names)
+    assert {answer.WhichOneof("result") for answer in answers} == {"response"}
+    assert all(len(answer.response.stacks) == 1 for answer in answers)
+
+
+def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(site: Site) -> None:
+    sent = Sent(request("cold 1", COLD), request("cold 2", COLD), request("hot 1"))
+    answers = site.stream(sent)
+    assert next(answers).id == "hot 1"
+    sent.queue.put(request("hot 2"))
+    assert next(answers).id == "hot 2"
+    site.symbolicator.ready.set()
+    sent.queue.put(None)
+    assert sorted(answer.id for answer in answers) == ["cold 1", "cold 2"]
+
+
+def test_cold_requests_beyond_the_share_of_a_stream_are_answered_without_waiting(
+    start_site: StartSite,
+) -> None:
+    site = start_site(threads=64)
+    share = FLOW.max_requests // 2
+    answers = site.stream([request(f"cold {number}", COLD) for number in range(share + 1)])
+    for _ in range(share):
+        assert site.symbolicator.began.acquire(timeout=SECONDS)
+    assert site.symbolicator.turned_away.acquire(timeout=SECONDS)
+    assert next(answers).WhichOneof("result") == "response"
+    site.symbolicator.ready.set()
+    assert len(list(answers)) == share
+
+
+def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -> None:
+    site = start_site(threads=2)
+    sent = Sent(request("cold", COLD))
+    waiting = site.stream(sent)
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    (other,) = site.stream([request("another cold", COLD)])
+    assert other.WhichOneof("result") == "response"
+    assert site.symbolicator.turned_away.acquire(timeout=SECONDS)
+    site.symbolicator.ready.set()
+    sent.queue.put(None)
+    assert [answer.id for answer in waiting] == ["cold"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "message"),
+    [
+        (
+            Request(
+                id="bad",
+                request=pb.SymbolicateRequest(
+                    stacks=[stack_pb2.Stack(frames=[stack_pb2.Frame()] * 11)]
+                ),
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "stacks.frames: has 11 entries, the limit is 10",
+        ),
+        (
+            request("bad", "a/b.pdb"),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "modules[0].debug_file: ",
+        ),
+        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; the server's log"),
+    ],
+    ids=["limit", "rule", "defect"],
+)
+def test_one_bad_request_is_answered_with_its_own_error(
+    site: Site, bad: Request, code: grpc.StatusCode, message: str
+) -> None:
+    before = count_of("symbolon_stream_answers_total", code=code.name)
+    answers = {answer.id: answer for answer in site.stream([request("1"), bad, request("2")])}
+    assert answers["1"].HasField("response")
+    assert answers["2"].HasField("response")
+    assert answers["bad"].error.code == code.value[0]
+    assert answers["bad"].error.message.startswith(message)
+    assert "hunter2" not in answers["bad"].error.message
+    assert count_of("symbolon_stream_answers_total", code=code.name) == before + 1
+
+
+def test_an_id_of_256_bytes_is_refused_and_comes_back_as_it_was(site: Site) -> None:
+    (answer,) = site.stream([request("é" * 128)])
+    assert answer.id == "é" * 128
+    assert answer.error.message == "id: has 256 bytes, the limit is 255"
+
+
+def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> None:
+    method: Any = site.channel.stream_stream(
+        "/symbolon.v1.SymbolicationService/SymbolicateStream",
+        response_deserializer=Response.FromString,
+    )
+    well = request("well").SerializeToString()
+    broken_inside = wire.bytes_field(1, b"inside") + wire.message_field(2, b"\xff")
+    answers = list(method(iter([b"\xff\xff", well, broken_inside]), timeout=SECONDS))
+    errors = {answer.id: answer.error.code for answer in answers}
+    assert errors == {"": 3, "well": 0, "inside": 3}
+
+
+def test_a_caller_that_does_not_read_makes_the_server_take_no_more(site: Site) -> None:
+    """What is ahead of the caller is what the stream holds, and what the network holds."""
+    most_ahead = FLOW.max_bytes // LARGE_BYTES + FLOW.max_requests
+    number = 150
+    answers = site.stream([request(str(index), LARGE) for index in range(number)])
+    ahead = []
+    unary = SymbolicationServiceStub(site.channel)
+    for read, _ in enumerate(answers, start=1):
+        for _ in range(5):  # time for the server to get ahead
+            unary.Symbolicate(pb.SymbolicateRequest(), timeout=SECONDS)
+        ahead.append(site.symbolicator.answered - 5 * read - read)
+    assert len(ahead) == number
+    assert max(ahead) <= most_ahead < number
+
+
+def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
+    start_site: StartSite,
+) -> None:
+    site = start_site(threads=2)
+    cancelled_before = count_of(
+        "symbolon_calls_total", method="SymbolicateStream", code="CANCELLED"
+    )
+    answers = site.stream(Sent(request("cold", COLD)))
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    answers.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+    # The place in the waiting room is free again.
+    (answer,) = site.stream([request("cold again", COLD)])
+    assert answer.HasField("response")
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    site.server.stop(SECONDS, end_streams=site.streams.stop)
+    assert count_of("symbolon_streams") == 0
+    assert (
+        count_of("symbolon_calls_total", method="SymbolicateStream", code="CANCELLED")
+        == cancelled_before + 1
+    )
+
+
+def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
+    cold = pb.SymbolicateRequest(modules=request("", COLD).request.modules)
+    call = SymbolicationServiceStub(site.channel).Symbolicate.future(cold, timeout=SECONDS)
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    call.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+
+
+def test_streams_beyond_the_limit_are_refused_with_a_delay(start_site: StartSite) -> None:
+    site = start_site(max_streams=1)
+    sent = Sent(request("1"))
+    first = site.stream(sent)
+    assert next(first).id == "1"
+    with pytest.raises(grpc.RpcError) as caught:
+        next(site.stream([request("2")]))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    metadata = {entry.key: entry.value for entry in caught.value.trailing_metadata()}
+    detail = error_details_pb2.RetryInfo()
+    assert status_pb2.Status.FromString(metadata[DETAILS_KEY]).details[0].Unpack(detail)
+    sent.queue.put(None)
+    assert list(first) == []
+    assert [answer.id for answer in site.stream([request("3")])] == ["3"]
+
+
+def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:
+    sent = Sent(request("hot"), request("cold", COLD))
+    answers = site.stream(sent)
+    assert next(answers).id == "hot"
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    with ThreadPoolExecutor() as threads:
+        stopped = threads.submit(site.server.stop, SECONDS, end_streams=site.streams.stop)
+        site.symbolicator.ready.set()
+        assert next(answers).id == "cold"
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+        stopped.result(SECONDS)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -> None:
+    sent = Sent()
+    answers = site.stream(sent)
+    for number in range(20):
+        sent.queue.put(request(str(number)))
+        assert next(answers).id == str(number)
+    sent.queue.put(None)
+    assert list(islice(answers, 1)) == []
