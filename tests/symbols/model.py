@@ -238,7 +238,7 @@ class Model:
             return None
         for public in self.publics:
             if public.start == nearest:
-                return Answer(show(public.name), public.start, "", 0, (), public.is_multiple)
+                return Answer(show(public.name), public.start, "", 0, (), public.is_multiple, True)
         return None
 
     def _answer_of_function(self, function: Function, offset: int) -> Answer:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symbolon_server.symbols.answers import Answer
 from symbolon_server.symbols.page_writer import write_pages
 from symbolon_server.symbols.reader import SymbolFileReader
 from tests.symbols.model import Model
@@ -20,6 +21,10 @@ from tests.symbols.reading import (
 from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_files
 
 
+def is_public(answer: Answer | None) -> bool:
+    return answer is not None and answer.is_public
+
+
 def check(text: bytes) -> None:
     """Compare reader and pages with the model wherever an answer may change."""
     model = Model(text)
@@ -29,9 +34,10 @@ def check(text: bytes) -> None:
     find_in_small_pages = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=6))
     for offset in offsets_of_interest(model):
         expected = model.find(offset)
-        assert table.find(offset) == expected, offset
-        assert find_in_one_page(offset) == expected, offset
-        assert find_in_small_pages(offset) == expected, offset
+        for find in (table.find, find_in_one_page, find_in_small_pages):
+            found = find(offset)
+            assert found == expected, offset
+            assert is_public(found) == is_public(expected), offset
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,6 +1,6 @@
 """What is known of one module offset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +31,6 @@ class Answer:
 
     is_multiple: bool
     """Several functions were folded into this code."""
+
+    is_public: bool = field(default=False, compare=False)
+    """It is a public symbol, which a caller is not told; nor is the reference."""

@@ -10,7 +10,8 @@
 The version changes with every change of any format of this floor. It is also the first part of
 each generation, so that keys of two versions differ, and what another version wrote is never read.
 
-Version history: 1, each column behind its own width; 2, the bytes of all columns by planes.
+Version history: 1, each column behind its own width; 2, the bytes of all columns by planes; 3, with
+public symbols told from functions, and the last invalidation before an ingest.
 """
 
 import zlib
@@ -20,7 +21,7 @@ import zstandard
 
 from symbolon_server.symbols.errors import DamagedPageError
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""

@@ -17,8 +17,8 @@ before with the same name.
 
 Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
 header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 1, 0 (up one from the gap, then unchanged);
-chains 0, 0; files 1, 0; lines 5, 2; symbol start 0, name 0, not multiple; lengths 1 and 3;
-texts `fa.c`.
+chains 0, 0; files 1, 0; lines 5, 2; symbol start 0, name 0, no flags; lengths 1 and 3; texts
+`fa.c`.
 """
 
 import struct
@@ -41,6 +41,12 @@ NONE: Final = 0
 """The symbol of a range that nothing covers, the chain of one in no inline frame, the path of a
 range whose file is unknown, and of a call site in the file of the line itself. What there is
 counts from 1."""
+
+IS_MULTIPLE: Final = 1
+"""The flag of a symbol that is one of several functions folded into the same code."""
+
+IS_PUBLIC: Final = 2
+"""The flag of a public symbol."""
 
 NO_NAME: Final = -1
 """The name of the code in a gap, and of the code around an outermost inline frame."""
@@ -67,8 +73,8 @@ class PageColumns(NamedTuple):
     symbol_start: Integers
     """Shape (symbols,): bytes from the page's first offset to the symbol's start, modulo 2^64."""
 
-    symbol_is_multiple: Integers
-    """Shape (symbols,): 0 or 1."""
+    symbol_flags: Integers
+    """Shape (symbols,): the sum of `IS_MULTIPLE` and `IS_PUBLIC`, where they hold."""
 
     chain_around: Integers
     """Shape (chains,): how far before this one the chain around it is; none is number 0."""

@@ -126,7 +126,8 @@ class Page:
             file.decode(),
             line,
             tuple(InlineAnswer(name.decode(), path.decode(), at) for name, path, at in inlines),
-            bool(self._columns.symbol_is_multiple.item(symbol - 1)),
+            self._has(symbol, page_layout.IS_MULTIPLE),
+            self._has(symbol, page_layout.IS_PUBLIC),
         )
 
     def encoded_answer(self, row: int) -> tuple[int, bytes] | None:
@@ -140,8 +141,11 @@ class Page:
             file,
             line,
             [wire.inline_frame(*inline) for inline in inlines],
-            bool(self._columns.symbol_is_multiple.item(symbol - 1)),
+            self._has(symbol, page_layout.IS_MULTIPLE),
         )
+
+    def _has(self, symbol: int, flag: int) -> bool:
+        return bool(self._columns.symbol_flags.item(symbol - 1) & flag)
 
     def _symbol_start(self, symbol: int) -> int:
         distance: int = self._columns.symbol_start.item(symbol - 1)

@@ -114,7 +114,8 @@ class PageWriter:
             range_file=by_name.differences(range_file),
             range_line=by_name.differences(table.ranges.line[rows].astype(np.int64)),
             symbol_start=(symbols.start - start[0]).view(np.int64),
-            symbol_is_multiple=symbols.is_multiple.astype(np.int64),
+            symbol_flags=page_layout.IS_MULTIPLE * symbols.is_multiple.astype(np.int64)
+            + page_layout.IS_PUBLIC * symbols.is_public,
             chain_around=np.arange(1, len(chain_rows) + 1) - chain_around,
             chain_call_file=by_outer.differences(chain_call_file),
             chain_call_line=by_outer.differences(chains.call_line.astype(np.int64)),

@@ -54,6 +54,9 @@ class IngestFacts:
     fetched_bytes: int
     """Bytes as the supplier sent them, before unpacking."""
 
+    as_of: int = 0
+    """Number of the last invalidation of any module when the ingest began; 0: there was none."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageDirectory:

@@ -27,6 +27,7 @@ class Symbols:
     """Number of the text."""
 
     is_multiple: NDArray[np.bool_]
+    is_public: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class SymbolTable:
             line,
             inlines,
             bool(self.symbols.is_multiple[symbol]),
+            bool(self.symbols.is_public[symbol]),
         )
 
     def _walk(self, chain: int, file: int, line: int) -> tuple[tuple[InlineAnswer, ...], int, int]:

@@ -160,6 +160,7 @@ def _make_symbols(named: NamedRecords, starts: Offsets, kept: Indexes, publics: 
         np.concatenate([starts, publics]),
         np.concatenate([names, [name for name, _ in public_symbols]]).astype(np.int32),
         np.concatenate([multiples, [multiple for _, multiple in public_symbols]]).astype(np.bool_),
+        np.arange(len(starts) + len(publics)) >= len(starts),
     )
 
 
