@@ -27,7 +27,8 @@ frames, over gRPC.
 
 Each setting is a flag, or a variable of the environment: --memory-bytes 1GiB is
 SYMBOLON_MEMORY_BYTES=1GiB. A flag wins. Sizes take KiB, MiB and GiB; durations are in
-seconds. URLs that hold passwords belong into variables: others can see flags.
+seconds. URLs that may hold a password (an @ or a ?) are taken from variables only:
+everybody on a machine can read flags.
 """
 
 

@@ -93,6 +93,10 @@ def test_a_server_that_is_not_there_is_an_error_in_one_line(unused_port: int) ->
         ("unix:///a/socket", "-s /a/socket -n 0 keys symbol:*"),
         ("redis://user:secret@host:7000/2", "--user user -h host -p 7000 -n 2 keys symbol:*"),
         ("rediss://:secret@host", "--tls -h host -p 6379 -n 0 keys symbol:*"),
+        (
+            "rediss://:secret@host?ssl_ca_certs=/ca&ssl_certfile=/crt&ssl_keyfile=/key",
+            "--tls --cacert /ca --cert /crt --key /key -h host -p 6379 -n 0 keys symbol:*",
+        ),
     ],
 )
 def test_a_program_on_the_path_is_given_the_password_where_nobody_sees_it(

@@ -8,7 +8,7 @@ from symbolon_server.cache.configuration import CACHE_CONFIGURATION, STORE_CONFI
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis, EmbeddedRedisError
 from symbolon_server.cache.running_servers import default_run_folder
 from symbolon_server.cache.server_programs import NoServerProgramError
-from symbolon_server.cache.servers import Timeouts, connect
+from symbolon_server.cache.servers import InvalidRedisUrlError, Timeouts, connect
 from symbolon_server.cache.setup_checks import ProblemKind, SetupProblem, check_servers
 from symbolon_server.settings import Settings
 from symbolon_server.settings.kinds import EMBEDDED
@@ -23,12 +23,13 @@ class RedisServers:
     """The embedded servers that the settings ask for, which end with `close`."""
 
     def __init__(self, settings: Settings, *, is_listed: bool = True) -> None:
-        """Start them, from the main thread; raise `StartError`.
+        """Start them, from the main thread; raise `StartError` also for URLs of given ones.
 
         With `is_listed` the command lines of `make redis-store-cli` find them.
         """
         self._run_folder = default_run_folder() if is_listed else None
         self._running: list[EmbeddedRedis] = []
+        refuse_bad_urls(settings)
         with ExitStack() as on_failure:
             on_failure.callback(self.close)
             self.settings = replace(
@@ -72,13 +73,23 @@ def timeouts_of(settings: Settings) -> Timeouts:
     return Timeouts(settings.redis_timeout_seconds, settings.redis_timeout_seconds)
 
 
+def refuse_bad_urls(settings: Settings) -> None:
+    """Raise `StartError` for a URL of a given server that leads nowhere."""
+    for variable, url in (
+        ("SYMBOLON_STORE_URL", settings.store_url),
+        ("SYMBOLON_CACHE_URL", settings.cache_url),
+    ):
+        try:
+            if url != EMBEDDED:
+                connect(url).close()
+        except InvalidRedisUrlError as error:
+            raise StartError(f"{variable}: {error}") from error
+
+
 def find_setup_problems(settings: Settings) -> list[SetupProblem]:
     """Return what is wrong with the two servers and not allowed by a setting."""
-    try:
-        store = connect(settings.store_url, timeouts_of(settings))
-        cache = connect(settings.cache_url, timeouts_of(settings))
-    except ValueError as error:
-        raise StartError(str(error)) from error
+    store = connect(settings.store_url, timeouts_of(settings))
+    cache = connect(settings.cache_url, timeouts_of(settings))
     with store, cache:
         return check_servers(store, cache, allowed_problems(settings))
 

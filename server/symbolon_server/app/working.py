@@ -2,7 +2,7 @@
 
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.parts import lifetimes_of, spool_of, store_of, suppliers_of
-from symbolon_server.app.redis_servers import has_embedded, timeouts_of
+from symbolon_server.app.redis_servers import has_embedded, refuse_bad_urls, timeouts_of
 from symbolon_server.app.worker_program import watch_worker
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -31,6 +31,7 @@ def work(settings: Settings) -> None:
 
 def _refuse_bad_settings(settings: Settings) -> None:
     suppliers_of(settings)
+    refuse_bad_urls(settings)
     if has_embedded(settings):
         raise StartError(
             "a worker needs the Redis servers of the server it works for: give their URLs in "

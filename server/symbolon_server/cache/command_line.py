@@ -9,7 +9,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -83,9 +83,20 @@ def _connection_arguments(parts: SplitResult) -> Iterator[str]:
     else:
         if parts.scheme == "rediss":
             yield "--tls"
+            yield from _tls_arguments(parse_qs(parts.query))
         yield from ("-h", parts.hostname or "localhost", "-p", str(parts.port or 6379))
         database = parts.path.strip("/") or "0"
     yield from ("-n", database)
+
+
+def _tls_arguments(query: Mapping[str, list[str]]) -> Iterator[str]:
+    for option, argument in (
+        ("ssl_ca_certs", "--cacert"),
+        ("ssl_certfile", "--cert"),
+        ("ssl_keyfile", "--key"),
+    ):
+        for file in query.get(option, ())[:1]:
+            yield from (argument, file)
 
 
 if __name__ == "__main__":

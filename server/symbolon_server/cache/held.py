@@ -6,6 +6,7 @@ from typing import cast
 import redis
 
 from symbolon_server.cache.keys import DIRECTORY_PREFIX, PAGE_PREFIX
+from symbolon_server.cache.redis_trouble import describe_trouble
 from symbolon_server.cache.servers import ServerUnreachableError, server_name
 
 SAMPLE_KEYS = 5_000
@@ -33,7 +34,8 @@ def count_held(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> HeldCount
         keys = int(client.dbsize())
         sample, is_whole = _sample(client, sample_keys)
     except redis.RedisError as error:
-        raise ServerUnreachableError(f"{server_name(client)}: {error}") from error
+        text = f"{server_name(client)}: {describe_trouble(error)}"
+        raise ServerUnreachableError(text) from None
     share = 1.0 if is_whole else keys / max(1, len(sample))
     return HeldCounts(
         modules=round(_count(sample, DIRECTORY_PREFIX) * share),

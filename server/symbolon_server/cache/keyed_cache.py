@@ -10,6 +10,7 @@ import redis
 from redis.client import Pipeline
 
 from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.redis_trouble import describe_trouble
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
 
@@ -140,7 +141,8 @@ class KeyedCache:
             yield
         except redis.RedisError as error:
             self._circuit.record(error)
-            raise CacheUnavailableError(f"the cache Redis failed: {error}") from error
+            text = f"the cache Redis failed: {describe_trouble(error)}"
+            raise CacheUnavailableError(text) from None
         self._circuit.record(None)
 
 

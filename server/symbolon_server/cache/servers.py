@@ -9,6 +9,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from symbolon_server.cache.redis_trouble import describe_trouble
+
+
+class InvalidRedisUrlError(ValueError):
+    """A URL with which no connection can be made; the text holds nothing of it."""
+
 
 class ServerUnreachableError(Exception):
     """A Redis server does not answer, or refuses us; its text holds no credentials."""
@@ -28,9 +34,23 @@ class Timeouts:
 def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
     """Return a client with a pool of connections, made as they are needed.
 
-    Raises ValueError for a URL of another kind than redis://, rediss:// and unix://.
+    Raises `InvalidRedisUrlError`. What redis-py takes beside user, password, host, port and
+    database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL.
     """
-    timeouts = timeouts or Timeouts()
+    try:
+        client = _make_client(url, timeouts or Timeouts())
+        pool = client.connection_pool
+        # Not connected, but its options are looked at.
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, redis.RedisError):
+        raise InvalidRedisUrlError(
+            "the URL is no redis://, rediss:// or unix:// URL, or has an option in its query "
+            "that is none"
+        ) from None
+    return client
+
+
+def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=timeouts.connect_seconds,
@@ -103,7 +123,8 @@ def read_facts(client: redis.Redis) -> ServerFacts:
     try:
         return ServerFacts.from_info(client.info())
     except redis.RedisError as error:
-        raise ServerUnreachableError(f"{server_name(client)}: {error}") from error
+        text = f"{server_name(client)}: {describe_trouble(error)}"
+        raise ServerUnreachableError(text) from None
 
 
 def _number(info: Mapping[str, object], name: str) -> int:

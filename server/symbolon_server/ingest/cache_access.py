@@ -7,6 +7,7 @@ import redis
 
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.redis_trouble import describe_trouble
 from symbolon_server.telemetry.metrics import REDIS_ERRORS
 
 
@@ -27,5 +28,6 @@ class CacheAccess:
         except redis.RedisError as error:
             self._circuit.record(error)
             REDIS_ERRORS.labels("cache").inc()
-            raise CacheUnavailableError(f"the cache Redis failed: {error}") from error
+            text = f"the cache Redis failed: {describe_trouble(error)}"
+            raise CacheUnavailableError(text) from None
         self._circuit.record(None)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from symbolon_server.rpc.addresses import ListenAddress
 
@@ -15,7 +14,15 @@ EMBEDDED = "embedded"
 
 _UNITS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]ib|b|)", re.ASCII | re.IGNORECASE)
-_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+_USER = r"(?:[^/?#@]*@)?"
+_QUERY = r"(?:\?[^#@]*)?"
+_HOST = r"(?:[^/?#@:\[\]]+|\[[0-9a-f:.%]+\])?(?::\d+)?"
+_REDIS_URL = re.compile(
+    rf"rediss?://{_USER}{_HOST}(?:/\d*)?{_QUERY}|unix://{_USER}/[^?#@]+{_QUERY}",
+    re.ASCII | re.IGNORECASE,
+)
+"""A password with a `/`, `?`, `#` or `@` in it that is not quoted would be taken for host, port or
+path in part, and that part be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ def _parse_path(text: str) -> Path:
 
 
 def _parse_redis_url(text: str) -> str:
-    if text != EMBEDDED and urlsplit(text).scheme not in _REDIS_SCHEMES:
+    if text != EMBEDDED and _REDIS_URL.fullmatch(text) is None:
         raise ValueError("not a Redis URL")
     return text
 
@@ -138,5 +145,9 @@ SWITCH = Kind("true or false", _parse_switch, _show_switch)
 FOLDER = Kind("a folder", _parse_path)
 FILE = Kind("a file", _parse_path)
 ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)
-REDIS_URL = Kind("embedded, or a redis://, rediss:// or unix:// URL", _parse_redis_url)
+REDIS_URL = Kind(
+    "embedded, or a redis://, rediss:// or unix:// URL, with / ? # @ in a password as "
+    "%2F %3F %23 %40",
+    _parse_redis_url,
+)
 LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)

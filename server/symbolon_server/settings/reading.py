@@ -1,6 +1,7 @@
 """Reads the settings from flags and from the environment; a flag wins."""
 
 import argparse
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ from symbolon_server.settings import kinds
 from symbolon_server.settings.knobs import PREFIX, Group, Row, Settings, rows
 
 _KIND_OF_SWITCH = kinds.SWITCH
+_CREDENTIALS = re.compile(r"://[^,]*[@?]")
+"""In a URL: what stands before an @, or in the query, may be a password."""
 
 
 class InvalidSettingsError(Exception):
@@ -38,6 +41,9 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     for row in rows():
         label, text = _given(row, flags, environment)
         if text is None:
+            continue
+        if row.knob.is_secret and label == row.flag and _CREDENTIALS.search(text):
+            problems.append(_tell_of_credentials(row))
             continue
         try:
             values[row.name] = row.knob.kind.parse(text)
@@ -75,6 +81,13 @@ def _given(
     if flag is not None:
         return row.flag, _KIND_OF_SWITCH.show(flag) if isinstance(flag, bool) else str(flag)
     return row.variable, environment.get(row.variable) or None
+
+
+def _tell_of_credentials(row: Row) -> str:
+    return (
+        f"{row.flag} may hold a password, and everybody on this machine can read flags: give it "
+        f"in {row.variable}"
+    )
 
 
 def _problem(row: Row, label: str, text: str) -> str:
