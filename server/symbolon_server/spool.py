@@ -179,7 +179,7 @@ class Spool:
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Do nothing: the spool holds whole modules only."""
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
         """Do nothing: the spool holds whole modules only."""
 
     def forget(self, module_id: ModuleId) -> None:

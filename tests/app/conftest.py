@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -79,31 +79,43 @@ class StartProgram(Protocol):
     def __call__(self, *arguments: str, **settings: str) -> Program: ...
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment whose folders are the test's own."""
+def environment_in(folder: Path) -> dict[str, str]:
+    """Return an environment whose folders are below `folder`."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SYMBOLON_")}
     paths = [str(ROOT / "client"), str(ROOT / "server"), ours.get("PYTHONPATH", "")]
     return ours | {
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "SYMBOLON_DATA_DIR": str(tmp_path / "data"),
-        "SYMBOLON_SPOOL_DIR": str(tmp_path / "spool"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "SYMBOLON_DATA_DIR": str(folder / "data"),
+        "SYMBOLON_SPOOL_DIR": str(folder / "spool"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
     }
+
+
+@contextmanager
+def starting(environment: Mapping[str, str], folder: Path) -> Iterator[StartProgram]:
+    """Return what starts programs, which end with the context; their logs are in `folder`."""
+    with ExitStack() as stack:
+
+        def start_one(*arguments: str, **settings: str) -> Program:
+            variables = {f"SYMBOLON_{name.upper()}": value for name, value in settings.items()}
+            log = folder / f"log{len(list(folder.glob('log*')))}"
+            program = Program(list(arguments), {**environment, **variables}, log)
+            stack.callback(program.kill)
+            return program
+
+        yield start_one
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment whose folders are the test's own."""
+    return environment_in(tmp_path)
 
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
     """Start a program; settings may be given by name: `start("serve", threads="8")`."""
-    with ExitStack() as stack:
-
-        def start_one(*arguments: str, **settings: str) -> Program:
-            variables = {f"SYMBOLON_{name.upper()}": value for name, value in settings.items()}
-            log = tmp_path / f"log{len(list(tmp_path.glob('log*')))}"
-            program = Program(list(arguments), environment | variables, log)
-            stack.callback(program.kill)
-            return program
-
+    with starting(environment, tmp_path) as start_one:
         yield start_one
 
 

@@ -50,7 +50,7 @@ class BenchModule:
         keys = page_keys(self.module_id, directory, pages_for(directory, offsets))
         pages = RedisPageStore(store)
         pages.put_pages({key: self.paged.pages[key.number] for key in keys})
-        pages.put_directory(self.module_id, encode_directory(directory))
+        pages.put_directories({self.module_id: encode_directory(directory)})
         return keys
 
 

@@ -37,7 +37,7 @@ def run(
 def test_the_modules_held_are_listed(
     redis_store: redis.Redis, clear_redis_store: None, redis_store_url: str, xul: ModuleId
 ) -> None:
-    RedisPageStore(redis_store).put_directory(xul, b"directory")
+    RedisPageStore(redis_store).put_directories({xul: b"directory"})
     ended = run("store", "keys", "symbol:*", SYMBOLON_STORE_URL=redis_store_url)
     assert ended.stdout == f"symbol:{xul}\n"
     assert ended.returncode == 0

@@ -51,7 +51,7 @@ def test_keys_read_as_the_documents_say(
 ) -> None:
     store = RedisPageStore(redis_store)
     store.put_pages({PageKey(xul, "1-00ff", 12): b"page"})
-    store.put_directory(xul, b"directory")
+    store.put_directories({xul: b"directory"})
     assert sorted(redis_store.keys()) == [
         b"page:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2:1-00ff:12",
         b"symbol:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2",
@@ -127,7 +127,7 @@ def test_a_store_that_refuses_writes_is_counted_and_still_read(
         store.put_pages({key: b"page"})
         client.config_set("maxmemory", "1")
         store.put_pages({PageKey(xul, "1-a", 1): b"page", PageKey(xul, "1-a", 2): b"page"})
-        store.put_directory(xul, b"directory")
+        store.put_directories({xul: b"directory"})
         assert errors.reasons == ["full", "full", "full"]
         assert store.get_pages([key]) == [b"page"]
 
@@ -138,9 +138,9 @@ def test_a_read_only_replica_is_counted_and_still_read(
     server = start_redis("store.conf")
     with connect(server.url) as client:
         store = RedisPageStore(client, errors)
-        store.put_directory(xul, b"directory")
+        store.put_directories({xul: b"directory"})
         client.replicaof("127.0.0.1", "1")
-        store.put_directory(xul, b"another")
+        store.put_directories({xul: b"another"})
         store.forget(xul)
         assert errors.reasons == ["read_only", "read_only"]
         assert store.get_directories([xul]) == [b"directory"]
@@ -155,7 +155,7 @@ def test_a_user_without_rights_is_a_miss(
     with connect(server.url.replace("unix://", "unix://nobody:secret@")) as client:
         store = RedisPageStore(client, errors)
         assert store.get_directories([xul]) == [None]
-        store.put_directory(xul, b"directory")
+        store.put_directories({xul: b"directory"})
     with connect(server.url.replace("unix://", "unix://nobody:wrong@")) as client:
         assert RedisPageStore(client, errors).get_directories([xul]) == [None]
     assert errors.reasons == ["refused", "refused", "refused"]
@@ -176,13 +176,13 @@ def test_a_frozen_store_holds_a_call_for_less_than_a_second_in_all(
     keys = [PageKey(xul, "1-a", number) for number in range(3)]
     with connect(server.url) as client:
         store = RedisPageStore(client, errors)
-        store.put_directory(xul, b"directory")
+        store.put_directories({xul: b"directory"})
         with frozen(server):
             began = time.monotonic()
             assert store.get_directories([xul]) == [None]
             assert store.get_pages(keys) == [None, None, None]
             store.put_pages(dict.fromkeys(keys, b"page"))
-            store.put_directory(xul, b"new")
+            store.put_directories({xul: b"new"})
             assert not store.has_room()
             assert time.monotonic() - began < 1.0
     assert errors.reasons[0] == "timeout"
@@ -208,8 +208,8 @@ def test_a_store_that_thaws_is_asked_again_and_gives_no_late_answers(
     server = start_redis("store.conf")
     with connect(server.url) as client:
         store = RedisPageStore(client, errors, fake_clock)
-        store.put_directory(xul, b"of xul")
-        store.put_directory(libc, b"of libc")
+        store.put_directories({xul: b"of xul"})
+        store.put_directories({libc: b"of libc"})
         with frozen(server):
             assert store.get_directories([xul]) == [None]
         assert store.get_directories([libc]) == [None]  # left alone yet
@@ -225,11 +225,11 @@ def test_a_restarted_store_serves_the_very_next_call(
     first = start_redis("store.conf", port=unused_port)
     with connect(f"redis://127.0.0.1:{unused_port}") as client:
         store = RedisPageStore(client, errors)
-        store.put_directory(xul, b"directory")
+        store.put_directories({xul: b"directory"})
         first.close()
         start_redis("store.conf", port=unused_port)
         assert store.get_directories([xul]) == [None]
-        store.put_directory(xul, b"again")
+        store.put_directories({xul: b"again"})
         assert store.get_directories([xul]) == [b"again"]
     assert errors.reasons == []
 
@@ -253,7 +253,7 @@ def test_touched_keys_count_as_used_now(
     store = RedisPageStore(redis_store)
     key = PageKey(xul, "1-a", 0)
     store.put_pages({key: b"page"})
-    store.put_directory(xul, b"directory")
+    store.put_directories({xul: b"directory"})
     before = redis_store.info("commandstats").get("cmdstat_touch", {"calls": 0})["calls"]
     store.touch([xul], [key, PageKey(xul, "1-a", 1)])
     store.touch([], [])

@@ -1,6 +1,6 @@
 """What passes between the tiers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -16,6 +16,7 @@ class WatchedStore(MemoryPageStore):
     def __init__(self, max_bytes: int = 1_000_000) -> None:
         super().__init__(max_bytes)
         self.asked: list[Sequence[ModuleId | PageKey]] = []
+        self.put: list[Mapping[ModuleId, bytes]] = []
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         self.asked.append(list(module_ids))
@@ -24,6 +25,10 @@ class WatchedStore(MemoryPageStore):
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         self.asked.append(list(keys))
         return super().get_pages(keys)
+
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        self.put.append(directories)
+        super().put_directories(directories)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def test_a_tier_is_asked_only_for_what_those_above_it_miss(
 def test_tiers_below_are_not_asked_when_nothing_is_missing(
     tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId
 ) -> None:
-    tiers[0].put_directory(xul, b"directory")
+    tiers[0].put_directories({xul: b"directory"})
     assert TieredPageStore(tiers).get_directories([xul, xul]) == [b"directory"] * 2
     assert tiers[0].asked == [[xul]]
     assert tiers[1].asked == []
@@ -56,7 +61,7 @@ def test_what_is_found_below_is_put_into_every_tier_above(
 ) -> None:
     key = PageKey(xul, "1-a", 0)
     tiers[2].put_pages({key: b"page"})
-    tiers[2].put_directory(xul, b"directory")
+    tiers[2].put_directories({xul: b"directory"})
     stores = TieredPageStore(tiers)
     stores.get_pages([key])
     stores.get_directories([xul])
@@ -65,12 +70,20 @@ def test_what_is_found_below_is_put_into_every_tier_above(
         assert above.get_directories([xul]) == [b"directory"]
 
 
+def test_directories_of_many_modules_found_below_are_put_upward_at_once(
+    tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId, libc: ModuleId
+) -> None:
+    tiers[1].put_directories({xul: b"of xul", libc: b"of libc"})
+    TieredPageStore(tiers).get_directories([xul, libc])
+    assert tiers[0].put == [{xul: b"of xul", libc: b"of libc"}]
+
+
 def test_what_is_put_is_in_every_tier_and_forgotten_in_every_tier(
     tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId
 ) -> None:
     stores, key = TieredPageStore(tiers), PageKey(xul, "1-a", 0)
     stores.put_pages({key: b"page"})
-    stores.put_directory(xul, b"directory")
+    stores.put_directories({xul: b"directory"})
     assert [tier.get_pages([key]) for tier in tiers] == [[b"page"]] * 3
     assert [tier.get_directories([xul]) for tier in tiers] == [[b"directory"]] * 3
     stores.forget(xul)

@@ -82,25 +82,25 @@ class TestEveryPageStore:
         assert store.get_pages([old, new]) == [b"old", b"new"]
 
     def test_a_later_directory_takes_the_place_of_the_earlier(self, store: PageStore) -> None:
-        store.put_directory(XUL, b"first")
-        store.put_directory(XUL, b"second")
+        store.put_directories({XUL: b"first"})
+        store.put_directories({XUL: b"second"})
         assert store.get_directories([LIBC, XUL]) == [None, b"second"]
 
     def test_a_forgotten_module_has_no_directory(self, store: PageStore) -> None:
-        store.put_directory(XUL, b"directory")
-        store.put_directory(LIBC, b"other")
+        store.put_directories({XUL: b"directory"})
+        store.put_directories({LIBC: b"other"})
         store.forget(XUL)
         assert store.get_directories([XUL, LIBC]) == [None, b"other"]
 
     def test_forgetting_an_unknown_module_changes_nothing(self, store: PageStore) -> None:
-        store.put_directory(LIBC, b"other")
+        store.put_directories({LIBC: b"other"})
         store.forget(XUL)
         assert store.get_directories([LIBC]) == [b"other"]
 
     def test_a_debug_file_may_hold_any_character(self, store: PageStore) -> None:
         key = PageKey(ODD_NAME, "1-a", 0)
         store.put_pages({key: b"page"})
-        store.put_directory(ODD_NAME, b"directory")
+        store.put_directories({ODD_NAME: b"directory"})
         assert store.get_pages([key]) == [b"page"]
         assert store.get_directories([ODD_NAME]) == [b"directory"]
 

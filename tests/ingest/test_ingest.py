@@ -102,9 +102,9 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
             steps.append("pages")
             super().put_pages(pages)
 
-        def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
+        def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
             steps.append("directory")
-            super().put_directory(module_id, directory)
+            super().put_directories(directories)
 
     site.server.put(xul, symbol_file(xul, MANY))
     Ingest(site.suppliers, Watched(64 << 20)).run(xul, [32])

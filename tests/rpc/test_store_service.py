@@ -92,7 +92,7 @@ def test_a_tier_tells_what_it_holds_and_how_well_it_serves(
     redis_store: redis.Redis, redis_cache: redis.Redis
 ) -> None:
     memory = MemoryPageStore(1024**2)
-    memory.put_directory(MODULE_ID, b"x" * 100)
+    memory.put_directories({MODULE_ID: b"x" * 100})
     memory.get_directories([MODULE_ID, MODULE_ID, MODULE_ID, ModuleId("b", "0" * 33)])
     info = get_store_info(StoreService(probes_of(redis_store, redis_cache, memory)))
     (tier,) = info.tiers

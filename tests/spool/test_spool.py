@@ -89,7 +89,7 @@ def test_a_module_forgotten_is_gone(spool: Spool, skips: Skips) -> None:
 
 def test_single_pages_and_directories_are_not_kept(spool: Spool, folder: Path) -> None:
     spool.put_pages(dict(zip(MODULE.keys, MODULE.pages, strict=True)))
-    spool.put_directory(MODULE.module_id, MODULE.directory)
+    spool.put_directories({MODULE.module_id: MODULE.directory})
 
     assert spool.has_room()
     assert not folder.exists()

@@ -136,5 +136,5 @@ class TestOnAnotherHostThanItsWorker:
         redis_store: redis.Redis,
         supplier: SymbolServer,
     ) -> None:
-        RedisPageStore(redis_store).put_directory(spooled, b"SyD")
+        RedisPageStore(redis_store).put_directories({spooled: b"SyD"})
         self.check_last_page(open_host(), spooled, supplier)

@@ -117,7 +117,7 @@ def test_a_store_that_comes_back_is_used_again(
 ) -> None:
     host = open_host()
     redis_store.client_pause(1200)
-    assert host.find(spooled, 0).results[0].outcome is ModuleOutcome.PENDING
+    assert host.find(spooled, 0).results[0].outcome is ModuleOutcome.UNAVAILABLE
     deadline = time.monotonic() + WAIT_SECONDS
     while (answer := host.find(spooled, 0, wait_seconds=0.05)).functions != ["function_0"]:
         assert time.monotonic() < deadline

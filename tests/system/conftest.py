@@ -1,7 +1,9 @@
 """Servers, workers and both Redis servers as processes of their own, and a symbol server."""
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +12,20 @@ import redis
 
 from symbolon import Client, Frame, Module
 from symbolon.results import Diagnostics, Symbolication, Tier
-from symbolon_server.cache.embedded import EmbeddedRedis
+from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.cache.servers import connect
 from symbolon_server.symbols.module_ids import ModuleId
-from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, environment, start
+from tests.app.conftest import (
+    PATIENCE_SECONDS,
+    Program,
+    StartProgram,
+    environment,
+    environment_in,
+    start,
+    starting,
+)
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.system.redis_proxy import RedisProxy
 
 __all__ = ["environment", "start", "symbol_server"]
 
@@ -42,37 +53,90 @@ def hits(answer: Symbolication, tier: Tier) -> int:
 
 @dataclass(slots=True)
 class RedisPair:
-    """A store and a cache that a test may fill, limit, stop and start again."""
+    """A store and a cache that a test may fill, limit, stop, freeze and start again."""
 
     folder: Path
     _running: dict[str, EmbeddedRedis] = field(default_factory=dict)
+    _proxies: dict[str, RedisProxy] = field(default_factory=dict)
 
     def url(self, role: str) -> str:
-        """Return an address that stays when the server behind it is another one."""
+        """Return the address that programs are given; it stays whatever is behind it."""
         return f"unix://{self.folder}/{role}"
 
-    def start(self, role: str) -> None:
-        server = self._running[role] = EmbeddedRedis.start(f"{role}.conf")
-        (self.folder / role).symlink_to(server.url.removeprefix("unix://"))
+    def server_url(self, role: str) -> str:
+        """Return the address of the server itself, past any proxy."""
+        return f"{self.url(role)}-server"
+
+    def start(self, role: str, **overrides: str) -> None:
+        """Start a server; the cache has what an earlier one held."""
+        options = EmbeddedOptions(
+            data_folder=self.folder / "data" if role == "cache" else None,
+            overrides={name.replace("_", "-"): value for name, value in overrides.items()},
+        )
+        server = self._running[role] = EmbeddedRedis.start(f"{role}.conf", options)
+        self._link(f"{role}-server", server.url.removeprefix("unix://"))
+        if role not in self._proxies:
+            self._link(role, f"{role}-server")
 
     def stop(self, role: str) -> None:
         if role in self._running:
-            (self.folder / role).unlink()
             self._running.pop(role).close()
+
+    def kill(self, role: str) -> None:
+        """End a server without a word; whatever it had not written down is lost."""
+        os.kill(self._running[role].process_id, signal.SIGKILL)
+        self.stop(role)
+
+    @contextmanager
+    def frozen(self, role: str) -> Iterator[None]:
+        """Stop a server in its tracks for a while."""
+        process_id = self._running[role].process_id
+        os.kill(process_id, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process_id, signal.SIGCONT)
+
+    def put_proxy_before(self, role: str) -> RedisProxy:
+        """Lead who connects from now on through a proxy."""
+        proxy = self._proxies[role] = RedisProxy(
+            self.folder / f"{role}-proxy", self.folder / f"{role}-server"
+        )
+        self._link(role, f"{role}-proxy")
+        return proxy
+
+    def close(self) -> None:
+        """End all servers and proxies."""
+        for role in ("store", "cache"):
+            self.stop(role)
+        for proxy in self._proxies.values():
+            proxy.close()
+
+    def _link(self, name: str, target: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+        (self.folder / name).symlink_to(target)
 
     def settings(self) -> dict[str, str]:
         return {"store_url": self.url("store"), "cache_url": self.url("cache")}
 
 
+@contextmanager
+def redis_pair_in(folder: Path) -> Iterator[RedisPair]:
+    """Return a running pair, which ends with the context."""
+    folder.mkdir()
+    pair = RedisPair(folder)
+    try:
+        for role in ("store", "cache"):
+            pair.start(role)
+        yield pair
+    finally:
+        pair.close()
+
+
 @pytest.fixture
 def redis_pair(tmp_path: Path) -> Iterator[RedisPair]:
-    pair = RedisPair(tmp_path / "redis")
-    pair.folder.mkdir()
-    for role in ("store", "cache"):
-        pair.start(role)
-    yield pair
-    for role in ("store", "cache"):
-        pair.stop(role)
+    with redis_pair_in(tmp_path / "redis") as pair:
+        yield pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +163,46 @@ class Site:
 
     def connect(self, server: Program) -> Client:
         """Return a client of a server, which is waited for."""
-        client = Client(server.await_address(), timeout=PATIENCE_SECONDS)
-        return self._clients.enter_context(client)
+        return self.connect_to(server.await_address())
+
+    def connect_to(self, target: str) -> Client:
+        """Return a client of a server that is there."""
+        return self._clients.enter_context(Client(target, timeout=PATIENCE_SECONDS))
 
     def new_client(self, **settings: str) -> Client:
         """Return a client of a server that was just started and holds nothing."""
         return self.connect(self.serve(**settings))
 
 
+@contextmanager
+def site_of(
+    pair: RedisPair, supplier: SymbolServer, start: StartProgram, spool: Path
+) -> Iterator[Site]:
+    """Return a site of these parts; its clients end with the context."""
+    with (
+        connect(pair.server_url("store")) as store,
+        connect(pair.server_url("cache")) as cache,
+        ExitStack() as clients,
+    ):
+        yield Site(pair, store, cache, supplier, spool, start, clients)
+
+
 @pytest.fixture
 def site(
     redis_pair: RedisPair, symbol_server: SymbolServer, start: StartProgram, tmp_path: Path
 ) -> Iterator[Site]:
+    with site_of(redis_pair, symbol_server, start, tmp_path / "spool") as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that all tests of a module share, because starting one takes seconds."""
+    folder = tmp_path_factory.mktemp("site")
     with (
-        connect(redis_pair.url("store")) as store,
-        connect(redis_pair.url("cache")) as cache,
-        ExitStack() as clients,
+        redis_pair_in(folder / "redis") as pair,
+        SymbolServer(folder / "symbol-server") as supplier,
+        starting(environment_in(folder), folder) as start,
+        site_of(pair, supplier, start, folder / "spool") as site,
     ):
-        yield Site(redis_pair, store, cache, symbol_server, tmp_path / "spool", start, clients)
+        yield site

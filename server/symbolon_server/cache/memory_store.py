@@ -31,9 +31,9 @@ class MemoryPageStore:
         """Keep these pages."""
         self._entries.put_many(pages.items())
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
-        """Keep a module's directory in the place of any earlier one."""
-        self._entries.put(module_id, directory)
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        """Keep these directories, each in the place of any earlier one."""
+        self._entries.put_many(directories.items())
 
     def forget(self, module_id: ModuleId) -> None:
         """Drop a module's directory; its pages age out."""

@@ -23,8 +23,8 @@ class PageStore(Protocol):
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Keep these pages, before the directory that leads to them."""
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
-        """Keep a module's directory in the place of any earlier one; its pages came before."""
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        """Keep these directories, each in the place of any earlier one; their pages came before."""
 
     def forget(self, module_id: ModuleId) -> None:
         """Drop a module's directory; its pages, now out of reach, age out."""

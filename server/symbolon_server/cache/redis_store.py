@@ -76,9 +76,11 @@ class RedisPageStore:
         for batch in _split((page_key(key), page) for key, page in pages.items()):
             self._put(batch)
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
-        """Keep a module's directory in the place of any earlier one."""
-        self._put([(directory_key(module_id), directory)])
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        """Keep these directories, each in the place of any earlier one."""
+        items = ((directory_key(module_id), data) for module_id, data in directories.items())
+        for batch in _split(items):
+            self._put(batch)
 
     def forget(self, module_id: ModuleId) -> None:
         """Drop a module's directory; its pages are evicted in time."""

@@ -11,6 +11,8 @@ from redis.retry import Retry
 
 from symbolon_server.cache.redis_trouble import describe_trouble
 
+_MOST_CONNECTIONS = 2**31
+
 
 class InvalidRedisUrlError(ValueError):
     """A URL with which no connection can be made; the text holds nothing of it."""
@@ -27,8 +29,8 @@ class Timeouts:
     redis-py's own defaults (5 s a step, ten retries with pauses) hold a call for a minute.
     """
 
-    connect_seconds: float = 0.5
-    answer_seconds: float = 0.5
+    connect_seconds: float = 0.4
+    answer_seconds: float = 0.4
 
 
 def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
@@ -61,6 +63,9 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         # What redis-py speaks by itself costs two more round trips for each new connection.
         protocol=2,
         client_name="symbolon",
+        # As many as there are threads. redis-py's own limit of 100 is an error of the connection
+        # for whoever comes next, as if the server were not there.
+        max_connections=_MOST_CONNECTIONS,
     )
 
 

@@ -19,12 +19,11 @@ class TieredPageStore:
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
-
-        def put(tier: PageStore, found: Mapping[ModuleId, bytes]) -> None:
-            for module_id, directory in found.items():
-                tier.put_directory(module_id, directory)
-
-        return self._get(module_ids, lambda tier, asked: tier.get_directories(asked), put)
+        return self._get(
+            module_ids,
+            lambda tier, asked: tier.get_directories(asked),
+            lambda tier, found: tier.put_directories(found),
+        )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return each page in the order asked, None for a miss."""
@@ -39,10 +38,10 @@ class TieredPageStore:
         for tier in reversed(self._tiers):
             tier.put_pages(pages)
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
-        """Keep a module's directory in every tier."""
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        """Keep these directories in every tier."""
         for tier in reversed(self._tiers):
-            tier.put_directory(module_id, directory)
+            tier.put_directories(directories)
 
     def forget(self, module_id: ModuleId) -> None:
         """Drop a module's directory, from below: a lookup meanwhile must not put it upward."""

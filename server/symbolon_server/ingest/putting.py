@@ -35,7 +35,7 @@ def put_module(
     others = [number for number in range(directory.page_count) if number not in set(numbers)]
     if not _put_pages(store, module_id, directory, read_pages, others, needs_room=True):
         return False
-    store.put_directory(module_id, encode_directory(directory))
+    store.put_directories({module_id: encode_directory(directory)})
     return True
 
 

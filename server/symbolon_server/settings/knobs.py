@@ -223,7 +223,7 @@ class Settings:
             kinds.seconds(above_zero=True),
             "How long one request to a Redis may take before it counts as failed.",
         ),
-    ] = 0.5
+    ] = 0.4
     allow_unbounded_store: Annotated[
         bool,
         Knob(

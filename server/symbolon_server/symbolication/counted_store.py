@@ -1,7 +1,8 @@
 """A page store that counts what one call asks of it, and believes only what is whole."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.symbolication.queries import Diagnostics, TierName
@@ -10,6 +11,10 @@ from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_layout import MARK as PAGE_MARK
 from symbolon_server.symbols.pages import PageKey
+
+LOST_SECONDS: Final = 0.25
+"""A call that lost so much time on a store that gave no answer asks it no more. One request
+that times out loses more than that, so that no call waits for a second one."""
 
 
 class CountedStore:
@@ -24,25 +29,25 @@ class CountedStore:
         self._store = store
         self._name = name
         self._diagnostics = diagnostics
+        self._lost_seconds = 0.0
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directories that the store has, None for a miss."""
-        start = time.perf_counter()
-        found = self._store.get_directories(module_ids)
-        return self._count(start, _only_whole(DIRECTORY_MARK, found))
+        return self._get(
+            DIRECTORY_MARK, len(module_ids), lambda: self._store.get_directories(module_ids)
+        )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return the pages that the store has, None for a miss."""
-        start = time.perf_counter()
-        return self._count(start, _only_whole(PAGE_MARK, self._store.get_pages(keys)))
+        return self._get(PAGE_MARK, len(keys), lambda: self._store.get_pages(keys))
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Keep these pages."""
-        self._store.put_pages(pages)
+        self._put(lambda: self._store.put_pages(pages))
 
-    def put_directory(self, module_id: ModuleId, directory: bytes) -> None:
-        """Keep a module's directory."""
-        self._store.put_directory(module_id, directory)
+    def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+        """Keep these directories."""
+        self._put(lambda: self._store.put_directories(directories))
 
     def forget(self, module_id: ModuleId) -> None:
         """Drop a module's directory."""
@@ -53,17 +58,38 @@ class CountedStore:
         return self._store.has_room()
 
     def is_answering(self) -> bool:
-        """Return whether the store answered when it was last asked."""
-        return self._store.is_answering()
+        """Return whether the store answered when it was last asked, and is asked at all."""
+        return not self._is_given_up() and self._store.is_answering()
 
-    def _count(self, start: float, found: list[bytes | None]) -> list[bytes | None]:
+    def _get(
+        self, mark: bytes, asked: int, get: Callable[[], list[bytes | None]]
+    ) -> list[bytes | None]:
+        if self._is_given_up():
+            return [None] * asked
+        start = time.perf_counter()
+        found = _only_whole(mark, get())
+        self._count(start)
         values = [value for value in found if value is not None]
         counts = self._diagnostics.tier(self._name)
-        counts.seconds += time.perf_counter() - start
-        counts.lookups += len(found)
+        counts.lookups += asked
         counts.hits += len(values)
         counts.stored_bytes += sum(map(len, values))
         return found
+
+    def _put(self, put: Callable[[], None]) -> None:
+        if not self._is_given_up():
+            start = time.perf_counter()
+            put()
+            self._count(start)
+
+    def _is_given_up(self) -> bool:
+        return self._lost_seconds >= LOST_SECONDS
+
+    def _count(self, start: float) -> None:
+        seconds = time.perf_counter() - start
+        self._diagnostics.tier(self._name).seconds += seconds
+        if not self._store.is_answering():
+            self._lost_seconds += seconds
 
 
 def _only_whole(mark: bytes, found: Sequence[bytes | None]) -> list[bytes | None]:

@@ -23,6 +23,9 @@ from symbolon_server.symbols.pages import PageKey
 CACHE_RETRY_SECONDS: Final = 5.0
 """When to ask again for a module that nobody could be asked to ingest."""
 
+STORE_RETRY_SECONDS: Final = 1.0
+"""When to ask again for a module that cannot be read: by then a store that is back is used."""
+
 PAGES_AT_ONCE: Final = 500
 """Pages that are read in one round trip: some 6 MB, more than an ordinary call needs."""
 
@@ -87,7 +90,9 @@ class LookupOfCall:
         self._answer_from_pages(self._read_modules(_unanswered(from_memory)))
         for _ in range(_ROUNDS):
             waiting = self._without_failed(_unanswered(waiting))
-            if not waiting or not self._load(waiting, deadline, patience.may_wait):
+            if not waiting or not self._can_be_told(waiting):
+                return
+            if not self._load(waiting, deadline, patience.may_wait):
                 return
             self._read_modules(waiting)
             self._answer_from_pages(waiting)  # of the same generation too: pages may be back
@@ -160,6 +165,14 @@ class LookupOfCall:
         for work in modules:
             work.failure = failures.get(work.module_id)
         return [work for work in modules if work.failure is None]
+
+    def _can_be_told(self, modules: Sequence[ModuleWork]) -> bool:
+        """Return whether an ingest of `modules` could be seen here; if not, say why."""
+        if self._tiers.spool is not None or self._store.is_answering():
+            return True
+        for work in modules:
+            work.failure = Failure(FailureKind.UNAVAILABLE, _NO_STORE, 1, STORE_RETRY_SECONDS)
+        return False
 
     def _load(self, modules: Sequence[ModuleWork], deadline: float, may_wait: MayWait) -> bool:
         """Have `modules` ingested; return whether any of them has ended in time."""
