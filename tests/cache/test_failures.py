@@ -5,6 +5,7 @@ import redis
 
 from symbolon_server.cache.failures import (
     LONGEST_DETAIL,
+    OUTAGE_SECONDS,
     Failure,
     FailureKind,
     FailureLifetimes,
@@ -67,6 +68,24 @@ def test_a_supplier_that_asks_for_more_time_gets_it_up_to_the_longest(
     asked = [30.0, 3.0, 5000.0]
     told = [failures.remember(xul, FailureKind.UNAVAILABLE, "429", after) for after in asked]
     assert [failure.retry_after_seconds for failure in told] == [30.0, 10.0, 60.0]
+
+
+def test_an_outage_is_remembered_for_a_moment_however_often_it_was_met(
+    failures: FailureMemory, xul: ModuleId
+) -> None:
+    for _ in range(10):
+        told = failures.remember_outage(xul, "the store is down")
+        assert told == Failure(FailureKind.UNAVAILABLE, "the store is down", 1, OUTAGE_SECONDS)
+    assert failures.remember(xul, FailureKind.UNAVAILABLE, "a supplier").attempts == 1
+
+
+def test_a_failure_does_not_live_longer_when_the_time_of_day_is_set_back(
+    failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    failures.remember(xul, FailureKind.MISSING, "no supplier has it")
+    # To a Redis whose clock goes back by an hour, each lifetime is longer by an hour.
+    redis_cache.pexpire(f"outcome:{xul}", redis_cache.pttl(f"outcome:{xul}") + 3_600_000)
+    assert failures.get_many([xul]) == {}
 
 
 def test_a_million_failures_in_a_row_are_no_overflow() -> None:

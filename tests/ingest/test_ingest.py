@@ -265,7 +265,7 @@ def test_a_store_that_is_down_is_unavailable_and_the_spool_has_it(
     with connect("unix:///nonexistent/socket") as nowhere:
         ingest = Ingest(site.suppliers, RedisPageStore(nowhere), site.spool)
         for _ in range(2):
-            assert ingest.run(xul, [0]).outcome is IngestOutcome.UNAVAILABLE
+            assert ingest.run(xul, [0]).outcome is IngestOutcome.NOT_KEPT
     assert pages_in(site.spool, xul) == [0]
     assert site.server.get_count == 1
 

@@ -12,7 +12,8 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk, NothingToClaim
 from symbolon_server.ingest.jobs import JOB_SERIALIZER, Claim, Priority, job_id_for
-from symbolon_server.ingest.queue import MAX_WANTED_OFFSETS, IngestQueue
+from symbolon_server.ingest.queue import MAX_WANTED_OFFSETS, IngestQueue, QueueFullError
+from symbolon_server.ingest.scripts import WANTED_PREFIX
 from symbolon_server.symbols.module_ids import ModuleId
 
 
@@ -253,3 +254,27 @@ def test_a_dead_cache_is_an_error_of_ours(xul: ModuleId) -> None:
         ):
             with pytest.raises(CacheUnavailableError):
                 ask()
+
+
+def test_a_full_queue_takes_no_more_and_says_so(redis_cache: redis.Redis, desk: ClaimDesk) -> None:
+    queue = IngestQueue(redis_cache, max_queued=3)
+    redis_cache.flushall()
+    queue.enqueue(dict.fromkeys(modules(2), ()), Priority.INTERACTIVE)
+    with pytest.raises(QueueFullError, match="2 modules"):
+        queue.enqueue(dict.fromkeys(modules(5), (1,)), Priority.INTERACTIVE)
+    assert queue.length() == 3
+    assert not redis_cache.exists(WANTED_PREFIX + job_id_for(modules(5)[4]))
+    assert queue.enqueue(dict.fromkeys(modules(3), ()), Priority.INTERACTIVE) == 0
+    desk.end(claim(desk))
+    assert queue.enqueue(dict.fromkeys(modules(5)[3:4], ()), Priority.INTERACTIVE) == 1
+
+
+def test_prefetches_take_no_place_from_those_that_somebody_waits_for(
+    redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    queue = IngestQueue(redis_cache, max_queued=3)
+    redis_cache.flushall()
+    queue.enqueue(dict.fromkeys(modules(3), ()), Priority.PREFETCH)
+    with pytest.raises(QueueFullError):
+        queue.enqueue({xul: ()}, Priority.PREFETCH)
+    assert queue.enqueue({xul: ()}, Priority.INTERACTIVE) == 1

@@ -43,8 +43,10 @@ class SharedParts:
         self.cache_client = connect(settings.cache_url, timeouts_of(settings))
         circuit = Circuit()
         cache = KeyedCache(self.cache_client, circuit=circuit)
-        self.queue = IngestQueue(self.cache_client, circuit)
-        self.loader = ModuleLoader(self.cache_client, circuit)
+        self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
+        self.loader = ModuleLoader(
+            self.cache_client, circuit, max_queued=settings.max_queued_modules
+        )
         store = store_of(settings)
         self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)

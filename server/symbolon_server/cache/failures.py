@@ -15,6 +15,12 @@ LONGEST_DETAIL = 500
 _ATTEMPTS_KEPT_SECONDS = 600.0
 """How long after the last failure a module counts as failing again rather than anew."""
 
+_ROUNDING_SECONDS = 0.01
+
+OUTAGE_SECONDS = 2.0
+"""How long an outage of the store is remembered of a module: it ends for all modules at once, and
+they must be there again soon after, however long it took."""
+
 
 class FailureKind(Enum):
     """Why a module could not be had."""
@@ -96,13 +102,21 @@ class FailureMemory:
                 attempts_key(module_id), timeout=_ATTEMPTS_KEPT_SECONDS
             )
             lifetime = self._lifetimes.for_unavailable(attempts, retry_after_seconds)
-        failure = Failure(kind, _one_line(detail), attempts, lifetime)
-        self._cache.set(outcome_key(module_id), _encode(failure), timeout=lifetime)
-        return failure
+        return self._keep(module_id, Failure(kind, _one_line(detail), attempts, lifetime))
+
+    def remember_outage(self, module_id: ModuleId, detail: str) -> Failure:
+        """Keep for a moment that the store took nothing, which is no fault of the module's."""
+        failure = Failure(FailureKind.UNAVAILABLE, _one_line(detail), 1, OUTAGE_SECONDS)
+        return self._keep(module_id, failure)
 
     def forget(self, module_id: ModuleId) -> None:
         """Know nothing of a module any more: it was ingested, or new symbols were announced."""
         self._cache.delete(outcome_key(module_id), attempts_key(module_id))
+
+    def _keep(self, module_id: ModuleId, failure: Failure) -> Failure:
+        lifetime = failure.retry_after_seconds
+        self._cache.set(outcome_key(module_id), _encode(failure), timeout=lifetime)
+        return failure
 
 
 def _one_line(detail: str) -> str:
@@ -114,16 +128,23 @@ def _encode(failure: Failure) -> bytes:
         "kind": failure.kind.value,
         "detail": failure.detail,
         "attempts": failure.attempts,
+        "seconds": failure.retry_after_seconds,
     }
     return json.dumps(record, ensure_ascii=False).encode(errors="replace")
 
 
 def _decode(entry: CacheEntry | None) -> Failure | None:
-    """Return the failure; None too for what another version wrote and this one cannot read."""
+    """Return the failure; None too for what another version wrote and this one cannot read.
+
+    Redis counts lifetimes by the time of day. When that was set back, a failure would live for as
+    much longer: one that has more to live than it was given is over.
+    """
     if entry is None:
         return None
     try:
         record = json.loads(entry.value)
+        if (entry.remaining_seconds or 0.0) > float(record["seconds"]) + _ROUNDING_SECONDS:
+            return None
         return Failure(
             kind=FailureKind(record["kind"]),
             detail=str(record["detail"]),

@@ -131,7 +131,7 @@ class Ingest:
         Otherwise each caller that is woken would find nothing and ask for another ingest.
         """
         if self._store.get_directories([module_id])[0] is None:
-            return IngestResult(IngestOutcome.UNAVAILABLE, "the store did not keep its pages")
+            return IngestResult(IngestOutcome.NOT_KEPT, "the store did not keep its pages")
         return IngestResult(outcome)
 
 

@@ -12,6 +12,7 @@ from symbolon_server.ingest.jobs import Claim
 from symbolon_server.ingest.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.work_counts import add_to_metrics
 from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
+from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS
 
@@ -99,13 +100,18 @@ class JobRunner:
 
     def _end(self, claim: Claim, result: IngestResult) -> None:
         """Remember first, then announce: who is woken looks for what became of it."""
+        self._remember(claim.module_id, result)
+        self._desk.end(claim)
+
+    def _remember(self, module_id: ModuleId, result: IngestResult) -> None:
         if result.failure is None:
-            self._failures.forget(claim.module_id)
+            self._failures.forget(module_id)
+        elif result.outcome is IngestOutcome.NOT_KEPT:
+            self._failures.remember_outage(module_id, result.detail)
         else:
             self._failures.remember(
-                claim.module_id, result.failure, result.detail, result.retry_after_seconds
+                module_id, result.failure, result.detail, result.retry_after_seconds
             )
-        self._desk.end(claim)
 
     def _insist(self, tell: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
         """Tell the cache, again for as long as the lease would hold the module anyway.

@@ -9,7 +9,7 @@ from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.announcements import RECHECK_SECONDS, Announcements
 from symbolon_server.ingest.jobs import Priority
-from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.queue import MAX_QUEUED, IngestQueue
 from symbolon_server.ingest.waiting import PendingModules, Waiters
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
@@ -27,9 +27,10 @@ class ModuleLoader:
         client: redis.Redis,
         circuit: Circuit | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
-        self._queue = IngestQueue(client, circuit)
+        self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
         self._announcements = Announcements(client, self._wake, self._look_again, recheck_seconds)
 
@@ -54,7 +55,8 @@ class ModuleLoader:
         """Have these modules ingested and return what to wait on within the `with` block.
 
         `wanted` gives the module offsets that are asked for. Leaving the block ends the
-        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued.
+        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued, and
+        `QueueFullError` when some were not.
         """
         # To be told comes first: an ingest may end before its enqueueing has returned.
         pending = self._waiters.add(wanted)

@@ -5,10 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import redis
 
 from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
 from symbolon_server.ingest.jobs import Priority, job_fields, job_id_for, new_job
 from symbolon_server.symbols.module_ids import ModuleId
+
+MAX_QUEUED = 100_000
+"""More jobs than workers do in an hour; each takes about a KB of the cache."""
 
 MAX_WANTED_OFFSETS = 2_000
 """More than the pages of a large module; a job is told no more offsets than about these."""
@@ -17,15 +21,25 @@ _MODULES_PER_STEP = 100
 """So many modules keep a Redis busy for about a millisecond."""
 
 
+class QueueFullError(CacheUnavailableError):
+    """As many modules wait to be ingested as may; those that were asked for last do not."""
+
+
 class IngestQueue:
     """Modules to ingest, each at most once, those that somebody waits for first.
 
     Everything raises `CacheUnavailableError` when the cache does not answer.
     """
 
-    def __init__(self, client: redis.Redis, circuit: Circuit | None = None) -> None:
-        """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
+    def __init__(
+        self, client: redis.Redis, circuit: Circuit | None = None, max_queued: int = MAX_QUEUED
+    ) -> None:
+        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+
+        No more than `max_queued` modules of each priority wait at a time.
+        """
         self._client = client
+        self._max_queued = max_queued
         self._access = CacheAccess(circuit or Circuit())
         self._enqueue = client.register_script(scripts.ENQUEUE)
         self._find_ended = client.register_script(scripts.FIND_ENDED)
@@ -35,13 +49,17 @@ class IngestQueue:
 
         `wanted` tells the module offsets that are asked for, so that a full store gets the
         pages that cover them. A module that waits as a prefetch overtakes when it is wanted
-        interactively. A hundred modules are one round trip.
+        interactively. A hundred modules are one round trip. Raises `QueueFullError` when there
+        was no room for some of them; the others are queued.
         """
         with self._access.asking():
-            return sum(
-                int(self._enqueue(keys=scripts.ALL_KEYS, args=arguments))
+            answers = [
+                self._enqueue(keys=scripts.ALL_KEYS, args=arguments)
                 for arguments in self._enqueue_arguments(wanted, priority)
-            )
+            ]
+        if refused := sum(refused for _, refused in answers):
+            raise QueueFullError(f"the queue is full: {refused} modules found no place in it")
+        return sum(added for added, _ in answers)
 
     def find_ended(self, module_ids: Collection[ModuleId]) -> frozenset[ModuleId]:
         """Return the modules among these that have no ingest queued or running."""
@@ -69,7 +87,7 @@ class IngestQueue:
         modules = list(wanted.items())
         for start in range(0, len(modules), _MODULES_PER_STEP):
             overtakes = int(priority is Priority.INTERACTIVE)
-            arguments: list[str | bytes | int] = [overtakes, MAX_WANTED_OFFSETS]
+            arguments: list[str | bytes | int] = [overtakes, MAX_WANTED_OFFSETS, self._max_queued]
             for module_id, offsets in modules[start : start + _MODULES_PER_STEP]:
                 arguments += self._job_arguments(module_id, offsets, priority)
             yield arguments

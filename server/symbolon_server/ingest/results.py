@@ -23,12 +23,16 @@ class IngestOutcome(Enum):
     HELD = "held"
     """The store had all of it already: another job was faster."""
 
+    NOT_KEPT = "not_kept"
+    """Read, but the store is down or takes nothing: no server would see it."""
+
     MISSING = "missing"
     UNAVAILABLE = "unavailable"
     MALFORMED = "malformed"
 
 
 _FAILURES: Mapping[IngestOutcome, FailureKind] = {
+    IngestOutcome.NOT_KEPT: FailureKind.UNAVAILABLE,
     IngestOutcome.MISSING: FailureKind.MISSING,
     IngestOutcome.UNAVAILABLE: FailureKind.UNAVAILABLE,
     IngestOutcome.MALFORMED: FailureKind.MALFORMED,

@@ -65,7 +65,7 @@ local function is_in_flight(id)
     return false
   end
   local seen = tonumber(redis.call('HGET', key, 'seen_in_queue')) or 0
-  if now - seen < 60000 then
+  if math.abs(now - seen) < 60000 then -- the time of day may have been set back since
     return true
   end
   redis.call('HSET', key, 'seen_in_queue', now)
@@ -77,18 +77,23 @@ ENQUEUE = (
     _PRELUDE
     + _IN_FLIGHT
     + """
--- ARGV: 1 to overtake, most offsets kept for a job; then for each job: its id, the number of
--- arguments for HSET and these, the number of offsets and these. Returns the number of new jobs.
-local overtakes, most_wanted = ARGV[1] == '1', tonumber(ARGV[2])
+-- ARGV: 1 to overtake, most offsets kept for a job, most jobs of a queue; then for each job: its
+-- id, the number of arguments for HSET and these, the number of offsets and these. Returns the
+-- number of new jobs and of those that there was no room for.
+local overtakes, most_wanted, most_queued = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
 local queue = overtakes and interactive or prefetch
-local added, at = 0, 3
+local room = most_queued - redis.call('LLEN', queue)
+local added, refused, at = 0, 0, 4
 while at <= #ARGV do
   local id = ARGV[at]
   local first, last = at + 2, at + 1 + tonumber(ARGV[at + 1])
   local first_wanted = last + 2
   local last_wanted = last + 1 + tonumber(ARGV[last + 1])
   local key, wanted_key = job_prefix .. id, wanted_prefix .. id
-  if not is_in_flight(id) then
+  local is_new = not is_in_flight(id)
+  if is_new and added >= room then
+    refused = refused + 1
+  elseif is_new then
     redis.call('DEL', key, wanted_key)
     redis.call('ZREM', running, id)
     redis.call('HSET', key, 'seen_in_queue', now, unpack(ARGV, first, last))
@@ -99,7 +104,8 @@ while at <= #ARGV do
     redis.call('RPUSH', interactive, id)
     redis.call('HSET', key, 'origin', 'interactive')
   end
-  if last_wanted >= first_wanted and redis.call('SCARD', wanted_key) < most_wanted then
+  if redis.call('EXISTS', key) == 1 and last_wanted >= first_wanted
+      and redis.call('SCARD', wanted_key) < most_wanted then
     redis.call('SADD', wanted_key, unpack(ARGV, first_wanted, last_wanted))
   end
   at = last_wanted + 1
@@ -107,7 +113,7 @@ end
 if added > 0 then
   ring()
 end
-return added
+return {added, refused}
 """
 )
 
@@ -139,6 +145,11 @@ local function claim(id)
   redis.call('ZADD', running, now + lease, id)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   return {id, attempts, redis.call('SMEMBERS', wanted_prefix .. id)}
+end
+
+-- No lease ends later than one lease from now, unless the time of day was set back.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. (now + lease), '+inf')) do
+  redis.call('ZADD', running, now + lease, id)
 end
 
 -- A job whose worker is gone comes first: somebody has waited for it since.

@@ -323,6 +323,14 @@ class Settings:
             "Time that an ingest has to finish after its worker got SIGTERM.",
         ),
     ] = 10.0
+    max_queued_modules: Annotated[
+        int,
+        Knob(
+            Group.INGEST,
+            kinds.at_least(1),
+            "Modules that may wait to be ingested, and as many prefetches; more are unavailable.",
+        ),
+    ] = 100000
     missing_seconds: Annotated[
         float,
         Knob(

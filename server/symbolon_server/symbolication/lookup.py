@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
 from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.ingest.waiting import PendingModules
 from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.held import Held, HeldModule
@@ -33,6 +34,7 @@ _ROUNDS: Final = 4
 """How often a module is asked for anew that was ingested without what the call wants."""
 
 _NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
+_FULL_QUEUE: Final = "too many modules wait to be fetched, so that no more can be queued"
 _NO_STORE: Final = "the store does not answer, so that nothing was found in it"
 
 MayWait = Callable[[Callable[[], None]], AbstractContextManager[bool]]
@@ -184,11 +186,16 @@ class LookupOfCall:
             with self._tiers.loader.load(wanted) as pending:
                 self._wait(pending, modules, deadline, may_wait)
                 return bool(pending.ended)
+        except QueueFullError:
+            return self._give_up(modules, _FULL_QUEUE)
         except CacheUnavailableError:
-            self._diagnostics.warnings.append(_NO_CACHE)
-            for work in modules:
-                work.failure = Failure(FailureKind.UNAVAILABLE, _NO_CACHE, 1, CACHE_RETRY_SECONDS)
-            return False
+            return self._give_up(modules, _NO_CACHE)
+
+    def _give_up(self, modules: Sequence[ModuleWork], why: str) -> Literal[False]:
+        self._diagnostics.warnings.append(why)
+        for work in modules:
+            work.failure = Failure(FailureKind.UNAVAILABLE, why, 1, CACHE_RETRY_SECONDS)
+        return False
 
     def _wait(
         self,
