@@ -28,7 +28,7 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 	@exec $(python) scripts/run_sample.py
 
 .PHONY: test
-test: $(environment) ## Run every test but the benchmarks and the fuzzers
+test: $(environment) ## Run every test but the benchmarks, the fuzzers and the largest hostile files
 	@$(python) -m pytest
 
 # What only the benchmarks compare with; the other targets do without it.
@@ -40,6 +40,10 @@ $(bench_environment): $(environment)
 .PHONY: bench
 bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
 	@$(python) -m tests.bench $(PART)
+
+.PHONY: hostile
+hostile: $(environment) ## Read hostile symbol files of full size, within limits of memory and time
+	@$(python) -m pytest -m hostile -s tests/hostile
 
 .PHONY: check
 check: lint types layers protos-check test ## Run everything that must pass before a commit lands

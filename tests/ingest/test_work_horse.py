@@ -53,6 +53,15 @@ def test_the_work_is_done_in_another_process() -> None:
         os.kill(int(end.report), 0)
 
 
+def test_the_time_that_the_work_calculated_is_told() -> None:
+    def calculate() -> bytes:
+        while time.process_time() < 0.2:
+            pass
+        return b""
+
+    assert 0.1 < run_in_horse(calculate, LIMITS, go_on).cpu_seconds < LIMITS.seconds
+
+
 def test_the_most_memory_that_the_work_had_is_told() -> None:
     large = 64 << 20
     idle = run_in_horse(lambda: b"", LIMITS, go_on).peak_bytes
@@ -162,7 +171,8 @@ def test_no_descriptor_is_left_open() -> None:
     ("end", "outcome"),
     [
         (HorseEnd(HorseEnding.KILLED, signal_name="SIGKILL"), IngestOutcome.UNAVAILABLE),
-        (HorseEnd(HorseEnding.TIMED_OUT), IngestOutcome.UNAVAILABLE),
+        (HorseEnd(HorseEnding.TIMED_OUT, cpu_seconds=29.0), IngestOutcome.UNAVAILABLE),
+        (HorseEnd(HorseEnding.TIMED_OUT, cpu_seconds=31.0), IngestOutcome.MALFORMED),
         (HorseEnd(HorseEnding.CRASHED), IngestOutcome.UNAVAILABLE),
         (HorseEnd(HorseEnding.CRASHED, signal_name="SIGSEGV"), IngestOutcome.MALFORMED),
     ],

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.crossings import keep_nested
-from symbolon_server.symbols.nesting import NO_PARENT, Nesting, nest
-from symbolon_server.symbols.overlaps import find_clusters, keep_first
+from symbolon_server.symbols.nesting import MAX_DEPTH, NO_PARENT, Nesting, nest
+from symbolon_server.symbols.overlaps import find_clusters, keep_first, keep_first_of_many
 
 Spans = list[tuple[int, int]]
 """First and last position of each, in the order of the records."""
@@ -56,6 +56,7 @@ def test_the_first_of_overlapping_spans_is_kept(given_spans: Spans) -> None:
         if expected[-1]:
             kept.append(span)
     assert keep_first(*columns(given_spans)).tolist() == expected
+    assert keep_first_of_many(*columns(given_spans)) == expected
 
 
 @settings(deadline=None)
@@ -136,6 +137,22 @@ def test_ranges_nest_as_in_a_tree_that_takes_them_one_by_one(given_spans: Spans)
         assert path_to(nesting, position) == tree.path_to(position)
 
 
+@settings(deadline=None)
+@given(st.one_of(spans(8), spans(200)), st.integers(1, 4))
+def test_what_nests_too_deep_is_dropped_and_nothing_else(
+    given_spans: Spans, max_depth: int
+) -> None:
+    tree, _ = make_tree(given_spans)
+    nesting = nest(*columns(given_spans), max_depth=max_depth)
+    for position in range(-1, 210):
+        assert path_to(nesting, max(position, 0)) == tree.path_to(max(position, 0))[:max_depth]
+
+
+def test_only_so_many_levels_are_kept() -> None:
+    nesting = nest(*columns([(5, 9)] * (MAX_DEPTH + 1)))
+    assert nesting.order.tolist() == list(range(MAX_DEPTH))
+
+
 def test_no_ranges_nest() -> None:
     nesting = nest(*columns([]))
     assert len(nesting.order) == 0
@@ -146,7 +163,7 @@ def test_no_ranges_nest() -> None:
 def test_ranges_nest_as_deep_as_they_come(is_reversed: bool) -> None:
     depth = 20_000
     deep = [(place, 10 * depth - place) for place in range(depth)]
-    nesting = nest(*columns(deep[::-1] if is_reversed else deep))
+    nesting = nest(*columns(deep[::-1] if is_reversed else deep), max_depth=depth)
     assert nesting.depths.tolist() == list(range(depth))
     assert nesting.parents.tolist() == list(range(-1, depth - 1))
     middle, behind = nesting.find_innermost(np.array([5 * depth, 10 * depth - 7], np.uint64))
@@ -154,7 +171,7 @@ def test_ranges_nest_as_deep_as_they_come(is_reversed: bool) -> None:
 
 
 def test_many_equal_ranges_nest_in_the_order_of_their_records() -> None:
-    nesting = nest(*columns([(5, 9)] * 20_000))
+    nesting = nest(*columns([(5, 9)] * 20_000), max_depth=20_000)
     assert nesting.order.tolist() == list(range(20_000))
     found = nesting.find_innermost(np.array([4, 5, 9, 10], np.uint64)).tolist()
     assert found == [NO_PARENT, 19_999, 19_999, NO_PARENT]
@@ -167,3 +184,12 @@ def test_many_ranges_that_cross_each_other_take_no_time_squared() -> None:
     assert kept == [True] + [False] * (count - 1)
     stairs = [(2 * place, 2 * place + 2) for place in range(count)]
     assert sum(keep_nested(*columns(stairs))) == count // 2
+
+
+def test_many_spans_in_a_random_order_that_overlap_take_no_time_squared() -> None:
+    count = 50_000
+    starts = 16 * np.random.default_rng(1).permutation(count).astype(np.uint64)
+    assert keep_first(starts, starts + np.uint64(15)).all()
+    assert sum(keep_first_of_many(starts, starts + np.uint64(15))) == count
+    kept = keep_first(np.append(starts, 0), np.append(starts + np.uint64(15), 16 * count))
+    assert kept.tolist() == [True] * count + [False]

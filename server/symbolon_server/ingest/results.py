@@ -10,6 +10,10 @@ from symbolon_server.cache.failures import FailureKind
 from symbolon_server.ingest.work_counts import Count
 from symbolon_server.ingest.work_horse import HorseEnd, HorseEnding, WorkLimits
 
+_MOSTLY_READING = 0.5
+"""The share of its time that an ingest must have calculated for its symbol file to be to blame; the
+rest it waited for others."""
+
 
 class IngestOutcome(Enum):
     """How an ingest ended."""
@@ -87,6 +91,9 @@ def result_of(end: HorseEnd, limits: WorkLimits) -> IngestResult | None:
 def _describe(end: HorseEnd, limits: WorkLimits) -> IngestResult:
     if end.ending is HorseEnding.REPORTED:
         return IngestResult.decode(end.report)
+    if end.ending is HorseEnding.TIMED_OUT and end.cpu_seconds > limits.seconds * _MOSTLY_READING:
+        detail = f"reading it takes longer than {limits.seconds:g} seconds"
+        return IngestResult(IngestOutcome.MALFORMED, detail)
     if end.ending is HorseEnding.TIMED_OUT:
         return _unavailable(f"took longer than {limits.seconds:g} seconds")
     if end.ending is HorseEnding.KILLED:

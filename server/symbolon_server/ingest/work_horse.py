@@ -65,6 +65,9 @@ class HorseEnd:
     peak_bytes: int = field(default=0, compare=False)
     """The most memory that it had resident, its share of its worker's included."""
 
+    cpu_seconds: float = field(default=0.0, compare=False)
+    """Of processor time, in all."""
+
 
 _OWN_FAULT = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU}
@@ -91,8 +94,12 @@ def run_in_horse(
         report, ending = _read_report(read_end, limits.seconds, may_go_on)
     finally:  # also when a signal's exception breaks off the wait
         os.close(read_end)
-        exit_code, peak_bytes = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
-    return replace(_describe_end(report, ending, exit_code), peak_bytes=peak_bytes)
+        exit_code, usage = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
+    return replace(
+        _describe_end(report, ending, exit_code),
+        peak_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+    )
 
 
 def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end: int) -> NoReturn:
@@ -150,8 +157,8 @@ def _read_report(
     return report, HorseEnding.TIMED_OUT
 
 
-def _await_exit(process_id: int, *, kill: bool) -> tuple[int, int]:
-    """Return the exit code of the fork, less than 0 for a signal, and the most memory it had.
+def _await_exit(process_id: int, *, kill: bool) -> tuple[int, resource.struct_rusage]:
+    """Return the exit code of the fork, less than 0 for a signal, and what it took.
 
     What the kernel counts for a program begins with the size of the process that started it,
     for a fork with its own: only here it is the work alone that is measured.
@@ -159,7 +166,7 @@ def _await_exit(process_id: int, *, kill: bool) -> tuple[int, int]:
     if kill:
         os.kill(process_id, signal.SIGKILL)
     _, status, usage = os.wait4(process_id, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss * _MAXRSS_BYTES
+    return os.waitstatus_to_exitcode(status), usage
 
 
 def _describe_end(report: bytes, ending: HorseEnding, exit_code: int) -> HorseEnd:

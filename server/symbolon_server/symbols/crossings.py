@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
+from symbolon_server.symbols.maxima import Maxima
 
-_NOTHING = -(2**64)
-"""Lower than every number that is put."""
+Keys = NDArray[np.uint64]
 
 
 def keep_nested(starts: Keys, lasts: Keys) -> list[bool]:
@@ -19,11 +18,11 @@ def keep_nested(starts: Keys, lasts: Keys) -> list[bool]:
     by_start, start_places = np.unique(starts, return_inverse=True)
     by_last, last_places = np.unique(lasts, return_inverse=True)
     # A kept range crosses a new one if it starts within the new one and ends behind it, ...
-    highest_last = _Maxima(len(by_start))
+    highest_last = Maxima(len(by_start))
     first_within = np.searchsorted(by_start, starts, side="right").tolist()
     end_within = np.searchsorted(by_start, lasts, side="right").tolist()
     # ... or if it ends within the new one and starts before it: the lowest start, so negated.
-    lowest_start = _Maxima(len(by_last))
+    lowest_start = Maxima(len(by_last))
     first_ending = np.searchsorted(by_last, starts).tolist()
     end_ending = last_places.tolist()
     is_kept = []
@@ -35,34 +34,3 @@ def keep_nested(starts: Keys, lasts: Keys) -> list[bool]:
             highest_last.put(int(start_places[i]), last)
             lowest_start.put(end_ending[i], -start)
     return is_kept
-
-
-class _Maxima:
-    """Numbers at places, and the highest of those between any two places, in a tree of maxima."""
-
-    def __init__(self, places: int) -> None:
-        """Start with nothing at any of the `places`."""
-        self._leaves = places
-        self._tree = [_NOTHING] * (2 * places)
-
-    def put(self, place: int, number: int) -> None:
-        """Put `number` at `place`, beside what is there."""
-        node = place + self._leaves
-        while node and self._tree[node] < number:
-            self._tree[node] = number
-            node >>= 1
-
-    def find(self, first: int, end: int) -> int:
-        """Return the highest number at a place from `first` up to `end`."""
-        highest = _NOTHING
-        low, high = first + self._leaves, end + self._leaves
-        while low < high:
-            if low & 1:
-                highest = max(highest, self._tree[low])
-                low += 1
-            if high & 1:
-                high -= 1
-                highest = max(highest, self._tree[high])
-            low >>= 1
-            high >>= 1
-        return highest

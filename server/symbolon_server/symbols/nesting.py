@@ -15,6 +15,11 @@ from symbolon_server.symbols.crossings import keep_nested
 from symbolon_server.symbols.overlaps import Keys, find_clusters
 
 NO_PARENT = -1
+
+MAX_DEPTH = 500
+"""The deepest nesting that is kept. 53 are seen in practice; a range deeper than this is dropped:
+each answer for it would hold as many inline frames."""
+
 Indexes = NDArray[np.int64]
 
 
@@ -60,8 +65,10 @@ class Nesting:
             around[ends_too] = around[around[ends_too]]
 
 
-def nest(starts: Keys, lasts: Keys) -> Nesting:
+def nest(starts: Keys, lasts: Keys, max_depth: int = MAX_DEPTH) -> Nesting:
     """Return how the ranges nest; one that crosses an earlier kept one is dropped.
+
+    So is one within `max_depth` others.
 
     `starts` and `lasts`, both shape (ranges,), are the first and last position of each range in
     the order of the records. Of two equal ranges the later one is the inner one.
@@ -71,13 +78,20 @@ def nest(starts: Keys, lasts: Keys) -> Nesting:
     reaches_out = np.zeros(len(starts), np.bool_)
     reaches_out[order] = _find_reaching_out(nesting)
     if not reaches_out.any():
-        return nesting
+        return _drop_deep(nesting, max_depth)
     is_kept = np.ones(len(starts), np.bool_)
     for cluster in find_clusters(starts, lasts):
         if reaches_out[cluster].any():
             is_kept[cluster] = keep_nested(starts[cluster], lasts[cluster])
     order = order[is_kept[order]]
-    return _nest_sorted(order, starts[order], lasts[order])
+    return _drop_deep(_nest_sorted(order, starts[order], lasts[order]), max_depth)
+
+
+def _drop_deep(nesting: Nesting, max_depth: int) -> Nesting:
+    is_kept = nesting.depths < max_depth
+    if is_kept.all():
+        return nesting
+    return _nest_sorted(nesting.order[is_kept], nesting.starts[is_kept], nesting.lasts[is_kept])
 
 
 def _nest_sorted(order: Indexes, starts: Keys, lasts: Keys) -> Nesting:

@@ -5,6 +5,7 @@ records, nineteen records in twenty, are read in columns, the others one by one.
 resolved, and their records dropped, as soon as enough of them are complete.
 """
 
+import re
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,7 @@ MAX_RECORD_BYTES: Final = 1 << 24
 RESOLVE_RECORDS: Final = 200_000
 """Records that are gathered before the functions complete by then are resolved."""
 
+_BLANK_LINES = re.compile(rb"\n\n+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONGEST_WORD = len("INLINE_ORIGIN ")
 
@@ -111,6 +113,8 @@ class SymbolFileReader:
             text = text.replace(b"\r", b"\n")
         if b"\0" in text:
             text = text.replace(b"\0", b"_")
+        if b"\n\n\n" in text:  # blank lines, which cost as much as others if there are many
+            text = _BLANK_LINES.sub(b"\n", text)
         first = self._find_end_of_skipped(text)
         longest_record = max(self._max_record_bytes + 1, self._block_bytes)
         while first < len(text):

@@ -1,0 +1,155 @@
+"""Symbol files made to hurt take bounded time and memory, and come to a clear outcome."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import redis
+
+from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.ingest.claims import ClaimDesk
+from symbolon_server.ingest.ingest import Ingest
+from symbolon_server.ingest.job_runner import JobRunner, WorkerOptions
+from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.work_horse import WorkLimits
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.supplier import SymbolFileStream
+from symbolon_server.symbols.directory_format import decode_directory
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import PageDirectory, PageKey
+from tests.hostile.symbol_files import (
+    FIRST_FUNCTION,
+    FIRST_OFFSET,
+    HOSTILE_FILES,
+    MODULE_ID,
+    HostileFile,
+    make,
+)
+
+pytestmark = pytest.mark.filterwarnings(
+    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
+
+GIB = 1 << 30
+SMALL_LIMITS = WorkLimits(memory_bytes=2 * GIB, seconds=20.0)
+FULL_LIMITS = WorkLimits()
+LONGEST_ANSWER = 64 * 1024
+
+EVERY_FILE = pytest.mark.parametrize("file", HOSTILE_FILES.values(), ids=list(HOSTILE_FILES))
+
+
+class HostileSupplier:
+    """Has one hostile file, at one size."""
+
+    def __init__(self, file: HostileFile, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    @property
+    def name(self) -> str:
+        return "hostile"
+
+    @contextmanager
+    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
+        assert module_id == MODULE_ID
+        yield SymbolFileStream(make(self._file, self._size), FetchLimits())
+
+
+Run = Callable[[HostileFile, int, WorkLimits], Failure | None]
+
+
+@pytest.fixture
+def store(redis_store: redis.Redis, clear_redis_store: None) -> RedisPageStore:
+    del clear_redis_store
+    return RedisPageStore(redis_store)
+
+
+@pytest.fixture
+def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore) -> Run:
+    """Return what ingests a hostile file as a worker does, and tells how it failed."""
+    del clear_redis_cache
+    failures = FailureMemory(KeyedCache(redis_cache))
+    desk = ClaimDesk(redis_cache, lease_seconds=60.0)
+
+    def run(file: HostileFile, size: int, limits: WorkLimits) -> Failure | None:
+        ingest = Ingest(SupplierChain([HostileSupplier(file, size)]), store)
+        IngestQueue(redis_cache).enqueue({MODULE_ID: [FIRST_OFFSET]}, Priority.INTERACTIVE)
+        claim = desk.claim()
+        assert isinstance(claim, Claim)
+        JobRunner(desk, ingest, failures, WorkerOptions(limits)).run(claim, lambda: True)
+        return failures.get_many([MODULE_ID]).get(MODULE_ID)
+
+    return run
+
+
+def read_directory(store: RedisPageStore) -> PageDirectory:
+    (directory,) = store.get_directories([MODULE_ID])
+    assert directory is not None
+    return decode_directory(directory)
+
+
+def read_page(store: RedisPageStore, directory: PageDirectory, number: int) -> Page:
+    (page,) = store.get_pages([PageKey(MODULE_ID, directory.generation, number)])
+    assert page is not None
+    return Page.decode(page)
+
+
+def check_first_function(store: RedisPageStore) -> None:
+    directory = read_directory(store)
+    number = directory.find_page(FIRST_OFFSET)
+    assert number is not None
+    answer = read_page(store, directory, number).find(FIRST_OFFSET)
+    assert answer is not None
+    assert answer.function == FIRST_FUNCTION
+
+
+def check_every_answer(store: RedisPageStore) -> None:
+    """Check that no answer of the first and the last page is long."""
+    directory = read_directory(store)
+    assert (np.diff(directory.first_offsets) > 0).all()
+    for number in {0, directory.page_count - 1}:
+        page = read_page(store, directory, number)
+        for row in range(len(page.range_start)):
+            answer = page.encoded_answer(row)
+            assert answer is None or len(answer[1]) <= LONGEST_ANSWER
+
+
+@EVERY_FILE
+def test_a_small_hostile_file_is_read(file: HostileFile, run: Run, store: RedisPageStore) -> None:
+    assert run(file, file.small, SMALL_LIMITS) is None
+    check_first_function(store)
+    check_every_answer(store)
+
+
+@pytest.mark.hostile
+@pytest.mark.timeout(900)
+@EVERY_FILE
+def test_a_hostile_file_is_read_or_is_malformed(
+    file: HostileFile, run: Run, store: RedisPageStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "symbolon_server"):
+        failure = run(file, file.full, FULL_LIMITS)
+    print([record.__dict__["symbolon_fields"] for record in caplog.records])  # noqa: T201 - shown by `make hostile`
+    if failure is None:
+        check_first_function(store)
+        return
+    assert file.is_too_much
+    assert failure.kind is FailureKind.MALFORMED
+    assert failure.detail == f"reading it takes more than {FULL_LIMITS.memory_bytes >> 20} MiB"
+
+
+def test_a_file_that_takes_too_much_time_is_malformed(run: Run) -> None:
+    failure = run(HOSTILE_FILES["empty lines"], 100 * GIB, WorkLimits(2 * GIB, 1.0))
+    assert failure is not None
+    assert (failure.kind, failure.detail) == (
+        FailureKind.MALFORMED,
+        "reading it takes longer than 1 seconds",
+    )
