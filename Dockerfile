@@ -11,10 +11,14 @@ RUN python -m venv /opt/symbolon \
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/symbolon /opt/symbolon
 
-# Its folder is made here, so that a new volume in its place belongs to the same user.
-RUN useradd --system --uid 10001 --home-dir /var/lib/symbolon --create-home symbolon \
-    && install -d -o symbolon -g symbolon /var/lib/symbolon/spool /var/lib/symbolon/data
-USER symbolon
+# Its folders are made here, so that a new volume in the place of one belongs to the same user.
+# Nothing else is written but /tmp: the root may be read-only.
+RUN groupadd --system --gid 10001 symbolon \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/symbolon symbolon \
+    && install -d -o symbolon -g symbolon \
+        /var/lib/symbolon /var/lib/symbolon/spool /var/lib/symbolon/data
+# By number, because an orchestrator that refuses root knows no names.
+USER 10001:10001
 WORKDIR /var/lib/symbolon
 
 # All interfaces of the container. Nothing protects them unless TLS or tokens are set, so the
@@ -26,8 +30,9 @@ ENV PATH=/opt/symbolon/bin:$PATH \
     SYMBOLON_SPOOL_DIR=/var/lib/symbolon/spool
 EXPOSE 50051
 
+# With TLS, HEALTH_FLAGS says how to speak it: --tls-ca, --tls-name, --tls-cert and --tls-key.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["symbolon", "health", "--timeout", "4"]
+    CMD symbolon health --timeout 4 $HEALTH_FLAGS
 
 ENTRYPOINT ["symbolon-server"]
 CMD ["serve"]

@@ -46,7 +46,7 @@ hostile: $(environment) ## Read hostile symbol files of full size, within limits
 	@$(python) -m pytest -m hostile -s tests/hostile
 
 .PHONY: check
-check: lint types layers protos-check test ## Run everything that must pass before a commit lands
+check: lint types layers protos-check audit test ## Run everything that must pass before a commit lands
 
 .PHONY: lint
 lint: $(environment) ## Check style and format
@@ -74,6 +74,10 @@ protos: $(environment) ## Write client/symbolon/v1 from protos/
 protos-check: $(environment) ## Check protos/, and that client/symbolon/v1 is what they say
 	@.venv/bin/buf lint protos
 	@$(python) scripts/generate_protos.py --check
+
+.PHONY: audit
+audit: $(environment) ## Look up the pinned packages among the known vulnerabilities
+	@$(python) scripts/audit.py
 
 .PHONY: lock
 lock: ## Choose the versions in requirements-dev.lock anew

@@ -34,16 +34,17 @@ def add_token(
 def _stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
     if target.startswith(_UNIX):
         return grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
-    if not _is_loopback(target):
+    addresses = target.removeprefix("ipv4:").removeprefix("ipv6:").split(",")
+    if not all(map(_is_loopback, addresses)):
         raise InvalidCredentialsError(
             f"a token is not sent to {target} without TLS: others could read it on its way"
         )
     return grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
 
 
-def _is_loopback(target: str) -> bool:
+def _is_loopback(address: str) -> bool:
     """Return whether `host:port` is on this machine; other names than localhost may change."""
-    host = target.rpartition(":")[0]
+    host = address.rpartition(":")[0]
     if host == "localhost":
         return True
     try:

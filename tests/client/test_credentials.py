@@ -1,5 +1,6 @@
 """TLS, mutual TLS and tokens, against real servers with real certificates."""
 
+import asyncio
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from symbolon import Client, InvalidCredentialsError, ServerUnreachableError
+from symbolon import AsyncClient, Client, InvalidCredentialsError, ServerUnreachableError
 from symbolon.command_line.arguments import main
 from symbolon.v1 import store_service_pb2
 from tests.client.canned import CannedServer, start_canned_server
@@ -111,6 +112,7 @@ def test_without_a_token_none_is_sent(plain: CannedServer) -> None:
         "[2001:db8::1]:50051",
         "dns:///127.0.0.1.example:1",
         "ipv4:127.0.0.1:1,192.0.2.7:1",
+        "ipv6:[::1]:1,[2001:db8::1]:1",
         "localhost.example:1",
         "127.0.0.1.example:50051",
     ],
@@ -186,6 +188,40 @@ def test_the_program_speaks_mutual_tls_and_sends_the_token_of_a_file(
     assert main(["info", f"--target={mutual_tls.target}", *flags, f"--token-file={file}"]) == 0
     assert "modules: 3" in capsys.readouterr().out
     assert mutual_tls.authorizations == [f"Bearer {TOKEN}"]
+
+
+def test_the_program_takes_a_certificate_of_the_name_that_it_is_told(
+    authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for canned in serve_as(authority.issue("symbols.example")):
+        flags = [f"--target={canned.target}", f"--tls-ca={authority.file}", "--timeout=5"]
+        assert main(["info", *flags, "--tls-name=symbols.example"]) == 0
+        assert main(["info", *flags]) == 1
+        assert "cannot reach" in capsys.readouterr().err
+
+
+def test_the_client_for_asyncio_speaks_tls_and_sends_its_token(
+    tls: CannedServer, plain: CannedServer, authority: Authority
+) -> None:
+    async def ask(server: CannedServer, credentials: grpc.ChannelCredentials | None) -> None:
+        async with AsyncClient(server.target, credentials=credentials, token=TOKEN) as client:
+            assert (await client.get_store_info()).modules == 3
+        assert server.authorizations == [f"Bearer {TOKEN}"]
+
+    asyncio.run(ask(tls, trust(authority)))
+    asyncio.run(ask(plain, None))
+    with pytest.raises(InvalidCredentialsError, match="without TLS"):
+        asyncio.run(ask(CannedServer("192.0.2.7:50051"), None))
+
+
+def test_a_token_goes_to_several_servers_of_this_machine_without_tls(plain: CannedServer) -> None:
+    with (
+        start_canned_server() as other,
+        Client([plain.target, other.target], token=TOKEN) as client,
+    ):
+        other.answers = plain.answers
+        client.get_store_info()
+    assert plain.authorizations + other.authorizations == [f"Bearer {TOKEN}"]
 
 
 def test_the_program_sends_the_token_of_its_environment(

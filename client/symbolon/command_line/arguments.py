@@ -47,6 +47,7 @@ def _connect(options: argparse.Namespace) -> Client:
         timeout=options.timeout,
         credentials=credentials.read_tls(options),
         token=credentials.read_token(options, os.environ),
+        options=credentials.read_options(options),
     )
 
 

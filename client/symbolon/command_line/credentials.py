@@ -27,6 +27,11 @@ def add_flags(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="this client's certificate, with its chain"
     )
+    group.add_argument(
+        "--tls-name",
+        metavar="NAME",
+        help="the name in the server's certificate, where it is not the target's",
+    )
     group.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key")
     group.add_argument(
         "--token-file",
@@ -38,13 +43,19 @@ def add_flags(group: "argparse._ArgumentGroup") -> None:
 
 def read_tls(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
     """Return what the flags say of TLS, `None` for none; raise `InvalidCredentialsError`."""
-    if not (options.tls or options.tls_ca or options.tls_cert or options.tls_key):
+    files = (options.tls_ca, options.tls_cert, options.tls_key)
+    if not (options.tls or options.tls_name or any(files)):
         return None
     if (options.tls_cert is None) != (options.tls_key is None):
         raise InvalidCredentialsError("--tls-cert and --tls-key go together")
-    ca, certificate, key = map(_read, (options.tls_ca, options.tls_cert, options.tls_key))
-    _check_files(options.tls_ca, options.tls_cert, options.tls_key)
+    ca, certificate, key = map(_read, files)
+    _check_files(*files)
     return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+def read_options(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return the options of a channel that the flags ask for."""
+    return [("grpc.ssl_target_name_override", options.tls_name)] if options.tls_name else []
 
 
 def read_token(options: argparse.Namespace, environment: Mapping[str, str]) -> str | None:

@@ -1,0 +1,118 @@
+"""What the image and compose.yaml promise of their containers, read from the files."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from symbolon_server.settings.knobs import rows
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("server", "worker", "store", "cache")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions of the last stage, with their arguments."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    found = [line.split(maxsplit=1) for line in lines.splitlines() if line.strip()]
+    pairs = [(word, " ".join(rest.split())) for word, rest in found]
+    last = max(place for place, (word, _) in enumerate(pairs) if word == "FROM")
+    return pairs[last:]
+
+
+def arguments_of(wanted: str) -> list[str]:
+    return [rest for word, rest in instructions() if word == wanted]
+
+
+def environment() -> dict[str, str]:
+    pairs = (pair.partition("=") for line in arguments_of("ENV") for pair in line.split())
+    return {name: value for name, _, value in pairs}
+
+
+def service(name: str) -> dict[str, Any]:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = compose["services"][name]
+    return found
+
+
+def mounts(name: str) -> list[tuple[str, str, str]]:
+    """Source, target and mode of each volume."""
+    volumes = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one) for one in service(name)["volumes"]]
+    parts = [(*one.split(":"), "rw")[:3] for one in volumes]
+    return [(source, target, mode) for source, target, mode in parts]
+
+
+def test_the_image_runs_as_an_ordinary_user_known_by_number() -> None:
+    (user,) = arguments_of("USER")
+    numbers = re.fullmatch(r"(\d+):(\d+)", user)
+    assert numbers
+    made = " ".join(arguments_of("RUN"))
+    assert f"--uid {numbers[1]} --gid {numbers[2]}" in made
+    assert f"groupadd --system --gid {numbers[2]}" in made
+    assert 0 not in {int(numbers[1]), int(numbers[2])}
+
+
+def test_what_the_server_writes_lies_in_folders_of_that_user() -> None:
+    (made,) = arguments_of("RUN")
+    folders = set(made.partition("install -d -o symbolon -g symbolon ")[2].split())
+    given = environment()
+    for row in rows():
+        if row.name.endswith("_dir"):
+            assert given[row.variable] in folders
+
+
+def test_the_image_leaves_out_everything_that_it_is_not_told_to_hold() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
+    assert lines[1] == "*"
+    assert not any(word in {"ADD", "VOLUME"} for word, _ in instructions())
+    assert not any(re.search("password|token|key", name, re.IGNORECASE) for name in environment())
+
+
+def test_the_image_serves_no_public_port_that_nobody_has_allowed() -> None:
+    given = environment()
+    assert given["SYMBOLON_LISTEN"] == "0.0.0.0:50051"
+    assert "SYMBOLON_ALLOW_INSECURE_PUBLIC" not in given
+
+
+def test_every_base_is_of_a_version() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    images = [service(name)["image"] for name in ("store", "cache")]
+    assert all(re.search(r":\d", name) for name in (*bases, *images))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_has_a_read_only_root_and_no_rights_to_gain(name: str) -> None:
+    confined = service(name)
+    assert confined["read_only"] is True
+    assert confined["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in confined["security_opt"]
+    assert not {"privileged", "cap_add", "devices", "network_mode", "pid"} & set(confined)
+    assert any(place.partition(":")[0] == "/tmp" for place in confined["tmpfs"])  # noqa: S108
+
+
+@pytest.mark.parametrize("name", ["store", "cache"])
+def test_redis_is_no_root_from_the_start(name: str) -> None:
+    assert service(name)["user"] == "valkey:valkey"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_volumes_of_its_own_can_be_written(name: str) -> None:
+    for source, target, mode in mounts(name):
+        is_of_the_host = source.startswith(("/", "."))
+        assert mode == ("ro" if is_of_the_host else "rw"), target
+
+
+def test_the_spool_of_compose_lies_where_the_image_has_it() -> None:
+    for name in ("server", "worker"):
+        targets = {target for _, target, mode in mounts(name) if mode == "rw"}
+        assert targets == {environment()["SYMBOLON_SPOOL_DIR"]}
+
+
+def test_no_port_is_published_but_on_loopback() -> None:
+    published = [port for name in SERVICES for port in service(name).get("ports", ())]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
