@@ -143,7 +143,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._on_skip = on_skip
         self._clock = clock
-        self._logged_at: dict[SkipReason, float] = {}
+        self._logged = _LoggedReasons()
         self._counting = threading.Lock()
         self._hits = 0
         self._misses = 0
@@ -222,7 +222,8 @@ class Spool:
             return None
         path = self._path_of(module_id)
         try:
-            return read(PageFile(memoryview(self._map(path))))
+            with self._open(path) as file:
+                return read(file)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DamagedPageError as error:
@@ -232,22 +233,29 @@ class Spool:
             self._skip(_describe(error))
         return None
 
-    def _map(self, path: Path) -> mmap.mmap:
-        """Return a page file's contents and note its use."""
+    @contextmanager
+    def _open(self, path: Path) -> Iterator[PageFile]:
+        """Open a page file and note its use.
+
+        It is not mapped into memory: a broken disk, or somebody who cuts the file meanwhile,
+        would be a SIGBUS for all calls of the process.
+        """
         descriptor = os.open(path, _READ_FLAGS)
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
                 raise DamagedPageError("is empty or no file")
-            contents = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            self._note_use(path, facts.st_mtime)
+            yield PageFile(facts.st_size, lambda place, count: os.pread(descriptor, count, place))
         finally:
             os.close(descriptor)
+
+    def _note_use(self, path: Path, noted_at: float) -> None:
         now = self._clock()
         # Both ways: a time in the future would keep the file from ever being the oldest.
-        if abs(now - facts.st_mtime) > _TOUCH_SECONDS:
+        if abs(now - noted_at) > _TOUCH_SECONDS:
             with suppress(OSError):
                 os.utime(path, (now, now))
-        return contents
 
     def _put(self, module_id: ModuleId, directory: bytes, pages: Sequence[bytes]) -> None:
         contents = list(encode_page_file(directory, pages))
@@ -326,10 +334,29 @@ class Spool:
     def _skip(self, skipped: _SkippedError) -> None:
         """Count what was skipped, and log it unless the same was logged a moment ago."""
         self._on_skip(skipped.reason)
-        now = time.monotonic()
-        if now - self._logged_at.get(skipped.reason, -_LOG_PAUSE_SECONDS) >= _LOG_PAUSE_SECONDS:
-            self._logged_at[skipped.reason] = now
+        if self._logged.is_due(skipped.reason, time.monotonic()):
             _LOG.warning("spool skipped (%s): %s", skipped.reason.value, skipped)
+
+
+class _LoggedReasons:
+    """When each reason was last logged, by this process and all its forks.
+
+    Each ingest of a worker is a fork: a full disk would be a line for each. Two at the same
+    moment may both log.
+    """
+
+    def __init__(self) -> None:
+        self._places = {reason: place for place, reason in enumerate(SkipReason)}
+        self._times = memoryview(mmap.mmap(-1, len(SkipReason) * 8)).cast("d")
+
+    def is_due(self, reason: SkipReason, now: float) -> bool:
+        """Tell whether to log `reason` now, and take it that it is."""
+        place = self._places[reason]
+        last = self._times[place]
+        if last and now - last < _LOG_PAUSE_SECONDS:
+            return False
+        self._times[place] = now
+        return True
 
 
 def _read_directory(file: PageFile) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from symbolon_server import spool as spool_module
 from symbolon_server.spool import SkipReason, Spool, SpoolCounts
+from symbolon_server.symbols.page_file import PageFile
 from tests.spool.conftest import Skips, has, held_bytes, locked, make_module, put
 
 MODULE = make_module(1)
@@ -105,16 +106,48 @@ def test_a_file_in_place_of_the_folder_is_skipped(folder: Path, skips: Skips) ->
     assert skips.reasons == [SkipReason.FAILED]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_folder_without_permission_is_skipped(folder: Path, skips: Skips, mode: int) -> None:
-    folder.mkdir(parents=True)
-    folder.chmod(mode)
-    spool = Spool(folder, 1_000_000, skips)
+def test_a_folder_without_permission_is_skipped(tmp_path: Path, mode: int) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PUT_WITHOUT_PERMISSION, str(mode)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stdout.split() == ["False", "False", "no_permission"], run.stderr
 
-    assert not put(spool, MODULE)
-    assert not has(spool, MODULE)
-    assert set(skips.reasons) == {SkipReason.NO_PERMISSION}
+
+PUT_WITHOUT_PERMISSION = """
+import os, sys, tempfile
+from pathlib import Path
+from symbolon_server.spool import Spool
+from tests.spool.conftest import Skips, has, make_module, put
+
+module, skips = make_module(1), Skips()
+with tempfile.TemporaryDirectory() as folder:
+    os.chmod(folder, int(sys.argv[1]))
+    if os.geteuid() == 0:  # who may write everywhere
+        os.seteuid(65534)
+    spool = Spool(Path(folder), 1_000_000, skips)
+    print(put(spool, module), has(spool, module), *{reason.value for reason in skips.reasons})
+    if os.getuid() == 0:
+        os.seteuid(0)
+    os.chmod(folder, 0o700)
+"""
+
+
+def test_a_page_file_that_is_cut_while_it_is_read_yields_nothing_wrong(
+    spool: Spool, path: Path, skips: Skips
+) -> None:
+    """A file mapped into memory would end the process here, with SIGBUS."""
+
+    def cut_and_read(file: PageFile) -> bytes:
+        os.truncate(path, 4096)
+        return file.page(2)
+
+    assert spool._read(MODULE.module_id, cut_and_read) in {b"", None}
 
 
 def test_a_full_disk_is_skipped_and_leaves_nothing_behind(folder: Path) -> None:

@@ -13,8 +13,8 @@ Numbers fixed, so that one page is found without reading the others.
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Final
 
 from symbolon_server.symbols.envelope import FORMAT_VERSION
@@ -36,22 +36,30 @@ def encode_page_file(directory: bytes, pages: Sequence[bytes]) -> Iterator[bytes
     yield from pages
 
 
-class PageFile:
-    """A page file in memory or mapped into it; reads only what it is asked for."""
+ReadAt = Callable[[int, int], bytes]
+"""Returns so many bytes from a place on: first the place, then the number; fewer at the end."""
 
-    def __init__(self, buffer: memoryview) -> None:
-        """Check the table of `buffer`; raise `DamagedPageError` where it is no page file."""
-        if len(buffer) < _HEAD_BYTES or buffer[:4] != _MARK:
+
+class PageFile:
+    """A page file; reads only what it is asked for."""
+
+    def __init__(self, size: int, read_at: ReadAt) -> None:
+        """Check the table of a file of `size` bytes; raise `DamagedPageError` where it is none."""
+        head = read_at(0, _HEAD_BYTES)
+        if len(head) < _HEAD_BYTES or head[:4] != _MARK:
             raise DamagedPageError("not a page file of this version")
-        (pages,) = _NUMBER.unpack_from(buffer, 4)
-        (checksum,) = _NUMBER.unpack_from(buffer, 8)
-        table = buffer[_HEAD_BYTES : _HEAD_BYTES + 8 * (pages + 2)]
-        if checksum != zlib.crc32(table, zlib.crc32(buffer[:8])):
+        (pages,) = _NUMBER.unpack_from(head, 4)
+        (checksum,) = _NUMBER.unpack_from(head, 8)
+        table_bytes = 8 * (pages + 2)
+        if _HEAD_BYTES + table_bytes > size:
+            raise DamagedPageError("a page file that is cut")
+        table = read_at(_HEAD_BYTES, table_bytes)
+        if checksum != zlib.crc32(table, zlib.crc32(head[:8])):
             raise DamagedPageError("a page file with a wrong checksum")
         self._places = struct.unpack(f"<{pages + 2}Q", table)
-        if self._places[-1] != len(buffer):
-            raise DamagedPageError("a page file that is cut")
-        self._buffer = buffer
+        if self._places[-1] != size or any(end < start for start, end in pairwise(self._places)):
+            raise DamagedPageError("a page file whose parts are elsewhere")
+        self._read_at = read_at
 
     @property
     def page_count(self) -> int:
@@ -60,11 +68,18 @@ class PageFile:
 
     @property
     def directory(self) -> bytes:
-        """The encoded page directory."""
-        return bytes(self._buffer[self._places[0] : self._places[1]])
+        """The encoded page directory, which may be damaged."""
+        return self._read(0)
 
     def page(self, number: int) -> bytes:
-        """Return an encoded page, counted from 0; raise `IndexError` where there is none."""
+        """Return an encoded page, counted from 0; raise `IndexError` where there is none.
+
+        It may be damaged.
+        """
         if not 0 <= number < self.page_count:
             raise IndexError(number)
-        return bytes(self._buffer[self._places[number + 1] : self._places[number + 2]])
+        return self._read(number + 1)
+
+    def _read(self, part: int) -> bytes:
+        start, end = self._places[part : part + 2]
+        return self._read_at(start, end - start)
