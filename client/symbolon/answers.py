@@ -62,7 +62,7 @@ _frames = Remembered(_decode_frame, REMEMBERED_BYTES)
 def decode_answer(answer: EncodedAnswer) -> Symbolication:
     """Return the answer as values; equal frames are one and the same value."""
     return Symbolication(
-        stacks=tuple(tuple(map(_frames.get, stack)) for stack in answer.stacks),
+        stacks=tuple(tuple(_frames.get_all(stack)) for stack in answer.stacks),
         modules=tuple(map(decode_module_result, answer.modules)),
         diagnostics=(
             None if answer.diagnostics is None else decode_diagnostics(answer.diagnostics)

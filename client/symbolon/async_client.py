@@ -13,7 +13,7 @@ import grpc.aio
 
 from symbolon import calls
 from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, Packer, ask_whole, pack, pair, take_apart
+from symbolon.batches import OWN_ERRORS, Batch, Packer, pack, pair, take_apart
 from symbolon.calls import Call
 from symbolon.channels import open_async_channel
 from symbolon.encoding import AnyReport, Report
@@ -87,11 +87,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Symbolication:
         """As `Client.symbolicate`."""
-        report = Report(modules, stacks)
-        if with_diagnostics:
-            batches: Iterable[Batch[Report]] = [ask_whole(report, max_wait)]
-        else:
-            batches = pack([report], max_wait)
+        batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
         answers = self._answer(each(batches), max_wait, timeout)
         ((result,),) = [results async for results in answers]
         return result.symbolication()
@@ -112,12 +108,13 @@ class AsyncClient:
         reports: Iterable[ReportT] | AsyncIterable[ReportT],
         max_wait: float | None = None,
         *,
+        with_diagnostics: bool = False,
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> AsyncIterator[ReportResult[ReportT]]:
         """As `Client.symbolicate_many`; the reports may come asynchronously too."""
         count = Count(progress)
-        batches = pack_each(reports, max_wait)
+        batches = pack_each(reports, max_wait, with_diagnostics)
         async with aclosing(self._answer(batches, max_wait, timeout)) as answers:
             async for results in answers:
                 for result in results:
@@ -225,10 +222,12 @@ class AsyncClient:
 
 
 async def pack_each(
-    reports: Iterable[ReportT] | AsyncIterable[ReportT], max_wait: float | None
+    reports: Iterable[ReportT] | AsyncIterable[ReportT],
+    max_wait: float | None,
+    with_diagnostics: bool,
 ) -> AsyncIterator[Batch[ReportT]]:
     """Yield the batches of all reports, as `pack` does."""
-    packer = Packer[ReportT](max_wait)
+    packer = Packer[ReportT](max_wait, with_diagnostics)
     async for report in reports if isinstance(reports, AsyncIterable) else each(reports):
         for batch in packer.add(report):
             yield batch

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from symbolon.answers import EncodedAnswer, ReportResult
 from symbolon.divided_calls import Piece, divide, join
-from symbolon.encoding import AnyReport, encode_wait
+from symbolon.encoding import AnyReport, EncodedReport, encode_wait
 from symbolon.errors import (
     DeadlineError,
     InvalidReportError,
@@ -95,8 +95,17 @@ class _Refused(Generic[ReportT]):
 class Packer(Generic[ReportT]):
     """Puts reports together, in their order, until a call is full."""
 
-    def __init__(self, max_wait: float | None, size: CallSize = CALL_SIZE) -> None:
-        """Raise `InvalidRequestError` for a wait that is none."""
+    def __init__(
+        self,
+        max_wait: float | None,
+        with_diagnostics: bool = False,
+        size: CallSize = CALL_SIZE,
+    ) -> None:
+        """Raise `InvalidRequestError` for a wait that is none.
+
+        Reports with diagnostics are asked each in a call of its own, undivided.
+        """
+        self._with_diagnostics = with_diagnostics
         self._size = size
         self._max_wait = None if max_wait is None else encode_wait(max_wait)
         self._reports: list[ReportT] = []
@@ -108,6 +117,8 @@ class Packer(Generic[ReportT]):
             encoded = report.encode()
         except OWN_ERRORS as error:
             return [*self.finish(), _Refused([report], error)]
+        if self._with_diagnostics:
+            return [self._ask_whole(report, encoded)]
         if not self._size.has_room_for(encoded):
             pieces = divide(encoded, self._max_wait, self._size)
             return [*self.finish(), _Divided([report], len(encoded.modules), pieces)]
@@ -124,10 +135,17 @@ class Packer(Generic[ReportT]):
         self._reports, self._call = [], JointCall(self._max_wait, size=self._size)
         return [batch]
 
+    def _ask_whole(self, report: ReportT, encoded: EncodedReport) -> Batch[ReportT]:
+        call = JointCall(self._max_wait, with_diagnostics=True)
+        call.add(encoded)
+        return _Joint([report], call)
 
-def pack(reports: Iterable[ReportT], max_wait: float | None) -> Iterator[Batch[ReportT]]:
+
+def pack(
+    reports: Iterable[ReportT], max_wait: float | None, with_diagnostics: bool = False
+) -> Iterator[Batch[ReportT]]:
     """Yield the batches of all reports, each as soon as it is full."""
-    packer = Packer[ReportT](max_wait)
+    packer = Packer[ReportT](max_wait, with_diagnostics)
     for report in reports:
         yield from packer.add(report)
     yield from packer.finish()
@@ -146,10 +164,3 @@ def take_apart(batch: Batch[ReportT], max_wait: float | None) -> Iterator[Batch[
     """Yield a batch for each report, so that one that is wrong spoils none of the others."""
     for report in batch.reports:
         yield from pack([report], max_wait)
-
-
-def ask_whole(report: ReportT, max_wait: float | None) -> Batch[ReportT]:
-    """Return a batch of one undivided report, with diagnostics; raise `InvalidRequestError`."""
-    call = JointCall(None if max_wait is None else encode_wait(max_wait), with_diagnostics=True)
-    call.add(report.encode())
-    return _Joint([report], call)

@@ -11,7 +11,7 @@ import grpc
 
 from symbolon import calls
 from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, ask_whole, pack, pair, take_apart
+from symbolon.batches import OWN_ERRORS, Batch, pack, pair, take_apart
 from symbolon.calls import Call
 from symbolon.channels import open_channel
 from symbolon.encoding import AnyReport, Report
@@ -104,11 +104,7 @@ class Client:
         frames than a call should have are asked in several calls at a time, unless
         diagnostics are wanted, which belong to one.
         """
-        report = Report(modules, stacks)
-        if with_diagnostics:
-            batches: Iterable[Batch[Report]] = [ask_whole(report, max_wait)]
-        else:
-            batches = pack([report], max_wait)
+        batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
         ((result,),) = self._answer(batches, max_wait, timeout)
         return result.symbolication()
 
@@ -132,6 +128,7 @@ class Client:
         reports: Iterable[ReportT],
         max_wait: float | None = None,
         *,
+        with_diagnostics: bool = False,
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> Iterator[ReportResult[ReportT]]:
@@ -139,10 +136,11 @@ class Client:
 
         As many are held as are in the calls under way. What is wrong with one report is in its
         result; what all would meet, such as a server that cannot be reached, is raised.
-        `progress` is told after each call.
+        `progress` is told after each call. With diagnostics each report has a call of its own.
         """
         count = Count(progress)
-        for results in self._answer(pack(reports, max_wait), max_wait, timeout):
+        batches = pack(reports, max_wait, with_diagnostics)
+        for results in self._answer(batches, max_wait, timeout):
             yield from results
             count.add(results)
 

@@ -4,9 +4,8 @@ The position is known only when it is known what else is in the call. A frame is
 pieces that are remembered: `symbolon.v1.Frame.module_index`, and the fields after it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 from google.protobuf.duration_pb2 import Duration
@@ -18,8 +17,7 @@ from symbolon.v1 import module_pb2, stack_pb2
 NO_MODULE = -1
 """The index of a frame in no known module."""
 
-_REMEMBERED_OFFSETS = 1 << 17
-_REMEMBERED_MODULES = 1 << 13
+_REMEMBERED = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +100,41 @@ def _encode_index(index: int | None, modules: int) -> int:
     return index
 
 
-@lru_cache(_REMEMBERED_OFFSETS)
+class _Encoded(dict[int, bytes]):
+    """Encoded frames that differ in one number, made when they are first asked for.
+
+    When it is full all are forgotten. Threads may ask at the same time: then one is made twice.
+    """
+
+    def __init__(self, make: Callable[[int], stack_pb2.Frame]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, number: int) -> bytes:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        encoded = self[number] = self._make(number).SerializeToString()
+        return encoded
+
+
+_offsets = _Encoded(lambda offset: stack_pb2.Frame(module_offset=offset))
+_callers = _Encoded(lambda offset: stack_pb2.Frame(module_offset=offset, is_return_address=True))
+_indexes = _Encoded(lambda index: stack_pb2.Frame(module_index=index))
+
+
 def encode_offset(module_offset: int, is_return_address: bool = False) -> bytes:
     """Return the fields of a frame after its index; raise `ValueError` for what is no offset."""
-    frame = stack_pb2.Frame(module_offset=module_offset, is_return_address=is_return_address)
-    return frame.SerializeToString()
+    return (_callers if is_return_address else _offsets)[module_offset]
 
 
-@lru_cache(_REMEMBERED_MODULES)
-def encode_index(index: int) -> bytes:
-    """Return the first field of a frame: the position of its module in the call."""
-    return stack_pb2.Frame(module_index=index).SerializeToString()
+def encode_offsets(module_offsets: Iterable[int]) -> list[bytes]:
+    """Return the same for each offset, none of which is a return address."""
+    return list(map(_offsets.__getitem__, module_offsets))
+
+
+def encode_indexes(indexes: Iterable[int]) -> list[bytes]:
+    """Return the first field of a frame, for the position of each module in the call."""
+    return list(map(_indexes.__getitem__, indexes))
 
 
 def encode_module(module: Module, field: str = "module") -> bytes:

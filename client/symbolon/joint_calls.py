@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon.answers import EncodedAnswer
-from symbolon.encoding import EncodedReport, encode_index
+from symbolon.encoding import EncodedReport, encode_indexes
 from symbolon.errors import ServerDefectError
 from symbolon.raw_messages import RawRequest, RawResponse, new_request
 from symbolon.v1 import module_pb2
@@ -83,7 +83,7 @@ class JointCall:
         positions = [known.setdefault(module, len(known)) for module in report.modules]
         self.request.modules.extend(islice(known, first_new, None))
         # The last one is that of the index -1, a frame in no module.
-        indexes = [*map(encode_index, positions), b""]
+        indexes = [*encode_indexes(positions), b""]
         for stack in report.stacks:
             frames = map(add, map(indexes.__getitem__, stack.indexes), stack.offsets)
             self.request.stacks.add().frames.extend(frames)
@@ -97,11 +97,12 @@ class JointCall:
         expected = sum(share.stacks for share in self._shares)
         if (len(response.stacks), len(response.modules)) != (expected, len(self._positions)):
             raise ServerDefectError("the server answered something else than it was asked")
+        results = list(response.modules)
         for share in self._shares:
             yield EncodedAnswer(
                 [stack.frames for stack in islice(stacks, share.stacks)],
                 [
-                    response.modules[position] if index in share.named else NOT_REFERENCED
+                    results[position] if index in share.named else NOT_REFERENCED
                     for index, position in enumerate(share.positions)
                 ],
                 _diagnostics_for(share, response),

@@ -1,6 +1,6 @@
 """What was made of bytes that come again and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ T = TypeVar("T")
 class Remembered(Generic[T]):
     """Values made of bytes, each made once as long as it is asked for now and then.
 
+    None of them is false.
     Two generations of at most `limit` bytes of keys each: what is not asked for while the young
     one fills is forgotten with the old one. Any number of threads may ask; the lock is held for
     writing only.
@@ -25,10 +26,17 @@ class Remembered(Generic[T]):
 
     def get(self, key: bytes) -> T:
         """Return the value for these bytes."""
-        found = self._young.get(key)
-        return found if found is not None else self._find(key)
+        return self._young.get(key) or self._find(key)
+
+    def get_all(self, keys: Iterable[bytes]) -> list[T]:
+        """Return the value for each of these bytes."""
+        young = self._young
+        return [young.get(key) or self._find(key) for key in keys]
 
     def _find(self, key: bytes) -> T:
+        value = self._young.get(key)
+        if value is not None:
+            return value
         value = self._old.get(key)
         if value is None:
             value = self._make(key)

@@ -1,50 +1,127 @@
-"""The JSON of Tecken's and Eliot's symbolication API, version 5.
+"""Requests in the JSON of Tecken's and Eliot's symbolication API, versions 5 and 4.
 
-In:   {"jobs": [{"memoryMap": [["xul.pdb", "44E4…C2"], …], "stacks": [[[0, 11723767], …], …]}]}
-      or one job by itself, without "jobs". A module index of -1 is a frame in no module.
-Out:  {"results": [{"stacks": [[{"frame": 0, "module": "xul.pdb", "module_offset": "0xb2e3f7",
-      "function": …, "function_offset": "0x…", "file": …, "line": 1, "inlines": [{"function": …,
-      "file": …, "line": 1}]}, …]], "found_modules": {"xul.pdb/44E4…C2": true}}]}
+5:  {"jobs": [{"memoryMap": [["xul.pdb", "44E4…C2"], …], "stacks": [[[0, 11723767], …], …]}]}
+    or one job by itself, without "jobs".
+4:  one job by itself, with "version": 4.
 
-Fields that are not known are left out; "line" stands only beside "file"; inlines are innermost
-first. A module is found (true), not found (false), or was not looked for to the end (null):
-no frame names it, it has no debug file or debug id, or it is still pending.
+A module index of -1 is a frame in no module. `tecken_answers` writes what they are answered.
 """
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+from symbolon.encoding import (
+    EncodedReport,
+    EncodedStack,
+    encode_module,
+    encode_offset,
+    encode_offsets,
+)
 from symbolon.errors import InvalidReportError
-from symbolon.reports import Frame, Module
-from symbolon.results import InlineFrame, ModuleOutcome, SymbolicatedFrame, Symbolication
+from symbolon.reports import Module
 
 MAX_OFFSET = 2**64 - 1
-UNKNOWN_MODULE = "<unknown>"
 
 _DEBUG_ID = re.compile("[0-9A-Fa-f]*")
+_REMEMBERED_MODULES = 1 << 13
 
-_FOUND = {
-    ModuleOutcome.FOUND: True,
-    ModuleOutcome.MISSING: False,
-    ModuleOutcome.UNAVAILABLE: False,
-    ModuleOutcome.MALFORMED: False,
-}
-"""Every other outcome is null."""
+
+@dataclass(frozen=True, slots=True)
+class JobStack:
+    """The frames of one stack as given, in two columns."""
+
+    indexes: Sequence[int]
+    """For each frame its module index, -1 for none."""
+
+    offsets: Sequence[int]
+    """For each frame its module offset, which may be -1 as well: then nothing is found."""
+
+    def encode(self, are_return_addresses: bool) -> EncodedStack:
+        """Return the stack as the API takes it; -1 is asked for so that its module is."""
+        offsets = self.offsets
+        if self.has_nowhere:
+            offsets = [max(offset, 0) for offset in offsets]
+        if not are_return_addresses:
+            return EncodedStack(self.indexes, encode_offsets(offsets))
+        callers = (encode_offset(offset, offset > 0) for offset in offsets[1:])
+        return EncodedStack(self.indexes, [*encode_offsets(offsets[:1]), *callers])
+
+    @property
+    def has_nowhere(self) -> bool:
+        """Return whether one of the offsets is -1."""
+        return min(self.offsets, default=0) < 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobModule:
+    """A module as given, with what is written of it again and again."""
+
+    module: Module
+    encoded: bytes
+    """For the API."""
+
+    key: bytes
+    """For "found_modules", with its colon."""
+
+    is_named: bool
+    """Whether it has a debug file and a debug id: others are not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One crash report of a v5 request."""
+    """One crash report of a request."""
 
-    modules: tuple[Module, ...]
-    stacks: tuple[tuple[tuple[int, int], ...], ...]
-    """Each frame as given: module index and module offset, either of which may be -1."""
+    modules: Sequence[JobModule]
+    stacks: Sequence[JobStack]
+    are_return_addresses: bool = False
+    """Whether the offset of every frame but the innermost is where a call returns to."""
+
+    def encode(self) -> EncodedReport:
+        """Return the job as a report for the API."""
+        return EncodedReport(
+            [module.encoded for module in self.modules],
+            [stack.encode(self.are_return_addresses) for stack in self.stacks],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TeckenRequest:
+    """What is asked in one document."""
+
+    version: int
+    """4 or 5."""
+
+    jobs: Sequence[Job]
+    """In version 4 there is one."""
+
+
+def parse_request(
+    payload: object, *, version: int | None = None, are_return_addresses: bool = False
+) -> TeckenRequest:
+    """Return a request; raise `InvalidReportError` in Eliot's words.
+
+    Without a version the payload tells: it is 5 unless it says 4.
+    """
+    version = version or _read_version(payload)
+    if version == 4:  # noqa: PLR2004 # the older of the two
+        payload = {"jobs": [payload]}
+    jobs = parse_jobs(payload)
+    if are_return_addresses:
+        jobs = tuple(replace(job, are_return_addresses=True) for job in jobs)
+    return TeckenRequest(version, jobs)
+
+
+def _read_version(payload: object) -> int:
+    is_older = isinstance(payload, dict) and payload.get("version") == 4  # noqa: PLR2004
+    return 4 if is_older else 5
 
 
 def parse_jobs(payload: object) -> tuple[Job, ...]:
-    """Return the jobs of a v5 request; raises `InvalidReportError` in Eliot's words."""
+    """Return the jobs of a request; raise `InvalidReportError` in Eliot's words."""
     if not isinstance(payload, dict):
         raise InvalidReportError("payload is not a JSON object")
     jobs = payload.get("jobs", [payload])
@@ -69,13 +146,17 @@ def _parse_job(job: object, index: int) -> Job:
         raise InvalidReportError(f"job {index} has invalid stacks: {error}") from None
 
 
-def _parse_modules(modules: object) -> tuple[Module, ...]:
+def _parse_modules(modules: object) -> Sequence[JobModule]:
     if not isinstance(modules, list):
         raise InvalidReportError("modules must be a list")
-    return tuple(_parse_module(module, index) for index, module in enumerate(modules))
+    try:
+        files, ids = zip(*modules, strict=True)
+        return list(map(_make_module, files, ids))
+    except (TypeError, ValueError):  # one is wrong, or there are none
+        return [_parse_module(module, index) for index, module in enumerate(modules)]
 
 
-def _parse_module(module: object, index: int) -> Module:
+def _parse_module(module: object, index: int) -> JobModule:
     if not isinstance(module, list) or len(module) != 2:  # noqa: PLR2004 - file and id
         raise InvalidReportError(
             f"module index {index} does not have a debug_filename and debug_id"
@@ -86,10 +167,20 @@ def _parse_module(module: object, index: int) -> Module:
         raise InvalidReportError(f"module index {index} has an invalid debug_filename")
     if not isinstance(debug_id, str) or not _DEBUG_ID.fullmatch(debug_id):
         raise InvalidReportError(f"module index {index} has an invalid debug_id")
-    return Module(debug_file, debug_id)
+    return _make_module(debug_file, debug_id)
 
 
-def _parse_stacks(stacks: object, module_count: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+@lru_cache(_REMEMBERED_MODULES)
+def _make_module(debug_file: Any, debug_id: Any) -> JobModule:
+    """Return a module; raise `ValueError` or `TypeError` for one that is wrong."""
+    if not (isinstance(debug_file, str) and _DEBUG_ID.fullmatch(debug_id)):
+        raise ValueError(debug_file, debug_id)
+    module = Module(debug_file, debug_id)
+    key = json.dumps(f"{debug_file}/{debug_id}").encode("ascii") + b": "
+    return JobModule(module, encode_module(module), key, bool(debug_file and debug_id))
+
+
+def _parse_stacks(stacks: object, module_count: int) -> tuple[JobStack, ...]:
     if not isinstance(stacks, list):
         raise InvalidReportError("stacks must be a list of lists")
     if not stacks:
@@ -98,12 +189,27 @@ def _parse_stacks(stacks: object, module_count: int) -> tuple[tuple[tuple[int, i
         if not isinstance(stack, list):
             raise InvalidReportError(f"stack {index} is not a list")
     return tuple(
-        tuple(
-            _parse_frame(frame, module_count, f"stack {index} frame {frame_index}")
-            for frame_index, frame in enumerate(stack)
-        )
-        for index, stack in enumerate(stacks)
+        _parse_stack(stack, module_count, f"stack {index}") for index, stack in enumerate(stacks)
     )
+
+
+def _parse_stack(stack: list[Any], module_count: int, where: str) -> JobStack:
+    """Return the stack; look at its frames one by one only if something is wrong with them."""
+    try:
+        indexes, offsets = zip(*stack, strict=True)
+        if _are_integers(indexes, -1, module_count - 1) and _are_integers(offsets, -1, MAX_OFFSET):
+            return JobStack(indexes, offsets)
+    except (TypeError, ValueError):
+        pass  # no frames, or something that is no frame
+    frames = [
+        _parse_frame(frame, module_count, f"{where} frame {index}")
+        for index, frame in enumerate(stack)
+    ]
+    return JobStack([index for index, _ in frames], [offset for _, offset in frames])
+
+
+def _are_integers(values: Sequence[Any], least: int, most: int) -> bool:
+    return set(map(type, values)) == {int} and least <= min(values) and max(values) <= most
 
 
 def _parse_frame(frame: object, module_count: int, where: str) -> tuple[int, int]:
@@ -121,83 +227,3 @@ def _parse_frame(frame: object, module_count: int, where: str) -> tuple[int, int
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def make_stacks(job: Job, *, are_return_addresses: bool = False) -> list[list[Frame]]:
-    """Return the job's stacks as the API takes them.
-
-    With `are_return_addresses` the offset of every frame but the innermost is where a call
-    returns to. The offset -1 finds nothing; it is asked for so that its module is.
-    """
-    return [
-        [
-            Frame(
-                module_index=None if index < 0 else index,
-                module_offset=max(offset, 0),
-                is_return_address=are_return_addresses and position > 0 and offset > 0,
-            )
-            for position, (index, offset) in enumerate(stack)
-        ]
-        for stack in job.stacks
-    ]
-
-
-def write_result(job: Job, answer: Symbolication) -> dict[str, Any]:
-    """Return one entry of "results"."""
-    return {
-        "stacks": [
-            [
-                _write_frame(position, offset, frame)
-                for position, ((_, offset), frame) in enumerate(zip(asked, stack, strict=True))
-            ]
-            for asked, stack in zip(job.stacks, answer.stacks, strict=True)
-        ],
-        "found_modules": _write_found_modules(job, answer),
-    }
-
-
-def _write_found_modules(job: Job, answer: Symbolication) -> dict[str, bool | None]:
-    found_modules: dict[str, bool | None] = {}
-    for module, result in zip(job.modules, answer.modules, strict=True):
-        key = f"{module.debug_file}/{module.debug_id}"
-        found = _write_found(module, result.outcome)
-        # A module can be listed twice with frames in only one of the two.
-        if found_modules.get(key) is None:
-            found_modules[key] = found
-    return found_modules
-
-
-def _write_found(module: Module, outcome: ModuleOutcome) -> bool | None:
-    if not module.debug_file or not module.debug_id:
-        return None
-    return _FOUND.get(outcome)
-
-
-def _write_frame(position: int, module_offset: int, frame: SymbolicatedFrame) -> dict[str, Any]:
-    written: dict[str, Any] = {
-        "frame": position,
-        "module": frame.module or UNKNOWN_MODULE,
-        "module_offset": hex(module_offset),
-    }
-    if frame.function is None or frame.function_offset is None or module_offset < 0:
-        return written
-    written["function"] = frame.function
-    written["function_offset"] = hex(frame.function_offset)
-    written |= _write_source(frame.file, frame.line)
-    if frame.inlines:
-        written["inlines"] = _write_inlines(frame.inlines)
-    return written
-
-
-def _write_inlines(inlines: Sequence[InlineFrame]) -> list[dict[str, Any]]:
-    return [
-        {"function": inline.function, **_write_source(inline.file, inline.line)}
-        for inline in inlines
-    ]
-
-
-def _write_source(file: str | None, line: int | None) -> dict[str, Any]:
-    """Return file and line; a line without a file means nothing."""
-    if file is None:
-        return {}
-    return {"file": file} if line is None else {"file": file, "line": line}

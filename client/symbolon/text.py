@@ -1,7 +1,10 @@
 """A symbolicated crash as people read it."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from symbolon.colors import PLAIN, Colors
 from symbolon.reports import Module
 from symbolon.results import (
     FrameOutcome,
@@ -16,59 +19,92 @@ MAX_MODULE_WIDTH = 24
 
 _SILENT = (ModuleOutcome.FOUND, ModuleOutcome.NOT_REFERENCED)
 
+_VCS_PATH = re.compile(r"(?:hg|git|svn):[^:]+:(?P<path>.+):[^:]*")
+_S3_PATH = re.compile(r"s3:[^:]+:[0-9a-f]{32,}/(?P<path>.+):")
+"""Where a build server wrote down which file of which repository a line is in:
+`hg:hg.mozilla.org/mozilla-central:dom/base/nsINode.cpp:0f1e…`."""
 
-def write_crash(modules: Sequence[Module], answer: Symbolication) -> str:
+
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """How a crash is written."""
+
+    colors: Colors = PLAIN
+    full_paths: bool = False
+    """Whether to keep repository and revision around the path of a source file."""
+
+
+def write_crash(
+    modules: Sequence[Module], answer: Symbolication, style: TextStyle = TextStyle()
+) -> str:
     """Return the stacks as text, innermost first, then the modules that have no symbols."""
     lines: list[str] = []
     for number, stack in enumerate(answer.stacks):
-        lines += [f"Thread {number}", *_write_stack(stack), ""]
-    return "\n".join(map(_make_printable, [*lines, *_write_modules(modules, answer)]))
+        lines += [style.colors.paint(f"Thread {number}", style.colors.heading)]
+        lines += [*write_stack(stack, style), ""]
+    return "\n".join([*lines, *_write_modules(modules, answer, style.colors)])
 
 
-def _make_printable(line: str) -> str:
-    """Return the line without what a terminal would obey: names come from anybody's files."""
-    if line.isprintable():
-        return line
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
-
-
-def _write_stack(stack: Sequence[SymbolicatedFrame]) -> Iterator[str]:
+def write_stack(stack: Sequence[SymbolicatedFrame], style: TextStyle) -> Iterator[str]:
+    """Yield the lines of one stack."""
     width = min(max((len(frame.module) for frame in stack), default=0), MAX_MODULE_WIDTH)
     for number, frame in enumerate(stack):
-        indent = f"{number:3}  {frame.module:{width}}  "
-        for text in _write_frame(frame):
+        indent = f"{number:3}  {_make_printable(frame.module):{width}}  "
+        for text in write_calls(frame, style):
             yield indent + text
             indent = " " * (width + 9)
 
 
-def _write_frame(frame: SymbolicatedFrame) -> Iterator[str]:
+def write_calls(frame: SymbolicatedFrame, style: TextStyle) -> Iterator[str]:
     """Yield the innermost call first: what it was dissolved into follows, then the function."""
+    colors = style.colors
     if frame.function is None:
-        yield f"0x{frame.module_offset:x}{_write_outcome(frame.outcome)}"
+        outcome = colors.paint(_write_outcome(frame.outcome), colors.trouble)
+        yield f"0x{frame.module_offset:x}  {outcome}"
         return
     calls = [*frame.inlines, InlineFrame(frame.function, frame.file, frame.line)]
     for depth, call in enumerate(calls):
-        prefix = "inlined into " if depth else ""
-        yield f"{prefix}{call.function}{_write_source(call.file, call.line)}"
+        prefix = colors.paint("inlined into ", colors.faint) if depth else ""
+        function = colors.paint(_make_printable(call.function), colors.function)
+        yield f"{prefix}{function}{_write_source(call, style)}"
+
+
+def shorten_path(file: str) -> str:
+    """Return the path within its repository, where the file says that it is in one."""
+    found = _VCS_PATH.fullmatch(file) or _S3_PATH.fullmatch(file)
+    return found["path"] if found else file
+
+
+def _make_printable(text: str) -> str:
+    """Return the text without what a terminal would obey: names come from anybody's files."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _write_outcome(outcome: FrameOutcome) -> str:
-    return f"  ({outcome.name.lower().replace('_', ' ')})"
+    return f"({outcome.name.lower().replace('_', ' ')})"
 
 
-def _write_source(file: str | None, line: int | None) -> str:
-    if file is None:
+def _write_source(call: InlineFrame, style: TextStyle) -> str:
+    if call.file is None:
         return ""
-    return f"  [{file}]" if line is None else f"  [{file}:{line}]"
+    file = _make_printable(call.file if style.full_paths else shorten_path(call.file))
+    where = file if call.line is None else f"{file}:{call.line}"
+    return "  " + style.colors.paint(f"[{where}]", style.colors.source)
 
 
-def _write_modules(modules: Sequence[Module], answer: Symbolication) -> Iterator[str]:
-    heading = "Modules without symbols"
+def _write_modules(
+    modules: Sequence[Module], answer: Symbolication, colors: Colors
+) -> Iterator[str]:
+    heading = colors.paint("Modules without symbols", colors.heading)
     for module, result in zip(modules, answer.modules, strict=True):
         if result.outcome in _SILENT:
             continue
         if heading:
             yield heading
         heading = ""
+        outcome = colors.paint(result.outcome.name.lower(), colors.trouble)
         detail = f": {result.detail}" if result.detail else ""
-        yield f"  {module.debug_file}/{module.debug_id}  {result.outcome.name.lower()}{detail}"
+        name = _make_printable(f"{module.debug_file}/{module.debug_id}")
+        yield f"  {name}  {outcome}{_make_printable(detail)}"

@@ -22,7 +22,7 @@ from tests.bench.report import write_report
 from tests.bench.results import PartResult, show
 from tests.bench.symbol_files import FOLDER_VARIABLE, find_symbol_files
 
-PARTS = ("hot", "cold", "memory", "lookup", "warm", "scale", "hit_ratio", "stream")
+PARTS = ("hot", "cold", "memory", "lookup", "warm", "scale", "hit_ratio", "stream", "day")
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".cache" / "bench" / "results"
 

@@ -36,6 +36,7 @@ class Plan:
     hit_builds: int = 60
     hit_modules: int = 60
     hit_exponents: Sequence[float] = (1.0, 1.15, 1.3)
+    day_reports: int = 20_000
 
 
 QUICK = Plan(
@@ -54,6 +55,7 @@ QUICK = Plan(
     hit_builds=3,
     hit_modules=4,
     hit_exponents=(1.15,),
+    day_reports=40,
 )
 """Shows that everything works; its figures mean nothing."""
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from symbolon.command_line.arguments import main
 from symbolon.v1 import (
+    diagnostics_pb2,
     module_pb2,
     module_service_pb2,
     stack_pb2,
@@ -113,6 +115,57 @@ def test_return_addresses_are_asked_as_such(
     ]
 
 
+def test_debug_tells_of_lookups_and_fetches_as_eliot_does(
+    target: str, canned: CannedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = [
+        module_pb2.MODULE_OUTCOME_FOUND,
+        module_pb2.MODULE_OUTCOME_FOUND,
+        module_pb2.MODULE_OUTCOME_MISSING,
+        module_pb2.MODULE_OUTCOME_NOT_REFERENCED,
+    ]
+    waits = [Duration(), Duration(), Duration(seconds=2), Duration()]
+    diagnostics = diagnostics_pb2.Diagnostics(
+        duration=Duration(seconds=4),
+        tiers=[diagnostics_pb2.TierLookups(duration=Duration(nanos=250_000_000))] * 2,
+        modules=[
+            diagnostics_pb2.ModuleDiagnostics(is_ingest_requested=index in {1, 2}, waited=wait)
+            for index, wait in enumerate(waits)
+        ],
+    )
+    response = symbolication_service_pb2.SymbolicateResponse(
+        stacks=[stack_pb2.SymbolicatedStack(frames=[stack_pb2.SymbolicatedFrame()] * 3)],
+        modules=[module_pb2.ModuleResult(outcome=outcome) for outcome in outcomes],
+        diagnostics=diagnostics,
+    )
+    held = module_service_pb2.GetModuleResponse(
+        held=module_service_pb2.HeldModule(
+            fetched_bytes=1_000, ingest_duration=Duration(nanos=500_000_000)
+        )
+    )
+    canned.answers = [lambda _request, _context: response, lambda _request, _context: held]
+    modules = [[name, "AB0"] for name in ("a", "b", "c", "d")]
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps({"memoryMap": modules, "stacks": [[[0, 1], [1, 2], [2, 3]]]}))
+    assert main(["symbolicate", str(file), target, "--debug"]) == 0
+    assert json.loads(capsys.readouterr().out)["debug"] == {
+        "time": 4.0,
+        "cache_lookups": {"count": 3, "hits": 1, "time": 0.5},
+        "downloads": {
+            "count": 2,
+            "size": 1_000,
+            "time": 0.5,
+            "size_per_module": {"b/AB0": 1_000},
+            "time_per_module": {"b/AB0": 0.5},
+            "fail_time_per_module": {"c/AB0": 2.0},
+        },
+        "parse_sym": {"time": 0.0},
+        "save_symcache": {"time": 0.0},
+        "modules": {"count": 3, "stacks_per_module": {"a/AB0": 1, "b/AB0": 1, "c/AB0": 1}},
+    }
+    assert canned.requests[0].with_diagnostics
+
+
 def test_the_wait_and_the_deadline_are_those_of_the_flags(
     target: str, canned: CannedServer
 ) -> None:
@@ -175,7 +228,6 @@ def test_a_server_that_cannot_be_reached_is_exit_code_1(
     "arguments",
     [
         [],
-        ["symbolicate"],
         ["symbolicate", "-", "--timeout=0"],
         ["symbolicate", "-", "--timeout=nan"],
         ["symbolicate", "-", "--max-wait=-1"],

@@ -17,7 +17,7 @@ def read_job(name: str) -> tecken.Job:
 
 @pytest.mark.parametrize("name", ["crash.json", "crash-return-addresses.json"])
 def test_the_symbol_file_is_that_of_the_crashed_program(name: str) -> None:
-    orchard = read_job(name).modules[0]
+    orchard = read_job(name).modules[0].module
     file = SAMPLE / "symbols" / orchard.debug_file / orchard.debug_id / "orchard.sym"
     first = file.read_text(encoding="utf-8").splitlines()[0]
     assert first == f"MODULE Linux x86_64 {orchard.debug_id} {orchard.debug_file}"
@@ -27,8 +27,10 @@ def test_the_two_reports_differ_in_the_offsets_of_callers_only() -> None:
     stepped, returning = read_job("crash.json"), read_job("crash-return-addresses.json")
     assert stepped.modules == returning.modules
     [stack] = stepped.stacks
-    assert returning.stacks == (
-        tuple((index, offset + (position > 0)) for position, (index, offset) in enumerate(stack)),
+    (other,) = returning.stacks
+    assert other.indexes == stack.indexes
+    assert other.offsets == tuple(
+        offset + (position > 0) for position, offset in enumerate(stack.offsets)
     )
 
 

@@ -1,9 +1,16 @@
 """The v5 JSON, with requests and answers as Eliot's documentation and tests show them."""
 
+import json
+from typing import Any
+
 import pytest
 
-from symbolon import Frame, InlineFrame, InvalidReportError, Module, ModuleOutcome, tecken
-from tests.client.answers import make_answer, make_frame
+from symbolon import Frame, InvalidReportError, Module, ModuleOutcome, tecken
+from symbolon.answers import EncodedAnswer
+from symbolon.tecken import Job, JobStack, TeckenRequest
+from symbolon.tecken_answers import write_response
+from symbolon.v1 import stack_pb2
+from tests.client.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]
 NTDLL = ["wntdll.pdb", "D74F79EB1F8D4A45ABCD2F476CCABACC2"]
@@ -12,9 +19,9 @@ JOB = {"memoryMap": [XUL, NTDLL], "stacks": [[[0, 11723767], [1, 65802]]]}
 
 def test_several_jobs_are_read_in_order() -> None:
     first, second = tecken.parse_jobs({"jobs": [JOB, {"memoryMap": [], "stacks": [[]]}]})
-    assert first.modules == (Module(*XUL), Module(*NTDLL))
-    assert first.stacks == (((0, 11723767), (1, 65802)),)
-    assert second == tecken.Job((), ((),))
+    assert [entry.module for entry in first.modules] == [Module(*XUL), Module(*NTDLL)]
+    assert first.stacks == (JobStack((0, 1), (11723767, 65802)),)
+    assert second == Job([], (JobStack([], []),))
 
 
 def test_a_job_by_itself_is_a_list_of_one() -> None:
@@ -92,17 +99,37 @@ def test_an_offset_is_an_integer_of_64_bits_or_minus_one(offset: object) -> None
         tecken.parse_jobs(with_stacks([[[0, -1], [0, offset]]]))
 
 
+def decode_stacks(job: Job) -> list[list[Frame]]:
+    """Return the frames that the API is asked for."""
+    return [
+        [
+            Frame(None if index < 0 else index, frame.module_offset, frame.is_return_address)
+            for index, frame in zip(
+                stack.indexes, map(stack_pb2.Frame.FromString, stack.offsets), strict=True
+            )
+        ]
+        for stack in job.encode().stacks
+    ]
+
+
 def test_minus_one_is_a_frame_in_no_module() -> None:
     [job] = tecken.parse_jobs(with_stacks([[[-1, 77], [0, 5]]]))
-    assert tecken.make_stacks(job) == [[Frame(None, 77), Frame(0, 5)]]
+    assert decode_stacks(job) == [[Frame(None, 77), Frame(0, 5)]]
 
 
 def test_return_addresses_are_those_of_callers_only() -> None:
-    [job] = tecken.parse_jobs(with_stacks([[[0, 5], [0, 6], [0, -1]], [[0, 7]]]))
-    assert tecken.make_stacks(job, are_return_addresses=True) == [
+    payload = with_stacks([[[0, 5], [0, 6], [0, -1]], [[0, 7]]])
+    [job] = tecken.parse_request(payload, are_return_addresses=True).jobs
+    assert decode_stacks(job) == [
         [Frame(0, 5), Frame(0, 6, is_return_address=True), Frame(0, 0)],
         [Frame(0, 7)],
     ]
+
+
+def write(job: Job, answer: EncodedAnswer) -> Any:
+    """Return the result of one job, as whoever asked reads it."""
+    (result,) = json.loads(write_response(TeckenRequest(5, [job]), [answer]))["results"]
+    return result
 
 
 def test_an_answer_has_the_fields_of_eliot_in_its_order() -> None:
@@ -117,9 +144,9 @@ def test_an_answer_has_the_fields_of_eliot_in_its_order() -> None:
         file="hg:hg.mozilla.org/netwerk/sctp_output.c:abc",
         line=4922,
         inlines=(
-            InlineFrame("inner", "hg:hg.mozilla.org/inner.h:abc", 7),
-            InlineFrame("no line", "a.h", None),
-            InlineFrame("no file", None, 8),
+            InlineFrame(function="inner", file="hg:hg.mozilla.org/inner.h:abc", line=7),
+            InlineFrame(function="no line", file="a.h"),
+            InlineFrame(function="no file", line=8),
         ),
     )
     answer = make_answer(
@@ -127,7 +154,7 @@ def test_an_answer_has_the_fields_of_eliot_in_its_order() -> None:
         ModuleOutcome.FOUND,
         ModuleOutcome.MISSING,
     )
-    result = tecken.write_result(job, answer)
+    result = write(job, answer)
     assert result == {
         "stacks": [
             [
@@ -169,7 +196,7 @@ def test_an_answer_has_the_fields_of_eliot_in_its_order() -> None:
 def test_a_line_without_a_file_is_left_out() -> None:
     [job] = tecken.parse_jobs(with_stacks([[[0, 5]]]))
     answer = make_answer([[make_frame("xul.dll", 5, "f", line=3)]], ModuleOutcome.FOUND)
-    [[frame]] = tecken.write_result(job, answer)["stacks"]
+    [[frame]] = write(job, answer)["stacks"]
     assert frame == {
         "frame": 0,
         "module": "xul.dll",
@@ -182,14 +209,14 @@ def test_a_line_without_a_file_is_left_out() -> None:
 def test_the_offset_minus_one_finds_nothing() -> None:
     [job] = tecken.parse_jobs(with_stacks([[[0, -1]]]))
     answer = make_answer([[make_frame("xul.dll", 0, "f")]], ModuleOutcome.FOUND)
-    [[frame]] = tecken.write_result(job, answer)["stacks"]
+    [[frame]] = write(job, answer)["stacks"]
     assert frame == {"frame": 0, "module": "xul.dll", "module_offset": "-0x1"}
 
 
 def test_a_module_without_a_name_is_unknown() -> None:
     [job] = tecken.parse_jobs({"memoryMap": [["", ""]], "stacks": [[[0, 5]]]})
     answer = make_answer([[make_frame("", 5)]], ModuleOutcome.MISSING)
-    result = tecken.write_result(job, answer)
+    result = write(job, answer)
     assert result["stacks"][0][0]["module"] == "<unknown>"
     assert result["found_modules"] == {"/": None}
 
@@ -208,7 +235,7 @@ def test_a_module_without_a_name_is_unknown() -> None:
 )
 def test_found_modules_says_what_was_looked_for(outcome: ModuleOutcome, found: object) -> None:
     [job] = tecken.parse_jobs(with_stacks([[]]))
-    result = tecken.write_result(job, make_answer([[]], outcome))
+    result = write(job, make_answer([[]], outcome))
     assert result["found_modules"] == {"xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2": found}
 
 
@@ -221,5 +248,60 @@ def test_found_modules_says_what_was_looked_for(outcome: ModuleOutcome, found: o
 )
 def test_a_module_listed_twice_is_found_if_either_is(outcomes: tuple[ModuleOutcome, ...]) -> None:
     [job] = tecken.parse_jobs({"memoryMap": [XUL, XUL], "stacks": [[]]})
-    result = tecken.write_result(job, make_answer([[]], *outcomes))
+    result = write(job, make_answer([[]], *outcomes))
     assert list(result["found_modules"].values()) == [True]
+
+
+def test_a_long_stack_counts_on() -> None:
+    [job] = tecken.parse_jobs(with_stacks([[[0, 5]] * 2_003]))
+    stack = write(job, make_answer([[make_frame("a", 5)] * 2_003], ModuleOutcome.FOUND))["stacks"]
+    assert [frame["frame"] for frame in stack[0]] == list(range(2_003))
+
+
+def test_a_response_is_one_line_as_python_writes_json() -> None:
+    request = tecken.parse_request({"jobs": [JOB, with_stacks([[], [[0, 1]]])]})
+    answers = [
+        make_answer(
+            [[make_frame("xul.dll", 1, "\u00fc"), make_frame("b", 2)]],
+            ModuleOutcome.FOUND,
+            ModuleOutcome.PENDING,
+        ),
+        make_answer([[], [make_frame("c", 3)]], ModuleOutcome.MISSING),
+    ]
+    line = write_response(request, answers)
+    assert line == json.dumps(json.loads(line)).encode("ascii")
+    with_debug = write_response(request, answers, {"time": 0.5})
+    assert with_debug == json.dumps(json.loads(line) | {"debug": {"time": 0.5}}).encode("ascii")
+
+
+V4_JOB = {"version": 4, "memoryMap": [XUL, NTDLL, XUL], "stacks": [[[0, 1], [1, -1], [-1, 7]], []]}
+
+
+def test_version_4_is_answered_in_the_strings_of_version_4() -> None:
+    request = tecken.parse_request(V4_JOB)
+    frames = [
+        make_frame("xul.dll", 1, "f()"),
+        make_frame("wntdll.pdb", 0, "g()"),
+        make_frame("<unknown>", 7),
+    ]
+    outcomes = ModuleOutcome.FOUND, ModuleOutcome.MISSING, ModuleOutcome.NOT_REFERENCED
+    line = write_response(request, [make_answer([frames, []], *outcomes)])
+    assert line == (
+        b'{"symbolicatedStacks": [["f() (in xul.dll)", "-0x1 (in wntdll.pdb)", '
+        b'"0x7 (in <unknown>)"], []], "knownModules": [true, false, true]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "version", "expected"),
+    [(JOB, None, 5), (V4_JOB, None, 4), (JOB, 4, 4), (V4_JOB, 5, 5), ({"jobs": [JOB]}, None, 5)],
+)
+def test_the_version_is_that_of_the_payload_unless_it_is_said(
+    payload: object, version: int | None, expected: int
+) -> None:
+    assert tecken.parse_request(payload, version=version).version == expected
+
+
+def test_version_4_has_no_jobs() -> None:
+    with pytest.raises(InvalidReportError, match="no stacks specified"):
+        tecken.parse_request({"jobs": [JOB]}, version=4)

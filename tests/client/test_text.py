@@ -1,7 +1,12 @@
 """A crash as people read it."""
 
+import sys
+
+import pytest
+
 from symbolon import FrameOutcome, InlineFrame, Module, ModuleOutcome, ModuleResult, Symbolication
-from symbolon.text import write_crash
+from symbolon.colors import COLORFUL, choose_colors
+from symbolon.text import TextStyle, shorten_path, write_crash
 from tests.client.answers import make_answer, make_frame
 
 ORCHARD = Module("orchard", "AB0")
@@ -65,3 +70,65 @@ def test_names_cannot_write_to_the_terminal() -> None:
     assert "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}  1  fake()" in text
     assert all(line.isprintable() for line in text.splitlines())
     assert len(text.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        (
+            "hg:hg.mozilla.org/mozilla-central:dom/base/nsINode.cpp:0f1e2d3c",
+            "dom/base/nsINode.cpp",
+        ),
+        ("git:github.com/rust-lang/rust:library/std/src/rt.rs:90c5418", "library/std/src/rt.rs"),
+        ("svn:svn.example.org/repo:trunk/a.c:17", "trunk/a.c"),
+        ("s3:generated-sources:0123456789abcdef0123456789abcdef/ipc/P.cpp:", "ipc/P.cpp"),
+        ("c:\\build\\a.cpp", "c:\\build\\a.cpp"),
+        ("/builds/worker/a.cpp", "/builds/worker/a.cpp"),
+        ("hg:", "hg:"),
+    ],
+)
+def test_a_path_within_a_repository_stands_for_itself(file: str, path: str) -> None:
+    assert shorten_path(file) == path
+
+
+def test_repository_and_revision_are_told_where_they_are_wanted() -> None:
+    stack = [make_frame("orchard", 1, "f()", file="hg:hg.example/orchard:a.cpp:0f1e", line=3)]
+    answer = make_answer([stack], ModuleOutcome.FOUND)
+    assert "[a.cpp:3]" in write_crash([ORCHARD], answer)
+    full = write_crash([ORCHARD], answer, TextStyle(full_paths=True))
+    assert "[hg:hg.example/orchard:a.cpp:0f1e:3]" in full
+
+
+def test_colours_are_around_what_they_say_and_change_nothing_else() -> None:
+    stack = [
+        make_frame("orchard", 1, "f()", inlines=(InlineFrame("g()", "a.h", 1),)),
+        make_frame("libc.so.6", 2),
+    ]
+    answer = make_answer([stack], ModuleOutcome.FOUND, ModuleOutcome.MISSING)
+    colorful = write_crash([ORCHARD, LIBC], answer, TextStyle(COLORFUL))
+    assert "\x1b[1mg()\x1b[0m  \x1b[36m[a.h:1]\x1b[0m" in colorful
+    for code in vars(type(COLORFUL))["__slots__"]:
+        colorful = colorful.replace(getattr(COLORFUL, code), "")
+    assert colorful == write_crash([ORCHARD, LIBC], answer)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_terminal", "no_color", "expected"),
+    [
+        ("auto", True, "", True),
+        ("auto", False, "", False),
+        ("auto", True, "1", False),
+        ("always", False, "1", True),
+        ("never", True, "", False),
+    ],
+)
+def test_colours_are_for_terminals_unless_something_else_is_said(
+    wanted: str,
+    is_terminal: bool,
+    no_color: str,
+    expected: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert (choose_colors(wanted) is COLORFUL) is expected

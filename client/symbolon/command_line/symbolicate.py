@@ -1,90 +1,143 @@
-"""`symbolon symbolicate FILE`: v5 JSON in, v5 JSON or text out."""
+"""`symbolon symbolicate FILE`: reports in, answers out."""
 
 import argparse
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from symbolon import tecken
 from symbolon.client import Client
+from symbolon.command_line import raw_lines
 from symbolon.command_line.durations import parse_wait
-from symbolon.command_line.exit_codes import SUCCESS
+from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
+from symbolon.command_line.inputs import Input, InputKind, open_input, read_input, skip
+from symbolon.command_line.outputs import Output, open_output
+from symbolon.command_line.report_lines import Answered, LineReport, collect, read_reports
+from symbolon.command_line.reporting import report_progress
+from symbolon.command_line.writing import Write, choose_writer
 from symbolon.errors import InvalidReportError
-from symbolon.results import Symbolication
-from symbolon.text import write_crash
-
-STANDARD_INPUT = "-"
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the command; `commands` is argparse's action, whose type has no public name."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "symbolicate",
-        help="symbolicate the stacks of a crash report",
-        description="Symbolicates a crash report in the JSON of Tecken's API, version 5.",
+        help="symbolicate the stacks of crash reports",
+        description="Symbolicates crash reports in the JSON of Tecken's and Eliot's API, version 5 "
+        "or 4: one document, or one a line. Also raw lines such as 'xul.pdb/44E4...C2 0x1a2f'.",
     )
     parser.set_defaults(command=run)
-    parser.add_argument("file", metavar="FILE", help="the report; - reads standard input")
     parser.add_argument(
-        "--format",
-        choices=("json", "text"),
-        default="json",
-        help="v5 JSON, or a crash as people read it (default: %(default)s)",
+        "file", metavar="FILE", nargs="?", default="-", help="the reports; - reads standard input"
     )
-    parser.add_argument(
+    _add_forms(parser)
+    _add_asking(parser)
+    return parser
+
+
+def _add_forms(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("input and output")
+    group.add_argument(
+        "--format",
+        choices=("json", "v5", "v4", "text"),
+        default="json",
+        help="the JSON of the version that is asked in, or of one version, or a crash as people "
+        "read it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--json", action="store_const", const="json", dest="format", help="as --format json"
+    )
+    group.add_argument(
+        "--lines", action="store_true", help="each line is a report, also if there is one only"
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="write one line of JSON for each line of the input to the end of this file; the lines "
+        "that are there already are not asked again",
+    )
+    group.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="tell on standard error how far it is (default: on a terminal)",
+    )
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours of --format text (default: on a terminal)",
+    )
+    group.add_argument(
+        "--full-paths", action="store_true", help="leave source files as the symbol file has them"
+    )
+
+
+def _add_asking(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("asking")
+    group.add_argument(
         "--max-wait",
         type=parse_wait,
         metavar="SECONDS",
         help="how long to wait for modules that are not ready; 0 answers at once "
         "(default: until shortly before the deadline)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--return-addresses",
         action="store_true",
         help="the offsets of all frames but the innermost are return addresses, "
         "to be looked up one byte before",
     )
-    return parser
+    group.add_argument(
+        "--debug", action="store_true", help="add 'debug' to version 5: lookups, fetches, times"
+    )
 
 
 def run(client: Client, options: argparse.Namespace) -> int:
-    """Print the symbolicated report."""
-    jobs = tecken.parse_jobs(read_json(options.file))
-    answers = [
-        client.symbolicate(
-            job.modules,
-            tecken.make_stacks(job, are_return_addresses=options.return_addresses),
-            options.max_wait,
-        )
-        for job in jobs
-    ]
-    print(write_text(jobs, answers) if options.format == "text" else write_json(jobs, answers))
+    """Print or write the answers."""
+    if options.output is not None and options.format == "text":
+        raise InvalidReportError("--output takes one line a report: not text")
+    with open_input(options.file) as opened:
+        given = read_input(opened, are_lines=options.lines or options.output is not None)
+        if given.kind is InputKind.RAW:
+            return raw_lines.run(client, given.parts, options)
+        write = choose_writer(client, options, are_lines=given.kind is InputKind.LINES)
+        if given.kind is InputKind.DOCUMENT:
+            return _run_document(client, given, options, write)
+        with open_output(options.output) as output:
+            parts = skip(given.parts, output.lines)
+            reports = read_reports(parts, options, first=output.lines + 1)
+            with report_progress(measure(opened), opened.tell, is_wanted=options.progress) as tell:
+                return _write_all(ask(client, reports, options, tell), write, output)
+
+
+def _run_document(client: Client, given: Input, options: argparse.Namespace, write: Write) -> int:
+    for answered in ask(client, read_reports(given.parts, options, name=options.file), options):
+        answered.raise_error()
+        print(write(answered).decode())
     return SUCCESS
 
 
-def read_json(file: str) -> object:
-    """Return the content of a file, or of standard input."""
-    try:
-        source = sys.stdin.buffer if file == STANDARD_INPUT else None
-        data = Path(file).read_bytes() if source is None else source.read()
-        return json.loads(data)
-    except OSError as error:
-        raise InvalidReportError(f"cannot read {file}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidReportError(f"{file} is not valid JSON: {error}") from error
+def _write_all(documents: Iterable[Answered], write: Write, output: Output) -> int:
+    refused = 0
+    for answered in documents:
+        output.write(write(answered))
+        refused += answered.error is not None
+    return PARTLY_REFUSED if refused else SUCCESS
 
 
-def write_json(jobs: Sequence[tecken.Job], answers: Sequence[Symbolication]) -> str:
-    """Return the v5 response, indented only for people."""
-    results = [tecken.write_result(job, answer) for job, answer in zip(jobs, answers, strict=True)]
-    return json.dumps({"results": results}, indent=2 if sys.stdout.isatty() else None)
+def ask(
+    client: Client,
+    reports: Iterator[LineReport],
+    options: argparse.Namespace,
+    tell: Any = None,
+) -> Iterator[Answered]:
+    """Yield what becomes of each document."""
+    results = client.symbolicate_many(
+        reports, options.max_wait, with_diagnostics=options.debug, progress=tell
+    )
+    return collect(results)
 
 
-def write_text(jobs: Sequence[tecken.Job], answers: Sequence[Symbolication]) -> str:
-    """Return each report's stacks, under a heading where there are several reports."""
-    parts = [write_crash(job.modules, answer) for job, answer in zip(jobs, answers, strict=True)]
-    if len(parts) > 1:
-        parts = [f"Report {number}\n\n{part}" for number, part in enumerate(parts)]
-    return "\n\n".join(part.rstrip() for part in parts)
+def measure(opened: BinaryIO) -> int:
+    """Return the size of the input in bytes, 0 when that is not known before its end."""
+    return Path(opened.name).stat().st_size if opened.seekable() else 0

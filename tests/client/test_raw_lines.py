@@ -1,0 +1,80 @@
+"""`symbolon symbolicate` with lines out of a log: `xul.pdb/44E4…C2 0x1a2f`."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from symbolon.command_line.arguments import main
+from tests.client.canned import CannedServer
+from tests.client.naming import answer_by_name
+
+XUL = "xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2"
+
+
+@pytest.fixture
+def target(canned: CannedServer) -> str:
+    canned.answers = [answer_by_name]
+    return f"--target={canned.target}"
+
+
+@pytest.fixture(autouse=True)
+def pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"{XUL} 0x1a2f\n\n  {XUL} 4097\nmissing.so/AB0 0X10\nA B.otf/ 0x2\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_each_line_is_answered_as_json(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["symbolicate", target]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found[0] == {
+        "frame": 0,
+        "module": "xul.pdb",
+        "module_offset": "0x1a2f",
+        "function": "xul.pdb+1a2f",
+        "function_offset": "0x0",
+    }
+    assert [frame["module_offset"] for frame in found] == ["0x1a2f", "0x1001", "0x10", "0x2"]
+    assert "function" not in found[2]
+    assert found[3]["module"] == "A B.otf"
+
+
+def test_each_line_is_answered_for_people(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["symbolicate", target, "--format=text"]) == 0
+    assert capsys.readouterr().out.splitlines()[::2] == [
+        "xul.pdb 0x1a2f  xul.pdb+1a2f",
+        "missing.so 0x10  0x10  (module missing)",
+    ]
+
+
+def test_return_addresses_are_asked_as_such(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["symbolicate", target, "--return-addresses"]) == 0
+    frames = [stack.frames[0] for stack in canned.requests[0].stacks]
+    assert all(frame.is_return_address for frame in frames)
+
+
+def test_lines_share_calls_and_their_modules(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["symbolicate", target]) == 0
+    (request,) = canned.requests
+    assert [module.debug_file for module in request.modules] == [
+        "xul.pdb",
+        "missing.so",
+        "A B.otf",
+    ]
+
+
+def test_a_line_that_is_something_else_says_so_in_its_place(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{XUL} 0x1\nxul.pdb 0x2\n{XUL} 0x10000000000000000\n{XUL} 0x3\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["symbolicate", target, "--format=text"]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "line 2: 'xul.pdb 0x2' is not DEBUG_FILE/DEBUG_ID OFFSET"
+    assert lines[2].startswith("line 3: stacks[0].frames[0]: ")
+    assert lines[3] == "xul.pdb 0x3  xul.pdb+3"

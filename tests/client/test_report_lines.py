@@ -1,0 +1,231 @@
+"""`symbolon symbolicate` with one report a line: in order, resumable, and told how far it is."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from symbolon.command_line.arguments import main
+from tests.client.canned import CannedServer
+from tests.client.naming import answer_by_name
+
+FRAMES = 300
+
+
+def make_line(number: int, frames: int = FRAMES) -> str:
+    stack = [[index % 2, number * frames + index] for index in range(frames)]
+    return json.dumps({"memoryMap": [["xul.pdb", "AB0"], ["libc.so", "CD0"]], "stacks": [stack]})
+
+
+def expected(number: int, frames: int = FRAMES) -> Any:
+    stack = [
+        {
+            "frame": index,
+            "module": ("xul.pdb", "libc.so")[index % 2],
+            "module_offset": hex(number * frames + index),
+            "function": f"{('xul.pdb', 'libc.so')[index % 2]}+{number * frames + index:x}",
+            "function_offset": "0x0",
+        }
+        for index in range(frames)
+    ]
+    return {
+        "results": [
+            {"stacks": [stack], "found_modules": {"xul.pdb/AB0": True, "libc.so/CD0": True}}
+        ]
+    }
+
+
+@pytest.fixture
+def target(canned: CannedServer) -> str:
+    canned.answers = [answer_by_name]
+    return f"--target={canned.target}"
+
+
+Write = Callable[[Sequence[str]], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_lines(lines: Sequence[str]) -> Path:
+        path = tmp_path / "reports.jsonl"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write_lines
+
+
+def test_each_line_is_answered_by_a_line_in_the_same_order(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([make_line(number, 3) for number in range(5)])
+    assert main(["symbolicate", str(file), target]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == [expected(number, 3) for number in range(5)]
+
+
+def test_one_line_is_a_document_unless_it_is_said_that_it_is_a_line(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(["{]"])
+    assert main(["symbolicate", str(file), target]) == 2
+    assert main(["symbolicate", "--lines", str(file), target]) == 3
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"symbolon: {file} is not valid JSON: ")
+    assert json.loads(captured.out)["error"].startswith("line 1 is not valid JSON: ")
+
+
+def test_a_line_that_is_wrong_says_so_in_its_place_and_the_others_are_answered(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = json.dumps({"jobs": [json.loads(make_line(2, 3)), json.loads(make_line(2, 3))]})
+    slash = json.dumps({"memoryMap": [["a/b", "AB0"]], "stacks": [[[0, 1]]]})
+    file = write([make_line(0, 3), "{", "", slash, '{"jobs": []}', jobs, make_line(3, 3)])
+    assert main(["symbolicate", str(file), target]) == 3
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found[0] == expected(0, 3)
+    assert found[1]["error"].startswith("line 2 is not valid JSON")
+    assert found[2] == {"error": "a/b has a slash"}
+    assert found[3] == {"results": []}
+    assert found[4] == {"results": expected(2, 3)["results"] * 2}
+    assert found[5] == expected(3, 3)
+    assert len(found) == 6
+
+
+def test_versions_4_and_5_are_answered_side_by_side(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = json.dumps(json.loads(make_line(0, 1)) | {"version": 4})
+    file = write([older, make_line(0, 1)])
+    assert main(["symbolicate", str(file), target]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {
+        "symbolicatedStacks": [["xul.pdb+0 (in xul.pdb)"]],
+        "knownModules": [True, None],
+    }
+    assert list(second) == ["results"]
+    assert main(["symbolicate", "--format=v4", str(file), target]) == 0
+    assert capsys.readouterr().out.count("knownModules") == 2
+
+
+def test_an_output_that_was_cut_off_is_gone_on_with(
+    target: str, canned: CannedServer, write: Write, tmp_path: Path
+) -> None:
+    file, out = write([make_line(number, 3) for number in range(6)]), tmp_path / "out.jsonl"
+    out.write_text(f"{json.dumps(expected(0, 3))}\n{json.dumps(expected(1, 3))}\n" + '{"resu')
+    assert main(["symbolicate", str(file), target, f"--output={out}"]) == 0
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert found == [expected(number, 3) for number in range(6)]
+    assert sum(len(request.stacks) for request in canned.requests) == 4
+    assert main(["symbolicate", str(file), target, f"--output={out}"]) == 0
+    assert len(canned.requests) == 1
+
+
+def test_an_output_of_more_lines_than_the_input_is_another_ones(
+    target: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("{}\n{}\n{}\n")
+    assert main(["symbolicate", str(write([make_line(1, 1)])), target, f"--output={out}"]) == 2
+    assert "the output has 3 lines, the input only 1" in capsys.readouterr().err
+    assert out.read_text() == "{}\n{}\n{}\n"
+
+
+def test_an_output_that_cannot_be_written_is_bad_input(
+    target: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([make_line(1, 1)])
+    assert main(["symbolicate", str(file), target, f"--output={tmp_path}"]) == 2
+    assert capsys.readouterr().err == f"symbolon: cannot write {tmp_path}: Is a directory\n"
+
+
+def test_a_run_that_is_killed_is_gone_on_with_without_loss_or_duplicates(
+    target: str, canned: CannedServer, write: Write, tmp_path: Path
+) -> None:
+    file, out = write([make_line(number) for number in range(300)]), tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "symbolon", "symbolicate", str(file), target]
+    running: list[subprocess.Popen[bytes]] = []
+
+    def kill_at_the_fifteenth_call(request: Any, context: grpc.ServicerContext) -> Any:
+        if len(canned.requests) == 15:
+            running[0].send_signal(signal.SIGKILL)
+        return answer_by_name(request, context)
+
+    canned.answers = [kill_at_the_fifteenth_call]
+    with subprocess.Popen([*command, f"--output={out}"]) as program:
+        running.append(program)
+    assert program.returncode == -signal.SIGKILL
+    before = out.read_bytes().count(b"\n")
+    assert 0 < before < 300
+
+    canned.answers, canned.requests = [answer_by_name], []
+    subprocess.run([*command, f"--output={out}"], check=True, timeout=60)
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert found == [expected(number) for number in range(300)]
+    assert sum(len(request.stacks) for request in canned.requests) == 300 - before
+
+
+def test_a_server_that_goes_away_leaves_what_is_done(
+    target: str, canned: CannedServer, write: Write, tmp_path: Path
+) -> None:
+    def stop_later(request: Any, context: grpc.ServicerContext) -> Any:
+        if request.stacks[0].frames[0].module_offset >= 26 * FRAMES:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is not known any more")
+        return answer_by_name(request, context)
+
+    canned.answers = [stop_later]
+    file, out = write([make_line(number) for number in range(60)]), tmp_path / "out.jsonl"
+    assert main(["symbolicate", str(file), target, f"--output={out}"]) == 1
+    assert out.read_bytes().count(b"\n") == 26
+
+
+def test_how_far_it_is_is_told_when_it_is_wanted(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([make_line(number, 3) for number in range(5)] + ["{"])
+    assert main(["symbolicate", str(file), target, "--progress"]) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("6 reports, 1 refused, 100 % of the input, ")
+    assert told.endswith(" frames/s\n")
+    assert main(["symbolicate", str(file), target]) == 3
+    assert capsys.readouterr().err == ""
+
+
+def test_a_crash_is_written_for_people_in_its_place(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([make_line(0, 1), "{", make_line(1, 1)])
+    assert main(["symbolicate", str(file), target, "--format=text"]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["Report 1", "", "Thread 0"]
+    assert lines[3] == "  0  xul.pdb  xul.pdb+0"
+    assert "Report 2: line 2 is not valid JSON" in "\n".join(lines)
+    assert lines[-2:] == ["  0  xul.pdb  xul.pdb+1", ""]
+
+
+def test_text_does_not_go_where_a_later_run_would_go_on(
+    target: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["symbolicate", str(write([make_line(0, 1)])), target, "--format=text"]
+    assert main([*command, f"--output={tmp_path / 'out'}"]) == 2
+    assert capsys.readouterr().err == "symbolon: --output takes one line a report: not text\n"
+
+
+def test_reports_come_through_a_pipe(target: str) -> None:
+    lines = "\n".join(make_line(number, 3) for number in range(3))
+    done = subprocess.run(
+        [sys.executable, "-m", "symbolon", "symbolicate", target],
+        input=lines.encode(),
+        capture_output=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found == [expected(number, 3) for number in range(3)]
