@@ -154,8 +154,8 @@ def test_missing_modules_are_counted_to_the_last_call(
     for _ in range(3):
         functions_of_sample(address)
     assert program.end(signal.SIGTERM) == 0
-    (libc,) = MissingModules(KeyedCache(redis_cache)).list(10)
-    assert (libc.module_id.debug_file, libc.count) == ("libc.so.6", 3)
+    (libc,), _ = MissingModules(KeyedCache(redis_cache)).list(10)
+    assert (libc.asked.module_id.debug_file, libc.count) == ("libc.so.6", 3)
 
 
 def test_a_server_tells_of_its_tiers(serve: StartProgram) -> None:

@@ -3,33 +3,62 @@
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import MissingModule, MissingModules
+from symbolon_server.cache.missing_modules import AskedModule, MissingModule, MissingModules
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.cache.conftest import FakeClock
+
+
+def ids_of(missing: MissingModules, limit: int = 10) -> list[ModuleId]:
+    return [module.asked.module_id for module in missing.list(limit)[0]]
 
 
 def test_counts_and_times_of_each_module_are_kept(
     keyed_cache: KeyedCache, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
-    missing.record({xul: 1, libc: 2})
+    missing.record({AskedModule(xul): 1, AskedModule(libc): 2})
     fake_clock.now += 0.25
-    missing.record({libc: 3})
-    assert missing.list(10) == [
-        MissingModule(libc, 5, 1000.0, 1000.25),
-        MissingModule(xul, 1, 1000.0, 1000.0),
-    ]
+    missing.record({AskedModule(libc): 3})
+    assert missing.list(10) == (
+        [
+            MissingModule(AskedModule(libc), 5, 1000.0, 1000.25),
+            MissingModule(AskedModule(xul), 1, 1000.0, 1000.0),
+        ],
+        2,
+    )
+
+
+def test_those_asked_for_most_often_come_first_and_among_equals_the_latest(
+    keyed_cache: KeyedCache, fake_clock: FakeClock
+) -> None:
+    missing = MissingModules(keyed_cache, wall_clock=fake_clock)
+    ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(4)]
+    for module_id, count in zip(ids, (2, 7, 2, 1), strict=True):
+        missing.record({AskedModule(module_id): count})
+        fake_clock.now += 1
+    assert ids_of(missing) == [ids[1], ids[2], ids[0], ids[3]]
+
+
+def test_what_callers_told_of_the_code_comes_back(
+    keyed_cache: KeyedCache, xul: ModuleId, libc: ModuleId
+) -> None:
+    missing = MissingModules(keyed_cache)
+    told = AskedModule(xul, "xul.dll", "5F0A1B2C1000")
+    missing.record({told: 1, AskedModule(libc): 1})
+    missing.record({AskedModule(xul): 3, told: 1})
+    assert [found.asked for found in missing.list(1)[0]] == [told]
+    assert missing.list(1)[0][0].count == 5
 
 
 def test_the_list_is_as_long_as_asked(
     keyed_cache: KeyedCache, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
-    missing.record({xul: 1})
+    missing.record({AskedModule(xul): 1})
     fake_clock.now += 1
-    missing.record({libc: 1})
-    assert [found.module_id for found in missing.list(1)] == [libc]
-    assert missing.list(0) == []
+    missing.record({AskedModule(libc): 1})
+    assert ids_of(missing, 1) == [libc]
+    assert missing.list(0) == ([], 2)
 
 
 def test_those_not_asked_for_the_longest_go_first(
@@ -39,8 +68,8 @@ def test_those_not_asked_for_the_longest_go_first(
     ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(6)]
     for module_id in ids:
         fake_clock.now += 1
-        missing.record({module_id: 1})
-    assert [found.module_id for found in missing.list(10)] == [ids[5], ids[4], ids[3]]
+        missing.record({AskedModule(module_id): 1})
+    assert ids_of(missing) == [ids[5], ids[4], ids[3]]
     assert redis_cache.hlen("missing:counts") == 3
     assert redis_cache.hlen("missing:first_seen") == 3
 
@@ -50,17 +79,17 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
 ) -> None:
     missing = MissingModules(keyed_cache, most_modules=3)
     ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(50)]
-    missing.record(dict.fromkeys(ids, 1))
-    assert len(missing.list(100)) == 3
+    missing.record(dict.fromkeys(map(AskedModule, ids), 1))
+    assert len(ids_of(missing, 100)) == 3
 
 
 def test_a_module_that_is_missing_no_more_is_forgotten(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)
-    missing.record({xul: 1})
+    missing.record({AskedModule(xul): 1})
     missing.forget([xul])
-    assert missing.list(10) == []
+    assert missing.list(10) == ([], 0)
     assert redis_cache.keys() == []
 
 
@@ -71,4 +100,4 @@ def test_recording_nothing_writes_nothing(
     missing.record({})
     missing.forget([])
     assert redis_cache.keys() == []
-    assert missing.list(10) == []
+    assert missing.list(10) == ([], 0)

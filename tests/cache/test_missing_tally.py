@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import MissingModules
+from symbolon_server.cache.missing_modules import AskedModule, MissingModules
 from symbolon_server.cache.missing_tally import MOST_MODULES, MissingTally
 from symbolon_server.cache.servers import connect
 from symbolon_server.symbols.module_ids import ModuleId
@@ -20,7 +20,7 @@ def missing(keyed_cache: KeyedCache) -> MissingModules:
 
 
 def counts_of(missing: MissingModules) -> dict[ModuleId, int]:
-    return {module.module_id: module.count for module in missing.list(10_000)}
+    return {module.asked.module_id: module.count for module in missing.list(10_000)[0]}
 
 
 def transactions(client: redis.Redis) -> int:
@@ -32,15 +32,15 @@ def test_the_cache_is_told_once_a_second_with_counts_added_up(
     missing: MissingModules, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     tally = MissingTally(missing, tell_seconds=1.0, clock=fake_clock)
-    tally.note([xul])
+    tally.note([AskedModule(xul)])
     assert counts_of(missing) == {xul: 1}
     for _ in range(5):
-        tally.note([xul, libc])
+        tally.note([AskedModule(xul), AskedModule(libc)])
     fake_clock.now += 0.99
-    tally.note([libc])
+    tally.note([AskedModule(libc)])
     assert counts_of(missing) == {xul: 1}
     fake_clock.now += 0.01
-    tally.note([libc])
+    tally.note([AskedModule(libc)])
     assert counts_of(missing) == {xul: 6, libc: 7}
 
 
@@ -50,12 +50,12 @@ def test_what_was_not_told_yet_is_told_in_one_transaction_at_the_end(
     tally = MissingTally(missing, clock=fake_clock)
     tally.note([])
     before = transactions(redis_cache)
-    tally.note([xul])
-    tally.note([xul])
+    tally.note([AskedModule(xul)])
+    tally.note([AskedModule(xul)])
     tally.flush()
     tally.flush()
     assert counts_of(missing) == {xul: 2}
-    assert transactions(redis_cache) - before == 1 + 2  # and two by listing them
+    assert transactions(redis_cache) - before == 1 + 1  # and one by listing them
 
 
 def test_a_cache_that_is_down_costs_the_counts_only(
@@ -63,9 +63,9 @@ def test_a_cache_that_is_down_costs_the_counts_only(
 ) -> None:
     with connect(f"redis://127.0.0.1:{unused_port}/0") as client:
         tally = MissingTally(MissingModules(KeyedCache(client)), clock=fake_clock)
-        tally.note([xul])
+        tally.note([AskedModule(xul)])
         fake_clock.now += 1.0
-        tally.note([xul])
+        tally.note([AskedModule(xul)])
         tally.flush()
 
 
@@ -73,10 +73,11 @@ def test_no_more_than_a_bounded_number_of_modules_is_told_at_once(
     missing: MissingModules, fake_clock: FakeClock
 ) -> None:
     ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(MOST_MODULES + 9)]
+    asked = [AskedModule(module_id) for module_id in ids]
     tally = MissingTally(missing, clock=fake_clock)
     tally.note([])
-    tally.note(ids)
-    tally.note(ids)
+    tally.note(asked)
+    tally.note(asked)
     tally.flush()
     assert counts_of(missing) == dict.fromkeys(ids[:MOST_MODULES], 2)
 
@@ -88,7 +89,7 @@ def test_no_request_of_many_threads_is_lost(missing: MissingModules, xul: Module
     def note_many(_: int) -> None:
         begin.wait(60)
         for _ in range(200):
-            tally.note([xul])
+            tally.note([AskedModule(xul)])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(note_many, range(8)))

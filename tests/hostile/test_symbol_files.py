@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import redis
 
-from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
+from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
@@ -76,7 +77,7 @@ def store(redis_store: redis.Redis, clear_redis_store: None) -> RedisPageStore:
 def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore) -> Run:
     """Return what ingests a hostile file as a worker does, and tells how it failed."""
     del clear_redis_cache
-    failures = FailureMemory(KeyedCache(redis_cache))
+    memory = ModuleMemory.of(KeyedCache(redis_cache))
     desk = ClaimDesk(redis_cache, lease_seconds=60.0)
 
     def run(file: HostileFile, size: int, limits: WorkLimits) -> Failure | None:
@@ -84,8 +85,8 @@ def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore
         IngestQueue(redis_cache).enqueue({MODULE_ID: [FIRST_OFFSET]}, Priority.INTERACTIVE)
         claim = desk.claim()
         assert isinstance(claim, Claim)
-        JobRunner(desk, ingest, failures, WorkerOptions(limits)).run(claim, lambda: True)
-        return failures.get_many([MODULE_ID]).get(MODULE_ID)
+        JobRunner(desk, ingest, memory, WorkerOptions(limits)).run(claim, lambda: True)
+        return memory.failures.get_many([MODULE_ID]).get(MODULE_ID)
 
     return run
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.ingest import Ingest
@@ -45,8 +45,8 @@ def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str
         RedisPageStore(connect(store_url)),
         None if spool == "-" else Spool(Path(spool), 1 << 30),
     )
-    failures = FailureMemory(KeyedCache(connect(cache_url)))
-    run_worker(connect(cache_url), ingest, failures, make_options(**json.loads(options)))
+    memory = ModuleMemory.of(KeyedCache(connect(cache_url)))
+    run_worker(connect(cache_url), ingest, memory, make_options(**json.loads(options)))
 
 
 if __name__ == "__main__":

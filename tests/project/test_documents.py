@@ -61,7 +61,7 @@ def test_the_architecture_lists_the_floors_in_their_order() -> None:
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "redis/README.md"])
 def test_every_kind_of_key_is_documented(document: str) -> None:
     ours = [text for name, text in vars(keys).items() if name.endswith("_PREFIX")]
-    queue = [scripts.RUNNING_KEY, scripts.BELL_KEY, scripts.WANTED_PREFIX]
+    queue = [scripts.RUNNING_KEY, scripts.BELL_KEY, scripts.WANTED_PREFIX, keys.INVALIDATED_KEY]
     documented = read(document)
     assert [key for key in (*ours, *queue) if f"`{key}" not in documented] == []
 

@@ -1,15 +1,19 @@
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from symbolon.v1 import module_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.rpc.module_service import ModuleService
+from symbolon_server.cache.missing_modules import AskedModule, MissingModule
+from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
 from symbolon_server.symbolication.module_lookup import ModuleReport
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
@@ -17,6 +21,7 @@ from tests.rpc.drive import Ended, call
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["ModuleService"]
 XUL = ModuleId("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
+LIBC = ModuleId("libc.so.6", "0123456789ABCDEF0123456789ABCDEF0")
 DIRECTORY = PageDirectory(
     generation="1-0123456789ABCDEF",
     facts=ModuleFacts(
@@ -39,32 +44,54 @@ DIRECTORY = PageDirectory(
 
 @dataclass
 class Known:
-    """Knows one report for every module."""
+    """Knows reports by module, and notes what is asked of it."""
 
-    report: ModuleReport
-    is_cache_down: bool = False
+    reports: dict[ModuleId, ModuleReport] = field(default_factory=dict)
+    missing: list[MissingModule] = field(default_factory=list)
+    trouble: CacheUnavailableError | None = None
+    asked: list[tuple[str, object]] = field(default_factory=list)
 
-    def get_module(self, module_id: ModuleId) -> ModuleReport:
-        assert module_id == XUL
-        if self.is_cache_down:
-            raise CacheUnavailableError("down")
-        return self.report
+    def get_modules(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+        self._note("get", list(module_ids))
+        return [self.reports.get(module_id, NOTHING) for module_id in module_ids]
+
+    def prefetch(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+        self._note("prefetch", list(module_ids))
+        return [
+            self.reports.get(module_id, ModuleReport(is_pending=True)) for module_id in module_ids
+        ]
+
+    def invalidate(self, module_ids: Collection[ModuleId]) -> None:
+        self._note("invalidate", list(module_ids))
+
+    def list_missing(self, limit: int) -> tuple[list[MissingModule], int]:
+        self._note("list", limit)
+        return self.missing, 7
+
+    def _note(self, what: str, of: object) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.asked.append((what, of))
 
 
-def get_module(
-    known: Known, *, pending: bool = False, module: module_pb2.Module | None = None
-) -> Ended:
-    servicer = ModuleService(known, lambda _module_id: pending)
-    if module is None:
-        module = module_pb2.Module(debug_file=XUL.debug_file, debug_id=XUL.debug_id.lower())
-    return call(DESCRIPTOR, servicer, "GetModule", pb.GetModuleRequest(module=module))
+NOTHING = ModuleReport()
+FAILED = ModuleReport(failure=Failure(FailureKind.MISSING, "nobody has it", 1, 30.0))
+ASKED_XUL = module_pb2.Module(debug_file=XUL.debug_file, debug_id=XUL.debug_id.lower())
+ASKED_LIBC = module_pb2.Module(debug_file=LIBC.debug_file, debug_id=LIBC.debug_id)
+NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 
-NOTHING = ModuleReport(None, None)
+def ask(known: Known, method: str, request: Message) -> Ended:
+    tasks = ModuleTasks(known, known.prefetch, known.invalidate, known.list_missing)
+    return call(DESCRIPTOR, ModuleService(tasks, max_modules=4), method, request)
+
+
+def get_module(report: ModuleReport, module: module_pb2.Module = ASKED_XUL) -> Ended:
+    return ask(Known({XUL: report}), "GetModule", pb.GetModuleRequest(module=module))
 
 
 def test_a_held_module_tells_its_facts() -> None:
-    response = get_module(Known(ModuleReport(DIRECTORY, None))).response
+    response = get_module(ModuleReport(DIRECTORY)).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_FOUND
     held = response.held
     assert held.module == module_pb2.Module(
@@ -94,7 +121,7 @@ def test_a_remembered_failure_tells_when_it_will_be_tried_again(
     kind: FailureKind, outcome: module_pb2.ModuleOutcome.ValueType
 ) -> None:
     failure = Failure(kind, "why", attempts=3, retry_after_seconds=12.5)
-    response = get_module(Known(ModuleReport(None, failure))).response
+    response = get_module(ModuleReport(failure=failure)).response
     assert response == pb.GetModuleResponse(
         outcome=outcome,
         detail="why",
@@ -104,45 +131,120 @@ def test_a_remembered_failure_tells_when_it_will_be_tried_again(
 
 
 def test_a_module_on_the_queue_is_pending() -> None:
-    response = get_module(Known(NOTHING), pending=True).response
+    response = get_module(ModuleReport(is_pending=True)).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_PENDING
 
 
 def test_of_a_module_that_nobody_asked_for_nothing_is_known() -> None:
-    response = get_module(Known(NOTHING)).response
+    response = get_module(NOTHING).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_NOT_REFERENCED
 
 
 def test_a_module_with_an_empty_part_is_missing() -> None:
-    module = module_pb2.Module(debug_file="xul.pdb")
-    response = get_module(Known(NOTHING), module=module).response
+    response = get_module(NOTHING, NO_ID).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_MISSING
 
 
 def test_an_invalid_module_is_refused() -> None:
-    ended = get_module(Known(NOTHING), module=module_pb2.Module(debug_file="../x"))
+    ended = get_module(NOTHING, module_pb2.Module(debug_file="../x"))
     assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
     assert ended.details.startswith("module.debug_file: ")
 
 
 def test_without_the_cache_the_call_is_unavailable_for_now() -> None:
-    ended = get_module(Known(NOTHING, is_cache_down=True))
-    assert ended.code is grpc.StatusCode.UNAVAILABLE
+    known = Known(trouble=CacheUnavailableError("down"))
+    for method, request in (
+        ("GetModule", pb.GetModuleRequest(module=ASKED_XUL)),
+        ("PrefetchModules", pb.PrefetchModulesRequest()),
+        ("InvalidateModules", pb.InvalidateModulesRequest()),
+        ("ListMissingModules", pb.ListMissingModulesRequest()),
+    ):
+        assert ask(known, method, request).code is grpc.StatusCode.UNAVAILABLE
 
 
+def test_prefetched_modules_are_answered_in_the_order_asked_and_queued_once() -> None:
+    known = Known({XUL: FAILED})
+    request = pb.PrefetchModulesRequest(modules=[ASKED_LIBC, NO_ID, ASKED_XUL, ASKED_LIBC])
+    results = ask(known, "PrefetchModules", request).response.modules
+    assert [result.outcome for result in results] == [
+        module_pb2.MODULE_OUTCOME_PENDING,
+        module_pb2.MODULE_OUTCOME_MISSING,
+        module_pb2.MODULE_OUTCOME_MISSING,
+        module_pb2.MODULE_OUTCOME_PENDING,
+    ]
+    assert (results[2].detail, results[2].retry_after.seconds) == ("nobody has it", 30)
+    assert known.asked == [("prefetch", [LIBC, XUL])]
+
+
+def test_a_full_queue_is_exhausted_for_now() -> None:
+    known = Known(trouble=QueueFullError("full"))
+    ended = ask(known, "PrefetchModules", pb.PrefetchModulesRequest(modules=[ASKED_XUL]))
+    assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_invalidated_modules_are_told_as_they_were_before() -> None:
+    known = Known({XUL: ModuleReport(DIRECTORY), LIBC: ModuleReport(is_pending=True)})
+    request = pb.InvalidateModulesRequest(modules=[ASKED_LIBC, ASKED_XUL, NO_ID])
+    modules = ask(known, "InvalidateModules", request).response.modules
+    assert [module.previous_outcome for module in modules] == [
+        module_pb2.MODULE_OUTCOME_PENDING,
+        module_pb2.MODULE_OUTCOME_FOUND,
+        module_pb2.MODULE_OUTCOME_MISSING,
+    ]
+    assert known.asked == [("get", [LIBC, XUL]), ("invalidate", [LIBC, XUL])]
+
+
+@pytest.mark.parametrize("request_type", [pb.PrefetchModulesRequest, pb.InvalidateModulesRequest])
 @pytest.mark.parametrize(
-    ("method", "request_type"),
+    ("modules", "violation"),
     [
-        ("PrefetchModules", pb.PrefetchModulesRequest),
-        ("InvalidateModules", pb.InvalidateModulesRequest),
-        ("ListMissingModules", pb.ListMissingModulesRequest),
-        ("ExplainFrame", pb.ExplainFrameRequest),
+        ([ASKED_XUL] * 5, "modules: has 5 entries, the limit is 4"),
+        ([ASKED_XUL, module_pb2.Module(debug_file="a/b")], "modules[1].debug_file: "),
     ],
+    ids=["too many", "no debug file"],
 )
-def test_what_is_not_offered_is_unimplemented(
-    method: str, request_type: type[pb.ListMissingModulesRequest]
+def test_a_list_that_breaks_a_rule_is_refused_and_nothing_done(
+    request_type: type[pb.PrefetchModulesRequest],
+    modules: list[module_pb2.Module],
+    violation: str,
 ) -> None:
-    servicer = ModuleService(Known(NOTHING), lambda _module_id: False)
-    ended = call(DESCRIPTOR, servicer, method, request_type())
+    known = Known()
+    method = request_type.DESCRIPTOR.name.removesuffix("Request")
+    ended = ask(known, method, request_type(modules=modules))
+    assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.details.startswith(violation)
+    assert known.asked == []
+
+
+def test_missing_modules_are_told_with_what_callers_told_of_them() -> None:
+    asked = AskedModule(XUL, "xul.dll", "5F0A1B2C1000")
+    known = Known(missing=[MissingModule(asked, 3, 1000.5, 2000.25)])
+    response = ask(known, "ListMissingModules", pb.ListMissingModulesRequest()).response
+    (module,) = response.modules
+    assert module.module == module_pb2.Module(
+        debug_file="xul.pdb",
+        debug_id=XUL.debug_id,
+        code_file="xul.dll",
+        code_id="5F0A1B2C1000",
+    )
+    assert module.requests == 3
+    assert module.first_seen.ToMilliseconds() == 1_000_500
+    assert module.last_seen.ToMilliseconds() == 2_000_250
+    assert response.total == 7
+    assert known.asked == [("list", 100)]
+
+
+def test_no_more_missing_modules_are_listed_than_are_remembered() -> None:
+    known = Known()
+    request = pb.ListMissingModulesRequest(limit=10_000)
+    assert ask(known, "ListMissingModules", request).code is grpc.StatusCode.OK
+    ended = ask(known, "ListMissingModules", pb.ListMissingModulesRequest(limit=10_001))
+    assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.details == "limit: is 10001, the limit is 10000"
+    assert known.asked == [("list", 10_000)]
+
+
+def test_what_is_not_offered_is_unimplemented() -> None:
+    ended = ask(Known(), "ExplainFrame", pb.ExplainFrameRequest())
     assert ended.code is grpc.StatusCode.UNIMPLEMENTED
-    assert method in ended.details
+    assert "ExplainFrame" in ended.details

@@ -14,7 +14,7 @@ from symbolon_server.rpc.validation import (
     RequestLimits,
     find_broken_rules,
     find_exceeded_limits,
-    find_get_module_violations,
+    find_one_module_violations,
 )
 
 LIMITS = RequestLimits(max_modules=3, max_frames=10)
@@ -164,14 +164,14 @@ def test_no_description_repeats_what_the_caller_sent() -> None:
 
 
 def test_get_module_needs_a_module() -> None:
-    (violation,) = find_get_module_violations(GetModuleRequest())
+    (violation,) = find_one_module_violations(GetModuleRequest())
     assert violation.field == "module"
 
 
 def test_get_module_checks_the_module() -> None:
-    (violation,) = find_get_module_violations(GetModuleRequest(module=module("a/b")))
+    (violation,) = find_one_module_violations(GetModuleRequest(module=module("a/b")))
     assert violation.field == "module.debug_file"
-    assert find_get_module_violations(GetModuleRequest(module=module())) == ()
+    assert find_one_module_violations(GetModuleRequest(module=module())) == ()
 
 
 def test_frames_are_told_beside_what_else_is_wrong() -> None:

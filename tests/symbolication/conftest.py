@@ -1,5 +1,6 @@
 """Fixtures of the symbolication floor: symbolicators on a real store, cache, spool and worker."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,11 +13,13 @@ import redis
 
 from symbolon.v1.stack_pb2 import Frame, SymbolicatedFrame, SymbolicatedStack
 from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
@@ -26,6 +29,7 @@ from symbolon_server.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
@@ -88,6 +92,7 @@ class Host:
     symbolicator: Symbolicator
     held: Held
     tiers: Tiers
+    invalidator: Invalidator
 
     def ask(
         self,
@@ -139,14 +144,20 @@ def open_host(
         recent_use: RecentUse | None = None,
         missing_tally: MissingTally | None = None,
         clock: Callable[[], float] = time.monotonic,
+        hears: bool = False,
     ) -> Host:
         cache = cache or redis_cache
         loader = ModuleLoader(cache)
-        loader.start()
         loaders.append(loader)
         failures = FailureMemory(KeyedCache(cache))
-        tiers = Tiers(store or RedisPageStore(redis_store), spool, failures, loader)
+        known = KnownInvalidations()
+        tiers = Tiers(store or RedisPageStore(redis_store), spool, failures, loader, known)
         held = Held(64 * MEGABYTE)
+        invalidator = Invalidator(InvalidationLog(KeyedCache(cache)), tiers, held)
+        if hears:
+            loader.watch(CHANNEL, invalidator.catch_up)
+        invalidator.catch_up()
+        loader.start()
         symbolicator = Symbolicator(
             tiers,
             held,
@@ -155,11 +166,25 @@ def open_host(
             missing_tally=missing_tally,
             clock=clock,
         )
-        return Host(symbolicator, held, tiers)
+        return Host(symbolicator, held, tiers, invalidator)
 
     yield start
     for loader in loaders:
         loader.close()
+
+
+@pytest.fixture(params=["closed", "silent"])
+def dead_redis(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """A client of a port where nobody listens, or of one where nobody answers.
+
+    Ask for it before `open_host`, whose servers use it to their end.
+    """
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            listener.listen()
+        with connect(f"redis://127.0.0.1:{listener.getsockname()[1]}") as client:
+            yield client
 
 
 @pytest.fixture

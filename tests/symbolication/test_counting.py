@@ -33,7 +33,7 @@ def counting(open_host: OpenHost, missing: MissingModules) -> Host:
 
 
 def counts_of(missing: MissingModules) -> dict[ModuleId, int]:
-    return {module.module_id: module.count for module in missing.list(100)}
+    return {module.asked.module_id: module.count for module in missing.list(100)[0]}
 
 
 def test_each_call_counts_its_missing_modules_once_and_no_others(

@@ -6,25 +6,48 @@ import redis
 from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.keys import directory_key
+from symbolon_server.ingest.jobs import Priority
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
+from symbolon_server.symbolication.queries import ModuleOutcome
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
-from tests.symbolication.conftest import Host, IngestNow, OpenHost
+from tests.symbolication.conftest import Host, IngestNow, OpenHost, new_module
 
 
 @pytest.fixture
-def lookup(host: Host) -> ModuleLookup:
-    return ModuleLookup(host.tiers)
+def lookup(host: Host, queue: IngestQueue) -> ModuleLookup:
+    return ModuleLookup(host.tiers, queue.find_ended)
+
+
+def report_of(lookup: ModuleLookup, module_id: ModuleId) -> ModuleReport:
+    (report,) = lookup.get_modules([module_id])
+    return report
 
 
 def test_of_a_module_never_asked_for_nothing_is_known_and_nothing_begun(
     lookup: ModuleLookup, module_id: ModuleId, queue: IngestQueue
 ) -> None:
-    assert lookup.get_module(module_id) == ModuleReport(None, None)
+    assert report_of(lookup, module_id) == ModuleReport()
+    assert report_of(lookup, module_id).result().outcome is ModuleOutcome.NOT_REFERENCED
     assert queue.length() == 0
+
+
+def test_many_modules_are_told_in_the_order_asked(
+    lookup: ModuleLookup, queue: IngestQueue, spooled: ModuleId, redis_cache: redis.Redis
+) -> None:
+    missing, queued, unknown = new_module(), new_module(), new_module()
+    FailureMemory(KeyedCache(redis_cache)).remember(missing, FailureKind.MISSING, "nobody has it")
+    queue.enqueue({queued: ()}, Priority.PREFETCH)
+    reports = lookup.get_modules([unknown, queued, spooled, missing])
+    assert [report.result().outcome for report in reports] == [
+        ModuleOutcome.NOT_REFERENCED,
+        ModuleOutcome.PENDING,
+        ModuleOutcome.FOUND,
+        ModuleOutcome.MISSING,
+    ]
 
 
 def test_a_module_in_the_store_is_told_with_its_facts(
@@ -33,7 +56,7 @@ def test_a_module_in_the_store_is_told_with_its_facts(
     text = symbol_file(module_id)
     supplier.put(module_id, text)
     ingest_now(module_id)
-    report = lookup.get_module(module_id)
+    report = report_of(lookup, module_id)
     assert report.failure is None
     assert report.directory is not None
     assert report.directory.facts.functions == 3
@@ -44,7 +67,7 @@ def test_a_remembered_failure_is_told(
     lookup: ModuleLookup, module_id: ModuleId, redis_cache: redis.Redis
 ) -> None:
     FailureMemory(KeyedCache(redis_cache)).remember(module_id, FailureKind.MISSING, "nobody has it")
-    report = lookup.get_module(module_id)
+    report = report_of(lookup, module_id)
     assert report.directory is None
     assert report.failure is not None
     assert (report.failure.kind, report.failure.detail) == (FailureKind.MISSING, "nobody has it")
@@ -52,8 +75,12 @@ def test_a_remembered_failure_is_told(
 
 @pytest.mark.parametrize("damaged", [b"", b"SyD\x01", b"nonsense"])
 def test_a_damaged_directory_is_read_from_the_spool(
-    open_host: OpenHost, spool: Spool, spooled: ModuleId, redis_store: redis.Redis, damaged: bytes
+    open_host: OpenHost,
+    spool: Spool,
+    spooled: ModuleId,
+    redis_store: redis.Redis,
+    damaged: bytes,
 ) -> None:
     redis_store.set(directory_key(spooled), damaged)
-    report = ModuleLookup(open_host(spool).tiers).get_module(spooled)
+    report = report_of(ModuleLookup(open_host(spool).tiers, frozenset), spooled)
     assert report.directory is not None

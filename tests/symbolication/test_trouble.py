@@ -1,16 +1,13 @@
 """What is answered while a Redis is down or hangs."""
 
-import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
 import redis
 
 from symbolon.v1.stack_pb2 import FrameOutcome as WireOutcome
 from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.cache.servers import connect
+from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome
@@ -27,20 +24,6 @@ from tests.symbolication.conftest import (
 
 BOUND_SECONDS = 5.0
 """A call needs a fraction of it; redis-py by itself would hold one for a minute."""
-
-
-@pytest.fixture(params=["closed", "silent"])
-def dead_redis(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A client of a port where nobody listens, or of one where nobody answers.
-
-    Ask for it before `open_host`, whose servers use it to their end.
-    """
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        if request.param == "silent":
-            listener.listen()
-        with connect(f"redis://127.0.0.1:{listener.getsockname()[1]}") as client:
-            yield client
 
 
 def warnings(answer: Answer) -> list[str]:
@@ -104,10 +87,14 @@ def test_while_the_cache_is_down_what_is_held_is_answered_and_the_rest_unavailab
 
 
 def test_what_is_known_of_a_module_is_told_while_the_store_is_down(
-    dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
+    dead_redis: redis.Redis,
+    open_host: OpenHost,
+    spool: Spool,
+    spooled: ModuleId,
+    queue: IngestQueue,
 ) -> None:
     host = open_host(spool, store=RedisPageStore(dead_redis))
-    report = ModuleLookup(host.tiers).get_module(spooled)
+    (report,) = ModuleLookup(host.tiers, queue.find_ended).get_modules([spooled])
     assert report.directory is not None
     assert report.directory.facts.functions == 3
 

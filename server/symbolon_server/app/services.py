@@ -6,18 +6,18 @@ from symbolon_server.app.parts import lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
 from symbolon_server.cache.circuit import Circuit
-from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.held import count_held
+from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.servers import connect, read_facts, server_name
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.decoding import decode_frame
-from symbolon_server.rpc.module_service import ModuleService
+from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
 from symbolon_server.rpc.server import ServerOptions
 from symbolon_server.rpc.store_service import (
     Probes,
@@ -29,10 +29,11 @@ from symbolon_server.rpc.store_service import (
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.settings import Settings
 from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbolication.module_lookup import ModuleLookup
+from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.symbols.module_ids import ModuleId
 
 
 class SharedParts:
@@ -50,14 +51,22 @@ class SharedParts:
         store = store_of(settings)
         self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)
-        self.missing_tally = MissingTally(MissingModules(cache))
+        self.memory = ModuleMemory.of(cache, lifetimes_of(settings))
+        self.missing_tally = MissingTally(self.memory.missing)
         self.tiers = Tiers(
             store=store,
             spool=self.spool if settings.spool_bytes else None,
-            failures=FailureMemory(cache, lifetimes_of(settings)),
+            failures=self.memory.failures,
             loader=self.loader,
         )
         self.held = Held(settings.memory_bytes)
+        self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.held)
+        self.loader.watch(CHANNEL, self._catch_up)
+
+    def start(self) -> None:
+        """Learn what to forget, and hear from now on what others announce."""
+        self.invalidator.catch_up()
+        self.loader.start()
 
     def close(self) -> None:
         """Let go of all connections; nobody is answered any more."""
@@ -65,6 +74,11 @@ class SharedParts:
         self.missing_tally.flush()
         self.cache_client.close()
         self.store_client.close()
+
+    def _catch_up(self) -> None:
+        """Forget and tell what others wait for; about once a second."""
+        self.invalidator.catch_up()
+        self.missing_tally.flush()
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
@@ -83,13 +97,16 @@ def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
     )
 
 
-def make_module_service(parts: SharedParts) -> ModuleService:
-    """Return the service that tells about modules."""
-
-    def is_pending(module_id: ModuleId) -> bool:
-        return module_id not in parts.queue.find_ended([module_id])
-
-    return ModuleService(ModuleLookup(parts.tiers), is_pending)
+def make_module_service(settings: Settings, parts: SharedParts) -> ModuleService:
+    """Return the service that is about single modules."""
+    lookup = ModuleLookup(parts.tiers, parts.queue.find_ended)
+    tasks = ModuleTasks(
+        lookup=lookup,
+        prefetch=Prefetcher(lookup, parts.queue).prefetch,
+        invalidate=parts.invalidator.invalidate,
+        list_missing=parts.memory.missing.list,
+    )
+    return ModuleService(tasks, settings.max_modules)
 
 
 def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:

@@ -39,7 +39,7 @@ class ServingProcess:
             server_options(settings, is_port_shared=is_port_shared),
             [
                 SymbolicationService(answerer, waiting_room, self._streams).add_to,
-                make_module_service(self._parts).add_to,
+                make_module_service(settings, self._parts).add_to,
                 make_store_service(settings, self._parts).add_to,
             ],
         )
@@ -50,7 +50,7 @@ class ServingProcess:
             address = self._server.bind()
         except ListenError as error:
             raise StartError(str(error)) from error
-        self._parts.loader.start()
+        self._parts.start()
         self._server.start()
         return address
 

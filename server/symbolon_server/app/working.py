@@ -4,8 +4,8 @@ from symbolon_server.app.errors import StartError
 from symbolon_server.app.parts import lifetimes_of, spool_of, store_of, suppliers_of
 from symbolon_server.app.redis_servers import has_embedded, refuse_bad_urls, timeouts_of
 from symbolon_server.app.worker_program import watch_worker
-from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
@@ -40,7 +40,7 @@ def _refuse_bad_settings(settings: Settings) -> None:
 
 
 def _work_here(settings: Settings) -> None:
-    failures_client = connect(settings.cache_url, timeouts_of(settings))
+    memory_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
         settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
     )
@@ -56,7 +56,7 @@ def _work_here(settings: Settings) -> None:
     run_worker(
         jobs_client,
         ingest,
-        FailureMemory(KeyedCache(failures_client), lifetimes_of(settings)),
+        ModuleMemory.of(KeyedCache(memory_client), lifetimes_of(settings)),
         _options_of(settings),
     )
 

@@ -109,9 +109,10 @@ class FailureMemory:
         failure = Failure(FailureKind.UNAVAILABLE, _one_line(detail), 1, OUTAGE_SECONDS)
         return self._keep(module_id, failure)
 
-    def forget(self, module_id: ModuleId) -> None:
-        """Know nothing of a module any more: it was ingested, or new symbols were announced."""
-        self._cache.delete(outcome_key(module_id), attempts_key(module_id))
+    def forget(self, *module_ids: ModuleId) -> None:
+        """Know nothing of modules any more: they were ingested, or new symbols announced."""
+        names = [key(module_id) for module_id in module_ids for key in (outcome_key, attempts_key)]
+        self._cache.delete(*names)
 
     def _keep(self, module_id: ModuleId, failure: Failure) -> Failure:
         lifetime = failure.retry_after_seconds

@@ -21,6 +21,12 @@ MISSING_PREFIX = "missing:"
 SUPPLIER_PREFIX = "supplier:"
 """In the cache: how often in a row a supplier failed, and, for as long as it is left alone, why."""
 
+INVALIDATED_KEY = "invalidated"
+"""In the cache: the modules that were to be forgotten, by the number of the invalidation."""
+
+SUPPLIERS_PREFIX = "suppliers:"
+"""In the cache: what suppliers said last of a module, `suppliers:<debug file>/<DEBUG ID>`."""
+
 
 def directory_key(module_id: ModuleId) -> str:
     """Return the key of a module's page directory."""
@@ -55,3 +61,8 @@ def pause_key(supplier: str) -> str:
 def _as_utf8(supplier: str) -> str:
     """Return a text that can be a key; the name of a folder may hold bytes that are none."""
     return supplier.encode(errors="backslashreplace").decode()
+
+
+def suppliers_key(module_id: ModuleId) -> str:
+    """Return the key of what suppliers said last of a module."""
+    return f"{SUPPLIERS_PREFIX}{module_id}"

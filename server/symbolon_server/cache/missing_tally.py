@@ -8,8 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.missing_modules import MissingModules
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.cache.missing_modules import AskedModule, MissingModules
 
 TELL_SECONDS: Final = 1.0
 """How often the cache is told at most."""
@@ -37,15 +36,15 @@ class MissingTally:
         self._tell_seconds = tell_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._requests: Counter[ModuleId] = Counter()
+        self._requests: Counter[AskedModule] = Counter()
         self._next_tell = clock()
 
-    def note(self, module_ids: Collection[ModuleId]) -> None:
+    def note(self, modules: Collection[AskedModule]) -> None:
         """Count one request for each of these; one call in `tell_seconds` tells the cache."""
         with self._lock:
-            for module_id in module_ids:
-                if module_id in self._requests or len(self._requests) < MOST_MODULES:
-                    self._requests[module_id] += 1
+            for asked in modules:
+                if asked in self._requests or len(self._requests) < MOST_MODULES:
+                    self._requests[asked] += 1
             if self._clock() < self._next_tell:
                 return
             self._next_tell = self._clock() + self._tell_seconds

@@ -1,4 +1,4 @@
-"""Hears from the cache Redis which ingests ended."""
+"""Hears from the cache Redis which ingests ended, and what else is announced."""
 
 import contextlib
 import threading
@@ -9,7 +9,6 @@ from typing import Any
 import redis
 from redis.client import PubSub
 
-from symbolon_server.ingest.scripts import ENDED_CHANNEL
 from symbolon_server.telemetry.logs import EventLog
 
 RECHECK_SECONDS = 1.0
@@ -24,27 +23,27 @@ _log = EventLog(__name__)
 
 
 class Announcements:
-    """One thread that listens on the channel of ended ingests and connects again by itself.
+    """One thread that listens on some channels and connects again by itself."""
 
-    `on_ended` gets the text of each module id that is announced; `on_doubt` is called when
-    messages may have been lost, and every `recheck_seconds` because it can never be known.
-    Both run in the thread, one after the other.
-    """
-
-    def __init__(
-        self,
-        client: redis.Redis,
-        on_ended: Callable[[str], None],
-        on_doubt: Callable[[], None],
-        recheck_seconds: float = RECHECK_SECONDS,
-    ) -> None:
+    def __init__(self, client: redis.Redis, recheck_seconds: float = RECHECK_SECONDS) -> None:
         """Listen on the cache Redis of `client`, with a connection of our own."""
         self._client = client
-        self._on_ended = on_ended
-        self._on_doubt = on_doubt
         self._recheck_seconds = recheck_seconds
+        self._on_message: dict[str, Callable[[str], None]] = {}
+        self._on_doubt: list[Callable[[], None]] = []
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="announcements", daemon=True)
+
+    def listen(
+        self, channel: str, on_message: Callable[[str], None], on_doubt: Callable[[], None]
+    ) -> None:
+        """Tell `on_message` each text that is announced on `channel`; to be called before `start`.
+
+        `on_doubt` is called when messages may have been lost, and every `recheck_seconds` because
+        that can never be known. All of them run in the thread, one after the other.
+        """
+        self._on_message[channel] = on_message
+        self._on_doubt.append(on_doubt)
 
     def start(self) -> None:
         """Begin to listen; returns at once, also while the cache is down."""
@@ -55,18 +54,18 @@ class Announcements:
         self._is_closing.set()
         # When the cache is down the thread does not hear us, but is not listening either.
         with contextlib.suppress(redis.RedisError):
-            self._client.publish(ENDED_CHANNEL, _WAKE_UP)
+            self._client.publish(next(iter(self._on_message)), _WAKE_UP)
         self._thread.join()
 
     def _listen(self) -> None:
         while not self._is_closing.is_set():
             try:
                 with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
-                    pubsub.subscribe(ENDED_CHANNEL)
+                    pubsub.subscribe(*self._on_message)
                     self._read(pubsub)
             except redis.RedisError as error:
                 _log.warning("announcements_lost", error=type(error).__name__)
-                self._on_doubt()
+                self._doubt()
                 self._is_closing.wait(_RECONNECT_SECONDS)
 
     def _read(self, pubsub: PubSub) -> None:
@@ -75,13 +74,17 @@ class Announcements:
             left = max(0.0, due - time.monotonic())
             message: dict[str, Any] | None = pubsub.get_message(timeout=left)
             if message is not None and message["type"] == "message":
-                self._tell(message["data"])
+                self._tell(message["channel"].decode(), message["data"])
             if message is not None and message["type"] == "subscribe":
                 due = 0.0  # what ended before nobody told us
             if time.monotonic() >= due:
-                self._on_doubt()
+                self._doubt()
                 due = time.monotonic() + self._recheck_seconds
 
-    def _tell(self, data: bytes) -> None:
+    def _tell(self, channel: str, data: bytes) -> None:
         if data != _WAKE_UP:
-            self._on_ended(data.decode(errors="replace"))
+            self._on_message[channel](data.decode(errors="replace"))
+
+    def _doubt(self) -> None:
+        for look_again in self._on_doubt:
+            look_again()

@@ -9,7 +9,7 @@ from redis.commands.core import Script
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Claim, module_id_of
+from symbolon_server.ingest.jobs import Claim, Freshness, module_id_of
 from symbolon_server.symbols.module_ids import InvalidModuleIdError
 from symbolon_server.telemetry.logs import EventLog
 
@@ -51,13 +51,19 @@ class ClaimDesk:
                 answer = self._claim(keys=scripts.ALL_KEYS, args=[owner, self._lease_ms])
             if isinstance(answer, bytes):
                 return NothingToClaim(answer)
-            job_id, attempts, wanted = answer
+            job_id, attempts, wanted, as_of, stale_before = answer
             try:
                 module_id = module_id_of(job_id.decode())
             except InvalidModuleIdError:
                 self._drop(job_id, owner)
                 continue
-            return Claim(module_id, owner, int(attempts), frozenset(map(int, wanted)))
+            return Claim(
+                module_id,
+                owner,
+                int(attempts),
+                frozenset(map(int, wanted)),
+                Freshness(int(as_of), int(stale_before)),
+            )
 
     def wait(self, nothing: NothingToClaim, seconds: float) -> None:
         """Return when a job may be there that was not when `nothing` was found, or in time.
@@ -77,15 +83,18 @@ class ClaimDesk:
         """Put the job back before all others, as if it had never been claimed."""
         return self._run(self._give_back, claim)
 
-    def end(self, claim: Claim) -> None:
-        """Take the job out of the queue for good and announce that it ended."""
-        self._run(self._end, claim, str(claim.module_id))
+    def end(self, claim: Claim) -> bool:
+        """Take the job out of the queue for good and announce that it ended.
+
+        Return False, having done nothing, if its module was invalidated since it was claimed.
+        """
+        return self._run(self._end, claim, str(claim.module_id), claim.freshness.as_of)
 
     def _drop(self, job_id: bytes, owner: str) -> None:
         """End a job that somebody else's program put on our queue."""
         _log.warning("foreign_job_dropped", job=job_id.decode(errors="replace"))
         with self._access.asking():
-            self._end(keys=scripts.ALL_KEYS, args=[job_id, owner, ""])
+            self._end(keys=scripts.ALL_KEYS, args=[job_id, owner, "", 0])
 
     def _run(self, script: Script, claim: Claim, *more: str | int) -> bool:
         with self._access.asking():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.ingest.jobs import NOTHING_STALE, Freshness
 from symbolon_server.ingest.putting import page_keys, pages_for, put_module
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
 from symbolon_server.ingest.work_counts import WorkCounts
@@ -58,14 +59,19 @@ class Ingest:
         self._now = now
         self._clock = clock
 
-    def run(self, module_id: ModuleId, wanted: Collection[int]) -> IngestResult:
-        """Put the module into the store, above all the pages for the offsets in `wanted`."""
-        if self._is_held(module_id, wanted):
+    def run(
+        self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness = NOTHING_STALE
+    ) -> IngestResult:
+        """Put the module into the store, above all the pages for the offsets in `wanted`.
+
+        What store and spool have of it from before `freshness` counts as absent.
+        """
+        if self._is_held(module_id, wanted, freshness):
             return IngestResult(IngestOutcome.HELD)
-        if self._put_from_spool(module_id, wanted):
+        if self._put_from_spool(module_id, wanted, freshness):
             return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
         try:
-            module = self._fetch(module_id)
+            module = self._fetch(module_id, freshness)
         except MissingSymbolFileError as error:
             return IngestResult(IngestOutcome.MISSING, str(error))
         except UnavailableSymbolFileError as error:
@@ -75,23 +81,25 @@ class Ingest:
         self._put(module_id, module, wanted)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
-    def _is_held(self, module_id: ModuleId, wanted: Collection[int]) -> bool:
-        directory = _decode(self._store.get_directories([module_id])[0])
+    def _is_held(self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness) -> bool:
+        directory = _decode(self._store.get_directories([module_id])[0], freshness)
         if directory is None:
             return False
         keys = page_keys(module_id, directory, pages_for(directory, wanted))
         pages = self._store.get_pages(keys)
         return all(page is not None and is_whole(PAGE_MARK, page) for page in pages)
 
-    def _put_from_spool(self, module_id: ModuleId, wanted: Collection[int]) -> bool:
+    def _put_from_spool(
+        self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness
+    ) -> bool:
         if self._spool is None:
             return False
-        directory = _decode(self._spool.get_directories([module_id])[0])
+        directory = _decode(self._spool.get_directories([module_id])[0], freshness)
         if directory is None:
             return False
         return put_module(self._store, module_id, directory, self._spool.get_pages, wanted)
 
-    def _fetch(self, module_id: ModuleId) -> PagedModule:
+    def _fetch(self, module_id: ModuleId, freshness: Freshness) -> PagedModule:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
         start = self._clock()
 
@@ -103,16 +111,19 @@ class Ingest:
 
         fetched = self._suppliers.fetch(module_id, read)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
-        module = write_pages(fetched.value, generation, self._facts(fetched, start))
-        facts = self._facts(fetched, start)  # again: writing the pages took its time too
+        module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
+        facts = self._facts(fetched, start, freshness)  # again: writing the pages took its time too
         return replace(module, directory=replace(module.directory, ingest=facts))
 
-    def _facts(self, fetched: Fetched[SymbolTable], start: float) -> IngestFacts:
+    def _facts(
+        self, fetched: Fetched[SymbolTable], start: float, freshness: Freshness
+    ) -> IngestFacts:
         return IngestFacts(
             supplier=fetched.supplier,
             finished_at=self._now(),
             seconds=self._clock() - start,
             fetched_bytes=fetched.fetched_bytes,
+            as_of=freshness.as_of,
         )
 
     def _put(self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]) -> None:
@@ -135,11 +146,11 @@ class Ingest:
         return IngestResult(outcome)
 
 
-def _decode(directory: bytes | None) -> PageDirectory | None:
-    """Return the directory, None too for one that is damaged or of another version."""
-    if directory is None:
-        return None
+def _decode(data: bytes | None, freshness: Freshness) -> PageDirectory | None:
+    """Return the directory, None too for one that is damaged, of another version, or stale."""
     try:
-        return decode_directory(directory)
+        directory = None if data is None else decode_directory(data)
     except DamagedPageError:
         return None
+    is_stale = directory is not None and directory.ingest.as_of < freshness.stale_before
+    return None if is_stale else directory

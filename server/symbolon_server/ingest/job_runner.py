@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.cache.supplier_rounds import SupplierRound
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.jobs import Claim
@@ -44,12 +45,12 @@ class JobRunner:
     """Does jobs; whatever becomes of one, its module is free again within its lease."""
 
     def __init__(
-        self, desk: ClaimDesk, ingest: Ingest, failures: FailureMemory, options: WorkerOptions
+        self, desk: ClaimDesk, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
     ) -> None:
-        """Do `ingest` in forks, and tell `failures` and `desk` what came of it."""
+        """Do `ingest` in forks, and tell `memory` and `desk` what came of it."""
         self._desk = desk
         self._ingest = ingest
-        self._failures = failures
+        self._memory = memory
         self._limits = options.limits
         self._lease_seconds = options.lease_seconds
 
@@ -57,7 +58,7 @@ class JobRunner:
         """Do one job; put it back when `may_go_on` says no before it is done."""
         start = time.monotonic()
         if self._has_failed_since(claim):
-            self._insist(lambda: self._desk.end(claim), may_go_on)
+            self._insist(lambda: self._end(claim), may_go_on)
             return
         result = self._do(claim, may_go_on)
         if result is None:
@@ -65,12 +66,12 @@ class JobRunner:
             return
         seconds = time.monotonic() - start
         _observe(claim, result, seconds)
-        self._insist(lambda: self._end(claim, result), may_go_on)
+        self._insist(lambda: self._remember_and_end(claim, result, seconds), may_go_on)
 
     def _has_failed_since(self, claim: Claim) -> bool:
         """Return whether another job for the module failed after this one was asked for."""
         try:
-            return bool(self._failures.get_many([claim.module_id]))
+            return bool(self._memory.failures.get_many([claim.module_id]))
         except CacheUnavailableError:
             return False
 
@@ -91,27 +92,41 @@ class JobRunner:
     def _report(self, claim: Claim) -> bytes:
         """Do the work, in the fork."""
         try:
-            result = self._ingest.run(claim.module_id, claim.wanted)
+            result = self._ingest.run(claim.module_id, claim.wanted, claim.freshness)
         except MemoryError:
             # The next attempt would need as much: this is about the symbol file.
             detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
             result = IngestResult(IngestOutcome.MALFORMED, detail)
-        return replace(result, counts=self._ingest.counts.counts()).encode()
+        counts = self._ingest.counts
+        return replace(result, counts=counts.counts(), attempts=counts.attempts()).encode()
 
-    def _end(self, claim: Claim, result: IngestResult) -> None:
+    def _remember_and_end(self, claim: Claim, result: IngestResult, seconds: float) -> None:
         """Remember first, then announce: who is woken looks for what became of it."""
+        if result.attempts:
+            supplier_round = SupplierRound(result.attempts, time.time(), seconds)
+            self._memory.rounds.remember(claim.module_id, supplier_round)
         self._remember(claim.module_id, result)
-        self._desk.end(claim)
+        self._end(claim)
 
     def _remember(self, module_id: ModuleId, result: IngestResult) -> None:
+        failures = self._memory.failures
         if result.failure is None:
-            self._failures.forget(module_id)
+            failures.forget(module_id)
+            self._memory.missing.forget([module_id])
         elif result.outcome is IngestOutcome.NOT_KEPT:
-            self._failures.remember_outage(module_id, result.detail)
+            failures.remember_outage(module_id, result.detail)
         else:
-            self._failures.remember(
-                module_id, result.failure, result.detail, result.retry_after_seconds
-            )
+            failures.remember(module_id, result.failure, result.detail, result.retry_after_seconds)
+
+    def _end(self, claim: Claim) -> None:
+        """End the job; one whose module was invalidated meanwhile begins anew.
+
+        Nobody else has the job before it is given back, so that its next worker does not meet the
+        failure of this one.
+        """
+        if not self._desk.end(claim):
+            self._memory.failures.forget(claim.module_id)
+            self._desk.give_back(claim)
 
     def _insist(self, tell: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
         """Tell the cache, again for as long as the lease would hold the module anyway.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Final, NamedTuple
 
 import redis
 from rq.job import Job, JobStatus
@@ -33,6 +34,19 @@ class Priority(Enum):
     """Only taken while nobody waits."""
 
 
+class Freshness(NamedTuple):
+    """What had been invalidated when a job was claimed; see `cache/invalidations.py`."""
+
+    as_of: int = 0
+    """Number of the last invalidation of any module; 0: there was none."""
+
+    stale_before: int = 0
+    """What was made of the job's module as of an earlier one than this is stale."""
+
+
+NOTHING_STALE: Final = Freshness()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A job that one worker has taken from the queue, for as long as it renews its lease."""
@@ -48,6 +62,9 @@ class Claim:
 
     wanted: frozenset[int]
     """The module offsets that callers have asked for so far; empty for a prefetch."""
+
+    freshness: Freshness = NOTHING_STALE
+    """What had been invalidated when it was claimed."""
 
     @property
     def job_id(self) -> str:

@@ -1,6 +1,6 @@
 """Asks for modules to be ingested, and waits for that together with all other callers."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import redis
@@ -10,6 +10,7 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.announcements import RECHECK_SECONDS, Announcements
 from symbolon_server.ingest.jobs import Priority
 from symbolon_server.ingest.queue import MAX_QUEUED, IngestQueue
+from symbolon_server.ingest.scripts import ENDED_CHANNEL
 from symbolon_server.ingest.waiting import PendingModules, Waiters
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
@@ -32,7 +33,15 @@ class ModuleLoader:
         """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
         self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
-        self._announcements = Announcements(client, self._wake, self._look_again, recheck_seconds)
+        self._announcements = Announcements(client, recheck_seconds)
+        self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
+
+    def watch(self, channel: str, look: Callable[[], None]) -> None:
+        """Have `look` called when something is announced on `channel`, and about once a second.
+
+        It runs in the thread that hears announcements. To be called before `start`.
+        """
+        self._announcements.listen(channel, lambda _: look(), look)
 
     def start(self) -> None:
         """Begin to listen, also while the cache is down; once, before the first `load`."""

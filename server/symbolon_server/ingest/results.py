@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Self
 
 from symbolon_server.cache.failures import FailureKind
+from symbolon_server.cache.supplier_rounds import RememberedAttempt
 from symbolon_server.ingest.work_counts import Count
 from symbolon_server.ingest.work_horse import HorseEnd, HorseEnding, WorkLimits
 
@@ -57,6 +58,9 @@ class IngestResult:
     counts: tuple[Count, ...] = ()
     """What happened on the way."""
 
+    attempts: tuple[RememberedAttempt, ...] = ()
+    """The suppliers that were asked, in order."""
+
     peak_bytes: int = 0
     """The most memory that its work horse had resident; 0 where none was started."""
 
@@ -74,7 +78,9 @@ class IngestResult:
         """Return what `encode` was given; raise ValueError for a report that was cut."""
         fields: dict[str, Any] = json.loads(report)
         counts = tuple(Count(name, tuple(labels), n) for name, labels, n in fields["counts"])
-        return cls(**fields | {"outcome": IngestOutcome(fields["outcome"]), "counts": counts})
+        attempts = tuple(RememberedAttempt(**attempt) for attempt in fields["attempts"])
+        outcome = IngestOutcome(fields["outcome"])
+        return cls(**fields | {"outcome": outcome, "counts": counts, "attempts": attempts})
 
 
 def result_of(end: HorseEnd, limits: WorkLimits) -> IngestResult | None:

@@ -20,6 +20,8 @@ A job is in one of three states, and every change of state is one script:
 from rq.job import Job
 from rq.queue import Queue
 
+from symbolon_server.cache.invalidations import MOST_MODULES
+from symbolon_server.cache.keys import INVALIDATED_KEY
 from symbolon_server.ingest.jobs import Priority
 
 QUEUE_KEYS = tuple(Queue.redis_queue_namespace_prefix + priority.value for priority in Priority)
@@ -29,6 +31,23 @@ RUNNING_KEY = "ingest:running"
 BELL_KEY = "ingest:bell"
 JOB_PREFIX = Job.redis_job_namespace_prefix
 WANTED_PREFIX = "ingest:wanted:"
+
+_INVALIDATIONS = f"""
+local invalidated, most_invalidated = '{INVALIDATED_KEY}', {MOST_MODULES}
+
+local function last_invalidation()
+  return tonumber(redis.call('ZREVRANGE', invalidated, 0, 0, 'WITHSCORES')[2]) or 0
+end
+
+-- What was made of a module as of an earlier invalidation than this is stale.
+local function stale_before(module)
+  local number = tonumber(redis.call('ZSCORE', invalidated, module)) or 0
+  if redis.call('ZCARD', invalidated) < most_invalidated then
+    return number
+  end
+  return math.max(number, tonumber(redis.call('ZRANGE', invalidated, 0, 0, 'WITHSCORES')[2]))
+end
+"""
 
 ENDED_CHANNEL = "ingest:ended"
 """Module ids of jobs that ended, as text."""
@@ -134,9 +153,11 @@ return ended
 
 CLAIM = (
     _PRELUDE
+    + _INVALIDATIONS
     + """
--- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets}, or the
--- bell's last entry when there is nothing to do.
+-- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets, the number of
+-- the last invalidation, that before which the module is stale}, or the bell's last entry when
+-- there is nothing to do.
 local owner, lease = ARGV[1], tonumber(ARGV[2])
 
 local function claim(id)
@@ -144,7 +165,9 @@ local function claim(id)
   redis.call('HSET', key, 'status', 'started', 'worker_name', owner)
   redis.call('ZADD', running, now + lease, id)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
-  return {id, attempts, redis.call('SMEMBERS', wanted_prefix .. id)}
+  local wanted = redis.call('SMEMBERS', wanted_prefix .. id)
+  local module = redis.call('HGET', key, 'description') or ''
+  return {id, attempts, wanted, last_invalidation(), stale_before(module)}
 end
 
 -- No lease ends later than one lease from now, unless the time of day was set back.
@@ -208,13 +231,19 @@ return 1
 
 END = (
     _PRELUDE
+    + _INVALIDATIONS
     + f"""
--- ARGV: job id, the claim's name, module id. The job is gone before anybody hears of it: who
--- asks before this is told, who asks after it gets a new job.
+-- ARGV: job id, the claim's name, module id, the number of the last invalidation when the job was
+-- claimed. Returns 0 and ends nothing if the module was invalidated since. The job is gone before
+-- anybody hears of it: who asks before this is told, who asks after it gets a new job.
 if is_owned(ARGV[1], ARGV[2]) then
+  if stale_before(ARGV[3]) > tonumber(ARGV[4]) then
+    return 0
+  end
   redis.call('DEL', job_prefix .. ARGV[1], wanted_prefix .. ARGV[1])
   redis.call('ZREM', running, ARGV[1])
 end
-return redis.call('PUBLISH', '{ENDED_CHANNEL}', ARGV[3])
+redis.call('PUBLISH', '{ENDED_CHANNEL}', ARGV[3])
+return 1
 """
 )

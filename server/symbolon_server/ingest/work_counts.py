@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from symbolon_server.cache.supplier_rounds import RememberedAttempt
 from symbolon_server.spool import SkipReason
 from symbolon_server.suppliers.chain import Attempt
 from symbolon_server.telemetry.metrics import (
@@ -38,11 +39,21 @@ class WorkCounts:
 
     def __init__(self) -> None:
         self._amounts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._attempts: list[RememberedAttempt] = []
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Count that a supplier was asked."""
         self._add("supplier_fetches", attempt.supplier, attempt.outcome.value)
         self._add("supplier_bytes", attempt.supplier, amount=attempt.fetched_bytes)
+        self._attempts.append(
+            RememberedAttempt(
+                attempt.supplier,
+                attempt.outcome.value,
+                attempt.detail,
+                attempt.seconds,
+                attempt.fetched_bytes,
+            )
+        )
 
     def add_store_error(self, _reason: str = "") -> None:
         """Count a request that the store failed."""
@@ -51,6 +62,10 @@ class WorkCounts:
     def add_spool_skip(self, reason: SkipReason) -> None:
         """Count a page file that was not read or not written."""
         self._add("spool_skips", reason.value)
+
+    def attempts(self) -> tuple[RememberedAttempt, ...]:
+        """Return the suppliers that were asked, in order."""
+        return tuple(self._attempts)
 
     def counts(self) -> tuple[Count, ...]:
         """Return what has been counted."""

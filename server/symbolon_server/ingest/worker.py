@@ -19,8 +19,8 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import BaseWorker, WorkerStatus
 
-from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
@@ -49,7 +49,7 @@ class WorkerFailedError(Exception):
 def run_worker(
     client: redis.Redis,
     ingest: Ingest,
-    failures: FailureMemory,
+    memory: ModuleMemory,
     options: WorkerOptions | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT, from the main thread of a process without other threads.
@@ -63,19 +63,19 @@ def run_worker(
     warm_up()
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
-    worker = _make_worker(client, ingest, failures, options or WorkerOptions())
+    worker = _make_worker(client, ingest, memory, options or WorkerOptions())
     worker.work()
     if not worker.was_stopped:
         raise WorkerFailedError("the worker ended by itself")
 
 
 def _make_worker(
-    client: redis.Redis, ingest: Ingest, failures: FailureMemory, options: WorkerOptions
+    client: redis.Redis, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
 ) -> "IngestWorker":
     """Return a worker as soon as the cache answers, which may be started after us."""
     while True:
         try:
-            return IngestWorker(client, ingest, failures, options)
+            return IngestWorker(client, ingest, memory, options)
         except redis.RedisError as error:
             _log.warning("cache_unreachable", error=type(error).__name__)
             time.sleep(RETRY_SECONDS)
@@ -102,7 +102,7 @@ class IngestWorker(BaseWorker):
         self,
         client: redis.Redis,
         ingest: Ingest,
-        failures: FailureMemory,
+        memory: ModuleMemory,
         options: WorkerOptions,
     ) -> None:
         """Introduce the worker to the cache; raise `RedisError` when that does not answer."""
@@ -114,7 +114,7 @@ class IngestWorker(BaseWorker):
             queues, connection=client, serializer=JOB_SERIALIZER, worker_ttl=_WORKER_TTL_SECONDS
         )
         self._desk = ClaimDesk(client, options.lease_seconds)
-        self._runner = JobRunner(self._desk, ingest, failures, options)
+        self._runner = JobRunner(self._desk, ingest, memory, options)
         self._stop_seconds = options.stop_seconds
         self._asked_at = 0.0
         self._stop_at: float | None = None

@@ -72,6 +72,7 @@ def decode_frame(data: bytes) -> FrameQuery:
 def _decode_module(data: bytes) -> ModuleQuery:
     try:
         module = module_pb2.Module.FromString(data)
-        return ModuleQuery(module.debug_file, decode_module_id(module))
+        module_id = decode_module_id(module)
+        return ModuleQuery(module.debug_file, module_id, module.code_file, module.code_id)
     except (DecodeError, InvalidModuleIdError) as error:
         raise InvalidModuleError from error

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from symbolon.v1 import diagnostics_pb2, module_pb2, tier_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
@@ -42,9 +43,15 @@ def encode_duration(seconds: float) -> Duration:
     return duration
 
 
-@lru_cache(1024)
-def _encode_result(result: ModuleResult) -> bytes:
-    """Return a result as a field of the response."""
+def encode_time(unix_seconds: float) -> Timestamp:
+    """Return a moment, rounded to nanoseconds."""
+    timestamp = Timestamp()
+    timestamp.FromNanoseconds(round(unix_seconds * 1e9))
+    return timestamp
+
+
+def encode_result(result: ModuleResult) -> module_pb2.ModuleResult:
+    """Return what became of a module."""
     message = module_pb2.ModuleResult(
         outcome=module_pb2.ModuleOutcome.ValueType(result.outcome),
         detail=result.detail,
@@ -52,7 +59,13 @@ def _encode_result(result: ModuleResult) -> bytes:
     )
     if result.retry_after_seconds is not None:
         message.retry_after.CopyFrom(encode_duration(result.retry_after_seconds))
-    return SymbolicateResponse(modules=[message]).SerializeToString()
+    return message
+
+
+@lru_cache(1024)
+def _encode_result(result: ModuleResult) -> bytes:
+    """Return a result as a field of the response."""
+    return SymbolicateResponse(modules=[encode_result(result)]).SerializeToString()
 
 
 _NOT_REFERENCED = _encode_result(ModuleResult(ModuleOutcome.NOT_REFERENCED))

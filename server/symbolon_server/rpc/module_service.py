@@ -1,52 +1,83 @@
-"""The ModuleService: what the servers know of single modules."""
+"""The ModuleService: what the servers know of single modules, for pipelines and operators."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from symbolon.v1 import module_pb2, module_service_pb2_grpc
 from symbolon.v1 import module_service_pb2 as pb
-from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.missing_modules import MissingModule
+from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.rpc.decoding import decode_module_id
-from symbolon_server.rpc.encoding import encode_duration
-from symbolon_server.rpc.status import refuse_for_now, refuse_invalid, refuse_unimplemented
-from symbolon_server.rpc.validation import find_get_module_violations
+from symbolon_server.rpc.encoding import encode_result
+from symbolon_server.rpc.module_encoding import encode_missing, encode_report
+from symbolon_server.rpc.status import (
+    FieldViolation,
+    refuse_for_now,
+    refuse_invalid,
+    refuse_unimplemented,
+)
+from symbolon_server.rpc.validation import (
+    find_modules_violations,
+    find_number_violations,
+    find_one_module_violations,
+)
 from symbolon_server.symbolication.module_lookup import ModuleReport
+from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import PageDirectory
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModuleService"].full_name
 
-_RETRY_AFTER_SECONDS = 1.0
+MOST_LISTED: Final = 10_000
+"""As many as are remembered."""
+
+_LISTED: Final = 100
+"""When the caller does not say how many."""
+
+_RETRY_AFTER_SECONDS: Final = 1.0
 """When to ask again while the cache does not answer."""
 
-_OUTCOMES = {
-    FailureKind.MISSING: module_pb2.MODULE_OUTCOME_MISSING,
-    FailureKind.UNAVAILABLE: module_pb2.MODULE_OUTCOME_UNAVAILABLE,
-    FailureKind.MALFORMED: module_pb2.MODULE_OUTCOME_MALFORMED,
-}
+_RETRY_AFTER_FULL_SECONDS: Final = 5.0
+"""When to ask again for modules that the queue has no room for."""
+
+_NO_MODULE_ID: Final = ModuleResult(
+    ModuleOutcome.MISSING, "it has no debug file, or no debug id of 33 to 40 digits"
+)
 
 
 class ModuleLookup(Protocol):
     """What knows modules."""
 
-    def get_module(self, module_id: ModuleId) -> ModuleReport:
-        """Return what is known; raise `CacheUnavailableError`."""
+    def get_modules(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+        """Return what is known of each; raise `CacheUnavailableError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleTasks:
+    """What the service has others do; each raises `CacheUnavailableError`."""
+
+    lookup: ModuleLookup
+
+    prefetch: Callable[[Sequence[ModuleId]], Sequence[ModuleReport]]
+    """Queues what is not known, and returns what is; raises `QueueFullError`."""
+
+    invalidate: Callable[[Collection[ModuleId]], None]
+
+    list_missing: Callable[[int], tuple[Sequence[MissingModule], int]]
+    """Returns at most so many, and how many there are."""
 
 
 class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
-    """Tells what is known of a module; starts no work."""
+    """Tells what is known of modules, forgets it, and has it fetched ahead."""
 
-    def __init__(self, lookup: ModuleLookup, is_pending: Callable[[ModuleId], bool]) -> None:
-        """Ask `lookup`, and `is_pending` whether a module's ingest is queued or under way.
-
-        Both may raise `CacheUnavailableError`.
-        """
-        self._lookup = lookup
-        self._is_pending = is_pending
+    def __init__(self, tasks: ModuleTasks, max_modules: int) -> None:
+        """Take at most `max_modules` in one request."""
+        self._tasks = tasks
+        self._max_modules = max_modules
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
@@ -57,45 +88,50 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         self, request: pb.GetModuleRequest, context: grpc.ServicerContext
     ) -> pb.GetModuleResponse:
         """Return what is known of one module."""
-        violations = find_get_module_violations(request)
-        if violations:
-            refuse_invalid(context, violations)
+        _refuse_any(context, find_one_module_violations(request))
         module_id = decode_module_id(request.module)
         if module_id is None:
             return pb.GetModuleResponse(
-                outcome=module_pb2.MODULE_OUTCOME_MISSING,
-                detail="it has no debug file or no debug id",
+                outcome=module_pb2.MODULE_OUTCOME_MISSING, detail=_NO_MODULE_ID.detail
             )
-        try:
-            return self._report(module_id)
-        except CacheUnavailableError:
-            refuse_for_now(
-                context,
-                grpc.StatusCode.UNAVAILABLE,
-                "the cache does not answer",
-                _RETRY_AFTER_SECONDS,
-            )
+        with _translated(context):
+            (report,) = self._tasks.lookup.get_modules([module_id])
+        return encode_report(module_id, report)
 
     def PrefetchModules(  # noqa: N802 # the name in the .proto file
         self, request: pb.PrefetchModulesRequest, context: grpc.ServicerContext
     ) -> pb.PrefetchModulesResponse:
-        """Refuse: this server does not offer it."""
-        del request
-        refuse_unimplemented(context, "PrefetchModules")
+        """Queue what is not known, and return what is."""
+        module_ids = self._decode(request.modules, context)
+        known = list(dict.fromkeys(filter(None, module_ids)))
+        with _translated(context):
+            reports = dict(zip(known, self._tasks.prefetch(known), strict=True))
+        results = [_NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+        return pb.PrefetchModulesResponse(modules=map(encode_result, results))
 
     def InvalidateModules(  # noqa: N802 # the name in the .proto file
         self, request: pb.InvalidateModulesRequest, context: grpc.ServicerContext
     ) -> pb.InvalidateModulesResponse:
-        """Refuse: this server does not offer it."""
-        del request
-        refuse_unimplemented(context, "InvalidateModules")
+        """Forget the modules, and return what was known of them."""
+        module_ids = self._decode(request.modules, context)
+        known = list(dict.fromkeys(filter(None, module_ids)))
+        with _translated(context):
+            reports = dict(zip(known, self._tasks.lookup.get_modules(known), strict=True))
+            self._tasks.invalidate(known)
+        results = [_NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+        outcomes = [module_pb2.ModuleOutcome.ValueType(result.outcome) for result in results]
+        return pb.InvalidateModulesResponse(
+            modules=[pb.InvalidatedModule(previous_outcome=outcome) for outcome in outcomes]
+        )
 
     def ListMissingModules(  # noqa: N802 # the name in the .proto file
         self, request: pb.ListMissingModulesRequest, context: grpc.ServicerContext
     ) -> pb.ListMissingModulesResponse:
-        """Refuse: this server does not offer it."""
-        del request
-        refuse_unimplemented(context, "ListMissingModules")
+        """Return modules that no supplier has, those asked for most often first."""
+        _refuse_any(context, find_number_violations("limit", request.limit, MOST_LISTED))
+        with _translated(context):
+            modules, total = self._tasks.list_missing(request.limit or _LISTED)
+        return pb.ListMissingModulesResponse(modules=map(encode_missing, modules), total=total)
 
     def ExplainFrame(  # noqa: N802 # the name in the .proto file
         self, request: pb.ExplainFrameRequest, context: grpc.ServicerContext
@@ -104,54 +140,27 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         del request
         refuse_unimplemented(context, "ExplainFrame")
 
-    def _report(self, module_id: ModuleId) -> pb.GetModuleResponse:
-        report = self._lookup.get_module(module_id)
-        if report.directory is not None:
-            return pb.GetModuleResponse(
-                outcome=module_pb2.MODULE_OUTCOME_FOUND,
-                held=_encode_held(module_id, report.directory),
-            )
-        if report.failure is not None:
-            return _encode_failure(report.failure)
-        if self._is_pending(module_id):
-            return pb.GetModuleResponse(outcome=module_pb2.MODULE_OUTCOME_PENDING)
-        return pb.GetModuleResponse(outcome=module_pb2.MODULE_OUTCOME_NOT_REFERENCED)
+    def _decode(
+        self, modules: Sequence[module_pb2.Module], context: grpc.ServicerContext
+    ) -> list[ModuleId | None]:
+        """Return the module ids in the order asked; end the call where a rule is broken."""
+        _refuse_any(context, find_modules_violations(modules, self._max_modules))
+        return [decode_module_id(module) for module in modules]
 
 
-def _encode_failure(failure: Failure) -> pb.GetModuleResponse:
-    return pb.GetModuleResponse(
-        outcome=_OUTCOMES[failure.kind],
-        detail=failure.detail,
-        retry_after=encode_duration(failure.retry_after_seconds),
-        failed_attempts=failure.attempts,
-    )
+def _refuse_any(context: grpc.ServicerContext, violations: Sequence[FieldViolation]) -> None:
+    if violations:
+        refuse_invalid(context, violations)
 
 
-def _encode_held(module_id: ModuleId, directory: PageDirectory) -> pb.HeldModule:
-    facts, ingest = directory.facts, directory.ingest
-    ingested_at = Timestamp()
-    ingested_at.FromNanoseconds(round(ingest.finished_at * 1e9))
-    # The module's name is the code file's wherever the symbol file tells that.
-    code_file = "" if facts.module_name == module_id.debug_file else facts.module_name
-    return pb.HeldModule(
-        module=module_pb2.Module(
-            debug_file=module_id.debug_file,
-            debug_id=module_id.debug_id,
-            code_file=code_file,
-            code_id=facts.code_id,
-        ),
-        name=facts.module_name,
-        os=facts.os,
-        architecture=facts.architecture,
-        generation=directory.generation,
-        pages=directory.page_count,
-        stored_bytes=directory.stored_bytes,
-        functions=facts.functions,
-        public_symbols=facts.public_symbols,
-        ranges=facts.ranges,
-        skipped_records=facts.skipped_records,
-        supplier=ingest.supplier,
-        ingested_at=ingested_at,
-        ingest_duration=encode_duration(ingest.seconds),
-        fetched_bytes=ingest.fetched_bytes,
-    )
+@contextmanager
+def _translated(context: grpc.ServicerContext) -> Iterator[None]:
+    """End the call as UNAVAILABLE or RESOURCE_EXHAUSTED for what can be wrong behind it."""
+    try:
+        yield
+    except QueueFullError:
+        message, code = "the queue is full", grpc.StatusCode.RESOURCE_EXHAUSTED
+        refuse_for_now(context, code, message, _RETRY_AFTER_FULL_SECONDS)
+    except CacheUnavailableError:
+        message, code = "the cache does not answer", grpc.StatusCode.UNAVAILABLE
+        refuse_for_now(context, code, message, _RETRY_AFTER_SECONDS)

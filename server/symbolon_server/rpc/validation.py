@@ -1,8 +1,8 @@
 """The rules of requests, as pure functions from a message to the rules it breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
@@ -47,11 +47,11 @@ def find_exceeded_limits(request: RawRequest, limits: RequestLimits) -> tuple[Fi
         ("stacks", stacks, limits.max_frames),
         ("stacks.frames", frames, limits.max_frames),
     )
-    return tuple(
-        FieldViolation(field, f"has {count} entries, the limit is {limit}")
-        for field, count, limit in counts
-        if count > limit
-    )
+    return tuple(_exceeded(field, count, limit) for field, count, limit in counts if count > limit)
+
+
+def _exceeded(field: str, count: int, limit: int) -> FieldViolation:
+    return FieldViolation(field, f"has {count} entries, the limit is {limit}")
 
 
 def find_broken_rules(request: RawRequest) -> tuple[FieldViolation, ...]:
@@ -62,13 +62,30 @@ def find_broken_rules(request: RawRequest) -> tuple[FieldViolation, ...]:
     return tuple(islice(_broken_rules(request), MAX_VIOLATIONS))
 
 
-def find_get_module_violations(
-    request: module_service_pb2.GetModuleRequest,
+def find_one_module_violations(
+    request: module_service_pb2.GetModuleRequest | module_service_pb2.ExplainFrameRequest,
 ) -> tuple[FieldViolation, ...]:
-    """Return the rules that `request` breaks."""
+    """Return what is wrong with the one module of `request`."""
     if not request.HasField("module"):
         return (FieldViolation("module", "must be set"),)
     return tuple(_module_violations("module", request.module))
+
+
+def find_modules_violations(
+    modules: Sequence[module_pb2.Module], max_modules: int
+) -> tuple[FieldViolation, ...]:
+    """Return what is wrong with the field `modules` of a request, the first `MAX_VIOLATIONS`."""
+    if len(modules) > max_modules:
+        return (_exceeded("modules", len(modules), max_modules),)
+    found = (_module_violations(f"modules[{i}]", module) for i, module in enumerate(modules))
+    return tuple(islice(chain.from_iterable(found), MAX_VIOLATIONS))
+
+
+def find_number_violations(field: str, number: int, most: int) -> tuple[FieldViolation, ...]:
+    """Return what is wrong with a number that says how much is asked for."""
+    if number <= most:
+        return ()
+    return (FieldViolation(field, f"is {number}, the limit is {most}"),)
 
 
 def find_id_violations(request: RawStreamRequest) -> tuple[FieldViolation, ...]:

@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import MARK as DIRECTORY_MARK
+from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.envelope import is_whole
+from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_layout import MARK as PAGE_MARK
 from symbolon_server.symbols.pages import PageKey
@@ -20,12 +23,19 @@ that times out loses more than that, so that no call waits for a second one."""
 class CountedStore:
     """Passes everything on to a store; belongs to one call and its thread.
 
-    What is damaged is a miss here, above the store that has it and below the tiers that ask
-    the next one for a miss.
+    What is damaged, or was invalidated, is a miss here, above the store that has it and below the
+    tiers that ask the next one for a miss.
     """
 
-    def __init__(self, store: PageStore, name: TierName, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self,
+        store: PageStore,
+        name: TierName,
+        diagnostics: Diagnostics,
+        invalidations: KnownInvalidations = NO_INVALIDATIONS,
+    ) -> None:
         """Count in `diagnostics` what is asked of `store`, the tier `name`."""
+        self._invalidations = invalidations
         self._store = store
         self._name = name
         self._diagnostics = diagnostics
@@ -34,7 +44,7 @@ class CountedStore:
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directories that the store has, None for a miss."""
         return self._get(
-            DIRECTORY_MARK, len(module_ids), lambda: self._store.get_directories(module_ids)
+            DIRECTORY_MARK, len(module_ids), lambda: self._get_fresh_directories(module_ids)
         )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
@@ -60,6 +70,20 @@ class CountedStore:
     def is_answering(self) -> bool:
         """Return whether the store answered when it was last asked, and is asked at all."""
         return not self._is_given_up() and self._store.is_answering()
+
+    def _get_fresh_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
+        found = self._store.get_directories(module_ids)
+        pairs = zip(module_ids, found, strict=True)
+        return [None if self._is_stale(module_id, data) else data for module_id, data in pairs]
+
+    def _is_stale(self, module_id: ModuleId, data: bytes | None) -> bool:
+        """Return whether a directory is to be forgotten; few modules are worth a look inside."""
+        if data is None or not self._invalidations.may_be_stale(module_id):
+            return False
+        try:
+            return self._invalidations.is_stale(module_id, decode_directory(data).ingest.as_of)
+        except DamagedPageError:
+            return True
 
     def _get(
         self, mark: bytes, asked: int, get: Callable[[], list[bytes | None]]

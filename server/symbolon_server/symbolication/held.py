@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from symbolon_server.cache.aging import AgingCounts, AgingMap
+from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.directory_format import decode_directory
+from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
@@ -53,10 +55,16 @@ class Held:
             lambda _, module: module.directory.first_offsets.nbytes + _MODULE_BYTES,
         )
 
-    def put_module(self, module_id: ModuleId, encoded_directory: bytes) -> HeldModule:
+    def put_module(
+        self,
+        module_id: ModuleId,
+        encoded_directory: bytes,
+        invalidations: KnownInvalidations = NO_INVALIDATIONS,
+    ) -> HeldModule:
         """Hold a module in the place of any earlier generation, and return it.
 
-        Raises `DamagedPageError` where `encoded_directory` is no page directory.
+        Raises `DamagedPageError` where `encoded_directory` is no page directory, or one that was
+        invalidated.
         """
         directory = decode_directory(encoded_directory)
         facts = directory.facts
@@ -67,6 +75,10 @@ class Held:
             self.frames.table(directory.generation),
         )
         self.modules.put(module_id, module)
+        # Only now: who learns of an invalidation after this look finds the module here.
+        if invalidations.is_stale(module_id, directory.ingest.as_of):
+            self.modules.discard(module_id)
+            raise DamagedPageError("a page directory that was invalidated")
         return module
 
     def counts_of_frames(self) -> AgingCounts:

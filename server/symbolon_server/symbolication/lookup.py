@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
+from symbolon_server.cache.invalidations import KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
@@ -60,6 +61,7 @@ class Tiers:
     spool: PageStore | None
     failures: FailureMemory
     loader: ModuleLoader
+    invalidations: KnownInvalidations = field(default_factory=KnownInvalidations)
 
 
 class LookupOfCall:
@@ -70,9 +72,13 @@ class LookupOfCall:
         self._tiers = tiers
         self._held = held
         self._diagnostics = diagnostics
-        stores: list[PageStore] = [CountedStore(tiers.store, TierName.STORE, diagnostics)]
+        stores: list[PageStore] = [
+            CountedStore(tiers.store, TierName.STORE, diagnostics, tiers.invalidations)
+        ]
         if tiers.spool is not None:
-            stores.append(CountedStore(tiers.spool, TierName.SPOOL, diagnostics))
+            stores.append(
+                CountedStore(tiers.spool, TierName.SPOOL, diagnostics, tiers.invalidations)
+            )
         self._store = TieredPageStore(stores)
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
@@ -113,7 +119,8 @@ class LookupOfCall:
             if data is None:
                 continue
             with suppress(DamagedPageError):  # then it is absent
-                if work.hold(self._held.put_module(work.module_id, data)):
+                module = self._held.put_module(work.module_id, data, self._tiers.invalidations)
+                if work.hold(module):
                     changed.append(work)
         return changed
 

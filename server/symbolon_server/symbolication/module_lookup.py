@@ -1,5 +1,6 @@
-"""What is known of one module, for operators."""
+"""What is known of modules, for operators."""
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from symbolon_server.cache.failures import Failure
@@ -7,7 +8,13 @@ from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
 from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.lookup import Tiers
-from symbolon_server.symbolication.queries import Diagnostics, TierName
+from symbolon_server.symbolication.module_work import FAILED, PENDING_RETRY_SECONDS
+from symbolon_server.symbolication.queries import (
+    Diagnostics,
+    ModuleOutcome,
+    ModuleResult,
+    TierName,
+)
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
@@ -16,35 +23,72 @@ from symbolon_server.symbols.pages import PageDirectory
 
 @dataclass(frozen=True, slots=True)
 class ModuleReport:
-    """What is known of a module; with neither part, nothing is."""
+    """What is known of a module; with none of it, nothing is."""
 
-    directory: PageDirectory | None
-    failure: Failure | None
+    directory: PageDirectory | None = None
+    failure: Failure | None = None
+    is_pending: bool = False
+    """Its ingest is queued or under way."""
+
+    def result(self) -> ModuleResult:
+        """Return what a frame in the module would meet."""
+        if self.directory is not None:
+            skipped = sum(self.directory.facts.skipped_records.values())
+            return ModuleResult(ModuleOutcome.FOUND, skipped_records=skipped)
+        if self.failure is not None:
+            outcome, _ = FAILED[self.failure.kind]
+            return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
+        if self.is_pending:
+            return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
+        return ModuleResult(ModuleOutcome.NOT_REFERENCED)
+
+
+FindEnded = Callable[[Collection[ModuleId]], Collection[ModuleId]]
+"""Returns the modules that have no ingest queued or running; raises `CacheUnavailableError`."""
 
 
 class ModuleLookup:
-    """Asks the store, the spool and the memory of failures; starts no ingest."""
+    """Asks the store, the spool, the memory of failures and the queue; starts no ingest."""
 
-    def __init__(self, tiers: Tiers) -> None:
-        """Ask `tiers`."""
-        self._failures = tiers.failures
-        # For what it believes, not for what it counts.
-        stores: list[PageStore] = [CountedStore(tiers.store, TierName.STORE, Diagnostics())]
+    def __init__(self, tiers: Tiers, find_ended: FindEnded) -> None:
+        """Ask `tiers`, and `find_ended` which modules are not on their way."""
+        self._tiers = tiers
+        self._find_ended = find_ended
+
+    def get_modules(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+        """Return what is known of each module, in the order asked, in a few round trips.
+
+        Raises `CacheUnavailableError` where failures or the queue cannot be read.
+        """
+        directories = self._read_directories(module_ids)
+        rest = [module_id for module_id in module_ids if directories[module_id] is None]
+        failures = self._tiers.failures.get_many(rest)
+        rest = [module_id for module_id in rest if module_id not in failures]
+        pending = frozenset(rest).difference(self._find_ended(rest))
+        return [
+            ModuleReport(directories[module_id], failures.get(module_id), module_id in pending)
+            for module_id in module_ids
+        ]
+
+    def _read_directories(
+        self, module_ids: Sequence[ModuleId]
+    ) -> dict[ModuleId, PageDirectory | None]:
+        store = self._tiered_store()
+        found = store.get_directories(module_ids)
+        return dict(zip(module_ids, map(_decode, found), strict=True))
+
+    def _tiered_store(self) -> TieredPageStore:
+        """Return the tiers with what they count, which is not asked for here."""
+        tiers, counts = self._tiers, Diagnostics()
+        known = tiers.invalidations
+        stores: list[PageStore] = [CountedStore(tiers.store, TierName.STORE, counts, known)]
         if tiers.spool is not None:
-            stores.append(tiers.spool)
-        self._store = TieredPageStore(stores)
+            stores.append(CountedStore(tiers.spool, TierName.SPOOL, counts, known))
+        return TieredPageStore(stores)
 
-    def get_module(self, module_id: ModuleId) -> ModuleReport:
-        """Return what is known; raise `CacheUnavailableError` where failures cannot be read."""
-        directory = self._read_directory(module_id)
-        failure = None
-        if directory is None:
-            failure = self._failures.get_many([module_id]).get(module_id)
-        return ModuleReport(directory, failure)
 
-    def _read_directory(self, module_id: ModuleId) -> PageDirectory | None:
-        (data,) = self._store.get_directories([module_id])
-        try:
-            return None if data is None else decode_directory(data)
-        except DamagedPageError:
-            return None
+def _decode(data: bytes | None) -> PageDirectory | None:
+    try:
+        return None if data is None else decode_directory(data)
+    except DamagedPageError:
+        return None

@@ -21,7 +21,7 @@ from symbolon_server.symbols.pages import PageKey
 PENDING_RETRY_SECONDS: Final = 1.0
 """When a caller should ask again for a module whose ingest goes on."""
 
-_FAILED: Final = {
+FAILED: Final = {
     FailureKind.MISSING: (ModuleOutcome.MISSING, FrameOutcome.MODULE_MISSING),
     FailureKind.UNAVAILABLE: (ModuleOutcome.UNAVAILABLE, FrameOutcome.MODULE_UNAVAILABLE),
     FailureKind.MALFORMED: (ModuleOutcome.MALFORMED, FrameOutcome.MODULE_MALFORMED),
@@ -124,7 +124,7 @@ class ModuleWork:
     def result(self) -> ModuleResult:
         """Return what became of the module, at the end of the call."""
         if self.failure is not None:
-            outcome, _ = _FAILED[self.failure.kind]
+            outcome, _ = FAILED[self.failure.kind]
             return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
         if self.held is None or self.unanswered():
             return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
@@ -137,7 +137,7 @@ class ModuleWork:
             return answer
         outcome = FrameOutcome.MODULE_PENDING
         if self.failure is not None:
-            _, outcome = _FAILED[self.failure.kind]
+            _, outcome = FAILED[self.failure.kind]
         module = wire.bytes_field(1, self.module_id.debug_file.encode())
         if self.held is not None:
             module = self.held.module_field

@@ -50,6 +50,9 @@ class ModuleQuery(NamedTuple):
     module_id: ModuleId | None
     """None where the debug file or the debug id is empty: such a module is missing."""
 
+    code_file: str = ""
+    code_id: str = ""
+
 
 class InvalidFrameError(ValueError):
     """A frame that cannot be decoded, or whose module index is out of range."""

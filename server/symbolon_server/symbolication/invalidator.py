@@ -1,0 +1,65 @@
+"""Forgets modules: here, and by the log of invalidations on all servers and workers."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidations
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.lookup import Tiers
+from symbolon_server.symbols.directory_format import decode_directory
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+class Invalidator:
+    """Forgets what was known of modules before now, be it here or elsewhere.
+
+    The log comes first: from then on, whoever has read it takes what was made before for absent,
+    wherever it is and whoever still puts it there. The rest frees room.
+    """
+
+    def __init__(self, log: InvalidationLog, tiers: Tiers, held: Held) -> None:
+        """Forget in `tiers`, whose invalidations it keeps up to date, and in what is `held`."""
+        self._log = log
+        self._tiers = tiers
+        self._held = held
+
+    def invalidate(self, module_ids: Collection[ModuleId]) -> None:
+        """Forget these modules everywhere; raise `CacheUnavailableError`."""
+        if not module_ids:
+            return
+        self._log.add(module_ids)
+        self._tiers.failures.forget(*module_ids)
+        for module_id in module_ids:
+            self._tiers.store.forget(module_id)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Forget what was invalidated since the last time, by anybody; one round trip.
+
+        While the cache does not answer nothing is learnt; the next time makes up for it.
+        """
+        known = self._tiers.invalidations
+        with suppress(CacheUnavailableError):
+            news = self._log.read_since(known.last)
+            known.learn(news)
+            self._forget_held(known, news.numbers, is_whole=news.is_whole)
+
+    def _forget_held(
+        self, known: KnownInvalidations, module_ids: Collection[ModuleId], *, is_whole: bool
+    ) -> None:
+        if not is_whole:
+            self._held.modules.clear()
+        for module_id in module_ids:
+            self._held.modules.discard(module_id)
+            self._forget_spooled(known, module_id)
+
+    def _forget_spooled(self, known: KnownInvalidations, module_id: ModuleId) -> None:
+        """Drop a page file, unless it came after the invalidation."""
+        if self._tiers.spool is None:
+            return
+        (data,) = self._tiers.spool.get_directories([module_id])
+        with suppress(DamagedPageError):
+            if data is not None and known.is_stale(module_id, decode_directory(data).ingest.as_of):
+                self._tiers.spool.forget(module_id)

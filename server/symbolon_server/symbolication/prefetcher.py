@@ -1,0 +1,36 @@
+"""Has modules ingested before anybody needs them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
+from symbolon_server.symbols.module_ids import ModuleId
+
+
+class Prefetcher:
+    """Queues what nobody waits for, behind what somebody does."""
+
+    def __init__(self, lookup: ModuleLookup, queue: IngestQueue) -> None:
+        """Queue on `queue` what `lookup` does not know."""
+        self._lookup = lookup
+        self._queue = queue
+
+    def prefetch(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+        """Return what is known of each module once those are queued of which nothing is.
+
+        Raises `CacheUnavailableError`, and `QueueFullError` when some could not be queued.
+        """
+        reports = self._lookup.get_modules(module_ids)
+        unknown = {
+            module_id
+            for module_id, report in zip(module_ids, reports, strict=True)
+            if report == ModuleReport()
+        }
+        if unknown:
+            self._queue.enqueue(dict.fromkeys(unknown, ()), Priority.PREFETCH)
+        return [
+            replace(report, is_pending=True) if module_id in unknown else report
+            for module_id, report in zip(module_ids, reports, strict=True)
+        ]

@@ -1,0 +1,59 @@
+"""Fetching modules ahead, on the real queue."""
+
+import pytest
+import redis
+
+from symbolon_server.cache.failures import FailureKind
+from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.queue import IngestQueue, QueueFullError
+from symbolon_server.spool import Spool
+from symbolon_server.symbolication.module_lookup import ModuleLookup
+from symbolon_server.symbolication.prefetcher import Prefetcher
+from symbolon_server.symbolication.queries import ModuleOutcome
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.ingest.workers import RunningWorker
+from tests.symbolication.conftest import WAIT_SECONDS, File, Host, OpenHost, new_module
+
+
+def prefetcher_of(host: Host, queue: IngestQueue) -> Prefetcher:
+    return Prefetcher(ModuleLookup(host.tiers, queue.find_ended), queue)
+
+
+def test_what_is_not_known_is_queued_behind_what_somebody_waits_for(
+    host: Host, queue: IngestQueue
+) -> None:
+    asked = [new_module() for _ in range(3)]
+    for _ in range(2):
+        reports = prefetcher_of(host, queue).prefetch(asked)
+        assert {report.result().outcome for report in reports} == {ModuleOutcome.PENDING}
+        assert queue.get_lengths() == {Priority.INTERACTIVE: 0, Priority.PREFETCH: 3}
+
+
+def test_what_is_known_is_told_and_not_queued(
+    open_host: OpenHost, queue: IngestQueue, spooled: ModuleId, spool: Spool
+) -> None:
+    host, missing = open_host(spool), new_module()
+    host.tiers.failures.remember(missing, FailureKind.MISSING, "nobody has it")
+    found, failed = prefetcher_of(host, queue).prefetch([spooled, missing])
+    assert found.result().outcome is ModuleOutcome.FOUND
+    assert failed.result().detail == "nobody has it"
+    assert queue.length() == 0
+
+
+def test_a_full_queue_says_so(host: Host, queue: IngestQueue, redis_cache: redis.Redis) -> None:
+    narrow = IngestQueue(redis_cache, max_queued=1)
+    with pytest.raises(QueueFullError):
+        prefetcher_of(host, narrow).prefetch([new_module(), new_module()])
+    assert queue.length() == 1
+
+
+def test_a_prefetched_module_is_there_before_anybody_asks(
+    host: Host, queue: IngestQueue, file: File, worker: RunningWorker
+) -> None:
+    prefetcher = prefetcher_of(host, queue)
+    with host.tiers.loader.load({file.module_id: ()}, Priority.PREFETCH) as pending:
+        prefetcher.prefetch([file.module_id])
+        pending.wait(WAIT_SECONDS)
+    (report,) = prefetcher.prefetch([file.module_id])
+    assert report.result().outcome is ModuleOutcome.FOUND
+    assert host.find(file.module_id, 0).functions == ["function_0"]
