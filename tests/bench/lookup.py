@@ -8,7 +8,6 @@ from typing import Any
 
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
-from symbolon_server.symbols.directory_format import encode_directory
 from symbolon_server.symbols.page_reader import Page
 from tests.bench.modules import BenchModule, read_module
 from tests.bench.plan import Bench
@@ -77,9 +76,7 @@ class PagesOfFrames:
 
     def __init__(self, module: BenchModule, offsets: Sequence[int]) -> None:
         self._module_id = module.module_id
-        self._held = Held(_HELD_BYTES).put_module(
-            module.module_id, encode_directory(module.paged.directory)
-        )
+        self._held = Held(_HELD_BYTES).put_module(module.module_id, module.paged.directory)
         self._lookups: list[Lookup] = [(offset + 1, True) for offset in offsets]
         needed = self._ask().lookups_by_page()
         microseconds = []

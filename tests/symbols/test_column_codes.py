@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.column_codes import (
-    Groups,
     Integers,
+    PackedColumns,
     below_next,
+    first_values,
     from_below_next,
-    read_columns,
     unzigzag,
     write_columns,
     zigzag,
 )
-
-KEYS = st.one_of(st.integers(-1, 4), st.sampled_from([2**16 - 2, 2**16 - 1, 2**16, 2**40]))
 
 
 def integers(low: int, high: int) -> st.SearchStrategy[NDArray[np.int64]]:
@@ -64,19 +62,16 @@ def test_below_next_of_numbers_that_were_read_as_32_bits(numbers: Integers) -> N
 
 @settings(deadline=None)
 @given(st.data())
-def test_differences_within_groups(data: st.DataObject) -> None:
+def test_the_first_value_of_each_key(data: st.DataObject) -> None:
     values = data.draw(integers(-(2**60), 2**60))
     size = len(values)
-    keys = np.array(data.draw(st.lists(KEYS, min_size=size, max_size=size)), np.int64)
-    groups = Groups.of(keys)
-    differences = groups.differences(values)
-    latest: dict[int, int] = {}
-    for key, value, difference in zip(
-        keys.tolist(), values.tolist(), differences.tolist(), strict=True
-    ):
-        assert difference == value - latest.get(key, 0)
-        latest[key] = value
-    assert same(groups.sums(differences), values)
+    keys = data.draw(st.lists(st.integers(-1, 6), min_size=size, max_size=size))
+    expected = dict.fromkeys(range(7), 0)
+    for key, value in reversed(list(zip(keys, values.tolist(), strict=True))):
+        expected[key] = value
+    firsts = first_values(np.array(keys, np.int64), values, 7)
+    assert firsts[:-1].tolist() == [expected[key] for key in range(7)]
+    assert firsts[-1] == 0
 
 
 columns_of_numbers = st.lists(
@@ -94,31 +89,36 @@ columns_of_numbers = st.lists(
 @settings(deadline=None)
 @given(columns_of_numbers)
 def test_columns_as_bytes(columns: list[NDArray[np.int64]]) -> None:
-    data = write_columns(columns)
+    data = write_columns([zigzag(column) for column in columns])
     lengths = [len(column) for column in columns]
-    read, place = read_columns(memoryview(data + b"\xff\xff"), lengths)
-    assert [column.tolist() for column in read] == [column.tolist() for column in columns]
-    assert place == len(data)
+    packed = PackedColumns(b"\xff" + data + b"\xff\xff", 1, lengths)
+    for number, column in enumerate(columns):
+        rows = range(len(column))
+        assert packed.column(number).tolist() == zigzag(column).tolist()
+        assert [packed.value(number, row) for row in rows] == zigzag(column).tolist()
+        assert packed.signed_column(number).tolist() == column.tolist()
+        assert [packed.signed_value(number, row) for row in rows] == column.tolist()
+    assert packed.end == 1 + len(data)
 
 
 @settings(deadline=None)
 @given(columns_of_numbers, st.integers(1, 20))
 def test_columns_that_are_cut_are_refused(columns: list[NDArray[np.int64]], missing: int) -> None:
-    data = write_columns(columns)
-    with pytest.raises(ValueError):  # noqa: PT011 - the text is numpy's, and one of several
-        read_columns(memoryview(data[:-missing]), [len(column) for column in columns])
+    data = write_columns([column.view(np.uint64) for column in columns])
+    with pytest.raises(ValueError, match="columns"):
+        PackedColumns(data[:-missing], 0, [len(column) for column in columns])
 
 
 def test_a_plane_of_which_one_byte_is_left_is_cut() -> None:
-    data = write_columns([np.array([300, 300, 300])])
-    with pytest.raises(ValueError):  # noqa: PT011 - the text is numpy's, and one of several
-        read_columns(memoryview(data[:-2]), [3])
+    data = write_columns([np.array([300, 300, 300], np.uint64)])
+    with pytest.raises(ValueError, match="columns"):
+        PackedColumns(data[:-2], 0, [3])
 
 
 @pytest.mark.parametrize("width", [0, 9, 255])
 def test_columns_of_an_impossible_width_are_refused(width: int) -> None:
     with pytest.raises(ValueError, match="without their widths"):
-        read_columns(memoryview(bytes([1, width]) + b"\0" * 1000), [1, 1])
+        PackedColumns(bytes([1, width]) + b"\0" * 1000, 0, [1, 1])
 
 
 @pytest.mark.parametrize("function", [below_next, from_below_next, zigzag])

@@ -8,7 +8,6 @@ from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidat
 from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols import wire
-from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
@@ -58,15 +57,13 @@ class Held:
     def put_module(
         self,
         module_id: ModuleId,
-        encoded_directory: bytes,
+        directory: PageDirectory,
         invalidations: KnownInvalidations = NO_INVALIDATIONS,
     ) -> HeldModule:
         """Hold a module in the place of any earlier generation, and return it.
 
-        Raises `DamagedPageError` where `encoded_directory` is no page directory, or one that was
-        invalidated.
+        Raises `DamagedPageError` where the module was invalidated since.
         """
-        directory = decode_directory(encoded_directory)
         facts = directory.facts
         module = HeldModule(
             directory,

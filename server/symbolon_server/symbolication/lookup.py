@@ -18,6 +18,8 @@ from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.held import Held, HeldModule
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import Diagnostics, TierName
+from symbolon_server.symbols.directory_format import read_directory
+from symbolon_server.symbols.envelope import Unpacker
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageKey
@@ -80,6 +82,7 @@ class LookupOfCall:
                 CountedStore(tiers.spool, TierName.SPOOL, diagnostics, tiers.invalidations)
             )
         self._store = TieredPageStore(stores)
+        self._unpacker = Unpacker()
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         """Answer what can be answered with this `patience`, and have the rest ingested."""
@@ -119,7 +122,8 @@ class LookupOfCall:
             if data is None:
                 continue
             with suppress(DamagedPageError):  # then it is absent
-                module = self._held.put_module(work.module_id, data, self._tiers.invalidations)
+                directory = read_directory(self._unpacker.unpack(data))
+                module = self._held.put_module(work.module_id, directory, self._tiers.invalidations)
                 if work.hold(module):
                     changed.append(work)
         return changed
@@ -153,8 +157,10 @@ class LookupOfCall:
         for first in range(0, len(missed), PAGES_AT_ONCE):
             asked = missed[first : first + PAGES_AT_ONCE]
             for key, data in zip(asked, self._store.get_pages(asked), strict=True):
-                page = _decode_page(data)
-                if page is not None:
+                if data is None:
+                    continue
+                with suppress(DamagedPageError):  # then it is absent
+                    page = Page.read(self._unpacker.unpack(data))
                     self._held.pages.put(key, page)
                     yield key, page
 
@@ -227,11 +233,3 @@ class LookupOfCall:
 
 def _unanswered(modules: Sequence[ModuleWork]) -> list[ModuleWork]:
     return [work for work in modules if work.unanswered()]
-
-
-def _decode_page(data: bytes | None) -> Page | None:
-    """Return the page of these bytes; one that is damaged is absent."""
-    try:
-        return None if data is None else Page.decode(data)
-    except DamagedPageError:
-        return None

@@ -102,7 +102,7 @@ class ModuleWork:
         """Answer `lookups`, all of which `page` covers."""
         assert self.held is not None  # noqa: S101 - it named the page
         offsets = np.array([offset - ret for offset, ret in lookups], np.uint64)
-        rows = np.searchsorted(page.range_start, offsets, side="right") - 1
+        rows = page.range_start.searchsorted(offsets, side="right") - 1
         for lookup, row in zip(lookups, rows.tolist(), strict=True):
             answer = page.encoded_answer(row) if row >= 0 else None
             if answer is None:

@@ -5,7 +5,7 @@ differences from a good guess. Each function here has its inverse beside it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,6 @@ Unsigned = NDArray[np.unsignedinteger]
 
 _MOST_BYTES: Final = 8
 _FEW_BYTES: Final = 4
-_MOST_SMALL: Final = 2**16 - 1
 
 
 def zigzag(values: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -56,60 +55,27 @@ def from_below_next(below: Integers) -> Integers:
     return numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """Rows with the same key, so that each row's number can be told from the one before it."""
+def first_values(keys: Integers, values: Integers, count: int) -> Integers:
+    """Return the first of the `values` that stand with each key from 0 up to `count`.
 
-    order: Integers
-    """Shape (rows,): the rows, those of a group together and in order."""
-
-    firsts: NDArray[np.bool_]
-    """Shape (rows,), in that order: where a group begins."""
-
-    groups: NDArray[np.int64]
-    """Shape (rows,), in that order: the number of each row's group."""
-
-    @classmethod
-    def of(cls, keys: Integers) -> "Groups":
-        """Return the groups of rows with equal `keys`."""
-        # Numbers of 16 bits are sorted in a quarter of the time.
-        is_small = not len(keys) or (keys.max() < _MOST_SMALL and keys.min() >= -1)
-        order = np.argsort(keys.astype(np.uint16) if is_small else keys, kind="stable")
-        ordered = keys[order]
-        firsts = np.ones(len(keys), np.bool_)
-        np.not_equal(ordered[1:], ordered[:-1], out=firsts[1:])
-        return cls(order, firsts, np.cumsum(firsts) - 1)
-
-    def differences(self, values: Integers) -> Integers:
-        """Return each value less the one before it in its group; the first as it is."""
-        ordered = values[self.order]
-        steps = np.diff(ordered, prepend=0)
-        steps[self.firsts] = ordered[self.firsts]
-        return self._in_rows(steps)
-
-    def sums(self, differences: Integers) -> Integers:
-        """Return the values that `differences` was given."""
-        steps = differences[self.order]
-        sums = np.cumsum(steps, dtype=steps.dtype)
-        before_group = sums[self.firsts] - steps[self.firsts]
-        return self._in_rows(sums - before_group[self.groups])
-
-    def _in_rows(self, ordered: Integers) -> Integers:
-        rows: Integers = np.empty_like(ordered)
-        rows[self.order] = ordered
-        return rows
+    Shape (count + 1,): 0 where there is none, as for the key -1, which so finds the last.
+    """
+    firsts: Integers = np.zeros(count + 1, np.int64)
+    # Where a key stands more than once, what is assigned last stays: its first value.
+    firsts[keys[::-1]] = values[::-1]
+    firsts[-1] = 0
+    return firsts
 
 
-def write_columns(columns: Sequence[NDArray[np.int64]]) -> bytes:
+def write_columns(columns: Sequence[NDArray[np.uint64]]) -> bytes:
     """Return the bytes of `columns`: how many bytes a value of each takes, then the values.
 
-    Values are written by `zigzag`. First come the lowest bytes of all columns, then the second
+    First come the lowest bytes of all columns, then the second
     ones of those that have them, and so on, the columns with the widest values always first. So
     each of these planes belongs to the first columns that there are, and is read in one step.
     """
-    values = [zigzag(column) for column in columns]
-    widths = [_width(column) for column in values]
-    bytes_of = [column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES) for column in values]
+    widths = [_width(column) for column in columns]
+    bytes_of = [column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES) for column in columns]
     widest_first = _widest_first(widths)
     planes = [
         bytes_of[column][:, place].tobytes()
@@ -120,32 +86,71 @@ def write_columns(columns: Sequence[NDArray[np.int64]]) -> bytes:
     return bytes(widths) + b"".join(planes)
 
 
-def read_columns(data: memoryview, lengths: Sequence[int]) -> tuple[list[Integers], int]:
-    """Return the columns at the start of `data`, of these lengths, and the place after them.
+class PackedColumns:
+    """Columns as `write_columns` wrote them, from which single values or columns are read.
 
-    All columns have 64 bits where any value needs more than 32, else 32. Raises `ValueError` where
-    `data` is too short.
+    Most pages are asked for one or two of their ranges, so most values are never read.
     """
-    widths = bytes(data[: len(lengths)])
-    if len(widths) < len(lengths) or not all(0 < width <= _MOST_BYTES for width in widths):
-        raise ValueError("columns without their widths")
-    place = len(widths)
-    kind = np.dtype(np.uint32 if max(widths) <= _FEW_BYTES else np.uint64)
-    values: Unsigned = np.frombuffer(data, np.uint8, sum(lengths), place).astype(kind)
-    place += len(values)
-    for byte in range(1, max(widths)):
-        count = sum([length for length, width in zip(lengths, widths, strict=True) if width > byte])
-        plane: Unsigned = np.frombuffer(data, np.uint8, count, place).astype(kind)
-        plane <<= 8 * byte
-        values[:count] |= plane
-        place += count
-    numbers = unzigzag(values)
-    columns: list[Integers] = [numbers] * len(lengths)
-    first = 0
-    for column in _widest_first(widths):
-        columns[column] = numbers[first : first + lengths[column]]
-        first += lengths[column]
-    return columns, place
+
+    __slots__ = ("_data", "_firsts", "_lengths", "_planes", "_widths", "end")
+
+    end: int
+    """Place in the data behind the columns."""
+
+    def __init__(self, data: bytes, place: int, lengths: Sequence[int]) -> None:
+        """Find the columns of these lengths at a place in `data`.
+
+        Raises `ValueError` where `data` is too short.
+        """
+        self._data = data
+        self._lengths = lengths
+        widths = self._widths = data[place : place + len(lengths)]
+        if len(widths) < len(lengths) or not all(0 < width <= _MOST_BYTES for width in widths):
+            raise ValueError("columns without their widths")
+        self._firsts = [0] * len(lengths)
+        """Where each column begins in its planes."""
+        plane_lengths = [0] * max(widths)
+        first = 0
+        for column in _widest_first(widths):
+            self._firsts[column] = first
+            first += lengths[column]
+            plane_lengths[: widths[column]] = [first] * widths[column]
+        *self._planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
+        """Where each plane begins in the data, and where the last one ends."""
+        if self.end > len(data):
+            raise ValueError("columns that are cut")
+
+    def value(self, column: int, row: int) -> int:
+        """Return one value of a column."""
+        place = self._firsts[column] + row
+        value = self._data[self._planes[0] + place]
+        for byte in range(1, self._widths[column]):
+            value |= self._data[self._planes[byte] + place] << 8 * byte
+        return value
+
+    def signed_value(self, column: int, row: int) -> int:
+        """Return one value of a column that was written by `zigzag`."""
+        value = self.value(column, row)
+        return value >> 1 ^ -(value & 1)
+
+    def column(self, column: int) -> Unsigned:
+        """Return a column: of 64 bits where any of its values needs more than 32, else of 32."""
+        width, count = self._widths[column], self._lengths[column]
+        kind = np.dtype(np.uint32 if width <= _FEW_BYTES else np.uint64)
+        values: Unsigned = self._plane(column, 0, count).astype(kind)
+        for byte in range(1, width):
+            plane = self._plane(column, byte, count).astype(kind)
+            plane <<= 8 * byte
+            values |= plane
+        return values
+
+    def signed_column(self, column: int) -> Integers:
+        """Return a column that was written by `zigzag`."""
+        return unzigzag(self.column(column))
+
+    def _plane(self, column: int, byte: int, count: int) -> NDArray[np.uint8]:
+        place = self._planes[byte] + self._firsts[column]
+        return np.frombuffer(self._data, np.uint8, count, place)
 
 
 def _width(column: NDArray[np.uint64]) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from symbolon_server.symbols.column_codes import read_columns, write_columns
+from symbolon_server.symbols.column_codes import PackedColumns, write_columns
 from symbolon_server.symbols.envelope import seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
@@ -27,26 +27,28 @@ def encode_directory(directory: PageDirectory) -> bytes:
         "ingest": asdict(directory.ingest),
         "stored_bytes": directory.stored_bytes,
     }
-    steps = np.diff(directory.first_offsets, prepend=np.uint64(0))
+    steps = np.diff(directory.first_offsets, prepend=np.uint64(0)).astype(np.uint64)
     count = directory.page_count.to_bytes(4, "little")
-    return seal(
-        MARK, json.dumps(facts).encode() + b"\n" + count + write_columns([steps.view(np.int64)])
-    )
+    return seal(MARK, json.dumps(facts).encode() + b"\n" + count + write_columns([steps]))
 
 
 def decode_directory(data: bytes) -> PageDirectory:
     """Return the directory that `data` is; raise `DamagedPageError` where it is none."""
-    content = unseal(MARK, data)
+    return read_directory(unseal(MARK, data))
+
+
+def read_directory(content: bytes) -> PageDirectory:
+    """Return the directory with this content; raise `DamagedPageError` where it is none."""
     text, _, rest = content.partition(b"\n")
     try:
         facts: dict[str, Any] = json.loads(text)
-        (steps,), _ = read_columns(memoryview(rest)[4:], [int.from_bytes(rest[:4], "little")])
+        steps = PackedColumns(rest, 4, [int.from_bytes(rest[:4], "little")]).column(0)
         return PageDirectory(
             facts["generation"],
             ModuleFacts(**facts["facts"]),
             IngestFacts(**facts["ingest"]),
             facts["stored_bytes"],
-            np.cumsum(steps.astype(np.int64)).view(np.uint64),
+            np.cumsum(steps, dtype=np.uint64),
         )
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise DamagedPageError("a page directory that does not fit") from error

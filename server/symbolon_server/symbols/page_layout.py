@@ -5,24 +5,25 @@ A page's content, inside its `envelope`, is a header, columns and texts:
 | part | what |
 |---|---|
 | header | `HEADER`: first module offset; numbers of ranges, symbols, chains, names, paths |
-| columns | the fields of `PageColumns` in their order, by `column_codes.write_columns` |
+| columns | `PageColumns` in their order, those with signs by `zigzag`, by `write_columns` |
 | texts | all names, then all paths, as UTF-8 without anything between them |
 
 A *text* is a number: names first, then paths. Symbols, chains, names and paths are numbered
 within the page in the order in which its ranges, from first to last, need them (a chain after
 those around it), so that a column of such numbers is mostly "the next new one". The name of the
 code at a range is that of its innermost inline frame, or of its symbol; code of one name is mostly
-in one file and its lines are near each other, so files and lines are differences from the range
-before with the same name.
+in one file and its lines are near each other, so each name has a file and a line of its own, those
+of its first code on the page, and files and lines are differences from them. A range's file and
+line are so found without reading those of any other.
 
 Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
 header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 1, 0 (up one from the gap, then unchanged);
-chains 0, 0; files 1, 0; lines 5, 2; symbol start 0, name 0, no flags; lengths 1 and 3; texts
-`fa.c`.
+chains 0, 0; files 0, 0; lines 0, 2; symbol start 0, name 0, no flags; the name's file 1 and line 5;
+lengths 1 and 3; texts `fa.c`.
 """
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,70 +50,89 @@ IS_PUBLIC: Final = 2
 """The flag of a public symbol."""
 
 NO_NAME: Final = -1
-"""The name of the code in a gap, and of the code around an outermost inline frame."""
+"""The name of the code in a gap, and of the code around an outermost inline frame; its own file
+and line are 0."""
 
 
-class PageColumns(NamedTuple):
-    """The columns of a page, in the order of writing."""
+_T = TypeVar("_T")
 
-    range_step: Integers
+
+class PageColumns(NamedTuple, Generic[_T]):
+    """The columns of a page, in the order of writing; or something for each of them."""
+
+    range_step: _T
     """Shape (ranges,): bytes since the range before, modulo 2^64; the first is 0."""
 
-    range_symbol: Integers
-    """Shape (ranges,): change of the symbol since the range before."""
+    range_symbol: _T
+    """Shape (ranges,), signed: change of the symbol since the range before."""
 
-    range_chain: Integers
-    """Shape (ranges,): by `chain_codes`, how far the chain is below the next new one."""
+    range_chain: _T
+    """Shape (ranges,), signed: by `chain_codes`, how far the chain is below the next new one."""
 
-    range_file: Integers
-    """Shape (ranges,): change of the file since the last range of that name."""
+    range_file: _T
+    """Shape (ranges,), signed: the file, less that of the code's name."""
 
-    range_line: Integers
-    """Shape (ranges,): change of the line since the last range of that name."""
+    range_line: _T
+    """Shape (ranges,), signed: the line, less that of the code's name."""
 
-    symbol_start: Integers
-    """Shape (symbols,): bytes from the page's first offset to the symbol's start, modulo 2^64."""
+    symbol_start: _T
+    """Shape (symbols,), signed: bytes from the page's first offset to the symbol's start,
+    modulo 2^64."""
 
-    symbol_flags: Integers
+    symbol_flags: _T
     """Shape (symbols,): the sum of `IS_MULTIPLE` and `IS_PUBLIC`, where they hold."""
 
-    chain_around: Integers
+    chain_around: _T
     """Shape (chains,): how far before this one the chain around it is; none is number 0."""
 
-    chain_call_file: Integers
-    """Shape (chains,): change since the last chain around which is the same name."""
+    chain_call_file: _T
+    """Shape (chains,), signed: the file of the call site, less that of the name around."""
 
-    chain_call_line: Integers
-    """Shape (chains,): change since the last chain around which is the same name."""
+    chain_call_line: _T
+    """Shape (chains,), signed: the line of the call site, less that of the name around."""
 
-    name: Integers
-    """Shape (symbols + chains,): how far the name of each is below the next new one."""
+    name: _T
+    """Shape (symbols + chains,), signed: how far the name of each is below the next new one."""
 
-    text_length: Integers
+    name_file: _T
+    """Shape (names,): the name's own file."""
+
+    name_line: _T
+    """Shape (names,): the name's own line."""
+
+    text_length: _T
     """Shape (names + paths,): bytes of each text."""
+
+
+COLUMN: Final = PageColumns(*range(len(PageColumns._fields)))
+"""The place of each column among them."""
 
 
 def column_lengths(
     ranges: int, symbols: int, chains: int, names: int, paths: int
 ) -> tuple[int, ...]:
     """Return the number of values of each of `PageColumns`."""
-    return (ranges,) * 5 + (symbols,) * 2 + (chains,) * 3 + (symbols + chains, names + paths)
+    of_ranges, of_symbols, of_chains = (ranges,) * 5, (symbols,) * 2, (chains,) * 3
+    return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names, names + paths
+
+
+_NO_CHAIN: Final = 1
+"""The code of no chain: as that of a number below the next new one, it uses nothing new."""
 
 
 def chain_codes(chains: Integers) -> Integers:
-    """Return 0 for no chain, else how far it is below the next new one, away from 0 by one."""
+    """Return how far each chain is below the next new one; none, and what is further, one more."""
     below = below_next(chains - 1)
-    codes: Integers = np.where(chains == NONE, 0, below + (below >= 0))
+    codes: Integers = np.where(chains == NONE, _NO_CHAIN, below + (below >= _NO_CHAIN))
     return codes
 
 
 def chains_of_codes(codes: Integers) -> Integers:
     """Return the chains that `chain_codes` was given."""
-    is_none = codes == 0
-    below = codes - (codes > 0)
-    below[is_none] = 1  # nothing new is used, as where a number is one below the next new one
-    chains: Integers = from_below_next(below) + 1
-    chains[is_none] = NONE
+    chains = from_below_next(codes)
+    chains += codes > _NO_CHAIN
+    chains += 1
+    chains *= codes != _NO_CHAIN
     return chains
 
 

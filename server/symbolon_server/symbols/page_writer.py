@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout
-from symbolon_server.symbols.column_codes import Groups, Integers, below_next, write_columns
+from symbolon_server.symbols.column_codes import (
+    Integers,
+    below_next,
+    first_values,
+    write_columns,
+    zigzag,
+)
 from symbolon_server.symbols.columns import select
 from symbolon_server.symbols.envelope import FORMAT_VERSION, seal
 from symbolon_server.symbols.first_uses import FirstUses
@@ -17,7 +23,7 @@ from symbolon_server.symbols.page_layout import PageColumns
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule
 from symbolon_server.symbols.resolution import NO_INLINE
 from symbolon_server.symbols.strings import NO_TEXT
-from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.symbols.symbol_table import Symbols, SymbolTable
 
 PAGE_WEIGHT: Final = 6144
 """The weight of a page: 11 to 20 KB when compressed, in symbol files of every kind seen."""
@@ -102,25 +108,31 @@ class PageWriter:
         paths, path_texts = self._texts.number(
             _none_is_negative(np.concatenate([table.ranges.file[rows], chains.call_file]))
         )
-        range_file, chain_call_file = np.split(paths, [end - first])
         name = np.concatenate([[page_layout.NO_NAME], names - 1])
-        by_name = Groups.of(page_layout.names_of_code(range_symbol, range_chain, name))
-        by_outer = Groups.of(page_layout.names_around(chain_around, name))
+        code = page_layout.names_of_code(range_symbol, range_chain, name)
+        outer = page_layout.names_around(chain_around, name)
+        names_there = np.concatenate([code, outer])
+        lines = np.concatenate([table.ranges.line[rows], chains.call_line]).astype(np.int64)
+        name_file = first_values(names_there, paths, len(name_texts))
+        name_line = first_values(names_there, lines, len(name_texts))
+        range_file, chain_call_file = np.split(paths - name_file[names_there], [end - first])
+        range_line, chain_call_line = np.split(lines - name_line[names_there], [end - first])
         texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
         columns = PageColumns(
-            range_step=np.diff(start, prepend=start[:1]).view(np.int64),
-            range_symbol=np.diff(range_symbol, prepend=0),
-            range_chain=page_layout.chain_codes(range_chain),
-            range_file=by_name.differences(range_file),
-            range_line=by_name.differences(table.ranges.line[rows].astype(np.int64)),
-            symbol_start=(symbols.start - start[0]).view(np.int64),
-            symbol_flags=page_layout.IS_MULTIPLE * symbols.is_multiple.astype(np.int64)
-            + page_layout.IS_PUBLIC * symbols.is_public,
-            chain_around=np.arange(1, len(chain_rows) + 1) - chain_around,
-            chain_call_file=by_outer.differences(chain_call_file),
-            chain_call_line=by_outer.differences(chains.call_line.astype(np.int64)),
-            name=below_next(names - 1),
-            text_length=np.array([len(text) for text in texts], np.int64),
+            range_step=np.diff(start, prepend=start[:1]),
+            range_symbol=zigzag(np.diff(range_symbol, prepend=0)),
+            range_chain=zigzag(page_layout.chain_codes(range_chain)),
+            range_file=zigzag(range_file),
+            range_line=zigzag(range_line),
+            symbol_start=zigzag((symbols.start - start[0]).view(np.int64)),
+            symbol_flags=_flags(symbols),
+            chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
+            chain_call_file=zigzag(chain_call_file),
+            chain_call_line=zigzag(chain_call_line),
+            name=zigzag(below_next(names - 1)),
+            name_file=name_file[:-1].view(np.uint64),
+            name_line=name_line[:-1].view(np.uint64),
+            text_length=np.array([len(text) for text in texts], np.uint64),
         )
         counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
         header = page_layout.HEADER.pack(int(start[0]), *counts)
@@ -138,6 +150,11 @@ class PageWriter:
             outer = around[outer]
             outer = outer[outer != NO_INLINE]
         return np.unique(np.concatenate(needed))
+
+
+def _flags(symbols: Symbols) -> NDArray[np.uint64]:
+    flags: NDArray[np.uint64] = page_layout.IS_MULTIPLE * symbols.is_multiple.astype(np.uint64)
+    return flags + page_layout.IS_PUBLIC * symbols.is_public.astype(np.uint64)
 
 
 def _none_is_negative(texts: NDArray[np.int32]) -> NDArray[np.int32]:
