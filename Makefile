@@ -7,6 +7,7 @@ export PYTHON
 python := .venv/bin/python
 environment := .venv/.installed
 bench_environment := .venv/.installed-bench
+fuzz_environment := .venv/.installed-fuzz
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,6 +41,15 @@ $(bench_environment): $(environment)
 .PHONY: bench
 bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
 	@$(python) -m tests.bench $(PART)
+
+$(fuzz_environment): $(environment)
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
+		--constraint requirements-dev.lock --editable '.[fuzz]'
+	@touch $@
+
+.PHONY: fuzz
+fuzz: $(fuzz_environment) ## Fuzz every target for FUZZ_SECONDS=60, or with TARGET=page that alone
+	@$(python) -m tests.fuzz $(TARGET)
 
 .PHONY: hostile
 hostile: $(environment) ## Read hostile symbol files of full size, within limits of memory and time

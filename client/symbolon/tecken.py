@@ -21,7 +21,7 @@ from symbolon.encoding import (
     encode_offset,
     encode_offsets,
 )
-from symbolon.errors import InvalidReportError
+from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
 
 MAX_OFFSET = 2**64 - 1
@@ -152,7 +152,7 @@ def _parse_modules(modules: object) -> Sequence[JobModule]:
     try:
         files, ids = zip(*modules, strict=True)
         return list(map(_make_module, files, ids))
-    except (TypeError, ValueError):  # one is wrong, or there are none
+    except (TypeError, ValueError, InvalidRequestError):  # one is wrong, or there are none
         return [_parse_module(module, index) for index, module in enumerate(modules)]
 
 
@@ -167,7 +167,10 @@ def _parse_module(module: object, index: int) -> JobModule:
         raise InvalidReportError(f"module index {index} has an invalid debug_filename")
     if not isinstance(debug_id, str) or not _DEBUG_ID.fullmatch(debug_id):
         raise InvalidReportError(f"module index {index} has an invalid debug_id")
-    return _make_module(debug_file, debug_id)
+    try:
+        return _make_module(debug_file, debug_id)
+    except InvalidRequestError:  # a lone surrogate, which JSON can hold and no message can
+        raise InvalidReportError(f"module index {index} has an invalid debug_filename") from None
 
 
 @lru_cache(_REMEMBERED_MODULES)

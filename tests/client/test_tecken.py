@@ -65,6 +65,10 @@ def with_stacks(stacks: object) -> object:
             with_modules([["xul.pdb", "XYZ"]]),
             "job 0 has invalid modules: module index 0 has an invalid debug_id",
         ),
+        (
+            with_modules([XUL, ["\ud800", ""]]),
+            "job 0 has invalid modules: module index 1 has an invalid debug_filename",
+        ),
         (with_stacks({}), "job 0 has invalid stacks: stacks must be a list of lists"),
         (with_stacks([]), "job 0 has invalid stacks: no stacks specified"),
         (with_stacks([[], 1]), "job 0 has invalid stacks: stack 1 is not a list"),

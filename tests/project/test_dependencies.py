@@ -31,7 +31,7 @@ def explained() -> list[tuple[str, str]]:
     decisions = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
     section = decisions.partition("What each package is needed for")[2].partition("\n## ")[0]
     return re.findall(
-        r"^\| ([\w.-]+) \| (client|cli|server|bench|dev) \| \S.+ \|$", section, re.MULTILINE
+        r"^\| ([\w.-]+) \| (client|cli|server|bench|fuzz|dev) \| \S.+ \|$", section, re.MULTILINE
     )
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-DESIGNED = {"help", "run", "test", "check", "protos", "image", "redis-store-cli", "redis-cache-cli"}
+DESIGNED = {
+    *("help", "run", "test", "check", "bench", "fuzz", "protos", "image"),
+    *("redis-store-cli", "redis-cache-cli"),
+}
 
 
 def targets_in_makefile() -> set[str]:

@@ -56,6 +56,8 @@ class PageFile:
         table = read_at(_HEAD_BYTES, table_bytes)
         if checksum != zlib.crc32(table, zlib.crc32(head[:8])):
             raise DamagedPageError("a page file with a wrong checksum")
+        if len(table) != 8 * (pages + 2):
+            raise DamagedPageError("a page file that is cut")
         self._places = struct.unpack(f"<{pages + 2}Q", table)
         if self._places[-1] != size or any(end < start for start, end in pairwise(self._places)):
             raise DamagedPageError("a page file whose parts are elsewhere")

@@ -1,0 +1,22 @@
+"""Inputs that broke a target, made small, each named for what it is."""
+
+from symbolon_server.symbols.envelope import FORMAT_VERSION
+
+_PAGE_FILE = b"\1SyF" + bytes([FORMAT_VERSION])
+"""Its checksum is mended by the target."""
+
+FOUND = {
+    "a page file of more pages than its table holds": (
+        "page_file",
+        _PAGE_FILE + b"\xff\xff\0\0" + bytes(60),
+    ),
+    "a page file of more pages than memory holds": (
+        "page_file",
+        _PAGE_FILE + b"\xff\xff\xff\xff" + bytes(60),
+    ),
+    "a report with half a surrogate pair as a debug file": (
+        "report",
+        b'{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1]]]}',
+    ),
+}
+"""Name to target and input."""
