@@ -49,7 +49,7 @@ def write_stack(stack: Sequence[SymbolicatedFrame], style: TextStyle) -> Iterato
     """Yield the lines of one stack."""
     width = min(max((len(frame.module) for frame in stack), default=0), MAX_MODULE_WIDTH)
     for number, frame in enumerate(stack):
-        indent = f"{number:3}  {_make_printable(frame.module):{width}}  "
+        indent = f"{number:3}  {make_printable(frame.module):{width}}  "
         for text in write_calls(frame, style):
             yield indent + text
             indent = " " * (width + 9)
@@ -65,7 +65,7 @@ def write_calls(frame: SymbolicatedFrame, style: TextStyle) -> Iterator[str]:
     calls = [*frame.inlines, InlineFrame(frame.function, frame.file, frame.line)]
     for depth, call in enumerate(calls):
         prefix = colors.paint("inlined into ", colors.faint) if depth else ""
-        function = colors.paint(_make_printable(call.function), colors.function)
+        function = colors.paint(make_printable(call.function), colors.function)
         yield f"{prefix}{function}{_write_source(call, style)}"
 
 
@@ -75,7 +75,7 @@ def shorten_path(file: str) -> str:
     return found["path"] if found else file
 
 
-def _make_printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Return the text without what a terminal would obey: names come from anybody's files."""
     if text.isprintable():
         return text
@@ -89,7 +89,7 @@ def _write_outcome(outcome: FrameOutcome) -> str:
 def _write_source(call: InlineFrame, style: TextStyle) -> str:
     if call.file is None:
         return ""
-    file = _make_printable(call.file if style.full_paths else shorten_path(call.file))
+    file = make_printable(call.file if style.full_paths else shorten_path(call.file))
     where = file if call.line is None else f"{file}:{call.line}"
     return "  " + style.colors.paint(f"[{where}]", style.colors.source)
 
@@ -106,5 +106,5 @@ def _write_modules(
         heading = ""
         outcome = colors.paint(result.outcome.name.lower(), colors.trouble)
         detail = f": {result.detail}" if result.detail else ""
-        name = _make_printable(f"{module.debug_file}/{module.debug_id}")
-        yield f"  {name}  {outcome}{_make_printable(detail)}"
+        name = make_printable(f"{module.debug_file}/{module.debug_id}")
+        yield f"  {name}  {outcome}{make_printable(detail)}"

@@ -17,7 +17,6 @@ from symbolon.v1 import (
     module_pb2,
     module_service_pb2,
     stack_pb2,
-    store_service_pb2,
     symbolication_service_pb2,
 )
 from tests.client.canned import CannedServer
@@ -270,21 +269,6 @@ def test_a_module_without_a_slash_is_bad_input(
 ) -> None:
     assert main(["module", "xul.pdb", target]) == 2
     assert capsys.readouterr().err == "symbolon: xul.pdb is not DEBUG_FILE/DEBUG_ID\n"
-
-
-def test_info_tells_both_servers(
-    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    response = store_service_pb2.GetStoreInfoResponse(
-        store=store_service_pb2.RedisInfo(is_reachable=True, maxmemory_policy="allkeys-lru"),
-        warnings=["the cache evicts"],
-    )
-    canned.answers = [lambda _request, _context: response]
-    assert main(["info", target]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "store:"
-    assert "  maxmemory policy: allkeys-lru" in lines
-    assert lines[lines.index("warnings:") + 1] == "  1: the cache evicts"
 
 
 def test_health_of_a_server_without_health_is_exit_code_1(

@@ -186,7 +186,7 @@ def test_the_program_speaks_mutual_tls_and_sends_the_token_of_a_file(
     file.write_text(f"{TOKEN}\n")
     flags = [f"--tls-ca={authority.file}", f"--tls-cert={own.chain}", f"--tls-key={own.key}"]
     assert main(["info", f"--target={mutual_tls.target}", *flags, f"--token-file={file}"]) == 0
-    assert "modules: 3" in capsys.readouterr().out
+    assert "3 modules" in capsys.readouterr().out
     assert mutual_tls.authorizations == [f"Bearer {TOKEN}"]
 
 

@@ -23,7 +23,7 @@ for name in absent:
 import symbolon
 
 for module in pkgutil.walk_packages(symbolon.__path__, "symbolon."):
-    if module.name not in ("symbolon.__main__", "symbolon.command_line.bars"):
+    if "drawn_" not in module.name and module.name != "symbolon.__main__":
         importlib.import_module(module.name)
 print(symbolon.__file__)
 """

@@ -3,11 +3,20 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from symbolon.client import Client
-from symbolon.command_line import credentials, exit_codes, facts, symbolicate
+from symbolon.command_line import (
+    completion,
+    credentials,
+    exit_codes,
+    explain,
+    module_commands,
+    server_commands,
+    symbolicate,
+)
 from symbolon.command_line.durations import parse_timeout
+from symbolon.command_line.parsers import Command
 from symbolon.errors import (
     InvalidCredentialsError,
     InvalidReportError,
@@ -15,14 +24,15 @@ from symbolon.errors import (
     SymbolonError,
 )
 from symbolon.options import DEFAULT_TIMEOUT_SECONDS
-from symbolon.targets import DEFAULT_TARGET
-
-Command = Callable[[Client, argparse.Namespace], int]
+from symbolon.targets import DEFAULT_TARGET, join_targets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; `None` takes the process's arguments."""
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if "shell" in options:  # the one command that asks no server
+        return completion.write_script(options.shell, parser)
     command: Command = options.command
     try:
         with _connect(options) as client:
@@ -66,9 +76,33 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (symbolicate.add_command, facts.add_module, facts.add_info, facts.add_health):
+    for add in _ADD:
         add_connection(add(commands))
+    completion.add_command(commands)
     return parser
+
+
+_ADD = (
+    symbolicate.add_command,
+    module_commands.add_module,
+    module_commands.add_prefetch,
+    module_commands.add_invalidate,
+    module_commands.add_missing,
+    explain.add_explain,
+    server_commands.add_info,
+    server_commands.add_health,
+)
+"""The commands that ask a server."""
+
+
+def parse_targets(text: str) -> list[str]:
+    """Return addresses that are separated by commas; raises what argparse tells the user."""
+    targets = text.split(",")
+    try:
+        join_targets(targets)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return targets
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -78,8 +112,10 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--target",
+        type=parse_targets,
         default=DEFAULT_TARGET,
-        help="the server's address (default: %(default)s)",
+        metavar="ADDRESS",
+        help="the server's address, or those of several with commas between (default: %(default)s)",
     )
     group.add_argument(
         "--timeout",

@@ -1,81 +1,10 @@
-"""`symbolon module`, `info` and `health`: what a server says of itself and of modules."""
+"""Facts as lines for people, and as cells of tables."""
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
-
-from symbolon.client import Client
-from symbolon.command_line.exit_codes import SERVER_TROUBLE, SUCCESS
-from symbolon.errors import InvalidRequestError
-
-
-def add_module(commands: Any) -> argparse.ArgumentParser:
-    """Add `module`; `commands` is argparse's action, whose type has no public name."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "module",
-        help="tell what is known of a module",
-        description="Tells what the servers know of a module. Starts no work.",
-    )
-    parser.set_defaults(command=show_module)
-    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
-    return parser
-
-
-def add_info(commands: Any) -> argparse.ArgumentParser:
-    """Add `info`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "info",
-        help="tell how the Redis servers and the server's memory are doing",
-        description="Tells how both Redis servers and the server's own memory are doing.",
-    )
-    parser.set_defaults(command=show_info)
-    return parser
-
-
-def add_health(commands: Any) -> argparse.ArgumentParser:
-    """Add `health`."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "health",
-        help="tell whether the server serves",
-        description="Tells whether the server serves; exits with 1 if it does not.",
-    )
-    parser.set_defaults(command=show_health)
-    parser.add_argument(
-        "--service",
-        default="",
-        help="one service, such as symbolon.v1.SymbolicationService (default: the whole server)",
-    )
-    return parser
-
-
-def show_module(client: Client, options: argparse.Namespace) -> int:
-    """Print what is known of the module."""
-    debug_file, slash, debug_id = options.module.rpartition("/")
-    if not slash:
-        raise InvalidRequestError(f"{options.module} is not DEBUG_FILE/DEBUG_ID")
-    _print(client.get_module(debug_file, debug_id))
-    return SUCCESS
-
-
-def show_info(client: Client, options: argparse.Namespace) -> int:  # noqa: ARG001 - as all commands
-    """Print the state of the servers behind the server."""
-    _print(client.get_store_info())
-    return SUCCESS
-
-
-def show_health(client: Client, options: argparse.Namespace) -> int:
-    """Print whether the server serves."""
-    is_serving = client.is_serving(options.service)
-    print("serving" if is_serving else "not serving")
-    return SUCCESS if is_serving else SERVER_TROUBLE
-
-
-def _print(value: object) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in write_facts(value))
 
 
 def write_facts(value: object, indent: str = "") -> Iterator[str]:
@@ -88,7 +17,7 @@ def write_facts(value: object, indent: str = "") -> Iterator[str]:
             yield f"{label}:"
             yield from write_facts(content, indent + "  ")
         else:
-            yield f"{label}: {_write_value(content)}"
+            yield f"{label}: {write_fact(content)}"
 
 
 def _read_facts(value: object) -> Iterator[tuple[str, Any]]:
@@ -104,8 +33,11 @@ def _is_nested(value: object) -> bool:
     return is_dataclass(value) or isinstance(value, Mapping | tuple)
 
 
-def _write_value(value: object) -> str:
+def write_fact(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
+    """Return one value; empty for `None`."""
     match value:
+        case None:
+            return ""
         case Enum():
             return value.name.lower().replace("_", " ")
         case bool():
@@ -118,3 +50,18 @@ def _write_value(value: object) -> str:
             return f"{value:%Y-%m-%d %H:%M:%S} UTC"
         case _:
             return str(value)
+
+
+def write_bytes(count: int) -> str:
+    """Return a size in the largest unit that leaves a number of 1 or more."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1_024:  # noqa: PLR2004 # of any unit in the next
+            break
+        size, unit = size / 1_024, larger
+    return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+
+
+def write_ratio(hits: int, misses: int) -> str:
+    """Return the share of hits; empty when nothing was looked up."""
+    return f"{100 * hits / (hits + misses):.1f} %" if hits + misses else ""

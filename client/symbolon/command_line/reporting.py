@@ -89,7 +89,7 @@ class ProgressLine:
 def make_bar(total_bytes: int, read_bytes: ReadBytes) -> AbstractContextManager[Tell] | None:
     """Return a bar; `None` where rich is not installed."""
     try:
-        from symbolon.command_line.bars import show_bar  # noqa: PLC0415 # which needs rich
+        from symbolon.command_line.drawn_bars import show_bar  # noqa: PLC0415 # which needs rich
     except ImportError:
         return None
     return show_bar(total_bytes, read_bytes)

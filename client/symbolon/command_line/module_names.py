@@ -1,0 +1,72 @@
+"""Modules on the command line: `DEBUG_FILE/DEBUG_ID`, or those of crash reports."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from symbolon.command_line.inputs import RAW_LINE, InputKind, open_input, parse_json, read_input
+from symbolon.errors import InvalidReportError, InvalidRequestError
+from symbolon.reports import Module
+from symbolon.tecken import parse_jobs
+
+MODULES_PER_CALL = 1_000
+
+
+def add_modules(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that `read_modules` reads."""
+    parser.add_argument(
+        "modules", metavar="DEBUG_FILE/DEBUG_ID", nargs="*", help="such as xul.pdb/44E4...C2"
+    )
+    parser.add_argument(
+        "--from",
+        dest="report",
+        metavar="FILE",
+        help="the modules of the crash reports in this file, as `symbolicate` reads it; "
+        "- reads standard input",
+    )
+
+
+def parse_module(text: str) -> Module:
+    """Return a module; raise `InvalidRequestError`."""
+    debug_file, slash, debug_id = text.rpartition("/")
+    if not slash:
+        raise InvalidRequestError(f"{text} is not DEBUG_FILE/DEBUG_ID")
+    return Module(debug_file, debug_id)
+
+
+def read_modules(options: argparse.Namespace) -> Sequence[Module]:
+    """Return the modules that are meant, each once, in their order; raise if there are none."""
+    named = map(parse_module, options.modules)
+    found = () if options.report is None else _read_reports(options.report)
+    modules = list(dict.fromkeys([*named, *found]))
+    if not modules:
+        raise InvalidRequestError("no module is named: say DEBUG_FILE/DEBUG_ID or --from FILE")
+    return modules
+
+
+def _read_reports(file: str) -> Iterator[Module]:
+    with open_input(file) as opened:
+        given = read_input(opened, are_lines=False)
+        for number, part in enumerate(given.parts, 1):
+            name = file if given.kind is InputKind.DOCUMENT else f"line {number}"
+            if given.kind is InputKind.RAW:
+                yield _read_raw(part, name)
+            else:
+                for job in parse_jobs(parse_json(part, name)):
+                    yield from (entry.module for entry in job.modules if entry.is_named)
+
+
+def _read_raw(line: bytes, name: str) -> Module:
+    found = RAW_LINE.fullmatch(line)
+    if found is None:
+        raise InvalidReportError(f"{name} is not DEBUG_FILE/DEBUG_ID OFFSET")
+    return Module(found[1].decode(), found[2].decode())
+
+
+def cut(modules: Iterable[Module]) -> Iterator[list[Module]]:
+    """Yield the modules in lists that a call may hold."""
+    iterator = iter(modules)
+    while some := list(islice(iterator, MODULES_PER_CALL)):
+        yield some
