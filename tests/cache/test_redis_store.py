@@ -151,7 +151,8 @@ def test_a_user_without_rights_is_a_miss(
 ) -> None:
     server = start_redis("store.conf")
     with connect(server.url) as admin:
-        admin.acl_setuser("nobody", enabled=True, passwords=["+secret"], keys=["*"])
+        may = ["+client|setname"]
+        admin.acl_setuser("nobody", enabled=True, passwords=["+secret"], keys=["*"], commands=may)
     with connect(server.url.replace("unix://", "unix://nobody:secret@")) as client:
         store = RedisPageStore(client, errors)
         assert store.get_directories([xul]) == [None]

@@ -1,5 +1,6 @@
 """What is said of Redis servers that do not do what they are asked."""
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def as_user(url: str, user: str = USER, password: str = PASSWORD) -> str:
     ("overrides", "complaint"),
     [
         # What the server answers holds user and password then.
-        ({"rename-command": 'AUTH ""'}, "unknown command …"),
+        ({"rename-command": 'AUTH ""'}, r"unknown command \[...\]"),
         ({"requirepass": "another"}, "refuses the user or the password"),
         ({"user": f"{USER} on >{PASSWORD}"}, "does not allow this to its user"),
     ],
@@ -62,11 +63,23 @@ def test_what_a_server_says_does_not_repeat_credentials(
         assert USER not in str(caught.value)
 
 
+def test_a_login_that_a_server_does_not_know_is_not_repeated_even_as_a_cause(
+    start_redis: StartRedis,
+) -> None:
+    server = start_redis("store.conf", **{"rename-command": 'AUTH ""'})
+    with connect(as_user(server.url)) as client, pytest.raises(redis.RedisError) as caught:
+        client.ping()
+    lines = "".join(traceback.format_exception(caught.value))
+    assert "unknown command [...]" in lines
+    assert PASSWORD not in lines
+    assert USER not in lines
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (redis.ResponseError("MISCONF Errors writing to the AOF file"),) * 2,
-        (redis.ResponseError('unknown command `A`, with args: `a"b`'), "unknown command …"),
+        (redis.ResponseError('unknown command `A`, with args: `a"b`'), "unknown command [...]"),
         (redis.TimeoutError("Timeout reading from socket"), "no answer in time"),
         (redis.ConnectionError("Connection closed by server."), "Connection closed by server"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from symbolon import Client
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.symbols.module_ids import ModuleId
-from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram
+from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.symbol_server import SymbolServer
 from tests.fixtures.tls_proxy import TlsProxy
@@ -124,6 +124,21 @@ def test_a_check_with_a_wrong_password_shows_neither_it_nor_the_user(
     assert output.count("it refuses the user or the password") == 2
     for secret in (SECRET, USER):
         assert secret not in output + program.log
+
+
+def test_a_worker_of_a_cache_that_does_not_know_auth_waits_and_shows_no_password(
+    start: StartProgram, shop: Shop
+) -> None:
+    """Such a server repeats user and password in its error; a worker ended with a traceback."""
+    options = EmbeddedOptions(overrides={"rename-command": 'AUTH ""'})
+    with EmbeddedRedis.start("cache.conf", options) as cache:
+        url = cache.url.replace("unix://", f"unix://{USER}:{SECRET}@")
+        program = start("worker", store_url=url, cache_url=url, **shop.settings)
+        wait_until(lambda: program.log.count("cache_unreachable") > 1)
+        assert program.process.poll() is None
+    assert "unknown command [...]" in program.log
+    for secret in (SECRET, USER):
+        assert secret not in program.log
 
 
 def test_a_password_in_a_flag_is_refused(start: StartProgram) -> None:

@@ -25,5 +25,5 @@ def describe_trouble(error: exceptions.RedisError) -> str:
         if isinstance(error, kind):
             return text
     if isinstance(error, exceptions.ResponseError):
-        return _QUOTED.sub(" …", str(error))
+        return _QUOTED.sub(" [...]", str(error))
     return str(error).removesuffix(".")

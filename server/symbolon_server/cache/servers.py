@@ -6,6 +6,8 @@ from typing import Self, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
+from redis.exceptions import AuthorizationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -63,10 +65,19 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         # What redis-py speaks by itself costs two more round trips for each new connection.
         protocol=2,
         client_name="symbolon",
+        redis_connect_func=_introduce,
         # As many as there are threads. redis-py's own limit of 100 is an error of the connection
         # for whoever comes next, as if the server were not there.
         max_connections=_MOST_CONNECTIONS,
     )
+
+
+def _introduce(connection: AbstractConnection) -> None:
+    """Log in, and let no error out that repeats what was said for that."""
+    try:
+        connection.on_connect()  # type: ignore[no-untyped-call] # redis-py
+    except redis.ResponseError as error:
+        raise AuthorizationError(describe_trouble(error)) from None
 
 
 def server_name(client: redis.Redis) -> str:

@@ -21,6 +21,7 @@ from rq.worker import BaseWorker, WorkerStatus
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.cache.redis_trouble import describe_trouble
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
@@ -75,9 +76,10 @@ def _make_worker(
     """Return a worker as soon as the cache answers, which may be started after us."""
     while True:
         try:
+            client.ping()  # RQ goes on without some of what the cache refuses, and fails later
             return IngestWorker(client, ingest, memory, options)
         except redis.RedisError as error:
-            _log.warning("cache_unreachable", error=type(error).__name__)
+            _log.warning("cache_unreachable", detail=describe_trouble(error))
             time.sleep(RETRY_SECONDS)
 
 
