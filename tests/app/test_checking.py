@@ -1,9 +1,11 @@
 from pathlib import Path
 
+from symbolon_server.rpc.tokens import hash_token
 from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
+from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
-__all__ = ["symbol_server"]
+__all__ = ["authority", "symbol_server"]
 
 
 def said(program: Program) -> tuple[int, str]:
@@ -39,6 +41,29 @@ def test_everything_that_is_wrong_is_told_with_what_mends_it(
     assert [line.split()[1] for line in wrong] == ["listen", "redis", "redis", "supplier", "spool"]
     assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
     assert "SYMBOLON_THREAD names no setting" in output
+
+
+def test_who_may_call_is_told(
+    start: StartProgram, authority: Authority, tmp_path: Path, redis_store_url: str
+) -> None:
+    server = authority.issue("symbols.example")
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"pipeline symbolicate {hash_token('pipeline-0123456789abcdef')}\n")
+    program = start(
+        "check",
+        listen="0.0.0.0:50051",
+        tls_cert=str(server.chain),
+        tls_key=str(server.key),
+        auth_tokens_file=str(tokens),
+        store_url=redis_store_url,
+        cache_url=redis_store_url,
+    )
+    _, output = said(program)
+    assert output.splitlines()[0].split(maxsplit=2) == [
+        "ok",
+        "listen",
+        "0.0.0.0:50051, TLS, 1 token",
+    ]
 
 
 def test_no_supplier_at_all_is_wrong(start: StartProgram) -> None:

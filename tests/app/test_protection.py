@@ -21,6 +21,8 @@ __all__ = ["authority", "public_address"]
 
 TOKEN = "pipeline-0123456789abcdef"
 NEXT_TOKEN = "pipeline-fedcba9876543210"
+OPERATOR = "operator-0123456789abcdef"
+MODULE = "orchard/C3D8E3C7B6594DF1DFCA907993B477250"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def guarded(
     """One on a public address, with two processes."""
     server, client = authority.issue(public_address), authority.issue("pipeline.example")
     tokens = tmp_path / "tokens"
-    tokens.write_text(f"pipeline symbolicate {hash_token(TOKEN)}\n")
+    tokens.write_text(
+        f"pipeline symbolicate {hash_token(TOKEN)}\noperator operate {hash_token(OPERATOR)}\n"
+    )
     program = serve(
         listen=f"{public_address}:0",
         processes="2",
@@ -65,6 +69,11 @@ def test_a_public_server_answers_who_has_certificate_and_token(
     monkeypatch.setenv("SYMBOLON_TOKEN", TOKEN)
     assert main(["info", *guarded.flags, *guarded.certificate]) == 0
     assert main(["info", *guarded.flags]) == 1
+    for command in ("invalidate", "prefetch"):
+        assert main([command, MODULE, *guarded.flags, *guarded.certificate]) == 1
+        assert "this token may not operate" in capsys.readouterr().err
+    monkeypatch.setenv("SYMBOLON_TOKEN", OPERATOR)
+    assert main(["invalidate", MODULE, *guarded.flags, *guarded.certificate]) == 0
     monkeypatch.setenv("SYMBOLON_TOKEN", NEXT_TOKEN)
     assert main(["health", *guarded.flags, *guarded.certificate]) == 0
     assert main(["info", *guarded.flags, *guarded.certificate]) == 1

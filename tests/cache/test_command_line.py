@@ -86,6 +86,13 @@ def test_a_server_that_is_not_there_is_an_error_in_one_line(unused_port: int) ->
     assert "secret" not in ended.stdout + ended.stderr
 
 
+def test_a_url_that_leads_nowhere_is_told_without_its_password() -> None:
+    ended = run("cache", "ping", SYMBOLON_CACHE_URL="redis://:hunter/2@127.0.0.1")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("SYMBOLON_CACHE_URL: ")
+    assert "hunter" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("name", ["redis-cli", "valkey-cli"])
 @pytest.mark.parametrize(
     ("url", "arguments"),

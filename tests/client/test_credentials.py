@@ -19,6 +19,8 @@ from tests.fixtures.networks import public_address
 __all__ = ["authority", "public_address", "strange_authority"]
 
 TOKEN = "c3ltYm9sb24.token-of_a~test=="
+ONCE = (("grpc.enable_retries", 0),)
+"""Where a call is to fail, it need not be tried again."""
 
 
 def serve_as(
@@ -71,7 +73,9 @@ def test_a_server_that_nobody_known_vouches_for_is_not_told_the_token(
     tls: CannedServer, strange_authority: Authority
 ) -> None:
     with (
-        Client(tls.target, credentials=trust(strange_authority), token=TOKEN, timeout=5) as client,
+        Client(
+            tls.target, credentials=trust(strange_authority), token=TOKEN, options=ONCE
+        ) as client,
         pytest.raises(ServerUnreachableError),
     ):
         client.get_store_info()
@@ -85,7 +89,7 @@ def test_a_server_that_wants_to_know_its_clients_answers_those_that_show_a_certi
     with Client(mutual_tls.target, credentials=trust(authority, own)) as client:
         assert client.get_store_info().modules == 3
     with (
-        Client(mutual_tls.target, credentials=trust(authority), timeout=5) as client,
+        Client(mutual_tls.target, credentials=trust(authority), options=ONCE) as client,
         pytest.raises(ServerUnreachableError),
     ):
         client.get_store_info()
@@ -129,7 +133,7 @@ def test_credentials_that_do_not_encrypt_do_not_take_a_token_elsewhere(public_ad
         canned.answers = [lambda _, __: store_service_pb2.GetStoreInfoResponse()]
         local = grpc.local_channel_credentials()
         with (
-            Client(canned.target, credentials=local, token=TOKEN, timeout=5) as client,
+            Client(canned.target, credentials=local, token=TOKEN, options=ONCE) as client,
             pytest.raises(ServerUnreachableError, match="loopback"),
         ):
             client.get_store_info()
@@ -163,7 +167,7 @@ def test_a_token_without_tls_does_not_go_through_a_proxy(
     with Client(plain.target, token=TOKEN) as client:
         client.get_store_info()
     assert proxy.connections == 0
-    with Client(plain.target, timeout=5) as client, pytest.raises(ServerUnreachableError):
+    with Client(plain.target, options=ONCE) as client, pytest.raises(ServerUnreachableError):
         client.get_store_info()
     assert proxy.connections > 0
 

@@ -61,7 +61,7 @@ def test_loopback_needs_nothing(tokens: Tokens) -> None:
 
 def test_what_there_is_can_be_told_to_a_person(authority: Authority, tokens: Tokens) -> None:
     mutual_tls = certificates_of(authority.issue("127.0.0.1"), authority)
-    assert str(Protection(mutual_tls, tokens)) == "TLS, certificates of clients, 1 tokens"
+    assert str(Protection(mutual_tls, tokens)) == "TLS, certificates of clients, 1 token"
     assert str(Protection()) == ""
 
 

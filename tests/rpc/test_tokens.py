@@ -1,5 +1,6 @@
 """The file of tokens, and what is known of one."""
 
+import hmac
 import os
 from pathlib import Path
 
@@ -56,6 +57,24 @@ def test_a_token_is_known_by_its_hash_with_what_it_may(file: Path) -> None:
 @pytest.mark.parametrize("token", ["", PIPELINE[:-1], PIPELINE + "x", PIPELINE.upper(), "é\udc80"])
 def test_a_token_that_is_not_in_the_file_is_not_known(file: Path, token: str) -> None:
     assert Tokens(file).find(token) is None
+
+
+def test_every_known_token_is_compared_whichever_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+
+    def compare(known: bytes, said: bytes) -> bool:
+        compared.append(known)
+        return hmac_compare(known, said)
+
+    hmac_compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    tokens = Tokens(file)
+    for token in (PIPELINE, OPERATOR, "a-strange-token-of-nobody"):
+        tokens.find(token)
+        assert len(compared) == len(set(compared)) == 2
+        compared.clear()
 
 
 def test_neither_file_nor_memory_shows_a_token_or_its_hash(file: Path) -> None:

@@ -114,6 +114,7 @@ def test_passwords_open_what_they_are_for_and_are_seen_nowhere(
     assert "is_reachable=False" in seen[-3]
 
 
+@pytest.mark.parametrize("locked", ["unix"], indirect=True)
 def test_a_check_with_a_wrong_password_shows_neither_it_nor_the_user(
     start: StartProgram, locked: Locked, shop: Shop
 ) -> None:

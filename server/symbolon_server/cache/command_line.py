@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from symbolon_server.cache.command_prompt import run_command, run_prompt
 from symbolon_server.cache.running_servers import default_run_folder, find_listed_servers
-from symbolon_server.cache.servers import Timeouts, connect
+from symbolon_server.cache.servers import InvalidRedisUrlError, Timeouts, connect
 
 EMBEDDED = "embedded"
 """The value of a URL's setting that means a server of our own."""
@@ -39,10 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"of one in SYMBOLON_{asked.role.upper()}_URL.\n"
         )
         return 1
+    try:
+        client = connect(url, _PATIENT)
+    except InvalidRedisUrlError as error:
+        sys.stderr.write(f"SYMBOLON_{asked.role.upper()}_URL: {error}\n")
+        return 1
     program = find_program()
     if program is not None:
         _become(program, url, asked.command)
-    with connect(url, _PATIENT) as client:
+    with client:
         if asked.command:
             return run_command(client, asked.command, sys.stdout)
         return run_prompt(client, asked.role, sys.stdin, sys.stdout)

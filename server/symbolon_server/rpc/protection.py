@@ -34,9 +34,14 @@ class Protection:
         parts = {
             "TLS": certificates is not None,
             "certificates of clients": certificates and certificates.authenticate_clients,
-            f"{len(tokens or ())} tokens": tokens is not None,
+            _describe_tokens(tokens): tokens is not None,
         }
         return ", ".join(part for part, is_there in parts.items() if is_there)
+
+
+def _describe_tokens(tokens: Tokens | None) -> str:
+    count = len(tokens or ())
+    return f"{count} token{'' if count == 1 else 's'}"
 
 
 def check_address(listen: ListenAddress, protection: Protection) -> None:
