@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 METHOD = "/grpc.health.v1.Health/Check"
-_SERVING = b"\x08\x01"  # field 1, a varint: 1
+SERVING = b"\x08\x01"  # field 1, a varint: 1
 
 
 def find_check(channel: "grpc.Channel | grpc.aio.Channel") -> Any:
@@ -19,7 +19,7 @@ def find_check(channel: "grpc.Channel | grpc.aio.Channel") -> Any:
 
 def is_serving(answer: bytes) -> bool:
     """Return whether the answer says that the service serves."""
-    return answer == _SERVING
+    return answer == SERVING
 
 
 def encode_check(service: str) -> bytes:

@@ -1,0 +1,112 @@
+"""What a fake server knows: modules and frames that a test has put there."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from symbolon.v1.module_pb2 import Module, ModuleOutcome, ModuleResult
+from symbolon.v1.stack_pb2 import Frame, FrameOutcome, SymbolicatedFrame
+from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
+
+Key = tuple[str, str]
+"""Debug file, and debug id in upper case."""
+
+_FRAME_OUTCOMES = {
+    ModuleOutcome.MODULE_OUTCOME_FOUND: FrameOutcome.FRAME_OUTCOME_NO_SYMBOL,
+    ModuleOutcome.MODULE_OUTCOME_MISSING: FrameOutcome.FRAME_OUTCOME_MODULE_MISSING,
+    ModuleOutcome.MODULE_OUTCOME_UNAVAILABLE: FrameOutcome.FRAME_OUTCOME_MODULE_UNAVAILABLE,
+    ModuleOutcome.MODULE_OUTCOME_MALFORMED: FrameOutcome.FRAME_OUTCOME_MODULE_MALFORMED,
+    ModuleOutcome.MODULE_OUTCOME_PENDING: FrameOutcome.FRAME_OUTCOME_MODULE_PENDING,
+}
+"""Of frames that nothing is known of."""
+
+_MISSING = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_MISSING, detail="no supplier has it")
+_NOT_REFERENCED = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_NOT_REFERENCED)
+
+
+class Known:
+    """Modules and frames by their place; one lock guards it, held for one look or change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._modules: dict[Key, ModuleResult] = {}
+        self._frames: dict[tuple[Key, int], SymbolicatedFrame] = {}
+        self._missed: Counter[Key] = Counter()
+
+    def put_module(self, key: Key, result: ModuleResult) -> None:
+        """Say what becomes of a module."""
+        with self._lock:
+            self._modules[key] = result
+
+    def put_frame(self, key: Key, offset: int, frame: SymbolicatedFrame) -> None:
+        """Say what is at an offset of a module, which is found from now on."""
+        found = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_FOUND)
+        with self._lock:
+            self._modules.setdefault(key, found)
+            self._frames[key, offset] = frame
+
+    def forget(self, key: Key) -> None:
+        """Forget all that is known of a module."""
+        with self._lock:
+            self._modules.pop(key, None)
+            for place in [place for place in self._frames if place[0] == key]:
+                del self._frames[place]
+
+    def find_module(self, key: Key) -> ModuleResult:
+        """Return what becomes of a module: it is missing unless something was said."""
+        with self._lock:
+            return self._modules.get(key, _MISSING)
+
+    def list_missed(self) -> list[tuple[Key, int]]:
+        """Return the missing modules that were asked for, with how often, most often first."""
+        with self._lock:
+            return self._missed.most_common()
+
+    def answer(self, request: SymbolicateRequest) -> SymbolicateResponse:
+        """Return the answer to a request."""
+        keys = [make_key(module) for module in request.modules]
+        response = SymbolicateResponse()
+        for stack in request.stacks:
+            response.stacks.add().frames.extend(
+                self.find_frame(keys, each) for each in stack.frames
+            )
+        named = {
+            frame.module_index
+            for stack in request.stacks
+            for frame in stack.frames
+            if frame.HasField("module_index")
+        }
+        for index, key in enumerate(keys):
+            result = self.find_module(key) if index in named else _NOT_REFERENCED
+            response.modules.append(result)
+            if result.outcome == ModuleOutcome.MODULE_OUTCOME_MISSING:
+                self._count_missed(key)
+        return response
+
+    def find_frame(self, keys: Sequence[Key], asked: Frame) -> SymbolicatedFrame:
+        """Return the answer to one frame; a return address is looked up one byte before."""
+        answer = SymbolicatedFrame(module_offset=asked.module_offset)
+        if not asked.HasField("module_index"):
+            answer.module = "<unknown>"
+            answer.outcome = FrameOutcome.FRAME_OUTCOME_NO_MODULE
+            return answer
+        key = keys[asked.module_index]
+        outcome = self.find_module(key).outcome
+        answer.module = key[0]
+        answer.outcome = _FRAME_OUTCOMES[outcome]
+        with self._lock:
+            known = self._frames.get((key, asked.module_offset - asked.is_return_address))
+        if known is not None and outcome == ModuleOutcome.MODULE_OUTCOME_FOUND:
+            answer.MergeFrom(known)
+        return answer
+
+    def _count_missed(self, key: Key) -> None:
+        with self._lock:
+            self._missed[key] += 1
+
+
+def make_key(module: Module) -> Key:
+    """Return what a module is known by."""
+    return module.debug_file, module.debug_id.upper()

@@ -1,0 +1,125 @@
+"""The services of a fake server."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+
+from symbolon.health import METHOD as HEALTH_METHOD
+from symbolon.health import SERVING
+from symbolon.testing.known import Known, make_key
+from symbolon.v1 import (
+    module_service_pb2,
+    module_service_pb2_grpc,
+    store_service_pb2,
+    store_service_pb2_grpc,
+    symbolication_service_pb2,
+    symbolication_service_pb2_grpc,
+)
+from symbolon.v1.module_pb2 import Module
+from symbolon.v1.stack_pb2 import Frame
+
+VERSION = "fake"
+
+
+class Services(
+    symbolication_service_pb2_grpc.SymbolicationServiceServicer,
+    module_service_pb2_grpc.ModuleServiceServicer,
+    store_service_pb2_grpc.StoreServiceServicer,
+):
+    """Answers all calls from what is known; what it notes down is appended by any thread."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self.requests: list[symbolication_service_pb2.SymbolicateRequest] = []
+        self.failures: deque[tuple[grpc.StatusCode, str]] = deque()
+        """What the next calls end with."""
+
+    def Symbolicate(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        self.requests.append(request)
+        return self._known.answer(request)
+
+    def SymbolicateStream(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: D102, N802
+        self._fail_if_told(context)
+        for request in request_iterator:
+            self.requests.append(request.request)
+            yield symbolication_service_pb2.SymbolicateStreamResponse(
+                id=request.id, response=self._known.answer(request.request)
+            )
+
+    def GetModule(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        result = self._known.find_module(make_key(request.module))
+        response = module_service_pb2.GetModuleResponse(
+            outcome=result.outcome, detail=result.detail
+        )
+        if result.HasField("retry_after"):
+            response.retry_after.CopyFrom(result.retry_after)
+        return response
+
+    def PrefetchModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        results = [self._known.find_module(make_key(module)) for module in request.modules]
+        return module_service_pb2.PrefetchModulesResponse(modules=results)
+
+    def InvalidateModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        response = module_service_pb2.InvalidateModulesResponse()
+        for key in map(make_key, request.modules):
+            response.modules.add(previous_outcome=self._known.find_module(key).outcome)
+            self._known.forget(key)
+        return response
+
+    def ListMissingModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        missed = self._known.list_missed()
+        return module_service_pb2.ListMissingModulesResponse(
+            modules=[
+                module_service_pb2.MissingModule(
+                    module=Module(debug_file=debug_file, debug_id=debug_id), requests=requests
+                )
+                for (debug_file, debug_id), requests in missed[: request.limit or None]
+            ],
+            total=len(missed),
+        )
+
+    def ExplainFrame(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+        self._fail_if_told(context)
+        key = make_key(request.module)
+        frame = Frame(
+            module_index=0,
+            module_offset=request.module_offset,
+            is_return_address=request.is_return_address,
+        )
+        return module_service_pb2.ExplainFrameResponse(
+            frame=self._known.find_frame([key], frame),
+            module=self._known.find_module(key),
+            looked_up_offset=request.module_offset - request.is_return_address,
+        )
+
+    def GetStoreInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+        self._fail_if_told(context)
+        return store_service_pb2.GetStoreInfoResponse(server_version=VERSION)
+
+    def check(self, request: bytes, context: Any) -> bytes:  # noqa: ARG002
+        """Say that every service serves."""
+        self._fail_if_told(context)
+        return SERVING
+
+    def _fail_if_told(self, context: Any) -> None:
+        if self.failures:
+            context.abort(*self.failures.popleft())
+
+
+def add_services(services: Services, server: grpc.Server) -> None:
+    """Let a server offer the services, and health."""
+    symbolication_service_pb2_grpc.add_SymbolicationServiceServicer_to_server(services, server)
+    module_service_pb2_grpc.add_ModuleServiceServicer_to_server(services, server)
+    store_service_pb2_grpc.add_StoreServiceServicer_to_server(services, server)
+    service, _, method = HEALTH_METHOD.removeprefix("/").partition("/")
+    methods = {method: grpc.unary_unary_rpc_method_handler(services.check, bytes, bytes)}
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])
