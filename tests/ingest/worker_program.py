@@ -15,6 +15,7 @@ from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
 from symbolon_server.ingest.supplier_pauses import SharedPauses
+from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import run_worker
 from symbolon_server.spool import Spool
@@ -38,12 +39,13 @@ def make_options(limits: dict[str, Any], others: dict[str, Any]) -> WorkerOption
 
 def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str) -> None:
     configure_logs(sys.stderr, LogFormat.TEXT, "info")
+    counts = WorkCounts()
+    pauses = SharedPauses(KeyedCache(connect(cache_url)))
     ingest = Ingest(
-        SupplierChain(
-            [make_supplier(supplier)], pauses=SharedPauses(KeyedCache(connect(cache_url)))
-        ),
+        SupplierChain([make_supplier(supplier)], counts.add_attempt, pauses),
         RedisPageStore(connect(store_url)),
         None if spool == "-" else Spool(Path(spool), 1 << 30),
+        counts,
     )
     memory = ModuleMemory.of(KeyedCache(connect(cache_url)))
     run_worker(connect(cache_url), ingest, memory, make_options(**json.loads(options)))

@@ -1,5 +1,6 @@
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import grpc
 import numpy as np
@@ -7,16 +8,36 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from symbolon.v1 import module_pb2
+from symbolon.v1 import explanation_pb2, module_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import AskedModule, MissingModule
+from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRound
 from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.rpc.explanation_encoding import encode_explanation
 from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
+from symbolon_server.suppliers.chain import AttemptOutcome
+from symbolon_server.symbolication.explanation import (
+    DecidingSymbol,
+    ExplainedPage,
+    ExplainedRange,
+    ExplainedTier,
+    Explanation,
+    Findings,
+    Verdict,
+)
 from symbolon_server.symbolication.module_lookup import ModuleReport
+from symbolon_server.symbolication.queries import (
+    FrameOutcome,
+    ModuleOutcome,
+    ModuleResult,
+    TierName,
+)
+from symbolon_server.symbols import wire
+from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
+from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory, PageKey
 from tests.rpc.drive import Ended, call
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["ModuleService"]
@@ -64,6 +85,10 @@ class Known:
     def invalidate(self, module_ids: Collection[ModuleId]) -> None:
         self._note("invalidate", list(module_ids))
 
+    def explain(self, module_id: ModuleId, lookup: tuple[int, bool], around: int) -> Explanation:
+        self._note("explain", (module_id, lookup, around))
+        return EXPLANATION
+
     def list_missing(self, limit: int) -> tuple[list[MissingModule], int]:
         self._note("list", limit)
         return self.missing, 7
@@ -74,6 +99,38 @@ class Known:
         self.asked.append((what, of))
 
 
+FRAME = wire.frame(b"", 0x1008, FrameOutcome.SYMBOLICATED, wire.bytes_field(3, b"main"), 8)
+MAIN = Answer("main", 0x1000, "main.c", 7, (InlineAnswer("inner", "inner.h", 3),), True)
+EXPLANATION = Explanation(
+    frame=FRAME,
+    result=ModuleResult(ModuleOutcome.FOUND),
+    looked_up=0x1007,
+    tiers=[
+        ExplainedTier(TierName.MEMORY, detail="it is cold"),
+        ExplainedTier(TierName.STORE, DIRECTORY, True, 77, 0.25),
+    ],
+    directory=DIRECTORY,
+    findings=Findings(
+        ExplainedPage(PageKey(XUL, DIRECTORY.generation, 1), 0x1000, None, TierName.STORE, 2, 77),
+        [
+            ExplainedRange(0x1000, 0x1010, True, MAIN),
+            ExplainedRange(0x1010, None, False, None),
+        ],
+        Verdict.TAKEN,
+        DecidingSymbol(Answer("exported", 0x1000, "", 0, (), False, True), 0x1010),
+    ),
+    suppliers=SupplierRound(
+        [
+            RememberedAttempt("https://one.example", "unavailable", "it is down", 1.0, 0),
+            RememberedAttempt("https://two.example", "found", "", 1.5, 99),
+        ],
+        1.5e9,
+        2.5,
+    ),
+    failed_attempts=2,
+    warnings=["something"],
+)
+
 NOTHING = ModuleReport()
 FAILED = ModuleReport(failure=Failure(FailureKind.MISSING, "nobody has it", 1, 30.0))
 ASKED_XUL = module_pb2.Module(debug_file=XUL.debug_file, debug_id=XUL.debug_id.lower())
@@ -82,7 +139,7 @@ NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 
 def ask(known: Known, method: str, request: Message) -> Ended:
-    tasks = ModuleTasks(known, known.prefetch, known.invalidate, known.list_missing)
+    tasks = ModuleTasks(known, known.prefetch, known.invalidate, known.explain, known.list_missing)
     return call(DESCRIPTOR, ModuleService(tasks, max_modules=4), method, request)
 
 
@@ -244,7 +301,104 @@ def test_no_more_missing_modules_are_listed_than_are_remembered() -> None:
     assert known.asked == [("list", 10_000)]
 
 
-def test_what_is_not_offered_is_unimplemented() -> None:
-    ended = ask(Known(), "ExplainFrame", pb.ExplainFrameRequest())
-    assert ended.code is grpc.StatusCode.UNIMPLEMENTED
-    assert "ExplainFrame" in ended.details
+def explain(known: Known, **fields: Any) -> Ended:
+    fields = {"module": ASKED_XUL} | fields
+    return ask(known, "ExplainFrame", pb.ExplainFrameRequest(**fields))
+
+
+def test_an_explanation_tells_all_that_was_found() -> None:
+    known = Known()
+    response = explain(known, module_offset=0x1008, is_return_address=True).response
+    assert known.asked == [("explain", (XUL, (0x1008, True), 3))]
+    assert response.frame.function == "main"
+    assert response.module.outcome == module_pb2.MODULE_OUTCOME_FOUND
+    assert response.looked_up_offset == 0x1007
+    memory, store = response.tiers
+    assert (memory.tier, memory.has_directory, memory.has_answer) == (
+        tier_pb2.TIER_MEMORY,
+        False,
+        False,
+    )
+    assert (store.tier, store.generation, store.has_answer, store.bytes) == (
+        tier_pb2.TIER_STORE,
+        DIRECTORY.generation,
+        True,
+        77,
+    )
+    assert store.duration.ToMilliseconds() == 250
+    assert (memory.detail, store.detail) == ("it is cold", "")
+    assert response.held.generation == DIRECTORY.generation
+    page = response.page
+    assert page.key == f"page:{XUL}:{DIRECTORY.generation}:1"
+    assert (page.number, page.first_offset, page.ranges, page.stored_bytes) == (1, 0x1000, 2, 77)
+    assert page.tier == tier_pb2.TIER_STORE
+    assert not page.HasField("end_offset")
+    hit, gap = response.ranges
+    assert (hit.first_offset, hit.end_offset, hit.is_hit) == (0x1000, 0x1010, True)
+    assert (hit.kind, hit.function, hit.function_start) == (
+        explanation_pb2.SYMBOL_KIND_FUNCTION,
+        "main",
+        0x1000,
+    )
+    assert (hit.file, hit.line, hit.is_multiple) == ("main.c", 7, True)
+    assert [(i.function, i.file, i.line) for i in hit.inlines] == [("inner", "inner.h", 3)]
+    assert (gap.kind, gap.function) == (explanation_pb2.SYMBOL_KIND_UNSPECIFIED, "")
+    assert not gap.HasField("end_offset")
+    assert response.public_symbol_verdict == explanation_pb2.PUBLIC_SYMBOL_VERDICT_TAKEN
+    symbol = response.deciding_symbol
+    assert (symbol.kind, symbol.name, symbol.start, symbol.end) == (
+        explanation_pb2.SYMBOL_KIND_PUBLIC,
+        "exported",
+        0x1000,
+        0x1010,
+    )
+    said = [(a.supplier, a.outcome, a.detail) for a in response.suppliers.attempts]
+    assert said == [
+        ("https://one.example", explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE, "it is down"),
+        ("https://two.example", explanation_pb2.SUPPLIER_OUTCOME_FOUND, ""),
+    ]
+    assert response.suppliers.ended_at.ToSeconds() == 1_500_000_000
+    assert response.suppliers.duration.ToMilliseconds() == 2_500
+    assert response.failed_attempts == 2
+    assert list(response.warnings) == ["something"]
+
+
+def test_every_outcome_of_a_supplier_has_a_name_in_the_api() -> None:
+    for outcome in AttemptOutcome:
+        attempt = RememberedAttempt("a supplier", outcome.value, "", 0.0, 0)
+        explained = replace(EXPLANATION, suppliers=SupplierRound([attempt], 0.0, 0.0))
+        (told,) = encode_explanation(XUL, explained).suppliers.attempts
+        name = explanation_pb2.SupplierOutcome.Name(told.outcome)
+        assert name == f"SUPPLIER_OUTCOME_{outcome.name}"
+
+
+def test_every_verdict_has_its_number_in_the_api() -> None:
+    for verdict in Verdict:
+        name = explanation_pb2.PublicSymbolVerdict.Name(
+            explanation_pb2.PublicSymbolVerdict.ValueType(verdict)
+        )
+        expected = "UNSPECIFIED" if verdict is Verdict.UNKNOWN else verdict.name
+        assert name == f"PUBLIC_SYMBOL_VERDICT_{expected}"
+
+
+def test_a_frame_of_a_module_without_an_id_is_missing() -> None:
+    known = Known()
+    response = explain(known, module=NO_ID).response
+    assert response.module.outcome == module_pb2.MODULE_OUTCOME_MISSING
+    assert known.asked == []
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "violation"),
+    [
+        ({"module": None}, "module: must be set"),
+        ({"module": module_pb2.Module(debug_file="a/b")}, "module.debug_file: "),
+        ({"ranges_around": 101}, "ranges_around: is 101, the limit is 100"),
+    ],
+)
+def test_an_explanation_that_breaks_a_rule_is_refused(
+    request_fields: dict[str, Any], violation: str
+) -> None:
+    ended = explain(Known(), **request_fields)
+    assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert ended.details.startswith(violation)

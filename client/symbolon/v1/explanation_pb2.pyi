@@ -105,6 +105,8 @@ class _SupplierOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Suppl
     """It failed to say, or to send all of it."""
     SUPPLIER_OUTCOME_MALFORMED: _SupplierOutcome.ValueType  # 4
     """It sent something that cannot be read."""
+    SUPPLIER_OUTCOME_NOT_ASKED: _SupplierOutcome.ValueType  # 5
+    """It was not asked: it failed lately, and is left alone for now."""
 
 class SupplierOutcome(_SupplierOutcome, metaclass=_SupplierOutcomeEnumTypeWrapper):
     """What became of asking one supplier for a module."""
@@ -121,6 +123,8 @@ SUPPLIER_OUTCOME_UNAVAILABLE: SupplierOutcome.ValueType  # 3
 """It failed to say, or to send all of it."""
 SUPPLIER_OUTCOME_MALFORMED: SupplierOutcome.ValueType  # 4
 """It sent something that cannot be read."""
+SUPPLIER_OUTCOME_NOT_ASKED: SupplierOutcome.ValueType  # 5
+"""It was not asked: it failed lately, and is left alone for now."""
 Global___SupplierOutcome: _TypeAlias = SupplierOutcome  # noqa: Y015
 
 @_typing.final
@@ -320,8 +324,8 @@ class DecidingSymbol(_message.Message):
     start: _builtins.int
     """Module offset at which it starts."""
     end: _builtins.int
-    """First module offset at or before which it ends, as far as the page tells. Unset:
-    it reaches to the end of its page.
+    """First module offset after it, as far as its page tells. Unset: it reaches to the
+    end of its page.
     """
     def __init__(
         self,

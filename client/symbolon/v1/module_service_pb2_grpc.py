@@ -163,9 +163,8 @@ class ModuleServiceServicer(object):
     def ExplainFrame(self, request, context):
         """Tells everything that leads to the answer for one frame: what each tier has, the
         page, the ranges around the offset, how the symbol was chosen, and the suppliers
-        that were asked last. For people who debug. Starts no work and changes nothing;
-        asks all tiers, also those that a symbolication would not get to. May be repeated
-        at any time.
+        that were asked last. For people who debug. Starts no work; asks all tiers, also
+        those that a symbolication would not get to. May be repeated at any time.
 
         Errors:
         * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or

@@ -114,9 +114,8 @@ class ModuleServiceStub:
     ExplainFrame: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.ExplainFrameRequest, _module_service_pb2.ExplainFrameResponse]
     """Tells everything that leads to the answer for one frame: what each tier has, the
     page, the ranges around the offset, how the symbol was chosen, and the suppliers
-    that were asked last. For people who debug. Starts no work and changes nothing;
-    asks all tiers, also those that a symbolication would not get to. May be repeated
-    at any time.
+    that were asked last. For people who debug. Starts no work; asks all tiers, also
+    those that a symbolication would not get to. May be repeated at any time.
 
     Errors:
      * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
@@ -219,9 +218,8 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     ExplainFrame: _aio.UnaryUnaryMultiCallable[_module_service_pb2.ExplainFrameRequest, _module_service_pb2.ExplainFrameResponse]  # type: ignore[assignment]
     """Tells everything that leads to the answer for one frame: what each tier has, the
     page, the ranges around the offset, how the symbol was chosen, and the suppliers
-    that were asked last. For people who debug. Starts no work and changes nothing;
-    asks all tiers, also those that a symbolication would not get to. May be repeated
-    at any time.
+    that were asked last. For people who debug. Starts no work; asks all tiers, also
+    those that a symbolication would not get to. May be repeated at any time.
 
     Errors:
      * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
@@ -346,9 +344,8 @@ class ModuleServiceServicer:
     ) -> _typing.Union[_module_service_pb2.ExplainFrameResponse, _abc.Awaitable[_module_service_pb2.ExplainFrameResponse]]:
         """Tells everything that leads to the answer for one frame: what each tier has, the
         page, the ranges around the offset, how the symbol was chosen, and the suppliers
-        that were asked last. For people who debug. Starts no work and changes nothing;
-        asks all tiers, also those that a symbolication would not get to. May be repeated
-        at any time.
+        that were asked last. For people who debug. Starts no work; asks all tiers, also
+        those that a symbolication would not get to. May be repeated at any time.
 
         Errors:
          * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or

@@ -28,6 +28,7 @@ from symbolon_server.rpc.store_service import (
 )
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.settings import Settings
+from symbolon_server.symbolication.explainer import FrameExplainer
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.lookup import Tiers
@@ -104,6 +105,7 @@ def make_module_service(settings: Settings, parts: SharedParts) -> ModuleService
         lookup=lookup,
         prefetch=Prefetcher(lookup, parts.queue).prefetch,
         invalidate=parts.invalidator.invalidate,
+        explain=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds).explain,
         list_missing=parts.memory.missing.list,
     )
     return ModuleService(tasks, settings.max_modules)

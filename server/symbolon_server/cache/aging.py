@@ -53,6 +53,12 @@ class AgingMap(Generic[K, V]):
                 return entry[0]
         return self.get_many((key,))[0]
 
+    def peek(self, key: K) -> V | None:
+        """Return the value, None where there is none; counts nothing and keeps nothing young."""
+        with self._lock:
+            entry = self._young.get(key) or self._old.get(key)
+        return None if entry is None else entry[0]
+
     def get_many(self, keys: Sequence[K]) -> list[V | None]:
         """Return the values in the order asked; takes the lock once."""
         forgotten: list[object] = []

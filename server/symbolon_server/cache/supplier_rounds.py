@@ -21,7 +21,7 @@ class RememberedAttempt:
 
     supplier: str
     outcome: str
-    """`found`, `missing`, `unavailable` or `malformed`."""
+    """`found`, `missing`, `unavailable`, `malformed` or `not_asked`."""
 
     detail: str
     seconds: float

@@ -14,18 +14,20 @@ from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.rpc.decoding import decode_module_id
 from symbolon_server.rpc.encoding import encode_result
+from symbolon_server.rpc.explanation_encoding import encode_explanation
 from symbolon_server.rpc.module_encoding import encode_missing, encode_report
 from symbolon_server.rpc.status import (
     FieldViolation,
     refuse_for_now,
     refuse_invalid,
-    refuse_unimplemented,
 )
 from symbolon_server.rpc.validation import (
+    find_explain_violations,
     find_modules_violations,
     find_number_violations,
     find_one_module_violations,
 )
+from symbolon_server.symbolication.explanation import Explanation
 from symbolon_server.symbolication.module_lookup import ModuleReport
 from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols.module_ids import ModuleId
@@ -37,6 +39,9 @@ MOST_LISTED: Final = 10_000
 
 _LISTED: Final = 100
 """When the caller does not say how many."""
+
+_RANGES: Final = 3
+"""Ranges explained before and after a frame's own, when the caller does not say how many."""
 
 _RETRY_AFTER_SECONDS: Final = 1.0
 """When to ask again while the cache does not answer."""
@@ -66,6 +71,9 @@ class ModuleTasks:
     """Queues what is not known, and returns what is; raises `QueueFullError`."""
 
     invalidate: Callable[[Collection[ModuleId]], None]
+
+    explain: Callable[[ModuleId, tuple[int, bool], int], Explanation]
+    """Explains a frame with so many ranges around it; raises nothing."""
 
     list_missing: Callable[[int], tuple[Sequence[MissingModule], int]]
     """Returns at most so many, and how many there are."""
@@ -136,9 +144,14 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
     def ExplainFrame(  # noqa: N802 # the name in the .proto file
         self, request: pb.ExplainFrameRequest, context: grpc.ServicerContext
     ) -> pb.ExplainFrameResponse:
-        """Refuse: this server does not offer it."""
-        del request
-        refuse_unimplemented(context, "ExplainFrame")
+        """Return everything that leads to the answer for one frame."""
+        _refuse_any(context, find_explain_violations(request))
+        module_id = decode_module_id(request.module)
+        if module_id is None:
+            return pb.ExplainFrameResponse(module=encode_result(_NO_MODULE_ID))
+        lookup = request.module_offset, request.is_return_address
+        explanation = self._tasks.explain(module_id, lookup, request.ranges_around or _RANGES)
+        return encode_explanation(module_id, explanation)
 
     def _decode(
         self, modules: Sequence[module_pb2.Module], context: grpc.ServicerContext

@@ -63,11 +63,6 @@ def refuse_for_now(
     _abort(context, code, message, detail, pushback)
 
 
-def refuse_unimplemented(context: grpc.ServicerContext, method: str) -> Never:
-    """End the call with UNIMPLEMENTED."""
-    context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{method} is not offered by this server")
-
-
 def code_of(context: grpc.ServicerContext) -> grpc.StatusCode | None:
     """Return the status code that the call was ended with, `None` as long as it was not."""
     code: grpc.StatusCode | None = context.code()  # type: ignore[attr-defined] # the stubs lack it

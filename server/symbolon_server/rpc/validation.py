@@ -20,6 +20,9 @@ MAX_VIOLATIONS = 20
 MAX_ID_BYTES = 255
 """Of a request in a stream."""
 
+MAX_RANGES_AROUND = 100
+"""That one explanation tells on either side."""
+
 _MAX_NANOS = 999_999_999
 _MAX_DURATION_SECONDS = 315_576_000_000
 """As `google/protobuf/duration.proto` says: about 10,000 years."""
@@ -69,6 +72,14 @@ def find_one_module_violations(
     if not request.HasField("module"):
         return (FieldViolation("module", "must be set"),)
     return tuple(_module_violations("module", request.module))
+
+
+def find_explain_violations(
+    request: module_service_pb2.ExplainFrameRequest,
+) -> tuple[FieldViolation, ...]:
+    """Return the rules that `request` breaks."""
+    around = find_number_violations("ranges_around", request.ranges_around, MAX_RANGES_AROUND)
+    return find_one_module_violations(request) + around
 
 
 def find_modules_violations(

@@ -1,7 +1,7 @@
 """What a server process holds in its own memory: modules, pages and whole frames."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from symbolon_server.cache.aging import AgingCounts, AgingMap
 from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
@@ -38,6 +38,17 @@ class HeldModule:
     frames: FrameTable
     """The frames of this generation that were answered before."""
 
+    @classmethod
+    def of(cls, directory: PageDirectory, frames: FrameTable) -> Self:
+        """Return the module of a page directory."""
+        skipped = sum(directory.facts.skipped_records.values())
+        return cls(
+            directory,
+            wire.bytes_field(1, directory.facts.module_name.encode()),
+            ModuleResult(ModuleOutcome.FOUND, skipped_records=skipped),
+            frames,
+        )
+
 
 class Held:
     """Everything held, bounded together in bytes; each map has its own lock."""
@@ -64,13 +75,7 @@ class Held:
 
         Raises `DamagedPageError` where the module was invalidated since.
         """
-        facts = directory.facts
-        module = HeldModule(
-            directory,
-            wire.bytes_field(1, facts.module_name.encode()),
-            ModuleResult(ModuleOutcome.FOUND, skipped_records=sum(facts.skipped_records.values())),
-            self.frames.table(directory.generation),
-        )
+        module = HeldModule.of(directory, self.frames.table(directory.generation))
         self.modules.put(module_id, module)
         # Only now: who learns of an invalidation after this look finds the module here.
         if invalidations.is_stale(module_id, directory.ingest.as_of):

@@ -1,0 +1,88 @@
+"""One tier as it is asked when a frame is explained: alone, and whether it has to be or not."""
+
+from typing import Final, NamedTuple, Protocol
+
+from symbolon_server.cache.invalidations import KnownInvalidations
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbols.directory_format import decode_directory
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import PageDirectory, PageKey
+
+NOT_ANSWERING: Final = "it does not answer"
+DAMAGED: Final = "what it has is damaged"
+STALE: Final = "what it has was invalidated"
+
+
+class FoundDirectory(NamedTuple):
+    """What a tier has of a module."""
+
+    directory: PageDirectory | None
+    detail: str = ""
+    """One line for a person."""
+
+
+class FoundPage(NamedTuple):
+    """What a tier has of a page."""
+
+    page: Page | None
+    size: int = 0
+    """Bytes, as the tier holds it."""
+
+
+class TierReader(Protocol):
+    """A tier that has page directories and pages."""
+
+    def read_directory(self, module_id: ModuleId) -> FoundDirectory:
+        """Return the page directory that the tier has and believes."""
+
+    def read_page(self, key: PageKey) -> FoundPage:
+        """Return the page that the tier has."""
+
+
+class MemoryReader:
+    """What this process holds; it does not count as used."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+
+    def read_directory(self, module_id: ModuleId) -> FoundDirectory:
+        """Return the page directory that is held."""
+        module = self._held.modules.peek(module_id)
+        return FoundDirectory(None if module is None else module.directory)
+
+    def read_page(self, key: PageKey) -> FoundPage:
+        """Return the page that is held."""
+        page = self._held.pages.peek(key)
+        return FoundPage(page, 0 if page is None else page.memory_bytes)
+
+
+class StoreReader:
+    """A page store, be it Redis or the spool."""
+
+    def __init__(self, store: PageStore, invalidations: KnownInvalidations) -> None:
+        self._store = store
+        self._invalidations = invalidations
+
+    def read_directory(self, module_id: ModuleId) -> FoundDirectory:
+        """Return the page directory, unless it is damaged or was invalidated."""
+        (data,) = self._store.get_directories([module_id])
+        if data is None:
+            return FoundDirectory(None, "" if self._store.is_answering() else NOT_ANSWERING)
+        try:
+            directory = decode_directory(data)
+        except DamagedPageError:
+            return FoundDirectory(None, DAMAGED)
+        if self._invalidations.is_stale(module_id, directory.ingest.as_of):
+            return FoundDirectory(None, STALE)
+        return FoundDirectory(directory)
+
+    def read_page(self, key: PageKey) -> FoundPage:
+        """Return the page, unless it is damaged."""
+        (data,) = self._store.get_pages([key])
+        try:
+            return FoundPage(None) if data is None else FoundPage(Page.decode(data), len(data))
+        except DamagedPageError:
+            return FoundPage(None)

@@ -1,0 +1,112 @@
+"""What operators and pipelines ask of single modules, on two servers and a worker."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from symbolon import Client
+from symbolon.v1 import explanation_pb2, module_pb2, tier_pb2
+from symbolon.v1 import module_service_pb2 as pb
+from symbolon.v1.module_service_pb2_grpc import ModuleServiceStub
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.app.conftest import PATIENCE_SECONDS, wait_until
+from tests.ingest.symbol_files import numbered_module, symbol_file
+from tests.system.conftest import Site, ask, functions
+
+THERE, GONE = numbered_module(1), numbered_module(2)
+
+FOUND = module_pb2.MODULE_OUTCOME_FOUND
+MISSING = module_pb2.MODULE_OUTCOME_MISSING
+
+PATIENCE_FOR_INGEST_SECONDS = 5.0
+
+
+def message(module_id: ModuleId) -> module_pb2.Module:
+    return module_pb2.Module(debug_file=module_id.debug_file, debug_id=module_id.debug_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as callers and operators see it."""
+
+    client: Client
+    modules: ModuleServiceStub
+
+
+@pytest.fixture
+def servers(site: Site) -> Iterator[list[Server]]:
+    """Two servers with spools of their own, and a worker whose supplier has one module."""
+    site.supplier.put(THERE, symbol_file(THERE))
+    site.work()
+    programs = [site.serve(spool_dir=str(site.spool / str(number))) for number in range(2)]
+    with ExitStack() as stack:
+        servers = []
+        for program in programs:
+            address = program.await_address()
+            channel = stack.enter_context(grpc.insecure_channel(address))
+            client = stack.enter_context(Client(address, timeout=PATIENCE_SECONDS))
+            servers.append(Server(client, ModuleServiceStub(channel)))
+        yield servers
+
+
+def prefetch(stub: ModuleServiceStub) -> list[module_pb2.ModuleOutcome.ValueType]:
+    request = pb.PrefetchModulesRequest(modules=[message(THERE), message(GONE)])
+    response = stub.PrefetchModules(request, timeout=PATIENCE_SECONDS)
+    return [result.outcome for result in response.modules]
+
+
+def test_a_module_is_prefetched_explained_invalidated_and_better_then(
+    site: Site, servers: list[Server]
+) -> None:
+    near, far = (server.modules for server in servers)
+    clients = [server.client for server in servers]
+    wait_until(lambda: prefetch(near) == [FOUND, MISSING])
+    assert site.supplier.counts()[site.supplier.path_of(THERE)] == 1
+    for client in clients:
+        assert functions(ask(client, [(THERE, 32)])) == ["function_1"]
+
+    explained = far.ExplainFrame(
+        pb.ExplainFrameRequest(module=message(THERE), module_offset=32), timeout=PATIENCE_SECONDS
+    )
+    assert explained.frame.function == "function_1"
+    assert [tier.tier for tier in explained.tiers if tier.has_answer] == [
+        tier_pb2.TIER_FRAMES,
+        tier_pb2.TIER_MEMORY,
+        tier_pb2.TIER_STORE,
+    ]
+    (attempt,) = explained.suppliers.attempts
+    assert attempt.outcome == explanation_pb2.SUPPLIER_OUTCOME_FOUND
+
+    site.supplier.put(THERE, symbol_file(THERE).replace(b"function_", b"better_"))
+    forgotten = near.InvalidateModules(
+        pb.InvalidateModulesRequest(modules=[message(THERE), message(GONE)]),
+        timeout=PATIENCE_SECONDS,
+    )
+    returned = time.monotonic()
+    assert [module.previous_outcome for module in forgotten.modules] == [FOUND, MISSING]
+    wait_until(lambda: functions(ask(clients[1], [(THERE, 32)])) == ["better_1"])
+    assert time.monotonic() - returned < 1.0 + PATIENCE_FOR_INGEST_SECONDS
+    assert functions(ask(clients[0], [(THERE, 32)])) == ["better_1"]
+
+
+def test_missing_modules_are_listed_until_they_come(site: Site, servers: list[Server]) -> None:
+    clients = [server.client for server in servers]
+    for client in (*clients, clients[0]):
+        assert functions(ask(client, [(GONE, 0), (THERE, 0)])) == [None, "function_0"]
+
+    def listed() -> list[tuple[str, int]]:
+        request = pb.ListMissingModulesRequest()
+        response = servers[1].modules.ListMissingModules(request, timeout=PATIENCE_SECONDS)
+        assert response.total == len(response.modules)
+        return [(each.module.debug_file, each.requests) for each in response.modules]
+
+    wait_until(lambda: listed() == [(GONE.debug_file, 3)])
+    site.supplier.put(GONE, symbol_file(GONE))
+    request = pb.InvalidateModulesRequest(modules=[message(GONE)])
+    servers[0].modules.InvalidateModules(request, timeout=PATIENCE_SECONDS)
+    assert functions(ask(clients[0], [(GONE, 0)])) == ["function_0"]
+    assert listed() == []
