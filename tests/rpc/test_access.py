@@ -26,6 +26,7 @@ PIPELINE = "pipeline-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"
 INVALIDATE = "/symbolon.v1.ModuleService/InvalidateModules"
 PREFETCH = "/symbolon.v1.ModuleService/PrefetchModules"
+STREAM = "/symbolon.v1.SymbolicationService/SymbolicateStream"
 NO_SUCH_METHOD = "/symbolon.v1.ModuleService/Nothing"
 
 OK = grpc.StatusCode.OK
@@ -69,7 +70,9 @@ def test_a_token_is_good_for_what_it_may(
     assert call(channel, method, bearing(OPERATOR)) is operator
 
 
-@pytest.mark.parametrize("method", [GET_MODULE, INVALIDATE, REFLECTION, NO_SUCH_METHOD, "/a.B/C"])
+@pytest.mark.parametrize(
+    "method", [GET_MODULE, INVALIDATE, STREAM, REFLECTION, NO_SUCH_METHOD, "/a.B/C"]
+)
 def test_without_a_token_nothing_is_answered(channel: grpc.Channel, method: str) -> None:
     assert call(channel, method) is UNAUTHENTICATED
 

@@ -8,6 +8,8 @@ from symbolon_server.telemetry.logs import EventLog
 
 T = TypeVar("T")
 _State = tuple[tuple[int, int, int], ...]
+"""Of each file: which it is, its size, and when it last became another. Its time of modification
+would not do: what copies files often takes that along."""
 
 _log = EventLog(__name__)
 
@@ -63,4 +65,4 @@ def _state_of(files: Sequence[Path]) -> _State | None:
         found = [file.stat() for file in files]
     except OSError:
         return None
-    return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in found)
+    return tuple((state.st_ino, state.st_size, state.st_ctime_ns) for state in found)
