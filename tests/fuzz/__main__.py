@@ -5,6 +5,7 @@ the next run begins with.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 from tests.fuzz.targets import TARGETS
 
 FOLDER = Path(".cache/fuzz")
+
+ROUND_SECONDS = 120
+"""After which a target is started anew: atheris itself takes some KB for each input, for good."""
 
 
 def main(names: list[str]) -> int:
@@ -21,18 +25,38 @@ def main(names: list[str]) -> int:
     if unknown or not seconds.isdecimal():
         print(f"FUZZ_SECONDS is a number, TARGET one of: {', '.join(TARGETS)}")
         return 2
-    broken = [name for name in names or TARGETS if not fuzz(name, seconds)]
+    broken = [name for name in names or TARGETS if not fuzz(name, int(seconds))]
     print(
         f"broken: {', '.join(broken)}; the inputs are in {FOLDER}" if broken else "none is broken"
     )
     return int(bool(broken))
 
 
-def fuzz(name: str, seconds: str) -> bool:
-    """Return whether a target withstood."""
+def fuzz(name: str, seconds: int) -> bool:
+    """Return whether a target withstood, and say how many inputs it took."""
     print(f"== {name} for {seconds} s", flush=True)
-    command = [sys.executable, "-m", "tests.fuzz.fuzzer", name, seconds, str(FOLDER / name)]
-    return subprocess.run(command, check=False).returncode == 0
+    inputs, left = 0, seconds
+    while left > 0:
+        taken = fuzz_once(name, min(left, ROUND_SECONDS))
+        if taken is None:
+            return False
+        inputs, left = inputs + taken, left - ROUND_SECONDS
+    print(f"== {name} withstood {inputs:,} inputs in {seconds} s", flush=True)
+    return True
+
+
+def fuzz_once(name: str, seconds: int) -> int | None:
+    """Return how many inputs a target took, None if one of them broke it."""
+    folder = str(FOLDER / name)
+    command = [sys.executable, "-m", "tests.fuzz.fuzzer", name, str(seconds), folder]
+    taken = 0
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            print(line, end="", flush=True)
+            if done := re.match(r"Done (\d+) runs", line):
+                taken = int(done[1])
+    return taken if running.returncode == 0 else None
 
 
 if __name__ == "__main__":

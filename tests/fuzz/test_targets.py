@@ -1,10 +1,12 @@
 """The fuzz targets withstand what they begin with, and what was found with them."""
 
+import psutil
 import pytest
 
 from tests.fuzz.found import FOUND
 from tests.fuzz.targets import TARGETS
 
+MOST_GROWTH = 4 << 20
 EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
 
 
@@ -17,6 +19,22 @@ def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
         assert len(seed) <= target.longest
         for end in {0, 1, len(seed) // 2, len(seed) - 1, len(seed)}:
             target.take(seed[:end])
+
+
+@EVERY_TARGET
+def test_a_target_keeps_no_memory(name: str) -> None:
+    """Which atheris cannot tell: it keeps some itself."""
+    target = TARGETS[name]
+    pieces = [seed[: len(seed) * part // 4] for seed in target.seeds()[::3] for part in (2, 4)]
+
+    def take_all(times: int) -> int:
+        for _ in range(times):
+            for piece in pieces:
+                target.take(piece)
+        return psutil.Process().memory_info().rss
+
+    before = take_all(times=2)
+    assert take_all(times=5) - before < MOST_GROWTH
 
 
 @pytest.mark.parametrize(("target", "data"), FOUND.values(), ids=list(FOUND))
