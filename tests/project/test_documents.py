@@ -29,6 +29,7 @@ MOST_LINES = 15
 
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|conf|proto|toml|md|yaml))`")
+_TEST = re.compile(r"^\s*(?:async )?def (test_\w+)", re.MULTILINE)
 _DECISION = re.compile(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -48,6 +49,14 @@ def test_every_file_that_is_named_is_there(document: str) -> None:
     paths = _PATH.findall(read(document))
     assert paths
     assert [path for path in paths if not any((house / path).exists() for house in HOUSES)] == []
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", read("ARCHITECTURE.md")))
+    files = (ROOT / "tests").rglob("test_*.py")
+    written = {name for file in files for name in _TEST.findall(file.read_text(encoding="utf-8"))}
+    assert named
+    assert named - written == set()
 
 
 def test_the_architecture_lists_the_floors_in_their_order() -> None:
