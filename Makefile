@@ -29,7 +29,7 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 	@exec $(python) scripts/run_sample.py
 
 .PHONY: test
-test: $(environment) ## Run every test but the benchmarks, the fuzzers and the largest hostile files
+test: $(environment) ## Run every test but the benchmarks, the fuzzers, the soak and the largest hostile files
 	@$(python) -m pytest
 
 # What only the benchmarks compare with; the other targets do without it.
@@ -54,6 +54,11 @@ fuzz: $(fuzz_environment) ## Fuzz every target for FUZZ_SECONDS=60, or with TARG
 .PHONY: hostile
 hostile: $(environment) ## Read hostile symbol files of full size, within limits of memory and time
 	@$(python) -m pytest -m hostile -s tests/hostile
+
+.PHONY: soak
+soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 for one; then the longest tests
+	@$(python) -m tests.system.soak $(SECONDS)
+	@$(python) -m pytest -m soak tests/system
 
 .PHONY: check
 check: lint types layers protos-check audit test ## Run everything that must pass before a commit lands

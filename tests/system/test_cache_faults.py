@@ -1,14 +1,13 @@
 """A cache in trouble, under load: what is held is answered, and no queued work is lost."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 
 import pytest
 
 from symbolon import Client, ModuleOutcome, Symbolication
 from tests.app.conftest import wait_until
+from tests.system.cache_faults import CACHE_FAULTS, CacheFault
 from tests.system.conftest import Site
 from tests.system.known_modules import SPACING, KnownModule, Question, known_modules
 from tests.system.traffic import Traffic
@@ -16,27 +15,6 @@ from tests.system.traffic import Traffic
 DEAD_CACHE_SECONDS = 1.0
 NEW_NUMBERS = count(100)
 RECOVERY_SECONDS = 5.0
-
-
-@contextmanager
-def killed(site: Site) -> Iterator[None]:
-    site.pair.kill("cache")
-    yield
-    site.pair.start("cache")
-
-
-def frozen(site: Site) -> AbstractContextManager[None]:
-    return site.pair.frozen("cache")
-
-
-@contextmanager
-def read_only(site: Site) -> Iterator[None]:
-    site.cache.replicaof("127.0.0.1", "1")
-    yield
-    site.cache.replicaof("NO", "ONE")
-
-
-Inflict = Callable[[Site], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +54,9 @@ def cold_module(site: Site) -> KnownModule:
     return module
 
 
-@pytest.mark.parametrize("inflict", [killed, frozen, read_only])
+@pytest.mark.parametrize("inflict", CACHE_FAULTS)
 def test_while_the_cache_is_in_trouble_what_is_held_is_answered_and_new_modules_say_when(
-    shared_site: Site, target: str, client: Client, modules: list[KnownModule], inflict: Inflict
+    shared_site: Site, target: str, client: Client, modules: list[KnownModule], inflict: CacheFault
 ) -> None:
     assert outcomes(first_frames(client, modules)) == {ModuleOutcome.FOUND}
     cold = cold_module(shared_site)

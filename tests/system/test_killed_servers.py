@@ -18,6 +18,7 @@ from symbolon import Client, ServerUnreachableError
 from tests.app.conftest import Program, wait_until
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule, Question, known_modules
+from tests.system.processes import serving_processes
 from tests.system.traffic import Traffic
 
 CALLS = 1_000
@@ -34,18 +35,6 @@ def modules(site: Site) -> list[KnownModule]:
         site.supplier.put(module.module_id, module.symbol_file())
     site.work()
     return modules
-
-
-def serving_processes(program: Program) -> list[psutil.Process]:
-    """Return the processes of a server that answer calls."""
-
-    def serves(process: psutil.Process) -> bool:
-        try:
-            return "symbolon_server.app.serving_process" in process.cmdline()
-        except psutil.NoSuchProcess:
-            return False
-
-    return [process for process in program.below() if serves(process)]
 
 
 def pids(program: Program) -> set[int]:

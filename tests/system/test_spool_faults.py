@@ -2,8 +2,7 @@
 
 import resource
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -14,6 +13,7 @@ from tests.app.conftest import Program, wait_until
 from tests.app.test_serving import free_port, scrape
 from tests.system.conftest import Site
 from tests.system.known_modules import Question, known_modules
+from tests.system.spool_harms import spoil
 from tests.system.traffic import Traffic
 
 SMALL_DISK_BYTES = 32 << 10
@@ -74,37 +74,6 @@ def test_a_full_disk_costs_the_spool_only_and_is_told_once(
     assert sum(sizes) <= SMALL_DISK_BYTES
 
 
-def cut(path: Path, random: Random) -> None:
-    """Cut it in place, which a server may be reading."""
-    with path.open("r+b") as file:
-        file.truncate(random.randrange(path.stat().st_size))
-
-
-def change_a_bit(path: Path, random: Random) -> None:
-    with path.open("r+b") as file:
-        place = random.randrange(path.stat().st_size)
-        file.seek(place)
-        byte = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([byte ^ 1 << random.randrange(8)]))
-
-
-def put_text(path: Path, random: Random) -> None:
-    path.write_text("not a page file at all, but rather long\n" * random.randrange(1, 100))
-
-
-def put_folder(path: Path, random: Random) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def remove(path: Path, random: Random) -> None:
-    path.unlink()
-
-
-HARMS: list[Callable[[Path, Random], None]] = [cut, change_a_bit, put_text, put_folder, remove]
-
-
 def test_a_spool_that_is_spoilt_under_load_changes_no_answer(site: Site) -> None:
     """The store is emptied all the time, so that everything comes from the spool."""
     put_all(site)
@@ -113,12 +82,9 @@ def test_a_spool_that_is_spoilt_under_load_changes_no_answer(site: Site) -> None
     server = site.serve(memory_bytes="1MiB")
     with Traffic(server.await_address(), MODULES, timeout=30.0) as traffic:
         traffic.take_after(calls=10).check()
-        for step in range(STEPS):
+        for _ in range(STEPS):
             site.store.flushall()
-            files = [path for path in sorted(site.spool.rglob("*.pages")) if path.is_file()]
-            for path in random.sample(files, len(files) // 4):
-                with suppress(OSError):  # a server that recognised the damage was faster
-                    HARMS[step % len(HARMS)](path, random)
+            spoil(site.spool, random)
             traffic.wait_for(seconds=0.1)
         traffic.take_after(calls=20).check()
     assert "spool skipped (damaged)" in server.log

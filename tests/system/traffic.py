@@ -53,6 +53,16 @@ class Tally:
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.append(f"after {seconds:.2f} s: {error!r}")
 
+    def join(self, other: "Tally") -> None:
+        """Add what became of other calls."""
+        self.calls += other.calls
+        self.failed += other.failed
+        self.frames += other.frames
+        self.unanswered += other.unanswered
+        self.wrong += other.wrong
+        self.slowest_seconds = max(self.slowest_seconds, other.slowest_seconds)
+        self.problems += other.problems
+
     def _end(self, seconds: float) -> None:
         self.calls += 1
         self.slowest_seconds = max(self.slowest_seconds, seconds)

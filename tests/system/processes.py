@@ -1,0 +1,25 @@
+"""The processes of a server, by what they do."""
+
+import psutil
+
+from tests.app.conftest import Program
+
+
+def serving_processes(program: Program) -> list[psutil.Process]:
+    """Return the processes below a server that answer calls, where it has several."""
+    return _below(program, "symbolon_server.app.serving_process")
+
+
+def workers(program: Program) -> list[psutil.Process]:
+    """Return the workers below a server, with the fork that one of them may have."""
+    return _below(program, "worker")
+
+
+def _below(program: Program, word: str) -> list[psutil.Process]:
+    def fits(process: psutil.Process) -> bool:
+        try:
+            return word in process.cmdline()
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in program.below() if fits(process)]
