@@ -18,6 +18,8 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "DECISIONS.md",
     "SECURITY.md",
+    "docs/client.md",
+    "docs/command-line.md",
     "redis/README.md",
     "tests/data/sample/README.md",
 )

@@ -1,4 +1,4 @@
-"""The examples of README.md, run as a reader would run them, answer what it shows.
+"""The examples of README.md and docs/, run as a reader would run them, answer what they show.
 
 Each block marked `sh` or `python` is an example; a block marked `text` or `json` right after it
 is its output. Blocks without a mark are for other machines than this one and are not run.
@@ -21,6 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+GUIDES = (ROOT / "docs" / "client.md", ROOT / "docs" / "command-line.md")
 ADDRESS = "127.0.0.1:50051"
 START = "make run"
 PATIENCE_SECONDS = 90.0
@@ -55,9 +56,9 @@ class Example:
         return self.text.splitlines()[0].removesuffix("'{").strip()[:60]
 
 
-def read_examples() -> list[Example]:
-    """The examples of the README, in its order."""
-    blocks = list(_FENCE.finditer(README.read_text(encoding="utf-8")))
+def read_examples(document: Path) -> list[Example]:
+    """The examples of a document, in its order."""
+    blocks = list(_FENCE.finditer(document.read_text(encoding="utf-8")))
     found = []
     for block, after in zip(blocks, [*blocks[1:], None], strict=True):
         language, text = block.groups()
@@ -68,8 +69,13 @@ def read_examples() -> list[Example]:
     return found
 
 
-EXAMPLES = read_examples()
-QUESTIONS = [example for example in EXAMPLES if example.text.strip() != START]
+EXAMPLES = read_examples(README)
+QUESTIONS = [
+    pytest.param(example, id=f"{document.stem} {number}: {example.name}")
+    for document in (README, *GUIDES)
+    for number, example in enumerate(read_examples(document), 1)
+    if example.text.strip() != START
+]
 
 
 def without_what_changes(text: str) -> list[str]:
@@ -154,8 +160,8 @@ def test_make_run_prints_what_the_readme_shows(served: Served) -> None:
     assert without_what_changes(served.shown[first:]) == without_what_changes(example.output)
 
 
-@pytest.mark.parametrize("example", QUESTIONS, ids=[example.name for example in QUESTIONS])
-def test_an_example_answers_what_the_readme_shows(example: Example, served: Served) -> None:
+@pytest.mark.parametrize("example", QUESTIONS)
+def test_an_example_answers_what_is_shown_for_it(example: Example, served: Served) -> None:
     if example.text.startswith("grpcurl") and shutil.which("grpcurl") is None:
         pytest.skip("grpcurl is not installed")
     command = command_of(example, served)
