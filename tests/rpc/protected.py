@@ -23,7 +23,11 @@ Metadata = tuple[tuple[str, str], ...]
 
 @contextmanager
 def serving(
-    protection: Protection, host: str = "127.0.0.1", *, has_reflection: bool = True
+    protection: Protection,
+    host: str = "127.0.0.1",
+    *,
+    has_reflection: bool = True,
+    logs_calls: bool = False,
 ) -> Iterator[ListenAddress]:
     """Run a server; what GetModule answers there is fine."""
     options = ServerOptions(
@@ -33,6 +37,7 @@ def serving(
         max_request_bytes=1024**2,
         protection=protection,
         has_reflection=has_reflection,
+        logs_calls=logs_calls,
     )
     server = RpcServer(options, [ScriptedModuleService(answer).add_to])
     address = server.bind()

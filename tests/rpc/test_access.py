@@ -1,5 +1,7 @@
 """Tokens of calls, on a real server."""
 
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from symbolon.v1 import module_service_pb2, store_service_pb2, symbolication_ser
 from symbolon_server.rpc.access import OPERATOR_METHODS, permission_for
 from symbolon_server.rpc.protection import Protection
 from symbolon_server.rpc.tokens import Permission, Tokens
+from symbolon_server.telemetry.logs import JsonFormatter
 from tests.rpc.protected import (
     GET_MODULE,
     HEALTH_CHECK,
@@ -128,6 +131,26 @@ def test_refusals_are_counted_and_take_no_place_of_calls(channel: grpc.Channel) 
     call(channel, GET_MODULE)
     call(channel, INVALIDATE, bearing(PIPELINE))
     assert counted() == [before[0] + 1, before[1] + 1, before[2]]
+
+
+def test_the_log_of_calls_names_the_caller_and_shows_no_token(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    protection = Protection(tokens=Tokens(file))
+    with (
+        caplog.at_level(logging.INFO),
+        serving(protection, logs_calls=True) as address,
+        channel_to(address) as channel,
+    ):
+        call(channel, GET_MODULE, bearing(PIPELINE))
+        call(channel, INVALIDATE, bearing(OPERATOR))
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    ended = [line for line in lines if line["event"] == "call_ended"]
+    assert [(line["method"], line["caller"]) for line in ended] == [
+        ("GetModule", "pipeline"),
+        ("InvalidateModules", "operator"),
+    ]
+    assert not any(token in json.dumps(lines) for token in (PIPELINE, OPERATOR))
 
 
 def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:

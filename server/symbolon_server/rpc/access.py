@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Never
 
@@ -63,7 +63,7 @@ class AccessControl:
         """Return the function that refuses a call, or None for one that may be made."""
         if self._tokens is None or details.method.startswith(_HEALTH):
             return None
-        token = self._find_token(self._tokens, details)
+        token = self._find_token(self._tokens, details.invocation_metadata)
         if token is None:
             return self._strange
         permission = permission_for(details.method)
@@ -71,13 +71,22 @@ class AccessControl:
             return None
         return self._denied[permission]
 
+    def name_of(self, context: grpc.ServicerContext) -> str:
+        """Return the name of the token that a call was let in by; empty where none is wanted."""
+        if self._tokens is None:
+            return ""
+        token = self._find_token(self._tokens, context.invocation_metadata())
+        return token.name if token else ""
+
     def release(self) -> None:
         """End the threads; the server has stopped."""
         self._threads.shutdown()
 
     @staticmethod
-    def _find_token(tokens: Tokens, details: grpc.HandlerCallDetails) -> Token | None:
-        said = [value for key, value in details.invocation_metadata if key == _HEADER]
+    def _find_token(
+        tokens: Tokens, metadata: Iterable[tuple[str, str | bytes]] | None
+    ) -> Token | None:
+        said = [value for key, value in metadata or () if key == _HEADER]
         if len(said) != 1 or not isinstance(said[0], str):
             return None
         if not said[0].lower().startswith(_SCHEME):

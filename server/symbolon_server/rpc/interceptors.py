@@ -117,15 +117,18 @@ class Outermost:
     """Counts and times every call to our services, and keeps the inside in when one fails."""
 
     def __init__(
-        self, *, logs_calls: bool = False, clock: Callable[[], float] = time.perf_counter
+        self,
+        *,
+        name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """With `logs_calls`, write a line into the log for each call."""
-        self._logs_calls = logs_calls
+        """With `name_for_log`, which names callers, write a line into the log for each call."""
+        self._name_for_log = name_for_log
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return `handler`, watched."""
-        watch = _Watch(method.rpartition("/")[2], self._clock, logs_calls=self._logs_calls)
+        watch = _Watch(method.rpartition("/")[2], self._clock, self._name_for_log)
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
@@ -141,10 +144,15 @@ class Outermost:
 class _Watch:
     """Watches over the calls of one method."""
 
-    def __init__(self, method: str, clock: Callable[[], float], *, logs_calls: bool) -> None:
+    def __init__(
+        self,
+        method: str,
+        clock: Callable[[], float],
+        name_for_log: Callable[[grpc.ServicerContext], str] | None,
+    ) -> None:
         self._method = method
         self._clock = clock
-        self._logs_calls = logs_calls
+        self._name_for_log = name_for_log
         self._seconds = CALL_SECONDS.labels(method)
         self._answered = CALLS.labels(method, grpc.StatusCode.OK.name)
 
@@ -190,12 +198,13 @@ class _Watch:
             self._answered.inc()
         else:
             CALLS.labels(self._method, code.name).inc()
-        if self._logs_calls:
+        if self._name_for_log is not None:
             told = find_request_id(context.trailing_metadata())
             _log.info(
                 "call_ended",
                 method=self._method,
                 code=code.name,
+                caller=self._name_for_log(context),
                 seconds=round(seconds, 6),
                 request_id=told or request_id_of(context),
             )

@@ -56,10 +56,11 @@ class RpcServer:
         self._pool = CallPool(options.threads)
         self._limit = CallLimit(self._pool, options.max_calls_in_flight)
         self._access = AccessControl(options.protection.tokens)
+        name_for_log = self._access.name_of if options.logs_calls else None
         self._server = grpc.server(
             self._pool,
             interceptors=[
-                CallGate(self._access, self._limit, Outermost(logs_calls=options.logs_calls))
+                CallGate(self._access, self._limit, Outermost(name_for_log=name_for_log))
             ],
             options=_channel_options(options),
         )

@@ -396,7 +396,7 @@ class Settings:
         Knob(
             Group.WATCHING,
             kinds.SWITCH,
-            "Whether each call gets a line in the log, with its method, code, time and request id.",
+            "Whether each call is a line of the log: method, code, token's name, time, request id.",
         ),
     ] = False
 
