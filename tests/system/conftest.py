@@ -13,7 +13,7 @@ import redis
 from symbolon import Client, Frame, Module
 from symbolon.results import Diagnostics, Symbolication, Tier
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.cache.servers import connect
+from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.app.conftest import (
     PATIENCE_SECONDS,
@@ -28,6 +28,10 @@ from tests.fixtures.symbol_server import SymbolServer, symbol_server
 from tests.system.redis_proxy import RedisProxy
 
 __all__ = ["environment", "start", "symbol_server"]
+
+
+PATIENT = Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS)
+"""For what a test itself asks of a Redis, which may be in trouble at the time."""
 
 
 def ask(client: Client, asked: Sequence[tuple[ModuleId, int]]) -> Symbolication:
@@ -180,8 +184,8 @@ def site_of(
 ) -> Iterator[Site]:
     """Return a site of these parts; its clients end with the context."""
     with (
-        connect(pair.server_url("store")) as store,
-        connect(pair.server_url("cache")) as cache,
+        connect(pair.server_url("store"), PATIENT) as store,
+        connect(pair.server_url("cache"), PATIENT) as cache,
         ExitStack() as clients,
     ):
         yield Site(pair, store, cache, supplier, spool, start, clients)

@@ -8,8 +8,8 @@ from typing import Final
 
 import redis
 
-from symbolon_server.cache.servers import Timeouts, connect
-from tests.system.conftest import Site
+from symbolon_server.cache.servers import connect
+from tests.system.conftest import PATIENT, Site
 from tests.system.redis_proxy import RedisProxy
 
 LATE_SECONDS: Final = 0.2
@@ -83,8 +83,7 @@ def _loading(site: Site, proxy: RedisProxy) -> Iterator[None]:
     """The store reads a file, slowly, and answers `LOADING` until it has."""
     site.store.config_set("key-load-delay", str(_LOADING_MICROSECONDS_A_KEY))
     site.store.config_set("loading-process-events-interval-bytes", "1024")
-    patient = Timeouts(answer_seconds=60.0)
-    with _keys_of_others(site, 1_000), connect(site.pair.server_url("store"), patient) as client:
+    with _keys_of_others(site, 1_000), connect(site.pair.server_url("store"), PATIENT) as client:
         reload = threading.Thread(target=client.execute_command, args=("DEBUG", "RELOAD"))
         reload.start()
         while not _is_loading(site.store):

@@ -1,5 +1,6 @@
 """More of everything than a server can do at once: cold modules, calls, calls that wait."""
 
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from threading import Event
 import grpc
 import pytest
 
-from symbolon import Client, FrameOutcome, ServerBusyError
+from symbolon import Client, FrameOutcome, ModuleOutcome, ServerBusyError
 from symbolon.rpc_errors import translate
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
@@ -74,6 +75,22 @@ def wait_until_empty(queue: IngestQueue, prefetched: int, seconds: float) -> Non
         assert interactive == 0 or prefetches == prefetched
         assert time.monotonic() < end
         pause.wait(0.05)
+
+
+def test_when_the_queue_is_full_new_modules_are_unavailable_for_now(site: Site) -> None:
+    held, *cold = known_modules(range(4), functions=10)
+    site.supplier.put(held.module_id, held.symbol_file())
+    client = site.new_client(max_queued_modules="2")
+    worker = site.work()
+    client.symbolicate(*Question([held], [[0]]).request())
+    assert worker.end(signal.SIGTERM) == 0
+    client.symbolicate(*Question(cold[:2], [[0], [0]]).request(), max_wait=0)
+    answer = client.symbolicate(*Question([held, cold[2]], [[0], [0]]).request())
+    found, refused = answer.modules
+    assert found.outcome is ModuleOutcome.FOUND
+    assert refused.outcome is ModuleOutcome.UNAVAILABLE
+    assert "too many modules wait" in refused.detail
+    assert refused.retry_after_seconds
 
 
 def seconds_of(call: Callable[[], object]) -> float:
