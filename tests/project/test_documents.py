@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/client.md",
     "docs/command-line.md",
     "redis/README.md",
+    "monitoring/README.md",
     "tests/data/sample/README.md",
 )
 HOUSES = (ROOT, ROOT / "server/symbolon_server", ROOT / "client/symbolon")

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -262,20 +263,29 @@ def sample(name: str, **labels: str) -> float:
 def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
     def counts() -> list[float]:
         return [
-            sample("symbolon_frames_total"),
+            sample("symbolon_frames_total", outcome="remembered"),
+            sample("symbolon_frames_total", outcome="module_missing"),
+            sample("symbolon_call_wait_seconds_sum"),
             sample("symbolon_modules_total", outcome="missing"),
             sample("symbolon_lookups_total", tier="store", result="hit"),
             sample("symbolon_lookups_total", tier="store", result="miss"),
         ]
 
-    diagnostics = Diagnostics(frames=9)
+    outcomes = Counter({FrameOutcome.MODULE_MISSING: 3})
+    diagnostics = Diagnostics(frames=9, outcomes=outcomes, waited_seconds=0.5)
     store = diagnostics.tier(TierName.STORE)
     store.lookups, store.hits = 5, 4
     results = [ModuleResult(ModuleOutcome.MISSING)] * 2
     before = counts()
     answer_to(canned(answer_of(results=results, diagnostics=diagnostics)), pb.SymbolicateRequest())
     grown = [after - then for after, then in zip(counts(), before, strict=True)]
-    assert grown == [9, 2, 4, 1]
+    assert grown == pytest.approx([6, 3, 0.5, 2, 4, 1])
+
+
+def test_a_call_that_waited_for_nothing_is_not_among_those_that_waited() -> None:
+    before = sample("symbolon_call_wait_seconds_count")
+    answer_to(canned(), pb.SymbolicateRequest())
+    assert sample("symbolon_call_wait_seconds_count") == before
 
 
 @contextmanager

@@ -7,7 +7,13 @@ from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome, ModuleQuery
+from symbolon_server.symbolication.queries import (
+    NO_MODULE,
+    FrameOutcome,
+    FrameQuery,
+    ModuleOutcome,
+    ModuleQuery,
+)
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.symbolication.conftest import (
     File,
@@ -92,3 +98,33 @@ def test_remembered_frames_are_hits_of_their_tier(
     host.find(file.module_id, 0, 32, 33)
     counts = host.held.counts_of_frames()
     assert (counts.hits, counts.misses) == (2 + 3, 2 + 1)
+
+
+def test_frames_are_counted_by_outcome_unless_they_are_remembered(
+    counting: Host, file: File, ingest_now: IngestNow
+) -> None:
+    absent, down, broken, cold = (new_module() for _ in range(4))
+    ingest_now(file.module_id)
+    counting.tiers.failures.remember(absent, FailureKind.MISSING, "")
+    counting.tiers.failures.remember(down, FailureKind.UNAVAILABLE, "")
+    counting.tiers.failures.remember(broken, FailureKind.MALFORMED, "")
+    modules = [query(module) for module in (file.module_id, absent, down, broken, cold)]
+    asked = {
+        FrameOutcome.SYMBOLICATED: FrameQuery(0, 0, False),
+        FrameOutcome.NO_SYMBOL: FrameQuery(0, 20, False),
+        FrameOutcome.NO_MODULE: FrameQuery(NO_MODULE, 0, False),
+        FrameOutcome.MODULE_MISSING: FrameQuery(1, 0, False),
+        FrameOutcome.MODULE_UNAVAILABLE: FrameQuery(2, 0, False),
+        FrameOutcome.MODULE_MALFORMED: FrameQuery(3, 0, False),
+        FrameOutcome.MODULE_PENDING: FrameQuery(4, 0, False),
+    }
+    stacks = [[frame] * times for times, frame in enumerate(asked.values(), start=1)]
+    expected = dict(zip(asked, range(1, 8), strict=True))
+    for _ in range(2):
+        answer = counting.ask(modules, stacks)
+        answered = [{int(frame.outcome) for frame in stack} for stack in answer.stacks]
+        assert answered == [{int(outcome)} for outcome in asked]
+        assert answer.symbolication.diagnostics.outcomes == expected
+        # By now these are remembered.
+        expected.pop(FrameOutcome.SYMBOLICATED, None)
+        expected.pop(FrameOutcome.NO_SYMBOL, None)

@@ -90,3 +90,12 @@ def test_a_page_encodes_what_it_answers(text: bytes) -> None:
                 tuple(InlineAnswer(i.function, i.file, i.line) for i in frame.inlines),
                 frame.is_multiple,
             )
+
+
+@given(st.integers(1, 7), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_the_outcome_of_a_frame_is_read_from_its_end(
+    outcome: int, module_offset: int, function_offset: int
+) -> None:
+    fields = wire.answer_fields(b"f", b"f.c", 1, [], is_multiple=True)
+    frame = wire.frame(b"", module_offset, outcome, fields, function_offset)
+    assert wire.outcome_of(frame) == outcome

@@ -49,6 +49,11 @@ def _count_store_error(_reason: str) -> None:
     REDIS_ERRORS.labels("store").inc()
 
 
+def count_cache_error() -> None:
+    """Count a request that the cache failed."""
+    REDIS_ERRORS.labels("cache").inc()
+
+
 def _count_spool_skip(reason: SkipReason) -> None:
     SPOOL_SKIPS.labels(reason.value).inc()
 

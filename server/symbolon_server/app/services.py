@@ -2,7 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from symbolon_server.app.parts import lifetimes_of, spool_of, store_of
+from symbolon_server.app.gauges import measure_queue, measure_tiers
+from symbolon_server.app.parts import count_cache_error, lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
 from symbolon_server.cache.circuit import Circuit
@@ -44,7 +45,7 @@ class SharedParts:
         self.store_client = connect(settings.store_url, timeouts_of(settings))
         self.cache_client = connect(settings.cache_url, timeouts_of(settings))
         circuit = Circuit()
-        cache = KeyedCache(self.cache_client, circuit=circuit)
+        cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
         self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
         self.loader = ModuleLoader(
             self.cache_client, circuit, max_queued=settings.max_queued_modules
@@ -77,9 +78,11 @@ class SharedParts:
         self.store_client.close()
 
     def _catch_up(self) -> None:
-        """Forget and tell what others wait for; about once a second."""
+        """Forget, tell and measure what others wait for; about once a second."""
         self.invalidator.catch_up()
         self.missing_tally.flush()
+        measure_tiers(self.held)
+        measure_queue(self.queue)
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:

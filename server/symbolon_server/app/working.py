@@ -1,7 +1,13 @@
 """The worker: takes ingests from the queue, one after the other."""
 
 from symbolon_server.app.errors import StartError
-from symbolon_server.app.parts import lifetimes_of, spool_of, store_of, suppliers_of
+from symbolon_server.app.parts import (
+    count_cache_error,
+    lifetimes_of,
+    spool_of,
+    store_of,
+    suppliers_of,
+)
 from symbolon_server.app.redis_servers import has_embedded, refuse_bad_urls, timeouts_of
 from symbolon_server.app.worker_program import watch_worker
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -53,10 +59,11 @@ def _work_here(settings: Settings) -> None:
         spool_of(settings, counts.add_spool_skip),
         counts,
     )
+    cache = KeyedCache(memory_client, on_error=count_cache_error)
     run_worker(
         jobs_client,
         ingest,
-        ModuleMemory.of(KeyedCache(memory_client), lifetimes_of(settings)),
+        ModuleMemory.of(cache, lifetimes_of(settings)),
         _options_of(settings),
     )
 

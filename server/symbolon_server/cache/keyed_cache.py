@@ -27,6 +27,10 @@ DEFAULT: Final = _Default.DEFAULT
 """Asks for the lifetime that the cache was made with."""
 
 
+def _ignore() -> None:
+    """Count nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
     """A value and how long it will be kept."""
@@ -49,8 +53,13 @@ class KeyedCache:
         prefix: str = "",
         default_timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
         circuit: Circuit | None = None,
+        on_error: Callable[[], None] = _ignore,
     ) -> None:
-        """Make a cache whose keys begin with `prefix`; several on one server share a circuit."""
+        """Make a cache whose keys begin with `prefix`; several on one server share a circuit.
+
+        `on_error` is called for each request that fails.
+        """
+        self._on_error = on_error
         self._client = client
         self._prefix = prefix
         self._default_timeout_seconds = default_timeout_seconds
@@ -141,6 +150,7 @@ class KeyedCache:
             yield
         except redis.RedisError as error:
             self._circuit.record(error)
+            self._on_error()
             text = f"the cache Redis failed: {describe_trouble(error)}"
             raise CacheUnavailableError(text) from None
         self._circuit.record(None)

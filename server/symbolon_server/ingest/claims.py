@@ -51,7 +51,7 @@ class ClaimDesk:
                 answer = self._claim(keys=scripts.ALL_KEYS, args=[owner, self._lease_ms])
             if isinstance(answer, bytes):
                 return NothingToClaim(answer)
-            job_id, attempts, wanted, as_of, stale_before = answer
+            job_id, attempts, wanted, as_of, stale_before, waited_ms = answer
             try:
                 module_id = module_id_of(job_id.decode())
             except InvalidModuleIdError:
@@ -63,6 +63,7 @@ class ClaimDesk:
                 int(attempts),
                 frozenset(map(int, wanted)),
                 Freshness(int(as_of), int(stale_before)),
+                max(0, int(waited_ms)) / 1000,
             )
 
     def wait(self, nothing: NothingToClaim, seconds: float) -> None:

@@ -15,7 +15,7 @@ from symbolon_server.ingest.work_counts import add_to_metrics
 from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
-from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS
+from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
 
 LEASE_SECONDS = 15.0
 """For how long a job is left to a worker that is not heard of."""
@@ -171,6 +171,8 @@ class _Lease:
 def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:
     add_to_metrics(result.counts)
     INGESTS.labels(result.outcome.value).inc()
+    if claim.attempts == 1:
+        QUEUE_WAIT_SECONDS.observe(claim.waited_seconds)
     if result.failure is None:
         INGEST_SECONDS.observe(seconds)
     _log.info(

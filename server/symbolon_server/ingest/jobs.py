@@ -66,6 +66,9 @@ class Claim:
     freshness: Freshness = NOTHING_STALE
     """What had been invalidated when it was claimed."""
 
+    waited_seconds: float = 0.0
+    """From when it was queued; 0 where the time of day was set back meanwhile."""
+
     @property
     def job_id(self) -> str:
         """The id of the claimed job."""

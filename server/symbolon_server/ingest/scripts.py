@@ -115,7 +115,7 @@ while at <= #ARGV do
   elseif is_new then
     redis.call('DEL', key, wanted_key)
     redis.call('ZREM', running, id)
-    redis.call('HSET', key, 'seen_in_queue', now, unpack(ARGV, first, last))
+    redis.call('HSET', key, 'seen_in_queue', now, 'queued_at', now, unpack(ARGV, first, last))
     redis.call('RPUSH', queue, id)
     added = added + 1
   elseif overtakes and redis.call('HGET', key, 'origin') == 'prefetch'
@@ -156,8 +156,8 @@ CLAIM = (
     + _INVALIDATIONS
     + """
 -- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets, the number of
--- the last invalidation, that before which the module is stale}, or the bell's last entry when
--- there is nothing to do.
+-- the last invalidation, that before which the module is stale, milliseconds since it was queued},
+-- or the bell's last entry when there is nothing to do.
 local owner, lease = ARGV[1], tonumber(ARGV[2])
 
 local function claim(id)
@@ -167,7 +167,8 @@ local function claim(id)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   local wanted = redis.call('SMEMBERS', wanted_prefix .. id)
   local module = redis.call('HGET', key, 'description') or ''
-  return {id, attempts, wanted, last_invalidation(), stale_before(module)}
+  local waited = now - (tonumber(redis.call('HGET', key, 'queued_at')) or now)
+  return {id, attempts, wanted, last_invalidation(), stale_before(module), waited}
 end
 
 -- No lease ends later than one lease from now, unless the time of day was set back.

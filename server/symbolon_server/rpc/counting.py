@@ -2,17 +2,33 @@
 
 from collections import Counter
 
-from symbolon_server.symbolication.queries import ModuleOutcome, Symbolication, TierName
-from symbolon_server.telemetry.metrics import FRAMES, LOOKUPS, MODULES
+from symbolon_server.symbolication.queries import (
+    FrameOutcome,
+    ModuleOutcome,
+    Symbolication,
+    TierName,
+)
+from symbolon_server.telemetry.metrics import CALL_WAIT_SECONDS, FRAMES, LOOKUPS, MODULES
 
+_REMEMBERED = FRAMES.labels("remembered")
+_FRAMES = {outcome: FRAMES.labels(outcome.name.lower()) for outcome in FrameOutcome}
 _MODULES = {outcome: MODULES.labels(outcome.name.lower()) for outcome in ModuleOutcome}
 _HITS = {tier: LOOKUPS.labels(tier.name.lower(), "hit") for tier in TierName}
 _MISSES = {tier: LOOKUPS.labels(tier.name.lower(), "miss") for tier in TierName}
 
 
 def count_symbolication(answer: Symbolication) -> None:
-    """Count the frames, modules and lookups of one answer."""
-    FRAMES.inc(answer.diagnostics.frames)
+    """Count the frames, modules and lookups of one answer.
+
+    Frames that are remembered are told apart no further: that would cost each call a look at each
+    frame.
+    """
+    outcomes = answer.diagnostics.outcomes
+    _REMEMBERED.inc(answer.diagnostics.frames - outcomes.total())
+    for frame_outcome, frames in outcomes.items():
+        _FRAMES[frame_outcome].inc(frames)
+    if answer.diagnostics.waited_seconds is not None:
+        CALL_WAIT_SECONDS.observe(answer.diagnostics.waited_seconds)
     results = Counter([result.outcome for result in answer.results.values()])
     if answer.modules > len(answer.results):
         results[ModuleOutcome.NOT_REFERENCED] = answer.modules - len(answer.results)

@@ -1,5 +1,6 @@
 """The frames of one call that are not remembered: decoded, grouped by module and answered."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -47,6 +48,9 @@ class NewFrames:
         self._results: dict[int, ModuleWork | None] = {}
         self.works: dict[ModuleId, ModuleWork] = {}
         """The modules that have to be looked up."""
+
+        self.outcomes: Counter[FrameOutcome] = Counter()
+        """Of the new frames, each as often as it was asked."""
 
     def read(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> None:
         """Read those of `frames` that have no answer.
@@ -105,9 +109,14 @@ class NewFrames:
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, those that were remembered and the new ones."""
         return [
-            self._answers[frame] if answer is None else answer
+            self._take(frame) if answer is None else answer
             for frame, answer in zip(frames, answers, strict=True)
         ]
+
+    def _take(self, frame: bytes) -> bytes:
+        answer = self._answers[frame]
+        self.outcomes[FrameOutcome(wire.outcome_of(answer))] += 1
+        return answer
 
     def counts(self, index: int) -> ModuleCounts:
         """Return what it cost to look up the new frames of a module."""

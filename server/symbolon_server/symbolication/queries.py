@@ -1,5 +1,6 @@
 """What a request asks and what it is answered, as plain values."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -113,6 +114,9 @@ class Diagnostics:
     is_wait_refused: bool = False
     ingests: int = 0
     warnings: list[str] = field(default_factory=list)
+    outcomes: Counter[FrameOutcome] = field(default_factory=Counter)
+    """Of the frames that were not remembered."""
+
     tiers: dict[TierName, TierCounts] = field(default_factory=dict)
     modules: list[ModuleCounts] = field(default_factory=list)
 

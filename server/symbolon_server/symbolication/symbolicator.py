@@ -91,6 +91,7 @@ class Symbolicator:
                 new.read(stack, found)
             self._look_up(new, modules, Patience(wait_seconds, may_wait), diagnostics)
             encoded = [_encode(new.fill(*stack)) for stack in zip(stacks, answers, strict=True)]
+            diagnostics.outcomes = new.outcomes
         frames = sum(map(len, stacks))
         self._held.frames.count(frames - missed, missed)
         diagnostics.count_frames(frames, missed)

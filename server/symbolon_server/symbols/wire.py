@@ -86,6 +86,11 @@ def frame(
     )
 
 
+def outcome_of(frame: bytes) -> int:
+    """Return the outcome of a whole frame as `frame` made it: its last field, of one byte."""
+    return frame[-1]
+
+
 def asked_frame(module_offset: int, is_return_address: bool) -> bytes:
     """Return a `symbolon.v1.Frame` without its module index, as any serializer writes it."""
     return number_field(2, module_offset) + number_field(3, is_return_address)

@@ -49,6 +49,12 @@ CALLS_WAITING = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+CALL_WAIT_SECONDS = Histogram(
+    "symbolon_call_wait_seconds",
+    "Time that calls, and requests of streams, waited for ingests; only of those that did.",
+    buckets=_CALL_SECONDS,
+    registry=REGISTRY,
+)
 CALLS_NOT_WAITING = Counter(
     "symbolon_calls_not_waiting_total",
     "Calls answered without waiting because half of the threads were waiting already.",
@@ -68,7 +74,8 @@ STREAM_ANSWERS = Counter(
 )
 FRAMES = Counter(
     "symbolon_frames_total",
-    "Frames answered, whatever their outcome.",
+    "Frames answered, by outcome; `remembered`: from a found module, without another look.",
+    ("outcome",),
     registry=REGISTRY,
 )
 MODULES = Counter(
@@ -81,6 +88,40 @@ LOOKUPS = Counter(
     "symbolon_lookups_total",
     "Things looked up, by tier (frames, memory, store, spool) and result (hit, miss).",
     ("tier", "result"),
+    registry=REGISTRY,
+)
+TIER_ENTRIES = Gauge(
+    "symbolon_tier_entries",
+    "Things held in memory, by tier (frames, memory).",
+    ("tier",),
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+TIER_BYTES = Gauge(
+    "symbolon_tier_bytes",
+    "Bytes of what is held in memory, by tier (frames, memory).",
+    ("tier",),
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+TIER_MAX_BYTES = Gauge(
+    "symbolon_tier_max_bytes",
+    "Bytes that may be held in memory, by tier (frames, memory).",
+    ("tier",),
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+QUEUE_LENGTH = Gauge(
+    "symbolon_queue_length",
+    "Ingests queued and not started, by queue (interactive, prefetch), for all servers.",
+    ("queue",),
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+QUEUE_WAIT_SECONDS = Histogram(
+    "symbolon_queue_wait_seconds",
+    "Time that ingests were queued until a worker took them.",
+    buckets=_INGEST_SECONDS,
     registry=REGISTRY,
 )
 REDIS_ERRORS = Counter(

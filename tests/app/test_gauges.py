@@ -1,0 +1,44 @@
+"""The gauges that are set once a second."""
+
+from pathlib import Path
+
+import redis
+
+from symbolon_server.app.gauges import measure_queue, measure_tiers
+from symbolon_server.cache.servers import connect
+from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.symbolication.held import Held
+from symbolon_server.telemetry.metrics import REGISTRY
+from tests.ingest.symbol_files import numbered_module
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def test_what_is_held_in_memory_is_told_by_tier() -> None:
+    held = Held(1 << 20)
+    frames = held.frames.table("3-0")
+    held.frames.put_many(frames, [(b"asked", b"answered")])
+    measure_tiers(held)
+    assert gauge("symbolon_tier_entries", tier="frames") == 1
+    assert gauge("symbolon_tier_entries", tier="memory") == 0
+    assert gauge("symbolon_tier_bytes", tier="frames") == held.counts_of_frames().stored_bytes
+    most = [gauge("symbolon_tier_max_bytes", tier=tier) or 0 for tier in ("frames", "memory")]
+    assert sum(most) <= 1 << 20
+    assert min(most) > 0
+
+
+def test_the_length_of_each_queue_is_told_and_kept_while_the_cache_is_down(
+    redis_cache: redis.Redis, clear_redis_cache: None, tmp_path: Path
+) -> None:
+    queue = IngestQueue(redis_cache)
+    queue.enqueue({numbered_module(number): () for number in range(3)}, Priority.PREFETCH)
+    queue.enqueue({numbered_module(9): ()}, Priority.INTERACTIVE)
+    measure_queue(queue)
+    assert gauge("symbolon_queue_length", queue="prefetch") == 3
+    assert gauge("symbolon_queue_length", queue="interactive") == 1
+    with connect(f"unix://{tmp_path}/nobody") as dead:
+        measure_queue(IngestQueue(dead))
+    assert gauge("symbolon_queue_length", queue="prefetch") == 3
