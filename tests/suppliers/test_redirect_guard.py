@@ -65,6 +65,27 @@ def test_a_public_server_does_not_lead_us_inside(net: Net, module_id: ModuleId) 
     assert net.inside.connections == 0
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706434",
+        "0x7f.0.0.2",
+        "0177.0.0.02",
+        "127.2",
+        "[::ffff:127.0.0.2]",
+        "[::ffff:7f00:2]",
+        "127.0.0.1:80@127.0.0.2",
+    ],
+)
+def test_no_spelling_of_an_address_inside_is_followed(
+    net: Net, module_id: ModuleId, host: str
+) -> None:
+    redirect(net.outside, f"//{host}:{net.inside.port}/")
+    with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
+        fetch(supplier_at(net.outside.url), module_id)
+    assert net.inside.connections == 0
+
+
 def test_a_name_counts_as_what_it_stands_for(net: Net, module_id: ModuleId) -> None:
     redirect(net.inside, f"http://localhost:{net.outside.port}/")
     # localhost is 127.0.0.1, which is inside in this one, where 127.0.0.2 is not.

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,11 +38,17 @@ for folder in sys.argv[1:]:
 
 
 @pytest.fixture
-def confined(tmp_path: Path) -> list[str]:
-    """What runs a program that can write to `tmp_path/written` alone."""
-    root, written = tmp_path / "root", tmp_path / "written"
+def written() -> Iterator[Path]:
+    """The folder that can be written to; its name is short, because sockets are made in it."""
+    with tempfile.TemporaryDirectory(prefix="w-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def confined(tmp_path: Path, written: Path) -> list[str]:
+    """What runs a program that can write to that folder alone."""
+    root = tmp_path / "root"
     root.mkdir()
-    written.mkdir()
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", CONFINE, "sh"]
     command += [str(root), str(written)]
     if (
@@ -53,8 +60,7 @@ def confined(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    written = tmp_path / "written"
+def environment(written: Path) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SYMBOLON_")}
     return ours | {
         "HOME": "/nowhere",
@@ -87,9 +93,9 @@ def address(confined: list[str], environment: dict[str, str]) -> Iterator[str]:
 
 
 def test_the_root_is_read_only_in_these_tests(
-    confined: list[str], environment: dict[str, str], tmp_path: Path
+    confined: list[str], environment: dict[str, str], tmp_path: Path, written: Path
 ) -> None:
-    folders = [str(ROOT), str(tmp_path), "/", str(tmp_path / "written")]
+    folders = [str(ROOT), str(tmp_path), "/", str(written)]
     said = subprocess.run(
         [*confined, sys.executable, "-c", WRITE_EVERYWHERE, *folders],
         env=environment,
