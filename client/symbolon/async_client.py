@@ -85,10 +85,12 @@ class AsyncClient:
         *,
         with_diagnostics: bool = False,
         timeout: float | None = None,
+        request_id: str | None = None,
     ) -> Symbolication:
         """As `Client.symbolicate`."""
+        options = self._options.choose(timeout, request_id)
         batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
-        answers = self._answer(each(batches), max_wait, timeout)
+        answers = self._answer(each(batches), max_wait, options)
         ((result,),) = [results async for results in answers]
         return result.symbolication()
 
@@ -114,8 +116,9 @@ class AsyncClient:
     ) -> AsyncIterator[ReportResult[ReportT]]:
         """As `Client.symbolicate_many`; the reports may come asynchronously too."""
         count = Count(progress)
+        options = self._options.choose(timeout)
         batches = pack_each(reports, max_wait, with_diagnostics)
-        async with aclosing(self._answer(batches, max_wait, timeout)) as answers:
+        async with aclosing(self._answer(batches, max_wait, options)) as answers:
             async for results in answers:
                 for result in results:
                     yield result
@@ -178,24 +181,26 @@ class AsyncClient:
         return call.decode(answer)
 
     async def _answer(
-        self, batches: AsyncIterable[Batch[ReportT]], max_wait: float | None, timeout: float | None
+        self,
+        batches: AsyncIterable[Batch[ReportT]],
+        max_wait: float | None,
+        options: dict[str, Any],
     ) -> AsyncGenerator[list[ReportResult[ReportT]], None]:
         """Yield the results of each batch, with several calls under way."""
         started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
         try:
             async for batch in batches:
-                started.append((batch, self._start(batch, timeout)))
+                started.append((batch, self._start(batch, options)))
                 while sum(len(pending) for _, pending in started) > CALLS_IN_FLIGHT:
-                    yield await self._finish(*started.popleft(), max_wait, timeout)
+                    yield await self._finish(*started.popleft(), max_wait, options)
             while started:
-                yield await self._finish(*started.popleft(), max_wait, timeout)
+                yield await self._finish(*started.popleft(), max_wait, options)
         finally:
             for _, pending in started:
                 for call in pending:
                     call.cancel()
 
-    def _start(self, batch: Batch[ReportT], timeout: float | None) -> list[Any]:
-        options = self._options.choose(timeout)
+    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
         return [self._symbolicate(request, **options) for request in batch.requests]
 
     async def _finish(
@@ -203,7 +208,7 @@ class AsyncClient:
         batch: Batch[ReportT],
         pending: list[Any],
         max_wait: float | None,
-        timeout: float | None,
+        options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
@@ -211,7 +216,7 @@ class AsyncClient:
         except OWN_ERRORS as error:
             if len(batch.reports) == 1:
                 return [ReportResult(batch.reports[0], error)]
-        again = self._answer(each(take_apart(batch, max_wait)), max_wait, timeout)
+        again = self._answer(each(take_apart(batch, max_wait)), max_wait, options)
         return [result async for results in again for result in results]
 
     async def _wait(self, call: Any) -> Any:

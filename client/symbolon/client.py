@@ -96,16 +96,19 @@ class Client:
         *,
         with_diagnostics: bool = False,
         timeout: float | None = None,
+        request_id: str | None = None,
     ) -> Symbolication:
         """Return what is known of each frame of the stacks.
 
         `max_wait` is how many seconds to wait for modules that are not ready: `None` until
         shortly before the deadline, 0 not at all. `timeout` replaces the client's own. More
         frames than a call should have are asked in several calls at a time, unless
-        diagnostics are wanted, which belong to one.
+        diagnostics are wanted, which belong to one. `request_id` names the call in the
+        server's log.
         """
+        options = self._options.choose(timeout, request_id)
         batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
-        ((result,),) = self._answer(batches, max_wait, timeout)
+        ((result,),) = self._answer(batches, max_wait, options)
         return result.symbolication()
 
     def symbolicate_batch(
@@ -139,8 +142,9 @@ class Client:
         `progress` is told after each call. With diagnostics each report has a call of its own.
         """
         count = Count(progress)
+        options = self._options.choose(timeout)
         batches = pack(reports, max_wait, with_diagnostics)
-        for results in self._answer(batches, max_wait, timeout):
+        for results in self._answer(batches, max_wait, options):
             yield from results
             count.add(results)
 
@@ -211,24 +215,23 @@ class Client:
         return call.decode(answer)
 
     def _answer(
-        self, batches: Iterable[Batch[ReportT]], max_wait: float | None, timeout: float | None
+        self, batches: Iterable[Batch[ReportT]], max_wait: float | None, options: dict[str, Any]
     ) -> Iterator[list[ReportResult[ReportT]]]:
         """Yield the results of each batch, with several calls under way."""
         started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
         try:
             for batch in batches:
-                started.append((batch, self._start(batch, timeout)))
+                started.append((batch, self._start(batch, options)))
                 while sum(len(futures) for _, futures in started) > CALLS_IN_FLIGHT:
-                    yield self._finish(*started.popleft(), max_wait, timeout)
+                    yield self._finish(*started.popleft(), max_wait, options)
             while started:
-                yield self._finish(*started.popleft(), max_wait, timeout)
+                yield self._finish(*started.popleft(), max_wait, options)
         finally:
             for _, futures in started:
                 for future in futures:
                     future.cancel()
 
-    def _start(self, batch: Batch[ReportT], timeout: float | None) -> list[Any]:
-        options = self._options.choose(timeout)
+    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
         return [self._symbolicate.future(request, **options) for request in batch.requests]
 
     def _finish(
@@ -236,7 +239,7 @@ class Client:
         batch: Batch[ReportT],
         futures: list[Any],
         max_wait: float | None,
-        timeout: float | None,
+        options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
@@ -244,7 +247,7 @@ class Client:
         except OWN_ERRORS as error:
             if len(batch.reports) == 1:
                 return [ReportResult(batch.reports[0], error)]
-        again = self._answer(take_apart(batch, max_wait), max_wait, timeout)
+        again = self._answer(take_apart(batch, max_wait), max_wait, options)
         return [result for results in again for result in results]
 
     def _wait(self, future: Any) -> Any:

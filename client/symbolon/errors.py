@@ -25,6 +25,9 @@ class SymbolonError(Exception):
     advice: ClassVar[str] = ""
     """What to do about it, in one sentence."""
 
+    request_id: str | None = None
+    """The call's name in the server's log; `None` where the server did not tell."""
+
 
 class InvalidReportError(SymbolonError):
     """A crash report does not have the form that it claims to have."""

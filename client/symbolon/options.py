@@ -5,6 +5,9 @@ from typing import Any
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata that names a call in the server's log."""
+
 CALLS_IN_FLIGHT = 8
 """Of many reports: enough to keep a server busy, few enough to hold their answers."""
 
@@ -17,9 +20,10 @@ class CallOptions:
     timeout: float
     wait_for_ready: bool
 
-    def choose(self, timeout: float | None) -> dict[str, Any]:
+    def choose(self, timeout: float | None, request_id: str | None = None) -> dict[str, Any]:
         """Return the arguments of one call, whose own timeout wins."""
         return {
             "timeout": self.timeout if timeout is None else timeout,
             "wait_for_ready": self.wait_for_ready,
+            "metadata": () if request_id is None else ((REQUEST_ID_KEY, request_id),),
         }

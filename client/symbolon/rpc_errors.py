@@ -4,6 +4,7 @@ import grpc
 import grpc.aio
 
 from symbolon import errors
+from symbolon.options import REQUEST_ID_KEY
 from symbolon.status_details import METADATA_KEY, StatusDetails, read_status_details
 
 _KINDS: dict[grpc.StatusCode, type[errors.SymbolonError]] = {
@@ -18,6 +19,13 @@ _KINDS: dict[grpc.StatusCode, type[errors.SymbolonError]] = {
 
 def translate(error: grpc.RpcError, target: str) -> errors.SymbolonError:
     """Return the error of this package for one of gRPC's, of either kind of client."""
+    translated = _translate(error, target)
+    if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        translated.request_id = _find_request_id(error)
+    return translated
+
+
+def _translate(error: grpc.RpcError, target: str) -> errors.SymbolonError:
     call: object = error
     if not isinstance(call, grpc.Call | grpc.aio.AioRpcError):
         return errors.ServerDefectError(f"{target}: {error}")
@@ -37,3 +45,10 @@ def _read_details(call: grpc.Call | grpc.aio.AioRpcError) -> StatusDetails:
         if key == METADATA_KEY and isinstance(value, bytes):
             return read_status_details(value)
     return StatusDetails()
+
+
+def _find_request_id(call: grpc.Call | grpc.aio.AioRpcError) -> str | None:
+    for key, value in call.trailing_metadata() or ():
+        if key == REQUEST_ID_KEY:
+            return str(value)
+    return None

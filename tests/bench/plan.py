@@ -37,6 +37,7 @@ class Plan:
     hit_modules: int = 60
     hit_exponents: Sequence[float] = (1.0, 1.15, 1.3)
     day_reports: int = 20_000
+    day_modules: int = 200
 
 
 QUICK = Plan(
@@ -56,6 +57,7 @@ QUICK = Plan(
     hit_modules=4,
     hit_exponents=(1.15,),
     day_reports=40,
+    day_modules=5,
 )
 """Shows that everything works; its figures mean nothing."""
 

@@ -29,10 +29,13 @@ class CannedServer:
     authorizations: list[str] = field(default_factory=list)
     """What callers said of themselves, by token."""
 
+    request_ids: list[str | None] = field(default_factory=list)
+
     def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.requests.append(request)
-        said = dict(context.invocation_metadata())
-        self.authorizations.append(str(said.get("authorization", "")))
+        said = {key: str(value) for key, value in context.invocation_metadata()}
+        self.request_ids.append(said.get("x-request-id"))
+        self.authorizations.append(said.get("authorization", ""))
         self.seconds_allowed.append(context.time_remaining())
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
         return answer(request, context)

@@ -81,6 +81,25 @@ def test_every_call_has_a_deadline(canned: CannedServer, connect: Connect) -> No
     assert canned.seconds_allowed == [pytest.approx(30, abs=1), pytest.approx(5, abs=1)]
 
 
+def test_a_call_may_have_a_name_in_the_servers_log(canned: CannedServer, client: Client) -> None:
+    canned.answers = [answer_with(symbolication_service_pb2.SymbolicateResponse())]
+    client.symbolicate([], [], request_id="bp-17")
+    client.symbolicate([], [])
+    assert canned.request_ids == ["bp-17", None]
+
+
+def test_a_call_that_fails_tells_its_name(canned: CannedServer, client: Client) -> None:
+    def fail(_: Any, context: grpc.ServicerContext) -> NoReturn:
+        context.set_trailing_metadata((("x-request-id", "ab12"),))
+        context.abort(grpc.StatusCode.INTERNAL, "it broke")
+
+    canned.answers = [fail, abort_with(grpc.StatusCode.INTERNAL)]
+    for name in ("ab12", None):
+        with pytest.raises(symbolon.ServerDefectError) as caught:
+            client.symbolicate([], [])
+        assert caught.value.request_id == name
+
+
 def test_an_answer_larger_than_grpc_usually_takes_arrives(
     canned: CannedServer, client: Client
 ) -> None:
