@@ -146,6 +146,22 @@ def test_a_read_only_replica_is_counted_and_still_read(
         assert store.get_directories([xul]) == [b"directory"]
 
 
+def test_a_replica_that_lost_its_primary_misses_and_is_known_not_to_answer(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        client.config_set("replica-serve-stale-data", "no")
+        client.replicaof("127.0.0.1", "1")
+        assert store.is_answering()
+        assert store.get_directories([xul]) == [None]
+        assert not store.is_answering()
+        client.replicaof("NO", "ONE")
+        assert store.get_directories([xul]) == [None]
+        assert store.is_answering()
+
+
 def test_a_user_without_rights_is_a_miss(
     start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
 ) -> None:

@@ -30,6 +30,12 @@ from tests.system.redis_proxy import RedisProxy
 __all__ = ["environment", "start", "symbol_server"]
 
 
+SMALL_MEMORY = {
+    "memory_bytes": "1MiB",  # so that most calls need the store
+    "deadline_margin_seconds": "2",  # enough on a machine that has other things to do as well
+}
+"""Settings of a server that is under load while something is wrong."""
+
 PATIENT = Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS)
 """For what a test itself asks of a Redis, which may be in trouble at the time."""
 

@@ -20,7 +20,7 @@ import psutil
 
 from tests.app.conftest import environment_in, starting, wait_until
 from tests.fixtures.symbol_server import SymbolServer
-from tests.system.conftest import Site, redis_pair_in, site_of
+from tests.system.conftest import SMALL_MEMORY, Site, redis_pair_in, site_of
 from tests.system.known_modules import Question, known_modules, unanswered_in
 from tests.system.soak_faults import faults_of
 from tests.system.store_faults import DEBUGGED
@@ -35,10 +35,7 @@ WARM_UP_SHARE: Final = 1 / 3
 MEGABYTE: Final = 1 << 20
 
 MODULES: Final = known_modules(range(24))
-SETTINGS: Final = {
-    "memory_bytes": "1MiB",  # so that most calls need the tiers below
-    "unavailable_max_seconds": "5",
-}
+SETTINGS: Final = {**SMALL_MEMORY, "unavailable_max_seconds": "5"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from symbolon import ModuleOutcome
-from tests.system.conftest import Site
+from tests.system.conftest import SMALL_MEMORY, Site
 from tests.system.known_modules import KnownModule, Question, known_modules
 from tests.system.traffic import Traffic
 
@@ -72,7 +72,7 @@ def test_no_answer_and_no_wait_changes_when_the_time_of_day_jumps(
     hot = known_modules(range(4))
     put(site, hot)
     worker = site.work()
-    target = site.serve(memory_bytes="1MiB").await_address()
+    target = site.serve(**SMALL_MEMORY).await_address()
     client = site.connect_to(target)
     with Traffic(target, hot) as traffic:
         traffic.take_after(calls=10).check()

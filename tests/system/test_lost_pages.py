@@ -6,14 +6,13 @@ from random import Random
 import pytest
 
 from tests.app.conftest import wait_until
-from tests.system.conftest import Site
+from tests.system.conftest import SMALL_MEMORY, Site
 from tests.system.known_modules import known_modules
 from tests.system.page_harms import PAGE_HARMS, Harm, publish_one_anew
 from tests.system.traffic import Traffic
 
 STEPS = 25
 
-SMALL_MEMORY = {"memory_bytes": "1MiB"}
 MODULES = known_modules(range(16))
 
 

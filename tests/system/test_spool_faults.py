@@ -11,7 +11,7 @@ import pytest
 from symbolon import ModuleOutcome
 from tests.app.conftest import Program, wait_until
 from tests.app.test_serving import free_port, scrape
-from tests.system.conftest import Site
+from tests.system.conftest import SMALL_MEMORY, Site
 from tests.system.known_modules import Question, known_modules
 from tests.system.spool_harms import spoil
 from tests.system.traffic import Traffic
@@ -79,7 +79,7 @@ def test_a_spool_that_is_spoilt_under_load_changes_no_answer(site: Site) -> None
     put_all(site)
     random = Random("spool")
     site.work()
-    server = site.serve(memory_bytes="1MiB")
+    server = site.serve(**SMALL_MEMORY)
     with Traffic(server.await_address(), MODULES, timeout=30.0) as traffic:
         traffic.take_after(calls=10).check()
         for _ in range(STEPS):

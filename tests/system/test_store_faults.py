@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from symbolon import Client, ModuleOutcome, Tier
-from tests.system.conftest import Site, diagnostics_of, hits
+from tests.system.conftest import SMALL_MEMORY, Site, diagnostics_of, hits
 from tests.system.known_modules import SPACING, KnownModule, Question, known_modules
 from tests.system.redis_proxy import RedisProxy
 from tests.system.store_faults import DEBUGGED, STORE_FAULTS, StoreFault
@@ -18,9 +18,6 @@ DEADLINE_SECONDS = 10.0
 FAULT_SECONDS = 1.2
 DEAD_STORE_SECONDS = 1.0
 RECOVERY_SECONDS = 5.0
-
-SMALL_MEMORY = {"memory_bytes": "1MiB"}
-"""So that most calls need the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class RedisPageStore:
         self._on_error = on_error
         self._clock = clock
         self._circuit = Circuit(clock=clock)
+        self._is_readable = True
         self._has_room = False
         self._room_known_until = float("-inf")
 
@@ -105,8 +106,11 @@ class RedisPageStore:
         return self._has_room
 
     def is_answering(self) -> bool:
-        """Return whether Redis was there when it was last asked."""
-        return not self._circuit.has_failed
+        """Return whether Redis was there when it was last asked, and let itself be read.
+
+        A replica that lost its primary is there and refuses to be read (`MASTERDOWN`).
+        """
+        return self._is_readable and not self._circuit.has_failed
 
     def _read_room(self) -> bool:
         memory = self._client.info("memory")
@@ -116,8 +120,10 @@ class RedisPageStore:
     def _get(self, keys: list[str]) -> list[bytes | None]:
         if not keys:
             return []
-        misses: list[Any] = [None] * len(keys)
-        return self._ask(lambda: self._client.mget(keys), misses)
+        values: list[Any] | None = self._ask(lambda: self._client.mget(keys), None)
+        # Without a lock: of two threads at once the later is right about the present.
+        self._is_readable = values is not None
+        return [None] * len(keys) if values is None else values
 
     def _put(self, items: Sequence[tuple[str, bytes]]) -> None:
         def send() -> list[Any]:
