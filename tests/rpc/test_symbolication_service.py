@@ -1,4 +1,3 @@
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -271,7 +270,7 @@ def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
             sample("symbolon_lookups_total", tier="store", result="miss"),
         ]
 
-    outcomes = Counter({FrameOutcome.MODULE_MISSING: 3})
+    outcomes = {int(FrameOutcome.MODULE_MISSING): 3}
     diagnostics = Diagnostics(frames=9, outcomes=outcomes, waited_seconds=0.5)
     store = diagnostics.tier(TierName.STORE)
     store.lookups, store.hits = 5, 4

@@ -22,7 +22,8 @@ THERE, GONE = numbered_module(1), numbered_module(2)
 FOUND = module_pb2.MODULE_OUTCOME_FOUND
 MISSING = module_pb2.MODULE_OUTCOME_MISSING
 
-PATIENCE_FOR_INGEST_SECONDS = 5.0
+PROMISED_SECONDS = 1.0
+"""How long any server may answer from what was known before."""
 
 
 def message(module_id: ModuleId) -> module_pb2.Module:
@@ -33,23 +34,30 @@ def message(module_id: ModuleId) -> module_pb2.Module:
 class Server:
     """A server as callers and operators see it."""
 
+    address: str
     client: Client
     modules: ModuleServiceStub
 
 
 @pytest.fixture
 def servers(site: Site) -> Iterator[list[Server]]:
-    """Two servers with spools of their own, and a worker whose supplier has one module."""
+    """Two servers with spools of their own, and a worker whose supplier has one module.
+
+    The second server has two processes.
+    """
     site.supplier.put(THERE, symbol_file(THERE))
     site.work()
-    programs = [site.serve(spool_dir=str(site.spool / str(number))) for number in range(2)]
+    programs = [
+        site.serve(spool_dir=str(site.spool / processes), processes=processes)
+        for processes in ("1", "2")
+    ]
     with ExitStack() as stack:
         servers = []
         for program in programs:
             address = program.await_address()
             channel = stack.enter_context(grpc.insecure_channel(address))
             client = stack.enter_context(Client(address, timeout=PATIENCE_SECONDS))
-            servers.append(Server(client, ModuleServiceStub(channel)))
+            servers.append(Server(address, client, ModuleServiceStub(channel)))
         yield servers
 
 
@@ -57,6 +65,15 @@ def prefetch(stub: ModuleServiceStub) -> list[module_pb2.ModuleOutcome.ValueType
     request = pb.PrefetchModulesRequest(modules=[message(THERE), message(GONE)])
     response = stub.PrefetchModules(request, timeout=PATIENCE_SECONDS)
     return [result.outcome for result in response.modules]
+
+
+def ask_until_better(address: str) -> float:
+    """Return when the server last answered from the old file; 0 if it never did."""
+    last_old = 0.0
+    with Client(address, timeout=PATIENCE_SECONDS) as client:
+        while functions(ask(client, [(THERE, 32)])) != ["better_1"]:
+            last_old = time.monotonic()
+    return last_old
 
 
 def test_a_module_is_prefetched_explained_invalidated_and_better_then(
@@ -88,9 +105,11 @@ def test_a_module_is_prefetched_explained_invalidated_and_better_then(
     )
     returned = time.monotonic()
     assert [module.previous_outcome for module in forgotten.modules] == [FOUND, MISSING]
-    wait_until(lambda: functions(ask(clients[1], [(THERE, 32)])) == ["better_1"])
-    assert time.monotonic() - returned < 1.0 + PATIENCE_FOR_INGEST_SECONDS
-    assert functions(ask(clients[0], [(THERE, 32)])) == ["better_1"]
+    # Each connection goes to either process.
+    last_old = [
+        ask_until_better(address) for address in [servers[0].address, *[servers[1].address] * 10]
+    ]
+    assert max(last_old) - returned < PROMISED_SECONDS
 
 
 def test_missing_modules_are_listed_until_they_come(site: Site, servers: list[Server]) -> None:

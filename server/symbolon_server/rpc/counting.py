@@ -11,7 +11,7 @@ from symbolon_server.symbolication.queries import (
 from symbolon_server.telemetry.metrics import CALL_WAIT_SECONDS, FRAMES, LOOKUPS, MODULES
 
 _REMEMBERED = FRAMES.labels("remembered")
-_FRAMES = {outcome: FRAMES.labels(outcome.name.lower()) for outcome in FrameOutcome}
+_FRAMES = {int(outcome): FRAMES.labels(outcome.name.lower()) for outcome in FrameOutcome}
 _MODULES = {outcome: MODULES.labels(outcome.name.lower()) for outcome in ModuleOutcome}
 _HITS = {tier: LOOKUPS.labels(tier.name.lower(), "hit") for tier in TierName}
 _MISSES = {tier: LOOKUPS.labels(tier.name.lower(), "miss") for tier in TierName}
@@ -24,7 +24,7 @@ def count_symbolication(answer: Symbolication) -> None:
     frame.
     """
     outcomes = answer.diagnostics.outcomes
-    _REMEMBERED.inc(answer.diagnostics.frames - outcomes.total())
+    _REMEMBERED.inc(answer.diagnostics.frames - sum(outcomes.values()))
     for frame_outcome, frames in outcomes.items():
         _FRAMES[frame_outcome].inc(frames)
     if answer.diagnostics.waited_seconds is not None:

@@ -1,6 +1,5 @@
 """The frames of one call that are not remembered: decoded, grouped by module and answered."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -49,8 +48,8 @@ class NewFrames:
         self.works: dict[ModuleId, ModuleWork] = {}
         """The modules that have to be looked up."""
 
-        self.outcomes: Counter[FrameOutcome] = Counter()
-        """Of the new frames, each as often as it was asked."""
+        self.outcomes: dict[int, int] = {}
+        """How many of the new frames, each as often as it was asked, had each `FrameOutcome`."""
 
     def read(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> None:
         """Read those of `frames` that have no answer.
@@ -115,7 +114,8 @@ class NewFrames:
 
     def _take(self, frame: bytes) -> bytes:
         answer = self._answers[frame]
-        self.outcomes[FrameOutcome(wire.outcome_of(answer))] += 1
+        outcome = wire.outcome_of(answer)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         return answer
 
     def counts(self, index: int) -> ModuleCounts:

@@ -1,6 +1,5 @@
 """What a request asks and what it is answered, as plain values."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -114,8 +113,8 @@ class Diagnostics:
     is_wait_refused: bool = False
     ingests: int = 0
     warnings: list[str] = field(default_factory=list)
-    outcomes: Counter[FrameOutcome] = field(default_factory=Counter)
-    """Of the frames that were not remembered."""
+    outcomes: Mapping[int, int] = field(default_factory=dict)
+    """How many of the frames that were not remembered had each `FrameOutcome`."""
 
     tiers: dict[TierName, TierCounts] = field(default_factory=dict)
     modules: list[ModuleCounts] = field(default_factory=list)

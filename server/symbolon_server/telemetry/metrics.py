@@ -21,7 +21,7 @@ CALLS = Counter(
 )
 CALL_SECONDS = Histogram(
     "symbolon_call_seconds",
-    "Time from the start of a call's thread to its answer, by method.",
+    "Time from the start of a call's thread to its answer, or a stream's to its end, by method.",
     ("method",),
     buckets=_CALL_SECONDS,
     registry=REGISTRY,
