@@ -79,14 +79,14 @@ def ask_until_better(address: str) -> float:
 def test_a_module_is_prefetched_explained_invalidated_and_better_then(
     site: Site, servers: list[Server]
 ) -> None:
-    near, far = (server.modules for server in servers)
+    near = servers[0].modules
     clients = [server.client for server in servers]
     wait_until(lambda: prefetch(near) == [FOUND, MISSING])
     assert site.supplier.counts()[site.supplier.path_of(THERE)] == 1
     for client in clients:
         assert functions(ask(client, [(THERE, 32)])) == ["function_1"]
 
-    explained = far.ExplainFrame(
+    explained = near.ExplainFrame(
         pb.ExplainFrameRequest(module=message(THERE), module_offset=32), timeout=PATIENCE_SECONDS
     )
     assert explained.frame.function == "function_1"
