@@ -34,12 +34,18 @@ class Piece:
 
 
 def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
-    """Return the report in pieces, each with the modules that its frames name.
+    """Return the report in pieces.
 
-    A piece has no more modules than frames, so that frames alone are counted.
+    Each has all modules, which the server then calls by their own positions when one is wrong; or
+    those that its frames name, where they are too many.
     """
-    most = min(size.frames, size.modules)
-    return [_make_piece(group, report, max_wait) for group in _group(report.stacks, most)]
+    if len(report.modules) <= size.modules:
+        every = range(len(report.modules))
+        groups = _group(report.stacks, size.frames)
+        return [_make_piece(group, report, every, max_wait) for group in groups]
+    # No more modules are named than there are frames, so that frames alone are counted.
+    groups = _group(report.stacks, min(size.frames, size.modules))
+    return [_make_piece(group, report, _find_named(group), max_wait) for group in groups]
 
 
 def _slice(stacks: Iterable[EncodedStack], most: int) -> Iterator[_Slice]:
@@ -63,9 +69,17 @@ def _group(stacks: Iterable[EncodedStack], most: int) -> Iterator[list[_Slice]]:
     yield group
 
 
-def _make_piece(group: Sequence[_Slice], report: EncodedReport, max_wait: Duration | None) -> Piece:
-    named = set[int]().union(*(part.stack.indexes for part in group)) - {NO_MODULE}
-    modules = sorted(named)
+def _find_named(group: Sequence[_Slice]) -> Sequence[int]:
+    """Return the modules that frames of the group name."""
+    return sorted(set[int]().union(*(part.stack.indexes for part in group)) - {NO_MODULE})
+
+
+def _make_piece(
+    group: Sequence[_Slice],
+    report: EncodedReport,
+    modules: Sequence[int],
+    max_wait: Duration | None,
+) -> Piece:
     renumbered = {old: new for new, old in enumerate(modules)} | {NO_MODULE: NO_MODULE}
     stacks = [
         EncodedStack([renumbered[index] for index in part.stack.indexes], part.stack.offsets)
@@ -83,7 +97,8 @@ def join(pieces: Sequence[Piece], responses: Sequence[RawResponse], modules: int
     for piece, response in zip(pieces, responses, strict=True):
         (answer,) = piece.call.read(response)
         for index, result in zip(piece.modules, answer.modules, strict=True):
-            results[index] = result
+            if result.outcome != module_pb2.MODULE_OUTCOME_NOT_REFERENCED:
+                results[index] = result
         own = [list(stack) for stack in answer.stacks]
         if piece.is_continued:
             stacks[-1] += own.pop(0)

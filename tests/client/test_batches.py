@@ -66,10 +66,10 @@ def reports(draw: st.DrawFn) -> Report:
     modules = draw(st.lists(st.sampled_from(MODULES), max_size=9))
     indexes = st.none() | st.integers(0, len(modules) - 1) if modules else st.none()
     frames = st.builds(Frame, indexes, st.integers(0, 2**64 - 1), st.booleans())
-    return Report(modules, draw(st.lists(st.lists(frames, max_size=20), max_size=4)))
+    return Report(modules, draw(st.lists(st.lists(frames, max_size=12), max_size=4)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(reports(), max_size=6))
 def test_each_report_is_answered_as_if_it_were_asked_alone(asked: list[Report]) -> None:
     answered = ask_all(make_batches(asked, SMALL))
@@ -80,7 +80,7 @@ def test_each_report_is_answered_as_if_it_were_asked_alone(asked: list[Report]) 
         assert [module.outcome for module in answer_to_it.modules] == outcomes_of_one(report)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(reports(), max_size=6))
 def test_no_call_is_larger_than_it_should_be(asked: list[Report]) -> None:
     for batch in make_batches(asked, SMALL):

@@ -126,6 +126,30 @@ def test_a_call_that_changes_nothing_is_tried_again(
     assert len(canned.requests) == 3
 
 
+@pytest.mark.parametrize(
+    ("call", "attempts"),
+    [
+        pytest.param(lambda client: client.prefetch_modules(MODULES), 2, id="prefetch"),
+        pytest.param(lambda client: client.list_missing_modules(), 2, id="missing"),
+        pytest.param(lambda client: client.explain_frame("a", "AB0", 1), 2, id="explain"),
+        pytest.param(lambda client: client.get_module("a", "AB0"), 2, id="module"),
+        pytest.param(lambda client: client.get_store_info(), 2, id="info"),
+        pytest.param(lambda client: client.invalidate_modules(MODULES), 1, id="invalidate"),
+    ],
+)
+def test_only_what_may_be_done_twice_is_tried_again(
+    canned: CannedServer, connect: Connect, call: Callable[[Client], object], attempts: int
+) -> None:
+    client = connect(canned.target, timeout=20)
+    canned.answers = [
+        abort_with(grpc.StatusCode.UNAVAILABLE),
+        abort_with(grpc.StatusCode.INVALID_ARGUMENT),
+    ]
+    with pytest.raises(symbolon.SymbolonError):
+        call(client)
+    assert len(canned.requests) == attempts
+
+
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.INVALID_ARGUMENT])
 def test_a_call_that_cannot_succeed_is_made_once(
     canned: CannedServer, connect: Connect, code: grpc.StatusCode

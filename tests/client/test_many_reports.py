@@ -1,13 +1,15 @@
 """Reports by the batch and by the stream, against a real server."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
 import pytest
 
 from symbolon import (
+    AsyncClient,
     Client,
     Frame,
     InvalidRequestError,
@@ -84,7 +86,7 @@ def test_no_more_reports_are_taken_than_calls_are_under_way(client: Client) -> N
     def take() -> Iterator[Report]:
         for number in range(1_000):
             taken.append(number)
-            yield make_report(number, CALL_SIZE.frames - 1)
+            yield make_report(number, CALL_SIZE.frames // 2)
 
     results = client.symbolicate_many(take())
     for done in range(1, 6):
@@ -157,3 +159,36 @@ def test_progress_is_told_after_each_call(client: Client) -> None:
 def test_no_reports_are_no_results(canned: CannedServer, client: Client) -> None:
     assert client.symbolicate_batch([]) == ()
     assert canned.requests == []
+
+
+def test_who_stops_reading_cancels_the_calls_under_way(
+    canned: CannedServer, client: Client
+) -> None:
+    cancelled = threading.Semaphore(0)
+
+    def answer_the_first(request: Any, context: grpc.ServicerContext) -> Any:
+        if request.stacks[0].frames[0].module_offset == 0:
+            return answer_by_name(request, context)
+        gone = threading.Event()
+        if context.add_callback(gone.set):
+            assert gone.wait(20)
+        cancelled.release()
+        return answer_by_name(request, context)
+
+    canned.answers = [answer_the_first]
+    results = client.symbolicate_many(make_report(number, 3_000) for number in range(1_000))
+    next(results)
+    results.close()  # type: ignore[attr-defined]  # an iterator that is a generator
+    assert cancelled.acquire(timeout=20)
+
+
+def test_reports_may_come_asynchronously(canned: CannedServer) -> None:
+    async def come() -> AsyncIterator[Report]:
+        for number in range(30):
+            yield make_report(number)
+
+    async def ask() -> list[Report]:
+        async with AsyncClient(canned.target, timeout=20) as client:
+            return [result.report async for result in client.symbolicate_many(come())]
+
+    assert asyncio.run(ask()) == [make_report(number) for number in range(30)]
