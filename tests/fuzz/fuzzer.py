@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["symbolon", "symbolon_server"]):
 INPUT_SECONDS = 10
 """More than any input may take; the least that libFuzzer knows is a second."""
 
-MEMORY_MB = 1024
+MEMORY_MB = 2048
 """More than any target may have resident, all inputs before included."""
 
 

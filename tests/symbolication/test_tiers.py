@@ -27,6 +27,7 @@ from tests.symbolication.conftest import (
     new_module,
     query,
 )
+from tests.symbols import misfits
 
 MANY = 8_000
 """Functions that take several pages."""
@@ -220,6 +221,15 @@ def test_a_damaged_page_in_the_store_is_replaced_from_the_spool(
     assert answer.functions == ["function_0", f"function_{MANY - 1}"]
     assert answer.symbolication.diagnostics.ingests == 0
     assert redis_store.get(key) == page
+
+
+def test_a_page_whose_numbers_do_not_fit_each_other_answers_nothing(
+    large: ModuleId, host: Host, redis_store: redis.Redis
+) -> None:
+    redis_store.set(key_of(redis_store, large, misfits.START), misfits.page(chain_around=[0]))
+    answer = host.find(large, misfits.START, LAST)
+    assert answer.functions == ["", f"function_{MANY - 1}"]
+    assert answer.results[0].outcome is ModuleOutcome.PENDING
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
@@ -23,6 +23,7 @@ from symbolon_server.symbolication.page_findings import explain_ranges, judge
 from symbolon_server.symbolication.queries import TierName
 from symbolon_server.symbolication.tier_readers import MemoryReader, StoreReader, TierReader
 from symbolon_server.symbols import wire
+from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
@@ -79,14 +80,16 @@ class FrameExplainer:
         page, explained = asked.read_page(key, directory)
         if page is None:
             return Findings(explained)
-        work.answer_from(page, [lookup])
         row = page.find_row(lookup[0] - lookup[1])
 
         def read_page(number: int) -> Page | None:
             return asked.find_page(key._replace(number=number))
 
-        verdict, deciding = judge(page, row, key.number, read_page)
-        return Findings(explained, explain_ranges(page, row, around), verdict, deciding)
+        with suppress(DamagedPageError):  # then it is as good as absent
+            work.answer_from(page, [lookup])
+            verdict, deciding = judge(page, row, key.number, read_page)
+            return Findings(explained, explain_ranges(page, row, around), verdict, deciding)
+        return Findings(explained)
 
     def _frames_tier(self, module_id: ModuleId, lookup: Lookup) -> ExplainedTier:
         """Return what is remembered of the frame itself."""

@@ -138,7 +138,8 @@ class LookupOfCall:
                 needs |= {key: (work, lookups) for key, lookups in pages.items()}
         for key, page in self._get_pages(list(needs)):
             work, lookups = needs[key]
-            work.answer_from(page, lookups)
+            with suppress(DamagedPageError):  # then it is as good as absent
+                work.answer_from(page, lookups)
 
     def _get_pages(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page]]:
         """Yield the pages that are there, those in memory first.

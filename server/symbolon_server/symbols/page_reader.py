@@ -16,6 +16,14 @@ from symbolon_server.symbols.page_layout import COLUMN, NONE
 _OBJECTS_BYTES: Final = 4_000
 """What the objects of a page take beside their numbers and texts."""
 
+_MISFITS: Final = (ValueError, IndexError, struct.error)
+"""What reading raises where one number of a page leads to another that is not there.
+
+A checksum does not keep them away: whoever writes a page can write a right one.
+"""
+
+_DOES_NOT_FIT: Final = "a page whose numbers do not fit each other"
+
 
 class Page:
     """A run of ranges and everything that they answer, ready to be searched.
@@ -59,8 +67,8 @@ class Page:
         """Return the page with this content; raise `DamagedPageError` where it is none."""
         try:
             return cls(content)
-        except (ValueError, IndexError, struct.error) as error:
-            raise DamagedPageError("a page whose columns do not fit") from error
+        except _MISFITS as error:
+            raise DamagedPageError(_DOES_NOT_FIT) from error
 
     def __init__(self, content: bytes) -> None:
         """Read the content of a page, as it is in its envelope."""
@@ -80,6 +88,7 @@ class Page:
         self._text_ends += columns.end
         if len(self._text_ends) and self._text_ends[-1] != len(content):
             raise ValueError("texts that are cut")
+        _check_texts(content[columns.end :], self._text_ends[:-1] - columns.end)
 
     @property
     def memory_bytes(self) -> int:
@@ -98,14 +107,33 @@ class Page:
         return None if row < 0 else self.answer(row)
 
     def answer(self, row: int) -> Answer | None:
-        """Return what the range in `row` answers, or None where it is a gap."""
+        """Return what the range in `row` answers, or None where it is a gap.
+
+        Raises `DamagedPageError` where the numbers of the page do not fit each other.
+        """
+        try:
+            return self._answer(row)
+        except _MISFITS as error:
+            raise DamagedPageError(_DOES_NOT_FIT) from error
+
+    def encoded_answer(self, row: int) -> tuple[int, bytes] | None:
+        """Return the symbol's start and `wire.answer_fields` of a range, or None in a gap.
+
+        Raises `DamagedPageError` as `answer` does.
+        """
+        try:
+            return self._encoded_answer(row)
+        except _MISFITS as error:
+            raise DamagedPageError(_DOES_NOT_FIT) from error
+
+    def _answer(self, row: int) -> Answer | None:
         symbol = self.range_symbol.item(row)
         if symbol == NONE:
             return None
         inlines, file, line = self._walk(row)
         return Answer(
             self._text(self._name_of(NONE, symbol)).decode(),
-            self._symbol_start(symbol),
+            self._symbol_start(symbol, row),
             file.decode(),
             line,
             tuple(InlineAnswer(name.decode(), path.decode(), at) for name, path, at in inlines),
@@ -113,13 +141,12 @@ class Page:
             self._has(symbol, page_layout.IS_PUBLIC),
         )
 
-    def encoded_answer(self, row: int) -> tuple[int, bytes] | None:
-        """Return the symbol's start and `wire.answer_fields` of a range, or None in a gap."""
+    def _encoded_answer(self, row: int) -> tuple[int, bytes] | None:
         symbol = self.range_symbol.item(row)
         if symbol == NONE:
             return None
         inlines, file, line = self._walk(row)
-        return self._symbol_start(symbol), wire.answer_fields(
+        return self._symbol_start(symbol, row), wire.answer_fields(
             self._text(self._name_of(NONE, symbol)),
             file,
             line,
@@ -130,9 +157,12 @@ class Page:
     def _has(self, symbol: int, flag: int) -> bool:
         return bool(self._columns.value(COLUMN.symbol_flags, symbol - 1) & flag)
 
-    def _symbol_start(self, symbol: int) -> int:
+    def _symbol_start(self, symbol: int, row: int) -> int:
         distance = self._columns.signed_value(COLUMN.symbol_start, symbol - 1)
-        return int(self._first_offset + distance) % 2**64
+        start = int(self._first_offset + distance) % 2**64
+        if start > self.range_start.item(row):
+            raise ValueError("a symbol that starts behind its range")
+        return start
 
     def _walk(self, row: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return the inline frames at a range, innermost first, and the place in the function."""
@@ -146,7 +176,10 @@ class Page:
             inlines.append((self._text(name), self._path(file), line))
             call = chain - 1
             file, line = signed(COLUMN.chain_call_file, call), signed(COLUMN.chain_call_line, call)
-            chain -= value(COLUMN.chain_around, call)
+            steps = value(COLUMN.chain_around, call)
+            if not 0 < steps <= chain:  # or it would go round for ever
+                raise ValueError("a chain that is around itself")
+            chain -= steps
             if chain != NONE:  # what is called from the function itself stands as it is
                 name = self._name_of(chain, NONE)
                 file += value(COLUMN.name_file, name)
@@ -165,3 +198,16 @@ class Page:
     def _text(self, number: int) -> bytes:
         end: int = self._text_ends.item(number)
         return self._content[end - self._columns.value(COLUMN.text_length, number) : end]
+
+
+def _check_texts(texts: bytes, bounds: NDArray[np.int64]) -> None:
+    """Raise `ValueError` unless all `texts`, cut at the `bounds`, are UTF-8.
+
+    Otherwise no client could read an answer that holds one of them.
+    """
+    if texts.isascii():
+        return
+    texts.decode()
+    inside = bounds[bounds < len(texts)]
+    if ((np.frombuffer(texts, np.uint8)[inside] & 0xC0) == 0x80).any():  # noqa: PLR2004 - as in UTF-8
+        raise ValueError("a text that ends in the middle of a character")

@@ -1,0 +1,46 @@
+"""A page of one range, whose columns can be changed behind the back of its checksum."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from symbolon_server.symbols import page_layout
+from symbolon_server.symbols.column_codes import write_columns, zigzag
+from symbolon_server.symbols.envelope import seal
+from symbolon_server.symbols.page_layout import PageColumns
+
+START = 0x1000
+TEXTS = (b"outer", b"inner", b"a.c")
+
+UNSIGNED = {
+    "range_step": [0],
+    "symbol_flags": [0],
+    "chain_around": [1],
+    "name_file": [1, 1],
+    "name_line": [5, 7],
+    "text_length": [5, 5, 3],
+}
+SIGNED = {
+    "range_symbol": [1],
+    "range_chain": [0],
+    "range_file": [0],
+    "range_line": [0],
+    "symbol_start": [0],
+    "chain_call_file": [1],
+    "chain_call_line": [5],
+    "name": [0, 0],
+}
+
+
+def page(texts: Sequence[bytes] = TEXTS, **changed: list[int]) -> bytes:
+    """Return a page of one range with one inline frame, some of its columns changed."""
+    columns = {
+        name: zigzag(np.array(changed.get(name, values), np.int64))
+        for name, values in SIGNED.items()
+    }
+    columns |= {
+        name: np.array(changed.get(name, values), np.uint64) for name, values in UNSIGNED.items()
+    }
+    header = page_layout.HEADER.pack(START, 1, 1, 1, 2, 1)
+    content = [header, write_columns(PageColumns(**columns)), *texts]
+    return seal(page_layout.MARK, b"".join(content))
