@@ -30,8 +30,11 @@ class Remembered(Generic[T]):
 
     def get_all(self, keys: Iterable[bytes]) -> list[T]:
         """Return the value for each of these bytes."""
-        young = self._young
-        return [young.get(key) or self._find(key) for key in keys]
+        keys = list(keys)
+        found = list(map(self._young.get, keys))
+        if all(found):
+            return found  # type: ignore[return-value]  # none of them is None
+        return [value or self._find(key) for value, key in zip(found, keys, strict=True)]
 
     def _find(self, key: bytes) -> T:
         value = self._young.get(key)

@@ -9,9 +9,10 @@ A module index of -1 is a frame in no module. `tecken_answers` writes what they 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from symbolon.encoding import (
@@ -40,6 +41,9 @@ class JobStack:
     offsets: Sequence[int]
     """For each frame its module offset, which may be -1 as well: then nothing is found."""
 
+    has_nowhere: bool
+    """Whether some of its report's offsets may be -1."""
+
     def encode(self, are_return_addresses: bool) -> EncodedStack:
         """Return the stack as the API takes it; -1 is asked for so that its module is."""
         offsets = self.offsets
@@ -49,11 +53,6 @@ class JobStack:
             return EncodedStack(self.indexes, encode_offsets(offsets))
         callers = (encode_offset(offset, offset > 0) for offset in offsets[1:])
         return EncodedStack(self.indexes, [*encode_offsets(offsets[:1]), *callers])
-
-    @property
-    def has_nowhere(self) -> bool:
-        """Return whether one of the offsets is -1."""
-        return min(self.offsets, default=0) < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,32 +182,50 @@ def _make_module(debug_file: Any, debug_id: Any) -> JobModule:
     return JobModule(module, encode_module(module), key, bool(debug_file and debug_id))
 
 
-def _parse_stacks(stacks: object, module_count: int) -> tuple[JobStack, ...]:
+def _parse_stacks(stacks: object, module_count: int) -> Sequence[JobStack]:
+    """Return the stacks; look at them one by one only if something is wrong with them."""
     if not isinstance(stacks, list):
         raise InvalidReportError("stacks must be a list of lists")
     if not stacks:
         raise InvalidReportError("no stacks specified")
-    for index, stack in enumerate(stacks):
-        if not isinstance(stack, list):
-            raise InvalidReportError(f"stack {index} is not a list")
-    return tuple(
+    if all(isinstance(stack, list) for stack in stacks):
+        try:
+            indexes, offsets = zip(*chain.from_iterable(stacks), strict=True)
+            if _are_frames(indexes, offsets, module_count):
+                return _cut(indexes, offsets, map(len, stacks))
+        except (TypeError, ValueError):
+            pass  # no frames, or something that is no frame
+    return [
         _parse_stack(stack, module_count, f"stack {index}") for index, stack in enumerate(stacks)
-    )
+    ]
 
 
-def _parse_stack(stack: list[Any], module_count: int, where: str) -> JobStack:
-    """Return the stack; look at its frames one by one only if something is wrong with them."""
-    try:
-        indexes, offsets = zip(*stack, strict=True)
-        if _are_integers(indexes, -1, module_count - 1) and _are_integers(offsets, -1, MAX_OFFSET):
-            return JobStack(indexes, offsets)
-    except (TypeError, ValueError):
-        pass  # no frames, or something that is no frame
+def _cut(indexes: Sequence[int], offsets: Sequence[int], lengths: Iterable[int]) -> list[JobStack]:
+    """Return columns of all frames as those of each stack."""
+    has_nowhere = min(offsets) < 0
+    stacks = []
+    start = 0
+    for length in lengths:
+        end = start + length
+        stacks.append(JobStack(indexes[start:end], offsets[start:end], has_nowhere))
+        start = end
+    return stacks
+
+
+def _parse_stack(stack: object, module_count: int, where: str) -> JobStack:
+    if not isinstance(stack, list):
+        raise InvalidReportError(f"{where} is not a list")
     frames = [
         _parse_frame(frame, module_count, f"{where} frame {index}")
         for index, frame in enumerate(stack)
     ]
-    return JobStack([index for index, _ in frames], [offset for _, offset in frames])
+    indexes, offsets = [index for index, _ in frames], [offset for _, offset in frames]
+    return JobStack(indexes, offsets, -1 in offsets)
+
+
+def _are_frames(indexes: Sequence[Any], offsets: Sequence[Any], module_count: int) -> bool:
+    last_module = module_count - 1
+    return _are_integers(indexes, -1, last_module) and _are_integers(offsets, -1, MAX_OFFSET)
 
 
 def _are_integers(values: Sequence[Any], least: int, most: int) -> bool:

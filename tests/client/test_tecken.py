@@ -20,8 +20,8 @@ JOB = {"memoryMap": [XUL, NTDLL], "stacks": [[[0, 11723767], [1, 65802]]]}
 def test_several_jobs_are_read_in_order() -> None:
     first, second = tecken.parse_jobs({"jobs": [JOB, {"memoryMap": [], "stacks": [[]]}]})
     assert [entry.module for entry in first.modules] == [Module(*XUL), Module(*NTDLL)]
-    assert first.stacks == (JobStack((0, 1), (11723767, 65802)),)
-    assert second == Job([], (JobStack([], []),))
+    assert first.stacks == [JobStack((0, 1), (11723767, 65802), has_nowhere=False)]
+    assert second == Job([], [JobStack([], [], has_nowhere=False)])
 
 
 def test_a_job_by_itself_is_a_list_of_one() -> None:
