@@ -115,8 +115,10 @@ def test_a_refusal_says_what_is_wrong_and_nothing_of_what_was_said(channel: grpc
         (bearing(OPERATOR), "this token may not symbolicate"),
     ):
         with pytest.raises(grpc.RpcError) as caught:
-            asking(b"", timeout=20, metadata=metadata)
+            asking(b"", timeout=20, metadata=(*metadata, ("x-request-id", "crash-17")))
         assert caught.value.details() == said
+        told: list[object] = [entry.value for entry in caught.value.trailing_metadata()]
+        assert told == ["crash-17"]
 
 
 def test_refusals_are_counted_and_take_no_place_of_calls(channel: grpc.Channel) -> None:

@@ -93,3 +93,25 @@ def test_who_waits_no_more_is_not_let_go(flow: StreamFlow) -> None:
         pass
     flow.close()
     assert not let_go.is_set()
+
+
+def test_many_threads_lose_no_answer_and_never_hold_more_than_they_may() -> None:
+    limits = FlowLimits(max_requests=4, max_bytes=60)
+    flow, number = StreamFlow(limits), 2_000
+    held: list[tuple[int, int]] = []
+    with ThreadPoolExecutor() as threads:
+
+        def take_all() -> None:
+            for index in range(number):
+                assert flow.wait_for_room()
+                held.append((flow._requests, flow._bytes))
+                assert flow.take(10)
+                threads.submit(flow.put, 10, b"%05d" % index * (1 + index % 5))
+            flow.end()
+
+        threads.submit(take_all)
+        answers = list(flow.answers())
+    assert sorted(answer[:5] for answer in answers) == [b"%05d" % index for index in range(number)]
+    assert max(requests for requests, _ in held) < limits.max_requests
+    assert max(held_bytes for _, held_bytes in held) < limits.max_bytes
+    assert (flow._requests, flow._bytes) == (0, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Never
 import grpc
 
 from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.status import refuse_plainly
 from symbolon_server.rpc.tokens import Permission, Token, Tokens
 from symbolon_server.telemetry.metrics import CALLS_DENIED
 
@@ -98,7 +99,7 @@ class AccessControl:
 
         def refuse(_requests: Iterator[bytes], context: grpc.ServicerContext) -> Never:
             denied.inc()
-            context.abort(code, message)
+            refuse_plainly(context, code, message)
 
         # A handler of streams gets to refuse before the request's message has arrived.
         return grpc.stream_stream_rpc_method_handler(InPool(refuse, self._threads))

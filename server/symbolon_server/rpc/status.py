@@ -63,6 +63,12 @@ def refuse_for_now(
     _abort(context, code, message, detail, pushback)
 
 
+def refuse_plainly(context: grpc.ServicerContext, code: grpc.StatusCode, message: str) -> Never:
+    """End the call with `code`, about which there is nothing more to say."""
+    context.set_trailing_metadata(((REQUEST_ID_KEY, request_id_of(context)),))
+    context.abort(code, message)
+
+
 def code_of(context: grpc.ServicerContext) -> grpc.StatusCode | None:
     """Return the status code that the call was ended with, `None` as long as it was not."""
     code: grpc.StatusCode | None = context.code()  # type: ignore[attr-defined] # the stubs lack it
