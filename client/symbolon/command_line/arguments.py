@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.SUCCESS
     except KeyboardInterrupt:
-        return _fail("interrupted", 128 + 2)
+        return _fail("interrupted", exit_codes.INTERRUPTED)
 
 
 def _connect(options: argparse.Namespace) -> Client:
