@@ -1,5 +1,6 @@
 """How long a server that failed is left alone."""
 
+import pytest
 from redis import exceptions
 
 from symbolon_server.cache.circuit import Circuit
@@ -44,6 +45,16 @@ def test_a_server_that_refuses_a_command_is_there(fake_clock: FakeClock) -> None
     circuit.record(exceptions.OutOfMemoryError())
     circuit.record(exceptions.ReadOnlyError())
     assert circuit.lets_through()
+
+
+def test_losing_a_server_and_having_it_back_is_a_line_each_in_the_log(
+    fake_clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    circuit = Circuit(1.0, fake_clock, server="store")
+    for error in (None, exceptions.TimeoutError(), exceptions.ConnectionError(), None, None):
+        circuit.record(error)
+    assert [record.getMessage() for record in caplog.records] == ["redis_lost", "redis_back"]
 
 
 def test_a_server_that_reads_its_file_is_left_alone(fake_clock: FakeClock) -> None:

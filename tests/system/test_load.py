@@ -23,6 +23,7 @@ from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending
 from tests.system.conftest import Site
 from tests.system.known_modules import SAYS_WHY, KnownModule, Question, known_modules
 
+WORKERS = 2
 MOST_MODULES_A_CALL = 5_000
 BYTES_A_JOB = 4_096
 """Of the cache's memory: a bound with room, not a measurement."""
@@ -61,7 +62,7 @@ def test_many_cold_modules_queued_at_once_are_all_ingested_those_that_calls_want
             Priority.PREFETCH: len(prefetched),
         }
     assert site.cache.info("memory")["used_memory_dataset"] < BYTES_A_JOB * (number + 50)
-    for _ in range(2):
+    for _ in range(WORKERS):
         site.work(suppliers=str(folder), spool_bytes="0")
     wait_until_empty(queue, len(prefetched), 1_200)
     wait_until(lambda: len(site.store.keys("symbol:*")) == number + len(prefetched))
@@ -72,7 +73,8 @@ def wait_until_empty(queue: IngestQueue, prefetched: int, seconds: float) -> Non
     pause, end = Event(), time.monotonic() + seconds
     while any(lengths := queue.get_lengths().values()):
         interactive, prefetches = lengths
-        assert interactive == 0 or prefetches == prefetched
+        # The two are not read in one step: each worker may have taken one in between.
+        assert interactive == 0 or prefetches >= prefetched - WORKERS
         assert time.monotonic() < end
         pause.wait(0.05)
 

@@ -44,7 +44,7 @@ class SharedParts:
     def __init__(self, settings: Settings) -> None:
         self.store_client = connect(settings.store_url, timeouts_of(settings))
         self.cache_client = connect(settings.cache_url, timeouts_of(settings))
-        circuit = Circuit()
+        circuit = Circuit(server="cache")
         cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
         self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
         self.loader = ModuleLoader(

@@ -8,6 +8,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from symbolon_server.telemetry.logs import EventLog
+
+_log = EventLog(__name__)
+
 PAUSE_SECONDS = 1.0
 """How long a server that failed is left alone; then one caller tries it."""
 
@@ -23,7 +27,10 @@ class Circuit:
         self,
         pause_seconds: float = PAUSE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        server: str = "",
     ) -> None:
+        """Log when `server`, where it has a name, is lost and when it is back, once each."""
+        self._server = server
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -53,5 +60,10 @@ class Circuit:
         if not is_gone and not self._failed:
             return
         with self._lock:
+            is_news = self._failed != is_gone
             self._failed = is_gone
             self._next_try = self._clock() + (self._pause_seconds if is_gone else 0.0)
+        if is_news and self._server and is_gone:
+            _log.warning("redis_lost", server=self._server, error=type(error).__name__)
+        elif is_news and self._server:
+            _log.info("redis_back", server=self._server)

@@ -59,7 +59,7 @@ class RedisPageStore:
         self._client = client
         self._on_error = on_error
         self._clock = clock
-        self._circuit = Circuit(clock=clock)
+        self._circuit = Circuit(clock=clock, server="store")
         self._is_readable = True
         self._has_room = False
         self._room_known_until = float("-inf")

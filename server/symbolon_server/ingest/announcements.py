@@ -58,13 +58,17 @@ class Announcements:
         self._thread.join()
 
     def _listen(self) -> None:
+        is_known = False
         while not self._is_closing.is_set():
             try:
                 with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
                     pubsub.subscribe(*self._on_message)
+                    is_known = False
                     self._read(pubsub)
             except redis.RedisError as error:
-                _log.warning("announcements_lost", error=type(error).__name__)
+                if not is_known:
+                    _log.warning("announcements_lost", error=type(error).__name__)
+                is_known = True
                 self._doubt()
                 self._is_closing.wait(_RECONNECT_SECONDS)
 

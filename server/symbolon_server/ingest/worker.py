@@ -122,6 +122,7 @@ class IngestWorker(BaseWorker):
         self._stop_at: float | None = None
         self._is_waiting = False
         self._next_heartbeat = 0.0
+        self._has_lost_cache = False
 
     @property
     def was_stopped(self) -> bool:
@@ -150,13 +151,14 @@ class IngestWorker(BaseWorker):
             try:
                 self.heartbeat()
                 found = self._desk.claim()
+                self._has_lost_cache = False
                 if isinstance(found, Claim):
                     return self._make_job(found)
                 if timeout is None:
                     return None
                 self._wait(partial(self._desk.wait, found, _WAIT_SECONDS))
             except CacheUnavailableError as error:
-                _log.warning("cache_unavailable", detail=str(error))
+                self._note_outage(error)
                 self._wait(partial(time.sleep, RETRY_SECONDS))
         return None
 
@@ -215,6 +217,12 @@ class IngestWorker(BaseWorker):
         job = ClaimedJob(claim.job_id, connection=self.connection, serializer=JOB_SERIALIZER)
         job.claim = claim
         return job, self.queues[0]
+
+    def _note_outage(self, error: CacheUnavailableError) -> None:
+        """Log it once, not twice a second for as long as it lasts."""
+        if not self._has_lost_cache:
+            _log.warning("cache_unavailable", detail=str(error))
+        self._has_lost_cache = True
 
     def _may_go_on(self) -> bool:
         self.heartbeat()
