@@ -1,5 +1,6 @@
 """`symbolon-server serve`: everything that runs, from start to orderly stop."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 
@@ -9,7 +10,7 @@ from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, has_embedded, refuse_bad_setup
-from symbolon_server.app.serving_process import ServingProcess
+from symbolon_server.app.serving_process import start_serving
 from symbolon_server.app.serving_processes import ServingProcesses
 from symbolon_server.app.signals import Signals
 from symbolon_server.app.worker_program import worker_program
@@ -66,8 +67,8 @@ def _start_serving(
     settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
 ) -> ListenAddress:
     if settings.processes == 1:
-        process = ServingProcess(settings, is_port_shared=False)
-        address = process.start()
+        # The number of the process spreads several servers on a machine over its cores.
+        process, address = start_serving(settings, os.getpid(), is_port_shared=False)
         started.callback(process.stop)
         return address
     processes = ServingProcesses(settings, metrics)

@@ -1,8 +1,12 @@
 """One process that answers calls; run as a program it is one of several on a port."""
 
+import gc
 import os
 import sys
+from contextlib import nullcontext
+from typing import NamedTuple
 
+from symbolon_server.app.cores import on_one_core
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.malloc import keep_memory_small
 from symbolon_server.app.services import (
@@ -20,6 +24,10 @@ from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
+from symbolon_server.telemetry.metrics import BEFORE_READING
+
+_METRICS_SECONDS = 1.0
+"""How often the metrics are brought up to date, which another process reads from files."""
 
 READY = "ready"
 """What the program writes to its output when it serves."""
@@ -65,18 +73,42 @@ class ServingProcess:
         self._parts.close()
 
 
+class Serving(NamedTuple):
+    """A process that answers calls."""
+
+    process: ServingProcess
+    address: ListenAddress
+
+
+def start_serving(settings: Settings, core: int, *, is_port_shared: bool) -> Serving:
+    """Return a process that answers calls, and its address; raise `StartError`.
+
+    Its threads stay on one core, by number, if the settings say so.
+    """
+    with on_one_core(core) if settings.one_core else nullcontext():
+        process = ServingProcess(settings, is_port_shared=is_port_shared)
+        address = process.start()
+    # What is there by now stays: the collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
+    return Serving(process, address)
+
+
 def main() -> int:
-    """Serve the settings of the environment until SIGTERM; return the exit code."""
+    """Serve the settings of the environment until SIGTERM; return the exit code.
+
+    The one argument is the number of this process among those that share its port.
+    """
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
     with Signals() as signals:
-        process = ServingProcess(settings, is_port_shared=True)
-        process.start()
+        process, _ = start_serving(settings, int(sys.argv[1]), is_port_shared=True)
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
-        while not signals.wait(None):
-            pass
+        while not signals.wait(_METRICS_SECONDS):
+            BEFORE_READING.call_all()
         process.stop()
+        BEFORE_READING.call_all()
     return 0
 
 

@@ -67,6 +67,14 @@ class Settings:
             "Serving processes that share the port; about one per core.",
         ),
     ] = 1
+    one_core: Annotated[
+        bool,
+        Knob(
+            Group.SERVING,
+            kinds.SWITCH,
+            "Keep the threads of each serving process on one core, where they take turns fastest.",
+        ),
+    ] = True
     threads: Annotated[
         int,
         Knob(
