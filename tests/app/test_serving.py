@@ -266,6 +266,12 @@ INGESTS = [
 """What a worker counts of the sample."""
 
 
+def frames_in(lines: list[str]) -> float:
+    """Return the frames answered, of all outcomes."""
+    frames = [line.split() for line in lines if line.startswith("symbolon_frames_total{")]
+    return sum(float(count) for _, count in frames)
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_the_metrics_of_a_server_and_its_worker_are_added_up(
     serve: StartProgram, environment: dict[str, str], tmp_path: Path, processes: str
@@ -276,10 +282,10 @@ def test_the_metrics_of_a_server_and_its_worker_are_added_up(
     address = program.await_address()
     for _ in range(6):
         functions_of_sample(address)
+    # Serving processes write down what they counted once a second.
+    wait_until(lambda: frames_in(scrape(port)) == 42)
     lines = scrape(port)
     assert set(lines) >= set(INGESTS)
-    frames = [line.split() for line in lines if line.startswith("symbolon_frames_total{")]
-    assert sum(float(count) for _, count in frames) == 42
     assert len(set(lines)) == len(lines)
     (folder,) = tmp_path.glob("symbolon-metrics-*")
     counting = {path.stem.rpartition("_")[2] for path in folder.iterdir()}

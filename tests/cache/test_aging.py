@@ -151,3 +151,21 @@ def test_many_threads_leave_the_map_sound() -> None:
     entries.check()
     counts = entries.counts()
     assert counts.hits + counts.misses == 8 * 2000
+
+
+def test_what_is_young_is_got_without_being_counted() -> None:
+    held = make_map()
+    held.put("a", b"1")
+    assert held.get_young("a") == b"1"
+    assert held.get_young("b") is None
+    assert held.counts().hits == held.counts().misses == 0
+    held.count_hits(1)
+    assert held.counts().hits == 1
+
+
+def test_what_is_old_is_not_got_as_young() -> None:
+    held = make_map()
+    held.put("a", bytes(MAX_BYTES // 2))
+    held.put("b", bytes(MAX_BYTES // 2))
+    assert held.get_young("a") is None
+    assert held.get("a") is not None

@@ -30,7 +30,8 @@ def find_violations(
 ) -> tuple[FieldViolation, ...]:
     """Return what a servicer tells, which looks at all else when no limit is exceeded."""
     raw = decode_request(request.SerializeToString())
-    return find_exceeded_limits(raw, limits) or find_broken_rules(raw)
+    stacks = [list(stack.frames) for stack in raw.stacks]
+    return find_exceeded_limits(len(raw.modules), stacks, limits) or find_broken_rules(raw)
 
 
 def fields_of(request: SymbolicateRequest) -> list[str]:

@@ -91,11 +91,13 @@ class Answerer:
         Raises `InvalidRequestError`. `remaining_seconds` is the time to the deadline, as gRPC
         tells it.
         """
-        request = self._read(data)
+        request = _read(data)
+        stacks = [list(stack.frames) for stack in request.stacks]
+        self._check(request, stacks)
         try:
             answer = self._symbolicator.symbolicate(
                 self._modules.decode(request),
-                [list(stack.frames) for stack in request.stacks],
+                stacks,
                 self._wait_limits.wait_seconds(request, remaining_seconds),
                 may_wait,
                 with_diagnostics=request.with_diagnostics,
@@ -105,14 +107,17 @@ class Answerer:
         count_symbolication(answer)
         return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
 
-    def _read(self, data: bytes) -> RawRequest:
-        """Return the request, its limits and its wait checked; modules and frames are not yet."""
-        try:
-            request = decode_request(data)
-        except DecodeError as error:
-            raise InvalidRequestError([_UNREADABLE]) from error
-        violations = find_exceeded_limits(request, self._request_limits)
+    def _check(self, request: RawRequest, stacks: Sequence[Sequence[bytes]]) -> None:
+        """Look at the limits and the wait of a request; modules and frames are not looked at."""
+        modules = len(request.modules)
+        violations = find_exceeded_limits(modules, stacks, self._request_limits)
         violations = violations or find_wait_violations(request)
         if violations:
             raise InvalidRequestError(violations)
-        return request
+
+
+def _read(data: bytes) -> RawRequest:
+    try:
+        return decode_request(data)
+    except DecodeError as error:
+        raise InvalidRequestError([_UNREADABLE]) from error

@@ -7,9 +7,10 @@ a handler there; all work is done in the call's own thread, by handlers wrapped 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 import grpc
 
@@ -19,7 +20,8 @@ from symbolon_server.rpc.pools import CallPool, InPool
 from symbolon_server.rpc.request_ids import REQUEST_ID_KEY, find_request_id, request_id_of
 from symbolon_server.rpc.status import code_of, refuse_for_now
 from symbolon_server.telemetry.logs import EventLog
-from symbolon_server.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_REFUSED
+from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS, CALLS_REFUSED
+from symbolon_server.telemetry.tallies import Tally
 
 if TYPE_CHECKING:  # generic in the stubs only
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -141,6 +143,27 @@ class Outermost:
         raise TypeError(f"{method}: no service of ours has a method of this shape")
 
 
+_OK: Final = grpc.StatusCode.OK.name
+
+
+class _Ended(NamedTuple):
+    """A call that ended; of texts and numbers alone, which the garbage collector passes by."""
+
+    method: str
+    code: str
+    seconds: float
+
+
+def _count(calls: Sequence[_Ended]) -> None:
+    for call in calls:
+        CALL_SECONDS.labels(call.method).observe(call.seconds)
+    for (method, code), count in Counter((call.method, call.code) for call in calls).items():
+        CALLS.labels(method, code).inc(count)
+
+
+_ENDED = Tally(_count, BEFORE_READING)
+
+
 class _Watch:
     """Watches over the calls of one method."""
 
@@ -153,8 +176,6 @@ class _Watch:
         self._method = method
         self._clock = clock
         self._name_for_log = name_for_log
-        self._seconds = CALL_SECONDS.labels(method)
-        self._answered = CALLS.labels(method, grpc.StatusCode.OK.name)
 
     def unary(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Return `behavior` with one response, watched."""
@@ -192,18 +213,14 @@ class _Watch:
     ) -> None:
         """Count a call that ended with `code`, None for OK."""
         seconds = self._clock() - started
-        self._seconds.observe(seconds)
-        if code is None or code is grpc.StatusCode.OK:
-            code = grpc.StatusCode.OK
-            self._answered.inc()
-        else:
-            CALLS.labels(self._method, code.name).inc()
+        name = _OK if code is None else code.name
+        _ENDED.note(_Ended(self._method, name, seconds))
         if self._name_for_log is not None:
             told = find_request_id(context.trailing_metadata())
             _log.info(
                 "call_ended",
                 method=self._method,
-                code=code.name,
+                code=name,
                 caller=self._name_for_log(context),
                 seconds=round(seconds, 6),
                 request_id=told or request_id_of(context),

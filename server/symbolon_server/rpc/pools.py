@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from symbolon_server.telemetry.metrics import CALLS_IN_FLIGHT
+from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +23,8 @@ class CallPool(ThreadPoolExecutor):
         super().__init__(max_workers=threads, thread_name_prefix="call")
         self._lock = threading.Lock()
         self._calls = 0
+        self._told_calls = 0
+        BEFORE_READING.add(self._tell_calls)
 
     @property
     def calls(self) -> int:
@@ -33,12 +35,17 @@ class CallPool(ThreadPoolExecutor):
         """Queue a call, counted from now until it ends."""
         with self._lock:
             self._calls += 1
-        CALLS_IN_FLIGHT.inc()
         try:
             return super().submit(self._run, fn, args, kwargs)
         except RuntimeError:  # the pool is shut down
             self._leave()
             raise
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the threads when they have answered what was accepted; once."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        BEFORE_READING.remove(self._tell_calls)
+        self._tell_calls()
 
     def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         try:
@@ -49,7 +56,12 @@ class CallPool(ThreadPoolExecutor):
     def _leave(self) -> None:
         with self._lock:
             self._calls -= 1
-        CALLS_IN_FLIGHT.dec()
+
+    def _tell_calls(self) -> None:
+        """Bring the metric up to date, which other pools may share."""
+        with self._lock:
+            grown, self._told_calls = self._calls - self._told_calls, self._calls
+        CALLS_IN_FLIGHT.inc(grown)
 
 
 @dataclass(frozen=True)

@@ -159,3 +159,6 @@ class Symbolication:
     """How many modules were asked for; those without a result were not referenced."""
 
     diagnostics: Diagnostics
+
+    is_recalled: bool = False
+    """All frames were remembered, so that all modules with a result are found."""

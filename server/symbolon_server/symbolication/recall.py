@@ -38,6 +38,9 @@ class Recall:
         self.used: dict[int, HeldModule] = {}
         """The held modules by the module indexes that frames named."""
 
+        self.peeked = 0
+        """How many of them were found without being counted."""
+
     def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
         """Return the answer of each encoded frame, None where none is remembered."""
         finds = self._finds
@@ -57,7 +60,13 @@ class Recall:
         if not 0 <= index < len(self._modules):
             return _find_nothing
         module_id = self._modules[index].module_id
-        module = None if module_id is None else self._held.modules.get(module_id)
+        if module_id is None:
+            return _find_nothing
+        module = self._held.modules.get_young(module_id)
+        if module is not None:
+            self.peeked += 1
+        else:
+            module = self._held.modules.get(module_id)
         if module is None:
             return _find_nothing
         self.used[index] = module

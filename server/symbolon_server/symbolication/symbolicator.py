@@ -94,6 +94,7 @@ class Symbolicator:
             diagnostics.outcomes = new.outcomes
         frames = sum(map(len, stacks))
         self._held.frames.count(frames - missed, missed)
+        self._held.modules.count_hits(recall.peeked)
         diagnostics.count_frames(frames, missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
@@ -101,7 +102,7 @@ class Symbolicator:
             self._note_use(recall, modules, stacks)
         diagnostics.seconds = time.perf_counter() - start
         results = _results_of(recall) | new.results()
-        return Symbolication(encoded, results, len(modules), diagnostics)
+        return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=not missed)
 
     def _look_up(
         self,

@@ -7,8 +7,15 @@ take values from small closed sets only, never from requests.
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from symbolon_server.telemetry.tallies import BeforeReading
+
 REGISTRY = CollectorRegistry(auto_describe=True)
 """Holds the metrics below and nothing else: no process or platform collectors."""
+
+BEFORE_READING = BeforeReading()
+"""What is called whenever the metrics are read, by the registry or by who keeps them in files."""
+
+REGISTRY.register(BEFORE_READING)  # first, so that the metrics below are read after it
 
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _INGEST_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
