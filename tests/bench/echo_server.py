@@ -1,17 +1,22 @@
-"""The limit of gRPC in Python: `python -m tests.bench.echo_server FOLDER`.
+"""The limit of gRPC in Python: `python -m tests.bench.echo_server FOLDER [one-core]`.
 
 A server with the options, threads and port of the real one whose methods return the bytes of
-the files in a folder, each under the file's name. Prints its port.
+the files in a folder, each under the file's name. Prints its port. Its threads are where the
+system puts them, as those of any gRPC server in Python; with `one-core` they are kept on one
+core, as those of the real server are.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from symbolon_server.app.cores import on_one_core
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import ServerOptions, _channel_options
 from symbolon_server.settings import Settings
@@ -28,6 +33,14 @@ def main() -> None:
         max_calls_in_flight=settings.max_calls_in_flight,
         max_request_bytes=settings.max_request_bytes,
     )
+    with on_one_core(os.getpid()) if "one-core" in sys.argv else nullcontext():
+        _server, port = _start(options)  # which stops when nobody holds it
+    print(port, flush=True)  # noqa: T201 - read by whoever started it
+    sys.stdin.read()
+
+
+def _start(options: ServerOptions) -> tuple[grpc.Server, int]:
+    """Return a server that serves, and its port."""
     pool = ThreadPoolExecutor(options.threads)
     server = grpc.server(pool, options=_channel_options(options))
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
@@ -38,8 +51,7 @@ def main() -> None:
     server.add_registered_method_handlers(SERVICE, handlers)
     port = server.add_insecure_port(str(options.listen))
     server.start()
-    print(port, flush=True)  # noqa: T201 - read by whoever started it
-    sys.stdin.read()
+    return server, port
 
 
 def _answer_with(answer: bytes) -> Callable[[bytes, grpc.ServicerContext], bytes]:

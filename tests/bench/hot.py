@@ -1,6 +1,6 @@
 """Calls for what the server remembers, against a server that only echoes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -20,6 +20,8 @@ from tests.bench.symbolic_peer import convert_files, has_symbolic, look_up
 _SEED = 11
 _CALLERS: Final = 8
 """Threads of the client; with more of them neither server answers more calls."""
+
+_OURS, _ECHO, _KEPT_ECHO = "symbolon", "echo", "echo on one core"
 
 _FEW_FRAMES = 1
 _MODULES, _UNREFERENCED = 20, 60
@@ -51,11 +53,9 @@ def run(bench: Bench) -> PartResult:
         Caller() as caller,
     ):
         cases = _make_cases(bench, symbolon, caller, Path(answers))
-        with EchoServer(Path(answers)) as echo:
-            loads = {
-                case.frames: _load(bench, caller, case, symbolon.target, echo.target)
-                for case in cases
-            }
+        with EchoServer(Path(answers)) as echo, EchoServer(Path(answers), "one-core") as kept:
+            targets = {_OURS: symbolon.target, _ECHO: echo.target, _KEPT_ECHO: kept.target}
+            loads = {case.frames: _load(bench, caller, case, targets) for case in cases}
         lookups = _compare_lookups(bench, cases, symbolon, caller)
     return PartResult(
         part="hot",
@@ -93,41 +93,43 @@ def _make_cases(bench: Bench, symbolon: Symbolon, caller: Caller, answers: Path)
 
 
 def _load(
-    bench: Bench, caller: Caller, case: _Case, symbolon: str, echo: str
+    bench: Bench, caller: Caller, case: _Case, targets: Mapping[str, str]
 ) -> dict[str, list[Load]]:
-    seconds, echo_method = bench.plan.load_seconds, f"/{SERVICE}/{case.frames}"
-    return bench.rounds(
-        f"hot: {case.frames} frames",
-        {
-            "symbolon": lambda: caller.load(symbolon, SYMBOLICATE, case.path, seconds, _CALLERS),
-            "echo": lambda: caller.load(echo, echo_method, case.path, seconds, _CALLERS),
-        },
-    )
+    def load(name: str, target: str) -> Callable[[], Load]:
+        method = SYMBOLICATE if name == _OURS else f"/{SERVICE}/{case.frames}"
+        seconds = bench.plan.load_seconds
+        return lambda: caller.load(target, method, case.path, seconds, _CALLERS)
+
+    loads = {name: load(name, target) for name, target in targets.items()}
+    return bench.rounds(f"hot: {case.frames} frames", loads)
 
 
-def _ratio(loads: dict[str, list[Load]]) -> float:
-    ours, theirs = ([load.calls_per_second for load in loads[name]] for name in loads)
+def _ratio(loads: dict[str, list[Load]], other: str) -> float:
+    ours, theirs = ([load.calls_per_second for load in loads[name]] for name in (_OURS, other))
     return median_ratio(ours, theirs)
 
 
 def _table(cases: Sequence[_Case], loads: dict[int, dict[str, list[Load]]]) -> Table:
     rows = []
     for case in cases:
-        ours, echo = loads[case.frames]["symbolon"], loads[case.frames]["echo"]
-        calls = median_of(ours, lambda load: load.calls_per_second)
+        of = loads[case.frames]
+        calls, echo, kept_echo = (
+            median_of(of[name], lambda load: load.calls_per_second)
+            for name in (_OURS, _ECHO, _KEPT_ECHO)
+        )
         rows.append(
             (
                 case.frames,
                 len(case.answer) / 1e3,
                 case.inlines,
                 calls,
-                median_of(echo, lambda load: load.calls_per_second),
-                _ratio(loads[case.frames]),
+                echo,
+                _ratio(of, _ECHO),
+                kept_echo,
+                _ratio(of, _KEPT_ECHO),
                 calls * case.frames,
-                median_of(ours, lambda load: load.p50_milliseconds),
-                median_of(ours, lambda load: load.p99_milliseconds),
-                median_of(echo, lambda load: load.p50_milliseconds),
-                median_of(echo, lambda load: load.p99_milliseconds),
+                *_percentiles(of[_OURS]),
+                *_percentiles(of[_ECHO]),
             )
         )
     columns = (
@@ -137,6 +139,8 @@ def _table(cases: Sequence[_Case], loads: dict[int, dict[str, list[Load]]]) -> T
         "calls/s",
         "echo calls/s",
         "ratio",
+        "echo on one core",
+        "ratio to it",
         "frames/s",
         "p50 (ms)",
         "p99 (ms)",
@@ -146,14 +150,22 @@ def _table(cases: Sequence[_Case], loads: dict[int, dict[str, list[Load]]]) -> T
     return Table("Calls for what is remembered, against an echo server", columns, rows)
 
 
+def _percentiles(loads: Sequence[Load]) -> tuple[float, float]:
+    return (
+        median_of(loads, lambda load: load.p50_milliseconds),
+        median_of(loads, lambda load: load.p99_milliseconds),
+    )
+
+
 def _bars(loads: dict[int, dict[str, list[Load]]]) -> list[Bar]:
     bars = [
-        Bar(f"calls/s with {frames:,} frames ÷ echo", _ratio(loads[frames]), floor, is_floor=True)
+        Bar(f"calls/s with {frames:,} frames ÷ {other}", _ratio(loads[frames], other), floor, True)
         for frames, floor in _FLOORS.items()
         if frames in loads
+        for other in (_ECHO, _KEPT_ECHO)
     ]
     if 1_000 in loads:
-        calls = median_of(loads[1_000]["symbolon"], lambda load: load.calls_per_second)
+        calls = median_of(loads[1_000][_OURS], lambda load: load.calls_per_second)
         bars.append(
             Bar(
                 "frames/s through gRPC, 1,000 frames with inlines",
@@ -176,7 +188,7 @@ def _plot(loads: dict[int, dict[str, list[Load]]]) -> Plot:
                 (frames, median_of(of[name], lambda load: load.calls_per_second))
                 for frames, of in loads.items()
             ]
-            for name, label in (("symbolon", "Symbolon"), ("echo", "echo server"))
+            for name, label in ((_OURS, "Symbolon"), (_ECHO, "echo server"))
         },
         is_log=True,
     )

@@ -101,8 +101,8 @@ class SymbolServer(Program):
 class EchoServer(Program):
     """Answers each method of `METHODS` with the bytes of one file, and does nothing else."""
 
-    def __init__(self, answers: Path) -> None:
-        super().__init__(["tests.bench.echo_server", str(answers)])
+    def __init__(self, answers: Path, *options: str) -> None:
+        super().__init__(["tests.bench.echo_server", str(answers), *options])
         self.target = f"127.0.0.1:{self.read_line()}"
 
 
