@@ -28,6 +28,7 @@ def serving(
     *,
     has_reflection: bool = True,
     logs_calls: bool = False,
+    handshake_seconds: float = 10.0,
 ) -> Iterator[ListenAddress]:
     """Run a server; what GetModule answers there is fine."""
     options = ServerOptions(
@@ -38,6 +39,7 @@ def serving(
         protection=protection,
         has_reflection=has_reflection,
         logs_calls=logs_calls,
+        handshake_seconds=handshake_seconds,
     )
     server = RpcServer(options, [ScriptedModuleService(answer).add_to])
     address = server.bind()

@@ -1,5 +1,6 @@
 """TLS and certificates of clients, on a real server with real certificates."""
 
+import socket
 from pathlib import Path
 
 import grpc
@@ -45,6 +46,16 @@ def test_without_tls_nothing_is_said_to_a_server_with_it(
         for trusted in (None, strange_authority):
             with channel_to(address, trusted) as channel:
                 assert call(channel, GET_MODULE) is UNAVAILABLE
+
+
+def test_who_connects_and_says_nothing_is_let_go(authority: Authority) -> None:
+    protection = Protection(certificates_of(authority.issue("127.0.0.1")))
+    with (
+        serving(protection, handshake_seconds=0.2) as address,
+        socket.create_connection((address.host, address.port)) as silent,
+    ):
+        silent.settimeout(20)
+        assert silent.recv(1) == b""
 
 
 def test_only_clients_are_served_that_the_authority_vouches_for(

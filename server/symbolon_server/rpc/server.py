@@ -40,6 +40,10 @@ class ServerOptions:
 
     protection: Protection = field(default_factory=Protection)
     has_reflection: bool = True
+    handshake_seconds: float = 10.0
+    """For a new connection to agree on TLS and HTTP; gRPC's own two minutes let anybody who can
+    connect hold a great many."""
+
     logs_calls: bool = False
     """Write a line into the log for each call."""
 
@@ -143,6 +147,7 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     streams = options.max_calls_in_flight * _STREAMS_PER_CALL_IN_FLIGHT
     return [
         ("grpc.so_reuseport", int(options.is_port_shared)),
+        ("grpc.server_handshake_timeout_ms", round(options.handshake_seconds * 1000)),
         ("grpc.max_receive_message_length", options.max_request_bytes),
         ("grpc.max_send_message_length", _NO_LIMIT),
         ("grpc.max_concurrent_streams", max(streams, _LEAST_STREAMS)),
