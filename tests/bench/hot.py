@@ -159,10 +159,9 @@ def _percentiles(loads: Sequence[Load]) -> tuple[float, float]:
 
 def _bars(loads: dict[int, dict[str, list[Load]]]) -> list[Bar]:
     bars = [
-        Bar(f"calls/s with {frames:,} frames ÷ {other}", _ratio(loads[frames], other), floor, True)
+        Bar(f"calls/s with {frames:,} frames ÷ echo", _ratio(loads[frames], _ECHO), floor, True)
         for frames, floor in _FLOORS.items()
         if frames in loads
-        for other in (_ECHO, _KEPT_ECHO)
     ]
     if 1_000 in loads:
         calls = median_of(loads[1_000][_OURS], lambda load: load.calls_per_second)
