@@ -18,6 +18,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "DECISIONS.md",
     "SECURITY.md",
+    "docs/api.md",
     "docs/client.md",
     "docs/command-line.md",
     "redis/README.md",

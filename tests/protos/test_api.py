@@ -56,6 +56,19 @@ def test_the_protos_are_formatted() -> None:
     run_buf("format", "--diff", "--exit-code")
 
 
+def test_the_reference_says_what_the_protos_say() -> None:
+    script = PROTOS.parent / "scripts/api_reference.py"
+    subprocess.run([sys.executable, str(script), "--check"], check=True, timeout=60)
+
+
+def test_the_reference_links_only_to_what_it_has() -> None:
+    text = (PROTOS.parent / "docs/api.md").read_text(encoding="utf-8")
+    headings = {heading.lower() for heading in re.findall(r"^##+ (\S+)$", text, re.MULTILINE)}
+    links = re.findall(r"\]\(#([^)]+)\)", text)
+    assert len(links) > len(ALL_METHODS)
+    assert set(links) <= headings
+
+
 def test_every_service_has_its_file_and_its_methods() -> None:
     assert {
         service.name: [method.name for method in service.methods] for service in SERVICES

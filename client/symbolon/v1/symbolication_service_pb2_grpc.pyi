@@ -66,8 +66,8 @@ class SymbolicationServiceStub:
     caller reads. Requests for what is known do not wait for others: at most 16
     requests of a stream wait for modules that are not ready, those beyond are
     answered at once with what is known. So a caller that keeps no more than 16
-    requests without a response has each of them wait as `max_wait` says. When the caller has sent its last request the stream ends with the
-    last response.
+    requests without a response has each of them wait as `max_wait` says. When the
+    caller has sent its last request the stream ends with the last response.
 
     Errors of one request come as `StreamError`, with the codes of `Symbolicate`.
     Errors that end the stream, after which every request without a response has to
@@ -123,8 +123,8 @@ class SymbolicationServiceAsyncStub(SymbolicationServiceStub):
     caller reads. Requests for what is known do not wait for others: at most 16
     requests of a stream wait for modules that are not ready, those beyond are
     answered at once with what is known. So a caller that keeps no more than 16
-    requests without a response has each of them wait as `max_wait` says. When the caller has sent its last request the stream ends with the
-    last response.
+    requests without a response has each of them wait as `max_wait` says. When the
+    caller has sent its last request the stream ends with the last response.
 
     Errors of one request come as `StreamError`, with the codes of `Symbolicate`.
     Errors that end the stream, after which every request without a response has to
@@ -187,8 +187,8 @@ class SymbolicationServiceServicer:
         caller reads. Requests for what is known do not wait for others: at most 16
         requests of a stream wait for modules that are not ready, those beyond are
         answered at once with what is known. So a caller that keeps no more than 16
-        requests without a response has each of them wait as `max_wait` says. When the caller has sent its last request the stream ends with the
-        last response.
+        requests without a response has each of them wait as `max_wait` says. When the
+        caller has sent its last request the stream ends with the last response.
 
         Errors of one request come as `StreamError`, with the codes of `Symbolicate`.
         Errors that end the stream, after which every request without a response has to
