@@ -223,6 +223,14 @@ def test_a_server_that_cannot_be_reached_is_exit_code_1(
                          "then ask again.")  # fmt: skip
 
 
+def test_a_server_that_is_not_there_yet_is_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = ["--target=127.0.0.1:1", "--timeout=0.2", "--wait-for-ready"]
+    assert main(["health", *flags]) == 1
+    assert "Allow a longer timeout" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

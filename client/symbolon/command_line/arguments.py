@@ -55,6 +55,7 @@ def _connect(options: argparse.Namespace) -> Client:
     return Client(
         options.target,
         timeout=options.timeout,
+        wait_for_ready=options.wait_for_ready,
         credentials=credentials.read_tls(options),
         token=credentials.read_token(options, os.environ),
         options=credentials.read_options(options),
@@ -123,5 +124,10 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_TIMEOUT_SECONDS,
         metavar="SECONDS",
         help="the deadline of each call (default: %(default)g)",
+    )
+    group.add_argument(
+        "--wait-for-ready",
+        action="store_true",
+        help="wait that long for a server that is not there yet, or not any more",
     )
     credentials.add_flags(group)

@@ -45,8 +45,8 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         """Raise `InvalidReportError` for a file that cannot be written."""
         try:
-            self._file = path.open("a+b")
-            self.lines = self._keep_whole_lines()
+            self.lines = _keep_whole_lines(path)
+            self._file = path.open("ab")
         except OSError as error:
             raise InvalidReportError(f"cannot write {path}: {error.strerror}") from error
 
@@ -65,13 +65,16 @@ class OutputFile:
         """Write a line."""
         self._file.write(line + b"\n")
 
-    def _keep_whole_lines(self) -> int:
-        lines = position = end = 0
-        self._file.seek(0)
-        while piece := self._file.read(_PIECE_BYTES):
+
+def _keep_whole_lines(path: Path) -> int:
+    """Return how many lines a file has; what follows the last one's end is cut off."""
+    lines = position = end = 0
+    with path.open("a+b") as file:
+        file.seek(0)
+        while piece := file.read(_PIECE_BYTES):
             lines += piece.count(b"\n")
             last = piece.rfind(b"\n")
             end = position + last + 1 if last >= 0 else end
             position += len(piece)
-        self._file.truncate(end)
-        return lines
+        file.truncate(end)
+    return lines
