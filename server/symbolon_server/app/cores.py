@@ -1,8 +1,18 @@
 """Keeps the threads of a serving process together on one core."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def any_core() -> int:
+    """Return a number for `on_one_core`, by chance.
+
+    So several servers on a machine spread over its cores. Numbers of processes would not do: in
+    containers they are all small.
+    """
+    return secrets.randbelow(1 << 16)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """`symbolon-server serve`: everything that runs, from start to orderly stop."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 
 from symbolon_server.app.children import Child
+from symbolon_server.app.cores import any_core
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.parts import suppliers_of
@@ -67,8 +67,7 @@ def _start_serving(
     settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
 ) -> ListenAddress:
     if settings.processes == 1:
-        # The number of the process spreads several servers on a machine over its cores.
-        process, address = start_serving(settings, os.getpid(), is_port_shared=False)
+        process, address = start_serving(settings, any_core(), is_port_shared=False)
         started.callback(process.stop)
         return address
     processes = ServingProcesses(settings, metrics)

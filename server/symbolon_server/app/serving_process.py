@@ -97,7 +97,7 @@ def start_serving(settings: Settings, core: int, *, is_port_shared: bool) -> Ser
 def main() -> int:
     """Serve the settings of the environment until SIGTERM; return the exit code.
 
-    The one argument is the number of this process among those that share its port.
+    The one argument chooses the core: it grows by one from each process to the next.
     """
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
