@@ -21,7 +21,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-GUIDES = (ROOT / "docs" / "client.md", ROOT / "docs" / "command-line.md")
+GUIDES = tuple(
+    ROOT / "docs" / name for name in ("client.md", "command-line.md", "troubleshooting.md")
+)
 ADDRESS = "127.0.0.1:50051"
 START = "make run"
 PATIENCE_SECONDS = 90.0
