@@ -135,27 +135,49 @@ class SupplierChain:
         start = self._clock()
         values: list[T] = []
         stream: SymbolFileStream | None = None
-        outcome, detail, retry_after = AttemptOutcome.FOUND, "", None
-        is_failing = False
+        failure: SupplierError | MalformedSymbolFileError | None = None
         try:
             with supplier.fetch(module_id) as stream:
                 values.append(read(stream))
-        except MissingSymbolFileError as error:
-            outcome, detail = AttemptOutcome.MISSING, str(error)
-        except UnavailableSymbolFileError as error:
-            outcome, detail = AttemptOutcome.UNAVAILABLE, str(error)
-            retry_after = error.retry_after_seconds
-            is_failing = isinstance(error, FailingSupplierError)
-        except (BrokenSymbolFileError, MalformedSymbolFileError) as error:
-            outcome, detail = AttemptOutcome.MALFORMED, str(error)
-        if is_failing:
-            self._pauses.note_failure(supplier.name, detail, retry_after)
+        except (SupplierError, MalformedSymbolFileError) as error:
+            failure = error
+        self._note_health(supplier, failure)
+        attempt = Attempt(
+            supplier.name,
+            _outcome_of(failure),
+            "" if failure is None else str(failure),
+            self._clock() - start,
+            stream.fetched_bytes if stream else 0,
+            _told_by(failure),
+        )
+        return attempt, values
+
+    def _note_health(self, supplier: Supplier, failure: Exception | None) -> None:
+        """Begin or lengthen a pause where any other file would have failed, too; else end it."""
+        if isinstance(failure, FailingSupplierError):
+            told = failure.retry_after_seconds
+            self._pauses.note_failure(supplier.name, str(failure), told)
         else:
             self._pauses.end(supplier.name)
-        fetched_bytes = stream.fetched_bytes if stream else 0
-        seconds = self._clock() - start
-        attempt = Attempt(supplier.name, outcome, detail, seconds, fetched_bytes, retry_after)
-        return attempt, values
+
+
+def _outcome_of(failure: Exception | None) -> AttemptOutcome:
+    match failure:
+        case None:
+            return AttemptOutcome.FOUND
+        case MissingSymbolFileError():
+            return AttemptOutcome.MISSING
+        case UnavailableSymbolFileError():
+            return AttemptOutcome.UNAVAILABLE
+        case _:
+            return AttemptOutcome.MALFORMED
+
+
+def _told_by(failure: Exception | None) -> float | None:
+    """Return when to try again, where a supplier told."""
+    if isinstance(failure, UnavailableSymbolFileError):
+        return failure.retry_after_seconds
+    return None
 
 
 def _not_asked(supplier: Supplier, pause: Pause) -> Attempt:
