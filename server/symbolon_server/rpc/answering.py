@@ -18,7 +18,12 @@ from symbolon_server.rpc.validation import (
     find_wait_violations,
 )
 from symbolon_server.symbolication.lookup import MayWait
-from symbolon_server.symbolication.queries import InvalidFrameError, ModuleQuery, Symbolication
+from symbolon_server.symbolication.queries import (
+    AnswerTooLargeError,
+    InvalidFrameError,
+    ModuleQuery,
+    Symbolication,
+)
 
 _ROUNDED_UP_BY = 0.01
 """Clients send the time to their deadline rounded up, by as much as a hundredth (C-core sends
@@ -104,6 +109,8 @@ class Answerer:
             )
         except (InvalidModuleError, InvalidFrameError) as error:
             raise InvalidRequestError(find_broken_rules(request)) from error
+        except AnswerTooLargeError as error:
+            raise InvalidRequestError([FieldViolation("stacks", str(error))]) from error
         count_symbolication(answer)
         return encode_symbolication(answer, with_diagnostics=request.with_diagnostics)
 

@@ -8,6 +8,8 @@ import numpy as np
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.symbolication.held import HeldModule
 from symbolon_server.symbolication.queries import (
+    MAX_ANSWER_BYTES,
+    AnswerTooLargeError,
     FrameOutcome,
     ModuleCounts,
     ModuleOutcome,
@@ -45,6 +47,8 @@ class ModuleWork:
     held: HeldModule | None = None
     failure: Failure | None = None
     counts: ModuleCounts = field(default_factory=ModuleCounts)
+    encoded_bytes: int = 0
+    """Of the frames that pages answered."""
 
     @property
     def generation(self) -> str:
@@ -99,7 +103,10 @@ class ModuleWork:
         ]
 
     def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
-        """Answer `lookups`, all of which `page` covers."""
+        """Answer `lookups`, all of which `page` covers; raise `AnswerTooLargeError`.
+
+        Before it is joined, so that it does not take all memory either.
+        """
         assert self.held is not None  # noqa: S101 - it named the page
         offsets = np.array([offset - ret for offset, ret in lookups], np.uint64)
         rows = page.range_start.searchsorted(offsets, side="right") - 1
@@ -109,13 +116,16 @@ class ModuleWork:
                 self._answer_without_symbol(lookup)
                 continue
             start, fields = answer
-            self.frames[lookup] = wire.frame(
+            frame = self.frames[lookup] = wire.frame(
                 self.held.module_field,
                 lookup[0],
                 FrameOutcome.SYMBOLICATED,
                 fields,
                 lookup[0] - start,
             )
+            self.encoded_bytes += len(frame)
+            if self.encoded_bytes > MAX_ANSWER_BYTES:
+                raise AnswerTooLargeError
 
     def _answer_without_symbol(self, lookup: Lookup) -> None:
         assert self.held is not None  # noqa: S101 - without it nothing is known

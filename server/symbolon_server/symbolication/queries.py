@@ -58,6 +58,20 @@ class InvalidFrameError(ValueError):
     """A frame that cannot be decoded, or whose module index is out of range."""
 
 
+MAX_ANSWER_BYTES = 1 << 30
+"""Of all frames of one answer. Ordinary frames take 200 bytes each, inline frames included; gRPC
+sends an answer of more than 4 GiB cut, without a word."""
+
+
+class AnswerTooLargeError(ValueError):
+    """The answer would be larger than `MAX_ANSWER_BYTES`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"would be answered with more than {MAX_ANSWER_BYTES} bytes: ask for fewer frames"
+        )
+
+
 class FrameQuery(NamedTuple):
     """A frame as it was asked for, decoded."""
 

@@ -14,7 +14,9 @@ from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience
 from symbolon_server.symbolication.module_work import ModuleWork
 from symbolon_server.symbolication.new_frames import DecodeFrame, NewFrames
 from symbolon_server.symbolication.queries import (
+    MAX_ANSWER_BYTES,
     NO_MODULE,
+    AnswerTooLargeError,
     Diagnostics,
     EncodedStack,
     ModuleCounts,
@@ -74,8 +76,8 @@ class Symbolicator:
         """Return what is known of each frame of `stacks` after at most `wait_seconds`.
 
         Frames are encoded `symbolon.v1.Frame`s; raises `InvalidFrameError` where one cannot be
-        decoded or names a module outside of `modules`. The diagnostics tell of single modules only
-        where that is asked for.
+        decoded or names a module outside of `modules`, and `AnswerTooLargeError`. The diagnostics
+        tell of single modules only where that is asked for.
         """
         start = time.perf_counter()
         recall = Recall(self._held, modules)
@@ -92,6 +94,8 @@ class Symbolicator:
             self._look_up(new, modules, Patience(wait_seconds, may_wait), diagnostics)
             encoded = [_encode(new.fill(*stack)) for stack in zip(stacks, answers, strict=True)]
             diagnostics.outcomes = new.outcomes
+        if sum(stack.length for stack in encoded) > MAX_ANSWER_BYTES:
+            raise AnswerTooLargeError
         frames = sum(map(len, stacks))
         self._held.frames.count(frames - missed, missed)
         self._held.modules.count_hits(recall.peeked)
