@@ -14,6 +14,7 @@ FOUND = {
         "page_file",
         _PAGE_FILE + b"\xff\xff\xff\xff" + bytes(60),
     ),
+    "a frame that ends within its module index": ("request", b"\x12\x04\x0a\x02\x08\x80"),
     "a report with half a surrogate pair as a debug file": (
         "report",
         b'{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1]]]}',

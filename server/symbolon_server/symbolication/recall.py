@@ -55,7 +55,8 @@ class Recall:
     def _open(self, prefix: bytes) -> Find:
         """Return what finds the frames that begin with `prefix`."""
         if len(prefix) == _SHORT and prefix[0] == _INDEX_TAG and prefix[1] & _MORE:
-            return lambda rest: self._finds[prefix + rest[:1]](rest[1:])
+            # A frame may end here, which makes it none: then there is no longer prefix.
+            return lambda rest: self._finds[prefix + rest[:1]](rest[1:]) if rest else None
         index = read_index(prefix)
         if not 0 <= index < len(self._modules):
             return _find_nothing
