@@ -1,12 +1,11 @@
-"""The limit of gRPC in Python: `python -m tests.bench.echo_server FOLDER [one-core]`.
+"""The limit of gRPC in Python: `python -m tests.bench.echo_server FOLDER [CORE]`.
 
 A server with the options, threads and port of the real one whose methods return the bytes of
 the files in a folder, each under the file's name. Prints its port. Its threads are where the
-system puts them, as those of any gRPC server in Python; with `one-core` they are kept on one
-core, as those of the real server are.
+system puts them, as those of any gRPC server in Python; with a core they are kept on it, as those
+of the real server are.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +32,8 @@ def main() -> None:
         max_calls_in_flight=settings.max_calls_in_flight,
         max_request_bytes=settings.max_request_bytes,
     )
-    with on_one_core(os.getpid()) if "one-core" in sys.argv else nullcontext():
+    _, _folder, *core = sys.argv
+    with on_one_core(int(core[0])) if core else nullcontext():
         _server, port = _start(options)  # which stops when nobody holds it
     print(port, flush=True)  # noqa: T201 - read by whoever started it
     sys.stdin.read()

@@ -21,7 +21,7 @@ _SEED = 11
 _CALLERS: Final = 8
 """Threads of the client; with more of them neither server answers more calls."""
 
-_OURS, _ECHO, _KEPT_ECHO = "symbolon", "echo", "echo on one core"
+_OURS, _ECHO, _KEPT_ECHO = "symbolon", "echo", "echo on the same core"
 
 _FEW_FRAMES = 1
 _MODULES, _UNREFERENCED = 20, 60
@@ -53,7 +53,8 @@ def run(bench: Bench) -> PartResult:
         Caller() as caller,
     ):
         cases = _make_cases(bench, symbolon, caller, Path(answers))
-        with EchoServer(Path(answers)) as echo, EchoServer(Path(answers), "one-core") as kept:
+        core = str(symbolon.core)
+        with EchoServer(Path(answers)) as echo, EchoServer(Path(answers), core) as kept:
             targets = {_OURS: symbolon.target, _ECHO: echo.target, _KEPT_ECHO: kept.target}
             loads = {case.frames: _load(bench, caller, case, targets) for case in cases}
         lookups = _compare_lookups(bench, cases, symbolon, caller)
@@ -139,7 +140,7 @@ def _table(cases: Sequence[_Case], loads: dict[int, dict[str, list[Load]]]) -> T
         "calls/s",
         "echo calls/s",
         "ratio",
-        "echo on one core",
+        "echo on the same core",
         "ratio to it",
         "frames/s",
         "p50 (ms)",

@@ -136,6 +136,13 @@ class Symbolon:
     target: str
     program: Program
 
+    @property
+    def core(self) -> int:
+        """The place, among the cores that may be used, of the one that its threads stay on."""
+        tasks = Path(f"/proc/{self.program.process_id}/task").iterdir()
+        kept = [cores for task in tasks if len(cores := os.sched_getaffinity(int(task.name))) == 1]
+        return sorted(os.sched_getaffinity(0)).index(*kept[0]) if kept else 0
+
     def _start(self) -> None:
         enter = self._started.enter_context
         folder = enter(TemporaryDirectory(prefix="symbolon-bench-"))
