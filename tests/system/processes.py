@@ -10,6 +10,19 @@ def serving_processes(program: Program) -> list[psutil.Process]:
     return _below(program, "symbolon_server.app.serving_process")
 
 
+def all_listen(program: Program, processes: int) -> bool:
+    """Tell whether so many processes of a server take connections."""
+    return sum(map(_listens, serving_processes(program))) == processes
+
+
+def _listens(process: psutil.Process) -> bool:
+    try:
+        found = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(connection.status == psutil.CONN_LISTEN for connection in found)
+
+
 def workers(program: Program) -> list[psutil.Process]:
     """Return the workers below a server, with the fork that one of them may have."""
     return _below(program, "worker")

@@ -7,13 +7,13 @@ from random import Random
 
 import psutil
 
-from tests.app.conftest import Program
+from tests.app.conftest import Program, wait_until
 from tests.fixtures.symbol_server import ALL_PATHS, Answer
 from tests.system.cache_faults import CACHE_FAULTS
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule
 from tests.system.page_harms import PAGE_HARMS, publish_one_anew
-from tests.system.processes import serving_processes, workers
+from tests.system.processes import all_listen, serving_processes, workers
 from tests.system.redis_proxy import RedisProxy
 from tests.system.spool_harms import spoil
 from tests.system.store_faults import STORE_FAULTS
@@ -28,7 +28,7 @@ def faults_of(
     modules: Sequence[KnownModule],
     random: Random,
 ) -> Mapping[str, Fault]:
-    """Return what can be made to happen, by name."""
+    """Return what can be made to happen, by name; the first of `programs` has several processes."""
     store = {f"store {fault.name}": partial(fault.inflict, site, proxy) for fault in STORE_FAULTS}
     cache = {f"cache {fault.__name__}": partial(fault, site) for fault in CACHE_FAULTS}
     pages = {
@@ -39,10 +39,8 @@ def faults_of(
         "pages: publish anew": partial(_done, partial(publish_one_anew, site, random, modules)),
         "spool spoilt": partial(_done, partial(spoil, site.spool, random)),
         "supplier fails": partial(_failing_supplier, site),
-        "worker killed": partial(_done, partial(_kill, workers, programs, random)),
-        "serving process killed": partial(
-            _done, partial(_kill, serving_processes, programs, random)
-        ),
+        "worker killed": partial(_killed_worker, programs, random),
+        "serving process killed": partial(_killed_serving_process, programs[0], random),
     }
     return {**store, **cache, **pages, **others}
 
@@ -61,9 +59,18 @@ def _failing_supplier(site: Site) -> Iterator[None]:
     site.supplier.answer(ALL_PATHS)
 
 
-def _kill(
-    find: Callable[[Program], list[psutil.Process]], programs: Sequence[Program], random: Random
-) -> None:
-    processes = [process for program in programs for process in find(program)]
-    with suppress(psutil.NoSuchProcess):  # a fork may have ended
+@contextmanager
+def _killed_worker(programs: Sequence[Program], random: Random) -> Iterator[None]:
+    processes = [process for program in programs for process in workers(program)]
+    with suppress(psutil.NoSuchProcess):  # it may have been a fork that ended
         random.choice(processes).kill()
+    yield
+
+
+@contextmanager
+def _killed_serving_process(program: Program, random: Random) -> Iterator[None]:
+    """Kill one of several; another one is killed only when all are there again."""
+    processes = serving_processes(program)
+    random.choice(processes).kill()
+    yield
+    wait_until(lambda: all_listen(program, len(processes)))

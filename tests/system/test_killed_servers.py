@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import grpc
-import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -18,7 +17,7 @@ from symbolon import Client, ServerUnreachableError
 from tests.app.conftest import Program, wait_until
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule, Question, known_modules
-from tests.system.processes import serving_processes
+from tests.system.processes import all_listen, serving_processes
 from tests.system.traffic import Traffic
 
 CALLS = 1_000
@@ -45,14 +44,6 @@ def is_replaced(program: Program, victim: int) -> bool:
     return victim not in pids(program) and len(pids(program)) == 3
 
 
-def listen(program: Program) -> bool:
-    """Tell whether all serving processes of a server take connections."""
-    return all(
-        any(found.status == psutil.CONN_LISTEN for found in process.net_connections("tcp"))
-        for process in serving_processes(program)
-    )
-
-
 def test_a_serving_process_killed_under_load_fails_no_call_and_is_replaced_within_seconds(
     site: Site, modules: list[KnownModule]
 ) -> None:
@@ -65,7 +56,7 @@ def test_a_serving_process_killed_under_load_fails_no_call_and_is_replaced_withi
             wait_until(partial(is_replaced, program, victim.pid))
             assert time.monotonic() - start < RESTART_SECONDS
             traffic.take_after(calls=20).check()
-        wait_until(lambda: listen(program))
+        wait_until(lambda: all_listen(program, 3))
         traffic.take_after(calls=20).check()
     assert program.end(signal.SIGTERM) == 0
     assert program.left_behind() == []

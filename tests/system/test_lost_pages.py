@@ -11,7 +11,7 @@ from tests.system.known_modules import known_modules
 from tests.system.page_harms import PAGE_HARMS, Harm, publish_one_anew
 from tests.system.traffic import Traffic
 
-STEPS = 25
+STEPS = 15
 
 MODULES = known_modules(range(16))
 

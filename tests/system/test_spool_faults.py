@@ -18,7 +18,7 @@ from tests.system.traffic import Traffic
 
 SMALL_DISK_BYTES = 32 << 10
 BLOCK_BYTES = 4096
-STEPS = 25
+STEPS = 15
 MODULES = known_modules(range(12))
 QUESTION = Question(MODULES, [[0, 32]] * len(MODULES))
 

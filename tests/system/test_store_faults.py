@@ -15,7 +15,7 @@ from tests.system.store_faults import DEBUGGED, STORE_FAULTS, StoreFault
 from tests.system.traffic import Traffic
 
 DEADLINE_SECONDS = 10.0
-FAULT_SECONDS = 1.2
+FAULT_SECONDS = 1.0
 DEAD_STORE_SECONDS = 1.0
 RECOVERY_SECONDS = 5.0
 
