@@ -82,6 +82,15 @@ def test_what_was_made_before_an_invalidation_is_stale_and_what_came_after_is_no
     assert not known.is_stale(MODULES[1], 0)
 
 
+def test_news_that_come_late_take_nothing_back() -> None:
+    known = KnownInvalidations()
+    known.learn(News({MODULES[0]: 12}, is_whole=True))
+    known.learn(News({MODULES[0]: 10, MODULES[1]: 10}, is_whole=True))
+    assert known.last == 12
+    assert known.is_stale(MODULES[0], 11)
+    assert known.is_stale(MODULES[1], 9)
+
+
 def test_of_modules_that_are_not_remembered_what_is_older_than_all_that_are_is_stale() -> None:
     known = KnownInvalidations()
     known.learn(News({MODULES[0]: 10, MODULES[1]: 12}, is_whole=False))

@@ -96,11 +96,13 @@ class KnownInvalidations:
         return self._of_all > 0 or module_id in self._numbers
 
     def learn(self, news: News) -> None:
-        """Know what `news` tell."""
+        """Know what `news` tell; any that were read before others may come after them."""
         if not news.numbers:
             return
         with self._lock:
-            numbers = self._numbers | news.numbers
+            numbers = dict(self._numbers)
+            for module_id, number in news.numbers.items():
+                numbers[module_id] = max(number, numbers.get(module_id, 0))
             if not news.is_whole:
                 self._of_all = max(self._of_all, min(news.numbers.values()))
             if len(numbers) > self._most_modules:
