@@ -7,7 +7,7 @@ any store or spool, also those of an ingest that began before, are known for wha
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,9 @@ from symbolon_server.symbols.module_ids import ModuleId
 MOST_MODULES: Final = 10_000
 """How many modules are remembered. Of a module that is not, what was ingested before the oldest
 invalidation that is remembered counts as stale: that costs another ingest and is never wrong."""
+
+_STEP_MODULES: Final = 500
+"""So many keep a Redis busy for about a millisecond; each step has a number of its own."""
 
 CHANNEL: Final = "modules:invalidated"
 """Where it is announced that there are new invalidations."""
@@ -56,8 +59,13 @@ class InvalidationLog:
         self._most_modules = most_modules
 
     def add(self, module_ids: Collection[ModuleId]) -> int:
-        """Number these modules, at least one, and announce it; return the number of all of them."""
-        arguments = [str(self._most_modules), CHANNEL, *map(str, module_ids)]
+        """Number these modules, at least one, and announce it; return the last number."""
+        names = [str(module_id) for module_id in module_ids]
+        steps = [names[at : at + _STEP_MODULES] for at in range(0, len(names), _STEP_MODULES)]
+        return [self._add(step) for step in steps][-1]
+
+    def _add(self, names: Sequence[str]) -> int:
+        arguments = [str(self._most_modules), CHANNEL, *names]
         key = self._cache.key(INVALIDATED_KEY)
         return int(self._cache.run(lambda pipeline: pipeline.eval(_ADD, 1, key, *arguments))[0])
 
