@@ -58,6 +58,12 @@ def test_the_oldest_are_forgotten_and_the_news_say_that_they_may_be_missing(
     assert log.read_since(numbers[3]).is_whole
 
 
+def test_what_names_no_module_is_left_out(log: InvalidationLog, redis_cache: redis.Redis) -> None:
+    number = log.add(MODULES[:1])
+    redis_cache.zadd("invalidated", {b"not a module": number + 1, b"\xff/00": number + 2})
+    assert log.read_since(0) == News({MODULES[0]: number}, is_whole=True)
+
+
 def test_who_listens_is_told_that_there_is_something(
     log: InvalidationLog, redis_cache: redis.Redis
 ) -> None:

@@ -7,13 +7,14 @@ any store or spool, also those of an ingest that began before, are known for wha
 """
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.keys import INVALIDATED_KEY
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
 MOST_MODULES: Final = 10_000
 """How many modules are remembered. Of a module that is not, what was ingested before the oldest
@@ -75,8 +76,14 @@ class InvalidationLog:
         found: list[tuple[bytes, float]] = self._cache.run(
             lambda pipeline: pipeline.zrangebyscore(key, f"({number}", "+inf", withscores=True)
         )[0]
-        numbers = {ModuleId.from_text(name.decode()): int(at) for name, at in found}
-        return News(numbers, len(numbers) < self._most_modules)
+        return News(dict(_decode(found)), len(found) < self._most_modules)
+
+
+def _decode(found: Iterable[tuple[bytes, float]]) -> Iterator[tuple[ModuleId, int]]:
+    """Yield modules with their numbers; what somebody else wrote there names none."""
+    for name, number in found:
+        with suppress(InvalidModuleIdError):
+            yield ModuleId.from_text(name.decode(errors="replace")), int(number)
 
 
 class KnownInvalidations:
