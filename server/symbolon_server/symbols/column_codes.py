@@ -92,7 +92,7 @@ class PackedColumns:
     Most pages are asked for one or two of their ranges, so most values are never read.
     """
 
-    __slots__ = ("_data", "_firsts", "_lengths", "_planes", "_widths", "end")
+    __slots__ = ("_data", "_lengths", "_starts", "end")
 
     end: int
     """Place in the data behind the columns."""
@@ -104,28 +104,32 @@ class PackedColumns:
         """
         self._data = data
         self._lengths = lengths
-        widths = self._widths = data[place : place + len(lengths)]
+        widths = data[place : place + len(lengths)]
         if len(widths) < len(lengths) or not all(0 < width <= _MOST_BYTES for width in widths):
             raise ValueError("columns without their widths")
-        self._firsts = [0] * len(lengths)
-        """Where each column begins in its planes."""
+        firsts = [0] * len(lengths)
         plane_lengths = [0] * max(widths)
         first = 0
         for column in _widest_first(widths):
-            self._firsts[column] = first
+            firsts[column] = first
             first += lengths[column]
             plane_lengths[: widths[column]] = [first] * widths[column]
-        *self._planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
-        """Where each plane begins in the data, and where the last one ends."""
+        *planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
         if self.end > len(data):
             raise ValueError("columns that are cut")
+        self._starts = [
+            [plane + first for plane in planes[:width]]
+            for first, width in zip(firsts, widths, strict=True)
+        ]
+        """Where each column begins in each of its planes, the lowest bytes first."""
 
     def value(self, column: int, row: int) -> int:
         """Return one value of a column."""
-        place = self._firsts[column] + row
-        value = self._data[self._planes[0] + place]
-        for byte in range(1, self._widths[column]):
-            value |= self._data[self._planes[byte] + place] << 8 * byte
+        starts = self._starts[column]
+        value = self._data[starts[0] + row]
+        if len(starts) > 1:
+            for byte, start in enumerate(starts[1:], 1):
+                value |= self._data[start + row] << 8 * byte
         return value
 
     def signed_value(self, column: int, row: int) -> int:
@@ -135,11 +139,11 @@ class PackedColumns:
 
     def column(self, column: int) -> Unsigned:
         """Return a column: of 64 bits where any of its values needs more than 32, else of 32."""
-        width, count = self._widths[column], self._lengths[column]
-        kind = np.dtype(np.uint32 if width <= _FEW_BYTES else np.uint64)
-        values: Unsigned = self._plane(column, 0, count).astype(kind)
-        for byte in range(1, width):
-            plane = self._plane(column, byte, count).astype(kind)
+        starts, count = self._starts[column], self._lengths[column]
+        kind = np.dtype(np.uint32 if len(starts) <= _FEW_BYTES else np.uint64)
+        values: Unsigned = np.frombuffer(self._data, np.uint8, count, starts[0]).astype(kind)
+        for byte, start in enumerate(starts[1:], 1):
+            plane = np.frombuffer(self._data, np.uint8, count, start).astype(kind)
             plane <<= 8 * byte
             values |= plane
         return values
@@ -147,10 +151,6 @@ class PackedColumns:
     def signed_column(self, column: int) -> Integers:
         """Return a column that was written by `zigzag`."""
         return unzigzag(self.column(column))
-
-    def _plane(self, column: int, byte: int, count: int) -> NDArray[np.uint8]:
-        place = self._planes[byte] + self._firsts[column]
-        return np.frombuffer(self._data, np.uint8, count, place)
 
 
 def _width(column: NDArray[np.uint64]) -> int:

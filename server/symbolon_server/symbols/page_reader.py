@@ -42,7 +42,7 @@ class Page:
         "_name",
         "_names",
         "_symbols",
-        "_text_ends",
+        "_text_bounds",
         "range_chain",
         "range_start",
         "range_symbol",
@@ -84,16 +84,19 @@ class Page:
         self.range_chain = page_layout.chains_of_codes(columns.signed_column(COLUMN.range_chain))
         self._name = from_below_next(columns.signed_column(COLUMN.name))
         """Shape (symbols + chains,): the text that names each symbol, then each chain."""
-        self._text_ends = columns.column(COLUMN.text_length).cumsum(dtype=np.int64)
-        self._text_ends += columns.end
-        if len(self._text_ends) and self._text_ends[-1] != len(content):
+        text_lengths = columns.column(COLUMN.text_length)
+        self._text_bounds = np.zeros(len(text_lengths) + 1, np.int64)
+        """Shape (texts + 1,): where each text begins in the content; last, where they end."""
+        text_lengths.cumsum(out=self._text_bounds[1:])
+        self._text_bounds += columns.end
+        if len(text_lengths) and self._text_bounds[-1] != len(content):
             raise ValueError("texts that are cut")
-        _check_texts(content[columns.end :], self._text_ends[:-1] - columns.end)
+        _check_texts(content[columns.end :], self._text_bounds[1:-1] - columns.end)
 
     @property
     def memory_bytes(self) -> int:
         """Bytes that the page takes in memory, the numbers of a usual page being of 32 bits."""
-        ranges, texts = len(self.range_start), len(self._text_ends)
+        ranges, texts = len(self.range_start), len(self._text_bounds)
         return len(self._content) + 16 * ranges + 4 * len(self._name) + 8 * texts + _OBJECTS_BYTES
 
     def find_row(self, module_offset: int) -> int:
@@ -196,8 +199,8 @@ class Page:
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
-        end: int = self._text_ends.item(number)
-        return self._content[end - self._columns.value(COLUMN.text_length, number) : end]
+        bound = self._text_bounds.item
+        return self._content[bound(number) : bound(number + 1)]
 
 
 def _check_texts(texts: bytes, bounds: NDArray[np.int64]) -> None:

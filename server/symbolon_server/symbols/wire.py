@@ -11,6 +11,7 @@ from typing import Final
 
 _LENGTH_DELIMITED: Final = 2
 _LAST_OF_BYTE: Final = 0x7F
+_LAST_OF_TWO_BYTES: Final = 0x3FFF
 _MORE: Final = 0x80
 
 
@@ -18,6 +19,8 @@ def varint(number: int) -> bytes:
     """Return `number`, which is not negative, as a varint of 1 to 10 bytes."""
     if number <= _LAST_OF_BYTE:
         return _ONE_BYTE[number]
+    if number <= _LAST_OF_TWO_BYTES:
+        return bytes((number & _LAST_OF_BYTE | _MORE, number >> 7))
     encoded = bytearray()
     while number > _LAST_OF_BYTE:
         encoded.append(number & _LAST_OF_BYTE | _MORE)
