@@ -155,7 +155,8 @@ def test_a_return_address_is_explained_by_the_byte_before(
 def test_an_explained_frame_is_the_one_that_is_answered(
     explain: Explain, host: Host, ingested: ModuleId
 ) -> None:
-    lookups = [(offset, ret) for offset in range(0xFF0, 0x2020, 7) for ret in (False, True)]
+    offsets = [*range(0xFF0, 0x1050, 3), 0x1FFF, 0x2000, 0x200F, 0x2010]
+    lookups = [(offset, ret) for offset in offsets for ret in (False, True)]
     frames = [FrameQuery(0, offset, ret) for offset, ret in lookups]
     answered = host.ask([query(ingested)], [frames]).stacks[0]
     for (offset, ret), expected in zip(lookups, answered, strict=True):
