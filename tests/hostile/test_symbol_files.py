@@ -145,12 +145,3 @@ def test_a_hostile_file_is_read_or_is_malformed(
     assert file.is_too_much
     assert failure.kind is FailureKind.MALFORMED
     assert failure.detail == f"reading it takes more than {FULL_LIMITS.memory_bytes >> 20} MiB"
-
-
-def test_a_file_that_takes_too_much_time_is_malformed(run: Run) -> None:
-    failure = run(HOSTILE_FILES["empty lines"], 100 * GIB, WorkLimits(2 * GIB, 1.0))
-    assert failure is not None
-    assert (failure.kind, failure.detail) == (
-        FailureKind.MALFORMED,
-        "reading it takes longer than 1 seconds",
-    )
