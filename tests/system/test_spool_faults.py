@@ -16,10 +16,12 @@ from tests.system.known_modules import Question, known_modules
 from tests.system.spool_harms import spoil
 from tests.system.traffic import Traffic
 
-SMALL_DISK_BYTES = 32 << 10
-BLOCK_BYTES = 4096
+SMALL_DISK_BYTES = 64 << 10
+SMALL_FILE_BYTES = 8 << 10
+"""Less than a page file, more than a log."""
+
 STEPS = 15
-MODULES = known_modules(range(12))
+MODULES = known_modules(range(12), functions=10_000)
 QUESTION = Question(MODULES, [[0, 32]] * len(MODULES))
 
 
@@ -48,11 +50,11 @@ def skips(port: int, reason: str) -> float:
     return sum(float(line.removeprefix(name)) for line in scrape(port) if line.startswith(name))
 
 
-def limit_files(worker: Program) -> None:
-    """Let a worker write no file of more than a block, as on a disk that is full."""
-    wait_until(lambda: bool(worker.below()))
+def limit_files(site: Site, worker: Program) -> None:
+    """Let a worker write no larger files, as on a disk that is full; it has made its own before."""
+    wait_until(lambda: site.cache.scard("rq:workers") == 1)
     for process in worker.below():
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (BLOCK_BYTES, BLOCK_BYTES))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES,) * 2)
 
 
 def test_a_full_disk_costs_the_spool_only_and_is_told_once(
@@ -64,7 +66,7 @@ def test_a_full_disk_costs_the_spool_only_and_is_told_once(
     worker = site.work(spool_dir=str(spool), metrics_listen=f"127.0.0.1:{port}")
     client = site.new_client(spool_dir=str(spool))
     if small_disk is None:
-        limit_files(worker)
+        limit_files(site, worker)
     answer = client.symbolicate(*QUESTION.request())
     assert QUESTION.wrong_in(answer) == []
     assert {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}
