@@ -27,6 +27,7 @@ from tests.system.store_faults import DEBUGGED
 from tests.system.traffic import Tally, Traffic
 
 DEFAULT_SECONDS: Final = 600.0
+DEADLINE_SECONDS: Final = 20.0
 FAULT_SECONDS: Final = 0.7
 CALM_SECONDS: Final = 0.7
 WARM_UP_SHARE: Final = 1 / 3
@@ -35,7 +36,11 @@ WARM_UP_SHARE: Final = 1 / 3
 MEGABYTE: Final = 1 << 20
 
 MODULES: Final = known_modules(range(24))
-SETTINGS: Final = {**SMALL_MEMORY, "unavailable_max_seconds": "5"}
+SETTINGS: Final = {
+    **SMALL_MEMORY,
+    "unavailable_max_seconds": "5",
+    "deadline_margin_seconds": "5",  # one may run beside much else
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,10 @@ class Soak:
         start = time.monotonic()
         injected: Counter[str] = Counter()
         with ExitStack() as running:
-            traffics = [running.enter_context(Traffic(each, MODULES)) for each in self._targets]
+            traffics = [
+                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS))
+                for each in self._targets
+            ]
             injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)
             bytes_before = self._resident_bytes()
             injected += self._inflict(traffics[0], start + seconds)
