@@ -8,7 +8,7 @@ DEFAULT_TIMEOUT_SECONDS = 30.0
 REQUEST_ID_KEY = "x-request-id"
 """Metadata that names a call in the server's log."""
 
-CALLS_IN_FLIGHT = 8
+CALLS_IN_FLIGHT = 4
 """Of many reports: enough to keep a server busy, few enough to hold their answers."""
 
 

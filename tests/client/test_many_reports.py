@@ -70,14 +70,15 @@ def test_a_report_with_diagnostics_is_asked_whole(canned: CannedServer, client: 
 
 
 def test_several_calls_are_under_way_at_a_time(canned: CannedServer, client: Client) -> None:
-    together = threading.Barrier(4)  # as many threads as the server has
+    together = threading.Barrier(CALLS_IN_FLIGHT)
 
     def meet(request: Any, context: grpc.ServicerContext) -> Any:
         together.wait(20)
         return answer_by_name(request, context)
 
     canned.answers = [meet]
-    assert len(client.symbolicate_batch([make_report(1, 3_000)] * 8)) == 8
+    reports = [make_report(1, 3_000)] * CALLS_IN_FLIGHT
+    assert len(client.symbolicate_batch(reports)) == CALLS_IN_FLIGHT
 
 
 def test_no_more_reports_are_taken_than_calls_are_under_way(client: Client) -> None:
