@@ -12,7 +12,7 @@ from symbolon_server.cache import with_parent
 from symbolon_server.telemetry.logs import EventLog
 
 _SHORT_LIFE_SECONDS = 10.0
-_PAUSE_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
 """Before a program is started again that ended soon after its start."""
 
 _log = EventLog(__name__)
