@@ -9,8 +9,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 _SETTINGS: Final = {
     _ARENA_MAX: 2,
-    _MMAP_THRESHOLD: 32 << 20,
-    _TRIM_THRESHOLD: 64 << 20,
+    _MMAP_THRESHOLD: 16 << 20,
+    _TRIM_THRESHOLD: 16 << 20,
 }
 """glibc makes an arena for each of many threads, and keeps ever larger pieces in them; so there are
 two. What they keep is bounded, but larger than any usual answer: memory that is given back is

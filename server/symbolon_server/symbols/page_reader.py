@@ -91,7 +91,6 @@ class Page:
         self._text_bounds += columns.end
         if len(text_lengths) and self._text_bounds[-1] != len(content):
             raise ValueError("texts that are cut")
-        _check_texts(content[columns.end :], self._text_bounds[1:-1] - columns.end)
 
     @property
     def memory_bytes(self) -> int:
@@ -199,18 +198,9 @@ class Page:
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
+        """Return a text, which is UTF-8: otherwise no client could read an answer that holds it."""
         bound = self._text_bounds.item
-        return self._content[bound(number) : bound(number + 1)]
-
-
-def _check_texts(texts: bytes, bounds: NDArray[np.int64]) -> None:
-    """Raise `ValueError` unless all `texts`, cut at the `bounds`, are UTF-8.
-
-    Otherwise no client could read an answer that holds one of them.
-    """
-    if texts.isascii():
-        return
-    texts.decode()
-    inside = bounds[bounds < len(texts)]
-    if ((np.frombuffer(texts, np.uint8)[inside] & 0xC0) == 0x80).any():  # noqa: PLR2004 - as in UTF-8
-        raise ValueError("a text that ends in the middle of a character")
+        text = self._content[bound(number) : bound(number + 1)]
+        if not text.isascii():
+            text.decode()
+        return text
