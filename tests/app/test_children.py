@@ -66,11 +66,11 @@ def test_a_child_that_ended_soon_is_started_again_after_a_pause(child: Child, cl
     before = child.process_id
     kill(child)
     clock.now = 0.5
-    assert child.revive() == pytest.approx(1.0)
-    clock.now = 1.25
+    assert child.revive() == pytest.approx(0.5)
+    clock.now = 0.75
     assert child.revive() == pytest.approx(0.25)
     assert child.process_id == before
-    clock.now = 1.5
+    clock.now = 1.0
     assert child.revive() is None
     assert child.process_id != before
 
