@@ -26,7 +26,7 @@ from symbolon.v1 import module_pb2, stack_pb2
 
 UNKNOWN_MODULE = "<unknown>"
 
-_REMEMBERED_BYTES = 16 * 2**20
+_REMEMBERED_BYTES = 40 * 2**20
 
 _FOUND = {
     module_pb2.MODULE_OUTCOME_FOUND: b"true",
