@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -32,6 +34,7 @@ from symbolon.results import (
 from symbolon.rpc_errors import translate
 from symbolon.stubs import AsyncStubs, find_raw_symbolicate
 from symbolon.targets import DEFAULT_TARGET, join_targets
+from symbolon.tokens import call_credentials
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -72,6 +75,13 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def with_token(self, token: str) -> Self:
+        """As `Client.with_token`."""
+        bearing = copy.copy(self)
+        options = replace(self._options, credentials=call_credentials(token))
+        bearing._options = options  # noqa: SLF001 # one of its own class
+        return bearing
 
     async def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -30,6 +32,7 @@ from symbolon.results import (
 from symbolon.rpc_errors import translate
 from symbolon.stubs import Stubs, find_raw_symbolicate
 from symbolon.targets import DEFAULT_TARGET, join_targets
+from symbolon.tokens import call_credentials
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -83,6 +86,18 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def with_token(self, token: str) -> Self:
+        """Return a client that sends a token with each call, by the same connection.
+
+        For who speaks for several callers; the connection is to have no token of its own. Closing
+        either closes both. Raises `InvalidCredentialsError` for what is no token; gRPC refuses
+        calls that would take it away from this machine without TLS.
+        """
+        bearing = copy.copy(self)
+        options = replace(self._options, credentials=call_credentials(token))
+        bearing._options = options  # noqa: SLF001 # one of its own class
+        return bearing
 
     def close(self) -> None:
         """Close the connection; calls in flight are cancelled."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
+
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 REQUEST_ID_KEY = "x-request-id"
@@ -20,9 +22,13 @@ class CallOptions:
     timeout: float
     wait_for_ready: bool
 
+    credentials: grpc.CallCredentials | None = None
+    """What a caller is known by who shares the connection with others."""
+
     def choose(self, timeout: float | None, request_id: str | None = None) -> dict[str, Any]:
         """Return the arguments of one call, whose own timeout wins."""
-        return {
+        known_by = {} if self.credentials is None else {"credentials": self.credentials}
+        return known_by | {
             "timeout": self.timeout if timeout is None else timeout,
             "wait_for_ready": self.wait_for_ready,
             "metadata": () if request_id is None else ((REQUEST_ID_KEY, request_id),),

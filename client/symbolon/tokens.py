@@ -22,16 +22,24 @@ def add_token(
     which gRPC checks again on the address that it has connected to. Raises
     `InvalidCredentialsError`.
     """
+    sent_with_calls = call_credentials(token)
+    if credentials is None:
+        credentials = stay_on_this_machine(target)
+    return grpc.composite_channel_credentials(credentials, sent_with_calls)
+
+
+def call_credentials(token: str) -> grpc.CallCredentials:
+    """Return what sends the token with a call; gRPC refuses that where others could read it.
+
+    Raises `InvalidCredentialsError`.
+    """
     if _TOKEN.fullmatch(token) is None:
         raise InvalidCredentialsError("the token holds what no token may hold")
-    if credentials is None:
-        credentials = _stay_on_this_machine(target)
-    return grpc.composite_channel_credentials(
-        credentials, grpc.access_token_call_credentials(token)
-    )
+    return grpc.access_token_call_credentials(token)
 
 
-def _stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
+def stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
+    """Return what lets tokens go to this machine only; raise `InvalidCredentialsError`."""
     if target.startswith(_UNIX):
         return grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     addresses = target.removeprefix("ipv4:").removeprefix("ipv6:").split(",")

@@ -9,7 +9,13 @@ from pathlib import Path
 import grpc
 import pytest
 
-from symbolon import AsyncClient, Client, InvalidCredentialsError, ServerUnreachableError
+from symbolon import (
+    AsyncClient,
+    Client,
+    InvalidCredentialsError,
+    NotAllowedError,
+    ServerUnreachableError,
+)
 from symbolon.command_line.arguments import main
 from symbolon.v1 import store_service_pb2
 from tests.client.canned import CannedServer, start_canned_server
@@ -99,6 +105,38 @@ def test_a_server_that_wants_to_know_its_clients_answers_those_that_show_a_certi
 def test_a_token_goes_to_this_machine_without_tls(plain: CannedServer, host: str) -> None:
     with Client(plain.target.replace("127.0.0.1", host), token=TOKEN) as client:
         client.get_store_info()
+    assert plain.authorizations == [f"Bearer {TOKEN}"]
+
+
+def test_clients_with_tokens_of_their_own_share_a_connection(plain: CannedServer) -> None:
+    local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+    with Client(plain.target, credentials=local) as client:
+        for asking in (client.with_token(TOKEN), client.with_token(TOKEN[1:]), client):
+            assert asking.channel is client.channel
+            asking.get_store_info()
+    assert plain.authorizations == [f"Bearer {TOKEN}", f"Bearer {TOKEN[1:]}", ""]
+
+
+def test_a_token_for_a_call_does_not_go_over_a_connection_that_may_lead_away(
+    plain: CannedServer,
+) -> None:
+    with Client(plain.target, options=ONCE) as client, pytest.raises(NotAllowedError):
+        client.with_token(TOKEN).get_store_info()
+    assert plain.authorizations == []
+
+
+def test_what_is_no_token_is_refused_for_a_call_too(plain: CannedServer) -> None:
+    with Client(plain.target) as client, pytest.raises(InvalidCredentialsError):
+        client.with_token("two words")
+
+
+def test_an_asynchronous_client_takes_tokens_for_calls_too(plain: CannedServer) -> None:
+    async def ask() -> None:
+        local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
+        async with AsyncClient(plain.target, credentials=local) as client:
+            await client.with_token(TOKEN).get_store_info()
+
+    asyncio.run(ask())
     assert plain.authorizations == [f"Bearer {TOKEN}"]
 
 
