@@ -14,9 +14,10 @@ frames that come again are not written again.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from operator import add
+from types import MappingProxyType
 from typing import Any
 
 from symbolon.answers import EncodedAnswer
@@ -26,7 +27,9 @@ from symbolon.v1 import module_pb2, stack_pb2
 
 UNKNOWN_MODULE = "<unknown>"
 
-_REMEMBERED_BYTES = 40 * 2**20
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_REMEMBERED_BYTES = 16 * 2**20
 
 _FOUND = {
     module_pb2.MODULE_OUTCOME_FOUND: b"true",
@@ -40,9 +43,9 @@ _NULL = b"null"
 
 
 def write_response(
-    request: TeckenRequest, answers: Sequence[EncodedAnswer], debug: Any = None
+    request: TeckenRequest, answers: Sequence[EncodedAnswer], extras: Mapping[str, Any] = NOTHING
 ) -> bytes:
-    """Return the response as one line; `debug` is added to version 5 unless it is `None`."""
+    """Return the response as one line; `extras` are added to version 5, such as its `debug`."""
     if request.version == 4:  # noqa: PLR2004 # the older of the two
         ((job,), (answer,)) = request.jobs, answers
         return write_v4(job, answer)
@@ -52,7 +55,9 @@ def write_response(
         pieces.append(b', {"stacks": [' if number else b'{"stacks": [')
         _add_stacks(pieces, job, answer)
         pieces += (b'], "found_modules": {', _write_found_modules(job, answer), b"}}")
-    pieces += (b"]}",) if debug is None else (b'], "debug": ', _dump(debug), b"}")
+    pieces.append(b"]")
+    pieces += (b", %b: %b" % (_dump(key), _dump(value)) for key, value in extras.items())
+    pieces.append(b"}")
     return b"".join(pieces)
 
 

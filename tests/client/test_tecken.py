@@ -274,7 +274,7 @@ def test_a_response_is_one_line_as_python_writes_json() -> None:
     ]
     line = write_response(request, answers)
     assert line == json.dumps(json.loads(line)).encode("ascii")
-    with_debug = write_response(request, answers, {"time": 0.5})
+    with_debug = write_response(request, answers, {"debug": {"time": 0.5}})
     assert with_debug == json.dumps(json.loads(line) | {"debug": {"time": 0.5}}).encode("ascii")
 
 

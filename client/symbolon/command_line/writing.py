@@ -37,8 +37,10 @@ def write_json(client: Client, answered: Answered, options: argparse.Namespace) 
     request = answered.request
     if request is None or answered.error is not None:
         return json.dumps({"error": str(answered.error)}).encode()
-    debug = count_debug(client, request, answered.answers) if options.debug else None
-    return write_response(request, answered.answers, debug)
+    extras = {}
+    if options.debug:
+        extras["debug"] = count_debug(client, request, answered.answers)
+    return write_response(request, answered.answers, extras)
 
 
 def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
