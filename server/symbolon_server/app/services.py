@@ -1,11 +1,10 @@
 """The services of one serving process, and what they share."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from symbolon_server.app.gauges import measure_queue, measure_tiers
 from symbolon_server.app.parts import count_cache_error, lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
+from symbolon_server.app.software import software_version
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
@@ -127,7 +126,7 @@ def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
         count_held=lambda: count_held(parts.store_client),
         count_queued=parts.queue.length,
         find_warnings=lambda: [str(problem) for problem in find_setup_problems(settings)],
-        server_version=_version(),
+        server_version=software_version(),
     )
     return StoreService(probes)
 
@@ -144,10 +143,3 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         has_reflection=settings.reflection,
         logs_calls=settings.log_calls,
     )
-
-
-def _version() -> str:
-    try:
-        return version("symbolon")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
