@@ -32,6 +32,7 @@ class Program:
                 text=True,
             )
         self._seen: set[psutil.Process] = set()
+        self.ready_line = ""
 
     @property
     def log(self) -> str:
@@ -42,6 +43,7 @@ class Program:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("symbolon-server is ready on "), line + self.log
+        self.ready_line = line
         self.below()
         return line.split()[4]
 

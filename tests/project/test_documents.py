@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/api.md",
     "docs/client.md",
     "docs/command-line.md",
+    "docs/http.md",
     "docs/troubleshooting.md",
     "redis/README.md",
     "monitoring/README.md",

@@ -60,7 +60,8 @@ def test_the_wheel_carries_the_configuration_of_redis(unpacked: Path, name: str)
 
 def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"symbolon/py.typed", "symbolon_server/__init__.py"} <= set(names)
+    page = "symbolon_server/gateway/page.html"
+    assert {"symbolon/py.typed", "symbolon_server/__init__.py", page} <= set(names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
         "symbolon",
         "symbolon_server",

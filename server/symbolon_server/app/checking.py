@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symbolon_server.app.errors import StartError
+from symbolon_server.app.gateway_program import tls_of
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, find_setup_problems
@@ -17,7 +18,7 @@ from symbolon_server.cache.servers import (
     read_facts,
     server_name,
 )
-from symbolon_server.rpc.addresses import ListenError
+from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.protection import check_address
 from symbolon_server.settings import Settings, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
@@ -51,7 +52,9 @@ class Finding:
 def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what was found, one thing after the other."""
     yield from _check_variables(environment)
-    yield _check_listen(settings)
+    yield _check_listen("listen", settings, settings.listen)
+    if settings.http is not None:
+        yield _check_listen("http", settings, settings.http)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings)
     yield from _check_folders(settings)
@@ -62,13 +65,15 @@ def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("settings", f"{name} names no setting and does nothing")
 
 
-def _check_listen(settings: Settings) -> Finding:
+def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Finding:
     try:
         protection = protection_of(settings)
-        check_address(settings.listen, protection)
+        check_address(listen, protection)
+        if subject == "http":
+            tls_of(settings)
     except (ListenError, StartError) as error:
-        return Finding("listen", str(error), is_wrong=True)
-    return Finding("listen", ", ".join(filter(None, (str(settings.listen), str(protection)))))
+        return Finding(subject, str(error), is_wrong=True)
+    return Finding(subject, ", ".join(filter(None, (str(listen), str(protection)))))
 
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:

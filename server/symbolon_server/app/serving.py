@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from symbolon_server.app.children import Child
 from symbolon_server.app.cores import any_core
 from symbolon_server.app.errors import StartError
+from symbolon_server.app.gateway_program import gateway_program, tls_of
 from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.protection import protection_of
@@ -42,7 +44,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
             worker = worker_program(redis_servers.settings, metrics)
             children.append(started.enter_context(worker))
         address = _start_serving(redis_servers.settings, metrics, children, started)
-        announce(_ready_line(settings, address, has_worker=_wants_worker(settings)))
+        http = _start_gateway(replace(redis_servers.settings, listen=address), children, started)
+        announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
         exit_code = _watch(signals, children, redis_servers)
         _log.info("stopping")
     _log.info("stopped")
@@ -53,8 +56,13 @@ def _refuse_bad_settings(settings: Settings) -> None:
     """Raise `StartError` for what is wrong anyway, before anything is started."""
     suppliers_of(settings)
     try:
-        check_address(settings.listen, protection_of(settings))
+        protection = protection_of(settings)
+        check_address(settings.listen, protection)
         check_port(settings.listen)
+        if settings.http is not None:
+            tls_of(settings)
+            check_address(settings.http, protection)
+            check_port(settings.http)
     except ListenError as error:
         raise StartError(str(error)) from error
 
@@ -76,12 +84,27 @@ def _start_serving(
     return processes.address
 
 
-def _ready_line(settings: Settings, address: ListenAddress, *, has_worker: bool) -> str:
+def _start_gateway(
+    settings: Settings, children: list[Child], started: ExitStack
+) -> ListenAddress | None:
+    if settings.http is None:
+        return None
+    child, address = started.enter_context(gateway_program(settings, settings.http))
+    children.append(child)
+    return address
+
+
+def _ready_line(
+    settings: Settings, address: ListenAddress, http: ListenAddress | None, *, has_worker: bool
+) -> str:
     redis = "embedded Redis" if has_embedded(settings) else "given Redis servers"
     count = settings.processes
     processes = f"{count} process" + ("es" if count > 1 else "")
     worker = "a local worker" if has_worker else "no local worker"
-    return f"symbolon-server is ready on {address} ({processes}, {redis}, {worker})"
+    parts = [processes, redis, worker]
+    if http is not None:
+        parts.append(f"HTTP on {http}")
+    return f"symbolon-server is ready on {address} ({', '.join(parts)})"
 
 
 def _watch(signals: Signals, children: Iterable[Child], redis_servers: RedisServers) -> int:

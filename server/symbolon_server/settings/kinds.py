@@ -66,6 +66,12 @@ def _show_switch(value: bool) -> str:
     return "true" if value else "false"
 
 
+def _parse_name(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("not a name")
+    return text
+
+
 def _parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -142,6 +148,7 @@ def _show_number(value: float) -> str:
 
 
 SWITCH = Kind("true or false", _parse_switch, _show_switch)
+NAME = Kind("a name", _parse_name)
 FOLDER = Kind("a folder", _parse_path)
 FILE = Kind("a file", _parse_path)
 ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)

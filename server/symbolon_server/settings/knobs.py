@@ -28,6 +28,7 @@ class Group(Enum):
 
     SERVING = "Serving"
     CALLERS = "Who may call"
+    HTTP = "The HTTP gateway"
     LIMITS = "Limits of a request"
     MEMORY = "Memory and disk"
     REDIS = "The two Redis servers"
@@ -147,6 +148,30 @@ class Settings:
             "Serve an address that other machines can reach, although nothing protects it.",
         ),
     ] = False
+    http: Annotated[
+        ListenAddress | None,
+        Knob(
+            Group.HTTP,
+            kinds.optional(kinds.ADDRESS, "off"),
+            "Address to answer HTTP on, such as 127.0.0.1:8080, for who cannot speak gRPC.",
+        ),
+    ] = None
+    http_server_name: Annotated[
+        str | None,
+        Knob(
+            Group.HTTP,
+            kinds.optional(kinds.NAME, "off"),
+            "A name in SYMBOLON_TLS_CERT, by which the gateway knows the server. Needed with TLS.",
+        ),
+    ] = None
+    http_server_ca: Annotated[
+        Path | None,
+        Knob(
+            Group.HTTP,
+            _OPTIONAL_FILE,
+            "Who vouches for SYMBOLON_TLS_CERT, as PEM; off: those whom gRPC knows by itself.",
+        ),
+    ] = None
     max_modules: Annotated[
         int, Knob(Group.LIMITS, kinds.at_least(1), "Modules a request may name.")
     ] = 5000

@@ -1,0 +1,68 @@
+"""The program of the HTTP gateway."""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from symbolon_server.app.errors import StartError
+from symbolon_server.app.gateway_program import READY, tls_of
+from symbolon_server.app.protection import protection_of
+from symbolon_server.app.reserved_port import bind_shared
+from symbolon_server.app.software import software_version
+from symbolon_server.gateway.http_server import HttpOptions, serve_http
+from symbolon_server.gateway.symbolicating import Symbolicating
+from symbolon_server.gateway.web_app import Gateway, GatewayOptions
+from symbolon_server.rpc.own_client import clients_of
+from symbolon_server.settings import Settings, read_settings
+from symbolon_server.telemetry.logs import LogFormat, configure_logs
+
+_CONNECTIONS_PER_PROCESS = 4
+"""The kernel gives each to some serving process: with several, hardly one is left out."""
+
+_WATCHERS = 2
+_PATIENCE_SECONDS = 5.0
+"""For an answer after the longest wait."""
+
+
+def main() -> None:
+    """Serve the settings of the environment until SIGTERM."""
+    settings = read_settings({}, os.environ)
+    configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
+    tokens = protection_of(settings).tokens
+    timeout = settings.max_wait_seconds + _PATIENCE_SECONDS
+    count = settings.processes * _CONNECTIONS_PER_PROCESS
+    with (
+        clients_of(settings.listen, tls_of(settings), count, timeout) as clients,
+        ThreadPoolExecutor(settings.threads) as callers,
+        ThreadPoolExecutor(_WATCHERS) as watchers,
+    ):
+        options = GatewayOptions(
+            max_body_bytes=settings.max_request_bytes,
+            version=software_version(),
+            is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
+        )
+        gateway = Gateway(Symbolicating(clients), options, callers, watchers)
+        _serve(settings, gateway)
+
+
+def _serve(settings: Settings, gateway: Gateway) -> None:
+    if settings.http is None:
+        raise StartError("SYMBOLON_HTTP is off")
+    options = HttpOptions(
+        settings.max_calls_in_flight,
+        settings.shutdown_grace_seconds,
+        settings.tls_cert,
+        settings.tls_key,
+        settings.tls_client_ca,
+    )
+    with bind_shared(settings.http) as port:
+        serve_http(gateway.web_app(), port, options, _tell_ready)
+
+
+def _tell_ready() -> None:
+    sys.stdout.write(f"{READY}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""One request in the JSON of Tecken's and Eliot's API, answered by way of gRPC."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from symbolon import Client, InvalidReportError
+from symbolon.answers import EncodedAnswer, decode_answer
+from symbolon.tecken import Job, TeckenRequest, parse_request
+from symbolon.tecken_answers import write_response
+from symbolon.tecken_debug import count_debug
+
+_HEALTH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came over HTTP."""
+
+    body: bytes
+    version: int
+    """4 or 5."""
+
+    token: str | None
+    """What the caller is known by; None where nobody needs to be."""
+
+    with_debug: bool = False
+    """Whether version 5 also has Eliot's `debug`."""
+
+    with_outcomes: bool = False
+    """Whether version 5 also has what became of each module."""
+
+
+class Symbolicating:
+    """Answers requests through clients that take turns; any number of threads may use it.
+
+    Each client has a connection of its own: several of them reach several serving processes.
+    """
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self._clients = cycle(clients)
+
+    def answer(self, asked: Asked) -> bytes:
+        """Return the response, a line of JSON; raise `SymbolonError`."""
+        request = parse_request(_load(asked.body), version=asked.version)
+        client = next(self._clients)
+        if asked.token is not None:
+            client = client.with_token(asked.token)
+        results = client.symbolicate_many(request.jobs, with_diagnostics=asked.with_debug)
+        answers = []
+        for result in results:
+            if result.encoded is None:
+                raise result.error or InvalidReportError("a result has an answer or an error")
+            answers.append(result.encoded)
+        return write_response(request, answers, _extras(client, asked, request, answers))
+
+    def is_serving(self) -> bool:
+        """Return whether the other side says that it serves; raise `SymbolonError`."""
+        return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
+
+
+def _load(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidReportError("Payload is not valid JSON") from None
+
+
+def _extras(
+    client: Client, asked: Asked, request: TeckenRequest, answers: Sequence[EncodedAnswer]
+) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    if asked.with_debug:
+        extras["debug"] = count_debug(client, request, answers)
+    if asked.with_outcomes:
+        pairs = zip(request.jobs, answers, strict=True)
+        extras["outcomes"] = [_write_outcomes(job, answer) for job, answer in pairs]
+    return extras
+
+
+def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
+    """Return what became of each module of a job, in the order of its memory map."""
+    results = decode_answer(answer).modules
+    return [
+        {
+            "debug_file": asked.module.debug_file,
+            "debug_id": asked.module.debug_id,
+            "outcome": result.outcome.name.lower(),
+            "detail": result.detail,
+            "retry_after_seconds": result.retry_after_seconds,
+        }
+        for asked, result in zip(job.modules, results, strict=True)
+    ]

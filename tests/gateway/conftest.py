@@ -1,0 +1,27 @@
+"""A server with a gateway, which all tests that change nothing share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.conftest import SAMPLE, environment, environment_in, serve, start, starting
+from tests.gateway.asking import await_http
+
+__all__ = ["environment", "serve", "start"]
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a gateway whose server has the sample's symbol file."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with starting(environment_in(folder), folder) as start_one:
+        program = start_one(
+            "serve",
+            *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
+            suppliers=str(SAMPLE / "symbols"),
+            max_request_bytes=str(MAX_BODY_BYTES),
+        )
+        yield await_http(program)
+        assert "Traceback" not in program.log

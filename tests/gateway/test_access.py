@@ -1,0 +1,108 @@
+"""Who is answered over HTTP, with real certificates and tokens."""
+
+import ssl
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import StartProgram
+from tests.fixtures.certificates import Authority, Certificate, authority, strange_authority
+from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
+from tests.rpc.protected import write_tokens
+
+__all__ = ["authority", "strange_authority"]
+
+JOB = {"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}
+ASKER = "the-token-of-who-symbolicates"
+OPERATOR = "the-token-of-who-operates-it"
+
+
+def function_of(answer: Answer) -> str:
+    assert answer.status == 200, answer
+    return str(answer.content["results"][0]["stacks"][0][0]["function"])
+
+
+def files_of(certificate: Certificate, authority: Authority) -> dict[str, str]:
+    return {
+        "tls_cert": str(certificate.chain),
+        "tls_key": str(certificate.key),
+        "http_server_name": "127.0.0.1",
+        "http_server_ca": str(authority.file),
+    }
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> str:
+    lines = ("asker", "symbolicate", ASKER), ("operator", "operate", OPERATOR)
+    return str(write_tokens(tmp_path / "tokens", *lines))
+
+
+def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
+    """Who has no token that may symbolicate gets no answer, with Eliot's debug or without."""
+    assert get(address, "/__heartbeat__", tls=tls).status == 200
+    for header in ({}, {"Authorization": f"Basic {ASKER}"}, {"Authorization": "Bearer strange"}):
+        refused = post(address, V5, JOB, tls=tls, **header)
+        assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+    denied = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {OPERATOR}")
+    assert denied.status == 403
+    asked = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {ASKER}", Debug="1")
+    assert function_of(asked) == "_start"
+
+
+def test_tokens_are_asked_for_by_tls_in_front_of_several_processes(
+    serve: StartProgram, authority: Authority, tokens: str
+) -> None:
+    files = files_of(authority.issue("127.0.0.1"), authority)
+    program = serve(
+        http="127.0.0.1:0", listen="0.0.0.0:0", auth_tokens_file=tokens, processes="2", **files
+    )
+    address = await_http(program)
+    check_tokens(address, ssl.create_default_context(cafile=str(authority.file)))
+    with pytest.raises((OSError, HTTPException)):
+        get(address, "/__heartbeat__")
+    assert ASKER not in program.log
+
+
+def test_tokens_are_asked_for_without_tls_on_one_machine(serve: StartProgram, tokens: str) -> None:
+    check_tokens(await_http(serve(http="127.0.0.1:0", auth_tokens_file=tokens)))
+
+
+def test_only_clients_are_answered_that_the_authority_vouches_for(
+    serve: StartProgram, authority: Authority, strange_authority: Authority
+) -> None:
+    files = files_of(authority.issue("127.0.0.1"), authority)
+    program = serve(http="127.0.0.1:0", tls_client_ca=str(authority.file), **files)
+    address = await_http(program)
+    for vouching in (None, strange_authority):
+        with pytest.raises(OSError):  # noqa: PT011 # at the handshake or after it
+            post(address, V5, JOB, tls=trust(authority, vouching))
+    assert function_of(post(address, V5, JOB, tls=trust(authority, authority))) == "_start"
+
+
+def trust(authority: Authority, vouching: Authority | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority.file))
+    if vouching is not None:
+        own = vouching.issue("client.example")
+        context.load_cert_chain(own.chain, own.key)
+    return context
+
+
+def test_an_address_that_others_reach_is_not_served_unprotected(serve: StartProgram) -> None:
+    program = serve(http="0.0.0.0:0")
+    assert program.process.wait(60) == 1
+    assert "0.0.0.0:0 can be reached from other machines and nothing protects it" in program.log
+
+
+def test_with_tls_the_servers_name_is_needed(serve: StartProgram, authority: Authority) -> None:
+    files = files_of(authority.issue("127.0.0.1"), authority)
+    del files["http_server_name"]
+    program = serve(http="127.0.0.1:0", **files)
+    assert program.process.wait(60) == 1
+    assert "SYMBOLON_HTTP_SERVER_NAME" in program.log
+
+
+def test_an_address_that_another_has_is_refused(serve: StartProgram, gateway: str) -> None:
+    program = serve(http=gateway)
+    assert program.process.wait(60) == 1
+    assert f"cannot listen on {gateway}: address already in use" in program.log

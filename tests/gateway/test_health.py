@@ -1,0 +1,79 @@
+"""What load balancers ask, with and without a server behind the gateway."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+
+import pytest
+
+from symbolon_server.app.gateway_program import READY
+from symbolon_server.app.reserved_port import bind_shared
+from symbolon_server.rpc.addresses import ListenAddress
+from tests.app.conftest import StartProgram, wait_until
+from tests.app.test_serving import process_of
+from tests.gateway.asking import ORCHARD, V5, await_http, get, post
+
+
+def test_health_and_version_are_told(gateway: str) -> None:
+    assert get(gateway, "/__heartbeat__").content == {"status": "ok"}
+    assert get(gateway, "/__lbheartbeat__").status == 200
+    assert get(gateway, "/__version__").content == {
+        "name": "symbolon",
+        "version": version("symbolon"),
+    }
+
+
+@pytest.fixture
+def alone(environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of a gateway that no server stands behind."""
+    with (
+        bind_shared(ListenAddress("127.0.0.1", 0)) as http,
+        bind_shared(ListenAddress("127.0.0.1", 0)) as nobody,
+    ):
+        address = f"127.0.0.1:{http.getsockname()[1]}"
+        variables = {
+            "SYMBOLON_HTTP": address,
+            "SYMBOLON_LISTEN": f"127.0.0.1:{nobody.getsockname()[1]}",
+        }
+        program = subprocess.Popen(
+            [sys.executable, "-m", "symbolon_server.app.http_gateway"],
+            env={**environment, **variables},
+            stdout=subprocess.PIPE,
+        )
+        assert program.stdout is not None
+        assert program.stdout.readline().decode().strip() == READY
+        yield address
+        program.terminate()
+        program.wait()
+        program.stdout.close()
+
+
+def test_with_grpc_down_the_gateway_lives_and_says_that_it_cannot_answer(alone: str) -> None:
+    assert get(alone, "/__lbheartbeat__").status == 200
+    heartbeat = get(alone, "/__heartbeat__")
+    assert heartbeat.status == 503
+    assert "cannot reach" in heartbeat.content["reason"]
+    answer = post(alone, V5, {"memoryMap": [ORCHARD], "stacks": [[[0, 1]]]})
+    assert answer.status == 503
+    assert "cannot reach" in answer.title
+
+
+def test_a_gateway_that_dies_is_replaced_at_its_address_and_none_is_left_behind(
+    serve: StartProgram,
+) -> None:
+    program = serve(http="127.0.0.1:0", processes="2")
+    address = await_http(program)
+    process_of(program, "http_gateway").kill()
+    wait_until(lambda: _lives(address))
+    assert get(address, "/__heartbeat__").status == 200
+    assert program.end(signal.SIGTERM) == 0
+    assert program.left_behind() == []
+
+
+def _lives(address: str) -> bool:
+    try:
+        return get(address, "/__lbheartbeat__").status == 200
+    except OSError:
+        return False

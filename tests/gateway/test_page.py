@@ -1,0 +1,118 @@
+"""The page, in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.app.conftest import PATIENCE_SECONDS, SAMPLE
+from tests.gateway.asking import ORCHARD, get
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--dump-dom",
+]
+"""The last but one: the page is read when nothing is to be waited for any more."""
+
+SHIP = "orchard::ship(orchard::Crate const*, int)"
+
+Look = Callable[[str], str]
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on PATH: Debian has it as the package of that name"
+)
+
+
+@pytest.fixture
+def look(gateway: str, tmp_path: Path) -> Look:
+    """What the page shows of a text, as HTML."""
+
+    def open_page(text: str) -> str:
+        assert CHROMIUM is not None
+        url = f"http://{gateway}/#{quote(text, safe='')}"
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", url]
+        shown = subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return shown.stdout
+
+    return open_page
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of each row of the tables, as text."""
+    found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.partition("<main")[2].partition("</main")[0])
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
+
+
+@needs_chromium
+def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(look: Look) -> None:
+    orchard = "/".join(ORCHARD)
+    missing = "<img src=x>.pdb/0123456789ABCDEF0123456789ABCDEF1"
+    page = look(f"{orchard} 0x11cb\n\n{missing} 18446744073709551615\n{orchard} 4272\n")
+    assert 'data-state="answered"' in page
+    assert rows(page)[:4] == [
+        ["0", "orchard", "price (inlined)", "orchard/shipping.cpp:10"],
+        [
+            "0",
+            "orchard",
+            f"{SHIP} + 0x2b",
+            "orchard/shipping.cpp:19",
+        ],
+        ["1", "&lt;img src=x&gt;.pdb", "0xffffffffffffffff", ""],
+        ["2", "orchard", "_start + 0x20", ""],
+    ]
+    modules = rows(page)[4:]
+    assert [row[:2] for row in modules] == [
+        [orchard, "found"],
+        [missing.replace("<", "&lt;").replace(">", "&gt;"), "missing"],
+    ]
+    assert modules[1][2].startswith("no supplier has it") or "ask again" in modules[1][2]
+
+
+@needs_chromium
+def test_a_report_in_json_is_shown(look: Look) -> None:
+    crash = json.loads((SAMPLE / "crash.json").read_text())
+    page = look(json.dumps({"jobs": crash["jobs"] * 2}))
+    assert "Report 2: Stack 1" in page
+    assert page.count("orchard/main.cpp:27") == 2
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("orchard/ABC 0x1\nwhat?", "line 2 is not DEBUG_FILE/DEBUG_ID OFFSET"),
+        ('{"jobs": 7}', "jobs must be a list"),
+    ],
+)
+def test_what_cannot_be_read_is_said(look: Look, text: str, said: str) -> None:
+    page = look(text)
+    assert f'role="alert">{said}<' in page
+    assert 'data-state="failed"' in page
+
+
+def test_the_page_loads_nothing_from_anywhere_and_says_so(gateway: str) -> None:
+    page = get(gateway, "/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert re.findall(rb"https?:|@import|<script src|url\(", page.body) == []

@@ -1,0 +1,121 @@
+"""What the gateway does not answer, and what it says instead."""
+
+import asyncio
+import http.client
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from symbolon_server.gateway.bodies import read_body
+from symbolon_server.gateway.refusals import Refused
+from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post
+from tests.gateway.conftest import MAX_BODY_BYTES
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    return {"memoryMap": [ORCHARD], "stacks": [[[0, 1]]]} | changes
+
+
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [
+        (b"{", "Payload is not valid JSON"),
+        (b"\xff\xfe\x00", "Payload is not valid JSON"),
+        (b"[" * 50_000, "Payload is not valid JSON"),
+        (b"9" * 5_000, "Payload is not valid JSON"),
+        ([], "payload is not a JSON object"),
+        ({"jobs": 7}, "jobs must be a list"),
+        ({"jobs": [job(), 7]}, "job 1 is invalid"),
+        ({"stacks": []}, "job 0 is invalid: no memoryMap specified"),
+        ({"memoryMap": []}, "job 0 is invalid: no stacks specified"),
+        (job(memoryMap=7), "job 0 has invalid modules: modules must be a list"),
+        (
+            job(memoryMap=[["xul.pdb"]]),
+            "job 0 has invalid modules: module index 0 does not have a debug_filename and debug_id",
+        ),
+        (
+            job(memoryMap=[["xul.pdb", "no hex"]]),
+            "job 0 has invalid modules: module index 0 has an invalid debug_id",
+        ),
+        (
+            job(memoryMap=[[7, "ABC"]]),
+            "job 0 has invalid modules: module index 0 has an invalid debug_filename",
+        ),
+        (job(stacks="abc"), "job 0 has invalid stacks: stacks must be a list of lists"),
+        (job(stacks=[]), "job 0 has invalid stacks: no stacks specified"),
+        (job(stacks=["abc"]), "job 0 has invalid stacks: stack 0 is not a list"),
+        (
+            job(stacks=[[[0, 1], [0]]]),
+            "job 0 has invalid stacks: stack 0 frame 1 is not a list of two items",
+        ),
+        (
+            job(stacks=[[["0", 1]]]),
+            "job 0 has invalid stacks: stack 0 frame 0 has an invalid module_index",
+        ),
+        (
+            job(stacks=[[[1, 1]]]),
+            "job 0 has invalid stacks: stack 0 frame 0 has a module_index that isn't in modules",
+        ),
+        (
+            job(stacks=[[[0, -2]]]),
+            "job 0 has invalid stacks: stack 0 frame 0 has an invalid module_offset",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_eliots_words(gateway: str, document: object, title: str) -> None:
+    answer = post(gateway, V5, document)
+    assert (answer.status, answer.content) == (400, {"title": title})
+
+
+def test_version_4_is_one_job(gateway: str) -> None:
+    answer = post(gateway, V4, {"jobs": [job()]})
+    assert (answer.status, answer.title) == (400, "job 0 is invalid: no stacks specified")
+
+
+def test_what_the_server_behind_refuses_is_refused_in_its_words(gateway: str) -> None:
+    answer = post(gateway, V5, job(memoryMap=[["x" * 5_000, "A" * 33]]))
+    assert answer.status == 400
+    assert "modules[0].debug_file" in answer.title
+
+
+def test_a_body_that_says_to_be_too_large_is_refused_unread(gateway: str) -> None:
+    connection = http.client.HTTPConnection(gateway, timeout=20)
+    connection.putrequest("POST", V5)
+    connection.putheader("Content-Length", str(MAX_BODY_BYTES + 1))
+    connection.endheaders()
+    response = connection.getresponse()
+    assert response.status == 413
+    connection.close()
+
+
+def test_a_body_that_grows_too_large_is_refused(gateway: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(2):
+            yield b" " * (MAX_BODY_BYTES // 2 + 1)
+
+    answer = ask(gateway, "POST", V5, pieces())
+    assert (answer.status, answer.title) == (413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+
+
+def test_a_compressed_body_is_refused(gateway: str) -> None:
+    assert post(gateway, V5, job(), Content_Encoding="gzip").status == 415
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_long() -> None:
+    async def never() -> Message:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("it came")
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, never)
+    with pytest.raises(Refused) as refused:
+        asyncio.run(read_body(request, MAX_BODY_BYTES, patience_seconds=0.01))
+    assert refused.value.status == 408
+
+
+def test_unknown_paths_and_methods_are_refused_as_json(gateway: str) -> None:
+    assert get(gateway, "/nowhere").content == {"title": "Not Found"}
+    answer = get(gateway, V5)
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
