@@ -1,12 +1,13 @@
 """Who is answered over HTTP, with real certificates and tokens."""
 
+import socket
 import ssl
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import StartProgram
+from tests.app.conftest import Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, Certificate, authority, strange_authority
 from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
 from tests.rpc.protected import write_tokens
@@ -62,6 +63,33 @@ def test_tokens_are_asked_for_by_tls_in_front_of_several_processes(
     with pytest.raises((OSError, HTTPException)):
         get(address, "/__heartbeat__")
     assert ASKER not in program.log
+    check_that_a_new_certificate_is_met(program, address, files, authority)
+
+
+def check_that_a_new_certificate_is_met(
+    program: Program, address: str, files: dict[str, str], authority: Authority
+) -> None:
+    """A broken one changes nothing before that."""
+    tls = ssl.create_default_context(cafile=str(authority.file))
+    tls.check_hostname = False
+    before = met(address, tls)
+    Path(files["tls_cert"]).write_text("no certificate")
+    wait_until(lambda: "file_not_reloaded" in program.log)
+    assert met(address, tls) == before
+    other = authority.issue("127.0.0.2")
+    Path(files["tls_key"]).write_bytes(other.key.read_bytes())
+    Path(files["tls_cert"]).write_bytes(other.chain.read_bytes())
+    wait_until(lambda: met(address, tls) != before)
+
+
+def met(address: str, tls: ssl.SSLContext) -> bytes | None:
+    """Return the certificate that a new connection meets."""
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port))) as connection,
+        tls.wrap_socket(connection, server_hostname=host) as encrypted,
+    ):
+        return encrypted.getpeercert(binary_form=True)
 
 
 def test_tokens_are_asked_for_without_tls_on_one_machine(serve: StartProgram, tokens: str) -> None:

@@ -9,6 +9,11 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
+from symbolon_server.rpc.reloaded import Reloaded, UnusableFileError
+
+_TICKS_BETWEEN_LOOKS = 10
+"""At the certificate's files; a tick is a tenth of a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
@@ -19,7 +24,7 @@ class HttpOptions:
     """For requests in flight when it is to stop."""
 
     certificate: Path | None = None
-    """Its certificate with the chain, as PEM; None: connections are not encrypted."""
+    """Its certificate with the chain, as PEM, read again when it changes; None: not encrypted."""
 
     key: Path | None = None
     client_authority: Path | None = None
@@ -47,13 +52,42 @@ def serve_http(
         ssl_ca_certs=None if client_authority is None else str(client_authority),
         ssl_cert_reqs=ssl.CERT_NONE if client_authority is None else ssl.CERT_REQUIRED,
     )
-    _Announcing(config, announce).run(sockets=[port])
+    config.load()
+    _Server(config, announce, _follow(config.ssl, options)).run(sockets=[port])
 
 
-class _Announcing(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+def _follow(live: ssl.SSLContext | None, options: HttpOptions) -> Reloaded[None] | None:
+    """Return what gives new connections the certificate that is in the files by then."""
+    certificate, key = options.certificate, options.key
+    if live is None or certificate is None or key is None:
+        return None
+
+    def read() -> None:
+        try:
+            # First where it does no harm: a certificate without its key would stay in the context.
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), live):
+                context.load_cert_chain(certificate, key, password="")
+        except OSError as error:
+            raise UnusableFileError(f"cannot use {certificate} with {key}: {error}") from error
+
+    return Reloaded([certificate, key], read)
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        certificate: Reloaded[None] | None,
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._certificate = certificate
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._certificate is not None and counter % _TICKS_BETWEEN_LOOKS == 0:
+            self._certificate.refresh()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
