@@ -1,0 +1,191 @@
+"""How each of others' clients is told to call a method, and what it then says."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped] # no py.typed
+    BadRequest,
+)
+
+from tests.others import installed
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PATIENCE_SECONDS = 60.0
+CODES = {code.name.lower(): code.value[0] for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One call, as all clients are told it."""
+
+    address: str
+    method: str
+    """Such as `grpc.health.v1.Health/Check`."""
+    messages: Sequence[Mapping[str, Any]]
+    ca: Path | None = None
+    """Whom to trust; None: no TLS."""
+    seconds: float = 30.0
+    """Its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a client says of one call."""
+
+    answers: list[Any]
+    code: int
+    fields: list[str] = field(default_factory=list)
+    """Those that a BadRequest in the details names."""
+
+
+Client = Callable[[Question], Outcome]
+
+
+def run(command: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a client to its end."""
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def told_in_json(question: Question, **more: str | bool) -> str:
+    """The argument of our own programs around a client's library."""
+    return json.dumps(
+        {
+            "address": question.address,
+            "method": question.method,
+            "messages": question.messages,
+            "ca": str(question.ca) if question.ca else None,
+            "seconds": question.seconds,
+            **more,
+        }
+    )
+
+
+def said_in_json(done: subprocess.CompletedProcess[str]) -> Outcome:
+    assert done.returncode == 0, done.stderr
+    return Outcome(**json.loads(done.stdout))
+
+
+def ask_grpc_js(question: Question, *, is_reflected: bool = False) -> Outcome:
+    folder = installed.node_folder()
+    argument = told_in_json(
+        question,
+        is_reflected=is_reflected,
+        protos=str(ROOT / "protos"),
+        own_protos=str(HERE / "protos"),
+        common_protos=str(resources.files("google.rpc").joinpath("../..")),
+    )
+    command = ["node", str(installed.NODE / "call.mjs"), argument]
+    return said_in_json(run(command, OTHERS_NODE_FOLDER=str(folder)))
+
+
+def ask_grpc_js_by_reflection(question: Question) -> Outcome:
+    return ask_grpc_js(question, is_reflected=True)
+
+
+def ask_grpclib(question: Question) -> Outcome:
+    paths = [str(installed.grpclib_folder()), str(ROOT / "client")]
+    command = [sys.executable, str(HERE / "grpclib_call.py"), told_in_json(question)]
+    return said_in_json(run(command, PYTHONPATH=os.pathsep.join(paths)))
+
+
+def ask_grpcurl(question: Question) -> Outcome:
+    tls = ["-cacert", str(question.ca)] if question.ca else ["-plaintext"]
+    done = run(
+        [
+            installed.grpcurl_program(),
+            *tls,
+            "-format-error",
+            *("-max-time", str(question.seconds)),
+            *("-d", "\n".join(map(json.dumps, question.messages))),
+            question.address,
+            question.method,
+        ]
+    )
+    return Outcome(values_in(done.stdout), *error_of_grpcurl(done))
+
+
+def error_of_grpcurl(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
+    """Its exit codes are 64 and a status code, others where it does not get as far as a call."""
+    if done.returncode == 0:
+        return 0, []
+    if done.returncode <= 64:
+        return code_of_prose(done.stderr), []
+    details = json.loads(done.stderr).get("details", [])
+    violations = [one for detail in details for one in detail.get("field_violations", [])]
+    return done.returncode - 64, [one["field"] for one in violations]
+
+
+def ask_buf(question: Question) -> Outcome:
+    tls = ["--cacert", str(question.ca)] if question.ca else ["--http2-prior-knowledge"]
+    done = run(
+        [
+            *(installed.buf_program(), "curl", "--protocol", "grpc", *tls),
+            *("--timeout", f"{question.seconds}s"),
+            *("--data", "\n".join(map(json.dumps, question.messages))),
+            f"{'https' if question.ca else 'http'}://{question.address}/{question.method}",
+        ]
+    )
+    return Outcome(values_in(done.stdout), *error_of_buf(done))
+
+
+def error_of_buf(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
+    """An error of the call is JSON on standard error; others are prose."""
+    if done.returncode == 0:
+        return 0, []
+    start = done.stderr.find("{")
+    if start < 0:
+        return code_of_prose(done.stderr), []
+    error = json.loads(done.stderr[start:])
+    return CODES[error["code"]], [
+        violation.field
+        for detail in error.get("details", [])
+        if detail["type"] == BadRequest.DESCRIPTOR.full_name
+        for violation in BadRequest.FromString(unpadded(detail["value"])).field_violations
+    ]
+
+
+def code_of_prose(text: str) -> int:
+    """Return what is meant where no call was made: too little time, or no connection."""
+    return CODES["deadline_exceeded" if "deadline exceeded" in text else "unavailable"]
+
+
+def unpadded(text: str) -> bytes:
+    """Return what base64 without its padding stands for."""
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def values_in(text: str) -> list[Any]:
+    """Return the JSON values that follow one another in a text."""
+    decoder, values, rest = json.JSONDecoder(), [], text.strip()
+    while rest:
+        value, end = decoder.raw_decode(rest)
+        values.append(value)
+        rest = rest[end:].lstrip()
+    return values
+
+
+CLIENTS: dict[str, Client] = {
+    "grpc-js": ask_grpc_js,
+    "grpc-js by reflection": ask_grpc_js_by_reflection,
+    "grpclib": ask_grpclib,
+    "grpcurl": ask_grpcurl,
+    "buf": ask_buf,
+}

@@ -1,0 +1,97 @@
+"""Clients that nobody here wrote, installed once into .cache/others and kept there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".cache" / "others"
+NODE = HERE / "node"
+REQUIREMENTS = HERE / "requirements.txt"
+GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
+INSTALL_SECONDS = 600.0
+"""Longer than a slow machine takes to build grpcurl and all that it is made of."""
+
+
+def node_folder() -> Path:
+    """Return the folder whose node_modules has what package-lock.json names."""
+    node, npm = found("node"), found("npm")
+
+    def install(folder: Path) -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(NODE / name, folder)
+        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+
+    assert node
+    return installed("node", (NODE / "package-lock.json").read_text(encoding="utf-8"), install)
+
+
+def grpclib_folder() -> Path:
+    """Return a folder for PYTHONPATH that has grpclib, beside what we have ourselves."""
+
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        run([*pip, "--target", str(folder), "--requirement", str(REQUIREMENTS)], folder)
+
+    return installed("grpclib", REQUIREMENTS.read_text(encoding="utf-8") + sys.version, install)
+
+
+def grpcurl_program() -> str:
+    """Return the grpcurl of the PATH, else one that Go builds."""
+    if there := shutil.which("grpcurl"):
+        return there
+    if shutil.which("go") is None:
+        pytest.skip("neither grpcurl nor go, which builds it, is on the PATH")
+
+    def install(folder: Path) -> None:
+        run(["go", "install", GRPCURL], folder, {"GOBIN": str(folder)})
+
+    return str(installed("grpcurl", GRPCURL, install) / "grpcurl")
+
+
+def buf_program() -> str:
+    """Return the buf beside our Python, else that of the PATH."""
+    beside = Path(sys.executable).parent / "buf"
+    return str(beside) if beside.exists() else found("buf")
+
+
+def found(program: str) -> str:
+    """Return where a program is, or skip the test."""
+    there = shutil.which(program)
+    if there is None:
+        pytest.skip(f"{program} is not on the PATH")
+    return there
+
+
+def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
+    """Return a folder with what is wanted, which is installed unless the folder has just that."""
+    folder = CACHE / name
+    stamp = folder / "installed.txt"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    install(folder)
+    stamp.write_text(wanted, encoding="utf-8")
+    return folder
+
+
+def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
+    """Run an installer, or skip the test with its last words where there is no registry."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **(more or {})},
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+        pytest.skip(f"{command[0]} cannot install here: {last}")

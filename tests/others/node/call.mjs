@@ -1,0 +1,61 @@
+// Calls one method by @grpc/grpc-js and prints what came back: one JSON object, whether the call
+// ended well or not. The one argument is JSON too: `address`, `method`, `messages`, `seconds`, `ca`
+// (a file; null: no TLS), `is_reflected` (else .proto files are read), and folders: `protos`,
+// `own_protos`, `common_protos`.
+
+import { readFileSync } from "node:fs";
+
+import { describeByFiles, describeByReflection } from "./descriptions.mjs";
+import { grpc } from "./packages.mjs";
+import { violatedFields } from "./violations.mjs";
+
+const asked = JSON.parse(process.argv[2]);
+const [service, method] = asked.method.split("/");
+const credentials = asked.ca
+  ? grpc.credentials.createSsl(readFileSync(asked.ca))
+  : grpc.credentials.createInsecure();
+
+function describe() {
+  return asked.is_reflected
+    ? describeByReflection(service, asked.address, credentials, asked.own_protos)
+    : describeByFiles(service, [asked.protos, asked.own_protos]);
+}
+
+/** Start a call with one message; tell its answer to `keep`, return how it ended. */
+function callOnce(client, deadline, keep) {
+  return new Promise((resolve) => {
+    client[method](asked.messages[0], { deadline }, (error, answer) => {
+      if (!error) keep(answer);
+      resolve(error ?? { code: grpc.status.OK });
+    });
+  });
+}
+
+/** Start a call with a stream of messages; tell its answers to `keep`, return how it ended. */
+function callStream(client, deadline, keep) {
+  return new Promise((resolve) => {
+    const stream = client[method]({ deadline });
+    // An error is told by the status, too, but thrown where nobody listens.
+    stream.on("data", keep).on("error", () => {}).on("status", resolve);
+    for (const message of asked.messages) stream.write(message);
+    stream.end();
+  });
+}
+
+async function outcome(keep) {
+  try {
+    const described = grpc.loadPackageDefinition(await describe());
+    const Client = service.split(".").reduce((part, name) => part[name], described);
+    const client = new Client(asked.address, credentials);
+    const call = client[method].requestStream ? callStream : callOnce;
+    return await call(client, Date.now() + asked.seconds * 1000, keep).finally(() => client.close());
+  } catch (error) {
+    if (error.code in grpc.status) return error;
+    throw error;
+  }
+}
+
+const answers = [];
+const status = await outcome((answer) => answers.push(answer));
+const fields = violatedFields(status, asked.common_protos);
+console.log(JSON.stringify({ answers, code: status.code, fields }));
