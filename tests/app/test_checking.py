@@ -14,10 +14,10 @@ def said(program: Program) -> tuple[int, str]:
 
 
 def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
-    code, output = said(start("check", suppliers=str(SAMPLE / "symbols")))
+    code, output = said(start("check", http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols")))
     assert code == 0, output
     subjects = [line.split()[1] for line in output.splitlines()]
-    assert subjects == ["listen", "store", "cache", "supplier", "spool", "data"]
+    assert subjects == ["listen", "http", "store", "cache", "supplier", "spool", "data"]
     assert all(line.startswith("ok ") for line in output.splitlines())
 
 
@@ -29,6 +29,7 @@ def test_everything_that_is_wrong_is_told_with_what_mends_it(
     program = start(
         "check",
         listen="0.0.0.0:0",
+        http="0.0.0.0:0",
         suppliers=str(tmp_path / "nowhere"),
         store_url=redis_store_url,
         cache_url=redis_store_url,
@@ -38,7 +39,14 @@ def test_everything_that_is_wrong_is_told_with_what_mends_it(
     code, output = said(program)
     assert code == 1
     wrong = [line for line in output.splitlines() if line.startswith("WRONG")]
-    assert [line.split()[1] for line in wrong] == ["listen", "redis", "redis", "supplier", "spool"]
+    assert [line.split()[1] for line in wrong] == [
+        "listen",
+        "http",
+        "redis",
+        "redis",
+        "supplier",
+        "spool",
+    ]
     assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
     assert "SYMBOLON_THREAD names no setting" in output
 
@@ -52,6 +60,7 @@ def test_who_may_call_is_told(
     program = start(
         "check",
         listen="0.0.0.0:50051",
+        http="127.0.0.1:8080",
         tls_cert=str(server.chain),
         tls_key=str(server.key),
         auth_tokens_file=str(tokens),
@@ -59,6 +68,7 @@ def test_who_may_call_is_told(
         cache_url=redis_store_url,
     )
     _, output = said(program)
+    assert "SYMBOLON_HTTP with TLS needs SYMBOLON_HTTP_SERVER_NAME" in output.splitlines()[1]
     assert output.splitlines()[0].split(maxsplit=2) == [
         "ok",
         "listen",

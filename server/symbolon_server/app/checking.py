@@ -54,7 +54,7 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
     yield from _check_variables(environment)
     yield _check_listen("listen", settings, settings.listen)
     if settings.http is not None:
-        yield _check_listen("http", settings, settings.http)
+        yield _check_http(settings, settings.http)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings)
     yield from _check_folders(settings)
@@ -69,11 +69,17 @@ def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Fi
     try:
         protection = protection_of(settings)
         check_address(listen, protection)
-        if subject == "http":
-            tls_of(settings)
     except (ListenError, StartError) as error:
         return Finding(subject, str(error), is_wrong=True)
     return Finding(subject, ", ".join(filter(None, (str(listen), str(protection)))))
+
+
+def _check_http(settings: Settings, http: ListenAddress) -> Finding:
+    try:
+        tls_of(settings)
+    except StartError as error:
+        return Finding("http", str(error), is_wrong=True)
+    return _check_listen("http", settings, http)
 
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:
