@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +18,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.others.installed import INSTALL_SECONDS, grpcurl_program
+
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 GUIDES = tuple(
-    ROOT / "docs" / name for name in ("client.md", "command-line.md", "troubleshooting.md")
+    ROOT / "docs" / name
+    for name in (
+        "client.md",
+        "command-line.md",
+        "grpcurl.md",
+        "operating.md",
+        "troubleshooting.md",
+    )
 )
 ADDRESS = "127.0.0.1:50051"
 START = "make run"
@@ -162,13 +170,27 @@ def test_make_run_prints_what_the_readme_shows(served: Served) -> None:
     assert without_what_changes(served.shown[first:]) == without_what_changes(example.output)
 
 
+def environment_for(example: Example) -> dict[str, str]:
+    """Ours, with grpcurl where it is asked for."""
+    if not example.text.startswith("grpcurl"):
+        return dict(os.environ)
+    folder = str(Path(grpcurl_program()).parent)
+    return {**os.environ, "PATH": os.pathsep.join([folder, os.environ["PATH"]])}
+
+
+# The first example of grpcurl may have to install it.
+@pytest.mark.timeout(INSTALL_SECONDS + PATIENCE_SECONDS)
 @pytest.mark.parametrize("example", QUESTIONS)
 def test_an_example_answers_what_is_shown_for_it(example: Example, served: Served) -> None:
-    if example.text.startswith("grpcurl") and shutil.which("grpcurl") is None:
-        pytest.skip("grpcurl is not installed")
     command = command_of(example, served)
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=environment_for(example),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     if example.output_language == "json":
@@ -180,7 +202,7 @@ def test_an_example_answers_what_is_shown_for_it(example: Example, served: Serve
 
 
 def test_grpcurl_is_told_to_ask_what_buf_asks() -> None:
-    """Where grpcurl is not installed, the answer to buf is what it would get."""
+    """Where grpcurl cannot be had, the answer to buf is what it would get."""
     words = [shlex.split(one.text) for one in EXAMPLES if one.language == "sh"]
     (grpcurl,) = (some for some in words if some[0] == "grpcurl" and "-d" in some)
     (buf,) = (some for some in words if some[0].endswith("buf"))
