@@ -87,7 +87,10 @@ class AgingMap(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep a value in the place of any earlier one."""
-        self.put_many(((key, value),))
+        entry = value, self._weigh(key, value)
+        forgotten: list[object] = []
+        with self._lock:
+            self._put(key, entry, forgotten)
 
     def put_many(self, items: Iterable[tuple[K, V]]) -> None:
         """Keep several values; takes the lock once."""
@@ -95,9 +98,7 @@ class AgingMap(Generic[K, V]):
         forgotten: list[object] = []
         with self._lock:
             for key, entry in weighed:
-                forgotten.append(self._remove(key))
-                if entry[1] <= self._max_bytes // 2:
-                    self._add(key, entry, forgotten)
+                self._put(key, entry, forgotten)
 
     def discard(self, key: K) -> None:
         """Forget one entry, if it is there."""
@@ -140,6 +141,12 @@ class AgingMap(Generic[K, V]):
             self._old_bytes -= entry[1]
             self._add(key, entry, forgotten)
         return entry
+
+    def _put(self, key: K, entry: tuple[V, int], forgotten: list[object]) -> None:
+        if key in self._young or key in self._old:
+            forgotten.append(self._remove(key))
+        if entry[1] <= self._max_bytes // 2:
+            self._add(key, entry, forgotten)
 
     def _remove(self, key: K) -> object:
         """Take an entry out of either half; return it, so that the caller frees it."""

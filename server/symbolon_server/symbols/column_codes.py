@@ -49,7 +49,7 @@ def from_below_next(below: Integers) -> Integers:
     The highest number so far rises by what a number is above it: never by less than nothing.
     """
     rises = np.maximum(1 - below, 0)
-    numbers: Integers = np.cumsum(rises, dtype=below.dtype)
+    numbers: Integers = rises.cumsum(dtype=below.dtype)
     numbers -= rises
     numbers -= below
     return numbers
