@@ -82,7 +82,7 @@ def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
 
 
 def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
-    """Run an installer, or skip the test with its last words where there is no registry."""
+    """Run an installer, or skip the test with its words where there is no registry."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -93,5 +93,6 @@ def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None)
         check=False,
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-        pytest.skip(f"{command[0]} cannot install here: {last}")
+        # npm says first what is wrong, pip and go say it last.
+        lines = done.stderr.strip().splitlines() or ["without a word"]
+        pytest.skip(f"{command[0]} cannot install here: {lines[0]} ... {lines[-1]}")
