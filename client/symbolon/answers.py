@@ -13,7 +13,7 @@ from symbolon.results import SymbolicatedFrame, Symbolication
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.wire import decode_diagnostics, decode_frame, decode_module_result
 
-REMEMBERED_BYTES = 4 * 2**20
+REMEMBERED_BYTES = 8 * 2**20
 """Of encoded frames; the values made of them take several times as much."""
 
 ReportT_co = TypeVar("ReportT_co", bound=AnyReport, covariant=True)

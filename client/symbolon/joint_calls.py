@@ -19,9 +19,9 @@ from symbolon.v1 import module_pb2
 class CallSize:
     """How large a call should become."""
 
-    frames: int = 4_000
-    """And stacks: enough that the cost of a call does not matter, few enough that several calls
-    are under way."""
+    frames: int = 2_000
+    """And stacks: enough that the cost of a call does not matter, few enough to hold the answers to
+    several calls, of which each frame can take some kilobytes."""
 
     modules: int = 4_000
     """Below the 5,000 that a server takes unless it is set up otherwise."""

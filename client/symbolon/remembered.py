@@ -1,5 +1,6 @@
 """What was made of bytes that come again and again."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Generic, TypeVar
@@ -8,12 +9,10 @@ T = TypeVar("T")
 
 
 class Remembered(Generic[T]):
-    """Values made of bytes, each made once as long as it is asked for now and then.
+    """Values made of bytes, none of them false, each made once for a while.
 
-    None of them is false.
-    Two generations of at most `limit` bytes of keys each: what is not asked for while the young
-    one fills is forgotten with the old one. Any number of threads may ask; the lock is held for
-    writing only.
+    When the keys take more than `limit` bytes, those that came first are forgotten, used or not:
+    so a look needs no note of it. Any number of threads may ask; the lock is held for writing.
     """
 
     def __init__(self, make: Callable[[bytes], T], limit: int) -> None:
@@ -21,31 +20,30 @@ class Remembered(Generic[T]):
         self._limit = limit
         self._lock = Lock()
         self._bytes = 0
-        self._young: dict[bytes, T] = {}
-        self._old: dict[bytes, T] = {}
+        self._values: dict[bytes, T] = {}
+        self._order: deque[bytes] = deque()
 
     def get(self, key: bytes) -> T:
         """Return the value for these bytes."""
-        return self._young.get(key) or self._find(key)
+        return self._values.get(key) or self._remember(key)
 
     def get_all(self, keys: Iterable[bytes]) -> list[T]:
         """Return the value for each of these bytes."""
         keys = list(keys)
-        found = list(map(self._young.get, keys))
+        found = list(map(self._values.get, keys))
         if all(found):
             return found  # type: ignore[return-value]  # none of them is None
-        return [value or self._find(key) for value, key in zip(found, keys, strict=True)]
+        return [value or self.get(key) for value, key in zip(found, keys, strict=True)]
 
-    def _find(self, key: bytes) -> T:
-        value = self._young.get(key)
-        if value is not None:
-            return value
-        value = self._old.get(key)
-        if value is None:
-            value = self._make(key)
+    def _remember(self, key: bytes) -> T:
+        value = self._make(key)
         with self._lock:
-            if self._bytes + len(key) > self._limit:
-                self._old, self._young, self._bytes = self._young, {}, 0
-            self._young[key] = value
-            self._bytes += len(key)
+            if key not in self._values:  # another thread may have been faster
+                self._values[key] = value
+                self._order.append(key)
+                self._bytes += len(key)
+            while self._bytes > self._limit:
+                oldest = self._order.popleft()
+                del self._values[oldest]
+                self._bytes -= len(oldest)
         return value

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from random import Random
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import redis
@@ -15,10 +17,11 @@ from symbolon_server.cache.servers import connect
 from symbolon_server.settings import Settings
 from tests.bench.caller import SYMBOLICATE, Caller
 from tests.bench.crashes import CodeOffsets, crash, module_message, sample_modules
+from tests.bench.echo_server import SERVICE
 from tests.bench.lookup import PagesOfFrames
 from tests.bench.modules import BenchModule, columns_bytes, read_module, read_table
 from tests.bench.plan import MB, Bench
-from tests.bench.programs import Symbolon, SymbolServer
+from tests.bench.programs import EchoServer, Symbolon, SymbolServer
 from tests.bench.resident import PeakOfWorkers, peak_bytes, resident_bytes
 from tests.bench.results import Bar, PartResult, Plot, Table, median_of
 from tests.bench.symbol_files import generate_symbol_file
@@ -55,12 +58,13 @@ def run(bench: Bench) -> PartResult:
         scale = _Scale(bench, symbolon, caller, store, random)
         workers = scale.measure_workers()
         growths = [scale.measure_frames(), scale.measure_modules(), scale.measure_pages()]
+        echo = scale.measure_echo()
         serving = scale.measure_serving()
     lookup = _measure_lookup(bench)
     tens = growths[0].times_for_ten()
     return PartResult(
         part="scale",
-        tables=[*(growth.table() for growth in growths), lookup[0], workers[0], serving[0]],
+        tables=[*(growth.table() for growth in growths), echo, lookup[0], workers[0], serving[0]],
         bars=[
             *(Bar("time of ten times the frames", ten, _TIMES_TEN, is_floor=False) for ten in tens),
             lookup[1],
@@ -149,6 +153,31 @@ class _Scale:
             self._bench.plan.scale_frames,
             lambda frames: crash(self._modules, frames, self._random),
         )
+
+    def measure_echo(self) -> Table:
+        """Measure what the answers that grow in frames cost gRPC alone, on the same core."""
+        frames = self._bench.plan.scale_frames
+        sizes, milliseconds = {}, {}
+        with TemporaryDirectory() as folder:
+            for count in frames:
+                request = crash(self._modules, count, self._random)
+                answer = self._caller.answer_fully(self._symbolon, request)
+                Path(folder, str(count)).write_bytes(answer)
+                sizes[count] = len(answer) / MB
+            path = self._caller.write_request("echo", b"")
+            with EchoServer(Path(folder), str(self._symbolon.core)) as echo:
+                for count in frames:
+                    call = partial(self._echo, echo.target, count, path)
+                    found = self._bench.rounds(f"scale: echo of {count} frames", {"echo": call})
+                    milliseconds[count] = median_of(found["echo"], float)
+        rows = [(count, sizes[count], milliseconds[count]) for count in frames]
+        title = "The same answers from an echo server on the same core"
+        return Table(title, ("frames", "answer (MB)", "ms a call"), rows)
+
+    def _echo(self, target: str, count: int, request: Path) -> float:
+        seconds = self._bench.plan.load_seconds
+        load = self._caller.load(target, f"/{SERVICE}/{count}", request, seconds, callers=1)
+        return load.p50_milliseconds
 
     def measure_modules(self) -> _Growth:
         """Measure calls whose frames are in ever more modules, all remembered."""

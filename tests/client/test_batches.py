@@ -104,7 +104,13 @@ def test_modules_that_several_reports_share_are_sent_once() -> None:
 
 def test_reports_of_an_ordinary_size_go_into_one_call_until_it_is_full() -> None:
     report = Report([Module("a", "")], [[Frame(0, 1)] * 299])
-    assert [len(batch.reports) for batch in make_batches([report] * 30, CallSize())] == [13, 13, 4]
+    assert [len(batch.reports) for batch in make_batches([report] * 30, CallSize())] == [
+        6,
+        6,
+        6,
+        6,
+        6,
+    ]
 
 
 def test_a_module_that_another_report_names_is_still_not_referenced_in_this_one() -> None:

@@ -46,8 +46,8 @@ def test_a_batch_is_answered_in_its_order(client: Client) -> None:
 
 
 def test_small_reports_share_calls(canned: CannedServer, client: Client) -> None:
-    client.symbolicate_batch([make_report(number) for number in range(26)])
-    assert [len(request.stacks) for request in canned.requests] == [13, 13]
+    client.symbolicate_batch([make_report(number) for number in range(12)])
+    assert [len(request.stacks) for request in canned.requests] == [6, 6]
     assert all(len(request.modules) == 2 for request in canned.requests)
 
 
@@ -77,7 +77,7 @@ def test_several_calls_are_under_way_at_a_time(canned: CannedServer, client: Cli
         return answer_by_name(request, context)
 
     canned.answers = [meet]
-    reports = [make_report(1, 3_000)] * CALLS_IN_FLIGHT
+    reports = [make_report(1, 1_500)] * CALLS_IN_FLIGHT
     assert len(client.symbolicate_batch(reports)) == CALLS_IN_FLIGHT
 
 
@@ -138,12 +138,12 @@ def test_a_report_that_breaks_the_server_spoils_none_of_the_others(
 
 def test_what_all_reports_would_meet_is_raised(canned: CannedServer, client: Client) -> None:
     def stop_at_the_third(request: Any, context: grpc.ServicerContext) -> Any:
-        if request.stacks[0].frames[0].module_offset >= 2 * 3_000:
+        if request.stacks[0].frames[0].module_offset >= 2 * 1_500:
             context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
         return answer_by_name(request, context)
 
     canned.answers = [stop_at_the_third]
-    results = client.symbolicate_many(make_report(number, 3_000) for number in range(1_000_000))
+    results = client.symbolicate_many(make_report(number, 1_500) for number in range(1_000_000))
     assert next(results).error is None
     assert next(results).error is None
     with pytest.raises(ServerUnreachableError):
@@ -152,9 +152,9 @@ def test_what_all_reports_would_meet_is_raised(canned: CannedServer, client: Cli
 
 def test_progress_is_told_after_each_call(client: Client) -> None:
     told: list[Progress] = []
-    reports = [*(make_report(number) for number in range(26)), Report([], [[Frame(0, 1)]])]
+    reports = [*(make_report(number) for number in range(12)), Report([], [[Frame(0, 1)]])]
     list(client.symbolicate_many(reports, progress=told.append))
-    assert told == [Progress(13, 0, 3_900), Progress(26, 0, 7_800), Progress(27, 1, 7_800)]
+    assert told == [Progress(6, 0, 1_800), Progress(12, 0, 3_600), Progress(13, 1, 3_600)]
 
 
 def test_no_reports_are_no_results(canned: CannedServer, client: Client) -> None:
@@ -177,7 +177,7 @@ def test_who_stops_reading_cancels_the_calls_under_way(
         return answer_by_name(request, context)
 
     canned.answers = [answer_the_first]
-    results = client.symbolicate_many(make_report(number, 3_000) for number in range(1_000))
+    results = client.symbolicate_many(make_report(number, 1_500) for number in range(1_000))
     next(results)
     results.close()  # type: ignore[attr-defined]  # an iterator that is a generator
     assert cancelled.acquire(timeout=20)
