@@ -149,10 +149,12 @@ def _parse_modules(modules: object) -> Sequence[JobModule]:
     if not isinstance(modules, list):
         raise InvalidReportError("modules must be a list")
     try:
-        files, ids = zip(*modules, strict=True)
-        return list(map(_make_module, files, ids))
-    except (TypeError, ValueError, InvalidRequestError):  # one is wrong, or there are none
-        return [_parse_module(module, index) for index, module in enumerate(modules)]
+        if set(map(type, modules)) == {list}:  # a string or an object of two unpacks as well
+            files, ids = zip(*modules, strict=True)
+            return list(map(_make_module, files, ids))
+    except (TypeError, ValueError, InvalidRequestError):
+        pass  # one is wrong
+    return [_parse_module(module, index) for index, module in enumerate(modules)]
 
 
 def _parse_module(module: object, index: int) -> JobModule:

@@ -58,6 +58,14 @@ def with_stacks(stacks: object) -> object:
             "job 0 has invalid modules: module index 1 does not have a debug_filename and debug_id",
         ),
         (
+            with_modules([XUL, "ab"]),
+            "job 0 has invalid modules: module index 1 does not have a debug_filename and debug_id",
+        ),
+        (
+            with_modules([{"xul.pdb": 1, "AB": 2}]),
+            "job 0 has invalid modules: module index 0 does not have a debug_filename and debug_id",
+        ),
+        (
             with_modules([[1, ""]]),
             "job 0 has invalid modules: module index 0 has an invalid debug_filename",
         ),
