@@ -4,13 +4,18 @@ import pytest
 import redis
 
 from symbolon_server.cache.servers import connect, read_facts
-from symbolon_server.cache.setup_checks import ProblemKind, SetupProblem, check_servers
+from symbolon_server.cache.setup_checks import (
+    ProblemKind,
+    SetupProblem,
+    ask_server,
+    find_problems,
+)
 from tests.cache.conftest import StartRedis
 
 
 def check(store_url: str, cache_url: str, *allowed: ProblemKind) -> list[SetupProblem]:
     with connect(store_url) as store, connect(cache_url) as cache:
-        return check_servers(store, cache, allowed)
+        return find_problems(ask_server(store), ask_server(cache), allowed)
 
 
 def test_servers_set_up_by_our_files_are_right(redis_store_url: str, redis_cache_url: str) -> None:

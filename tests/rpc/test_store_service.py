@@ -1,6 +1,6 @@
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import redis
@@ -13,9 +13,10 @@ from symbolon.v1.store_service_pb2 import (
 from symbolon.v1.tier_pb2 import TIER_MEMORY, TIER_SPOOL
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.memory_store import MemoryPageStore
-from symbolon_server.cache.servers import connect, read_facts, server_name
+from symbolon_server.cache.servers import connect
+from symbolon_server.cache.setup_checks import ServerReport, ask_server, find_problems
 from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.rpc.store_service import Probes, RedisProbe, StoreService, TierKind, TierProbe
+from symbolon_server.rpc.store_service import Probes, StoreService, TierKind, TierProbe
 from symbolon_server.spool import Spool
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.rpc.drive import call
@@ -24,24 +25,19 @@ MODULE_ID = ModuleId("a.pdb", "0" * 33)
 DEAD = "redis://user:hunter2@127.0.0.1:1/0"
 
 
-def probe_of(client: redis.Redis) -> RedisProbe:
-    return RedisProbe(server_name(client), lambda: read_facts(client))
-
-
 def probes_of(
     store: redis.Redis,
     cache: redis.Redis,
     memory: MemoryPageStore | None = None,
-    find_warnings: Callable[[], Sequence[str]] = tuple,
 ) -> Probes:
     memory = memory or MemoryPageStore(1024**2)
     return Probes(
-        store=probe_of(store),
-        cache=probe_of(cache),
+        ask_store=lambda: ask_server(store),
+        ask_cache=lambda: ask_server(cache),
         tiers=[TierProbe(TierKind.MEMORY, memory.counts)],
         count_held=lambda: count_held(store),
         count_queued=IngestQueue(cache).length,
-        find_warnings=find_warnings,
+        find_warnings=lambda *reports: [str(one) for one in find_problems(*reports)],
         server_version="1.2.3",
     )
 
@@ -114,6 +110,23 @@ def test_the_spool_is_a_tier_like_the_others(
     assert (tier.hits, tier.misses, tier.hit_ratio) == (0, 1, 0.0)
 
 
-def test_warnings_are_passed_on(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:
-    probes = probes_of(redis_store, redis_cache, find_warnings=lambda: ["no limit"])
-    assert list(get_store_info(StoreService(probes)).warnings) == ["no limit"]
+def test_warnings_are_about_what_the_servers_say(
+    redis_store: redis.Redis, redis_cache: redis.Redis
+) -> None:
+    assert not get_store_info(StoreService(probes_of(redis_store, redis_cache))).warnings
+    (warning,) = get_store_info(StoreService(probes_of(connect(DEAD), redis_cache))).warnings
+    assert warning.startswith("The store does not answer: 127.0.0.1:1")
+    assert "hunter2" not in warning
+
+
+def test_both_servers_are_asked_at_the_same_time() -> None:
+    both = Barrier(2, timeout=60.0)
+
+    def ask() -> ServerReport:
+        both.wait()
+        return ServerReport("there", None, "met the other")
+
+    with connect(DEAD) as dead:
+        probes = replace(probes_of(dead, dead), ask_store=ask, ask_cache=ask)
+        info = get_store_info(StoreService(probes))
+    assert info.store.detail == info.cache.detail == "met the other"

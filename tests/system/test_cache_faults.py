@@ -126,3 +126,17 @@ def test_with_both_servers_frozen_a_call_waits_for_a_second_at_most(
         seconds = time.monotonic() - start
     assert outcomes(answer) == {ModuleOutcome.FOUND, ModuleOutcome.UNAVAILABLE}
     assert seconds - unhurt < 1.0
+
+
+def test_with_both_servers_frozen_they_are_told_about_within_a_second(
+    shared_site: Site, client: Client
+) -> None:
+    client.get_store_info()
+    with shared_site.pair.frozen("store"), shared_site.pair.frozen("cache"):
+        start = time.monotonic()
+        info = client.get_store_info()
+        seconds = time.monotonic() - start
+    assert not info.store.is_reachable
+    assert not info.cache.is_reachable
+    assert len(info.warnings) == 2
+    assert seconds < 1.0

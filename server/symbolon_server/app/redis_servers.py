@@ -9,7 +9,12 @@ from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis, Embed
 from symbolon_server.cache.running_servers import default_run_folder
 from symbolon_server.cache.server_programs import NoServerProgramError
 from symbolon_server.cache.servers import InvalidRedisUrlError, Timeouts, connect
-from symbolon_server.cache.setup_checks import ProblemKind, SetupProblem, check_servers
+from symbolon_server.cache.setup_checks import (
+    ProblemKind,
+    SetupProblem,
+    ask_server,
+    find_problems,
+)
 from symbolon_server.settings import Settings
 from symbolon_server.settings.kinds import EMBEDDED
 
@@ -91,7 +96,7 @@ def find_setup_problems(settings: Settings) -> list[SetupProblem]:
     store = connect(settings.store_url, timeouts_of(settings))
     cache = connect(settings.cache_url, timeouts_of(settings))
     with store, cache:
-        return check_servers(store, cache, allowed_problems(settings))
+        return find_problems(ask_server(store), ask_server(cache), allowed_problems(settings))
 
 
 def allowed_problems(settings: Settings) -> set[ProblemKind]:

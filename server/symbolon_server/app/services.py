@@ -3,7 +3,7 @@
 from symbolon_server.app.gauges import measure_queue, measure_tiers
 from symbolon_server.app.parts import count_cache_error, lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
-from symbolon_server.app.redis_servers import find_setup_problems, timeouts_of
+from symbolon_server.app.redis_servers import allowed_problems, timeouts_of
 from symbolon_server.app.software import software_version
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.held import count_held
@@ -12,7 +12,8 @@ from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.recent_use import RecentUse
-from symbolon_server.cache.servers import connect, read_facts, server_name
+from symbolon_server.cache.servers import connect
+from symbolon_server.cache.setup_checks import ask_server, find_problems
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.rpc.answering import Answerer, WaitLimits
@@ -21,7 +22,6 @@ from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
 from symbolon_server.rpc.server import ServerOptions
 from symbolon_server.rpc.store_service import (
     Probes,
-    RedisProbe,
     StoreService,
     TierKind,
     TierProbe,
@@ -115,9 +115,10 @@ def make_module_service(settings: Settings, parts: SharedParts) -> ModuleService
 
 def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
     """Return the service that tells about the servers behind this one."""
+    allowed = allowed_problems(settings)
     probes = Probes(
-        store=RedisProbe(server_name(parts.store_client), lambda: read_facts(parts.store_client)),
-        cache=RedisProbe(server_name(parts.cache_client), lambda: read_facts(parts.cache_client)),
+        ask_store=lambda: ask_server(parts.store_client),
+        ask_cache=lambda: ask_server(parts.cache_client),
         tiers=[
             TierProbe(TierKind.FRAMES, parts.held.counts_of_frames),
             TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
@@ -125,7 +126,9 @@ def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
         ],
         count_held=lambda: count_held(parts.store_client),
         count_queued=parts.queue.length,
-        find_warnings=lambda: [str(problem) for problem in find_setup_problems(settings)],
+        find_warnings=lambda store, cache: [
+            str(problem) for problem in find_problems(store, cache, allowed)
+        ],
         server_version=software_version(),
     )
     return StoreService(probes)

@@ -53,37 +53,56 @@ class SetupProblem:
         return f"{text} To go on as it is: {self.override_flag}."
 
 
-def check_servers(
-    store: redis.Redis, cache: redis.Redis, allowed: Collection[ProblemKind] = ()
-) -> list[SetupProblem]:
-    """Return what is wrong with the two servers, without the kinds that are `allowed`.
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """What a server said when it was asked what it is."""
 
-    Asks only `INFO`: managed servers forbid `CONFIG`.
+    name: str
+    """Where it is, without credentials."""
+
+    facts: ServerFacts | None
+    """None: it said nothing."""
+
+    trouble: str = ""
+    """Why it said nothing, in a line for a person."""
+
+
+def ask_server(client: redis.Redis) -> ServerReport:
+    """Ask a server what it is.
+
+    Only by `INFO`: managed servers forbid `CONFIG`.
     """
-    problems: list[SetupProblem] = []
-    store_facts = _read(store, "store", problems)
-    cache_facts = _read(cache, "cache", problems)
-    if store_facts is not None:
-        problems += _find_store_problems(store_facts, f"The store ({server_name(store)})")
-    if cache_facts is not None:
-        problems += _find_cache_problems(cache_facts, f"The cache ({server_name(cache)})")
-    if store_facts is not None and cache_facts is not None:
-        problems += _find_shared_server(store_facts, cache_facts, server_name(store))
+    try:
+        return ServerReport(server_name(client), read_facts(client))
+    except ServerUnreachableError as error:
+        return ServerReport(server_name(client), None, str(error))
+
+
+def find_problems(
+    store: ServerReport, cache: ServerReport, allowed: Collection[ProblemKind] = ()
+) -> list[SetupProblem]:
+    """Return what is wrong with the two servers, without the kinds that are `allowed`."""
+    problems = [
+        _unreachable(role, report.trouble)
+        for role, report in (("store", store), ("cache", cache))
+        if report.facts is None
+    ]
+    if store.facts is not None:
+        problems += _find_store_problems(store.facts, f"The store ({store.name})")
+    if cache.facts is not None:
+        problems += _find_cache_problems(cache.facts, f"The cache ({cache.name})")
+    if store.facts is not None and cache.facts is not None:
+        problems += _find_shared_server(store.facts, cache.facts, store.name)
     return [problem for problem in problems if problem.kind not in allowed]
 
 
-def _read(client: redis.Redis, role: str, problems: list[SetupProblem]) -> ServerFacts | None:
-    try:
-        return read_facts(client)
-    except ServerUnreachableError as error:
-        problem = SetupProblem(
-            ProblemKind.UNREACHABLE,
-            f"The {role} does not answer: {error}.",
-            f"Start it, or give its URL in SYMBOLON_{role.upper()}_URL; its user must be "
-            "allowed the command INFO.",
-        )
-        problems.append(problem)
-        return None
+def _unreachable(role: str, trouble: str) -> SetupProblem:
+    return SetupProblem(
+        ProblemKind.UNREACHABLE,
+        f"The {role} does not answer: {trouble}.",
+        f"Start it, or give its URL in SYMBOLON_{role.upper()}_URL; its user must be "
+        "allowed the command INFO.",
+    )
 
 
 def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import grpc
 
@@ -12,21 +14,13 @@ from symbolon.v1 import store_service_pb2 as pb
 from symbolon.v1 import store_service_pb2_grpc, tier_pb2
 from symbolon_server.cache.held import HeldCounts
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.servers import ServerFacts, ServerUnreachableError
+from symbolon_server.cache.servers import ServerUnreachableError
+from symbolon_server.cache.setup_checks import ServerReport
 from symbolon_server.rpc.encoding import encode_duration
 
 SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
 
-
-@dataclass(frozen=True, slots=True)
-class RedisProbe:
-    """One Redis and how to ask it what it is."""
-
-    address: str
-    """Where it is, without credentials."""
-
-    read_facts: Callable[[], ServerFacts]
-    """Raises `ServerUnreachableError`."""
+_NOTHING_HELD: Final = HeldCounts(modules=0, pages=0, is_estimated=False)
 
 
 class TierKind(Enum):
@@ -73,8 +67,8 @@ class TierProbe:
 class Probes:
     """Everything that GetStoreInfo asks."""
 
-    store: RedisProbe
-    cache: RedisProbe
+    ask_store: Callable[[], ServerReport]
+    ask_cache: Callable[[], ServerReport]
     tiers: Sequence[TierProbe]
     count_held: Callable[[], HeldCounts]
     """Raises `ServerUnreachableError`."""
@@ -82,12 +76,17 @@ class Probes:
     count_queued: Callable[[], int]
     """Raises `CacheUnavailableError`."""
 
-    find_warnings: Callable[[], Sequence[str]]
+    find_warnings: Callable[[ServerReport, ServerReport], Sequence[str]]
+    """Of what store and cache said."""
+
     server_version: str
 
 
 class StoreService(store_service_pb2_grpc.StoreServiceServicer):
-    """Answers from its probes; one that fails leaves its part of the answer empty."""
+    """Answers from its probes; one that fails leaves its part of the answer empty.
+
+    Both servers are asked at the same time, so that two that hang cost no more than one does.
+    """
 
     def __init__(self, probes: Probes, clock: Callable[[], float] = time.monotonic) -> None:
         self._probes = probes
@@ -105,42 +104,44 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
         """Return the facts of both Redis servers, of this process's tiers, and warnings."""
         del request, context
         probes = self._probes
-        response = pb.GetStoreInfoResponse(
-            store=_redis_info(probes.store),
-            cache=_redis_info(probes.cache),
+        with ThreadPoolExecutor(1, "store-info") as beside:
+            asked_store = beside.submit(self._ask_store)
+            cache, queued = self._ask_cache()
+            store, held = asked_store.result()
+        return pb.GetStoreInfoResponse(
+            store=_redis_info(store),
+            cache=_redis_info(cache),
+            modules=held.modules,
+            pages=held.pages,
+            is_estimated=held.is_estimated,
             tiers=[_tier_info(probe) for probe in probes.tiers],
-            warnings=probes.find_warnings(),
+            queued_modules=queued,
+            warnings=probes.find_warnings(store, cache),
             server_version=probes.server_version,
             server_uptime=encode_duration(self._clock() - self._started),
         )
-        if response.store.is_reachable:
-            self._add_held(response)
-        if response.cache.is_reachable:
-            self._add_queued(response)
-        return response
 
-    def _add_held(self, response: pb.GetStoreInfoResponse) -> None:
-        try:
-            held = self._probes.count_held()
-        except ServerUnreachableError:
-            return
-        response.modules, response.pages = held.modules, held.pages
-        response.is_estimated = held.is_estimated
+    def _ask_store(self) -> tuple[ServerReport, HeldCounts]:
+        report = self._probes.ask_store()
+        if report.facts is not None:
+            with suppress(ServerUnreachableError):
+                return report, self._probes.count_held()
+        return report, _NOTHING_HELD
 
-    def _add_queued(self, response: pb.GetStoreInfoResponse) -> None:
-        try:
-            response.queued_modules = self._probes.count_queued()
-        except CacheUnavailableError:
-            return
+    def _ask_cache(self) -> tuple[ServerReport, int]:
+        report = self._probes.ask_cache()
+        if report.facts is not None:
+            with suppress(CacheUnavailableError):
+                return report, self._probes.count_queued()
+        return report, 0
 
 
-def _redis_info(probe: RedisProbe) -> pb.RedisInfo:
-    try:
-        facts = probe.read_facts()
-    except ServerUnreachableError as error:
-        return pb.RedisInfo(address=probe.address, detail=str(error))
+def _redis_info(report: ServerReport) -> pb.RedisInfo:
+    facts = report.facts
+    if facts is None:
+        return pb.RedisInfo(address=report.name, detail=report.trouble)
     return pb.RedisInfo(
-        address=probe.address,
+        address=report.name,
         is_reachable=True,
         product=facts.software,
         version=facts.version,
