@@ -23,11 +23,15 @@ from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
 from tests.ingest.symbol_files import symbol_file
+from tests.symbols import misfits
 
 __all__ = ["symbol_server"]
 
 MANY = 20_000
 """Functions that take several pages."""
+
+MISFIT = misfits.page(chain_around=[0])
+"""A page whose checksum is right and whose numbers do not fit each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +160,19 @@ def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul
     assert directory_in(site.store, xul).generation != before
 
 
-def test_a_page_that_is_damaged_in_the_store_is_put_again(site: Site, xul: ModuleId) -> None:
+@pytest.mark.parametrize(
+    "damage", [lambda page: page[:-1], lambda _: MISFIT], ids=["cut", "misfit"]
+)
+def test_a_page_that_is_damaged_in_the_store_is_put_again(
+    site: Site, xul: ModuleId, damage: Callable[[bytes], bytes]
+) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
     ingest.run(xul, [])
     key = PageKey(xul, directory_in(site.store, xul).generation, 0)
     [page] = site.store.get_pages([key])
     assert page is not None
-    site.store.put_pages({key: page[:-1]})
+    site.store.put_pages({key: damage(page)})
     assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
     assert site.store.get_pages([key]) == [page]
 
@@ -176,6 +185,22 @@ def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
     [page_file] = site.spool_folder.rglob("*.pages")
     page_file.write_bytes(page_file.read_bytes()[:-100])
     assert ingest.run(xul, [0]).outcome is IngestOutcome.INGESTED
+    assert site.server.get_count == 2
+
+
+@pytest.mark.parametrize("offset", [0, misfits.START])
+def test_a_page_file_with_a_page_that_does_not_fit_itself_is_fetched_anew(
+    site: Site, xul: ModuleId, offset: int
+) -> None:
+    site.server.put(xul, symbol_file(xul, 200))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(xul, [])
+    [directory] = site.spool.get_directories([xul])
+    assert directory is not None
+    site.redis.flushall()
+    site.spool.put_module(xul, directory, [MISFIT])
+    assert ingest.run(xul, [offset]).outcome is IngestOutcome.INGESTED
+    assert ingest.run(xul, [offset]).outcome is IngestOutcome.HELD
     assert site.server.get_count == 2
 
 

@@ -11,14 +11,17 @@ from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome, TierName
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.envelope import FORMAT_VERSION
+from symbolon_server.symbols import page_layout
+from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.envelope import FORMAT_VERSION, seal, unseal
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.symbolication.conftest import (
     MEGABYTE,
+    WAIT_SECONDS,
     Host,
     IngestNow,
     OpenHost,
@@ -223,13 +226,76 @@ def test_a_damaged_page_in_the_store_is_replaced_from_the_spool(
     assert redis_store.get(key) == page
 
 
-def test_a_page_whose_numbers_do_not_fit_each_other_answers_nothing(
+MISFIT = misfits.page(chain_around=[0])
+"""A page whose checksum is right and whose numbers do not fit each other. It begins at `START`."""
+
+
+def misspelt(page: bytes) -> bytes:
+    """Return the page with one name that is no text, and a right checksum."""
+    content = unseal(page_layout.MARK, page)
+    assert b"function_1function_2" in content
+    content = content.replace(b"function_1function_2", b"function_\xfffunction_2")
+    return seal(page_layout.MARK, content)
+
+
+@pytest.mark.parametrize("offset", [0, misfits.START])
+def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
+    large: ModuleId, spooling: Host, redis_store: redis.Redis, offset: int
+) -> None:
+    key = key_of(redis_store, large, offset)
+    page = redis_store.get(key)
+    redis_store.set(key, MISFIT)
+    answer = spooling.find(large, offset, LAST)
+    assert answer.functions == [f"function_{offset // 32}", f"function_{MANY - 1}"]
+    assert answer.symbolication.diagnostics.ingests == 0
+    assert redis_store.get(key) == page
+
+
+def test_nothing_of_a_page_that_does_not_fit_itself_is_believed(
     large: ModuleId, host: Host, redis_store: redis.Redis
 ) -> None:
-    redis_store.set(key_of(redis_store, large, misfits.START), misfits.page(chain_around=[0]))
-    answer = host.find(large, misfits.START, LAST)
-    assert answer.functions == ["", f"function_{MANY - 1}"]
+    key = key_of(redis_store, large, 0)
+    page = redis_store.get(key)
+    assert isinstance(page, bytes)
+    redis_store.set(key, misspelt(page))
+    answer = host.find(large, 0, 32, LAST)
+    assert answer.functions == ["", "", f"function_{MANY - 1}"]
     assert answer.results[0].outcome is ModuleOutcome.PENDING
+
+
+def test_a_page_in_memory_that_does_not_fit_itself_is_replaced(
+    large: ModuleId, spooling: Host, redis_store: redis.Redis
+) -> None:
+    assert spooling.find(large, LAST).functions == [f"function_{MANY - 1}"]
+    generation = directory_of(redis_store, large).generation
+    spooling.held.pages.put(PageKey(large, generation, 0), Page.decode(MISFIT))
+    assert spooling.find(large, 0).functions == ["function_0"]
+    assert spooling.find(large, 32).functions == ["function_1"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_page_that_does_not_fit_itself_is_made_again(
+    large: ModuleId, host: Host, redis_store: redis.Redis
+) -> None:
+    redis_store.set(key_of(redis_store, large, 0), MISFIT)
+    answer = host.find(large, 0, 32, LAST, wait_seconds=WAIT_SECONDS)
+    assert answer.functions == ["function_0", "function_1", f"function_{MANY - 1}"]
+    assert answer.symbolication.diagnostics.ingests == 1
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_page_file_with_a_page_that_does_not_fit_itself_is_dropped(
+    large: ModuleId, spooling: Host, redis_store: redis.Redis, spool: Spool
+) -> None:
+    directory = directory_of(redis_store, large)
+    keys = [PageKey(large, directory.generation, n) for n in range(directory.page_count)]
+    pages = [page for page in spool.get_pages(keys) if page is not None]
+    spool.put_module(large, encode_directory(directory), [MISFIT, *pages[1:]])
+    redis_store.flushall()
+    answer = spooling.find(large, 0, LAST, wait_seconds=WAIT_SECONDS)
+    assert answer.functions == ["function_0", f"function_{MANY - 1}"]
+    assert spool.get_directories([large]) == [None]
+    assert directory_of(redis_store, large).generation != directory.generation
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

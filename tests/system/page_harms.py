@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
+from tests.symbols import misfits
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule
 
 Harm = Callable[[Site, Random], object]
+
+_MISFIT: Final = misfits.page(chain_around=[0])
 
 
 def some_keys(site: Site, random: Random) -> list[bytes]:
@@ -42,6 +45,13 @@ def damage(site: Site, random: Random) -> None:
         site.store.set(key, bytes(random.choice([value, value[:place]])))
 
 
+def put_misfits(site: Site, random: Random) -> None:
+    """Put pages whose numbers do not fit each other behind right checksums."""
+    for key in some_keys(site, random):
+        if key.startswith(b"page:"):
+            site.store.set(key, _MISFIT)
+
+
 def publish_one_anew(site: Site, random: Random, modules: Sequence[KnownModule]) -> None:
     """Give a module another symbol file and forget its directory, but none of its pages."""
     module = random.choice(modules)
@@ -50,4 +60,10 @@ def publish_one_anew(site: Site, random: Random, modules: Sequence[KnownModule])
     site.store.delete(f"symbol:{module.module_id}")
 
 
-PAGE_HARMS: Final[tuple[Harm, ...]] = (evict, evict_pages_only, flush, damage)
+PAGE_HARMS: Final[tuple[Harm, ...]] = (
+    evict,
+    evict_pages_only,
+    flush,
+    damage,
+    put_misfits,
+)

@@ -7,7 +7,8 @@ from random import Random
 
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.ingest.jobs import NOTHING_STALE, Freshness
-from symbolon_server.ingest.putting import page_keys, pages_for, put_module
+from symbolon_server.ingest.page_checks import has_sound_pages
+from symbolon_server.ingest.putting import put_module
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
 from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.spool import Spool
@@ -18,10 +19,8 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
-from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.page_layout import MARK as PAGE_MARK
 from symbolon_server.symbols.page_writer import new_generation, write_pages
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, PageKey
 from symbolon_server.symbols.reader import SymbolFileReader
@@ -85,9 +84,7 @@ class Ingest:
         directory = _decode(self._store.get_directories([module_id])[0], freshness)
         if directory is None:
             return False
-        keys = page_keys(module_id, directory, pages_for(directory, wanted))
-        pages = self._store.get_pages(keys)
-        return all(page is not None and is_whole(PAGE_MARK, page) for page in pages)
+        return has_sound_pages(self._store, module_id, directory, wanted)
 
     def _put_from_spool(
         self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness
@@ -96,6 +93,9 @@ class Ingest:
             return False
         directory = _decode(self._spool.get_directories([module_id])[0], freshness)
         if directory is None:
+            return False
+        if not has_sound_pages(self._spool, module_id, directory, wanted):
+            self._spool.forget(module_id)
             return False
         return put_module(self._store, module_id, directory, self._spool.get_pages, wanted)
 

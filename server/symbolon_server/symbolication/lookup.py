@@ -40,6 +40,9 @@ _NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
 _FULL_QUEUE: Final = "too many modules wait to be fetched, so that no more can be queued"
 _NO_STORE: Final = "the store does not answer, so that nothing was found in it"
 
+_Needs = dict[PageKey, tuple[ModuleWork, list[Lookup]]]
+"""What each page is to answer."""
+
 MayWait = Callable[[Callable[[], None]], AbstractContextManager[bool]]
 """Enters the room of waiting calls; tells whether there was a place.
 
@@ -74,14 +77,12 @@ class LookupOfCall:
         self._tiers = tiers
         self._held = held
         self._diagnostics = diagnostics
-        stores: list[PageStore] = [
-            CountedStore(tiers.store, TierName.STORE, diagnostics, tiers.invalidations)
-        ]
+        known = tiers.invalidations
+        self._nearest = CountedStore(tiers.store, TierName.STORE, diagnostics, known)
+        self._below: list[CountedStore] = []
         if tiers.spool is not None:
-            stores.append(
-                CountedStore(tiers.spool, TierName.SPOOL, diagnostics, tiers.invalidations)
-            )
-        self._store = TieredPageStore(stores)
+            self._below = [CountedStore(tiers.spool, TierName.SPOOL, diagnostics, known)]
+        self._store = TieredPageStore([self._nearest, *self._below])
         self._unpacker = Unpacker()
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
@@ -130,19 +131,21 @@ class LookupOfCall:
 
     def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
         """Answer what the pages of `modules` answer, all missing pages in one round trip."""
-        needs: dict[PageKey, tuple[ModuleWork, list[Lookup]]] = {}
+        needs: _Needs = {}
         for work in modules:
             if work.held is not None:
                 pages = work.lookups_by_page()
                 work.counts.pages += len(pages)
                 needs |= {key: (work, lookups) for key, lookups in pages.items()}
-        for key, page in self._get_pages(list(needs)):
-            work, lookups = needs[key]
-            with suppress(DamagedPageError):  # then it is as good as absent
-                work.answer_from(page, lookups)
+        misfits = [
+            key
+            for key, page in self._get_pages(list(needs))
+            if page is None or not _answer(page, *needs[key])
+        ]
+        self._answer_from_below(misfits, needs)
 
-    def _get_pages(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page]]:
-        """Yield the pages that are there, those in memory first.
+    def _get_pages(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page | None]]:
+        """Yield the pages that are there, those in memory first; None for one that does not fit.
 
         The others are decoded one after the other: a call may need more of them than memory holds.
         """
@@ -158,12 +161,46 @@ class LookupOfCall:
         for first in range(0, len(missed), PAGES_AT_ONCE):
             asked = missed[first : first + PAGES_AT_ONCE]
             for key, data in zip(asked, self._store.get_pages(asked), strict=True):
-                if data is None:
-                    continue
-                with suppress(DamagedPageError):  # then it is absent
-                    page = Page.read(self._unpacker.unpack(data))
-                    self._held.pages.put(key, page)
-                    yield key, page
+                if data is not None:
+                    yield key, self._hold_page(key, data)
+
+    def _hold_page(self, key: PageKey, data: bytes) -> Page | None:
+        """Return a page, which is held from now on; None where it does not fit itself."""
+        try:
+            page = Page.read(self._unpacker.unpack(data))
+        except DamagedPageError:
+            return None
+        self._held.pages.put(key, page)
+        return page
+
+    def _answer_from_below(self, misfits: Sequence[PageKey], needs: _Needs) -> None:
+        """Answer from the spool what pages that do not fit themselves could not.
+
+        Nobody else sees that a page does not fit, whose checksum is right. Where the spool has no
+        better one, the ingest that is asked for next will find that out, and write it anew.
+        """
+        for key in misfits:
+            self._held.pages.discard(key)
+        for store in self._below if misfits else ():
+            for key, data in zip(misfits, store.get_pages(misfits), strict=True):
+                if data is not None:
+                    self._answer_from_data(store, key, data, *needs[key])
+
+    def _answer_from_data(
+        self,
+        store: CountedStore,
+        key: PageKey,
+        data: bytes,
+        work: ModuleWork,
+        lookups: list[Lookup],
+    ) -> None:
+        """Answer from a page that `store` has, and put it upward; if it does not fit, drop it."""
+        page = self._hold_page(key, data)
+        if page is not None and _answer(page, work, lookups):
+            self._nearest.put_pages({key: data})
+        else:
+            self._held.pages.discard(key)
+            store.forget(key.module_id)
 
     def _count_memory(self, found: Sequence[HeldModule | Page | None]) -> None:
         counts = self._diagnostics.tier(TierName.MEMORY)
@@ -234,3 +271,13 @@ class LookupOfCall:
 
 def _unanswered(modules: Sequence[ModuleWork]) -> list[ModuleWork]:
     return [work for work in modules if work.unanswered()]
+
+
+def _answer(page: Page, work: ModuleWork, lookups: list[Lookup]) -> bool:
+    """Answer `lookups`; return False, with none of them answered, where the page does not fit."""
+    try:
+        work.answer_from(page, lookups)
+    except DamagedPageError:
+        work.take_back(lookups)
+        return False
+    return True

@@ -16,6 +16,7 @@ from symbolon_server.symbolication.queries import (
     ModuleResult,
 )
 from symbolon_server.symbols import wire
+from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageKey
@@ -103,15 +104,18 @@ class ModuleWork:
         ]
 
     def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
-        """Answer `lookups`, all of which `page` covers; raise `AnswerTooLargeError`.
+        """Answer `lookups`, all of which `page` covers.
 
-        Before it is joined, so that it does not take all memory either.
+        Raises `DamagedPageError`, also where the page covers something else, and
+        `AnswerTooLargeError` before the answer is joined, so that it does not take all memory.
         """
         assert self.held is not None  # noqa: S101 - it named the page
         offsets = np.array([offset - ret for offset, ret in lookups], np.uint64)
         rows = page.range_start.searchsorted(offsets, side="right") - 1
+        if rows.min() < 0:
+            raise DamagedPageError("a page that begins elsewhere than its directory says")
         for lookup, row in zip(lookups, rows.tolist(), strict=True):
-            answer = page.encoded_answer(row) if row >= 0 else None
+            answer = page.encoded_answer(row)
             if answer is None:
                 self._answer_without_symbol(lookup)
                 continue
@@ -126,6 +130,10 @@ class ModuleWork:
             self.encoded_bytes += len(frame)
             if self.encoded_bytes > MAX_ANSWER_BYTES:
                 raise AnswerTooLargeError
+
+    def take_back(self, lookups: list[Lookup]) -> None:
+        """Leave `lookups` without an answer: what answered them is not to be believed."""
+        self.frames.update(dict.fromkeys(lookups))
 
     def _answer_without_symbol(self, lookup: Lookup) -> None:
         assert self.held is not None  # noqa: S101 - without it nothing is known
