@@ -33,6 +33,10 @@ firewall forgot, or a machine without power, answers nothing."""
 KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
 """How long it may take to say so; then its calls fail as unreachable."""
 
+RECONNECT_MILLISECONDS = 200
+"""How long after a connection failed it is tried again, at first. gRPC's own second is about as
+long as all attempts of a call take together: one lost connection could fail it."""
+
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -95,6 +99,7 @@ def prepare(
     all_options = [
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
         # What gRPC really waits for, whatever the option above says: a minute by itself.

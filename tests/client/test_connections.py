@@ -92,6 +92,36 @@ def silent_target(canned: CannedServer) -> Iterator[str]:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.fixture
+def hesitant_target(canned: CannedServer) -> Iterator[str]:
+    """The address of a server that hangs up on the first two connections.
+
+    As one does that is killed and started anew.
+    """
+    host, port = canned.target.split(":")
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def forward() -> None:
+            for _ in range(2):
+                listener.accept()[0].close()
+            near = stack.enter_context(listener.accept()[0])
+            far = stack.enter_context(socket.create_connection((host, int(port))))
+            never = threading.Event()
+            threading.Thread(target=copy, args=(far, near, never), daemon=True).start()
+            copy(near, far, never)
+
+        threading.Thread(target=forward, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_call_outlives_connections_that_are_lost(
+    hesitant_target: str, canned: CannedServer, connect: Connect
+) -> None:
+    canned.answers = [lambda _request, _context: GetStoreInfoResponse(modules=3)]
+    assert connect(hesitant_target, timeout=20).get_store_info().modules == 3
+
+
 def copy(source: socket.socket, sink: socket.socket, is_dead: threading.Event) -> None:
     try:
         while data := source.recv(65_536):
