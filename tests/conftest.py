@@ -1,5 +1,7 @@
 """Fixtures of every floor: one store and one cache for the whole run, both real."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +9,24 @@ import redis
 
 from symbolon_server.cache.embedded import EmbeddedRedis
 from symbolon_server.cache.servers import connect
+from tests.fixtures.installing import MARK, begin_to_install
+
+
+def pytest_configure() -> None:
+    """Give the programs that tests start what they would have by themselves.
+
+    A shell that runs us in the background has SIGINT ignored, by them too; and programs that are
+    started hundreds of times are compiled once.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to install what the tests need that are going to run."""
+    if any(item.get_closest_marker(MARK) for item in session.items):
+        begin_to_install(session.config)
 
 
 @pytest.fixture(scope="session")

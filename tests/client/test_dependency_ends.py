@@ -3,18 +3,15 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-KEPT = ROOT / ".cache" / "client-ends"
-DAY_SECONDS = 86_400.0
+from tests.client.dependency_ends import FLOOR, NEWEST, install
+from tests.fixtures.installing import INSTALL_SECONDS
 
-FLOOR = ("grpcio==1.76.0", "protobuf==6.31.1")
-NEWEST = ("grpcio", "protobuf")
+ROOT = Path(__file__).resolve().parents[2]
 
 USE_THE_CLIENT = """
 import asyncio, io, json, sys
@@ -66,26 +63,11 @@ with FakeServer() as server:
 """
 
 
-def install(packages: Sequence[str], folder: Path) -> None:
-    """Have the packages in a folder; what was installed less than a day ago stays."""
-    if folder.exists() and time.time() - folder.stat().st_mtime < DAY_SECONDS:
-        return
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target"]
-    flags = ["--disable-pip-version-check", "--no-input", "--retries=1", "--timeout=5"]
-    done = subprocess.run(
-        [*command, str(folder), *flags, *packages], capture_output=True, text=True, check=False
-    )
-    if done.returncode == 0:
-        folder.touch()
-    elif not folder.exists():
-        pytest.skip(f"pip cannot install {' '.join(packages)}: {done.stderr.strip()[-200:]}")
-
-
+@pytest.mark.installs
+@pytest.mark.timeout(INSTALL_SECONDS + 60)
 @pytest.mark.parametrize("packages", [FLOOR, NEWEST], ids=["floor", "newest"])
 def test_the_client_works_with_nothing_but(packages: Sequence[str], tmp_path: Path) -> None:
-    tag = f"{sys.implementation.cache_tag}-{'-'.join(packages).replace('=', '')}"
-    installed = KEPT / tag
-    install(packages, installed)
+    installed = install(packages)
     # Without site, none of the packages of this environment is there.
     command = [sys.executable, "-I", "-S", "-c", USE_THE_CLIENT]
     done = subprocess.run(

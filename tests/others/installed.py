@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.installing import CACHE, INSTALL_SECONDS, only_one
+
 HERE = Path(__file__).resolve().parent
-CACHE = HERE.parents[1] / ".cache" / "others"
 NODE = HERE / "node"
 REQUIREMENTS = HERE / "requirements.txt"
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
-INSTALL_SECONDS = 600.0
-"""Longer than a slow machine takes to build grpcurl and all that it is made of."""
 
 
 def node_folder() -> Path:
@@ -70,14 +69,15 @@ def found(program: str) -> str:
 
 def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
     """Return a folder with what is wanted, which is installed unless the folder has just that."""
-    folder = CACHE / name
+    folder = CACHE / "others" / name
     stamp = folder / "installed.txt"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    install(folder)
-    stamp.write_text(wanted, encoding="utf-8")
+    with only_one(folder):
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+            return folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        install(folder)
+        stamp.write_text(wanted, encoding="utf-8")
     return folder
 
 

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from tests.fixtures.certificates import Authority
+from tests.fixtures.installing import INSTALL_SECONDS
 from tests.others.clients import Client, Question
 from tests.others.conftest import Server
-from tests.others.installed import INSTALL_SECONDS
 
-# The first test of a client may have to install it.
-pytestmark = pytest.mark.timeout(INSTALL_SECONDS + 60)
+pytestmark = [pytest.mark.installs, pytest.mark.timeout(INSTALL_SECONDS + 60)]
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, UNAVAILABLE = 0, 3, 4, 14
 ORCHARD = {"debug_file": "orchard", "debug_id": "C3D8E3C7B6594DF1DFCA907993B477250"}

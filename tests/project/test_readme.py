@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.others.installed import INSTALL_SECONDS, grpcurl_program
+from tests.fixtures.installing import INSTALL_SECONDS
+from tests.others.installed import grpcurl_program
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -178,7 +179,7 @@ def environment_for(example: Example) -> dict[str, str]:
     return {**os.environ, "PATH": os.pathsep.join([folder, os.environ["PATH"]])}
 
 
-# The first example of grpcurl may have to install it.
+@pytest.mark.installs
 @pytest.mark.timeout(INSTALL_SECONDS + PATIENCE_SECONDS)
 @pytest.mark.parametrize("example", QUESTIONS)
 def test_an_example_answers_what_is_shown_for_it(example: Example, served: Served) -> None:
