@@ -7,6 +7,11 @@ import pytest
 from tests.system.soak import MEGABYTE, soaked
 
 SECONDS = 20.0
+ANSWERED_FRAMES = 10_000
+"""No share of all: calls that only say why they have no answer are quick, so there are more of them
+the longer a store is down.
+"""
+
 GROWTH_BYTES = 40 * MEGABYTE
 """Of a server that is hardly warm after a few seconds; ten minutes grow no more than this."""
 
@@ -18,6 +23,6 @@ def test_faults_at_random_fail_no_call_change_no_answer_and_leak_no_memory(
     with soaked(tmp_path, seed="short") as soak:
         summary = soak.run(SECONDS)
     summary.tally.check()
-    assert summary.tally.frames > 2 * summary.tally.unanswered
+    assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES
     assert sum(summary.faults.values()) > 5
     assert summary.bytes_after - summary.bytes_before < GROWTH_BYTES
