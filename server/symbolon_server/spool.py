@@ -150,7 +150,9 @@ class Spool:
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
-        return self._count([self._read(module_id, _read_directory) for module_id in module_ids])
+        return self._count(
+            [self._read(module_id, partial(_read_directory, module_id)) for module_id in module_ids]
+        )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return each page in the order asked, None for a miss; each file is opened once."""
@@ -159,7 +161,8 @@ class Spool:
             asked.setdefault(key.module_id, []).append(key)
         found: dict[PageKey, bytes] = {}
         for module_id, its_keys in asked.items():
-            found |= self._read(module_id, partial(_read_pages, its_keys)) or {}
+            read = partial(_read_pages, module_id, its_keys)
+            found |= self._read(module_id, read) or {}
         return self._count([found.get(key) for key in keys])
 
     def put_module(self, module_id: ModuleId, directory: bytes, pages: Sequence[bytes]) -> bool:
@@ -359,25 +362,27 @@ class _LoggedReasons:
         return True
 
 
-def _read_directory(file: PageFile) -> bytes:
+def _read_directory(module_id: ModuleId, file: PageFile) -> bytes:
     """Return the directory once it is known to be whole."""
     directory = file.directory
-    decode_directory(directory)
+    decode_directory(module_id, directory)
     return directory
 
 
-def _read_pages(keys: Sequence[PageKey], file: PageFile) -> dict[PageKey, bytes]:
+def _read_pages(
+    module_id: ModuleId, keys: Sequence[PageKey], file: PageFile
+) -> dict[PageKey, bytes]:
     """Return the pages of the file's own generation; those of another are misses.
 
     Pages that are not whole must not get from here into the store, where all servers would
     find them, so they count as damage of the file.
     """
-    generation = decode_directory(file.directory).generation
+    generation = decode_directory(module_id, file.directory).generation
     pages = {}
     for key in keys:
         if key.generation == generation and 0 <= key.number < file.page_count:
             pages[key] = file.page(key.number)
-            check_seal(PAGE_MARK, pages[key])
+            check_seal(PAGE_MARK, key.owner, pages[key])
     return pages
 
 

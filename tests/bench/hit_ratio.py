@@ -72,13 +72,16 @@ class _Sizes:
     """What one module takes, in bytes of a store at full size."""
 
     pages: Sequence[int]
+    dictionary: int
+    """0 where the pages need none."""
+
     directory: int
     names: int
 
     @property
     def whole(self) -> int:
-        """All pages and the directory, as one key."""
-        return sum(self.pages) + self.directory
+        """All pages, their dictionary and the directory, as one key."""
+        return sum(self.pages) + self.dictionary + self.directory
 
 
 def run(bench: Bench) -> PartResult:
@@ -112,9 +115,11 @@ def _read_sizes(bench: Bench) -> list[_Sizes]:
 def _sizes_of(file: SymbolFile) -> _Sizes:
     paged = read_module(file, Random(_SEED)).paged
     names = read_names(file)
+    sizes = [len(page) for page in paged.pages]
     return _Sizes(
-        [len(page) for page in paged.pages],
-        len(encode_directory(paged.directory)),
+        sizes[: paged.directory.page_count],
+        sum(sizes[paged.directory.page_count :]),
+        len(encode_directory(file.module_id, paged.directory)),
         used_memory(lambda store: put_names(store, file.module_id, names)),
     )
 
@@ -277,17 +282,23 @@ class _PageStore(_Store):
     _was_full = False
 
     def look_up(self, asked: _Asked) -> None:
-        """Look up directories and pages."""
+        """Look up directories, dictionaries and pages."""
         modules, pages = asked.modules.tolist(), asked.pages.tolist()
-        found = self._find([f"d:{module}" for module in modules] + [f"p:{page}" for page in pages])
-        has_directory, has_page = found[: len(modules)], found[len(modules) :]
-        is_missed = ~has_page | ~has_directory[asked.module_of_page]
+        heads = [f"{kind}:{module}" for kind in "dz" for module in modules]
+        found = self._find(heads + [f"p:{page}" for page in pages])
+        has_directory, has_dictionary, has_page = np.split(found, [len(modules), len(heads)])
+        has_dictionary = has_dictionary | [not self._sizes(module).dictionary for module in modules]
+        is_missed = ~has_page | ~(has_directory & has_dictionary)[asked.module_of_page]
         is_known = asked.are_modules_seen[asked.module_of_page]
         self.lookups += asked.lookups
         self.misses += int(is_missed.sum())
         self.capacity_misses += int((is_missed & asked.are_pages_seen).sum())
         self.unput_misses += int((is_missed & is_known & ~asked.are_pages_seen).sum())
+        self._put_dictionaries(asked.modules[~has_dictionary].tolist())
         self._put(asked.modules[~has_directory].tolist(), asked.pages[~has_page].tolist())
+
+    def _put_dictionaries(self, modules: Iterable[int]) -> None:
+        self._put_values({f"z:{module}": self._sizes(module).dictionary for module in modules})
 
     def _put(self, modules: Iterable[int], pages: Iterable[int]) -> None:
         wanted = [divmod(page, _MOST_PAGES) for page in pages]

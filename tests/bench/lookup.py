@@ -79,11 +79,13 @@ class PagesOfFrames:
         self._held = Held(_HELD_BYTES).put_module(module.module_id, module.paged.directory)
         self._lookups: list[Lookup] = [(offset + 1, True) for offset in offsets]
         needed = self._ask().lookups_by_page()
+        dictionary = module.dictionary()
         microseconds = []
         self._pages = {}
         for key in needed:
             start = perf_counter()
-            self._pages[key] = Page.decode(module.paged.pages[key.number])
+            data = module.paged.pages[key.number]
+            self._pages[key] = Page.decode(key.owner, data, dictionary)
             microseconds.append((perf_counter() - start) * 1e6)
         self.microseconds_to_decode = median(microseconds)
 

@@ -9,9 +9,12 @@ import redis
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.ingest.putting import page_keys, pages_for, put_module
 from symbolon_server.symbols.directory_format import encode_directory
+from symbolon_server.symbols.envelope import packed_content, stamp
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_dictionary import PageDictionary
+from symbolon_server.symbols.page_layout import MARK
 from symbolon_server.symbols.page_writer import new_generation, write_pages
-from symbolon_server.symbols.pages import IngestFacts, PagedModule, PageKey
+from symbolon_server.symbols.pages import IngestFacts, PagedModule, PageKey, page_owner
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.bench.symbol_files import SymbolFile
@@ -30,8 +33,18 @@ class BenchModule:
     def with_another_id(self, random: Random) -> "BenchModule":
         """Return the same pages as those of a module that nobody has seen before."""
         module_id = ModuleId(self.module_id.debug_file, f"{random.getrandbits(128):032X}0")
-        directory = replace(self.paged.directory, generation=new_generation(random))
-        return BenchModule(module_id, replace(self.paged, directory=directory))
+        generation = new_generation(random)
+        pages = tuple(
+            stamp(MARK, page_owner(generation, number), packed_content(page))
+            for number, page in enumerate(self.paged.pages)
+        )
+        directory = replace(self.paged.directory, generation=generation)
+        return BenchModule(module_id, PagedModule(directory, pages))
+
+    def dictionary(self) -> PageDictionary | None:
+        """Return what the pages are unpacked by."""
+        key = self.paged.directory.dictionary_key(self.module_id)
+        return None if key is None else PageDictionary.decode(key.owner, self.paged.pages[-1])
 
     def put(self, store: redis.Redis) -> None:
         """Put the whole module, as an ingest does."""
@@ -50,7 +63,7 @@ class BenchModule:
         keys = page_keys(self.module_id, directory, pages_for(directory, offsets))
         pages = RedisPageStore(store)
         pages.put_pages({key: self.paged.pages[key.number] for key in keys})
-        pages.put_directories({self.module_id: encode_directory(directory)})
+        pages.put_directories({self.module_id: encode_directory(self.module_id, directory)})
         return keys
 
 

@@ -69,7 +69,7 @@ def _read_from_spool(content: bytes) -> None:
     generation = "fuzz"
     if directory is not None:
         try:
-            generation = decode_directory(directory).generation
+            generation = decode_directory(MODULE_ID, directory).generation
         except DamagedPageError:
             return
     path.write_bytes(content)

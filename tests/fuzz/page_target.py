@@ -1,15 +1,21 @@
-"""Bytes as a page or a page directory, as they come from the store, and with a right checksum."""
+"""Bytes as a page, its dictionary or a directory, as the store has them or with right checksums."""
+
+from functools import cache
 
 from symbolon_server.symbols import directory_format, page_layout
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.envelope import seal, unseal
+from symbolon_server.symbols.directory_format import decode_directory, directory_owner
+from symbolon_server.symbols.envelope import Sealer, seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.page_dictionary import MIN_BYTES, PageDictionary, train
 from symbolon_server.symbols.page_reader import Page
-from tests.fuzz.samples import encoded_directories, paged_modules
+from symbolon_server.symbols.pages import page_owner
+from tests.fixtures.wordy_symbols import wordy_symbol_file
+from tests.fuzz.samples import MODULE_ID, encoded_directories, paged_modules
 from tests.fuzz.target import Target
 
 _MOST_ROWS = 50
-_KINDS = 4
+_KINDS = 5
+_OWNER = page_owner("fuzz", 0)
 
 
 def take(data: bytes) -> None:
@@ -20,14 +26,18 @@ def take(data: bytes) -> None:
     if kind == 0:
         _read_page(content)
     elif kind == 1:
-        _read_page(seal(page_layout.MARK, content))
+        _read_page(seal(page_layout.MARK, _OWNER, content))
+    elif kind == 2:
+        _read_directory(content)
+    elif kind == 3:
+        _read_directory(seal(directory_format.MARK, directory_owner(MODULE_ID), content))
     else:
-        _read_directory(content if kind == 2 else seal(directory_format.MARK, content))
+        _unpack_by(content)
 
 
 def _read_page(data: bytes) -> None:
     try:
-        page = Page.decode(data)
+        page = Page.decode(_OWNER, data)
     except DamagedPageError:
         return
     assert page.memory_bytes >= 0
@@ -43,7 +53,7 @@ def _read_page(data: bytes) -> None:
 
 def _read_directory(data: bytes) -> None:
     try:
-        directory = decode_directory(data)
+        directory = decode_directory(MODULE_ID, data)
     except DamagedPageError:
         return
     for offset in (0, 1, 2**63, 2**64 - 1):
@@ -51,15 +61,40 @@ def _read_directory(data: bytes) -> None:
         assert number is None or 0 <= number < directory.page_count
 
 
+def _unpack_by(data: bytes) -> None:
+    """Read a page that was compressed by one dictionary with another one, `data`."""
+    try:
+        Page.decode(_OWNER, _page_by_dictionary(), PageDictionary(data))
+    except DamagedPageError:
+        return
+
+
+@cache
+def _trained() -> PageDictionary:
+    content = wordy_symbol_file(MODULE_ID)
+    samples = [content[start : start + 10_000] for start in range(0, len(content), 10_000)]
+    dictionary = train(samples, 256 * MIN_BYTES)
+    assert dictionary is not None
+    return dictionary
+
+
+@cache
+def _page_by_dictionary() -> bytes:
+    content = unseal(page_layout.MARK, _OWNER, paged_modules()[0].pages[0])
+    return Sealer(_trained().zstd).seal(page_layout.MARK, _OWNER, content)
+
+
 def _seeds() -> list[bytes]:
-    pages = [page for module in paged_modules() for page in module.pages[:3]]
+    pages = [page for module in paged_modules() for page in module.pages[:1]]
+    owner = directory_owner(MODULE_ID)
     directories = encoded_directories()
     return [
         *(b"\0" + page for page in pages),
-        *(b"\1" + unseal(page_layout.MARK, page) for page in pages),
+        *(b"\1" + unseal(page_layout.MARK, _OWNER, page) for page in pages),
         *(b"\2" + directory for directory in directories),
-        *(b"\3" + unseal(directory_format.MARK, directory) for directory in directories),
+        *(b"\3" + unseal(directory_format.MARK, owner, directory) for directory in directories),
+        b"\4" + _trained().zstd.as_bytes(),
     ]
 
 
-TARGET = Target(take, _seeds, longest=8_192)
+TARGET = Target(take, _seeds, longest=1 + MIN_BYTES)

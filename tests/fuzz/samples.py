@@ -74,4 +74,4 @@ def write_table(table: SymbolTable, page_weight: int) -> PagedModule:
 
 def encoded_directories() -> list[bytes]:
     """Return page directories as they are stored."""
-    return [encode_directory(module.directory) for module in paged_modules()]
+    return [encode_directory(MODULE_ID, module.directory) for module in paged_modules()]

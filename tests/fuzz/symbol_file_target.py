@@ -3,9 +3,9 @@
 import numpy as np
 
 from symbolon_server.symbols.errors import MalformedSymbolFileError
-from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
+from tests.fixtures.paging import decode_pages
 from tests.fuzz.samples import MODULE_ID, MODULE_RECORD, symbol_texts, write_table
 from tests.fuzz.target import Target
 
@@ -38,7 +38,7 @@ def _compare(table: SymbolTable, page_weight: int) -> None:
     starts = table.ranges.start
     assert (starts[1:] > starts[:-1]).all()
     module = write_table(table, page_weight)
-    pages = [Page.decode(page) for page in module.pages]
+    pages = decode_pages(module)
     assert sum(len(page.range_start) for page in pages) == len(starts)
     ends = np.append(starts[1:] - np.uint64(1), np.uint64(2**64 - 1))
     for offset in {0, 2**64 - 1, *starts.tolist(), *ends[: len(starts)].tolist()}:

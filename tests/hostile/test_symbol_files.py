@@ -23,6 +23,7 @@ from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.supplier import SymbolFileStream
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 from tests.hostile.symbol_files import (
@@ -94,13 +95,23 @@ def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore
 def read_directory(store: RedisPageStore) -> PageDirectory:
     (directory,) = store.get_directories([MODULE_ID])
     assert directory is not None
-    return decode_directory(directory)
+    return decode_directory(MODULE_ID, directory)
 
 
 def read_page(store: RedisPageStore, directory: PageDirectory, number: int) -> Page:
-    (page,) = store.get_pages([PageKey(MODULE_ID, directory.generation, number)])
+    key = PageKey(MODULE_ID, directory.generation, number)
+    (page,) = store.get_pages([key])
     assert page is not None
-    return Page.decode(page)
+    return Page.decode(key.owner, page, read_dictionary(store, directory))
+
+
+def read_dictionary(store: RedisPageStore, directory: PageDirectory) -> PageDictionary | None:
+    key = directory.dictionary_key(MODULE_ID)
+    if key is None:
+        return None
+    (data,) = store.get_pages([key])
+    assert data is not None
+    return PageDictionary.decode(key.owner, data)
 
 
 def check_first_function(store: RedisPageStore) -> None:

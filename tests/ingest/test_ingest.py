@@ -20,18 +20,16 @@ from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import PageDirectory, PageKey
+from symbolon_server.symbols.pages import PageDirectory, PageKey, page_owner
 from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
 from tests.ingest.symbol_files import symbol_file
 from tests.symbols import misfits
+from tests.symbols.misfits import misfit
 
 __all__ = ["symbol_server"]
 
 MANY = 20_000
 """Functions that take several pages."""
-
-MISFIT = misfits.page(chain_around=[0])
-"""A page whose checksum is right and whose numbers do not fit each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def site(
 def directory_in(store: PageStore | Spool, module_id: ModuleId) -> PageDirectory:
     [directory] = store.get_directories([module_id])
     assert directory is not None
-    return decode_directory(directory)
+    return decode_directory(module_id, directory)
 
 
 def pages_in(store: PageStore | Spool, module_id: ModuleId) -> list[int]:
@@ -161,10 +159,10 @@ def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda page: page[:-1], lambda _: MISFIT], ids=["cut", "misfit"]
+    "damage", [lambda page, _: page[:-1], lambda _, owner: misfit(owner)], ids=["cut", "misfit"]
 )
 def test_a_page_that_is_damaged_in_the_store_is_put_again(
-    site: Site, xul: ModuleId, damage: Callable[[bytes], bytes]
+    site: Site, xul: ModuleId, damage: Callable[[bytes, bytes], bytes]
 ) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
@@ -172,7 +170,7 @@ def test_a_page_that_is_damaged_in_the_store_is_put_again(
     key = PageKey(xul, directory_in(site.store, xul).generation, 0)
     [page] = site.store.get_pages([key])
     assert page is not None
-    site.store.put_pages({key: damage(page)})
+    site.store.put_pages({key: damage(page, key.owner)})
     assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
     assert site.store.get_pages([key]) == [page]
 
@@ -198,7 +196,8 @@ def test_a_page_file_with_a_page_that_does_not_fit_itself_is_fetched_anew(
     [directory] = site.spool.get_directories([xul])
     assert directory is not None
     site.redis.flushall()
-    site.spool.put_module(xul, directory, [MISFIT])
+    owner = page_owner(decode_directory(xul, directory).generation, 0)
+    site.spool.put_module(xul, directory, [misfit(owner)])
     assert ingest.run(xul, [offset]).outcome is IngestOutcome.INGESTED
     assert ingest.run(xul, [offset]).outcome is IngestOutcome.HELD
     assert site.server.get_count == 2

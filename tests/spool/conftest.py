@@ -15,7 +15,13 @@ from symbolon_server.symbols.directory_format import encode_directory
 from symbolon_server.symbols.envelope import seal
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_layout import MARK
-from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory, PageKey
+from symbolon_server.symbols.pages import (
+    IngestFacts,
+    ModuleFacts,
+    PageDirectory,
+    PageKey,
+    page_owner,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class StoredModule:
         return [PageKey(self.module_id, self.generation, number) for number in numbers]
 
 
-def make_module(number: int, pages: int = 3, page_bytes: int = 10_000) -> StoredModule:
+def make_module(
+    number: int, pages: int = 3, page_bytes: int = 10_000, module_id: ModuleId | None = None
+) -> StoredModule:
     """Return a module that is different for each `number`."""
     noise = random.Random(number)
     generation = f"1-{number:016x}"
@@ -44,11 +52,15 @@ def make_module(number: int, pages: int = 3, page_bytes: int = 10_000) -> Stored
         pages * page_bytes,
         np.arange(pages, dtype=np.uint64),
     )
+    module_id = module_id or ModuleId.parse("libc.so", f"{number:033X}")
     return StoredModule(
-        ModuleId.parse("libc.so", f"{number:033X}"),
+        module_id,
         generation,
-        encode_directory(directory),
-        tuple(seal(MARK, noise.randbytes(page_bytes)) for _ in range(pages)),
+        encode_directory(module_id, directory),
+        tuple(
+            seal(MARK, page_owner(generation, page), noise.randbytes(page_bytes))
+            for page in range(pages)
+        ),
     )
 
 

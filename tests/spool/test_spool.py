@@ -62,9 +62,9 @@ def test_pages_past_the_end_are_misses(spool: Spool, number: int) -> None:
 
 
 def test_a_module_put_again_takes_the_place_of_the_earlier_one(spool: Spool) -> None:
-    newer = make_module(2)
+    newer = make_module(2, module_id=MODULE.module_id)
     put(spool, MODULE)
-    spool.put_module(MODULE.module_id, newer.directory, newer.pages)
+    put(spool, newer)
 
     assert spool.get_directories([MODULE.module_id]) == [newer.directory]
     assert spool.get_pages(MODULE.keys) == [None] * 3
@@ -112,10 +112,10 @@ def test_a_spool_of_no_bytes_touches_nothing(folder: Path, skips: Skips) -> None
     "name", ["lock", "unfinished", f"v{FORMAT_VERSION}", "a b+c#%2e", "x" * 255, "\u202eexe"]
 )
 def test_any_debug_file_can_be_kept(spool: Spool, name: str) -> None:
-    module_id = ModuleId.parse(name, "A" * 33)
+    module = make_module(1, module_id=ModuleId.parse(name, "A" * 33))
 
-    assert spool.put_module(module_id, MODULE.directory, MODULE.pages)
-    assert spool.get_directories([module_id]) == [MODULE.directory]
+    assert put(spool, module)
+    assert has_module(spool, module)
 
 
 def test_the_bytes_are_bounded_after_every_put(folder: Path) -> None:

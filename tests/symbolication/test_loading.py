@@ -101,7 +101,7 @@ class TestOnAnotherHostThanItsWorker:
     def last_page_of(self, store: redis.Redis, module_id: ModuleId) -> PageKey:
         data = RedisPageStore(store).get_directories([module_id])[0]
         assert data is not None
-        directory = decode_directory(data)
+        directory = decode_directory(module_id, data)
         return PageKey(module_id, directory.generation, directory.page_count - 1)
 
     def check_last_page(self, host: Host, spooled: ModuleId, supplier: SymbolServer) -> None:

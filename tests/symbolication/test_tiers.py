@@ -31,6 +31,7 @@ from tests.symbolication.conftest import (
     query,
 )
 from tests.symbols import misfits
+from tests.symbols.misfits import misfit
 
 MANY = 8_000
 """Functions that take several pages."""
@@ -84,7 +85,7 @@ def spooling(open_host: OpenHost, spool: Spool) -> Host:
 def directory_of(store: redis.Redis, module_id: ModuleId) -> PageDirectory:
     data = RedisPageStore(store).get_directories([module_id])[0]
     assert data is not None
-    return decode_directory(data)
+    return decode_directory(module_id, data)
 
 
 def key_of(store: redis.Redis, module_id: ModuleId, offset: int) -> str:
@@ -226,16 +227,17 @@ def test_a_damaged_page_in_the_store_is_replaced_from_the_spool(
     assert redis_store.get(key) == page
 
 
-MISFIT = misfits.page(chain_around=[0])
-"""A page whose checksum is right and whose numbers do not fit each other. It begins at `START`."""
+def owner_of(key: str) -> bytes:
+    """Return whose the page under a key of the store is."""
+    return ":".join(key.rsplit(":", 2)[1:]).encode()
 
 
-def misspelt(page: bytes) -> bytes:
+def misspelt(page: bytes, owner: bytes) -> bytes:
     """Return the page with one name that is no text, and a right checksum."""
-    content = unseal(page_layout.MARK, page)
+    content = unseal(page_layout.MARK, owner, page)
     assert b"function_1function_2" in content
     content = content.replace(b"function_1function_2", b"function_\xfffunction_2")
-    return seal(page_layout.MARK, content)
+    return seal(page_layout.MARK, owner, content)
 
 
 @pytest.mark.parametrize("offset", [0, misfits.START])
@@ -244,7 +246,7 @@ def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
 ) -> None:
     key = key_of(redis_store, large, offset)
     page = redis_store.get(key)
-    redis_store.set(key, MISFIT)
+    redis_store.set(key, misfit(owner_of(key)))
     answer = spooling.find(large, offset, LAST)
     assert answer.functions == [f"function_{offset // 32}", f"function_{MANY - 1}"]
     assert answer.symbolication.diagnostics.ingests == 0
@@ -257,7 +259,7 @@ def test_nothing_of_a_page_that_does_not_fit_itself_is_believed(
     key = key_of(redis_store, large, 0)
     page = redis_store.get(key)
     assert isinstance(page, bytes)
-    redis_store.set(key, misspelt(page))
+    redis_store.set(key, misspelt(page, owner_of(key)))
     answer = host.find(large, 0, 32, LAST)
     assert answer.functions == ["", "", f"function_{MANY - 1}"]
     assert answer.results[0].outcome is ModuleOutcome.PENDING
@@ -267,8 +269,8 @@ def test_a_page_in_memory_that_does_not_fit_itself_is_replaced(
     large: ModuleId, spooling: Host, redis_store: redis.Redis
 ) -> None:
     assert spooling.find(large, LAST).functions == [f"function_{MANY - 1}"]
-    generation = directory_of(redis_store, large).generation
-    spooling.held.pages.put(PageKey(large, generation, 0), Page.decode(MISFIT))
+    key = PageKey(large, directory_of(redis_store, large).generation, 0)
+    spooling.held.pages.put(key, Page.decode(key.owner, misfit(key.owner)))
     assert spooling.find(large, 0).functions == ["function_0"]
     assert spooling.find(large, 32).functions == ["function_1"]
 
@@ -277,7 +279,8 @@ def test_a_page_in_memory_that_does_not_fit_itself_is_replaced(
 def test_a_page_that_does_not_fit_itself_is_made_again(
     large: ModuleId, host: Host, redis_store: redis.Redis
 ) -> None:
-    redis_store.set(key_of(redis_store, large, 0), MISFIT)
+    key = key_of(redis_store, large, 0)
+    redis_store.set(key, misfit(owner_of(key)))
     answer = host.find(large, 0, 32, LAST, wait_seconds=WAIT_SECONDS)
     assert answer.functions == ["function_0", "function_1", f"function_{MANY - 1}"]
     assert answer.symbolication.diagnostics.ingests == 1
@@ -290,7 +293,7 @@ def test_a_page_file_with_a_page_that_does_not_fit_itself_is_dropped(
     directory = directory_of(redis_store, large)
     keys = [PageKey(large, directory.generation, n) for n in range(directory.page_count)]
     pages = [page for page in spool.get_pages(keys) if page is not None]
-    spool.put_module(large, encode_directory(directory), [MISFIT, *pages[1:]])
+    spool.put_module(large, encode_directory(large, directory), [misfit(keys[0].owner), *pages[1:]])
     redis_store.flushall()
     answer = spooling.find(large, 0, LAST, wait_seconds=WAIT_SECONDS)
     assert answer.functions == ["function_0", f"function_{MANY - 1}"]

@@ -8,7 +8,9 @@ from symbolon_server.symbols import page_layout
 from symbolon_server.symbols.column_codes import write_columns, zigzag
 from symbolon_server.symbols.envelope import seal
 from symbolon_server.symbols.page_layout import PageColumns
+from symbolon_server.symbols.pages import page_owner
 
+OWNER = page_owner("1-0", 0)
 START = 0x1000
 TEXTS = (b"outer", b"inner", b"a.c")
 
@@ -32,7 +34,7 @@ SIGNED = {
 }
 
 
-def page(texts: Sequence[bytes] = TEXTS, **changed: list[int]) -> bytes:
+def page(texts: Sequence[bytes] = TEXTS, owner: bytes = OWNER, **changed: list[int]) -> bytes:
     """Return a page of one range with one inline frame, some of its columns changed."""
     columns = {
         name: zigzag(np.array(changed.get(name, values), np.int64))
@@ -43,4 +45,9 @@ def page(texts: Sequence[bytes] = TEXTS, **changed: list[int]) -> bytes:
     }
     header = page_layout.HEADER.pack(START, 1, 1, 1, 2, 1)
     content = [header, write_columns(PageColumns(**columns)), *texts]
-    return seal(page_layout.MARK, b"".join(content))
+    return seal(page_layout.MARK, owner, b"".join(content))
+
+
+def misfit(owner: bytes) -> bytes:
+    """Return a page whose checksum is right and whose numbers do not fit; it begins at `START`."""
+    return page(owner=owner, chain_around=[0])

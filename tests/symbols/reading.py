@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from symbolon_server.symbols.answers import Answer
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
-from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import IngestFacts, PagedModule
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
+from tests.fixtures.paging import decode_pages
 from tests.symbols.model import END, Model
 from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
@@ -69,8 +69,8 @@ def offsets_of_interest(model: Model) -> Iterator[int]:
 
 def find_in_pages(module: PagedModule) -> Callable[[int], Answer | None]:
     """Return a lookup that reads the directory and the pages as if they came from a store."""
-    directory = decode_directory(encode_directory(module.directory))
-    pages = [Page.decode(page) for page in module.pages]
+    directory = decode_directory(MODULE_ID, encode_directory(MODULE_ID, module.directory))
+    pages = decode_pages(module)
 
     def find(offset: int) -> Answer | None:
         number = directory.find_page(offset)

@@ -7,20 +7,43 @@ import pytest
 import zstandard
 
 from symbolon_server.symbols import envelope, page_layout
-from symbolon_server.symbols.directory_format import MARK, decode_directory, encode_directory
-from symbolon_server.symbols.envelope import FORMAT_VERSION, check_seal, seal, unseal
+from symbolon_server.symbols.directory_format import (
+    MARK,
+    decode_directory,
+    directory_owner,
+    encode_directory,
+)
+from symbolon_server.symbols.envelope import FORMAT_VERSION, check_seal, seal, stamp, unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_file import PageFile, encode_page_file
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.page_writer import write_pages
-from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory, PagedModule
+from symbolon_server.symbols.pages import (
+    IngestFacts,
+    ModuleFacts,
+    PageDirectory,
+    PagedModule,
+    page_owner,
+)
 from tests.symbols.reading import FILE, FUNCTION, INGEST, LINE, read_records
+from tests.symbols.symbol_texts import MODULE_ID
+
+GENERATION = "1-0123456789abcdef"
+OWNER = page_owner(GENERATION, 0)
+
+
+def decode_page(data: bytes) -> Page:
+    return Page.decode(OWNER, data)
+
+
+def read_directory(data: bytes) -> PageDirectory:
+    return decode_directory(MODULE_ID, data)
 
 
 @pytest.fixture(scope="module")
 def small_module() -> PagedModule:
     inline = b"INLINE 0 7 0 3 1000 8"
-    return write_pages(read_records(FILE, FUNCTION, inline, LINE), "1-0123456789abcdef", INGEST)
+    return write_pages(read_records(FILE, FUNCTION, inline, LINE), GENERATION, INGEST)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +53,7 @@ def page(small_module: PagedModule) -> bytes:
 
 @pytest.fixture(scope="module")
 def directory(small_module: PagedModule) -> bytes:
-    return encode_directory(small_module.directory)
+    return encode_directory(MODULE_ID, small_module.directory)
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +83,16 @@ def refuses(read: Callable[[bytes], object], data: bytes) -> bool:
 
 
 def test_every_damage_of_a_page_is_recognised(page: bytes) -> None:
-    assert Page.decode(page).find(0x1000) is not None
-    assert all(refuses(Page.decode, data) for data in damaged(page))
-    assert all(refuses(lambda data: check_seal(page_layout.MARK, data), d) for d in damaged(page))
+    assert decode_page(page).find(0x1000) is not None
+    assert all(refuses(decode_page, data) for data in damaged(page))
+    assert all(
+        refuses(lambda data: check_seal(page_layout.MARK, OWNER, data), d) for d in damaged(page)
+    )
 
 
 def test_every_damage_of_a_directory_is_recognised(directory: bytes) -> None:
-    assert decode_directory(directory).page_count == 1
-    assert all(refuses(decode_directory, data) for data in damaged(directory))
+    assert read_directory(directory).page_count == 1
+    assert all(refuses(read_directory, data) for data in damaged(directory))
 
 
 def test_every_damage_of_a_page_file_is_recognised_where_it_is_read(
@@ -75,9 +100,9 @@ def test_every_damage_of_a_page_file_is_recognised_where_it_is_read(
 ) -> None:
     def read_all(data: bytes) -> None:
         file = open_page_file(data)
-        decode_directory(file.directory)
+        read_directory(file.directory)
         for number in range(file.page_count):
-            Page.decode(file.page(number))
+            decode_page(file.page(number))
 
     read_all(page_file)
     assert all(refuses(read_all, data) for data in damaged(page_file))
@@ -107,60 +132,68 @@ def test_a_page_file_gives_back_its_directory_and_pages(count: int) -> None:
 
 def test_the_content_of_an_envelope_comes_back() -> None:
     for content in (b"", b"x", b"x" * 100_000, bytes(range(256)) * 10):
-        assert unseal(b"Abc", seal(b"Abc", content)) == content
+        assert unseal(b"Abc", OWNER, seal(b"Abc", OWNER, content)) == content
 
 
 def test_a_thing_is_not_taken_for_another(page: bytes, directory: bytes) -> None:
-    assert refuses(Page.decode, directory)
-    assert refuses(decode_directory, page)
+    assert refuses(decode_page, directory)
+    assert refuses(read_directory, page)
     assert refuses(open_page_file, page)
+
+
+def test_what_stands_under_the_key_of_another_is_refused(page: bytes, directory: bytes) -> None:
+    for generation, number in ((GENERATION, 1), ("1-0123456789abcdee", 0)):
+        with pytest.raises(DamagedPageError):
+            Page.decode(page_owner(generation, number), page)
+    for other in (MODULE_ID._replace(debug_file="bar.so"), MODULE_ID._replace(debug_id="0" * 33)):
+        with pytest.raises(DamagedPageError):
+            decode_directory(other, directory)
 
 
 def test_what_another_version_wrote_is_never_read(
     monkeypatch: pytest.MonkeyPatch, page: bytes
 ) -> None:
     monkeypatch.setattr(envelope, "FORMAT_VERSION", FORMAT_VERSION + 1)
-    assert refuses(Page.decode, page)
-    newer = seal(page_layout.MARK, b"")
+    assert refuses(decode_page, page)
+    newer = seal(page_layout.MARK, OWNER, b"")
     monkeypatch.undo()
-    assert refuses(Page.decode, newer)
+    assert refuses(decode_page, newer)
 
 
 def test_content_that_says_it_is_too_large_is_not_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = seal(b"Abc", b"x" * 1001)
+    data = seal(b"Abc", OWNER, b"x" * 1001)
     monkeypatch.setattr(envelope, "MAX_CONTENT_BYTES", 1000)
     with pytest.raises(DamagedPageError, match="too large"):
-        unseal(b"Abc", data)
+        unseal(b"Abc", OWNER, data)
 
 
 def test_content_of_an_unknown_size_is_not_unpacked() -> None:
     packed = zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * 1000)
-    head = b"Abc" + bytes([FORMAT_VERSION])
-    data = head + envelope._checksum(head, packed) + packed
+    data = stamp(b"Abc", OWNER, packed)
     with pytest.raises(DamagedPageError):
-        unseal(b"Abc", data)
+        unseal(b"Abc", OWNER, data)
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"{}\n", b"[]\n\0\0\0\0\0", b'{"facts": 1}\n\0'])
 def test_a_sealed_content_that_is_no_page_or_directory_is_damaged(content: bytes) -> None:
-    assert refuses(decode_directory, seal(MARK, content))
-    assert refuses(Page.decode, seal(page_layout.MARK, content))
+    assert refuses(read_directory, seal(MARK, directory_owner(MODULE_ID), content))
+    assert refuses(decode_page, seal(page_layout.MARK, OWNER, content))
 
 
 def test_a_page_with_a_content_that_is_cut_is_damaged(page: bytes) -> None:
-    content = unseal(page_layout.MARK, page)
+    content = unseal(page_layout.MARK, OWNER, page)
     texts = len(b"fa.c<name omitted>")
     for end in range(len(content) - texts):
-        assert refuses(Page.decode, seal(page_layout.MARK, content[:end])), end
+        assert refuses(decode_page, seal(page_layout.MARK, OWNER, content[:end])), end
 
 
 def test_a_directory_gives_back_all_that_it_was_given() -> None:
     facts = ModuleFacts("Linux", "x86_64", "größe.so\n", "AB", 1, 2, 3, {"FUNC": 4, "line": 5})
     offsets = np.array([0, 5, 2**32, 2**63, 2**64 - 2], np.uint64)
     given = PageDirectory("1-ab", facts, IngestFacts("a b", 1.5, 2.25, 2**40), 2**41, offsets)
-    read = decode_directory(encode_directory(given))
+    read = read_directory(encode_directory(MODULE_ID, given))
     assert (read.generation, read.facts, read.ingest) == ("1-ab", facts, given.ingest)
     assert (read.stored_bytes, read.first_offsets.tolist()) == (2**41, offsets.tolist())
     found = [read.find_page(offset) for offset in (0, 4, 5, 2**32 - 1, 2**63, 2**64 - 1)]

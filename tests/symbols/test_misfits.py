@@ -7,12 +7,12 @@ import pytest
 from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_reader import Page
-from tests.symbols.misfits import START, page
+from tests.symbols.misfits import OWNER, START, page
 
 
 def test_what_is_changed_below_is_right_as_it_is() -> None:
     expected = Answer("outer", START, "a.c", 5, (InlineAnswer("inner", "a.c", 7),), False, False)
-    assert Page.decode(page()).find(START) == expected
+    assert Page.decode(OWNER, page()).find(START) == expected
 
 
 MISFITS = {
@@ -33,13 +33,14 @@ MISFITS = {
 @pytest.mark.parametrize("data", MISFITS.values(), ids=list(MISFITS))
 def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
-        Page.decode(data).encoded_answer(0)
+        Page.decode(OWNER, data).encoded_answer(0)
     with pytest.raises(DamagedPageError):
-        Page.decode(data).answer(0)
+        Page.decode(OWNER, data).answer(0)
 
 
 @pytest.mark.parametrize("texts", [("é".encode(), b"inner", b"a.c"), (b"", "é".encode(), b"")])
 def test_texts_that_are_no_ascii_are_read(texts: Sequence[bytes]) -> None:
-    found = Page.decode(page(texts, text_length=[len(text) for text in texts])).find(START)
+    data = page(texts, text_length=[len(text) for text in texts])
+    found = Page.decode(OWNER, data).find(START)
     assert found is not None
     assert (found.function, found.inlines[0].function) == (texts[0].decode(), texts[1].decode())

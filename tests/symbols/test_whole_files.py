@@ -27,7 +27,7 @@ def test_a_module_record_alone_is_a_module_without_symbols() -> None:
     assert answers(table) == []
     module = write_pages(table, "1-0", INGEST)
     assert module.pages == ()
-    directory = decode_directory(encode_directory(module.directory))
+    directory = decode_directory(MODULE_ID, encode_directory(MODULE_ID, module.directory))
     assert directory.page_count == 0
     assert directory.find_page(0) is None
 

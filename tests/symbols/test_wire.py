@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from symbolon.v1 import stack_pb2
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.page_writer import write_pages
+from tests.fixtures.paging import decode_pages
 from tests.symbols.reading import INGEST, read
 from tests.symbols.symbol_texts import CROWDED, HUGE, ODD, symbol_files
 
@@ -73,8 +73,7 @@ def test_a_varint_has_seven_bits_a_byte(number: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(symbol_files(CROWDED, ODD, HUGE))
 def test_a_page_encodes_what_it_answers(text: bytes) -> None:
-    for data in write_pages(read(text), "1-0", INGEST, page_weight=20).pages:
-        page = Page.decode(data)
+    for page in decode_pages(write_pages(read(text), "1-0", INGEST, page_weight=20)):
         for row in range(len(page.range_start)):
             answer, encoded = page.answer(row), page.encoded_answer(row)
             assert (answer is None) == (encoded is None)

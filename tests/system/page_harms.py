@@ -11,8 +11,6 @@ from tests.system.known_modules import KnownModule
 
 Harm = Callable[[Site, Random], object]
 
-_MISFIT: Final = misfits.page(chain_around=[0])
-
 
 def some_keys(site: Site, random: Random) -> list[bytes]:
     """Return a fifth of all keys, each page and each directory on its own."""
@@ -49,7 +47,8 @@ def put_misfits(site: Site, random: Random) -> None:
     """Put pages whose numbers do not fit each other behind right checksums."""
     for key in some_keys(site, random):
         if key.startswith(b"page:"):
-            site.store.set(key, _MISFIT)
+            owner = b":".join(key.rsplit(b":", 2)[1:])
+            site.store.set(key, misfits.misfit(owner))
 
 
 def publish_one_anew(site: Site, random: Random, modules: Sequence[KnownModule]) -> None:

@@ -54,10 +54,10 @@ class Watch:
         [data] = RedisPageStore(self._store).get_directories([module_id])
         if data is None:
             return False
-        directory = decode_directory(data)
+        directory = decode_directory(module_id, data)
         keys = [
             page_key(PageKey(module_id, directory.generation, number))
-            for number in range(directory.page_count)
+            for number in range(directory.stored_count)
         ]
         return self._store.exists(*keys) != len(keys)
 

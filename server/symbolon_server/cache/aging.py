@@ -7,7 +7,8 @@ list, so that a lookup of something young changes nothing.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -23,6 +24,10 @@ class AgingCounts:
     max_bytes: int
     hits: int
     misses: int
+
+    def __add__(self, other: "AgingCounts") -> "AgingCounts":
+        """Return what both hold together, and how well they served."""
+        return AgingCounts(*map(add, astuple(self), astuple(other)))
 
 
 class AgingMap(Generic[K, V]):

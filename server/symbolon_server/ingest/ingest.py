@@ -81,7 +81,7 @@ class Ingest:
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
     def _is_held(self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness) -> bool:
-        directory = _decode(self._store.get_directories([module_id])[0], freshness)
+        directory = _decode(module_id, self._store.get_directories([module_id])[0], freshness)
         if directory is None:
             return False
         return has_sound_pages(self._store, module_id, directory, wanted)
@@ -91,7 +91,7 @@ class Ingest:
     ) -> bool:
         if self._spool is None:
             return False
-        directory = _decode(self._spool.get_directories([module_id])[0], freshness)
+        directory = _decode(module_id, self._spool.get_directories([module_id])[0], freshness)
         if directory is None:
             return False
         if not has_sound_pages(self._spool, module_id, directory, wanted):
@@ -129,7 +129,8 @@ class Ingest:
     def _put(self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]) -> None:
         """Keep the module in the spool, which is there when the store is not, then put it."""
         if self._spool is not None:
-            self._spool.put_module(module_id, encode_directory(module.directory), module.pages)
+            directory = encode_directory(module_id, module.directory)
+            self._spool.put_module(module_id, directory, module.pages)
 
         def read_pages(keys: Sequence[PageKey]) -> Sequence[bytes]:
             return [module.pages[key.number] for key in keys]
@@ -146,10 +147,10 @@ class Ingest:
         return IngestResult(outcome)
 
 
-def _decode(data: bytes | None, freshness: Freshness) -> PageDirectory | None:
+def _decode(module_id: ModuleId, data: bytes | None, freshness: Freshness) -> PageDirectory | None:
     """Return the directory, None too for one that is damaged, of another version, or stale."""
     try:
-        directory = None if data is None else decode_directory(data)
+        directory = None if data is None else decode_directory(module_id, data)
     except DamagedPageError:
         return None
     is_stale = directory is not None and directory.ingest.as_of < freshness.stale_before

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 
@@ -25,15 +26,37 @@ def has_sound_pages(
         number = directory.find_page(offset)
         if number is not None:
             covered.setdefault(number, []).append(offset)
+    if not covered:
+        return True
     keys = [PageKey(module_id, directory.generation, number) for number in covered]
-    return all(map(_is_sound, store.get_pages(keys), covered.values()))
+    try:
+        dictionary = _read_dictionary(store, directory.dictionary_key(module_id))
+    except DamagedPageError:
+        return False
+    return all(
+        _is_sound(key, data, dictionary, offsets)
+        for key, data, offsets in zip(keys, store.get_pages(keys), covered.values(), strict=True)
+    )
 
 
-def _is_sound(data: bytes | None, module_offsets: Sequence[int]) -> bool:
+def _read_dictionary(store: PageStore, key: PageKey | None) -> PageDictionary | None:
+    """Return the page dictionary of this key; without it no page can be read."""
+    if key is None:
+        return None
+    (data,) = store.get_pages([key])
+    return None if data is None else PageDictionary.decode(key.owner, data)
+
+
+def _is_sound(
+    key: PageKey,
+    data: bytes | None,
+    dictionary: PageDictionary | None,
+    module_offsets: Sequence[int],
+) -> bool:
     if data is None:
         return False
     try:
-        page = Page.decode(data)
+        page = Page.decode(key.owner, data, dictionary)
         rows = {page.find_row(offset) for offset in module_offsets}
         for row in rows:
             page.encoded_answer(row)

@@ -36,4 +36,4 @@ def warm_up() -> None:
     facts = IngestFacts(supplier="", finished_at=0.0, seconds=0.0, fetched_bytes=0)
     generation = new_generation(Random(0))  # noqa: S311 - it is no secret
     module = write_pages(reader.finish(), generation, facts)
-    decode_directory(encode_directory(module.directory))
+    decode_directory(_MODULE_ID, encode_directory(_MODULE_ID, module.directory))

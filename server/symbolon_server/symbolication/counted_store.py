@@ -8,7 +8,7 @@ from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidat
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import MARK as DIRECTORY_MARK
-from symbolon_server.symbols.directory_format import decode_directory
+from symbolon_server.symbols.directory_format import decode_directory, directory_owner
 from symbolon_server.symbols.envelope import is_whole
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
@@ -43,13 +43,15 @@ class CountedStore:
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directories that the store has, None for a miss."""
+        owners = map(directory_owner, module_ids)
         return self._get(
-            DIRECTORY_MARK, len(module_ids), lambda: self._get_fresh_directories(module_ids)
+            DIRECTORY_MARK, list(owners), lambda: self._get_fresh_directories(module_ids)
         )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return the pages that the store has, None for a miss."""
-        return self._get(PAGE_MARK, len(keys), lambda: self._store.get_pages(keys))
+        owners = [key.owner for key in keys]
+        return self._get(PAGE_MARK, owners, lambda: self._store.get_pages(keys))
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Keep these pages."""
@@ -81,21 +83,25 @@ class CountedStore:
         if data is None or not self._invalidations.may_be_stale(module_id):
             return False
         try:
-            return self._invalidations.is_stale(module_id, decode_directory(data).ingest.as_of)
+            as_of = decode_directory(module_id, data).ingest.as_of
+            return self._invalidations.is_stale(module_id, as_of)
         except DamagedPageError:
             return True
 
     def _get(
-        self, mark: bytes, asked: int, get: Callable[[], list[bytes | None]]
+        self, mark: bytes, owners: Sequence[bytes], get: Callable[[], list[bytes | None]]
     ) -> list[bytes | None]:
         if self._is_given_up():
-            return [None] * asked
+            return [None] * len(owners)
         start = time.perf_counter()
-        found = _only_whole(mark, get())
+        found = [
+            None if data is None or not is_whole(mark, owner, data) else data
+            for owner, data in zip(owners, get(), strict=True)
+        ]
         self._count(start)
         values = [value for value in found if value is not None]
         counts = self._diagnostics.tier(self._name)
-        counts.lookups += asked
+        counts.lookups += len(owners)
         counts.hits += len(values)
         counts.stored_bytes += sum(map(len, values))
         return found
@@ -114,7 +120,3 @@ class CountedStore:
         self._diagnostics.tier(self._name).seconds += seconds
         if not self._store.is_answering():
             self._lost_seconds += seconds
-
-
-def _only_whole(mark: bytes, found: Sequence[bytes | None]) -> list[bytes | None]:
-    return [None if data is None or not is_whole(mark, data) else data for data in found]

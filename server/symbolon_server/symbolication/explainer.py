@@ -83,7 +83,7 @@ class FrameExplainer:
         row = page.find_row(lookup[0] - lookup[1])
 
         def read_page(number: int) -> Page | None:
-            return asked.find_page(key._replace(number=number))
+            return asked.find_page(directory, number)
 
         with suppress(DamagedPageError):  # then it is as good as absent
             work.answer_from(page, [lookup])
@@ -140,14 +140,15 @@ class _AskedTiers:
         directories = {t.directory.generation: t.directory for t in self.tiers if t.directory}
         for directory in directories.values():
             number = directory.find_page(max(0, lookup[0] - lookup[1]))
-            if number is None or self.find_page(self._key(directory, number)) is not None:
+            if number is None or self.find_page(directory, number) is not None:
                 return directory
         return next(iter(directories.values()), None)
 
-    def find_page(self, key: PageKey) -> Page | None:
+    def find_page(self, directory: PageDirectory, number: int) -> Page | None:
         """Return a page of the nearest tier that has it, without noting that."""
+        key = PageKey(self._module_id, directory.generation, number)
         for reader in self._readers:
-            page = reader.read_page(key).page
+            page = reader.read_page(key, directory.dictionary_key(self._module_id)).page
             if page is not None:
                 return page
         return None
@@ -158,9 +159,10 @@ class _AskedTiers:
         """Return the page and where it was, having noted which tiers have it."""
         nearest: Page | None = None
         nearest_tier, stored_bytes = None, 0
+        dictionary_key = directory.dictionary_key(self._module_id)
         for tier, reader in zip(self.tiers, self._readers, strict=True):
             with _timed(tier):
-                page, tier.stored_bytes = reader.read_page(key)
+                page, tier.stored_bytes = reader.read_page(key, dictionary_key)
             tier.has_answer = page is not None
             if page is not None and nearest is None:
                 nearest, nearest_tier = page, tier.name
@@ -175,9 +177,6 @@ class _AskedTiers:
             ranges=0 if nearest is None else len(nearest.range_start),
             stored_bytes=stored_bytes,
         )
-
-    def _key(self, directory: PageDirectory, number: int) -> PageKey:
-        return PageKey(self._module_id, directory.generation, number)
 
 
 @contextmanager

@@ -10,12 +10,15 @@ from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 
-_PAGES_SHARE: Final = 0.6
+_PAGES_SHARE: Final = 0.5
 _FRAMES_SHARE: Final = 0.3
-"""Of the memory; a frame is small and answers at once, a page answers for its whole stretch."""
+_DICTIONARIES_SHARE: Final = 0.1
+"""Of the memory; a frame is small and answers at once, a page answers for its whole stretch. A page
+dictionary is needed only for pages that are not here yet: some 190 large modules have room."""
 
 _ENTRY_BYTES: Final = 200
 """What a dictionary entry with its key costs beside the value."""
@@ -56,12 +59,16 @@ class Held:
     def __init__(self, max_bytes: int) -> None:
         """Hold at most `max_bytes`."""
         pages, frames = int(max_bytes * _PAGES_SHARE), int(max_bytes * _FRAMES_SHARE)
+        dictionaries = int(max_bytes * _DICTIONARIES_SHARE)
         self.pages: AgingMap[PageKey, Page] = AgingMap(
             pages, lambda _, page: page.memory_bytes + _ENTRY_BYTES
         )
+        self.dictionaries: AgingMap[PageKey, PageDictionary] = AgingMap(
+            dictionaries, lambda _, dictionary: dictionary.memory_bytes + _ENTRY_BYTES
+        )
         self.frames = FrameMemory(frames)
         self.modules: AgingMap[ModuleId, HeldModule] = AgingMap(
-            max_bytes - pages - frames,
+            max_bytes - pages - frames - dictionaries,
             lambda _, module: module.directory.first_offsets.nbytes + _MODULE_BYTES,
         )
 
@@ -88,12 +95,5 @@ class Held:
         return self.frames.counts()
 
     def counts_of_memory(self) -> AgingCounts:
-        """Return what is held of pages and directories, together, and how it served."""
-        modules, pages = self.modules.counts(), self.pages.counts()
-        return AgingCounts(
-            modules.entries + pages.entries,
-            modules.stored_bytes + pages.stored_bytes,
-            modules.max_bytes + pages.max_bytes,
-            modules.hits + pages.hits,
-            modules.misses + pages.misses,
-        )
+        """Return what is held of pages, dictionaries and directories, and how it served."""
+        return self.modules.counts() + self.pages.counts() + self.dictionaries.counts()

@@ -61,5 +61,8 @@ class Invalidator:
             return
         (data,) = self._tiers.spool.get_directories([module_id])
         with suppress(DamagedPageError):
-            if data is not None and known.is_stale(module_id, decode_directory(data).ingest.as_of):
+            if data is None:
+                return
+            as_of = decode_directory(module_id, data).ingest.as_of
+            if known.is_stale(module_id, as_of):
                 self._tiers.spool.forget(module_id)

@@ -1,7 +1,7 @@
 """One call's way through the tiers: memory, store, spool, and the ingest of what is nowhere."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,8 +14,9 @@ from symbolon_server.cache.tiered_store import TieredPageStore
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.ingest.waiting import PendingModules
+from symbolon_server.symbolication.call_pages import CallPages, count_memory
 from symbolon_server.symbolication.counted_store import CountedStore
-from symbolon_server.symbolication.held import Held, HeldModule
+from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import read_directory
@@ -30,18 +31,12 @@ CACHE_RETRY_SECONDS: Final = 5.0
 STORE_RETRY_SECONDS: Final = 1.0
 """When to ask again for a module that cannot be read: by then a store that is back is used."""
 
-PAGES_AT_ONCE: Final = 500
-"""Pages that are read in one round trip: some 6 MB, more than an ordinary call needs."""
-
 _ROUNDS: Final = 4
 """How often a module is asked for anew that was ingested without what the call wants."""
 
 _NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
 _FULL_QUEUE: Final = "too many modules wait to be fetched, so that no more can be queued"
 _NO_STORE: Final = "the store does not answer, so that nothing was found in it"
-
-_Needs = dict[PageKey, tuple[ModuleWork, list[Lookup]]]
-"""What each page is to answer."""
 
 MayWait = Callable[[Callable[[], None]], AbstractContextManager[bool]]
 """Enters the room of waiting calls; tells whether there was a place.
@@ -78,11 +73,11 @@ class LookupOfCall:
         self._held = held
         self._diagnostics = diagnostics
         known = tiers.invalidations
-        self._nearest = CountedStore(tiers.store, TierName.STORE, diagnostics, known)
-        self._below: list[CountedStore] = []
+        stores = [CountedStore(tiers.store, TierName.STORE, diagnostics, known)]
         if tiers.spool is not None:
-            self._below = [CountedStore(tiers.spool, TierName.SPOOL, diagnostics, known)]
-        self._store = TieredPageStore([self._nearest, *self._below])
+            stores.append(CountedStore(tiers.spool, TierName.SPOOL, diagnostics, known))
+        self._store = TieredPageStore(stores)
+        self._pages = CallPages(held, stores, diagnostics)
         self._unpacker = Unpacker()
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
@@ -111,7 +106,7 @@ class LookupOfCall:
 
     def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
         held = self._held.modules.get_many([work.module_id for work in modules])
-        self._count_memory(held)
+        count_memory(self._diagnostics, held)
         for work, module in zip(modules, held, strict=True):
             work.held = module
 
@@ -131,81 +126,15 @@ class LookupOfCall:
 
     def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
         """Answer what the pages of `modules` answer, all missing pages in one round trip."""
-        needs: _Needs = {}
+        asked: dict[PageKey, tuple[ModuleWork, list[Lookup]]] = {}
+        needs: dict[PageKey, PageKey | None] = {}
         for work in modules:
             if work.held is not None:
                 pages = work.lookups_by_page()
                 work.counts.pages += len(pages)
-                needs |= {key: (work, lookups) for key, lookups in pages.items()}
-        misfits = [
-            key
-            for key, page in self._get_pages(list(needs))
-            if page is None or not _answer(page, *needs[key])
-        ]
-        self._answer_from_below(misfits, needs)
-
-    def _get_pages(self, keys: Sequence[PageKey]) -> Iterator[tuple[PageKey, Page | None]]:
-        """Yield the pages that are there, those in memory first; None for one that does not fit.
-
-        The others are decoded one after the other: a call may need more of them than memory holds.
-        """
-        held = self._held.pages.get_many(keys)
-        self._count_memory(held)
-        missed = []
-        for key, page in zip(keys, held, strict=True):
-            if page is None:
-                missed.append(key)
-            else:
-                yield key, page
-        del held
-        for first in range(0, len(missed), PAGES_AT_ONCE):
-            asked = missed[first : first + PAGES_AT_ONCE]
-            for key, data in zip(asked, self._store.get_pages(asked), strict=True):
-                if data is not None:
-                    yield key, self._hold_page(key, data)
-
-    def _hold_page(self, key: PageKey, data: bytes) -> Page | None:
-        """Return a page, which is held from now on; None where it does not fit itself."""
-        try:
-            page = Page.read(self._unpacker.unpack(data))
-        except DamagedPageError:
-            return None
-        self._held.pages.put(key, page)
-        return page
-
-    def _answer_from_below(self, misfits: Sequence[PageKey], needs: _Needs) -> None:
-        """Answer from the spool what pages that do not fit themselves could not.
-
-        Nobody else sees that a page does not fit, whose checksum is right. Where the spool has no
-        better one, the ingest that is asked for next will find that out, and write it anew.
-        """
-        for key in misfits:
-            self._held.pages.discard(key)
-        for store in self._below if misfits else ():
-            for key, data in zip(misfits, store.get_pages(misfits), strict=True):
-                if data is not None:
-                    self._answer_from_data(store, key, data, *needs[key])
-
-    def _answer_from_data(
-        self,
-        store: CountedStore,
-        key: PageKey,
-        data: bytes,
-        work: ModuleWork,
-        lookups: list[Lookup],
-    ) -> None:
-        """Answer from a page that `store` has, and put it upward; if it does not fit, drop it."""
-        page = self._hold_page(key, data)
-        if page is not None and _answer(page, work, lookups):
-            self._nearest.put_pages({key: data})
-        else:
-            self._held.pages.discard(key)
-            store.forget(key.module_id)
-
-    def _count_memory(self, found: Sequence[HeldModule | Page | None]) -> None:
-        counts = self._diagnostics.tier(TierName.MEMORY)
-        counts.lookups += len(found)
-        counts.hits += len(found) - found.count(None)
+                asked |= {key: (work, lookups) for key, lookups in pages.items()}
+                needs |= dict.fromkeys(pages, work.held.directory.dictionary_key(work.module_id))
+        self._pages.answer(needs, lambda key, page: _answer(page, *asked[key]))
 
     def _without_failed(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
         """Note the failures that are remembered of `modules`, and return the others."""

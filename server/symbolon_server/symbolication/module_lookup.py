@@ -75,7 +75,10 @@ class ModuleLookup:
     ) -> dict[ModuleId, PageDirectory | None]:
         store = self._tiered_store()
         found = store.get_directories(module_ids)
-        return dict(zip(module_ids, map(_decode, found), strict=True))
+        return {
+            module_id: _decode(module_id, data)
+            for module_id, data in zip(module_ids, found, strict=True)
+        }
 
     def _tiered_store(self) -> TieredPageStore:
         """Return the tiers with what they count, which is not asked for here."""
@@ -87,8 +90,8 @@ class ModuleLookup:
         return TieredPageStore(stores)
 
 
-def _decode(data: bytes | None) -> PageDirectory | None:
+def _decode(module_id: ModuleId, data: bytes | None) -> PageDirectory | None:
     try:
-        return None if data is None else decode_directory(data)
+        return None if data is None else decode_directory(module_id, data)
     except DamagedPageError:
         return None

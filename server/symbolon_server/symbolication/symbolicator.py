@@ -166,6 +166,8 @@ class Symbolicator:
             number = held.directory.find_page(max(query.module_offset - 1, 0))
             if number is not None:
                 pages.add(PageKey(module_id, held.directory.generation, number))
+                dictionary = held.directory.dictionary_key(module_id)
+                pages.update(() if dictionary is None else (dictionary,))
         if self._recent_use is not None:
             self._recent_use.note(used, pages)
 

@@ -8,6 +8,7 @@ from symbolon_server.symbolication.held import Held
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
 
@@ -38,8 +39,8 @@ class TierReader(Protocol):
     def read_directory(self, module_id: ModuleId) -> FoundDirectory:
         """Return the page directory that the tier has and believes."""
 
-    def read_page(self, key: PageKey) -> FoundPage:
-        """Return the page that the tier has."""
+    def read_page(self, key: PageKey, dictionary_key: PageKey | None) -> FoundPage:
+        """Return the page that the tier has, and can unpack where there is a page dictionary."""
 
 
 class MemoryReader:
@@ -53,8 +54,8 @@ class MemoryReader:
         module = self._held.modules.peek(module_id)
         return FoundDirectory(None if module is None else module.directory)
 
-    def read_page(self, key: PageKey) -> FoundPage:
-        """Return the page that is held."""
+    def read_page(self, key: PageKey, dictionary_key: PageKey | None) -> FoundPage:  # noqa: ARG002
+        """Return the page that is held, unpacked as it is."""
         page = self._held.pages.peek(key)
         return FoundPage(page, 0 if page is None else page.memory_bytes)
 
@@ -72,17 +73,24 @@ class StoreReader:
         if data is None:
             return FoundDirectory(None, "" if self._store.is_answering() else NOT_ANSWERING)
         try:
-            directory = decode_directory(data)
+            directory = decode_directory(module_id, data)
         except DamagedPageError:
             return FoundDirectory(None, DAMAGED)
         if self._invalidations.is_stale(module_id, directory.ingest.as_of):
             return FoundDirectory(None, STALE)
         return FoundDirectory(directory)
 
-    def read_page(self, key: PageKey) -> FoundPage:
-        """Return the page, unless it is damaged."""
+    def read_page(self, key: PageKey, dictionary_key: PageKey | None) -> FoundPage:
+        """Return the page, unless it is damaged or its page dictionary is not there."""
         (data,) = self._store.get_pages([key])
+        if data is None:
+            return FoundPage(None)
         try:
-            return FoundPage(None) if data is None else FoundPage(Page.decode(data), len(data))
+            dictionary = None if dictionary_key is None else self._read_dictionary(dictionary_key)
+            return FoundPage(Page.decode(key.owner, data, dictionary), len(data))
         except DamagedPageError:
             return FoundPage(None)
+
+    def _read_dictionary(self, key: PageKey) -> PageDictionary | None:
+        (data,) = self._store.get_pages([key])
+        return None if data is None else PageDictionary.decode(key.owner, data)

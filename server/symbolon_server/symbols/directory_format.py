@@ -1,8 +1,8 @@
 """Page directories as bytes.
 
-The content, inside its `envelope`, is one line of JSON with the facts, a newline, the number of
-pages (32 bits, little-endian) and a column of the steps from each page's first module offset to
-the next.
+The content, inside its `envelope`, whose owner is the module id, is one line of JSON with the
+facts, a newline, the number of pages (32 bits, little-endian) and a column of the steps from each
+page's first module offset to the next.
 """
 
 import json
@@ -14,27 +14,35 @@ import numpy as np
 from symbolon_server.symbols.column_codes import PackedColumns, write_columns
 from symbolon_server.symbols.envelope import seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
 
 MARK: Final = b"SyD"
 
 
-def encode_directory(directory: PageDirectory) -> bytes:
-    """Return `directory` as bytes that `decode_directory` reads."""
+def directory_owner(module_id: ModuleId) -> bytes:
+    """Return whose a module's directory is, for its seal."""
+    return str(module_id).encode()
+
+
+def encode_directory(module_id: ModuleId, directory: PageDirectory) -> bytes:
+    """Return the directory of a module as bytes that `decode_directory` reads."""
     facts = {
         "generation": directory.generation,
         "facts": asdict(directory.facts),
         "ingest": asdict(directory.ingest),
         "stored_bytes": directory.stored_bytes,
+        "has_dictionary": directory.has_dictionary,
     }
     steps = np.diff(directory.first_offsets, prepend=np.uint64(0)).astype(np.uint64)
     count = directory.page_count.to_bytes(4, "little")
-    return seal(MARK, json.dumps(facts).encode() + b"\n" + count + write_columns([steps]))
+    content = json.dumps(facts).encode() + b"\n" + count + write_columns([steps])
+    return seal(MARK, directory_owner(module_id), content)
 
 
-def decode_directory(data: bytes) -> PageDirectory:
-    """Return the directory that `data` is; raise `DamagedPageError` where it is none."""
-    return read_directory(unseal(MARK, data))
+def decode_directory(module_id: ModuleId, data: bytes) -> PageDirectory:
+    """Return the module's directory that `data` is; raise `DamagedPageError` where it is none."""
+    return read_directory(unseal(MARK, directory_owner(module_id), data))
 
 
 def read_directory(content: bytes) -> PageDirectory:
@@ -49,6 +57,7 @@ def read_directory(content: bytes) -> PageDirectory:
             IngestFacts(**facts["ingest"]),
             facts["stored_bytes"],
             np.cumsum(steps, dtype=np.uint64),
+            facts["has_dictionary"] is True,
         )
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise DamagedPageError("a page directory that does not fit") from error

@@ -11,6 +11,7 @@ from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.column_codes import Integers, PackedColumns, from_below_next
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_layout import COLUMN, NONE
 
 _OBJECTS_BYTES: Final = 4_000
@@ -58,9 +59,13 @@ class Page:
     """Shape (ranges,): the chain of inline frames at each range."""
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Return the page that `data` is; raise `DamagedPageError` where it is none."""
-        return cls.read(unseal(page_layout.MARK, data))
+    def decode(cls, owner: bytes, data: bytes, dictionary: PageDictionary | None = None) -> Self:
+        """Return the page that `data` is, by `page_owner` and the dictionary of its module.
+
+        Raises `DamagedPageError` where it is none.
+        """
+        zstd = None if dictionary is None else dictionary.zstd
+        return cls.read(unseal(page_layout.MARK, owner, data, zstd))
 
     @classmethod
     def read(cls, content: bytes) -> Self:

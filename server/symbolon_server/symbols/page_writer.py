@@ -1,7 +1,9 @@
 """Writes the pages of a module."""
 
 import random
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final
 
@@ -17,19 +19,30 @@ from symbolon_server.symbols.column_codes import (
     zigzag,
 )
 from symbolon_server.symbols.columns import select
-from symbolon_server.symbols.envelope import FORMAT_VERSION, seal
+from symbolon_server.symbols.envelope import FORMAT_VERSION, Sealer
 from symbolon_server.symbols.first_uses import FirstUses
+from symbolon_server.symbols.page_dictionary import PageDictionary, train
 from symbolon_server.symbols.page_layout import PageColumns
-from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule
+from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, page_owner
 from symbolon_server.symbols.resolution import NO_INLINE
 from symbolon_server.symbols.strings import NO_TEXT
 from symbolon_server.symbols.symbol_table import Symbols, SymbolTable
 
-PAGE_WEIGHT: Final = 6144
-"""The weight of a page: 11 to 20 KB when compressed, in symbol files of every kind seen."""
+PAGE_WEIGHT: Final = 2048
+"""The weight of a page: 3 to 7 KB when compressed, in symbol files of every kind seen."""
 
 CHAIN_WEIGHT: Final = 3
 """What a new chain of inline frames weighs; a range weighs 1."""
+
+_SAMPLES: Final = 200
+_SAMPLE_BYTES: Final = 1 << 23
+"""How many pages a dictionary is made of, and their bytes: more of them hardly better it."""
+
+_MOST_AHEAD: Final = 16
+"""Contents that wait to be compressed."""
+
+_THREAD_BYTES: Final = 32 << 20
+"""More than a thread takes at its start."""
 
 MAX_PAGE_BYTES: Final = 1 << 24
 """The largest content of a page of more than one range; names of 82 KB are seen in practice."""
@@ -43,19 +56,60 @@ def new_generation(randomness: random.Random) -> str:
 def write_pages(
     table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int = PAGE_WEIGHT
 ) -> PagedModule:
-    """Return the pages of `table` and their directory."""
+    """Return the pages of `table`, their dictionary and their directory."""
     writer = PageWriter(table)
     bounds = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
-    firsts, pages = [], []
-    for bound in pairwise(bounds):
-        for first, content in writer.write(*bound):
-            firsts.append(first)
-            pages.append(seal(page_layout.MARK, content))
-    stored_bytes = sum(len(page) for page in pages)
-    first_offsets = table.ranges.start[np.array(firsts, np.int64)]
-    return PagedModule(
-        PageDirectory(generation, table.facts, ingest, stored_bytes, first_offsets), tuple(pages)
+    dictionary = _train(writer, list(pairwise(bounds)))
+    firsts: list[int] = []
+
+    def contents() -> Iterator[bytes]:
+        for bound in pairwise(bounds):
+            for first, content in writer.write(*bound):
+                firsts.append(first)
+                yield content
+
+    pages = _seal_all(contents(), generation, dictionary)
+    if dictionary is not None:
+        pages.append(dictionary.encode(page_owner(generation, len(pages))))
+    directory = PageDirectory(
+        generation,
+        table.facts,
+        ingest,
+        stored_bytes=sum(map(len, pages)),
+        first_offsets=table.ranges.start[np.array(firsts, np.int64)],
+        has_dictionary=dictionary is not None,
     )
+    return PagedModule(directory, tuple(pages))
+
+
+def _train(writer: "PageWriter", bounds: Sequence[tuple[int, int]]) -> PageDictionary | None:
+    """Return a dictionary made of some of the pages, taken from all over the module."""
+    samples: list[bytes] = []
+    for bound in bounds[:: max(1, len(bounds) // _SAMPLES)]:
+        samples += (content for _, content in writer.write(*bound))
+        if sum(map(len, samples)) > _SAMPLE_BYTES:
+            break
+    pages = len(bounds) / max(1, len(samples))
+    return train(samples, int(sum(map(len, samples)) * pages))
+
+
+def _seal_all(
+    contents: Iterable[bytes], generation: str, dictionary: PageDictionary | None
+) -> list[bytes]:
+    """Return the pages of these contents, compressed while further ones are made."""
+    # Raises `MemoryError`: a thread that cannot have its memory lets its starter wait for ever.
+    bytearray(_THREAD_BYTES)
+    sealer = Sealer(None if dictionary is None else dictionary.zstd)
+    pages: list[bytes] = []
+    with ThreadPoolExecutor(1, "seal-pages") as pool:
+        ahead: deque[Future[bytes]] = deque()
+        for number, content in enumerate(contents):
+            owner = page_owner(generation, number)
+            ahead.append(pool.submit(sealer.seal, page_layout.MARK, owner, content))
+            if len(ahead) > _MOST_AHEAD:
+                pages.append(ahead.popleft().result())
+        pages += (page.result() for page in ahead)
+    return pages
 
 
 class PageWriter:

@@ -10,13 +10,23 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.module_ids import ModuleId
 
 
+def page_owner(generation: str, number: int) -> bytes:
+    """Return whose a page is, for its seal: no other module has the generation."""
+    return f"{generation}:{number}".encode()
+
+
 class PageKey(NamedTuple):
     """The identity of one page; pages of two generations never share a key."""
 
     module_id: ModuleId
     generation: str
     number: int
-    """Place in the page directory, from 0."""
+    """Place in the page directory, from 0; that of the page dictionary is behind the last page."""
+
+    @property
+    def owner(self) -> bytes:
+        """Whose the page is, for its seal."""
+        return page_owner(self.generation, self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +76,29 @@ class PageDirectory:
     facts: ModuleFacts
     ingest: IngestFacts
     stored_bytes: int
-    """Sum of the encoded pages' lengths."""
+    """Sum of the lengths of the encoded pages and of their dictionary."""
 
     first_offsets: NDArray[np.uint64]
     """Shape (pages,): first module offset of each page, strictly ascending."""
+
+    has_dictionary: bool = False
+    """The pages are compressed by a page dictionary, see `page_dictionary`."""
 
     @property
     def page_count(self) -> int:
         """Number of pages of the module."""
         return len(self.first_offsets)
+
+    @property
+    def stored_count(self) -> int:
+        """Number of the pages and of their dictionary: all that a generation stores."""
+        return self.page_count + self.has_dictionary
+
+    def dictionary_key(self, module_id: ModuleId) -> PageKey | None:
+        """Return the key of the page dictionary, None where there is none."""
+        if not self.has_dictionary:
+            return None
+        return PageKey(module_id, self.generation, self.page_count)
 
     def find_page(self, module_offset: int) -> int | None:
         """Return the number of the page that covers `module_offset`, if any does."""
@@ -88,4 +112,4 @@ class PagedModule:
 
     directory: PageDirectory
     pages: tuple[bytes, ...]
-    """Encoded pages, by number."""
+    """Encoded pages, by number; last their dictionary, if there is one."""

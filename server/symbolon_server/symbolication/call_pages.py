@@ -1,0 +1,144 @@
+"""One call's pages: those in memory first, the others read from the tiers below and unpacked."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from symbolon_server.cache.page_stores import PageStore
+from symbolon_server.cache.tiered_store import TieredPageStore
+from symbolon_server.symbolication.counted_store import CountedStore
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.queries import Diagnostics, TierName
+from symbolon_server.symbols.envelope import Unpacker
+from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.page_dictionary import PageDictionary
+from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.pages import PageKey
+
+PAGES_AT_ONCE: Final = 1_200
+"""Pages that are read in one round trip: some 6 MB, more than an ordinary call needs."""
+
+Answer = Callable[[PageKey, Page], bool]
+"""Answers what is asked of a page; returns False, having answered nothing, if it does not fit."""
+
+Needs = Mapping[PageKey, PageKey | None]
+"""Pages, each with the key of the dictionary that unpacks it, None where it needs none."""
+
+
+class CallPages:
+    """Reads pages, and the page dictionaries that unpack them; belongs to one call and its thread.
+
+    A page whose dictionary is not there is absent.
+    """
+
+    def __init__(
+        self, held: Held, stores: Sequence[CountedStore], diagnostics: Diagnostics
+    ) -> None:
+        """Look in what is `held` first, then in `stores`, the nearest of them first."""
+        self._held = held
+        self._nearest, *self._below = stores
+        self._stores = TieredPageStore(stores)
+        self._diagnostics = diagnostics
+        self._unpackers: dict[PageKey | None, Unpacker] = {None: Unpacker()}
+        """By the key of the dictionary that they unpack by."""
+
+    def answer(self, needs: Needs, answer: Answer) -> None:
+        """Have each page that is there answered from; one round trip for all that are not held.
+
+        Where the numbers of a page do not fit each other nobody else sees it: its checksum is
+        right. Then the spool is asked; where that has no better one, the ingest that is asked for
+        next will find that out, and write it anew.
+        """
+        misfits = {
+            key: needs[key]
+            for key, page in self._read(needs)
+            if page is None or not answer(key, page)
+        }
+        if misfits:
+            self._drop(misfits)
+            for store in self._below:
+                self._answer_from_below(store, misfits, answer)
+
+    def _read(self, needs: Needs) -> Iterator[tuple[PageKey, Page | None]]:
+        """Yield the pages that are there, those in memory first; None for one that does not fit.
+
+        They are unpacked one after the other: a call may need more of them than memory holds.
+        """
+        pages = self._held.pages.get_many(list(needs))
+        count_memory(self._diagnostics, pages)
+        missed = []
+        for key, page in zip(needs, pages, strict=True):
+            if page is None:
+                missed.append(key)
+            else:
+                yield key, page
+        del pages
+        for first in range(0, len(missed), PAGES_AT_ONCE):
+            asked = {key: needs[key] for key in missed[first : first + PAGES_AT_ONCE]}
+            for key, _, page in self._fetch(self._stores, asked):
+                yield key, page
+
+    def _answer_from_below(self, store: CountedStore, misfits: Needs, answer: Answer) -> None:
+        """Answer from what `store` has in the place of `misfits`, and put it upward.
+
+        What does not fit there either is forgotten, with the whole module.
+        """
+        for key, data, page in self._fetch(store, misfits):
+            if page is not None and answer(key, page):
+                self._nearest.put_pages({key: data})
+            else:
+                self._drop({key: misfits[key]})
+                store.forget(key.module_id)
+
+    def _fetch(
+        self, store: PageStore, needs: Needs
+    ) -> Iterator[tuple[PageKey, bytes, Page | None]]:
+        """Yield the pages that `store` has, and hold them; one round trip for all."""
+        dictionaries = self._find_dictionaries(needs)
+        found = store.get_pages([*dictionaries, *needs])
+        for key, data in zip(dictionaries, found, strict=False):
+            if data is not None:
+                self._hold_dictionary(key, data)
+        for key, data in zip(needs, found[len(dictionaries) :], strict=True):
+            unpacker = self._unpackers.get(needs[key])
+            if data is not None and unpacker is not None:
+                yield key, data, self._hold_page(key, data, unpacker)
+
+    def _find_dictionaries(self, needs: Needs) -> list[PageKey]:
+        """Take the dictionaries that are held; return the keys of those that are not."""
+        needed = [key for key in dict.fromkeys(needs.values()) if key not in self._unpackers]
+        keys = [key for key in needed if key is not None]
+        held = self._held.dictionaries.get_many(keys)
+        for key, dictionary in zip(keys, held, strict=True):
+            if dictionary is not None:
+                self._unpackers[key] = Unpacker(dictionary.zstd)
+        return [key for key, dictionary in zip(keys, held, strict=True) if dictionary is None]
+
+    def _hold_dictionary(self, key: PageKey, data: bytes) -> None:
+        with suppress(DamagedPageError):  # then it is absent
+            dictionary = PageDictionary.decode(key.owner, data)
+            self._held.dictionaries.put(key, dictionary)
+            self._unpackers[key] = Unpacker(dictionary.zstd)
+
+    def _hold_page(self, key: PageKey, data: bytes, unpacker: Unpacker) -> Page | None:
+        try:
+            page = Page.read(unpacker.unpack(data))
+        except DamagedPageError:
+            return None
+        self._held.pages.put(key, page)
+        return page
+
+    def _drop(self, misfits: Needs) -> None:
+        """Forget pages, and the dictionaries that may have unpacked them wrongly."""
+        for key, dictionary in misfits.items():
+            self._held.pages.discard(key)
+            if dictionary is not None:
+                self._held.dictionaries.discard(dictionary)
+                self._unpackers.pop(dictionary, None)
+
+
+def count_memory(diagnostics: Diagnostics, found: Sequence[object]) -> None:
+    """Count what was looked up in memory; what is None was not there."""
+    counts = diagnostics.tier(TierName.MEMORY)
+    counts.lookups += len(found)
+    counts.hits += len(found) - found.count(None)
