@@ -8,7 +8,7 @@ that is remembered costs two slices and two lookups, and is never decoded.
 The tests hold this against decoding every frame.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from symbolon_server.symbolication.held import Held, HeldModule
@@ -33,13 +33,18 @@ class Recall:
     def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
         """Look for frames of `modules` in what is `held`."""
         self._held = held
-        self._modules = modules
-        self._finds = _Finds(self._open)
-        self.used: dict[int, HeldModule] = {}
-        """The held modules by the module indexes that frames named."""
+        self._named = _NamedModules(held, modules)
+        self._finds = _Finds(self._named)
 
-        self.peeked = 0
+    @property
+    def used(self) -> Mapping[int, HeldModule]:
+        """The held modules by the module indexes that frames named."""
+        return self._named.used
+
+    @property
+    def peeked(self) -> int:
         """How many of them were found without being counted."""
+        return self._named.peeked
 
     def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
         """Return the answer of each encoded frame, None where none is remembered."""
@@ -52,11 +57,26 @@ class Recall:
         module = self.used.get(read_index(prefix))
         return None if module is None else self._held.frames.recall_old(module.frames, asked)
 
-    def _open(self, prefix: bytes) -> Find:
+
+class _NamedModules:
+    """The modules that one call's frames name.
+
+    It knows nothing of who asks it: in a cycle with them, what a call recalled from would stay
+    until the garbage collector comes, which it seldom does, long after it is forgotten.
+    """
+
+    def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
+        self._held = held
+        self._modules = modules
+        self.used: dict[int, HeldModule] = {}
+        self.peeked = 0
+
+    def open(self, prefix: bytes) -> Find:
         """Return what finds the frames that begin with `prefix`."""
         if len(prefix) == _SHORT and prefix[0] == _INDEX_TAG and prefix[1] & _MORE:
+            longer = _Finds(self, prefix)
             # A frame may end here, which makes it none: then there is no longer prefix.
-            return lambda rest: self._finds[prefix + rest[:1]](rest[1:]) if rest else None
+            return lambda rest: longer[rest[:1]](rest[1:]) if rest else None
         index = read_index(prefix)
         if not 0 <= index < len(self._modules):
             return _find_nothing
@@ -75,14 +95,15 @@ class Recall:
 
 
 class _Finds(dict[bytes, Find]):
-    """What finds the frames with each prefix, made when the first such frame comes."""
+    """What finds the frames by how they go on after `begun`, made when the first such one comes."""
 
-    def __init__(self, make: Callable[[bytes], Find]) -> None:
+    def __init__(self, named: _NamedModules, begun: bytes = b"") -> None:
         super().__init__()
-        self._make = make
+        self._named = named
+        self._begun = begun
 
-    def __missing__(self, prefix: bytes) -> Find:
-        find = self[prefix] = self._make(prefix)
+    def __missing__(self, piece: bytes) -> Find:
+        find = self[piece] = self._named.open(self._begun + piece)
         return find
 
 
