@@ -2,130 +2,171 @@
 
 import shutil
 import signal
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count, islice
 
 import pytest
 
 from symbolon import Client, Frame, Module, ModuleOutcome
 from symbolon.results import Tier
+from symbolon_server.symbols.module_ids import ModuleId
 from tests.app.conftest import Program
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, diagnostics_of, functions, hits
 
-MODULES = [numbered_module(number) for number in range(5)]
 MANY = 8_000
 LAST = (MANY - 1) * 32
 
-FIRST_FRAMES = [(module_id, 0) for module_id in MODULES]
-LAST_FRAMES = [(module_id, LAST) for module_id in MODULES]
+NEW_MODULES = map(numbered_module, count(1))
+"""Modules that no other test has asked for."""
+
+
+@pytest.fixture(scope="module")
+def worker(shared_site: Site) -> Program:
+    return shared_site.work()
+
+
+@pytest.fixture(scope="module")
+def client(shared_site: Site, worker: Program) -> Client:
+    """A client of a server on the worker's host, whose spool they share."""
+    return shared_site.new_client()
+
+
+@pytest.fixture(scope="module")
+def neighbour(shared_site: Site, worker: Program) -> Client:
+    """A client of another server on that host."""
+    return shared_site.new_client()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(shared_site: Site, worker: Program) -> Client:
+    """A client of a server on another host."""
+    return shared_site.new_client(spool_bytes="0")
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Five modules of several pages, which one server has answered the first page of."""
+
+    site: Site
+    modules: Sequence[ModuleId]
+    gets_before: Counter[str]
+
+    @property
+    def first_frames(self) -> list[tuple[ModuleId, int]]:
+        return [(module_id, 0) for module_id in self.modules]
+
+    @property
+    def last_frames(self) -> list[tuple[ModuleId, int]]:
+        return [(module_id, LAST) for module_id in self.modules]
+
+    def check_gets(self, times: int) -> None:
+        """Every module was fetched so often from the supplier, and nothing else was."""
+        expected = {self.site.supplier.path_of(module_id): times for module_id in self.modules}
+        assert self.site.supplier.counts() - self.gets_before == expected
 
 
 @pytest.fixture
-def worker(site: Site) -> Program:
-    """A worker whose supplier has five modules of several pages."""
-    for module_id in MODULES:
-        site.supplier.put(module_id, symbol_file(module_id, MANY))
-    return site.work()
-
-
-@pytest.fixture
-def client(site: Site, worker: Program) -> Client:
-    """A client of a server that has answered for the first page of each module."""
-    client = site.new_client()
-    answer = ask(client, FIRST_FRAMES)
+def crash(shared_site: Site, client: Client) -> Crash:
+    """New modules, of which only the server of `client` knows."""
+    crash = Crash(shared_site, list(islice(NEW_MODULES, 5)), shared_site.supplier.counts())
+    for module_id in crash.modules:
+        shared_site.supplier.put(module_id, symbol_file(module_id, MANY))
+    answer = ask(client, crash.first_frames)
     assert functions(answer) == ["function_0"] * 5
     assert {result.outcome for result in answer.modules} == {ModuleOutcome.FOUND}
     assert diagnostics_of(answer).ingests == 5
-    return client
+    return crash
 
 
-def check_gets(site: Site, times: int) -> None:
-    """Every module was fetched so often from the supplier, and nothing else was."""
-    expected = {site.supplier.path_of(module_id): times for module_id in MODULES}
-    assert site.supplier.counts() == expected
-
-
-def test_a_second_call_makes_no_request_and_no_ingest(site: Site, client: Client) -> None:
-    answer = ask(client, FIRST_FRAMES)
+def test_a_second_call_makes_no_request_and_no_ingest(crash: Crash, client: Client) -> None:
+    answer = ask(client, crash.first_frames)
     assert functions(answer) == ["function_0"] * 5
     assert diagnostics_of(answer).ingests == 0
-    check_gets(site, times=1)
+    crash.check_gets(times=1)
 
 
-def test_another_server_answers_from_the_store(site: Site, client: Client) -> None:
-    answer = ask(site.new_client(spool_bytes="0"), LAST_FRAMES)
+def test_another_server_answers_from_the_store(crash: Crash, elsewhere: Client) -> None:
+    answer = ask(elsewhere, crash.last_frames)
     assert functions(answer) == [f"function_{MANY - 1}"] * 5
     assert hits(answer, Tier.STORE) == 10
     assert diagnostics_of(answer).ingests == 0
-    check_gets(site, times=1)
+    crash.check_gets(times=1)
 
 
-def test_after_the_store_was_emptied_the_spool_answers(site: Site, client: Client) -> None:
-    site.store.flushall()
-    for asked, expected in ((FIRST_FRAMES, 0), (LAST_FRAMES, MANY - 1)):
+def test_after_the_store_was_emptied_the_spool_answers(
+    crash: Crash, client: Client, neighbour: Client
+) -> None:
+    crash.site.store.flushall()
+    for asked, expected in ((crash.first_frames, 0), (crash.last_frames, MANY - 1)):
         assert functions(ask(client, asked)) == [f"function_{expected}"] * 5
-    answer = ask(site.new_client(), FIRST_FRAMES)
+    answer = ask(neighbour, crash.first_frames)
     assert functions(answer) == ["function_0"] * 5
     assert hits(answer, Tier.SPOOL) > 0
     assert diagnostics_of(answer).ingests == 0
-    check_gets(site, times=1)
+    crash.check_gets(times=1)
 
 
 def test_after_the_spool_was_emptied_too_each_module_is_ingested_once_more(
-    site: Site, client: Client
+    crash: Crash, client: Client, neighbour: Client
 ) -> None:
-    site.store.flushall()
-    shutil.rmtree(site.spool)
-    fresh = site.new_client()
+    crash.site.store.flushall()
+    shutil.rmtree(crash.site.spool)
     for expected_ingests in (5, 0):
-        answer = ask(fresh, LAST_FRAMES)
+        answer = ask(neighbour, crash.last_frames)
         assert functions(answer) == [f"function_{MANY - 1}"] * 5
         assert diagnostics_of(answer).ingests == expected_ingests
-    check_gets(site, times=2)
+    crash.check_gets(times=2)
     # The server that held the lost generation goes on with the new one.
-    assert functions(ask(client, [(MODULES[0], LAST)])) == [f"function_{MANY - 1}"]
-    check_gets(site, times=2)
+    assert functions(ask(client, crash.last_frames[:1])) == [f"function_{MANY - 1}"]
+    crash.check_gets(times=2)
 
 
 def test_a_server_on_another_host_than_the_spool_has_its_pages_from_a_worker(
-    site: Site, client: Client
+    crash: Crash, elsewhere: Client
 ) -> None:
-    elsewhere = site.new_client(spool_bytes="0")
-    assert functions(ask(elsewhere, FIRST_FRAMES)) == ["function_0"] * 5
-    site.store.flushall()
-    answer = ask(elsewhere, LAST_FRAMES)
+    assert functions(ask(elsewhere, crash.first_frames)) == ["function_0"] * 5
+    crash.site.store.flushall()
+    answer = ask(elsewhere, crash.last_frames)
     assert functions(answer) == [f"function_{MANY - 1}"] * 5
     assert diagnostics_of(answer).ingests == 5
-    check_gets(site, times=1)
+    crash.check_gets(times=1)
 
 
-def test_failures_are_shared_by_all_servers(site: Site, worker: Program) -> None:
-    missing, malformed = numbered_module(100), numbered_module(101)
-    site.supplier.put(malformed, b"this is no symbol file")
+def test_failures_are_shared_by_all_servers(
+    shared_site: Site, client: Client, neighbour: Client
+) -> None:
+    missing, malformed = islice(NEW_MODULES, 2)
+    shared_site.supplier.put(malformed, b"this is no symbol file")
+    before = shared_site.supplier.counts()
     outcomes = [ModuleOutcome.MISSING, ModuleOutcome.MALFORMED]
-    for _ in range(2):
-        answer = ask(site.new_client(), [(missing, 0), (malformed, 0)])
+    for each in (client, neighbour):
+        answer = ask(each, [(missing, 0), (malformed, 0)])
         assert [result.outcome for result in answer.modules] == outcomes
         assert all(result.detail and result.retry_after_seconds for result in answer.modules)
-    assert set(site.supplier.counts().values()) == {1}
+    assert sorted((shared_site.supplier.counts() - before).values()) == [1, 1]
 
 
-def test_what_is_known_of_a_module_is_told(site: Site, client: Client) -> None:
-    info = client.get_module(MODULES[0].debug_file, MODULES[0].debug_id.lower())
+def test_what_is_known_of_a_module_is_told(crash: Crash, client: Client) -> None:
+    known = crash.modules[0]
+    info = client.get_module(known.debug_file, known.debug_id.lower())
     assert info.outcome is ModuleOutcome.FOUND
     assert info.held is not None
     assert info.held.functions == MANY
     assert info.held.skipped_records == {}
-    assert info.held.supplier in site.supplier.url
-    unknown = numbered_module(7)
+    assert info.held.supplier in crash.site.supplier.url
+    unknown = next(NEW_MODULES)
     info = client.get_module(unknown.debug_file, unknown.debug_id)
     assert (info.outcome, info.held) == (ModuleOutcome.NOT_REFERENCED, None)
 
 
 def test_a_call_without_time_is_pending_and_its_module_there_soon(
-    site: Site, worker: Program
+    shared_site: Site, client: Client, worker: Program
 ) -> None:
-    client = site.new_client()
-    cold = MODULES[0]
+    cold = next(NEW_MODULES)
+    shared_site.supplier.put(cold, symbol_file(cold))
     worker.process.send_signal(signal.SIGSTOP)
     try:
         module = Module(cold.debug_file, cold.debug_id)
@@ -134,4 +175,4 @@ def test_a_call_without_time_is_pending_and_its_module_there_soon(
     finally:
         worker.process.send_signal(signal.SIGCONT)
     assert functions(ask(client, [(cold, 0)])) == ["function_0"]
-    assert site.supplier.counts()[site.supplier.path_of(cold)] == 1
+    assert shared_site.supplier.counts()[shared_site.supplier.path_of(cold)] == 1
