@@ -16,12 +16,28 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped] # no 
     BadRequest,
 )
 
+from tests.fixtures.certificates import Certificate
 from tests.others import installed
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+PROTOS = HERE / "protos"
+"""What others' services look like that ours has as well."""
+
 PATIENCE_SECONDS = 60.0
-CODES = {code.name.lower(): code.value[0] for code in grpc.StatusCode}
+CODES = {code.name.lower(): code.value[0] for code in grpc.StatusCode} | {"canceled": 1}
+"""By the names that buf has for them, which spells one of them otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a client needs to be answered by a server with TLS."""
+
+    ca: Path
+    """Whom to trust."""
+    certificate: Certificate | None
+    """Its own."""
+    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +48,8 @@ class Question:
     method: str
     """Such as `grpc.health.v1.Health/Check`."""
     messages: Sequence[Mapping[str, Any]]
-    ca: Path | None = None
-    """Whom to trust; None: no TLS."""
+    access: Access | None = None
+    """None: no TLS."""
     seconds: float = 30.0
     """Its deadline."""
 
@@ -71,11 +87,23 @@ def told_in_json(question: Question, **more: str | bool) -> str:
             "address": question.address,
             "method": question.method,
             "messages": question.messages,
-            "ca": str(question.ca) if question.ca else None,
+            "access": access_in_json(question.access),
             "seconds": question.seconds,
             **more,
         }
     )
+
+
+def access_in_json(access: Access | None) -> dict[str, str | None] | None:
+    if access is None:
+        return None
+    own = access.certificate
+    return {
+        "ca": str(access.ca),
+        "certificate": str(own.chain) if own else None,
+        "key": str(own.key) if own else None,
+        "token": access.token,
+    }
 
 
 def said_in_json(done: subprocess.CompletedProcess[str]) -> Outcome:
@@ -89,7 +117,7 @@ def ask_grpc_js(question: Question, *, is_reflected: bool = False) -> Outcome:
         question,
         is_reflected=is_reflected,
         protos=str(ROOT / "protos"),
-        own_protos=str(HERE / "protos"),
+        own_protos=str(PROTOS),
         common_protos=str(resources.files("google.rpc").joinpath("../..")),
     )
     command = ["node", str(installed.NODE / "call.mjs"), argument]
@@ -107,11 +135,11 @@ def ask_grpclib(question: Question) -> Outcome:
 
 
 def ask_grpcurl(question: Question) -> Outcome:
-    tls = ["-cacert", str(question.ca)] if question.ca else ["-plaintext"]
+    access = access_flags("-", question.access) if question.access else ["-plaintext"]
     done = run(
         [
             installed.grpcurl_program(),
-            *tls,
+            *access,
             "-format-error",
             *("-max-time", str(question.seconds)),
             *("-d", "\n".join(map(json.dumps, question.messages))),
@@ -120,6 +148,17 @@ def ask_grpcurl(question: Question) -> Outcome:
         ]
     )
     return Outcome(values_in(done.stdout), *error_of_grpcurl(done))
+
+
+def access_flags(dash: str, access: Access) -> list[str]:
+    """Return the flags by which grpcurl and buf are told the same."""
+    flags = [f"{dash}cacert", str(access.ca)]
+    if access.certificate:
+        own = access.certificate
+        flags += [f"{dash}cert", str(own.chain), f"{dash}key", str(own.key)]
+    if access.token:
+        flags += ["-H", f"authorization: Bearer {access.token}"]
+    return flags
 
 
 def error_of_grpcurl(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
@@ -133,17 +172,26 @@ def error_of_grpcurl(done: subprocess.CompletedProcess[str]) -> tuple[int, list[
     return done.returncode - 64, [one["field"] for one in violations]
 
 
-def ask_buf(question: Question) -> Outcome:
-    tls = ["--cacert", str(question.ca)] if question.ca else ["--http2-prior-knowledge"]
+def ask_buf(question: Question, *, is_reflected: bool = False) -> Outcome:
+    schema = ["--schema", str(ROOT / "protos"), "--schema", str(PROTOS)]
+    if is_reflected:
+        schema = ["--reflect-header", "*"]
+    access = ["--http2-prior-knowledge"]
+    if question.access:
+        access = access_flags("--", question.access)
     done = run(
         [
-            *(installed.buf_program(), "curl", "--protocol", "grpc", *tls),
+            *(installed.buf_program(), "curl", "--protocol", "grpc", *schema, *access),
             *("--timeout", f"{question.seconds}s"),
             *("--data", "\n".join(map(json.dumps, question.messages))),
-            f"{'https' if question.ca else 'http'}://{question.address}/{question.method}",
+            f"{'https' if question.access else 'http'}://{question.address}/{question.method}",
         ]
     )
     return Outcome(values_in(done.stdout), *error_of_buf(done))
+
+
+def ask_buf_by_reflection(question: Question) -> Outcome:
+    return ask_buf(question, is_reflected=True)
 
 
 def error_of_buf(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
@@ -188,4 +236,5 @@ CLIENTS: dict[str, Client] = {
     "grpclib": ask_grpclib,
     "grpcurl": ask_grpcurl,
     "buf": ask_buf,
+    "buf by reflection": ask_buf_by_reflection,
 }

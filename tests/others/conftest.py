@@ -1,25 +1,28 @@
-"""Servers for others' clients: one with TLS, one without."""
+"""Servers for others' clients: one that asks who calls, one that does not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from symbolon_server.rpc.tokens import hash_token
 from tests.app.conftest import SAMPLE, environment_in, starting
 from tests.fixtures.certificates import Authority, authority, strange_authority
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
-from tests.others.clients import CLIENTS, Client
+from tests.others.clients import CLIENTS, Access, Client
 
 __all__ = ["authority", "strange_authority"]
 
 
+TOKEN = "pipeline-0123456789abcdef"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a server is, and whom to trust there."""
+    """Where a server is, and how to be answered there."""
 
     address: str
-    ca: Path | None
+    access: Access | None
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +37,14 @@ def stalling_supplier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 def secured(
     authority: Authority, stalling_supplier: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with TLS, the sample's symbols, and a supplier that stalls for all others."""
+    """A server with the sample's symbols, and a supplier that stalls for all others.
+
+    It answers who has a certificate and a token, which is good for asking only.
+    """
     folder = tmp_path_factory.mktemp("secured")
     own = authority.issue("127.0.0.1")
+    tokens = folder / "tokens"
+    tokens.write_text(f"pipeline symbolicate {hash_token(TOKEN)}\n")
     with starting(environment_in(folder), folder) as start:
         program = start(
             "serve",
@@ -44,8 +52,12 @@ def secured(
             suppliers=f"{SAMPLE / 'symbols'},{stalling_supplier}",
             tls_cert=str(own.chain),
             tls_key=str(own.key),
+            tls_client_ca=str(authority.file),
+            auth_tokens_file=str(tokens),
+            deadline_margin_seconds="1.5",  # the machine may have other things to do as well
         )
-        yield Server(program.await_address(), authority.file)
+        access = Access(authority.file, authority.issue("client.example"), TOKEN)
+        yield Server(program.await_address(), access)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped] # no 
 from grpc_health.v1 import health_pb2 as _health  # noqa: F401 # so that it is known by name
 from grpclib.client import Channel, Stream
 from grpclib.const import Cardinality
-from grpclib.exceptions import GRPCError
+from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from symbolon.v1 import (
     module_service_pb2 as _module_service,  # noqa: F401 # the same
@@ -33,13 +33,21 @@ def describe(method: str) -> MethodDescriptor:
     return pool.FindServiceByName(service).methods_by_name[name]
 
 
-def tls_of(ca: str | None) -> ssl.SSLContext | None:
-    """Return what encrypts for who trusts `ca`, a file; None: nothing does."""
-    if ca is None:
+def tls_of(access: dict[str, str | None] | None) -> ssl.SSLContext | None:
+    """Return what encrypts for who has this access; None: nothing does."""
+    if access is None:
         return None
-    context = ssl.create_default_context(cafile=ca)
+    context = ssl.create_default_context(cafile=access["ca"])
     context.set_alpn_protocols(["h2"])
+    if access["certificate"]:
+        context.load_cert_chain(access["certificate"], access["key"])
     return context
+
+
+def metadata_of(access: dict[str, str | None] | None) -> dict[str, str]:
+    """Return what says who calls."""
+    token = access and access["token"]
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def fields_of(error: GRPCError) -> list[str]:
@@ -67,7 +75,7 @@ async def call(asked: dict[str, Any]) -> dict[str, Any]:
     request_type = GetMessageClass(method.input_type)
     host, _, port = asked["address"].rpartition(":")
     answers: list[Any] = []
-    async with Channel(host, int(port), ssl=tls_of(asked["ca"])) as channel:
+    async with Channel(host, int(port), ssl=tls_of(asked["access"])) as channel:
         try:
             async with channel.request(
                 f"/{asked['method']}",
@@ -75,6 +83,7 @@ async def call(asked: dict[str, Any]) -> dict[str, Any]:
                 request_type,
                 GetMessageClass(method.output_type),
                 timeout=asked["seconds"],
+                metadata=metadata_of(asked["access"]),
             ) as stream:
                 requests = [json_format.ParseDict(one, request_type()) for one in asked["messages"]]
                 await exchange(stream, requests, answers)
@@ -82,7 +91,7 @@ async def call(asked: dict[str, Any]) -> dict[str, Any]:
             return {"answers": answers, "code": error.status.value, "fields": fields_of(error)}
         except TimeoutError:
             return {"answers": answers, "code": 4, "fields": []}
-        except ssl.SSLError:
+        except (ssl.SSLError, StreamTerminatedError):
             return {"answers": answers, "code": 14, "fields": []}
     return {"answers": answers, "code": 0, "fields": []}
 

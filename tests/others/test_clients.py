@@ -1,5 +1,7 @@
 """Real clients that nobody here wrote, against a real server."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -7,15 +9,23 @@ import pytest
 
 from tests.fixtures.certificates import Authority
 from tests.fixtures.installing import INSTALL_SECONDS
-from tests.others.clients import Client, Question
+from tests.others.clients import CLIENTS, Client, Outcome, Question
 from tests.others.conftest import Server
 
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(INSTALL_SECONDS + 60)]
 
-OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, UNAVAILABLE = 0, 3, 4, 14
+OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, PERMISSION_DENIED = 0, 3, 4, 7
+UNAVAILABLE, UNAUTHENTICATED = 14, 16
+SILENT = {"buf by reflection"}
+"""Clients that do not say why reflection was refused."""
+
+TRYING_SECONDS = 2.0
+"""Some clients try to connect again and again for as long as they are told to."""
+
 ORCHARD = {"debug_file": "orchard", "debug_id": "C3D8E3C7B6594DF1DFCA907993B477250"}
 SLOW = {"debug_file": "slow", "debug_id": "00112233445566778899AABBCCDDEEFF0"}
 SYMBOLICATE = "symbolon.v1.SymbolicationService/Symbolicate"
+PREFETCH = "symbolon.v1.ModuleService/PrefetchModules"
 STREAM = "symbolon.v1.SymbolicationService/SymbolicateStream"
 HEALTH = "grpc.health.v1.Health/Check"
 
@@ -26,7 +36,7 @@ def report(module: dict[str, str], offset: int, module_index: int = 0) -> dict[s
 
 
 def ask(server: Server, method: str, *messages: dict[str, Any]) -> Question:
-    return Question(server.address, method, messages, server.ca)
+    return Question(server.address, method, messages, server.access)
 
 
 @pytest.mark.parametrize("server", ["secured", "plain"])
@@ -69,10 +79,19 @@ def test_an_error_names_each_field_that_is_wrong(client: Client, secured: Server
     assert outcome.fields == ["modules[0].debug_file", "stacks[0].frames[0].module_index"]
 
 
+@pytest.fixture(scope="module")
+def asked_for_long(secured: Server) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """What each client is told of a module that takes too long; they wait for it together."""
+    question = replace(ask(secured, SYMBOLICATE, report(SLOW, 0)), seconds=3.0)
+    with ThreadPoolExecutor(len(CLIENTS)) as pool:
+        yield {name: pool.submit(client, question) for name, client in CLIENTS.items()}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_call_is_answered_with_what_is_known_before_its_deadline(
-    client: Client, secured: Server
+    asked_for_long: Mapping[str, Future[Outcome]], name: str
 ) -> None:
-    outcome = client(replace(ask(secured, SYMBOLICATE, report(SLOW, 0)), seconds=3.0))
+    outcome = asked_for_long[name].result()
     assert outcome.code == OK
     (answer,) = outcome.answers
     assert answer["modules"][0]["outcome"] == "MODULE_OUTCOME_PENDING"
@@ -83,13 +102,43 @@ def test_a_call_whose_deadline_is_too_short_says_so(client: Client, secured: Ser
     assert (outcome.code, outcome.answers) == (DEADLINE_EXCEEDED, [])
 
 
+def with_access(question: Question, **changed: Any) -> Question:
+    """Return the question with another access."""
+    assert question.access is not None
+    return replace(question, access=replace(question.access, **changed))
+
+
 def test_a_server_that_nobody_known_vouches_for_is_not_asked(
     client: Client, secured: Server, strange_authority: Authority
 ) -> None:
-    asked = replace(ask(secured, HEALTH, {}), ca=strange_authority.file, seconds=5.0)
-    outcome = client(asked)
+    asked = with_access(ask(secured, HEALTH, {}), ca=strange_authority.file)
+    outcome = client(replace(asked, seconds=TRYING_SECONDS))
     assert outcome.answers == []
     assert outcome.code in {UNAVAILABLE, DEADLINE_EXCEEDED}
+
+
+def test_who_has_no_certificate_is_not_answered(client: Client, secured: Server) -> None:
+    asked = with_access(ask(secured, HEALTH, {}), certificate=None)
+    outcome = client(replace(asked, seconds=TRYING_SECONDS))
+    assert outcome.answers == []
+    # By TLS 1.3 the refusal comes after the client's first words; what it calls that is its own.
+    assert outcome.code != OK
+
+
+@pytest.mark.parametrize("token", [None, "stranger-0123456789abcdef"])
+@pytest.mark.parametrize("name", CLIENTS.keys() - SILENT)
+def test_who_has_no_token_that_is_known_is_not_answered(
+    secured: Server, name: str, token: str | None
+) -> None:
+    outcome = CLIENTS[name](
+        with_access(ask(secured, SYMBOLICATE, report(ORCHARD, 4624)), token=token)
+    )
+    assert (outcome.code, outcome.answers) == (UNAUTHENTICATED, [])
+
+
+def test_a_token_is_good_for_what_it_may(client: Client, secured: Server) -> None:
+    outcome = client(ask(secured, PREFETCH, {"modules": [ORCHARD]}))
+    assert (outcome.code, outcome.answers) == (PERMISSION_DENIED, [])
 
 
 def test_health_says_that_the_server_serves(client: Client, secured: Server) -> None:

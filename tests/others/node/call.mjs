@@ -1,6 +1,7 @@
 // Calls one method by @grpc/grpc-js and prints what came back: one JSON object, whether the call
-// ended well or not. The one argument is JSON too: `address`, `method`, `messages`, `seconds`, `ca`
-// (a file; null: no TLS), `is_reflected` (else .proto files are read), and folders: `protos`,
+// ended well or not. The one argument is JSON too: `address`, `method`, `messages`, `seconds`, `access`
+// (null: no TLS; else the files `ca`, `certificate` and `key`, and a `token`, all but the first of
+// which may be null), `is_reflected` (else .proto files are read), and folders: `protos`,
 // `own_protos`, `common_protos`.
 
 import { readFileSync } from "node:fs";
@@ -11,9 +12,23 @@ import { violatedFields } from "./violations.mjs";
 
 const asked = JSON.parse(process.argv[2]);
 const [service, method] = asked.method.split("/");
-const credentials = asked.ca
-  ? grpc.credentials.createSsl(readFileSync(asked.ca))
+const credentials = asked.access
+  ? credentialsFor(asked.access)
   : grpc.credentials.createInsecure();
+
+function credentialsFor(access) {
+  const read = (file) => (file === null ? null : readFileSync(file));
+  const files = [access.ca, access.key, access.certificate];
+  const tls = grpc.credentials.createSsl(...files.map(read));
+  return access.token === null ? tls : withToken(tls, access.token);
+}
+
+function withToken(tls, token) {
+  const metadata = new grpc.Metadata();
+  metadata.set("authorization", `Bearer ${token}`);
+  const bearer = grpc.credentials.createFromMetadataGenerator((_, give) => give(null, metadata));
+  return grpc.credentials.combineChannelCredentials(tls, bearer);
+}
 
 function describe() {
   return asked.is_reflected
