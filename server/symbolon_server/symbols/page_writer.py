@@ -58,13 +58,15 @@ def write_pages(
 ) -> PagedModule:
     """Return the pages of `table`, their dictionary and their directory."""
     writer = PageWriter(table)
-    bounds = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
-    dictionary = _train(writer, list(pairwise(bounds)))
+    rows = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
+    bounds = list(pairwise(rows))
+    samples = _write_samples(writer, bounds)
+    dictionary = _train(samples.values(), len(bounds))
     firsts: list[int] = []
 
     def contents() -> Iterator[bytes]:
-        for bound in pairwise(bounds):
-            for first, content in writer.write(*bound):
+        for bound in bounds:
+            for first, content in samples.pop(bound, None) or writer.write(*bound):
                 firsts.append(first)
                 yield content
 
@@ -82,15 +84,30 @@ def write_pages(
     return PagedModule(directory, tuple(pages))
 
 
-def _train(writer: "PageWriter", bounds: Sequence[tuple[int, int]]) -> PageDictionary | None:
-    """Return a dictionary made of some of the pages, taken from all over the module."""
-    samples: list[bytes] = []
+_Rows = tuple[int, int]
+"""The row that some pages begin with, and that behind their last."""
+
+_Contents = list[tuple[int, bytes]]
+"""Contents of pages, each with its first row."""
+
+
+def _write_samples(writer: "PageWriter", bounds: Sequence[_Rows]) -> dict[_Rows, _Contents]:
+    """Return some of the pages, taken from all over the module."""
+    samples: dict[_Rows, _Contents] = {}
+    written = 0
     for bound in bounds[:: max(1, len(bounds) // _SAMPLES)]:
-        samples += (content for _, content in writer.write(*bound))
-        if sum(map(len, samples)) > _SAMPLE_BYTES:
+        if written > _SAMPLE_BYTES:
             break
-    pages = len(bounds) / max(1, len(samples))
-    return train(samples, int(sum(map(len, samples)) * pages))
+        samples[bound] = list(writer.write(*bound))
+        written += sum(len(content) for _, content in samples[bound])
+    return samples
+
+
+def _train(samples: Iterable[_Contents], pages: int) -> PageDictionary | None:
+    """Return a dictionary for so many pages, of which `samples` are some."""
+    contents = [content for sample in samples for _, content in sample]
+    share = pages / max(1, len(contents))
+    return train(contents, int(sum(map(len, contents)) * share))
 
 
 def _seal_all(
