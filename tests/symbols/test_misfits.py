@@ -23,6 +23,7 @@ MISFITS = {
     "a symbol that starts behind its range": page(symbol_start=[1]),
     "a name that is not there": page(name=[0, -9]),
     "a file that is not there": page(name_file=[9, 9]),
+    "a file whose number has 64 bits": page(name_file=[2**63, 2**63]),
     "a text that is longer than all texts": page(text_length=[5, 5, 2**40]),
     "a text that is no UTF-8": page((b"out\xffr", b"inner", b"a.c")),
     "a text that ends in the middle of a character": page((b"oute\xc3", b"\xa9nner", b"a.c")),

@@ -17,7 +17,7 @@ from symbolon_server.symbols.page_layout import COLUMN, NONE
 _OBJECTS_BYTES: Final = 4_000
 """What the objects of a page take beside their numbers and texts."""
 
-_MISFITS: Final = (ValueError, IndexError, struct.error)
+_MISFITS: Final = (ValueError, IndexError, OverflowError, struct.error)
 """What reading raises where one number of a page leads to another that is not there.
 
 A checksum does not keep them away: whoever writes a page can write a right one.
