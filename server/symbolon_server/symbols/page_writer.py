@@ -115,7 +115,7 @@ def _seal_all(
 ) -> list[bytes]:
     """Return the pages of these contents, compressed while further ones are made."""
     # Raises `MemoryError`: a thread that cannot have its memory lets its starter wait for ever.
-    bytearray(_THREAD_BYTES)
+    np.empty(_THREAD_BYTES, np.uint8)  # which bytearray would fill, for longer than a page takes
     sealer = Sealer(None if dictionary is None else dictionary.zstd)
     pages: list[bytes] = []
     with ThreadPoolExecutor(1, "seal-pages") as pool:
