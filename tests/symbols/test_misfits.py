@@ -25,6 +25,7 @@ MISFITS = {
     "a file that is not there": page(name_file=[9, 9]),
     "a file whose number has 64 bits": page(name_file=[2**63, 2**63]),
     "a text that is longer than all texts": page(text_length=[5, 5, 2**40]),
+    "a text whose length has 64 bits": page(text_length=[2**63, 2**63, 13]),
     "a text that is no UTF-8": page((b"out\xffr", b"inner", b"a.c")),
     "a text that ends in the middle of a character": page((b"oute\xc3", b"\xa9nner", b"a.c")),
 }

@@ -90,6 +90,8 @@ class Page:
         self._name = from_below_next(columns.signed_column(COLUMN.name))
         """Shape (symbols + chains,): the text that names each symbol, then each chain."""
         text_lengths = columns.column(COLUMN.text_length)
+        if text_lengths.dtype != np.uint32:
+            raise ValueError("a text that is longer than any page")
         self._text_bounds = np.zeros(len(text_lengths) + 1, np.int64)
         """Shape (texts + 1,): where each text begins in the content; last, where they end."""
         text_lengths.cumsum(out=self._text_bounds[1:])
