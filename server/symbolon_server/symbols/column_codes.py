@@ -5,6 +5,7 @@ differences from a good guess. Each function here has its inverse beside it.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -92,7 +93,7 @@ class PackedColumns:
     Most pages are asked for one or two of their ranges, so most values are never read.
     """
 
-    __slots__ = ("_data", "_lengths", "_starts", "end")
+    __slots__ = ("_data", "_firsts", "_lengths", "_planes", "_widths", "end")
 
     end: int
     """Place in the data behind the columns."""
@@ -102,34 +103,29 @@ class PackedColumns:
 
         Raises `ValueError` where `data` is too short.
         """
-        self._data = data
-        self._lengths = lengths
         widths = data[place : place + len(lengths)]
-        if len(widths) < len(lengths) or not all(0 < width <= _MOST_BYTES for width in widths):
+        if len(widths) < len(lengths):
             raise ValueError("columns without their widths")
-        firsts = [0] * len(lengths)
-        plane_lengths = [0] * max(widths)
-        first = 0
-        for column in _widest_first(widths):
-            firsts[column] = first
+        self._data, self._lengths, self._widths = data, lengths, widths
+        order, columns_of_planes = _arrange(widths)
+        self._firsts = [0] * len(lengths)
+        """Where each column begins in each of its planes."""
+        ends = [first := 0]
+        for column in order:
+            self._firsts[column] = first
             first += lengths[column]
-            plane_lengths[: widths[column]] = [first] * widths[column]
-        *planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
+            ends.append(first)
+        plane_lengths = [ends[columns] for columns in columns_of_planes]
+        *self._planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
         if self.end > len(data):
             raise ValueError("columns that are cut")
-        self._starts = [
-            [plane + first for plane in planes[:width]]
-            for first, width in zip(firsts, widths, strict=True)
-        ]
-        """Where each column begins in each of its planes, the lowest bytes first."""
 
     def value(self, column: int, row: int) -> int:
         """Return one value of a column."""
-        starts = self._starts[column]
-        value = self._data[starts[0] + row]
-        if len(starts) > 1:
-            for byte, start in enumerate(starts[1:], 1):
-                value |= self._data[start + row] << 8 * byte
+        data, planes, place = self._data, self._planes, self._firsts[column] + row
+        value = data[planes[0] + place]
+        for byte in range(1, self._widths[column]):
+            value |= data[planes[byte] + place] << 8 * byte
         return value
 
     def signed_value(self, column: int, row: int) -> int:
@@ -139,11 +135,12 @@ class PackedColumns:
 
     def column(self, column: int) -> Unsigned:
         """Return a column: of 64 bits where any of its values needs more than 32, else of 32."""
-        starts, count = self._starts[column], self._lengths[column]
-        kind = np.dtype(np.uint32 if len(starts) <= _FEW_BYTES else np.uint64)
-        values: Unsigned = np.frombuffer(self._data, np.uint8, count, starts[0]).astype(kind)
-        for byte, start in enumerate(starts[1:], 1):
-            plane = np.frombuffer(self._data, np.uint8, count, start).astype(kind)
+        width, first, count = self._widths[column], self._firsts[column], self._lengths[column]
+        kind = np.dtype(np.uint32 if width <= _FEW_BYTES else np.uint64)
+        lowest, *others = self._planes[:width]
+        values: Unsigned = np.frombuffer(self._data, np.uint8, count, lowest + first).astype(kind)
+        for byte, start in enumerate(others, 1):
+            plane = np.frombuffer(self._data, np.uint8, count, start + first).astype(kind)
             plane <<= 8 * byte
             values |= plane
         return values
@@ -161,3 +158,15 @@ def _width(column: NDArray[np.uint64]) -> int:
 def _widest_first(widths: Sequence[int]) -> list[int]:
     """Return the places of the columns by width, those of one width in their own order."""
     return sorted(range(len(widths)), key=lambda column: -widths[column])
+
+
+@lru_cache(maxsize=1 << 12)
+def _arrange(widths: bytes) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the columns in the order of their planes, and how many columns each plane has.
+
+    Pages of one module have few different widths. Raises `ValueError` for a width that is none.
+    """
+    if not all(0 < width <= _MOST_BYTES for width in widths):
+        raise ValueError("columns without their widths")
+    planes = range(max(widths, default=0))
+    return _widest_first(widths), [sum(width > plane for width in widths) for plane in planes]
