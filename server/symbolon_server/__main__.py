@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from symbolon_server.app.errors import StartError
+from symbolon_server.app.malloc import keep_freed_memory
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    keep_freed_memory()  # before what starts threads is imported
     from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
 
     for name in unknown_variables(os.environ):

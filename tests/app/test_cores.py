@@ -54,7 +54,7 @@ def test_serving_processes_are_spread_over_the_cores(serve: StartProgram) -> Non
     serving = [
         child
         for child in program.below()
-        if "symbolon_server.app.serving_process" in child.cmdline()
+        if "symbolon_server.app.serving_program" in child.cmdline()
     ]
     cores = [
         {frozenset(of) for of in cores_of_threads(child.pid) if len(of) == 1} for child in serving

@@ -98,11 +98,11 @@ def test_several_processes_share_a_port_and_one_that_dies_is_replaced(
 ) -> None:
     program = serve(processes="2")
     address = program.await_address()
-    first = process_of(program, "serving_process")
+    first = process_of(program, "serving_program")
     first.kill()
     wait_until(has_ended(first))
     wait_until(
-        lambda: sum("serving_process" in " ".join(p.cmdline()) for p in running(program)) == 2
+        lambda: sum("serving_program" in " ".join(p.cmdline()) for p in running(program)) == 2
     )
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(functions_of_sample, [address] * 16))

@@ -7,7 +7,7 @@ from tests.app.conftest import Program
 
 def serving_processes(program: Program) -> list[psutil.Process]:
     """Return the processes below a server that answer calls, where it has several."""
-    return _below(program, "symbolon_server.app.serving_process")
+    return _below(program, "symbolon_server.app.serving_program")
 
 
 def all_listen(program: Program, processes: int) -> bool:

@@ -1,13 +1,18 @@
-"""How much memory a large symbol file takes, in the worker and in the server."""
+"""How much memory large symbol files and large answers take, and for how long."""
 
+import ctypes
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import psutil
 import pytest
 
 from symbolon import Client
+from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from symbolon_server.symbols.module_ids import ModuleId
-from tests.app.conftest import Program
+from tests.app.conftest import Program, wait_until
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
 from tests.system.real_files import files_folder, first_function, needs_files, real_module
@@ -16,6 +21,9 @@ MEGABYTE = 1 << 20
 WORKER_BYTES = 600 * MEGABYTE
 LEAST_BYTES = 150 * MEGABYTE
 GROWTH_BYTES = 50 * MEGABYTE
+MOST_FRAMES = 200_000
+NAME_BYTES = 300
+SYMBOLICATE = "/symbolon.v1.SymbolicationService/Symbolicate"
 
 
 def peak_bytes(worker: Program, module_id: ModuleId) -> int:
@@ -53,3 +61,34 @@ def test_a_symbol_file_of_119_mb_fits_into_600_mb_and_leaves_the_server_alone(si
     assert peak < WORKER_BYTES
     assert peak > LEAST_BYTES, "this is not the fork that read the file"
     assert grown < GROWTH_BYTES
+
+
+def request_of(module_id: ModuleId, frames: int) -> bytes:
+    """Return a request for one frame, asked so many times."""
+    frame = stack_pb2.Frame(module_index=0, module_offset=1)
+    module = module_pb2.Module(debug_file=module_id.debug_file, debug_id=module_id.debug_id)
+    stack = stack_pb2.Stack(frames=[frame] * frames)
+    return SymbolicateRequest(modules=[module], stacks=[stack]).SerializeToString()
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library is another one than glibc"
+)
+def test_memory_that_large_answers_took_is_given_back(site: Site) -> None:
+    module_id = numbered_module(1)
+    head = f"MODULE Linux x86_64 {module_id.debug_id} {module_id.debug_file}\n"
+    site.supplier.put(module_id, f"{head}FUNC 0 1000 0 {'x' * NAME_BYTES}\n".encode())
+    site.work()
+    server = site.serve()
+    resident = psutil.Process(server.process.pid).memory_info
+    with grpc.insecure_channel(
+        server.await_address(), [("grpc.max_receive_message_length", -1)]
+    ) as channel:
+        symbolicate: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(SYMBOLICATE)
+        symbolicate(request_of(module_id, 1))
+        before = resident().rss
+        request = request_of(module_id, MOST_FRAMES)
+        with ThreadPoolExecutor(4) as callers:
+            answers = list(callers.map(symbolicate, [request] * 4))
+        assert all(len(answer) > GROWTH_BYTES for answer in answers)
+    wait_until(lambda: resident().rss < before + GROWTH_BYTES / 2)

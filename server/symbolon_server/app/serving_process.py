@@ -1,14 +1,12 @@
-"""One process that answers calls; run as a program it is one of several on a port."""
+"""One process that answers calls."""
 
 import gc
-import os
-import sys
 from contextlib import nullcontext
 from typing import NamedTuple
 
 from symbolon_server.app.cores import on_one_core
 from symbolon_server.app.errors import StartError
-from symbolon_server.app.malloc import keep_memory_small
+from symbolon_server.app.malloc import FreedMemory
 from symbolon_server.app.services import (
     SharedParts,
     make_answerer,
@@ -16,34 +14,25 @@ from symbolon_server.app.services import (
     make_store_service,
     server_options,
 )
-from symbolon_server.app.signals import Signals
 from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.server import RpcServer
 from symbolon_server.rpc.streams import Streams
 from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.waiting import WaitingRoom
-from symbolon_server.settings import Settings, read_settings
-from symbolon_server.telemetry.logs import LogFormat, configure_logs
-from symbolon_server.telemetry.metrics import BEFORE_READING
-
-_METRICS_SECONDS = 1.0
-"""How often the metrics are brought up to date, which another process reads from files."""
+from symbolon_server.settings import Settings
 
 _COLLECTOR_THRESHOLDS = 50_000, 20, 20
 """With Python's own, looking at the lists of frames took a third of a call with 1,000 of them."""
-
-READY = "ready"
-"""What the program writes to its output when it serves."""
 
 
 class ServingProcess:
     """Everything that one process needs to answer calls."""
 
     def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
-        keep_memory_small()
         self._grace_seconds = settings.shutdown_grace_seconds
         self._parts = SharedParts(settings)
         answerer = make_answerer(settings, self._parts)
+        self._freed_memory = FreedMemory()
         self._streams = Streams(answerer, settings.max_streams, settings.threads)
         waiting_room = WaitingRoom(settings.threads // 2)
         self._server = RpcServer(
@@ -63,6 +52,7 @@ class ServingProcess:
             raise StartError(str(error)) from error
         self._parts.start()
         self._server.start()
+        self._freed_memory.start()
         return address
 
     def stop(self) -> None:
@@ -74,6 +64,7 @@ class ServingProcess:
         )
         self._streams.close()
         self._parts.close()
+        self._freed_memory.close()
 
 
 class Serving(NamedTuple):
@@ -103,25 +94,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
-
-
-def main() -> int:
-    """Serve the settings of the environment until SIGTERM; return the exit code.
-
-    The one argument chooses the core: it grows by one from each process to the next.
-    """
-    settings = read_settings({}, os.environ)
-    configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
-    with Signals() as signals:
-        process, _ = start_serving(settings, int(sys.argv[1]), is_port_shared=True)
-        sys.stdout.write(f"{READY}\n")
-        sys.stdout.flush()
-        while not signals.wait(_METRICS_SECONDS):
-            BEFORE_READING.call_all()
-        process.stop()
-        BEFORE_READING.call_all()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

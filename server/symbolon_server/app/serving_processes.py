@@ -7,10 +7,10 @@ from dataclasses import replace
 from symbolon_server.app.children import Child
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.reserved_port import reserve
-from symbolon_server.app.serving_process import READY
+from symbolon_server.app.serving_program import READY
 from symbolon_server.settings import Settings
 
-_PROGRAM = "symbolon_server.app.serving_process"
+_PROGRAM = "symbolon_server.app.serving_program"
 _PATIENCE_SECONDS = 5.0
 """For a process to end after its grace period."""
 
