@@ -46,13 +46,13 @@ class Caller:
         path.write_bytes(request)
         return path
 
-    def call(self, target: str, request: bytes) -> tuple[bytes, float]:
-        """Return the answer to `Symbolicate` and the seconds from call to answer."""
+    def call(self, target: str, request: bytes, method: str = SYMBOLICATE) -> tuple[bytes, float]:
+        """Return the answer to a call and the seconds from call to answer."""
         answer = Path(self._folder.name, "answer")
         order = {
             "do": "call",
             "target": target,
-            "method": SYMBOLICATE,
+            "method": method,
             "request": str(self.write_request("request", request)),
             "answer": str(answer),
         }

@@ -2,8 +2,8 @@
 
 A server with the options, threads and port of the real one whose methods return the bytes of
 the files in a folder, each under the file's name. Prints its port. Its threads are where the
-system puts them, as those of any gRPC server in Python; with a core they are kept on it, as those
-of the real server are.
+system puts them, as those of any gRPC server in Python. With a core they are kept on it, and
+memory is kept that was freed, as the real server does both.
 """
 
 import sys
@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from symbolon_server.app.cores import on_one_core
+from symbolon_server.app.malloc import keep_freed_memory
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import ServerOptions, _channel_options
 from symbolon_server.settings import Settings
@@ -33,6 +34,8 @@ def main() -> None:
         max_request_bytes=settings.max_request_bytes,
     )
     _, _folder, *core = sys.argv
+    if core:
+        keep_freed_memory()
     with on_one_core(int(core[0])) if core else nullcontext():
         _server, port = _start(options)  # which stops when nobody holds it
     print(port, flush=True)  # noqa: T201 - read by whoever started it

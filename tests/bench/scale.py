@@ -1,6 +1,7 @@
 """How the cost of a call grows with frames, modules and pages, and what memory it takes."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,11 @@ _FRAMES = 1_000
 
 _CALLERS = 8
 _CALLS = 5
-"""A figure of one round is the median of so many calls."""
+_CALLS_SECONDS = 0.3
+"""A figure of one round is the median of so many calls, or of as many as fit into that time."""
+
+_QUIET_SECONDS: Final = 3.0
+"""After which a server has given back what a load has left free."""
 
 _TIMES_TEN: Final = 11.0
 _BESIDE_MEMORY: Final = 150 * MB
@@ -57,22 +62,34 @@ def run(bench: Bench) -> PartResult:
     ):
         scale = _Scale(bench, symbolon, caller, store, random)
         workers = scale.measure_workers()
-        growths = [scale.measure_frames(), scale.measure_modules(), scale.measure_pages()]
-        echo = scale.measure_echo()
+        frames, beside, echo = scale.measure_frames()
+        growths = [frames, scale.measure_modules(), scale.measure_pages()]
         serving = scale.measure_serving()
     lookup = _measure_lookup(bench)
-    tens = growths[0].times_for_ten()
     return PartResult(
         part="scale",
-        tables=[*(growth.table() for growth in growths), echo, lookup[0], workers[0], serving[0]],
+        tables=[
+            frames.table(),
+            echo,
+            *(growth.table() for growth in growths[1:]),
+            lookup[0],
+            workers[0],
+            serving[0],
+        ],
         bars=[
-            *(Bar("time of ten times the frames", ten, _TIMES_TEN, is_floor=False) for ten in tens),
+            *frames.bars("time"),
+            *beside.bars("time beside echo"),
             lookup[1],
             *workers[1],
             serving[1],
         ],
         plots=[growth.plot() for growth in growths],
-        notes=[f"One call at a time, the median of {_CALLS} in each round."],
+        notes=[
+            (
+                f"One call at a time, {_CALLS} of them or as many as fit into {_CALLS_SECONDS} s; "
+                "their median in each round."
+            )
+        ],
     )
 
 
@@ -85,10 +102,19 @@ class _Growth:
     of: str
     milliseconds: dict[int, float]
 
-    def times_for_ten(self) -> list[float]:
+    def bars(self, what: str) -> list[Bar]:
         """Return how many times longer ten times as much takes."""
         found = self.milliseconds
-        return [found[10 * count] / found[count] for count in found if 10 * count in found]
+        return [
+            Bar(
+                f"{what} of {10 * count:,} ÷ {count:,} {self.of}s",
+                found[10 * count] / found[count],
+                _TIMES_TEN,
+                is_floor=False,
+            )
+            for count in found
+            if 10 * count in found
+        ]
 
     def table(self) -> Table:
         """Return the figures as a table."""
@@ -122,7 +148,6 @@ class _Scale:
         self._caller = caller
         self._store = store
         self._random = random
-        self._modules: list[CodeOffsets] = []
 
     def measure_workers(self) -> tuple[Table, list[Bar]]:
         """Have each file ingested, and look at the memory of the process that does it."""
@@ -143,41 +168,42 @@ class _Scale:
         columns_ = ("symbol file", "MB", "worker's peak (MB)", "columns (MB)", "ratio to limit")
         return Table("Memory of the process that ingests one module", columns_, rows), bars
 
-    def measure_frames(self) -> _Growth:
-        """Measure calls for remembered frames, many of them asked more than once."""
-        self._modules = sample_modules(self._bench.files, _MODULES, _OFFSETS // 2, self._random)
-        return self._grow(
-            "frames",
-            "Calls with more frames, all remembered",
-            "frame",
-            self._bench.plan.scale_frames,
-            lambda frames: crash(self._modules, frames, self._random),
-        )
+    def measure_frames(self) -> tuple[_Growth, _Growth, Table]:
+        """Measure calls for remembered frames, many of them asked more than once.
 
-    def measure_echo(self) -> Table:
-        """Measure what the answers that grow in frames cost gRPC alone, on the same core."""
-        frames = self._bench.plan.scale_frames
-        sizes, milliseconds = {}, {}
+        In turn with them, what the same requests and answers cost gRPC alone, on the same core.
+        Returns whole calls, and what they take beside that.
+        """
+        modules = sample_modules(self._bench.files, _MODULES, _OFFSETS // 2, self._random)
+        requests = {
+            frames: crash(modules, frames, self._random) for frames in self._bench.plan.scale_frames
+        }
         with TemporaryDirectory() as folder:
-            for count in frames:
-                request = crash(self._modules, count, self._random)
+            sizes = {}
+            for frames, request in requests.items():
                 answer = self._caller.answer_fully(self._symbolon, request)
-                Path(folder, str(count)).write_bytes(answer)
-                sizes[count] = len(answer) / MB
-            path = self._caller.write_request("echo", b"")
+                Path(folder, str(frames)).write_bytes(answer)
+                sizes[frames] = len(answer) / MB
             with EchoServer(Path(folder), str(self._symbolon.core)) as echo:
-                for count in frames:
-                    call = partial(self._echo, echo.target, count, path)
-                    found = self._bench.rounds(f"scale: echo of {count} frames", {"echo": call})
-                    milliseconds[count] = median_of(found["echo"], float)
-        rows = [(count, sizes[count], milliseconds[count]) for count in frames]
-        title = "The same answers from an echo server on the same core"
-        return Table(title, ("frames", "answer (MB)", "ms a call"), rows)
-
-    def _echo(self, target: str, count: int, request: Path) -> float:
-        seconds = self._bench.plan.load_seconds
-        load = self._caller.load(target, f"/{SERVICE}/{count}", request, seconds, callers=1)
-        return load.p50_milliseconds
+                calls = self._calls("", requests, self._symbolon.target)
+                calls |= self._calls("echo of ", requests, echo.target, f"/{SERVICE}/{{}}")
+                found = self._measure("frames", calls)
+        ours = {frames: found[str(frames)] for frames in requests}
+        beside = {frames: ours[frames] - found[f"echo of {frames}"] for frames in requests}
+        title = "Calls with more frames, all remembered"
+        table = Table(
+            "The same answers from an echo server on the same core, and what ours take longer",
+            ("frames", "answer (MB)", "echo (ms)", "longer (ms)", "longer (µs a frame)"),
+            [
+                (frames, sizes[frames], found[f"echo of {frames}"], ms, ms * 1e3 / frames)
+                for frames, ms in beside.items()
+            ],
+        )
+        return (
+            _Growth("frames", title, "frame", ours),
+            _Growth("beside", title, "frame", beside),
+            table,
+        )
 
     def measure_modules(self) -> _Growth:
         """Measure calls whose frames are in ever more modules, all remembered."""
@@ -191,8 +217,12 @@ class _Scale:
             frames = [(number % count, self._random.choice(offsets)) for number in range(_FRAMES)]
             return _request(modules, frames)
 
+        requests = {count: make(count) for count in self._bench.plan.scale_modules}
+        for request in requests.values():
+            self._caller.answer_fully(self._symbolon, request)
+        found = self._measure("modules", self._calls("", requests, self._symbolon.target))
         title = f"Calls with {_FRAMES:,} remembered frames in more modules"
-        return self._grow("modules", title, "module", self._bench.plan.scale_modules, make)
+        return _Growth("modules", title, "module", {count: found[str(count)] for count in requests})
 
     def measure_pages(self) -> _Growth:
         """Measure first calls for frames in ever more pages, which are in the store only."""
@@ -247,40 +277,51 @@ class _Scale:
             self._caller.load(self._symbolon.target, SYMBOLICATE, path, seconds, _CALLERS)
             self._bench.progress.advance()
         process_id = self._symbolon.program.process_id
-        now, peak = resident_bytes(process_id), peak_bytes(process_id)
+        at_end, peak = resident_bytes(process_id), peak_bytes(process_id)
+        time.sleep(_QUIET_SECONDS)
+        now = resident_bytes(process_id)
         memory = Settings().memory_bytes
         limit = memory + _BESIDE_MEMORY
         table = Table(
             f"Memory of the server after {requests} calls with {frames:,} new frames each, then "
-            f"by {_CALLERS} callers",
-            ("now (MB)", "peak (MB)", "SYMBOLON_MEMORY_BYTES (MB)", "beside it, now (MB)"),
-            [(now / MB, peak / MB, memory / MB, (now - memory) / MB)],
+            f"by {_CALLERS} callers, and {_QUIET_SECONDS:.0f} s later",
+            (
+                "peak (MB)",
+                "at the end (MB)",
+                "later (MB)",
+                "SYMBOLON_MEMORY_BYTES (MB)",
+                "beside it, later (MB)",
+            ),
+            [(peak / MB, at_end / MB, now / MB, memory / MB, (now - memory) / MB)],
         )
         return table, Bar("server's memory (MB) after load", now / MB, limit / MB, is_floor=False)
 
-    def _grow(
+    def _calls(
         self,
         name: str,
-        title: str,
-        of: str,
-        counts: Sequence[int],
-        make: Callable[[int], SymbolicateRequest],
-    ) -> _Growth:
-        requests = {count: make(count) for count in counts}
-        for request in requests.values():
-            self._caller.answer_fully(self._symbolon, request)
-        data = {count: request.SerializeToString() for count, request in requests.items()}
-        found = self._bench.rounds(
-            f"scale: {name}",
-            {str(count): partial(self._median_call, data[count]) for count in counts},
-        )
-        figures = {count: median_of(found[str(count)], float) for count in counts}
-        return _Growth(name, title, of, figures)
+        requests: Mapping[int, SymbolicateRequest],
+        target: str,
+        method: str = SYMBOLICATE,
+    ) -> dict[str, Callable[[], float]]:
+        """Return what measures a call with each request, by `name` and how much it has."""
+        return {
+            f"{name}{count}": partial(
+                self._median_call, request.SerializeToString(), target, method.format(count)
+            )
+            for count, request in requests.items()
+        }
 
-    def _median_call(self, request: bytes) -> float:
+    def _measure(self, name: str, measures: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+        """Return the median of each measure."""
+        found = self._bench.rounds(f"scale: {name}", measures)
+        return {name: median_of(found[name], float) for name in measures}
+
+    def _median_call(self, request: bytes, target: str, method: str) -> float:
         """Return the milliseconds of a call, the median of a few."""
-        calls = [self._caller.call(self._symbolon.target, request) for _ in range(_CALLS)]
-        return median(seconds for _, seconds in calls) * 1e3
+        calls: list[float] = []
+        while len(calls) < _CALLS or sum(calls) < _CALLS_SECONDS:
+            calls.append(self._caller.call(target, request, method)[1])
+        return median(calls) * 1e3
 
 
 def _request(
