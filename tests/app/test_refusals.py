@@ -1,9 +1,17 @@
 import signal
 import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram
+from tests.app.conftest import (
+    PATIENCE_SECONDS,
+    Program,
+    StartProgram,
+    environment_in,
+    starting,
+)
 
 NOBODY = "redis://somebody:hunter2@127.0.0.1:1/0"
 
@@ -12,12 +20,30 @@ def ended(program: Program) -> tuple[int, str]:
     return program.process.wait(PATIENCE_SECONDS), program.log
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that is there already."""
+
+    address: str
+    data_dir: str
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("running")
+    environment = environment_in(folder)
+    with starting(environment, folder) as start_one:
+        address = start_one("serve", listen="127.0.0.1:0").await_address()
+        yield Running(address, environment["SYMBOLON_DATA_DIR"])
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_port_in_use_is_a_clear_error(serve: StartProgram, processes: str) -> None:
-    address = serve().await_address()
-    code, log = ended(serve(listen=address, processes=processes))
+def test_a_port_in_use_is_a_clear_error(
+    serve: StartProgram, running: Running, processes: str
+) -> None:
+    code, log = ended(serve(listen=running.address, processes=processes))
     assert code == 1
-    assert f"cannot listen on {address}: address already in use" in log
+    assert f"cannot listen on {running.address}: address already in use" in log
     assert "Traceback" not in log
 
 
@@ -65,9 +91,10 @@ def test_what_is_allowed_by_flags_is_served(serve: StartProgram, redis_store_url
     assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_data_folder_in_use_is_told_with_its_setting(serve: StartProgram) -> None:
-    serve().await_address()
-    code, log = ended(serve())
+def test_a_data_folder_in_use_is_told_with_its_setting(
+    serve: StartProgram, running: Running
+) -> None:
+    code, log = ended(serve(data_dir=running.data_dir))
     assert code == 1
     assert "SYMBOLON_DATA_DIR" in log
 

@@ -1,9 +1,6 @@
 import json
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -231,28 +228,6 @@ def test_a_stop_under_load_fails_no_call_in_a_way_that_cannot_be_tried_again(
         under_way.wait(60)
         assert program.end(signal.SIGTERM) == 0
         assert {call.result(60) for call in calling} == {grpc.StatusCode.UNAVAILABLE}
-
-
-def test_buf_curl_symbolicates_by_reflection_alone(serve: StartProgram) -> None:
-    program = shutil.which("buf") or str(Path(sys.executable).parent / "buf")
-    if not Path(program).exists():
-        pytest.skip("buf is not installed (PyPI: buf-bin)")
-    address = serve().await_address()
-    request = {
-        "modules": [{"debugFile": "orchard", "debugId": ORCHARD}],
-        "stacks": [{"frames": [{"moduleIndex": 0, "moduleOffset": "4210"}]}],
-    }
-    options = ["--http2-prior-knowledge", "--protocol", "grpc", "--reflect-protocol", "grpc-v1"]
-    url = f"http://{address}/symbolon.v1.SymbolicationService/Symbolicate"
-    said = subprocess.run(
-        [program, "curl", *options, "--data", json.dumps(request), url],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=60,
-    )
-    (stack,) = json.loads(said.stdout)["stacks"]
-    assert stack["frames"][0]["function"] == "main"
 
 
 INGESTS = [

@@ -1,83 +1,28 @@
 """Real workers: what they ingest, how they fail, and that nothing they die of is lost."""
 
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import redis
 
 from symbolon_server.cache.embedded import EmbeddedRedis
-from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
-from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.redis_store import RedisPageStore
+from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.jobs import Claim, Priority
 from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.symbols.module_ids import ModuleId
-from tests.fixtures.symbol_server import Answer, Ending, SymbolServer, symbol_server
+from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
+from tests.ingest.plant import STALLED, Plant, plant
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.ingest.workers import WAIT_SECONDS, WorkerStarter, wait_for_worker
 
-__all__ = ["symbol_server"]
+__all__ = ["plant", "symbol_server"]
 
 CALLER = Path(__file__).with_name("caller_program.py")
-
-STALLED = Ending.STALLED_MIDWAY
-
-
-@dataclass(frozen=True, slots=True)
-class Plant:
-    """Everything around the workers of a test."""
-
-    server: SymbolServer
-    cache: redis.Redis
-    store: RedisPageStore
-    queue: IngestQueue
-    loader: ModuleLoader
-    failures: FailureMemory
-    workers: WorkerStarter
-
-    def load(self, *module_ids: ModuleId) -> frozenset[ModuleId]:
-        """Ask for modules, wait for them and return those that ended."""
-        with self.loader.load(dict.fromkeys(module_ids, (0,))) as pending:
-            pending.wait(WAIT_SECONDS)
-            return pending.ended
-
-    def is_stored(self, module_id: ModuleId) -> bool:
-        return self.store.get_directories([module_id])[0] is not None
-
-    def failure(self, module_id: ModuleId) -> Failure:
-        return self.failures.get_many([module_id])[module_id]
-
-
-@pytest.fixture
-def plant(
-    symbol_server: SymbolServer,
-    redis_store: redis.Redis,
-    redis_cache: redis.Redis,
-    starter: WorkerStarter,
-) -> Iterator[Plant]:
-    redis_store.flushall()
-    redis_cache.flushall()
-    loader = ModuleLoader(redis_cache)
-    loader.start()
-    yield Plant(
-        symbol_server,
-        redis_cache,
-        RedisPageStore(redis_store),
-        IngestQueue(redis_cache),
-        loader,
-        FailureMemory(KeyedCache(redis_cache)),
-        starter,
-    )
-    loader.close()
 
 
 @pytest.fixture
@@ -85,104 +30,6 @@ def starter(
     symbol_server: SymbolServer, redis_store_url: str, redis_cache_url: str, tmp_path: Path
 ) -> WorkerStarter:
     return WorkerStarter(redis_cache_url, redis_store_url, symbol_server.url, tmp_path / "workers")
-
-
-def test_what_is_asked_for_is_ingested_and_announced(plant: Plant, xul: ModuleId) -> None:
-    plant.server.put(xul, symbol_file(xul))
-    plant.failures.remember(numbered_module(1), FailureKind.MISSING, "of another module")
-    with plant.workers.run():
-        assert plant.load(xul) == {xul}
-    assert plant.is_stored(xul)
-    assert plant.failures.get_many([xul]) == {}
-    assert plant.queue.find_ended([xul]) == {xul}
-
-
-def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
-    missing, malformed, unavailable, found = map(numbered_module, range(4))
-    plant.server.put(malformed, b"nonsense")
-    busy = Answer(status=503, headers={"Retry-After": "3600"})
-    plant.server.answer(plant.server.path_of(unavailable), busy)
-    plant.server.put(found, symbol_file(found))
-    with plant.workers.run():
-        # The last one is: after it the supplier is left alone for a while.
-        everything = [missing, malformed, found, unavailable]
-        assert plant.load(*everything) == set(everything)
-    kinds = {
-        module: failure.kind for module, failure in plant.failures.get_many(everything).items()
-    }
-    assert kinds == {
-        missing: FailureKind.MISSING,
-        malformed: FailureKind.MALFORMED,
-        unavailable: FailureKind.UNAVAILABLE,
-    }
-    assert all(failure.detail for failure in plant.failures.get_many(everything).values())
-
-
-def test_a_supplier_that_is_left_alone_costs_no_request_until_it_is_tried_again(
-    plant: Plant,
-) -> None:
-    first, second, third = map(numbered_module, range(3))
-    busy = Answer(status=429, headers={"Retry-After": "50"})
-    plant.server.answer("*", busy, Answer(symbol_file(third)))
-    with plant.workers.run():
-        plant.load(first)
-        plant.load(second)
-        assert plant.server.get_count == 1
-        failure = plant.failure(second)
-        assert failure.kind is FailureKind.UNAVAILABLE
-        assert failure.detail.endswith(": left alone for a while: answers HTTP 429")
-        assert failure.retry_after_seconds > 30
-        [pause] = plant.cache.keys("supplier:pause:*")
-        plant.cache.delete(pause)
-        plant.load(third)
-    assert plant.server.get_count == 2
-    assert plant.is_stored(third)
-
-
-def test_a_module_that_is_there_now_is_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:
-    with plant.workers.run():
-        plant.load(xul)
-        assert plant.failure(xul).kind is FailureKind.MISSING
-        plant.server.put(xul, symbol_file(xul))
-        plant.failures.forget(xul)
-        plant.load(xul)
-    assert plant.is_stored(xul)
-    assert plant.failures.get_many([xul]) == {}
-
-
-def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
-    plant: Plant, xul: ModuleId
-) -> None:
-    plant.failures.remember(xul, FailureKind.UNAVAILABLE, "a moment ago")
-    with plant.workers.run():
-        assert plant.load(xul) == {xul}
-    assert plant.server.get_count == 0
-    assert plant.failure(xul).detail == "a moment ago"
-
-
-def test_a_killed_work_horse_is_a_failure_and_the_worker_goes_on(plant: Plant) -> None:
-    poisonous, other = numbered_module(0), numbered_module(1)
-    plant.server.answer(plant.server.path_of(poisonous), Answer(b"MODULE " * 9, ending=STALLED))
-    plant.server.put(other, symbol_file(other))
-    with plant.workers.run() as worker, plant.loader.load({poisonous: []}) as pending:
-        plant.server.wait_for_gets(1)
-        worker.horse().kill()
-        pending.wait(WAIT_SECONDS)
-        assert pending.ended == {poisonous}
-        assert plant.load(other) == {other}
-    assert plant.failure(poisonous).kind is FailureKind.UNAVAILABLE
-    assert "SIGKILL" in plant.failure(poisonous).detail
-    assert plant.is_stored(other)
-
-
-def test_a_crash_on_one_file_is_malformed(plant: Plant, xul: ModuleId) -> None:
-    plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
-    with plant.workers.run() as worker, plant.loader.load({xul: []}) as pending:
-        plant.server.wait_for_gets(1)
-        worker.horse().send_signal(signal.SIGSEGV)
-        pending.wait(WAIT_SECONDS)
-        assert pending.ended == {xul}
-    assert plant.failure(xul).kind is FailureKind.MALFORMED
 
 
 def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleId) -> None:
@@ -199,13 +46,6 @@ def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleI
         assert plant.load(xul) == {xul}
     assert plant.failure(xul).kind is FailureKind.MALFORMED
     assert "64 MiB" in plant.failure(xul).detail
-
-
-def test_the_limit_of_memory_leaves_room_to_read(plant: Plant, xul: ModuleId) -> None:
-    plant.server.put(xul, symbol_file(xul, 20_000))
-    with plant.workers.run():  # with the limit that workers have by themselves
-        plant.load(xul)
-    assert plant.is_stored(xul)
 
 
 def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
