@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/api.md",
     "docs/client.md",
     "docs/command-line.md",
+    "docs/first-stack.md",
     "docs/grpcurl.md",
     "docs/http.md",
     "docs/operating.md",
