@@ -175,9 +175,9 @@ class _Scale:
         Returns whole calls, and what they take beside that.
         """
         modules = sample_modules(self._bench.files, _MODULES, _OFFSETS // 2, self._random)
-        requests = {
-            frames: crash(modules, frames, self._random) for frames in self._bench.plan.scale_frames
-        }
+        counts = self._bench.plan.scale_frames
+        largest = crash(modules, max(counts), self._random)
+        requests = {frames: _begin(largest, frames) for frames in counts}
         with TemporaryDirectory() as folder:
             sizes = {}
             for frames, request in requests.items():
@@ -322,6 +322,21 @@ class _Scale:
         while len(calls) < _CALLS or sum(calls) < _CALLS_SECONDS:
             calls.append(self._caller.call(target, request, method)[1])
         return median(calls) * 1e3
+
+
+def _begin(request: SymbolicateRequest, frames: int) -> SymbolicateRequest:
+    """Return the first so many frames of a request.
+
+    Requests drawn one by one differ in how many bytes their frames are answered with, by a third.
+    """
+    first = SymbolicateRequest(modules=request.modules)
+    left = frames
+    for stack in request.stacks:
+        if left <= 0:
+            break
+        first.stacks.add(frames=stack.frames[:left])
+        left -= len(stack.frames)
+    return first
 
 
 def _request(
