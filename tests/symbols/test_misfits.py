@@ -1,13 +1,20 @@
-"""Pages whose checksum is right and whose numbers do not fit each other."""
+"""Pages and directories whose checksum is right and whose contents do not fit each other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from symbolon_server.symbols.answers import Answer, InlineAnswer
+from symbolon_server.symbols.directory_format import decode_directory, encode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_reader import Page
+from symbolon_server.symbols.page_writer import write_pages
 from tests.symbols.misfits import OWNER, START, page
+from tests.symbols.reading import FUNCTION, INGEST, read_records
+from tests.symbols.symbol_texts import MODULE_ID
 
 
 def test_what_is_changed_below_is_right_as_it_is() -> None:
@@ -46,3 +53,39 @@ def test_texts_that_are_no_ascii_are_read(texts: Sequence[bytes]) -> None:
     found = Page.decode(OWNER, data).find(START)
     assert found is not None
     assert (found.function, found.inlines[0].function) == (texts[0].decode(), texts[1].decode())
+
+
+def spoilt(facts: Any = None, ingest: Any = None, **changed: Any) -> bytes:
+    """Return a page directory, some of it changed behind the back of its checksum."""
+    directory = write_pages(read_records(FUNCTION), "1-0", INGEST).directory
+    directory = replace(
+        directory,
+        facts=replace(directory.facts, **facts or {}),
+        ingest=replace(directory.ingest, **ingest or {}),
+        **changed,
+    )
+    return encode_directory(MODULE_ID, directory)
+
+
+SPOILT = {
+    "a name that is none": spoilt(facts={"module_name": 5}),
+    "bad records that have no kinds": spoilt(facts={"skipped_records": [1]}),
+    "bad records that cannot be counted": spoilt(facts={"skipped_records": {"func": "many"}}),
+    "functions that cannot be counted": spoilt(facts={"functions": None}),
+    "an ingest at no time": spoilt(ingest={"finished_at": "yesterday"}),
+    "an ingest of no age": spoilt(ingest={"as_of": "3"}),
+    "a generation that is none": spoilt(generation=1),
+    "pages that begin before those before them": spoilt(
+        first_offsets=np.array([16, 32, 24], np.uint64)
+    ),
+}
+
+
+def test_a_directory_that_is_not_spoilt_is_read() -> None:
+    assert decode_directory(MODULE_ID, spoilt()).facts.functions == 1
+
+
+@pytest.mark.parametrize("data", SPOILT.values(), ids=list(SPOILT))
+def test_a_directory_of_other_kinds_than_it_says_is_damaged(data: bytes) -> None:
+    with pytest.raises(DamagedPageError):
+        decode_directory(MODULE_ID, data)

@@ -19,6 +19,10 @@ from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirector
 
 MARK: Final = b"SyD"
 
+_TEXT: Final = {str}
+_COUNT: Final = {int}
+_TIME: Final = {int, float}
+
 
 def directory_owner(module_id: ModuleId) -> bytes:
     """Return whose a module's directory is, for its seal."""
@@ -51,7 +55,7 @@ def read_directory(content: bytes) -> PageDirectory:
     try:
         facts: dict[str, Any] = json.loads(text)
         steps = PackedColumns(rest, 4, [int.from_bytes(rest[:4], "little")]).column(0)
-        return PageDirectory(
+        directory = PageDirectory(
             facts["generation"],
             ModuleFacts(**facts["facts"]),
             IngestFacts(**facts["ingest"]),
@@ -59,5 +63,27 @@ def read_directory(content: bytes) -> PageDirectory:
             np.cumsum(steps, dtype=np.uint64),
             facts["has_dictionary"] is True,
         )
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+        _check(directory)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise DamagedPageError("a page directory that does not fit") from error
+    return directory
+
+
+def _check(directory: PageDirectory) -> None:
+    """Raise `TypeError` or `ValueError` for what is of another kind than it says.
+
+    A checksum does not keep it away: whoever writes a directory can write a right one.
+    """
+    facts, ingest, skipped = directory.facts, directory.ingest, directory.facts.skipped_records
+    names = (facts.os, facts.architecture, facts.module_name, facts.code_id, ingest.supplier)
+    counts = (facts.functions, facts.public_symbols, facts.ranges, ingest.fetched_bytes)
+    for kinds, values in (
+        (_TEXT, (directory.generation, *names, *skipped.keys())),
+        (_COUNT, (directory.stored_bytes, *counts, ingest.as_of, *skipped.values())),
+        (_TIME, (ingest.finished_at, ingest.seconds)),
+    ):
+        if not kinds.issuperset(map(type, values)):
+            raise TypeError(values)
+    offsets = directory.first_offsets
+    if not (offsets[1:] > offsets[:-1]).all():
+        raise ValueError("pages that do not follow one another")
