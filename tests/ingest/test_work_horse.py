@@ -13,6 +13,8 @@ import pytest
 
 from symbolon_server.ingest.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.work_horse import HorseEnd, HorseEnding, WorkLimits, run_in_horse
+from symbolon_server.symbols.page_writer import write_pages
+from tests.symbols.reading import FUNCTION, INGEST, read_records
 
 pytestmark = pytest.mark.filterwarnings(
     # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
@@ -135,6 +137,24 @@ def test_memory_beyond_the_limit_is_refused() -> None:
             return b"refused"
 
     assert run_in_horse(work, WorkLimits(memory_bytes=64 << 20), go_on).report == b"refused"
+
+
+def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ever() -> None:
+    table = read_records(FUNCTION)
+    for _ in range(2):  # glibc keeps what is given back for the second time: it is no thread's
+        given_back = [bytearray(31 << 20) for _ in range(3)]
+        del given_back
+
+    def work() -> bytes:
+        try:
+            write_pages(table, "1-0", INGEST)
+        except MemoryError:
+            return b"refused"
+        return b""
+
+    for room in (1 << 20, 8 << 20, 16 << 20):
+        limits = WorkLimits(psutil.Process().memory_info().vms + room, seconds=20)
+        assert run_in_horse(work, limits, go_on).report == b"refused"
 
 
 def test_processor_time_beyond_the_limit_is_the_works_own_fault() -> None:

@@ -1,5 +1,6 @@
 """Writes the pages of a module."""
 
+import mmap
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,8 +115,7 @@ def _seal_all(
     contents: Iterable[bytes], generation: str, dictionary: PageDictionary | None
 ) -> list[bytes]:
     """Return the pages of these contents, compressed while further ones are made."""
-    # Raises `MemoryError`: a thread that cannot have its memory lets its starter wait for ever.
-    np.empty(_THREAD_BYTES, np.uint8)  # which bytearray would fill, for longer than a page takes
+    _check_room_for_a_thread()
     sealer = Sealer(None if dictionary is None else dictionary.zstd)
     pages: list[bytes] = []
     with ThreadPoolExecutor(1, "seal-pages") as pool:
@@ -127,6 +127,18 @@ def _seal_all(
                 pages.append(ahead.popleft().result())
         pages += (page.result() for page in ahead)
     return pages
+
+
+def _check_room_for_a_thread() -> None:
+    """Raise `MemoryError` where a thread could not begin: who starts it would wait for ever.
+
+    Ask for new memory, and leave it empty: what was freed may be all that there is, and to fill so
+    much would take longer than to write a page.
+    """
+    try:
+        mmap.mmap(-1, _THREAD_BYTES).close()
+    except OSError as error:
+        raise MemoryError(error.strerror) from error
 
 
 class PageWriter:
