@@ -165,11 +165,13 @@ def test_no_reports_are_no_results(canned: CannedServer, client: Client) -> None
 def test_who_stops_reading_cancels_the_calls_under_way(
     canned: CannedServer, client: Client
 ) -> None:
-    cancelled = threading.Semaphore(0)
+    under_way, cancelled = threading.Event(), threading.Semaphore(0)
 
     def answer_the_first(request: Any, context: grpc.ServicerContext) -> Any:
         if request.stacks[0].frames[0].module_offset == 0:
+            assert under_way.wait(20)
             return answer_by_name(request, context)
+        under_way.set()
         gone = threading.Event()
         if context.add_callback(gone.set):
             assert gone.wait(20)
