@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon.answers import EncodedAnswer
-from symbolon.encoding import NO_MODULE, EncodedReport, EncodedStack
+from symbolon.encoding import NO_MODULE, EncodedReport
 from symbolon.joint_calls import NOT_REFERENCED, CallSize, JointCall
 from symbolon.raw_messages import RawResponse
 from symbolon.v1 import module_pb2
@@ -16,9 +16,16 @@ from symbolon.v1 import module_pb2
 class _Slice:
     """Some frames of one stack."""
 
-    stack: EncodedStack
+    start: int
+    """Where they are in the columns of the report."""
+
+    end: int
     is_continued: bool
     """Whether the frames before it are in the slice before."""
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +48,58 @@ def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> 
     """
     if len(report.modules) <= size.modules:
         every = range(len(report.modules))
-        groups = _group(report.stacks, size.frames)
+        groups = _group(report.lengths, size.frames)
         return [_make_piece(group, report, every, max_wait) for group in groups]
     # No more modules are named than there are frames, so that frames alone are counted.
-    groups = _group(report.stacks, min(size.frames, size.modules))
-    return [_make_piece(group, report, _find_named(group), max_wait) for group in groups]
+    groups = _group(report.lengths, min(size.frames, size.modules))
+    return [_make_piece(group, report, None, max_wait) for group in groups]
 
 
-def _slice(stacks: Iterable[EncodedStack], most: int) -> Iterator[_Slice]:
-    """Yield the stacks in slices of at most that size."""
-    for stack in stacks:
-        for start in range(0, max(1, len(stack.indexes)), most - 1):
-            part = slice(start, start + most - 1)
-            yield _Slice(EncodedStack(stack.indexes[part], stack.offsets[part]), start > 0)
+def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
+    """Yield stacks of these lengths in slices of at most that size, one for the stack itself."""
+    end = 0
+    for length in lengths:
+        begin, end = end, end + length
+        for start in range(begin, max(begin + 1, end), most - 1):
+            yield _Slice(start, min(end, start + most - 1), start > begin)
 
 
-def _group(stacks: Iterable[EncodedStack], most: int) -> Iterator[list[_Slice]]:
+def _group(lengths: Iterable[int], most: int) -> Iterator[list[_Slice]]:
     """Yield the slices in groups of at most that size, at least one group."""
     group: list[_Slice] = []
     room = most
-    for part in _slice(stacks, most):
-        if part.stack.size > room:
+    for part in _slice(lengths, most):
+        if 1 + part.frames > room:
             yield group
             group, room = [], most
         group.append(part)
-        room -= part.stack.size
+        room -= 1 + part.frames
     yield group
-
-
-def _find_named(group: Sequence[_Slice]) -> Sequence[int]:
-    """Return the modules that frames of the group name."""
-    return sorted(set[int]().union(*(part.stack.indexes for part in group)) - {NO_MODULE})
 
 
 def _make_piece(
     group: Sequence[_Slice],
     report: EncodedReport,
-    modules: Sequence[int],
+    modules: Sequence[int] | None,
     max_wait: Duration | None,
 ) -> Piece:
+    """Return a group as a piece with those modules; `None`: the ones that its frames name."""
+    frames = slice(group[0].start, group[-1].end) if group else slice(0)
+    indexes = report.indexes[frames]
+    named = set(indexes)
+    if modules is None:
+        modules = sorted(named - {NO_MODULE})
     renumbered = {old: new for new, old in enumerate(modules)} | {NO_MODULE: NO_MODULE}
-    stacks = [
-        EncodedStack([renumbered[index] for index in part.stack.indexes], part.stack.offsets)
-        for part in group
-    ]
     call = JointCall(max_wait)
-    call.add(EncodedReport([report.modules[index] for index in modules], stacks))
+    call.add(
+        EncodedReport(
+            [report.modules[index] for index in modules],
+            [part.frames for part in group],
+            [renumbered[index] for index in indexes],
+            report.offsets[frames],
+            {renumbered[index] for index in named},
+        )
+    )
     return Piece(call, modules, bool(group) and group[0].is_continued)
 
 

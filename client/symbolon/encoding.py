@@ -1,11 +1,13 @@
-"""Reports as bytes on the wire, each frame apart from the position of its module.
+"""Reports ready for the wire, each frame apart from the position of its module.
 
 The position is known only when it is known what else is in the call. A frame is joined of two
 pieces that are remembered: `symbolon.v1.Frame.module_index`, and the fields after it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from operator import add, index
 from typing import Protocol
 
 from google.protobuf.duration_pb2 import Duration
@@ -21,34 +23,31 @@ _REMEMBERED = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedStack:
-    """One stack of a report."""
-
-    indexes: Sequence[int]
-    """For each frame the position of its module in the report, or `NO_MODULE`."""
-
-    offsets: Sequence[bytes]
-    """For each frame the encoded fields after `module_index`, see `encode_offset`."""
-
-    @property
-    def size(self) -> int:
-        """Number of its frames, and one for itself."""
-        return 1 + len(self.indexes)
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedReport:
-    """One report, ready to be put into a call, alone or with others."""
+    """One report, ready to be put into a call, alone or with others.
+
+    Its frames are in two columns, one stack after the other.
+    """
 
     modules: Sequence[bytes]
     """Each an encoded `symbolon.v1.Module`."""
 
-    stacks: Sequence[EncodedStack]
+    lengths: Sequence[int]
+    """For each stack the number of its frames."""
+
+    indexes: Sequence[int]
+    """For each frame the position of its module in the report, or `NO_MODULE`."""
+
+    offsets: Sequence[int]
+    """For each frame its module offset, 0 to 2**64 - 1; `~offset` if that is a return address."""
+
+    named: AbstractSet[int]
+    """The indexes, each once."""
 
     @property
     def size(self) -> int:
         """Number of its frames and stacks: what it costs."""
-        return sum(stack.size for stack in self.stacks)
+        return len(self.lengths) + len(self.indexes)
 
 
 class AnyReport(Protocol):
@@ -72,32 +71,37 @@ class Report:
 
 def encode_report(modules: Sequence[Module], stacks: Sequence[Sequence[Frame]]) -> EncodedReport:
     """Return the report; raise `InvalidRequestError` for what no message can hold."""
-    return EncodedReport(
-        [encode_module(module, f"modules[{index}]") for index, module in enumerate(modules)],
-        [
-            _encode_stack(stack, len(modules), f"stacks[{index}]")
-            for index, stack in enumerate(stacks)
-        ],
-    )
-
-
-def _encode_stack(stack: Sequence[Frame], modules: int, field: str) -> EncodedStack:
+    encoded = [encode_module(module, f"modules[{place}]") for place, module in enumerate(modules)]
     indexes, offsets = [], []
-    for number, frame in enumerate(stack):
-        try:
-            indexes.append(_encode_index(frame.module_index, modules))
-            offsets.append(encode_offset(frame.module_offset, frame.is_return_address))
-        except (TypeError, ValueError) as error:
-            raise refuse(f"{field}.frames[{number}]", f"{frame!r} is no frame: {error}") from error
-    return EncodedStack(indexes, offsets)
+    for place, stack in enumerate(stacks):
+        for number, frame in enumerate(stack):
+            try:
+                indexes.append(_encode_index(frame.module_index, len(modules)))
+                offsets.append(_read_offset(frame))
+            except (TypeError, ValueError) as error:
+                field = f"stacks[{place}].frames[{number}]"
+                raise refuse(field, f"{frame!r} is no frame: {error}") from error
+    lengths = [len(stack) for stack in stacks]
+    return EncodedReport(encoded, lengths, indexes, offsets, set(indexes))
 
 
-def _encode_index(index: int | None, modules: int) -> int:
-    if index is None:
+def _encode_index(position: int | None, modules: int) -> int:
+    if position is None:
         return NO_MODULE
-    if not 0 <= index < modules:
+    if not 0 <= position < modules:
         raise ValueError(f"the report has {modules} modules")
-    return index
+    return position
+
+
+def _read_offset(frame: Frame) -> int:
+    """Return the offset as stacks have it; raise `TypeError` or `ValueError` for what is none."""
+    offset = index(frame.module_offset)
+    if offset < 0:
+        raise ValueError("an offset is not negative")
+    if frame.is_return_address:
+        offset = ~offset
+    _offsets[offset]  # raises for what no message can hold
+    return offset
 
 
 class _Encoded(dict[int, bytes]):
@@ -117,24 +121,28 @@ class _Encoded(dict[int, bytes]):
         return encoded
 
 
-_offsets = _Encoded(lambda offset: stack_pb2.Frame(module_offset=offset))
-_callers = _Encoded(lambda offset: stack_pb2.Frame(module_offset=offset, is_return_address=True))
-_indexes = _Encoded(lambda index: stack_pb2.Frame(module_index=index))
+def _make_offset(offset: int) -> stack_pb2.Frame:
+    if offset < 0:
+        return stack_pb2.Frame(module_offset=~offset, is_return_address=True)
+    return stack_pb2.Frame(module_offset=offset)
 
 
-def encode_offset(module_offset: int, is_return_address: bool = False) -> bytes:
-    """Return the fields of a frame after its index; raise `ValueError` for what is no offset."""
-    return (_callers if is_return_address else _offsets)[module_offset]
+_offsets = _Encoded(_make_offset)
+_indexes = _Encoded(lambda position: stack_pb2.Frame(module_index=position))
 
 
-def encode_offsets(module_offsets: Iterable[int]) -> list[bytes]:
-    """Return the same for each offset, none of which is a return address."""
-    return list(map(_offsets.__getitem__, module_offsets))
+def encode_frames(report: EncodedReport, positions: Iterable[int]) -> Iterator[bytes]:
+    """Return each frame as an encoded `symbolon.v1.Frame`.
 
-
-def encode_indexes(indexes: Iterable[int]) -> list[bytes]:
-    """Return the first field of a frame, for the position of each module in the call."""
-    return list(map(_indexes.__getitem__, indexes))
+    `positions` are those that the report's modules have in the call.
+    """
+    # The last one is that of the index -1, a frame in no module.
+    indexes = [*map(_indexes.__getitem__, positions), b""]
+    return map(
+        add,
+        map(indexes.__getitem__, report.indexes),
+        map(_offsets.__getitem__, report.offsets),
+    )
 
 
 def encode_module(module: Module, field: str = "module") -> bytes:

@@ -1,15 +1,15 @@
 """One call for several reports: each module is sent once, and each report gets its own answer."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
-from operator import add
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon.answers import EncodedAnswer
-from symbolon.encoding import EncodedReport, encode_indexes
+from symbolon.encoding import EncodedReport, encode_frames
 from symbolon.errors import ServerDefectError
 from symbolon.raw_messages import RawRequest, RawResponse, new_request
 from symbolon.v1 import module_pb2
@@ -40,11 +40,13 @@ NOT_REFERENCED = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_NOT_R
 class _Share:
     """What one report has in a call."""
 
-    stacks: int
+    lengths: Sequence[int]
+    """Number of frames of each of its stacks."""
+
     positions: Sequence[int]
     """For each of its modules, where that is in the call."""
 
-    named: frozenset[int]
+    named: AbstractSet[int]
     """Those of its modules that its frames name: others may be named by other reports."""
 
 
@@ -82,25 +84,23 @@ class JointCall:
         first_new = len(known)
         positions = [known.setdefault(module, len(known)) for module in report.modules]
         self.request.modules.extend(islice(known, first_new, None))
-        # The last one is that of the index -1, a frame in no module.
-        indexes = [*encode_indexes(positions), b""]
-        for stack in report.stacks:
-            frames = map(add, map(indexes.__getitem__, stack.indexes), stack.offsets)
-            self.request.stacks.add().frames.extend(frames)
-        named = frozenset[int]().union(*(stack.indexes for stack in report.stacks))
-        self._shares.append(_Share(len(report.stacks), positions, named))
+        frames = encode_frames(report, positions)
+        for length in report.lengths:
+            self.request.stacks.add().frames.extend(islice(frames, length))
+        self._shares.append(_Share(report.lengths, positions, report.named))
         self._frames += report.size
 
     def read(self, response: RawResponse) -> Iterator[EncodedAnswer]:
         """Yield the answer to each report; raise `ServerDefectError` if these are not answers."""
-        stacks = iter(response.stacks)
-        expected = sum(share.stacks for share in self._shares)
-        if (len(response.stacks), len(response.modules)) != (expected, len(self._positions)):
+        stacks = [stack.frames for stack in response.stacks]
+        expected = [length for share in self._shares for length in share.lengths]
+        if list(map(len, stacks)) != expected or len(response.modules) != len(self._positions):
             raise ServerDefectError("the server answered something else than it was asked")
+        remaining = iter(stacks)
         results = list(response.modules)
         for share in self._shares:
             yield EncodedAnswer(
-                [stack.frames for stack in islice(stacks, share.stacks)],
+                list(islice(remaining, len(share.lengths))),
                 [
                     results[position] if index in share.named else NOT_REFERENCED
                     for index, position in enumerate(share.positions)

@@ -30,10 +30,10 @@ class Remembered(Generic[T]):
     def get_all(self, keys: Iterable[bytes]) -> list[T]:
         """Return the value for each of these bytes."""
         keys = list(keys)
-        found = list(map(self._values.get, keys))
-        if all(found):
-            return found  # type: ignore[return-value]  # none of them is None
-        return [value or self.get(key) for value, key in zip(found, keys, strict=True)]
+        try:
+            return list(map(self._values.__getitem__, keys))
+        except KeyError:
+            return list(map(self.get, keys))
 
     def _remember(self, key: bytes) -> T:
         value = self._make(key)

@@ -7,21 +7,18 @@
 A module index of -1 is a frame in no module. `tecken_answers` writes what they are answered.
 """
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
-from symbolon.encoding import (
-    EncodedReport,
-    EncodedStack,
-    encode_module,
-    encode_offset,
-    encode_offsets,
-)
+from symbolon.encoding import EncodedReport, encode_module
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
 
@@ -29,30 +26,7 @@ MAX_OFFSET = 2**64 - 1
 
 _DEBUG_ID = re.compile("[0-9A-Fa-f]*")
 _REMEMBERED_MODULES = 1 << 13
-
-
-@dataclass(frozen=True, slots=True)
-class JobStack:
-    """The frames of one stack as given, in two columns."""
-
-    indexes: Sequence[int]
-    """For each frame its module index, -1 for none."""
-
-    offsets: Sequence[int]
-    """For each frame its module offset, which may be -1 as well: then nothing is found."""
-
-    has_nowhere: bool
-    """Whether some of its report's offsets may be -1."""
-
-    def encode(self, are_return_addresses: bool) -> EncodedStack:
-        """Return the stack as the API takes it; -1 is asked for so that its module is."""
-        offsets = self.offsets
-        if self.has_nowhere:
-            offsets = [max(offset, 0) for offset in offsets]
-        if not are_return_addresses:
-            return EncodedStack(self.indexes, encode_offsets(offsets))
-        callers = (encode_offset(offset, offset > 0) for offset in offsets[1:])
-        return EncodedStack(self.indexes, [*encode_offsets(offsets[:1]), *callers])
+_REMEMBERED_MAPS = 1 << 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +45,92 @@ class JobModule:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """The modules of a job, and columns of them that are needed again and again."""
+
+    modules: Sequence[JobModule]
+    encoded: Sequence[bytes]
+    keys: Sequence[bytes]
+    """For "found_modules", each with what goes before it."""
+
+    is_ordinary: bool
+    """Whether each module is named, and none is there twice."""
+
+    @classmethod
+    def make(cls, modules: Iterable[JobModule]) -> MemoryMap:
+        """Return the map of these modules."""
+        entries = tuple(modules)
+        keys = [module.key for module in entries]
+        return cls(
+            entries,
+            [module.encoded for module in entries],
+            [*keys[:1], *(b", " + key for key in keys[1:])],
+            is_ordinary=len(set(keys)) == len(keys) and all(module.is_named for module in entries),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFrames:
+    """The frames as given, in two columns, one stack after the other."""
+
+    lengths: Sequence[int]
+    """For each stack the number of its frames."""
+
+    indexes: Sequence[int]
+    """For each frame its module index, -1 for none."""
+
+    offsets: Sequence[int]
+    """For each frame its module offset, which may be -1 as well: then nothing is found."""
+
+    named: AbstractSet[int]
+    """The indexes, each once."""
+
+    has_nowhere: bool
+    """Whether some of the offsets are -1."""
+
+    def cut_offsets(self) -> Iterator[Sequence[int]]:
+        """Yield the offsets of each stack."""
+        end = 0
+        for length in self.lengths:
+            start, end = end, end + length
+            yield self.offsets[start:end]
+
+    def encode_offsets(self, are_return_addresses: bool) -> Sequence[int]:
+        """Return the offsets as the API takes them; -1 is asked for so that its module is."""
+        offsets = self.offsets
+        if self.has_nowhere:
+            offsets = [max(offset, 0) for offset in offsets]
+        if not are_return_addresses:
+            return offsets
+        callers = [~offset if offset > 0 else offset for offset in offsets]
+        for first in accumulate((0, *self.lengths[:-1])):
+            callers[first : first + 1] = offsets[first : first + 1]
+        return callers
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One crash report of a request."""
 
-    modules: Sequence[JobModule]
-    stacks: Sequence[JobStack]
+    memory_map: MemoryMap
+    frames: JobFrames
     are_return_addresses: bool = False
     """Whether the offset of every frame but the innermost is where a call returns to."""
 
+    @property
+    def modules(self) -> Sequence[JobModule]:
+        """The modules that the frames' indexes mean."""
+        return self.memory_map.modules
+
     def encode(self) -> EncodedReport:
         """Return the job as a report for the API."""
+        frames = self.frames
         return EncodedReport(
-            [module.encoded for module in self.modules],
-            [stack.encode(self.are_return_addresses) for stack in self.stacks],
+            self.memory_map.encoded,
+            frames.lengths,
+            frames.indexes,
+            frames.encode_offsets(self.are_return_addresses),
+            frames.named,
         )
 
 
@@ -136,25 +183,31 @@ def _parse_job(job: object, index: int) -> Job:
         if key not in job:
             raise InvalidReportError(f"job {index} is invalid: no {key} specified")
     try:
-        modules = _parse_modules(job["memoryMap"])
+        memory_map = _parse_modules(job["memoryMap"])
     except InvalidReportError as error:
         raise InvalidReportError(f"job {index} has invalid modules: {error}") from None
     try:
-        return Job(modules, _parse_stacks(job["stacks"], len(modules)))
+        return Job(memory_map, _parse_stacks(job["stacks"], len(memory_map.modules)))
     except InvalidReportError as error:
         raise InvalidReportError(f"job {index} has invalid stacks: {error}") from None
 
 
-def _parse_modules(modules: object) -> Sequence[JobModule]:
+def _parse_modules(modules: object) -> MemoryMap:
+    """Return the modules; look at them one by one only if something is wrong with them."""
     if not isinstance(modules, list):
         raise InvalidReportError("modules must be a list")
-    try:
-        if set(map(type, modules)) == {list}:  # a string or an object of two unpacks as well
-            files, ids = zip(*modules, strict=True)
-            return list(map(_make_module, files, ids))
-    except (TypeError, ValueError, InvalidRequestError):
-        pass  # one is wrong
-    return [_parse_module(module, index) for index, module in enumerate(modules)]
+    if set(map(type, modules)) == {list}:  # a string or an object of two unpacks as well
+        try:
+            return _make_map(*zip(*modules, strict=True))
+        except (TypeError, ValueError, InvalidRequestError):
+            pass  # one is wrong
+    return MemoryMap.make(_parse_module(module, index) for index, module in enumerate(modules))
+
+
+@lru_cache(_REMEMBERED_MAPS)
+def _make_map(debug_files: Sequence[Any], debug_ids: Sequence[Any]) -> MemoryMap:
+    """Return modules; raise `TypeError`, `ValueError` or `InvalidRequestError` for wrong ones."""
+    return MemoryMap.make(map(_make_module, debug_files, debug_ids))
 
 
 def _parse_module(module: object, index: int) -> JobModule:
@@ -176,7 +229,7 @@ def _parse_module(module: object, index: int) -> JobModule:
 
 @lru_cache(_REMEMBERED_MODULES)
 def _make_module(debug_file: Any, debug_id: Any) -> JobModule:
-    """Return a module; raise `ValueError` or `TypeError` for one that is wrong."""
+    """Return a module; raise `TypeError`, `ValueError` or `InvalidRequestError` for a wrong one."""
     if not (isinstance(debug_file, str) and _DEBUG_ID.fullmatch(debug_id)):
         raise ValueError(debug_file, debug_id)
     module = Module(debug_file, debug_id)
@@ -184,8 +237,8 @@ def _make_module(debug_file: Any, debug_id: Any) -> JobModule:
     return JobModule(module, encode_module(module), key, bool(debug_file and debug_id))
 
 
-def _parse_stacks(stacks: object, module_count: int) -> Sequence[JobStack]:
-    """Return the stacks; look at them one by one only if something is wrong with them."""
+def _parse_stacks(stacks: object, module_count: int) -> JobFrames:
+    """Return the frames; look at them one by one only if something is wrong with them."""
     if not isinstance(stacks, list):
         raise InvalidReportError("stacks must be a list of lists")
     if not stacks:
@@ -193,45 +246,43 @@ def _parse_stacks(stacks: object, module_count: int) -> Sequence[JobStack]:
     if all(isinstance(stack, list) for stack in stacks):
         try:
             indexes, offsets = zip(*chain.from_iterable(stacks), strict=True)
-            if _are_frames(indexes, offsets, module_count):
-                return _cut(indexes, offsets, map(len, stacks))
+            named = set(indexes)
+            if (
+                _are_integers(indexes)
+                and _are_integers(offsets)
+                and _are_within(named, -1, module_count - 1)
+                and _are_within(offsets, -1, MAX_OFFSET)
+            ):
+                return JobFrames(list(map(len, stacks)), indexes, offsets, named, min(offsets) < 0)
         except (TypeError, ValueError):
             pass  # no frames, or something that is no frame
-    return [
+    return _parse_each_stack(stacks, module_count)
+
+
+def _parse_each_stack(stacks: Sequence[object], module_count: int) -> JobFrames:
+    parsed = [
         _parse_stack(stack, module_count, f"stack {index}") for index, stack in enumerate(stacks)
     ]
+    frames = list(chain.from_iterable(parsed))
+    indexes, offsets = [index for index, _ in frames], [offset for _, offset in frames]
+    return JobFrames(list(map(len, parsed)), indexes, offsets, set(indexes), -1 in offsets)
 
 
-def _cut(indexes: Sequence[int], offsets: Sequence[int], lengths: Iterable[int]) -> list[JobStack]:
-    """Return columns of all frames as those of each stack."""
-    has_nowhere = min(offsets) < 0
-    stacks = []
-    start = 0
-    for length in lengths:
-        end = start + length
-        stacks.append(JobStack(indexes[start:end], offsets[start:end], has_nowhere))
-        start = end
-    return stacks
-
-
-def _parse_stack(stack: object, module_count: int, where: str) -> JobStack:
+def _parse_stack(stack: object, module_count: int, where: str) -> Sequence[tuple[int, int]]:
     if not isinstance(stack, list):
         raise InvalidReportError(f"{where} is not a list")
-    frames = [
+    return [
         _parse_frame(frame, module_count, f"{where} frame {index}")
         for index, frame in enumerate(stack)
     ]
-    indexes, offsets = [index for index, _ in frames], [offset for _, offset in frames]
-    return JobStack(indexes, offsets, -1 in offsets)
 
 
-def _are_frames(indexes: Sequence[Any], offsets: Sequence[Any], module_count: int) -> bool:
-    last_module = module_count - 1
-    return _are_integers(indexes, -1, last_module) and _are_integers(offsets, -1, MAX_OFFSET)
+def _are_integers(values: Iterable[Any]) -> bool:
+    return set(map(type, values)) == {int}
 
 
-def _are_integers(values: Sequence[Any], least: int, most: int) -> bool:
-    return set(map(type, values)) == {int} and least <= min(values) and max(values) <= most
+def _are_within(values: Collection[int], least: int, most: int) -> bool:
+    return least <= min(values) and max(values) <= most
 
 
 def _parse_frame(frame: object, module_count: int, where: str) -> tuple[int, int]:

@@ -14,15 +14,16 @@ frames that come again are not written again.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count
-from operator import add
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from json.encoder import encode_basestring_ascii as _quote
+from operator import add, attrgetter
 from types import MappingProxyType
 from typing import Any
 
 from symbolon.answers import EncodedAnswer
 from symbolon.remembered import Remembered
-from symbolon.tecken import Job, JobModule, JobStack, TeckenRequest
+from symbolon.tecken import Job, JobModule, TeckenRequest
 from symbolon.v1 import module_pb2, stack_pb2
 
 UNKNOWN_MODULE = "<unknown>"
@@ -31,15 +32,19 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _REMEMBERED_BYTES = 16 * 2**20
 
-_FOUND = {
-    module_pb2.MODULE_OUTCOME_FOUND: b"true",
-    module_pb2.MODULE_OUTCOME_MISSING: b"false",
-    module_pb2.MODULE_OUTCOME_UNAVAILABLE: b"false",
-    module_pb2.MODULE_OUTCOME_MALFORMED: b"false",
-}
-"""Every other outcome is null."""
-
 _NULL = b"null"
+
+_FOUND = defaultdict[int, bytes](
+    lambda: _NULL,
+    {
+        module_pb2.MODULE_OUTCOME_FOUND: b"true",
+        module_pb2.MODULE_OUTCOME_MISSING: b"false",
+        module_pb2.MODULE_OUTCOME_UNAVAILABLE: b"false",
+        module_pb2.MODULE_OUTCOME_MALFORMED: b"false",
+    },
+)
+
+_OUTCOME = attrgetter("outcome")
 
 
 def write_response(
@@ -54,19 +59,21 @@ def write_response(
     for number, (job, answer) in enumerate(zip(request.jobs, answers, strict=True)):
         pieces.append(b', {"stacks": [' if number else b'{"stacks": [')
         _add_stacks(pieces, job, answer)
-        pieces += (b'], "found_modules": {', _write_found_modules(job, answer), b"}}")
+        pieces.append(b'], "found_modules": {')
+        _add_found_modules(pieces, job, answer)
+        pieces.append(b"}}")
     pieces.append(b"]")
     pieces += (b", %b: %b" % (_dump(key), _dump(value)) for key, value in extras.items())
     pieces.append(b"}")
     return b"".join(pieces)
 
 
-def _write_found_modules(job: Job, answer: EncodedAnswer) -> bytes:
-    keys = [module.key for module in job.modules]
-    found = _write_found(job.modules, answer)
-    if len(set(keys)) < len(keys):
-        keys, found = _merge(keys, found)
-    return b", ".join(map(add, keys, found))
+def _add_found_modules(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
+    found = _write_found(job, answer)
+    if job.memory_map.is_ordinary:
+        pieces += _interleave(job.memory_map.keys, found)
+    else:
+        pieces.append(b", ".join(map(add, *_merge(job.modules, found))))
 
 
 def write_v5_frame(position: int, frame: bytes) -> bytes:
@@ -76,83 +83,89 @@ def write_v5_frame(position: int, frame: bytes) -> bytes:
 
 def write_v4(job: Job, answer: EncodedAnswer) -> bytes:
     """Return a whole response of version 4."""
-    stacks = (b"[" + b", ".join(_write_v4_stack(*pair)) + b"]" for pair in _pair(job, answer))
-    keys = [module.key for module in job.modules]
-    known = dict(zip(*_merge(keys, _write_found(job.modules, answer)), strict=True))
-    modules = b", ".join(known[key] for key in keys)
+    stacks = (
+        b"[" + b", ".join(_write_v4_stack(*stack)) + b"]"
+        for stack in zip(job.frames.cut_offsets(), answer.stacks, strict=True)
+    )
+    known = dict(zip(*_merge(job.modules, _write_found(job, answer)), strict=True))
+    modules = b", ".join(known[module.key] for module in job.modules)
     return (
         b'{"symbolicatedStacks": [' + b", ".join(stacks) + b'], "knownModules": [' + modules + b"]}"
     )
 
 
-def _pair(job: Job, answer: EncodedAnswer) -> Iterator[tuple[JobStack, Sequence[bytes]]]:
-    return zip(job.stacks, answer.stacks, strict=True)
-
-
 def _add_stacks(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
-    for number, (asked, frames) in enumerate(_pair(job, answer)):
+    written = map(_frames.get_all, answer.stacks)
+    if job.frames.has_nowhere:
+        written = map(_write_nowheres, written, job.frames.cut_offsets(), answer.stacks)
+    for number, frames in enumerate(written):
         pieces.append(b", [" if number else b"[")
-        fields = _write_fields(asked, frames)
-        pieces += chain.from_iterable(zip(_positions(), fields, strict=False))
+        pieces += _interleave(_begin_frames(len(frames)), frames)
         pieces.append(b"]")
 
 
-def _write_fields(asked: JobStack, frames: Sequence[bytes]) -> list[bytes]:
-    """Return each frame of a stack but for its position."""
-    written = _frames.get_all(frames)
-    if not asked.has_nowhere:
-        return written
+def _interleave(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
+    """Return what is in two sequences in turn."""
+    both = [b""] * (2 * len(first))
+    both[::2] = first
+    both[1::2] = second
+    return both
+
+
+def _write_nowheres(
+    written: list[bytes], offsets: Sequence[int], frames: Sequence[bytes]
+) -> list[bytes]:
+    """Return the frames of a stack with those nowhere written anew."""
     return [
         _write_nowhere(frame) if offset < 0 else fields
-        for offset, frame, fields in zip(asked.offsets, frames, written, strict=True)
+        for fields, offset, frame in zip(written, offsets, frames, strict=True)
     ]
 
 
-_FIRST_POSITIONS = [
-    b'{"frame": 0, ',
-    *(b', {"frame": %d, ' % position for position in range(1, 1_000)),
-]
+_BEGINNINGS = [b'{"frame": 0, ', *(b', {"frame": %d, ' % place for place in range(1, 1_000))]
 
 
-def _positions() -> Iterable[bytes]:
-    """Yield how each frame of a stack begins, without end."""
-    return chain(_FIRST_POSITIONS, (b', {"frame": %d, ' % position for position in count(1_000)))
+def _begin_frames(count: int) -> Sequence[bytes]:
+    """Return how each frame of a stack begins."""
+    more = (b', {"frame": %d, ' % place for place in range(len(_BEGINNINGS), count))
+    return [*_BEGINNINGS[:count], *more]
 
 
 def _write_frame(data: bytes) -> bytes:
-    """Return a frame but for its position."""
+    """Return a frame but for its position; by hand, in half the time of `json.dumps`."""
     frame = stack_pb2.SymbolicatedFrame.FromString(data)
-    written = _name_place(frame, hex(frame.module_offset))
+    written = _write_place(frame, frame.module_offset)
     if frame.function:
-        written["function"] = frame.function
-        written["function_offset"] = hex(frame.function_offset)
-        written |= _write_source(frame)
+        offset = f'"function_offset": "{frame.function_offset:#x}"'
+        written += f', "function": {_quote(frame.function)}, {offset}{_write_source(frame)}'
         if frame.inlines:
-            written["inlines"] = [
-                {"function": inline.function, **_write_source(inline)} for inline in frame.inlines
-            ]
-    return _dump(written).removeprefix(b"{")
+            written += f', "inlines": [{", ".join(map(_write_inline, frame.inlines))}]'
+    return f"{written}}}".encode("ascii")
 
 
 def _write_nowhere(data: bytes) -> bytes:
     """Return a frame whose offset was given as -1."""
-    frame = stack_pb2.SymbolicatedFrame.FromString(data)
-    return _dump(_name_place(frame, hex(-1))).removeprefix(b"{")
+    return f"{_write_place(stack_pb2.SymbolicatedFrame.FromString(data), -1)}}}".encode("ascii")
 
 
-def _name_place(frame: stack_pb2.SymbolicatedFrame, offset: str) -> dict[str, Any]:
-    return {"module": frame.module or UNKNOWN_MODULE, "module_offset": offset}
+def _write_place(frame: stack_pb2.SymbolicatedFrame, offset: int) -> str:
+    return f'"module": {_quote(frame.module or UNKNOWN_MODULE)}, "module_offset": "{offset:#x}"'
 
 
-def _write_source(place: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) -> dict[str, Any]:
+def _write_inline(inline: stack_pb2.InlineFrame) -> str:
+    return f'{{"function": {_quote(inline.function)}{_write_source(inline)}}}'
+
+
+def _write_source(place: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) -> str:
     """Return file and line; a line without a file means nothing."""
     if not place.file:
-        return {}
-    return {"file": place.file, "line": place.line} if place.line else {"file": place.file}
+        return ""
+    line = f', "line": {place.line}' if place.line else ""
+    return f', "file": {_quote(place.file)}{line}'
 
 
-def _write_v4_stack(asked: JobStack, frames: Sequence[bytes]) -> Iterator[bytes]:
-    for offset, frame in zip(asked.offsets, frames, strict=True):
+def _write_v4_stack(offsets: Sequence[int], frames: Sequence[bytes]) -> Iterator[bytes]:
+    for offset, frame in zip(offsets, frames, strict=True):
         yield _v4_frames.get(frame) if offset >= 0 else _write_v4_nowhere(frame)
 
 
@@ -173,20 +186,23 @@ _frames = Remembered(_write_frame, _REMEMBERED_BYTES)
 _v4_frames = Remembered(_write_v4_frame, _REMEMBERED_BYTES)
 
 
-def _write_found(modules: Sequence[JobModule], answer: EncodedAnswer) -> list[bytes]:
+def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:
     """Return true, false or null for each module."""
+    found = list(map(_FOUND.__getitem__, map(_OUTCOME, answer.modules)))
+    if job.memory_map.is_ordinary:
+        return found
     return [
-        _FOUND.get(result.outcome, _NULL) if module.is_named else _NULL
-        for module, result in zip(modules, answer.modules, strict=True)
+        value if module.is_named else _NULL
+        for module, value in zip(job.modules, found, strict=True)
     ]
 
 
-def _merge(keys: Sequence[bytes], found: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+def _merge(modules: Sequence[JobModule], found: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Return each key once: a module can be listed twice with frames in only one of the two."""
     merged: dict[bytes, bytes] = {}
-    for key, value in zip(keys, found, strict=True):
-        if merged.get(key, _NULL) == _NULL:
-            merged[key] = value
+    for module, value in zip(modules, found, strict=True):
+        if merged.get(module.key, _NULL) == _NULL:
+            merged[module.key] = value
     return list(merged), list(merged.values())
 
 

@@ -16,7 +16,7 @@ from symbolon.raw_messages import RawRequest, RawResponse, read_response
 from symbolon.results import Symbolication
 from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
 from symbolon.v1.module_pb2 import ModuleResult
-from symbolon.v1.stack_pb2 import SymbolicatedStack
+from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from tests.client.naming import answer_by_name, expected_functions
 
@@ -131,9 +131,12 @@ def test_a_report_that_cannot_be_asked_leaves_the_others_as_they_are() -> None:
 
 
 def test_an_answer_to_something_else_is_a_defect_of_the_server() -> None:
-    (batch,) = make_batches([Report([], [[]])], CallSize())
+    (batch,) = make_batches([Report([], [[Frame(None, 1)]])], CallSize())
     with pytest.raises(ServerDefectError):
         pair(batch, [read_response(b"")])
+    without_its_frame = SymbolicateResponse(stacks=[SymbolicatedStack()])
+    with pytest.raises(ServerDefectError):
+        pair(batch, [read_response(without_its_frame.SerializeToString())])
 
 
 def test_diagnostics_tell_of_each_module_also_of_one_that_is_listed_twice() -> None:
@@ -142,7 +145,7 @@ def test_diagnostics_tell_of_each_module_also_of_one_that_is_listed_twice() -> N
     (batch,) = pack([report], None, with_diagnostics=True)
     entries = [ModuleDiagnostics(frames=1), ModuleDiagnostics(frames=0)]
     response = SymbolicateResponse(
-        stacks=[SymbolicatedStack()],
+        stacks=[SymbolicatedStack(frames=[SymbolicatedFrame()])],
         modules=[ModuleResult(), ModuleResult()],
         diagnostics=Diagnostics(modules=entries),
     )

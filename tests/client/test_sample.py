@@ -26,11 +26,10 @@ def test_the_symbol_file_is_that_of_the_crashed_program(name: str) -> None:
 def test_the_two_reports_differ_in_the_offsets_of_callers_only() -> None:
     stepped, returning = read_job("crash.json"), read_job("crash-return-addresses.json")
     assert stepped.modules == returning.modules
-    [stack] = stepped.stacks
-    (other,) = returning.stacks
-    assert other.indexes == stack.indexes
-    assert other.offsets == tuple(
-        offset + (position > 0) for position, offset in enumerate(stack.offsets)
+    assert returning.frames.lengths == stepped.frames.lengths == [7]
+    assert returning.frames.indexes == stepped.frames.indexes
+    assert returning.frames.offsets == tuple(
+        offset + (position > 0) for position, offset in enumerate(stepped.frames.offsets)
     )
 
 

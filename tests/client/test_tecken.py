@@ -1,15 +1,15 @@
 """The v5 JSON, with requests and answers as Eliot's documentation and tests show them."""
 
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome, tecken
 from symbolon.answers import EncodedAnswer
-from symbolon.tecken import Job, JobStack, TeckenRequest
+from symbolon.tecken import Job, JobFrames, MemoryMap, TeckenRequest
 from symbolon.tecken_answers import write_response
-from symbolon.v1 import stack_pb2
 from tests.client.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]
@@ -20,8 +20,8 @@ JOB = {"memoryMap": [XUL, NTDLL], "stacks": [[[0, 11723767], [1, 65802]]]}
 def test_several_jobs_are_read_in_order() -> None:
     first, second = tecken.parse_jobs({"jobs": [JOB, {"memoryMap": [], "stacks": [[]]}]})
     assert [entry.module for entry in first.modules] == [Module(*XUL), Module(*NTDLL)]
-    assert first.stacks == [JobStack((0, 1), (11723767, 65802), has_nowhere=False)]
-    assert second == Job([], [JobStack([], [], has_nowhere=False)])
+    assert first.frames == JobFrames([2], (0, 1), (11723767, 65802), {0, 1}, has_nowhere=False)
+    assert second == Job(MemoryMap.make([]), JobFrames([0], [], [], set(), has_nowhere=False))
 
 
 def test_a_job_by_itself_is_a_list_of_one() -> None:
@@ -70,6 +70,10 @@ def with_stacks(stacks: object) -> object:
             "job 0 has invalid modules: module index 0 has an invalid debug_filename",
         ),
         (
+            with_modules(["ab"]),
+            "job 0 has invalid modules: module index 0 does not have a debug_filename and debug_id",
+        ),
+        (
             with_modules([["xul.pdb", "XYZ"]]),
             "job 0 has invalid modules: module index 0 has an invalid debug_id",
         ),
@@ -113,15 +117,12 @@ def test_an_offset_is_an_integer_of_64_bits_or_minus_one(offset: object) -> None
 
 def decode_stacks(job: Job) -> list[list[Frame]]:
     """Return the frames that the API is asked for."""
-    return [
-        [
-            Frame(None if index < 0 else index, frame.module_offset, frame.is_return_address)
-            for index, frame in zip(
-                stack.indexes, map(stack_pb2.Frame.FromString, stack.offsets), strict=True
-            )
-        ]
-        for stack in job.encode().stacks
-    ]
+    report = job.encode()
+    frames = iter(
+        Frame(None if index < 0 else index, max(offset, ~offset), offset < 0)
+        for index, offset in zip(report.indexes, report.offsets, strict=True)
+    )
+    return [list(islice(frames, length)) for length in report.lengths]
 
 
 def test_minus_one_is_a_frame_in_no_module() -> None:
@@ -130,11 +131,13 @@ def test_minus_one_is_a_frame_in_no_module() -> None:
 
 
 def test_return_addresses_are_those_of_callers_only() -> None:
-    payload = with_stacks([[[0, 5], [0, 6], [0, -1]], [[0, 7]]])
+    payload = with_stacks([[[0, 5], [0, 6], [0, -1]], [], [[0, 7], [0, 8]], []])
     [job] = tecken.parse_request(payload, are_return_addresses=True).jobs
     assert decode_stacks(job) == [
         [Frame(0, 5), Frame(0, 6, is_return_address=True), Frame(0, 0)],
-        [Frame(0, 7)],
+        [],
+        [Frame(0, 7), Frame(0, 8, is_return_address=True)],
+        [],
     ]
 
 

@@ -36,7 +36,7 @@ def _symbolicate(request: TeckenRequest) -> None:
     json.loads(write_response(request, answers))
     for job, encoded in zip(request.jobs, answers, strict=True):
         symbolication = decode_answer(encoded)
-        assert len(symbolication.stacks) == len(job.stacks)
+        assert len(symbolication.stacks) == len(job.frames.lengths)
         write_crash([module.module for module in job.modules], symbolication)
 
 

@@ -14,7 +14,7 @@ from symbolon.tecken import Job, TeckenRequest, parse_request
 
 _VERSIONS = {"v5": 5, "v4": 4}
 
-_NOTHING = EncodedReport((), ())
+_NOTHING = EncodedReport((), (), (), (), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
