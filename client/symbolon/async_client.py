@@ -15,12 +15,13 @@ import grpc.aio
 
 from symbolon import calls
 from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, Packer, pack, pair, take_apart
+from symbolon.batches import OWN_ERRORS, Batch, must_finish, pair
 from symbolon.calls import Call
 from symbolon.channels import open_async_channel
 from symbolon.encoding import AnyReport, Report
 from symbolon.explanations import Explanation
-from symbolon.options import CALLS_IN_FLIGHT, DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.packers import Packer, choose_packer, pack
 from symbolon.progress import Count, Tell
 from symbolon.reports import Frame, Module
 from symbolon.results import (
@@ -99,8 +100,9 @@ class AsyncClient:
     ) -> Symbolication:
         """As `Client.symbolicate`."""
         options = self._options.choose(timeout, request_id)
-        batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
-        answers = self._answer(each(batches), max_wait, options)
+        packer = choose_packer(max_wait, with_diagnostics=with_diagnostics)
+        batches = pack([Report(modules, stacks)], packer)
+        answers = self._answer(each(batches), packer, options)
         ((result,),) = [results async for results in answers]
         return result.symbolication()
 
@@ -121,14 +123,18 @@ class AsyncClient:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        remember_seconds: float = 0,
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> AsyncIterator[ReportResult[ReportT]]:
         """As `Client.symbolicate_many`; the reports may come asynchronously too."""
         count = Count(progress)
         options = self._options.choose(timeout)
-        batches = pack_each(reports, max_wait, with_diagnostics)
-        async with aclosing(self._answer(batches, max_wait, options)) as answers:
+        packer = choose_packer(
+            max_wait, with_diagnostics=with_diagnostics, remember_seconds=remember_seconds
+        )
+        batches = pack_each(reports, packer)
+        async with aclosing(self._answer(batches, packer, options)) as answers:
             async for results in answers:
                 for result in results:
                     yield result
@@ -193,7 +199,7 @@ class AsyncClient:
     async def _answer(
         self,
         batches: AsyncIterable[Batch[ReportT]],
-        max_wait: float | None,
+        packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> AsyncGenerator[list[ReportResult[ReportT]], None]:
         """Yield the results of each batch, with several calls under way."""
@@ -201,10 +207,10 @@ class AsyncClient:
         try:
             async for batch in batches:
                 started.append((batch, self._start(batch, options)))
-                while sum(len(pending) for _, pending in started) > CALLS_IN_FLIGHT:
-                    yield await self._finish(*started.popleft(), max_wait, options)
+                while must_finish(started):
+                    yield await self._finish(*started.popleft(), packer, options)
             while started:
-                yield await self._finish(*started.popleft(), max_wait, options)
+                yield await self._finish(*started.popleft(), packer, options)
         finally:
             for _, pending in started:
                 for call in pending:
@@ -217,16 +223,17 @@ class AsyncClient:
         self,
         batch: Batch[ReportT],
         pending: list[Any],
-        max_wait: float | None,
+        packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
             return pair(batch, [await self._wait(call) for call in pending])
         except OWN_ERRORS as error:
-            if len(batch.reports) == 1:
+            smaller = packer.take_apart(batch)
+            if not smaller:
                 return [ReportResult(batch.reports[0], error)]
-        again = self._answer(each(take_apart(batch, max_wait)), max_wait, options)
+        again = self._answer(each(smaller), packer, options)
         return [result async for results in again for result in results]
 
     async def _wait(self, call: Any) -> Any:
@@ -237,12 +244,9 @@ class AsyncClient:
 
 
 async def pack_each(
-    reports: Iterable[ReportT] | AsyncIterable[ReportT],
-    max_wait: float | None,
-    with_diagnostics: bool,
+    reports: Iterable[ReportT] | AsyncIterable[ReportT], packer: Packer[ReportT]
 ) -> AsyncIterator[Batch[ReportT]]:
     """Yield the batches of all reports, as `pack` does."""
-    packer = Packer[ReportT](max_wait, with_diagnostics)
     async for report in reports if isinstance(reports, AsyncIterable) else each(reports):
         for batch in packer.add(report):
             yield batch

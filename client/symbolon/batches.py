@@ -1,14 +1,14 @@
-"""Which reports go into which calls; no network here."""
+"""Reports that are asked together: their requests, and what is made of the responses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from symbolon.answers import EncodedAnswer, ReportResult
-from symbolon.divided_calls import Piece, divide, join
-from symbolon.encoding import AnyReport, EncodedReport, encode_wait
+from symbolon.divided_calls import Piece, join
+from symbolon.encoding import AnyReport
 from symbolon.errors import (
     DeadlineError,
     InvalidReportError,
@@ -17,7 +17,10 @@ from symbolon.errors import (
     ServerDefectError,
     SymbolonError,
 )
-from symbolon.joint_calls import CALL_SIZE, CallSize, JointCall
+from symbolon.frame_memory import FrameMemory
+from symbolon.joint_calls import JointCall
+from symbolon.options import CALLS_IN_FLIGHT
+from symbolon.questions import NO_FINDINGS, Question, Recalled
 from symbolon.raw_messages import RawRequest, RawResponse
 
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -49,7 +52,7 @@ class Batch(Protocol[ReportT_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Joint(Generic[ReportT]):
+class Joint(Generic[ReportT]):
     """Reports that share a call."""
 
     reports: Sequence[ReportT]
@@ -57,15 +60,17 @@ class _Joint(Generic[ReportT]):
 
     @property
     def requests(self) -> Sequence[RawRequest]:
+        """The call that they share."""
         return [self.call.request]
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
+        """Return each report's part."""
         (response,) = responses
         return list(self.call.read(response))
 
 
 @dataclass(frozen=True, slots=True)
-class _Divided(Generic[ReportT]):
+class Divided(Generic[ReportT]):
     """A report that has several calls."""
 
     reports: Sequence[ReportT]
@@ -74,14 +79,16 @@ class _Divided(Generic[ReportT]):
 
     @property
     def requests(self) -> Sequence[RawRequest]:
+        """One call for each piece."""
         return [piece.call.request for piece in self.pieces]
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
+        """Return the pieces' answers as one."""
         return [join(self.pieces, responses, self.modules)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused(Generic[ReportT]):
+class Refused(Generic[ReportT]):
     """A report that no request can hold."""
 
     reports: Sequence[ReportT]
@@ -89,66 +96,34 @@ class _Refused(Generic[ReportT]):
     requests: Sequence[RawRequest] = ()
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:  # noqa: ARG002
+        """Raise what is wrong with it."""
         raise self.error
 
 
-class Packer(Generic[ReportT]):
-    """Puts reports together, in their order, until a call is full."""
+@dataclass(frozen=True, slots=True)
+class Remembering(Generic[ReportT]):
+    """Reports of which only what is not remembered is asked."""
 
-    def __init__(
-        self,
-        max_wait: float | None,
-        with_diagnostics: bool = False,
-        size: CallSize = CALL_SIZE,
-    ) -> None:
-        """Raise `InvalidRequestError` for a wait that is none.
+    reports: Sequence[ReportT]
+    recalled: Sequence[Recalled]
+    memory: FrameMemory
+    question: Question
+    asking: Sequence[Batch[Question]]
+    """One batch that asks the question, or none."""
 
-        Reports with diagnostics are asked each in a call of its own, undivided.
-        """
-        self._with_diagnostics = with_diagnostics
-        self._size = size
-        self._max_wait = None if max_wait is None else encode_wait(max_wait)
-        self._reports: list[ReportT] = []
-        self._call = JointCall(self._max_wait, size=size)
+    @property
+    def requests(self) -> Sequence[RawRequest]:
+        """Those of the question."""
+        return [request for batch in self.asking for request in batch.requests]
 
-    def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
-        """Put a report in; return what is full now."""
-        try:
-            encoded = report.encode()
-        except OWN_ERRORS as error:
-            return [*self.finish(), _Refused([report], error)]
-        if self._with_diagnostics:
-            return [self._ask_whole(report, encoded)]
-        if not self._size.has_room_for(encoded):
-            pieces = divide(encoded, self._max_wait, self._size)
-            return [*self.finish(), _Divided([report], len(encoded.modules), pieces)]
-        full = () if self._call.has_room_for(encoded) else self.finish()
-        self._call.add(encoded)
-        self._reports.append(report)
-        return full
-
-    def finish(self) -> Sequence[Batch[ReportT]]:
-        """Return what is not full and will not be any more."""
-        if not self._reports:
-            return ()
-        batch = _Joint(self._reports, self._call)
-        self._reports, self._call = [], JointCall(self._max_wait, size=self._size)
-        return [batch]
-
-    def _ask_whole(self, report: ReportT, encoded: EncodedReport) -> Batch[ReportT]:
-        call = JointCall(self._max_wait, with_diagnostics=True)
-        call.add(encoded)
-        return _Joint([report], call)
-
-
-def pack(
-    reports: Iterable[ReportT], max_wait: float | None, with_diagnostics: bool = False
-) -> Iterator[Batch[ReportT]]:
-    """Yield the batches of all reports, each as soon as it is full."""
-    packer = Packer[ReportT](max_wait, with_diagnostics)
-    for report in reports:
-        yield from packer.add(report)
-    yield from packer.finish()
+    def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
+        """Return what is remembered, filled up with what was asked, which is remembered then."""
+        findings = NO_FINDINGS
+        for batch in self.asking:
+            (answer,) = batch.read(responses)
+            findings = self.question.read(answer)
+            self.memory.learn(findings)
+        return [recalled.answer(findings) for recalled in self.recalled]
 
 
 def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[ReportResult[ReportT]]:
@@ -160,7 +135,14 @@ def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[Report
     ]
 
 
-def take_apart(batch: Batch[ReportT], max_wait: float | None) -> Iterator[Batch[ReportT]]:
-    """Yield a batch for each report, so that one that is wrong spoils none of the others."""
-    for report in batch.reports:
-        yield from pack([report], max_wait)
+def must_finish(started: Sequence[tuple[Batch[Any], Sequence[Any]]]) -> bool:
+    """Return whether the first of the batches under way is to be finished before more are begun.
+
+    Each is there with its calls. One without any is finished at once; one that waits holds up
+    those behind it, whose reports take memory even if they have no calls.
+    """
+    if not started:
+        return False
+    _, calls = started[0]
+    under_way = max(len(started), sum(len(calls) for _, calls in started))
+    return not calls or under_way > CALLS_IN_FLIGHT

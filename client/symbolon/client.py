@@ -13,12 +13,13 @@ import grpc
 
 from symbolon import calls
 from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, pack, pair, take_apart
+from symbolon.batches import OWN_ERRORS, Batch, must_finish, pair
 from symbolon.calls import Call
 from symbolon.channels import open_channel
 from symbolon.encoding import AnyReport, Report
 from symbolon.explanations import Explanation
-from symbolon.options import CALLS_IN_FLIGHT, DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon.packers import Packer, choose_packer, pack
 from symbolon.progress import Count, Tell
 from symbolon.reports import Frame, Module
 from symbolon.results import (
@@ -122,8 +123,9 @@ class Client:
         server's log.
         """
         options = self._options.choose(timeout, request_id)
-        batches = pack([Report(modules, stacks)], max_wait, with_diagnostics)
-        ((result,),) = self._answer(batches, max_wait, options)
+        packer = choose_packer(max_wait, with_diagnostics=with_diagnostics)
+        batches = pack([Report(modules, stacks)], packer)
+        ((result,),) = self._answer(batches, packer, options)
         return result.symbolication()
 
     def symbolicate_batch(
@@ -147,6 +149,7 @@ class Client:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        remember_seconds: float = 0,
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> Iterator[ReportResult[ReportT]]:
@@ -155,11 +158,18 @@ class Client:
         As many are held as are in the calls under way. What is wrong with one report is in its
         result; what all would meet, such as a server that cannot be reached, is raised.
         `progress` is told after each call. With diagnostics each report has a call of its own.
+
+        For `remember_seconds` a frame of a module that was found is not asked again, however many
+        of the reports have it; at most 48 MiB are remembered, until the last result. 0 asks for
+        each. Has no effect on reports with diagnostics.
         """
         count = Count(progress)
         options = self._options.choose(timeout)
-        batches = pack(reports, max_wait, with_diagnostics)
-        for results in self._answer(batches, max_wait, options):
+        packer = choose_packer(
+            max_wait, with_diagnostics=with_diagnostics, remember_seconds=remember_seconds
+        )
+        batches = pack(reports, packer)
+        for results in self._answer(batches, packer, options):
             yield from results
             count.add(results)
 
@@ -230,17 +240,20 @@ class Client:
         return call.decode(answer)
 
     def _answer(
-        self, batches: Iterable[Batch[ReportT]], max_wait: float | None, options: dict[str, Any]
+        self,
+        batches: Iterable[Batch[ReportT]],
+        packer: Packer[ReportT],
+        options: dict[str, Any],
     ) -> Iterator[list[ReportResult[ReportT]]]:
         """Yield the results of each batch, with several calls under way."""
         started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
         try:
             for batch in batches:
                 started.append((batch, self._start(batch, options)))
-                while sum(len(futures) for _, futures in started) > CALLS_IN_FLIGHT:
-                    yield self._finish(*started.popleft(), max_wait, options)
+                while must_finish(started):
+                    yield self._finish(*started.popleft(), packer, options)
             while started:
-                yield self._finish(*started.popleft(), max_wait, options)
+                yield self._finish(*started.popleft(), packer, options)
         finally:
             for _, futures in started:
                 for future in futures:
@@ -253,16 +266,17 @@ class Client:
         self,
         batch: Batch[ReportT],
         futures: list[Any],
-        max_wait: float | None,
+        packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
             return pair(batch, [self._wait(future) for future in futures])
         except OWN_ERRORS as error:
-            if len(batch.reports) == 1:
+            smaller = packer.take_apart(batch)
+            if not smaller:
                 return [ReportResult(batch.reports[0], error)]
-        again = self._answer(take_apart(batch, max_wait), max_wait, options)
+        again = self._answer(smaller, packer, options)
         return [result for results in again for result in results]
 
     def _wait(self, future: Any) -> Any:

@@ -26,6 +26,9 @@ class CallSize:
     modules: int = 4_000
     """Below the 5,000 that a server takes unless it is set up otherwise."""
 
+    held: int = 16_000
+    """Frames and stacks of the reports that share a call, whether they are asked or remembered."""
+
     def has_room_for(self, report: EncodedReport) -> bool:
         """Return whether a report fits into a call of this size."""
         return report.size <= self.frames and len(report.modules) <= self.modules

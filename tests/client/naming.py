@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from symbolon import Report
+from symbolon import ModuleOutcome, Report
 from symbolon.v1 import module_pb2, stack_pb2, symbolication_service_pb2
 
 
@@ -15,9 +15,10 @@ def name_frame(module: str, frame: stack_pb2.Frame) -> str:
 
 
 def answer_by_name(request: Any, context: grpc.ServicerContext) -> Any:
-    """Answer each frame with a function of its own; no supplier has a `missing…` module.
+    """Answer each frame with a function of its own, unless its module is called otherwise.
 
-    Refuses modules whose debug file has a slash, as a server does.
+    Nothing is found in an `empty` module; other outcomes begin the names of theirs. Refuses modules
+    whose debug file has a slash, as a server does.
     """
     named = {
         frame.module_index
@@ -31,7 +32,7 @@ def answer_by_name(request: Any, context: grpc.ServicerContext) -> Any:
     return symbolication_service_pb2.SymbolicateResponse(
         stacks=[_answer_stack(stack, request) for stack in request.stacks],
         modules=[
-            module_pb2.ModuleResult(outcome=_choose_outcome(module.debug_file, index in named))
+            _answer_module(module.debug_file, index in named)
             for index, module in enumerate(request.modules)
         ],
     )
@@ -51,11 +52,18 @@ def _answer_frame(frame: stack_pb2.Frame, request: Any) -> stack_pb2.Symbolicate
             outcome=stack_pb2.FRAME_OUTCOME_NO_MODULE,
         )
     module = request.modules[frame.module_index].debug_file
-    if module.startswith("missing"):
+    outcome = choose_outcome(module)
+    if outcome is not ModuleOutcome.FOUND:
         return stack_pb2.SymbolicatedFrame(
             module=module,
             module_offset=frame.module_offset,
-            outcome=stack_pb2.FRAME_OUTCOME_MODULE_MISSING,
+            outcome=stack_pb2.FrameOutcome.Value(f"FRAME_OUTCOME_MODULE_{outcome.name}"),
+        )
+    if module.startswith("empty"):
+        return stack_pb2.SymbolicatedFrame(
+            module=module,
+            module_offset=frame.module_offset,
+            outcome=stack_pb2.FRAME_OUTCOME_NO_SYMBOL,
         )
     return stack_pb2.SymbolicatedFrame(
         module=module,
@@ -65,12 +73,18 @@ def _answer_frame(frame: stack_pb2.Frame, request: Any) -> stack_pb2.Symbolicate
     )
 
 
-def _choose_outcome(debug_file: str, is_named: bool) -> module_pb2.ModuleOutcome.ValueType:
-    if not is_named:
-        return module_pb2.MODULE_OUTCOME_NOT_REFERENCED
-    if debug_file.startswith("missing"):
-        return module_pb2.MODULE_OUTCOME_MISSING
-    return module_pb2.MODULE_OUTCOME_FOUND
+def choose_outcome(debug_file: str) -> ModuleOutcome:
+    """Return what becomes of a module whose frames are asked for: its name begins with it."""
+    named = (one for one in ModuleOutcome if debug_file.startswith(one.name.lower()))
+    return next(named, ModuleOutcome.FOUND)
+
+
+def _answer_module(debug_file: str, is_named: bool) -> module_pb2.ModuleResult:
+    outcome = choose_outcome(debug_file) if is_named else ModuleOutcome.NOT_REFERENCED
+    return module_pb2.ModuleResult(
+        outcome=module_pb2.ModuleOutcome.Value(f"MODULE_OUTCOME_{outcome.name}"),
+        skipped_records=len(debug_file) if outcome is ModuleOutcome.FOUND else 0,
+    )
 
 
 def expected_functions(report: Report) -> list[list[str | None]]:

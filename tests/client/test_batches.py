@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolon import Frame, InvalidRequestError, Module, ModuleOutcome, Report, ServerDefectError
-from symbolon.batches import Batch, Packer, pack, pair
+from symbolon.batches import Batch, pair
 from symbolon.joint_calls import CallSize
+from symbolon.packers import PlainPacker, pack
 from symbolon.raw_messages import RawRequest, RawResponse, read_response
 from symbolon.results import Symbolication
 from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
@@ -33,8 +34,7 @@ def answer(request: RawRequest) -> RawResponse:
 
 
 def make_batches(reports: Iterable[Report], size: CallSize) -> list[Batch[Report]]:
-    packer = Packer[Report](None, size=size)
-    return [batch for report in reports for batch in packer.add(report)] + [*packer.finish()]
+    return list(pack(reports, PlainPacker(size=size)))
 
 
 def ask_all(batches: Iterable[Batch[Report]]) -> list[tuple[Report, Symbolication]]:
@@ -142,7 +142,7 @@ def test_an_answer_to_something_else_is_a_defect_of_the_server() -> None:
 def test_diagnostics_tell_of_each_module_also_of_one_that_is_listed_twice() -> None:
     module = Module("a", "AB0")
     report = Report([module, Module("b", ""), module], [[Frame(2, 5)]])
-    (batch,) = pack([report], None, with_diagnostics=True)
+    (batch,) = pack([report], PlainPacker(with_diagnostics=True))
     entries = [ModuleDiagnostics(frames=1), ModuleDiagnostics(frames=0)]
     response = SymbolicateResponse(
         stacks=[SymbolicatedStack(frames=[SymbolicatedFrame()])],

@@ -42,6 +42,10 @@ def expected(number: int, frames: int = FRAMES) -> Any:
     }
 
 
+def count_frames(requests: Sequence[Any]) -> int:
+    return sum(len(stack.frames) for request in requests for stack in request.stacks)
+
+
 @pytest.fixture
 def target(canned: CannedServer) -> str:
     canned.answers = [answer_by_name]
@@ -122,7 +126,7 @@ def test_an_output_that_was_cut_off_is_gone_on_with(
     assert main(["symbolicate", str(file), target, f"--output={out}"]) == 0
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert found == [expected(number, 3) for number in range(6)]
-    assert sum(len(request.stacks) for request in canned.requests) == 4
+    assert count_frames(canned.requests) == 4 * 3
     assert main(["symbolicate", str(file), target, f"--output={out}"]) == 0
     assert len(canned.requests) == 1
 
@@ -143,6 +147,21 @@ def test_an_output_that_cannot_be_written_is_bad_input(
     file = write([make_line(1, 1)])
     assert main(["symbolicate", str(file), target, f"--output={tmp_path}"]) == 2
     assert capsys.readouterr().err == f"symbolon: cannot write {tmp_path}: Is a directory\n"
+
+
+def test_a_frame_is_asked_once_unless_it_is_said_not_to_remember(
+    target: str, canned: CannedServer, write: Write, tmp_path: Path
+) -> None:
+    file = write([make_line(0)] * 200)
+    outs = [tmp_path / "remembered.jsonl", tmp_path / "asked.jsonl"]
+    assert main(["symbolicate", str(file), target, f"--output={outs[0]}"]) == 0
+    few = count_frames(canned.requests)
+    canned.requests.clear()
+    command = ["symbolicate", str(file), target, f"--output={outs[1]}", "--remember=0"]
+    assert main(command) == 0
+    assert few < count_frames(canned.requests) / 3
+    assert count_frames(canned.requests) == 200 * FRAMES
+    assert outs[0].read_bytes() == outs[1].read_bytes()
 
 
 def test_a_run_that_is_killed_is_gone_on_with_without_loss_or_duplicates(
@@ -168,7 +187,7 @@ def test_a_run_that_is_killed_is_gone_on_with_without_loss_or_duplicates(
     subprocess.run([*command, f"--output={out}"], check=True, timeout=60)
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert found == [expected(number) for number in range(300)]
-    assert sum(len(request.stacks) for request in canned.requests) == 300 - before
+    assert count_frames(canned.requests) == (300 - before) * FRAMES
 
 
 def test_a_server_that_goes_away_leaves_what_is_done(

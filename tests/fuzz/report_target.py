@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 
 from symbolon.answers import EncodedAnswer, decode_answer
-from symbolon.batches import pack, pair
+from symbolon.batches import pair
 from symbolon.command_line.inputs import parse_json
 from symbolon.errors import InvalidReportError, InvalidRequestError
+from symbolon.packers import PlainPacker, pack
 from symbolon.raw_messages import RawRequest, RawResponse, read_response
 from symbolon.tecken import TeckenRequest, parse_request
 from symbolon.tecken_answers import write_response
@@ -41,7 +42,7 @@ def _symbolicate(request: TeckenRequest) -> None:
 
 
 def _ask(request: TeckenRequest) -> Iterator[EncodedAnswer]:
-    for batch in pack(request.jobs, None):
+    for batch in pack(request.jobs, PlainPacker()):
         for result in pair(batch, [_answer(asked) for asked in batch.requests]):
             assert result.encoded is not None
             yield result.encoded

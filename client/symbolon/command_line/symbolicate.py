@@ -22,6 +22,9 @@ NEW_OBJECTS = 20_000
 """Until Python looks for cycles among them. A line of 300 frames makes 500 lists, none of them in
 a cycle: to look after each 700 new objects takes a fifth of the time."""
 
+REMEMBER_SECONDS = 60.0
+"""What a run was answered can be invalidated meanwhile, but within a minute it seldom is."""
+
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the command; `commands` is argparse's action, whose type has no public name."""
@@ -88,6 +91,14 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         "(default: until shortly before the deadline)",
     )
     group.add_argument(
+        "--remember",
+        type=parse_wait,
+        default=REMEMBER_SECONDS,
+        metavar="SECONDS",
+        help="for how long a frame of a module that was found is not asked again, however many "
+        "reports have it; 0 asks for each (default: %(default)s)",
+    )
+    group.add_argument(
         "--return-addresses",
         action="store_true",
         help="the offsets of all frames but the innermost are return addresses, "
@@ -150,7 +161,11 @@ def ask(
 ) -> Iterator[Answered]:
     """Yield what becomes of each document."""
     results = client.symbolicate_many(
-        reports, options.max_wait, with_diagnostics=options.debug, progress=tell
+        reports,
+        options.max_wait,
+        with_diagnostics=options.debug,
+        remember_seconds=options.remember,
+        progress=tell,
     )
     return collect(results)
 
