@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,6 +15,10 @@ from typing import Protocol, Self
 from symbolon.errors import InvalidReportError
 
 _PIECE_BYTES = 1 << 20
+
+_BYTES_AHEAD = 4_000_000
+_PIECES_AHEAD = 1_000
+"""How much is made while the thread writes; at most 1,024 pieces are written in one step."""
 
 
 class Output(Protocol):
@@ -40,15 +48,23 @@ class StandardOutput:
 
 
 class OutputFile:
-    """Lines at the end of a file; what was cut off when an earlier run was killed is removed."""
+    """Lines at the end of a file; what was cut off when an earlier run was killed is removed.
+
+    A thread writes them, while others are made: a write waits for no lock of Python.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raise `InvalidReportError` for a file that cannot be written."""
+        self._path = path
         try:
             self.lines = _keep_whole_lines(path)
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
-            raise InvalidReportError(f"cannot write {path}: {error.strerror}") from error
+            raise self._explain(error) from error
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+        self._lines: list[bytes] = []
+        self._bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -59,11 +75,41 @@ class OutputFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with self._file, self._thread:
+            if self._lines:
+                self._begin_writing()
+            self._finish_writing()
 
     def write(self, line: bytes) -> None:
-        """Write a line."""
-        self._file.write(line + b"\n")
+        """Write a line, at once if the thread has nothing to do; raise `InvalidReportError`."""
+        self._lines += (line, b"\n")  # not line + b"\n", which would copy it
+        self._bytes += len(line)
+        is_idle = self._writing is None or self._writing.done()
+        if is_idle or self._bytes > _BYTES_AHEAD or len(self._lines) > _PIECES_AHEAD:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        self._finish_writing()
+        self._writing = self._thread.submit(_write, self._file, self._lines)
+        self._lines, self._bytes = [], 0
+
+    def _finish_writing(self) -> None:
+        try:
+            if self._writing is not None:
+                self._writing.result()
+        except OSError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: OSError) -> InvalidReportError:
+        return InvalidReportError(f"cannot write {self._path}: {error.strerror}")
+
+
+def _write(file: FileIO, pieces: Sequence[bytes]) -> None:
+    written = os.writev(file.fileno(), pieces) if hasattr(os, "writev") else 0
+    if written < sum(map(len, pieces)):
+        rest = memoryview(b"".join(pieces))[written:]
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def _keep_whole_lines(path: Path) -> int:
