@@ -1,7 +1,6 @@
 """A day's worth of crash reports through `symbolon symbolicate`, killed once and gone on with."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -196,16 +195,28 @@ class _Day:
     def _run(self) -> _Run:
         """Run the program to its end; raise unless each report has its line then."""
         started = perf_counter()
-        program = self._start()
-        _, status, usage = os.wait4(program.pid, 0)
+        pause, peak_bytes = Event(), 0
+        with self._start() as program:
+            while program.poll() is None:
+                peak_bytes = max(peak_bytes, _read_peak_bytes(program.pid))
+                pause.wait(_LOOK_SECONDS)
         seconds = perf_counter() - started
-        program.returncode = os.waitstatus_to_exitcode(status)
         if program.returncode != 0:
             raise RuntimeError(f"symbolon symbolicate ended with {program.returncode}")
         found = map(_FIRST_OFFSET.search, _read_lines(self._answers))
         if [int(first[1], 16) for first in found if first] != self._firsts:
             raise RuntimeError("the output does not have one line for each report, in order")
-        return _Run(seconds, usage.ru_maxrss * 1_024, self._size())
+        return _Run(seconds, peak_bytes, self._size())
+
+
+def _read_peak_bytes(process_id: int) -> int:
+    """Return the most memory that a process has had so far, 0 when it is gone.
+
+    What `wait4` tells of it is too much: it begins with the memory of the process that started it.
+    """
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1_024 if found else 0
 
 
 def _read_lines(path: Path) -> Iterator[bytes]:
