@@ -116,7 +116,7 @@ class CallPages:
 
     def _hold_dictionary(self, key: PageKey, data: bytes) -> None:
         with suppress(DamagedPageError):  # then it is absent
-            dictionary = PageDictionary.decode(key.owner, data)
+            dictionary = PageDictionary(self._unpackers[None].unpack(data))
             self._held.dictionaries.put(key, dictionary)
             self._unpackers[key] = Unpacker(dictionary.zstd)
 

@@ -110,11 +110,10 @@ class ModuleWork:
         `AnswerTooLargeError` before the answer is joined, so that it does not take all memory.
         """
         assert self.held is not None  # noqa: S101 - it named the page
-        offsets = np.array([offset - ret for offset, ret in lookups], np.uint64)
-        rows = page.range_start.searchsorted(offsets, side="right") - 1
-        if rows.min() < 0:
-            raise DamagedPageError("a page that begins elsewhere than its directory says")
-        for lookup, row in zip(lookups, rows.tolist(), strict=True):
+        for lookup in lookups:
+            row = page.find_row(lookup[0] - lookup[1])
+            if row < 0:
+                raise DamagedPageError("a page that begins elsewhere than its directory says")
             answer = page.encoded_answer(row)
             if answer is None:
                 self._answer_without_symbol(lookup)

@@ -60,7 +60,7 @@ def read_directory(content: bytes) -> PageDirectory:
             ModuleFacts(**facts["facts"]),
             IngestFacts(**facts["ingest"]),
             facts["stored_bytes"],
-            np.cumsum(steps, dtype=np.uint64),
+            np.add.accumulate(steps, dtype=np.uint64),
             facts["has_dictionary"] is True,
         )
         _check(directory)

@@ -53,15 +53,15 @@ def seal(mark: bytes, owner: bytes, content: bytes) -> bytes:
     return Sealer().seal(mark, owner, content)
 
 
-def stamp(mark: bytes, owner: bytes, packed: bytes) -> bytes:
+def stamp(mark: bytes, owner: bytes, packed: bytes | memoryview) -> bytes:
     """Return a compressed content with what stands before it."""
     head = mark + bytes([FORMAT_VERSION])
     return head + _checksum(head, owner, packed) + packed
 
 
-def packed_content(data: bytes) -> bytes:
-    """Return the compressed content of `data`, unchecked."""
-    return data[_HEADER_BYTES:]
+def packed_content(data: bytes) -> memoryview:
+    """Return the compressed content of `data`, unchecked, without a copy."""
+    return memoryview(data)[_HEADER_BYTES:]
 
 
 def check_seal(mark: bytes, owner: bytes, data: bytes) -> None:
@@ -114,5 +114,5 @@ def unseal(
     return Unpacker(dictionary).unpack(data)
 
 
-def _checksum(head: bytes, owner: bytes, packed: bytes) -> bytes:
+def _checksum(head: bytes, owner: bytes, packed: bytes | memoryview) -> bytes:
     return zlib.crc32(packed, zlib.crc32(owner, zlib.crc32(head))).to_bytes(4, "little")

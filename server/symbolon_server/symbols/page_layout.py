@@ -27,11 +27,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from symbolon_server.symbols.column_codes import (
-    Integers,
-    below_next,
-    from_below_next,
-)
+from symbolon_server.symbols.column_codes import Integers, below_next
 
 MARK: Final = b"SyP"
 """The mark of a page in its envelope."""
@@ -127,13 +123,12 @@ def chain_codes(chains: Integers) -> Integers:
     return codes
 
 
-def chains_of_codes(codes: Integers) -> Integers:
-    """Return the chains that `chain_codes` was given."""
-    chains = from_below_next(codes)
-    chains += codes > _NO_CHAIN
-    chains += 1
-    chains *= codes != _NO_CHAIN
-    return chains
+def chain_of_code(next_chain: int, code: int) -> int:
+    """Return the chain that `chain_codes` was given.
+
+    `next_chain` is the next new one, as `PackedColumns.next_numbers` counts them.
+    """
+    return NONE if code == _NO_CHAIN else next_chain - max(code - 2, 0)
 
 
 def names_of_code(range_symbol: Integers, range_chain: Integers, name: Integers) -> Integers:

@@ -1,14 +1,20 @@
 """Reads pages."""
 
 import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout, wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.column_codes import Integers, PackedColumns, from_below_next
+from symbolon_server.symbols.column_codes import (
+    Integers,
+    PackedColumns,
+    from_below_next,
+    running_sums,
+)
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import PageDictionary
@@ -16,6 +22,9 @@ from symbolon_server.symbols.page_layout import COLUMN, NONE
 
 _OBJECTS_BYTES: Final = 4_000
 """What the objects of a page take beside their numbers and texts."""
+
+_TEXT_LENGTH_BYTES: Final = 4
+"""What the length of a text has at most; the sum of so many does not overflow."""
 
 _MISFITS: Final = (ValueError, IndexError, OverflowError, struct.error)
 """What reading raises where one number of a page leads to another that is not there.
@@ -40,23 +49,20 @@ class Page:
         "_columns",
         "_content",
         "_first_offset",
-        "_name",
         "_names",
+        "_next_chain",
+        "_next_name",
         "_symbols",
         "_text_bounds",
-        "range_chain",
         "range_start",
         "range_symbol",
     )
 
-    range_start: NDArray[np.uint64]
+    range_start: Sequence[int]
     """Shape (ranges,): first module offset of each range, ascending."""
 
     range_symbol: Integers
     """Shape (ranges,): the symbol that covers each range."""
-
-    range_chain: Integers
-    """Shape (ranges,): the chain of inline frames at each range."""
 
     @classmethod
     def decode(cls, owner: bytes, data: bytes, dictionary: PageDictionary | None = None) -> Self:
@@ -82,33 +88,35 @@ class Page:
         columns = PackedColumns(content, page_layout.HEADER.size, lengths)
         self._content, self._columns = content, columns
         _, self._symbols, _, self._names, _ = counts
-        self.range_start = columns.column(COLUMN.range_step).cumsum(dtype=np.uint64)
-        self.range_start += np.uint64(self._first_offset)
-        symbol_steps = columns.signed_column(COLUMN.range_symbol)
-        self.range_symbol = symbol_steps.cumsum(dtype=symbol_steps.dtype)
-        self.range_chain = page_layout.chains_of_codes(columns.signed_column(COLUMN.range_chain))
-        self._name = from_below_next(columns.signed_column(COLUMN.name))
-        """Shape (symbols + chains,): the text that names each symbol, then each chain."""
+        starts = np.add.accumulate(columns.column(COLUMN.range_step), dtype=np.uint64)
+        starts += np.uint64(self._first_offset)
+        self.range_start = starts.data  # a search in it is faster
+        self.range_symbol = running_sums(columns.signed_column(COLUMN.range_symbol))
+        self._next_chain = columns.next_numbers(COLUMN.range_chain)
+        """Shape (ranges,): the next new chain after each range."""
+        self._next_name = columns.next_numbers(COLUMN.name)
+        """Shape (symbols + chains,): the next new text after the name of each of them."""
         text_lengths = columns.column(COLUMN.text_length)
-        if text_lengths.dtype != np.uint32:
+        if text_lengths.itemsize > _TEXT_LENGTH_BYTES:
             raise ValueError("a text that is longer than any page")
-        self._text_bounds = np.zeros(len(text_lengths) + 1, np.int64)
+        self._text_bounds = np.empty(len(text_lengths) + 1, np.int64)
         """Shape (texts + 1,): where each text begins in the content; last, where they end."""
-        text_lengths.cumsum(out=self._text_bounds[1:])
-        self._text_bounds += columns.end
+        self._text_bounds[0] = columns.end
+        self._text_bounds[1:] = text_lengths
+        np.add.accumulate(self._text_bounds, out=self._text_bounds)
         if len(text_lengths) and self._text_bounds[-1] != len(content):
             raise ValueError("texts that are cut")
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the page takes in memory, the numbers of a usual page being of 32 bits."""
-        ranges, texts = len(self.range_start), len(self._text_bounds)
-        return len(self._content) + 16 * ranges + 4 * len(self._name) + 8 * texts + _OBJECTS_BYTES
+        """Bytes that the page takes in memory."""
+        ranges, names = len(self.range_start), len(self._next_name)
+        texts = len(self._text_bounds)
+        return len(self._content) + 16 * ranges + 4 * names + 8 * texts + _OBJECTS_BYTES
 
     def find_row(self, module_offset: int) -> int:
         """Return the row of the range that covers `module_offset`, or -1 before the first."""
-        place = np.searchsorted(self.range_start, np.uint64(module_offset), side="right")
-        return int(place) - 1
+        return bisect_right(self.range_start, module_offset) - 1
 
     def find(self, module_offset: int) -> Answer | None:
         """Return what covers `module_offset`, if anything does."""
@@ -169,13 +177,15 @@ class Page:
     def _symbol_start(self, symbol: int, row: int) -> int:
         distance = self._columns.signed_value(COLUMN.symbol_start, symbol - 1)
         start = int(self._first_offset + distance) % 2**64
-        if start > self.range_start.item(row):
+        if start > self.range_start[row]:
             raise ValueError("a symbol that starts behind its range")
         return start
 
     def _walk(self, row: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return the inline frames at a range, innermost first, and the place in the function."""
-        chain = self.range_chain.item(row)
+        chain = page_layout.chain_of_code(
+            self._next_chain.item(row), self._columns.signed_value(COLUMN.range_chain, row)
+        )
         name = self._name_of(chain, self.range_symbol.item(row))
         value, signed = self._columns.value, self._columns.signed_value
         own_file = file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
@@ -198,8 +208,9 @@ class Page:
 
     def _name_of(self, chain: int, symbol: int) -> int:
         """Return the text that names an inline frame, or the symbol where there is none."""
-        name: int = self._name.item((symbol if chain == NONE else self._symbols + chain) - 1)
-        return name
+        place = (symbol if chain == NONE else self._symbols + chain) - 1
+        below = self._columns.signed_value(COLUMN.name, place)
+        return from_below_next(self._next_name.item(place), below)
 
     def _path(self, number: int) -> bytes:
         return self._text(self._names + number - 1) if number != NONE else b""

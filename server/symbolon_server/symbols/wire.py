@@ -39,7 +39,7 @@ def number_field(field: int, number: int) -> bytes:
 
 def bytes_field(field: int, content: bytes) -> bytes:
     """Return a string field, or nothing where it has the default value, the empty string."""
-    return message_field(field, content) if content else b""
+    return message_start(field, len(content)) + content if content else b""
 
 
 def message_field(field: int, content: bytes) -> bytes:
@@ -49,7 +49,17 @@ def message_field(field: int, content: bytes) -> bytes:
 
 def message_start(field: int, length: int) -> bytes:
     """Return what stands before the `length` bytes of an encoded message in a field."""
+    if length <= _LAST_OF_BYTE:
+        return _SHORT_STARTS[field << 7 | length]
     return _ONE_BYTE[field << 3 | _LENGTH_DELIMITED] + varint(length)
+
+
+_MOST_FIELDS: Final = 16
+_SHORT_STARTS: Final = tuple(
+    bytes([field << 3 | _LENGTH_DELIMITED, length])
+    for field in range(_MOST_FIELDS)
+    for length in range(_LAST_OF_BYTE + 1)
+)
 
 
 def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
