@@ -16,8 +16,10 @@ from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.cache.redis_store import FULL_SHARE
 from symbolon_server.cache.servers import connect
 from symbolon_server.symbols.directory_format import encode_directory
+from symbolon_server.symbols.pages import PageDirectory
+from symbolon_server.symbols.symbol_table import NO_SYMBOL, Ranges
 from tests.bench.memory import used_memory
-from tests.bench.modules import read_module
+from tests.bench.modules import page_table, read_table
 from tests.bench.names_only import put_names, read_names
 from tests.bench.plan import MB, Bench
 from tests.bench.results import Bar, PartResult, Plot, Table
@@ -52,9 +54,9 @@ _MOST_PAGES: Final = 1 << 12
 
 _PAGES, _WHOLE, _NAMES = "pages", "whole modules", "names only, whole modules"
 _SHARES: Final = {
-    _PAGES: (2.5, 4.0, 6.3, 10.0, 16.0),
+    _PAGES: (1.6, 2.5, 4.0, 6.3, 10.0, 16.0),
     _WHOLE: (6.3, 10.0, 16.0, 25.0),
-    _NAMES: (4.0, 6.3, 10.0, 16.0),
+    _NAMES: (6.3, 10.0, 16.0, 25.0),
 }
 """Sizes of the stores, as shares of what one build of all modules takes."""
 
@@ -77,6 +79,9 @@ class _Sizes:
 
     directory: int
     names: int
+
+    pages_of_functions: Numbers
+    """Shape (functions,): on which page each function or public symbol is looked up."""
 
     @property
     def whole(self) -> int:
@@ -113,7 +118,8 @@ def _read_sizes(bench: Bench) -> list[_Sizes]:
 
 
 def _sizes_of(file: SymbolFile) -> _Sizes:
-    paged = read_module(file, Random(_SEED)).paged
+    table = read_table(file)
+    paged = page_table(file, table, Random(_SEED)).paged
     names = read_names(file)
     sizes = [len(page) for page in paged.pages]
     return _Sizes(
@@ -121,7 +127,17 @@ def _sizes_of(file: SymbolFile) -> _Sizes:
         sum(sizes[paged.directory.page_count :]),
         len(encode_directory(file.module_id, paged.directory)),
         used_memory(lambda store: put_names(store, file.module_id, names)),
+        _pages_of_functions(table.ranges, paged.directory),
     )
+
+
+def _pages_of_functions(ranges: Ranges, directory: PageDirectory) -> Numbers:
+    """Choose one range of each function, where it calls, and return the pages of those."""
+    rows = np.random.default_rng(_SEED).permutation(np.flatnonzero(ranges.symbol != NO_SYMBOL))
+    _, chosen = np.unique(ranges.symbol[rows], return_index=True)
+    starts = ranges.start[rows[chosen]]
+    pages: Numbers = directory.first_offsets.searchsorted(starts, side="right") - 1
+    return pages
 
 
 class _Simulation:
@@ -131,12 +147,11 @@ class _Simulation:
         self, bench: Bench, modules: Sequence[_Sizes], exponent: float, opened: ExitStack
     ) -> None:
         self.exponent = exponent
-        pages = np.array([len(module.pages) for module in modules])
         self._lookups = Workload.draw(
             np.random.default_rng(_SEED),
             bench.plan.hit_lookups,
             bench.plan.hit_builds,
-            pages,
+            [module.pages_of_functions for module in modules],
             exponent,
         )
         self._modules = len(modules)
@@ -146,8 +161,10 @@ class _Simulation:
         self.stores: list[_Store] = []
         for layout, shares in _SHARES.items():
             build = sum(
-                module.names if layout == _NAMES else module.whole + _REAL_KEY_BYTES * count
-                for module, count in zip(modules, pages.tolist(), strict=True)
+                module.names
+                if layout == _NAMES
+                else module.whole + _REAL_KEY_BYTES * len(module.pages)
+                for module in modules
             )
             make = _PageStore if layout == _PAGES else _ModuleStore
             self.stores += [make(layout, round(build * share), modules, opened) for share in shares]
@@ -424,7 +441,8 @@ def _notes(bench: Bench) -> list[str]:
         f"then the two smallest again and again), {plan.hit_builds} builds one after the other; "
         "each build is the newest for the same number of lookups, and a build's share falls by "
         f"{STAYS} with each newer one. "
-        f"Modules, and pages within a module, by Zipf's law; seed {_SEED}."
+        "Modules, and functions within a module, by Zipf's law; a function is looked up at one "
+        f"of its ranges, chosen by chance for all builds, as is its rank; seed {_SEED}."
     )
     stores = (
         f"Every store is a real Redis with allkeys-lru; keys and stores are at 1/{_SCALE} of "

@@ -78,7 +78,11 @@ def read_table(file: SymbolFile) -> SymbolTable:
 
 def read_module(file: SymbolFile, random: Random) -> BenchModule:
     """Return the pages of a symbol file."""
-    table = read_table(file)
+    return page_table(file, read_table(file), random)
+
+
+def page_table(file: SymbolFile, table: SymbolTable, random: Random) -> BenchModule:
+    """Return the pages of what a symbol file says."""
     return BenchModule(file.module_id, write_pages(table, new_generation(random), _FACTS))
 
 

@@ -35,7 +35,7 @@ class Plan:
     hit_lookups: int = 1_000_000
     hit_builds: int = 60
     hit_modules: int = 60
-    hit_exponents: Sequence[float] = (1.0, 1.15, 1.3)
+    hit_exponents: Sequence[float] = (1.0, 1.15, 1.3, 1.5)
     day_reports: int = 20_000
     day_modules: int = 200
 

@@ -8,7 +8,8 @@ import pytest
 from tests.bench.hit_ratio import memory_at
 from tests.bench.workload import STAYS, Workload
 
-PAGES = np.array([1, 7, 40])
+PAGES = [np.array([0]), np.arange(7), np.arange(80) // 2]
+"""On which page the functions of each module are looked up."""
 
 
 def draw(lookups: int = 60_000, exponent: float = 1.0) -> Workload:
@@ -21,7 +22,14 @@ def test_all_lookups_are_in_pages_that_there_are() -> None:
     assert workload.build.max() == 5
     assert set(workload.module.tolist()) == {0, 1, 2}
     assert (workload.page >= 0).all()
-    assert (workload.page < PAGES[workload.module]).all()
+    pages = np.array([module.max() + 1 for module in PAGES])
+    assert (workload.page < pages[workload.module]).all()
+
+
+def test_each_function_of_a_page_adds_to_how_often_it_is_asked_for() -> None:
+    workload = draw(exponent=0.0)
+    asked = np.bincount(workload.page[workload.module == 1], minlength=7)
+    assert asked / asked.sum() == pytest.approx(np.full(7, 1 / 7), abs=0.02)
 
 
 def test_the_first_module_is_asked_for_as_often_as_zipf_says() -> None:

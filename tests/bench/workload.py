@@ -1,5 +1,6 @@
 """Lookups as crash reports cause them over the life of many builds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,21 +28,22 @@ class Workload:
         random: np.random.Generator,
         lookups: int,
         builds: int,
-        pages_of_modules: Numbers,
+        pages_of_functions: Sequence[Numbers],
         exponent: float,
     ) -> "Workload":
-        """Return lookups in modules of so many pages; both are chosen by Zipf's law.
+        """Return lookups of functions in modules; both are chosen by Zipf's law.
 
-        The rank of a module is its number; a module's pages have ranks of their own, the same
-        in all builds. Every build is the newest for the same number of lookups.
+        For each module there is given on which page each of its functions is looked up. The rank
+        of a module is its number; a module's functions have ranks by chance, the same in all
+        builds. Every build is the newest for the same number of lookups.
         """
+        functions = np.array([len(pages) for pages in pages_of_functions])
         newest = np.arange(lookups) * builds // lookups
         age = random.geometric(1 - STAYS, lookups) - 1
-        module = _draw_ranks(random, np.full(lookups, len(pages_of_modules)), exponent)
-        rank = _draw_ranks(random, pages_of_modules[module], exponent)
-        orders = [random.permutation(pages) for pages in pages_of_modules.tolist()]
-        starts = np.cumsum(pages_of_modules) - pages_of_modules
-        page = np.concatenate(orders)[starts[module] + rank]
+        module = _draw_ranks(random, np.full(lookups, len(functions)), exponent)
+        rank = _draw_ranks(random, functions[module], exponent)
+        page_of_rank = np.concatenate([random.permutation(pages) for pages in pages_of_functions])
+        page = page_of_rank[(np.cumsum(functions) - functions)[module] + rank]
         return cls(np.maximum(newest - age, 0), module, page)
 
 
