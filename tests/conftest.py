@@ -2,17 +2,22 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import redis
 
 from symbolon_server.cache.embedded import EmbeddedRedis
 from symbolon_server.cache.servers import connect
+from tests.fixtures import turns
 from tests.fixtures.installing import MARK, begin_to_install
 
+_TURNS = pytest.StashKey[turns.Turns]()
 
-def pytest_configure() -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
     """Give the programs that tests start what they would have by themselves.
 
     A shell that runs us in the background has SIGINT ignored, by them too; and programs that are
@@ -21,11 +26,23 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput"):  # one of the processes that share the tests
+        config.stash[_TURNS] = turns.Turns(Path(config.getoption("basetemp")).parent)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test wait for its turn, which does not count as its time."""
+    own = item.config.stash.get(_TURNS, None)
+    alone = item.get_closest_marker(turns.MARK) is not None
+    with nullcontext() if own is None else own.take(alone=alone):
+        return (yield)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to install what the tests need that are going to run."""
-    if any(item.get_closest_marker(MARK) for item in session.items):
+    """Begin to install what the tests need that are going to run, in one of several processes."""
+    is_first = getattr(session.config, "workerinput", {}).get("workerid", "gw0") == "gw0"
+    if is_first and any(item.get_closest_marker(MARK) for item in session.items):
         begin_to_install(session.config)
 
 

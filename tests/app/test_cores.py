@@ -10,6 +10,8 @@ import pytest
 from symbolon_server.app.cores import on_one_core
 from tests.app.conftest import StartProgram
 
+pytestmark = pytest.mark.alone
+
 CORES = sorted(os.sched_getaffinity(0))
 
 needs_cores = pytest.mark.skipif(len(CORES) < 2, reason="there is one core")

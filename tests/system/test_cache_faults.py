@@ -12,6 +12,8 @@ from tests.system.conftest import Site
 from tests.system.known_modules import SPACING, KnownModule, Question, known_modules
 from tests.system.traffic import Traffic
 
+pytestmark = pytest.mark.alone
+
 DEAD_CACHE_SECONDS = 1.0
 NEW_NUMBERS = count(100)
 RECOVERY_SECONDS = 5.0

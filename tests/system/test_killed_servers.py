@@ -20,6 +20,8 @@ from tests.system.known_modules import KnownModule, Question, known_modules
 from tests.system.processes import all_listen, serving_processes
 from tests.system.traffic import Traffic
 
+pytestmark = pytest.mark.alone
+
 CALLS = 1_000
 CALLERS = 24
 CLIENTS = 8

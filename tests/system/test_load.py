@@ -23,6 +23,8 @@ from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending
 from tests.system.conftest import Site
 from tests.system.known_modules import SAYS_WHY, KnownModule, Question, known_modules
 
+pytestmark = pytest.mark.alone
+
 WORKERS = 2
 MOST_MODULES_A_CALL = 5_000
 BYTES_A_JOB = 4_096

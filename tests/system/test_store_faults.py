@@ -14,6 +14,8 @@ from tests.system.redis_proxy import RedisProxy
 from tests.system.store_faults import DEBUGGED, STORE_FAULTS, StoreFault
 from tests.system.traffic import Traffic
 
+pytestmark = pytest.mark.alone
+
 DEADLINE_SECONDS = 10.0
 FAULT_SECONDS = 1.0
 DEAD_STORE_SECONDS = 1.0

@@ -1,0 +1,44 @@
+"""Tests that run beside each other leave those alone that want to be."""
+
+import fcntl
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from tests.app.conftest import wait_until
+from tests.fixtures.turns import Turns
+
+
+def is_somebody_in(door: Path) -> bool:
+    with door.open("r+") as opened, suppress(BlockingIOError):
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    return True
+
+
+def test_turns_beside_others_are_taken_at_once(tmp_path: Path) -> None:
+    with Turns(tmp_path).take(alone=False), Turns(tmp_path).take(alone=False):
+        pass
+
+
+def test_who_wants_to_be_alone_waits_for_others_and_keeps_them_out(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def take(name: str, *, alone: bool) -> threading.Thread:
+        def in_turn() -> None:
+            with turns.take(alone=alone):
+                order.append(name)
+
+        turns = Turns(tmp_path)
+        thread = threading.Thread(target=in_turn)
+        thread.start()
+        return thread
+
+    with Turns(tmp_path).take(alone=False):
+        alone = take("alone", alone=True)
+        wait_until(lambda: is_somebody_in(tmp_path / "door"))
+        late = take("late", alone=False)
+        order.append("first")
+    alone.join()
+    late.join()
+    assert order == ["first", "alone", "late"]
