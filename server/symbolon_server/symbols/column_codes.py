@@ -131,7 +131,7 @@ class PackedColumns:
         """Return one value of a column."""
         data, planes, place = self._data, self._planes, self._firsts[column] + row
         value, width = data[planes[0] + place], self._widths[column]
-        if width > 1:
+        if width > 1:  # seldom, and a loop over nothing costs as much as all before it
             for byte in range(1, width):
                 value |= data[planes[byte] + place] << 8 * byte
         return value
