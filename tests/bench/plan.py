@@ -30,6 +30,8 @@ class Plan:
 
     lookups: int = 20_000
     scale_frames: Sequence[int] = (1_000, 3_000, 10_000, 30_000, 100_000)
+    """In whole stacks of 40."""
+
     scale_modules: Sequence[int] = (1, 10, 100, 1_000)
     scale_pages: Sequence[int] = (1, 10, 100, 1_000)
     hit_lookups: int = 1_000_000
@@ -49,7 +51,7 @@ QUICK = Plan(
     small_modules=3,
     warm_states=2,
     lookups=200,
-    scale_frames=(100, 200),
+    scale_frames=(80, 160),
     scale_modules=(1, 3),
     scale_pages=(1, 3),
     hit_lookups=2_000,

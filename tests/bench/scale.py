@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -13,11 +14,11 @@ from typing import Final
 import redis
 
 from symbolon.v1 import stack_pb2
-from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
+from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.cache.servers import connect
 from symbolon_server.settings import Settings
 from tests.bench.caller import SYMBOLICATE, Caller
-from tests.bench.crashes import CodeOffsets, crash, module_message, sample_modules
+from tests.bench.crashes import STACK_FRAMES, CodeOffsets, crash, module_message, sample_modules
 from tests.bench.echo_server import SERVICE
 from tests.bench.lookup import PagesOfFrames
 from tests.bench.modules import BenchModule, columns_bytes, read_module, read_table
@@ -62,7 +63,7 @@ def run(bench: Bench) -> PartResult:
     ):
         scale = _Scale(bench, symbolon, caller, store, random)
         workers = scale.measure_workers()
-        frames, beside, echo = scale.measure_frames()
+        frames, echo = scale.measure_frames()
         growths = [frames, scale.measure_modules(), scale.measure_pages()]
         serving = scale.measure_serving()
     lookup = _measure_lookup(bench)
@@ -78,7 +79,6 @@ def run(bench: Bench) -> PartResult:
         ],
         bars=[
             *frames.bars("time"),
-            *beside.bars("time beside echo"),
             lookup[1],
             *workers[1],
             serving[1],
@@ -168,16 +168,16 @@ class _Scale:
         columns_ = ("symbol file", "MB", "worker's peak (MB)", "columns (MB)", "ratio to limit")
         return Table("Memory of the process that ingests one module", columns_, rows), bars
 
-    def measure_frames(self) -> tuple[_Growth, _Growth, Table]:
+    def measure_frames(self) -> tuple[_Growth, Table]:
         """Measure calls for remembered frames, many of them asked more than once.
 
         In turn with them, what the same requests and answers cost gRPC alone, on the same core.
-        Returns whole calls, and what they take beside that.
         """
         modules = sample_modules(self._bench.files, _MODULES, _OFFSETS // 2, self._random)
         counts = self._bench.plan.scale_frames
         largest = crash(modules, max(counts), self._random)
-        requests = {frames: _begin(largest, frames) for frames in counts}
+        stacks = _by_answer(largest, self._caller.answer_fully(self._symbolon, largest))
+        requests = {frames: _sample(largest, stacks, frames // STACK_FRAMES) for frames in counts}
         with TemporaryDirectory() as folder:
             sizes = {}
             for frames, request in requests.items():
@@ -199,11 +199,7 @@ class _Scale:
                 for frames, ms in beside.items()
             ],
         )
-        return (
-            _Growth("frames", title, "frame", ours),
-            _Growth("beside", title, "frame", beside),
-            table,
-        )
+        return _Growth("frames", title, "frame", ours), table
 
     def measure_modules(self) -> _Growth:
         """Measure calls whose frames are in ever more modules, all remembered."""
@@ -324,19 +320,25 @@ class _Scale:
         return median(calls) * 1e3
 
 
-def _begin(request: SymbolicateRequest, frames: int) -> SymbolicateRequest:
-    """Return the first so many frames of a request.
+def _by_answer(request: SymbolicateRequest, answer: bytes) -> list[stack_pb2.Stack]:
+    """Return the stacks of a request, those first that are answered with the fewest bytes."""
+    sizes = [stack.ByteSize() for stack in SymbolicateResponse.FromString(answer).stacks]
+    return [
+        stack for _, stack in sorted(zip(sizes, request.stacks, strict=True), key=itemgetter(0))
+    ]
 
-    Requests drawn one by one differ in how many bytes their frames are answered with, by a third.
+
+def _sample(
+    request: SymbolicateRequest, stacks: Sequence[stack_pb2.Stack], count: int
+) -> SymbolicateRequest:
+    """Return a request for so many of `stacks`, evenly spread.
+
+    So ten times the frames are answered with ten times the bytes. Of requests drawn one by one, or
+    the beginnings of a larger one, it would be 9 to 13 times.
     """
-    first = SymbolicateRequest(modules=request.modules)
-    left = frames
-    for stack in request.stacks:
-        if left <= 0:
-            break
-        first.stacks.add(frames=stack.frames[:left])
-        left -= len(stack.frames)
-    return first
+    step = len(stacks) / count
+    chosen = [stacks[int((place + 0.5) * step)] for place in range(count)]
+    return SymbolicateRequest(modules=request.modules, stacks=chosen)
 
 
 def _request(
