@@ -19,6 +19,12 @@ class Plan:
     load_seconds: float = 2.0
     """For how long a server is loaded in each round."""
 
+    call_seconds: float = 0.3
+    """For how long single calls are repeated in each round, a few at least."""
+
+    quiet_seconds: float = 3.0
+    """After which a server has given back what a load has left free."""
+
     generated_bytes: Sequence[int] = (60 * MB, 22 * MB, 12 * MB, 4 * MB, 2 * MB)
     """Sizes of the symbol files that are generated where none are given."""
 
@@ -45,6 +51,8 @@ class Plan:
 QUICK = Plan(
     rounds=1,
     load_seconds=0.05,
+    call_seconds=0.0,
+    quiet_seconds=0.0,
     generated_bytes=(400_000, 150_000),
     hot_frames=(1, 50),
     stream_frames=(50,),

@@ -38,11 +38,7 @@ _FRAMES = 1_000
 
 _CALLERS = 8
 _CALLS = 5
-_CALLS_SECONDS = 0.3
-"""A figure of one round is the median of so many calls, or of as many as fit into that time."""
-
-_QUIET_SECONDS: Final = 3.0
-"""After which a server has given back what a load has left free."""
+"""A figure of one round is the median of so many calls, or of as many as fit into its time."""
 
 _TIMES_TEN: Final = 11.0
 _BESIDE_MEMORY: Final = 150 * MB
@@ -86,8 +82,8 @@ def run(bench: Bench) -> PartResult:
         plots=[growth.plot() for growth in growths],
         notes=[
             (
-                f"One call at a time, {_CALLS} of them or as many as fit into {_CALLS_SECONDS} s; "
-                "their median in each round."
+                f"One call at a time, {_CALLS} of them or as many as fit into "
+                f"{bench.plan.call_seconds} s; their median in each round."
             )
         ],
     )
@@ -274,13 +270,13 @@ class _Scale:
             self._bench.progress.advance()
         process_id = self._symbolon.program.process_id
         at_end, peak = resident_bytes(process_id), peak_bytes(process_id)
-        time.sleep(_QUIET_SECONDS)
+        time.sleep(self._bench.plan.quiet_seconds)
         now = resident_bytes(process_id)
         memory = Settings().memory_bytes
         limit = memory + _BESIDE_MEMORY
         table = Table(
             f"Memory of the server after {requests} calls with {frames:,} new frames each, then "
-            f"by {_CALLERS} callers, and {_QUIET_SECONDS:.0f} s later",
+            f"by {_CALLERS} callers, and {self._bench.plan.quiet_seconds:.0f} s later",
             (
                 "peak (MB)",
                 "at the end (MB)",
@@ -315,7 +311,7 @@ class _Scale:
     def _median_call(self, request: bytes, target: str, method: str) -> float:
         """Return the milliseconds of a call, the median of a few."""
         calls: list[float] = []
-        while len(calls) < _CALLS or sum(calls) < _CALLS_SECONDS:
+        while len(calls) < _CALLS or sum(calls) < self._bench.plan.call_seconds:
             calls.append(self._caller.call(target, request, method)[1])
         return median(calls) * 1e3
 
