@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -17,23 +18,51 @@ from symbolon.questions import Question, Recalled
 ReportT = TypeVar("ReportT", bound=AnyReport)
 
 
-class Packer(Protocol[ReportT]):
+class Packer(ABC, Generic[ReportT]):
     """Puts reports together, in their order, until a batch is full."""
+
+    def __init__(self, max_wait: Duration | None, size: CallSize) -> None:
+        self._max_wait = max_wait
+        self._size = size
+        self._begin()
 
     def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
         """Put a report in; return what is full now."""
+        try:
+            encoded = report.encode()
+        except OWN_ERRORS as error:
+            return [*self.finish(), Refused([report], error)]
+        return self._put(report, encoded)
 
     def finish(self) -> Sequence[Batch[ReportT]]:
         """Return what is not full and will not be any more."""
+        if not self._reports:
+            return ()
+        batch = self._close()
+        self._begin()
+        return [batch]
 
+    @abstractmethod
     def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
         """Return smaller batches with the reports of one that failed.
 
         So one that is wrong spoils none of the others. Nothing if that is as small as can be.
         """
 
+    def _begin(self) -> None:
+        """Begin a batch."""
+        self._reports: list[ReportT] = []
 
-class PlainPacker(Generic[ReportT]):
+    @abstractmethod
+    def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
+        """Put a report in; return what is full now."""
+
+    @abstractmethod
+    def _close(self) -> Batch[ReportT]:
+        """Return the batch of the reports that are in."""
+
+
+class PlainPacker(Packer[ReportT]):
     """Asks for every frame of every report."""
 
     def __init__(
@@ -44,17 +73,18 @@ class PlainPacker(Generic[ReportT]):
         size: CallSize = CALL_SIZE,
     ) -> None:
         """Reports with diagnostics are asked each in a call of its own, undivided."""
-        self._max_wait = max_wait
+        super().__init__(max_wait, size)
         self._with_diagnostics = with_diagnostics
-        self._size = size
-        self._begin()
 
-    def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
-        """Put a report in; return what is full now."""
-        try:
-            encoded = report.encode()
-        except OWN_ERRORS as error:
-            return [*self.finish(), Refused([report], error)]
+    def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
+        """Return a batch for each report."""
+        return _ask_alone(batch.reports, self._alike) if len(batch.reports) > 1 else ()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._call = JointCall(self._max_wait, size=self._size)
+
+    def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
         if self._with_diagnostics:
             return [self._ask_whole(report, encoded)]
         if not self._size.has_room_for(encoded):
@@ -65,24 +95,11 @@ class PlainPacker(Generic[ReportT]):
         self._reports.append(report)
         return full
 
-    def finish(self) -> Sequence[Batch[ReportT]]:
-        """Return what is not full and will not be any more."""
-        if not self._reports:
-            return ()
-        batch = Joint(self._reports, self._call)
-        self._begin()
-        return [batch]
-
-    def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
-        """Return a batch for each report."""
-        return _ask_alone(batch.reports, self._alike) if len(batch.reports) > 1 else ()
+    def _close(self) -> Batch[ReportT]:
+        return Joint(self._reports, self._call)
 
     def _alike(self) -> PlainPacker[ReportT]:
         return PlainPacker(self._max_wait, with_diagnostics=self._with_diagnostics, size=self._size)
-
-    def _begin(self) -> None:
-        self._reports: list[ReportT] = []
-        self._call = JointCall(self._max_wait, size=self._size)
 
     def _ask_whole(self, report: ReportT, encoded: EncodedReport) -> Batch[ReportT]:
         call = JointCall(self._max_wait, with_diagnostics=True)
@@ -90,23 +107,31 @@ class PlainPacker(Generic[ReportT]):
         return Joint([report], call)
 
 
-class RememberingPacker(Generic[ReportT]):
+class RememberingPacker(Packer[ReportT]):
     """Asks only for what is not remembered."""
 
     def __init__(
         self, max_wait: Duration | None, memory: FrameMemory, size: CallSize = CALL_SIZE
     ) -> None:
-        self._max_wait = max_wait
+        super().__init__(max_wait, size)
         self._memory = memory
-        self._size = size
-        self._begin()
 
-    def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
-        """Put a report in; return what is full now."""
-        try:
-            encoded = report.encode()
-        except OWN_ERRORS as error:
-            return [*self.finish(), Refused([report], error)]
+    def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
+        """Return a batch for each report; a single one is asked whole, as it was given.
+
+        Then what is wrong with it is called by the place that it has in the report.
+        """
+        if not isinstance(batch, Remembering):
+            return ()
+        return _ask_alone(batch.reports, self._alike if len(batch.reports) > 1 else self._plain)
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._recalled: list[Recalled] = []
+        self._question = Question()
+        self._held = 0
+
+    def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
         if len(encoded.modules) > self._size.modules:
             # Of so many, those that no frame names are not sent: nothing is learnt of them.
             return [*self.finish(), *_ask_alone([report], self._plain)]
@@ -120,24 +145,10 @@ class RememberingPacker(Generic[ReportT]):
             return [*full, *self.finish()]
         return full
 
-    def finish(self) -> Sequence[Batch[ReportT]]:
-        """Return what is not full and will not be any more."""
-        if not self._reports:
-            return ()
+    def _close(self) -> Batch[ReportT]:
         question = self._question
         asking = () if question.is_empty else _ask_alone([question], self._plain)
-        batch = Remembering(self._reports, self._recalled, self._memory, question, asking)
-        self._begin()
-        return [batch]
-
-    def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
-        """Return a batch for each report; a single one is asked whole, as it was given.
-
-        Then what is wrong with it is called by the place that it has in the report.
-        """
-        if not isinstance(batch, Remembering):
-            return ()
-        return _ask_alone(batch.reports, self._alike if len(batch.reports) > 1 else self._plain)
+        return Remembering(self._reports, self._recalled, self._memory, question, asking)
 
     def _has_room_for(self, recalled: Recalled) -> bool:
         question, unknown = self._question, len(recalled.unknown)
@@ -146,12 +157,6 @@ class RememberingPacker(Generic[ReportT]):
             and question.modules + len(recalled.new_modules) + unknown <= self._size.modules
             and self._held + recalled.report.size <= self._size.held
         )
-
-    def _begin(self) -> None:
-        self._reports: list[ReportT] = []
-        self._recalled: list[Recalled] = []
-        self._question = Question()
-        self._held = 0
 
     def _alike(self) -> RememberingPacker[ReportT]:
         return RememberingPacker(self._max_wait, self._memory, self._size)

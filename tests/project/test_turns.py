@@ -9,8 +9,8 @@ from tests.app.conftest import wait_until
 from tests.fixtures.turns import Turns
 
 
-def is_somebody_in(door: Path) -> bool:
-    with door.open("r+") as opened, suppress(BlockingIOError):
+def is_somebody_in(place: Path) -> bool:
+    with place.open("r+") as opened, suppress(BlockingIOError):
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return False
     return True
@@ -18,7 +18,9 @@ def is_somebody_in(door: Path) -> bool:
 
 def test_turns_beside_others_are_taken_at_once(tmp_path: Path) -> None:
     with Turns(tmp_path).take(alone=False), Turns(tmp_path).take(alone=False):
-        pass
+        assert is_somebody_in(tmp_path / "room")
+        assert not is_somebody_in(tmp_path / "door")
+    assert not is_somebody_in(tmp_path / "room")
 
 
 def test_who_wants_to_be_alone_waits_for_others_and_keeps_them_out(tmp_path: Path) -> None:
