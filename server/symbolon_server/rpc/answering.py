@@ -97,7 +97,7 @@ class Answerer:
         tells it.
         """
         request = _read(data)
-        stacks = [list(stack.frames) for stack in request.stacks]
+        stacks = [stack.frames[:] for stack in request.stacks]  # faster than `list`
         self._check(request, stacks)
         try:
             answer = self._symbolicator.symbolicate(

@@ -16,7 +16,7 @@ from symbolon_server.symbolication.queries import (
     ModuleQuery,
     ModuleResult,
 )
-from symbolon_server.symbolication.recall import Recall, split_frame
+from symbolon_server.symbolication.recall import Recall, what_is_asked
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.module_ids import ModuleId
 
@@ -98,7 +98,7 @@ class NewFrames:
         for frame, (work, lookup) in self._lookups.items():
             answer = work.frames[lookup]
             if answer is not None and work.held is not None:
-                _, asked = split_frame(frame)
+                asked = what_is_asked(frame)
                 if asked == wire.asked_frame(*lookup):
                     remember.setdefault(work.generation, []).append((asked, answer))
             self._answers[frame] = work.frame(lookup)

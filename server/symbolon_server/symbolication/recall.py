@@ -3,16 +3,17 @@
 The frames of a request stay encoded. What stands before the module offset in a frame,
 the field `module_index`, is the same for all frames of a module; what follows it is the key
 under which the module's answer is remembered, in this request and in every other. So a frame
-that is remembered costs two slices and two lookups, and is never decoded.
+that is remembered costs a slice and a look into two lists and a dictionary, and is never decoded.
 
 The tests hold this against decoding every frame.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from symbolon_server.symbolication.held import Held, HeldModule
 from symbolon_server.symbolication.queries import ModuleQuery
+from symbolon_server.symbols.module_ids import ModuleId
 
 _INDEX_TAG: Final = 0x08
 """How a frame begins whose first field is `module_index`."""
@@ -24,103 +25,119 @@ _SHORT: Final = 2
 _LONG: Final = 3
 """Bytes of it up to 16,383: more modules than a request may have."""
 
-Find = Callable[[bytes], bytes | None]
+_ASKED: Final = slice(_SHORT, None)
+"""What follows the field `module_index`: a value, since Python 3.11 makes one for each `[2:]`."""
+
+_BYTES: Final = 256
+_NOTHING: Final[dict[bytes, bytes]] = {}
+_NO_MODULES: Final = [_NOTHING] * _BYTES
 
 
 class Recall:
-    """Finds the remembered answers of one call's frames; belongs to its thread."""
+    """Finds the remembered answers of one call's frames; belongs to its thread.
+
+    Nothing here is in a cycle: what a call recalled from would else stay until the garbage
+    collector comes, which it seldom does, long after it is forgotten.
+    """
 
     def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
         """Look for frames of `modules` in what is `held`."""
         self._held = held
-        self._named = _NamedModules(held, modules)
-        self._finds = _Finds(self._named)
+        self._modules = modules
+        self._tables = _NO_MODULES.copy()
+        self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
+        self._used: dict[int, HeldModule] = {}
+        self._peeked = 0
 
     @property
     def used(self) -> Mapping[int, HeldModule]:
         """The held modules by the module indexes that frames named."""
-        return self._named.used
+        return self._used
 
     @property
     def peeked(self) -> int:
         """How many of them were found without being counted."""
-        return self._named.peeked
+        return self._peeked
 
     def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
         """Return the answer of each encoded frame, None where none is remembered."""
-        finds = self._finds
-        return [finds[frame[:_SHORT]](frame[_SHORT:]) for frame in frames]
+        by_tag, asked = self._by_tag, _ASKED
+        for _ in range(2):
+            try:
+                return [by_tag[frame[0]][frame[1]][frame[asked]] for frame in frames]
+            except LookupError:  # a module is named for the first time, or not all are remembered
+                self._open_modules(frames)
+        return [self._find(frame) for frame in frames]
 
     def find_old(self, frame: bytes) -> bytes | None:
         """Return the answer of a frame that was not used for long, or None."""
-        prefix, asked = split_frame(frame)
-        module = self.used.get(read_index(prefix))
-        return None if module is None else self._held.frames.recall_old(module.frames, asked)
+        module = self._used.get(read_index(frame))
+        if module is None:
+            return None
+        return self._held.frames.recall_old(module.frames, what_is_asked(frame))
 
+    def _find(self, frame: bytes) -> bytes | None:
+        try:
+            return self._by_tag[frame[0]][frame[1]][frame[_ASKED]]
+        except LookupError:
+            return None
 
-class _NamedModules:
-    """The modules that one call's frames name.
+    def _open_modules(self, frames: Iterable[bytes]) -> None:
+        """Find the modules that `frames` name."""
+        for start in {frame[:_LONG] for frame in frames}:
+            index = read_index(start)
+            if index not in self._used and 0 <= index < len(self._modules):
+                module = self._find_module(self._modules[index].module_id)
+                if module is not None:
+                    self._used[index] = module
+                    self._put_table(index, module.frames.young)
 
-    It knows nothing of who asks it: in a cycle with them, what a call recalled from would stay
-    until the garbage collector comes, which it seldom does, long after it is forgotten.
-    """
-
-    def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
-        self._held = held
-        self._modules = modules
-        self.used: dict[int, HeldModule] = {}
-        self.peeked = 0
-
-    def open(self, prefix: bytes) -> Find:
-        """Return what finds the frames that begin with `prefix`."""
-        if len(prefix) == _SHORT and prefix[0] == _INDEX_TAG and prefix[1] & _MORE:
-            longer = _Finds(self, prefix)
-            # A frame may end here, which makes it none: then there is no longer prefix.
-            return lambda rest: longer[rest[:1]](rest[1:]) if rest else None
-        index = read_index(prefix)
-        if not 0 <= index < len(self._modules):
-            return _find_nothing
-        module_id = self._modules[index].module_id
+    def _find_module(self, module_id: ModuleId | None) -> HeldModule | None:
         if module_id is None:
-            return _find_nothing
+            return None
         module = self._held.modules.get_young(module_id)
         if module is not None:
-            self.peeked += 1
-        else:
-            module = self._held.modules.get(module_id)
-        if module is None:
-            return _find_nothing
-        self.used[index] = module
-        return module.frames.young.get
+            self._peeked += 1
+            return module
+        return self._held.modules.get(module_id)
+
+    def _put_table(self, index: int, table: dict[bytes, bytes]) -> None:
+        if index < _MORE:
+            self._tables[index] = table
+            return
+        first = (index | _MORE) % _BYTES
+        longer = self._tables[first]
+        if not isinstance(longer, _Longer):
+            longer = self._tables[first] = _Longer()
+        longer.tables[index >> 7] = table
 
 
-class _Finds(dict[bytes, Find]):
-    """What finds the frames by how they go on after `begun`, made when the first such one comes."""
+class _Longer(dict[bytes, bytes]):
+    """The frames whose module indexes begin with the same byte of two, by what follows it."""
 
-    def __init__(self, named: _NamedModules, begun: bytes = b"") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._named = named
-        self._begun = begun
+        self.tables: dict[int, Mapping[bytes, bytes]] = {}
+        """By the index's second byte."""
 
-    def __missing__(self, piece: bytes) -> Find:
-        find = self[piece] = self._named.open(self._begun + piece)
-        return find
-
-
-def split_frame(frame: bytes) -> tuple[bytes, bytes]:
-    """Return the field `module_index` of an encoded frame, and what follows it."""
-    length = _LONG if len(frame) > 1 and frame[1] & _MORE else _SHORT
-    return frame[:length], frame[length:]
+    def __missing__(self, rest: bytes) -> bytes:
+        return self.tables[rest[0]][rest[1:]]
 
 
-def read_index(prefix: bytes) -> int:
-    """Return the module index that is encoded in two or three bytes; -1 where it is not."""
-    if len(prefix) < _SHORT or prefix[0] != _INDEX_TAG:
+def read_index(frame: bytes) -> int:
+    """Return the module index that an encoded frame begins with.
+
+    It is -1 where a frame does not begin with one of at most two bytes.
+    """
+    if len(frame) < _SHORT or frame[0] != _INDEX_TAG:
         return -1
-    if len(prefix) == _SHORT:
-        return -1 if prefix[1] & _MORE else prefix[1]
-    return -1 if prefix[2] & _MORE else prefix[1] & ~_MORE | prefix[2] << 7
+    if frame[1] < _MORE:
+        return frame[1]
+    if len(frame) < _LONG or frame[2] >= _MORE:
+        return -1
+    return frame[1] - _MORE | frame[2] << 7
 
 
-def _find_nothing(_: bytes) -> None:
-    return None
+def what_is_asked(frame: bytes) -> bytes:
+    """Return what follows the module index of an encoded frame that begins with one."""
+    return frame[_SHORT:] if frame[1] < _MORE else frame[_LONG:]

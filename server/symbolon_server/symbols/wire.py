@@ -12,6 +12,7 @@ from typing import Final
 _LENGTH_DELIMITED: Final = 2
 _LAST_OF_BYTE: Final = 0x7F
 _LAST_OF_TWO_BYTES: Final = 0x3FFF
+_LAST_OF_THREE_BYTES: Final = 0x1FFFFF
 _MORE: Final = 0x80
 
 
@@ -21,6 +22,10 @@ def varint(number: int) -> bytes:
         return _ONE_BYTE[number]
     if number <= _LAST_OF_TWO_BYTES:
         return bytes((number & _LAST_OF_BYTE | _MORE, number >> 7))
+    if number <= _LAST_OF_THREE_BYTES:
+        return bytes(
+            (number & _LAST_OF_BYTE | _MORE, number >> 7 & _LAST_OF_BYTE | _MORE, number >> 14)
+        )
     encoded = bytearray()
     while number > _LAST_OF_BYTE:
         encoded.append(number & _LAST_OF_BYTE | _MORE)

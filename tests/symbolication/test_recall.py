@@ -1,0 +1,95 @@
+"""Frames recalled by their bytes, against decoding each of them."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symbolon_server.rpc.decoding import decode_frame
+from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.queries import FrameQuery, InvalidFrameError, ModuleQuery
+from symbolon_server.symbolication.recall import Recall
+from symbolon_server.symbols import wire
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
+from tests.symbolication.conftest import encode
+
+MODULES = 400
+OFFSETS = (0, 1, 0x08, 0x10, 0x18, 127, 128, 0x1234567, 2**64 - 1)
+INDEXES = (0, 1, 5, 0x08, 0x10, 0x18, 127, 128, 130, 255, 256, 383, 399, 400, 20_000)
+NOT_HELD = 130
+WITHOUT_ID = 5
+
+
+def module_id(index: int) -> ModuleId:
+    return ModuleId(f"lib{index}.so", f"{index:033X}")
+
+
+def answer(index: int, offset: int, is_return_address: bool) -> bytes:
+    """Return what is remembered of a frame: no two have the same."""
+    return f"{index} {offset} {is_return_address}".encode()
+
+
+def queries() -> list[ModuleQuery]:
+    """Return modules of which one cannot be asked for."""
+    return [
+        ModuleQuery(f"lib{index}.so", None if index == WITHOUT_ID else module_id(index))
+        for index in range(MODULES)
+    ]
+
+
+def held_modules() -> Held:
+    """Return what remembers all `OFFSETS` of all modules but one."""
+    held = Held(1 << 26)
+    facts = ModuleFacts("Linux", "x86_64", "lib.so", "", 0, 0, 0, {})
+    for index in {*range(MODULES)} - {NOT_HELD}:
+        ingest = IngestFacts("", 0.0, 0.0, 0)
+        directory = PageDirectory(f"1-{index}", facts, ingest, 0, np.zeros(0, np.uint64))
+        module = held.put_module(module_id(index), directory)
+        asked = [(offset, flag) for offset in OFFSETS for flag in (False, True)]
+        held.frames.put_many(
+            module.frames, [(wire.asked_frame(*frame), answer(index, *frame)) for frame in asked]
+        )
+    return held
+
+
+HELD = held_modules()
+
+frames = st.builds(
+    lambda *frame: encode(FrameQuery(*frame)),
+    st.sampled_from([-1, *INDEXES]),
+    st.sampled_from(OFFSETS),
+    st.booleans(),
+)
+fields = st.one_of(
+    st.builds(wire.number_field, st.sampled_from([1, 2, 3, 4]), st.sampled_from(INDEXES[1:])),
+    st.sampled_from([b"\x08\x85\x00", b"\x08\x80\x81\x00", b"\x18\x00", b"\x10\x00", b"\x08"]),
+)
+odd_frames = st.one_of(st.lists(fields, max_size=4).map(b"".join), st.binary(max_size=6))
+
+
+def model(frame: bytes) -> bytes | None:
+    """Return the answer of a frame as decoding tells what it asks."""
+    try:
+        query = decode_frame(frame)
+    except InvalidFrameError:
+        return None
+    if query.module_index in {NOT_HELD, WITHOUT_ID} or not 0 <= query.module_index < MODULES:
+        return None
+    if query.module_offset not in OFFSETS:
+        return None
+    return answer(query.module_index, query.module_offset, query.is_return_address)
+
+
+@given(st.lists(st.lists(frames, max_size=20), max_size=3))
+def test_frames_of_clients_are_recalled(stacks: list[list[bytes]]) -> None:
+    recall = Recall(HELD, queries())
+    found = [recall.find_all(stack) for stack in stacks]
+    assert found == [[model(frame) for frame in stack] for stack in stacks]
+    named = {decode_frame(frame).module_index for stack in stacks for frame in stack}
+    assert set(recall.used) == named & {*range(MODULES)} - {NOT_HELD, WITHOUT_ID}
+
+
+@given(st.lists(frames | odd_frames, max_size=10))
+def test_odd_frames_are_recalled_as_what_they_ask_or_not_at_all(stack: list[bytes]) -> None:
+    for frame, found in zip(stack, Recall(HELD, queries()).find_all(stack), strict=True):
+        assert found in (None, model(frame))
