@@ -30,7 +30,7 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 
 .PHONY: test
 test: $(environment) ## Run every test but the benchmarks, the fuzzers, the soak and the largest hostile files
-	@$(python) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # What only the benchmarks compare with; the other targets do without it.
 $(bench_environment): $(environment)

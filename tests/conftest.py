@@ -16,6 +16,9 @@ from tests.fixtures.installing import MARK, begin_to_install
 
 _TURNS = pytest.StashKey[turns.Turns]()
 
+_LAST = tuple(Path(__file__).parent / name for name in ("symbolication", "symbols"))
+"""What has no long files. With those of `system` at the end, one process had them all."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the programs that tests start what they would have by themselves.
@@ -37,6 +40,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     alone = item.get_closest_marker(turns.MARK) is not None
     with nullcontext() if own is None else own.take(alone=alone):
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files last that share evenly among the processes."""
+    items.sort(key=lambda item: any(item.path.is_relative_to(folder) for folder in _LAST))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
