@@ -45,15 +45,18 @@ def call(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(order: dict[str, Any]) -> dict[str, Any]:
-    """Keep a server busy with one request, from several threads; return every call's seconds."""
+    """Keep a server busy with one request, from several threads; return every call's seconds.
+
+    Each thread makes a call, be the time over before the system lets it begin.
+    """
     request = Path(order["request"]).read_bytes()
     stub = _stub(order["target"], order["method"])
     seconds: list[float] = []
     end = perf_counter() + order["seconds"]
 
     def run() -> None:
-        taken = []
-        while (start := perf_counter()) < end:
+        taken: list[float] = []
+        while (start := perf_counter()) < end or not taken:
             stub(request, timeout=_TIMEOUT_SECONDS)
             taken.append(perf_counter() - start)
         seconds.extend(taken)

@@ -9,8 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.bench.__main__ import PARTS
+from tests.bench.caller import Caller
+from tests.bench.echo_server import SERVICE
 from tests.bench.plan import QUICK, Bench
 from tests.bench.plots import draw
+from tests.bench.programs import EchoServer
 from tests.bench.report import BEGIN, END, write_report
 from tests.bench.results import Bar, PartResult, Plot, Table, median_ratio, show
 from tests.bench.symbol_files import generate_symbol_file
@@ -46,6 +49,14 @@ def test_each_part_measures_something(part: str, tmp_path: Path) -> None:
     again = PartResult.read(tmp_path / "result.json")
     assert [table.title for table in again.tables] == [table.title for table in result.tables]
     assert list(again.bars) == list(result.bars)
+
+
+def test_a_load_that_is_over_before_it_begins_makes_a_call_for_each_caller(tmp_path: Path) -> None:
+    (tmp_path / "answer").write_bytes(b"echo")
+    with EchoServer(tmp_path) as echo, Caller() as caller:
+        request = caller.write_request("nothing", b"")
+        load = caller.load(echo.target, f"/{SERVICE}/answer", request, seconds=0.0, callers=3)
+    assert load.calls_per_second > 0
 
 
 @pytest.mark.parametrize(
