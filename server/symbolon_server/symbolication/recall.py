@@ -31,6 +31,7 @@ _ASKED: Final = slice(_SHORT, None)
 _BYTES: Final = 256
 _NOTHING: Final[dict[bytes, bytes]] = {}
 _NO_MODULES: Final = [_NOTHING] * _BYTES
+"""What is remembered by a frame's second byte, before any module is known."""
 
 
 class Recall:
@@ -45,6 +46,7 @@ class Recall:
         self._held = held
         self._modules = modules
         self._tables = _NO_MODULES.copy()
+        # By a frame's first byte and its second: only one first byte begins a module index.
         self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
         self._used: dict[int, HeldModule] = {}
         self._peeked = 0
@@ -83,16 +85,16 @@ class Recall:
             return None
 
     def _open_modules(self, frames: Iterable[bytes]) -> None:
-        """Find the modules that `frames` name."""
+        """Get the modules that `frames` name."""
         for start in {frame[:_LONG] for frame in frames}:
             index = read_index(start)
             if index not in self._used and 0 <= index < len(self._modules):
-                module = self._find_module(self._modules[index].module_id)
+                module = self._get_module(self._modules[index].module_id)
                 if module is not None:
                     self._used[index] = module
                     self._put_table(index, module.frames.young)
 
-    def _find_module(self, module_id: ModuleId | None) -> HeldModule | None:
+    def _get_module(self, module_id: ModuleId | None) -> HeldModule | None:
         if module_id is None:
             return None
         module = self._held.modules.get_young(module_id)
