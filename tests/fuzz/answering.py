@@ -1,10 +1,12 @@
 """A server's answers to the bytes of requests, without a network and without a cache."""
 
+import sys
 from contextlib import nullcontext
 from functools import cache
 
 import redis
 
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.memory_store import MemoryPageStore
@@ -27,19 +29,41 @@ _NO_WAIT = WaitLimits(max_wait_seconds=0.0, deadline_margin_seconds=0.0)
 
 
 def answer(request: bytes) -> bytes:
-    """Return the encoded response to an encoded request; raises `InvalidRequestError`."""
-    return _answerer().answer(request, None, lambda _let_go: nullcontext(enter_result=False))
+    """Return the encoded response to an encoded request; raises `InvalidRequestError`.
+
+    Frames are recalled one by one, then all at once, which must come to the same.
+    """
+    one_by_one, at_once = _answerers()
+    response = _answer(one_by_one, request)
+    again = _answer(at_once, request)
+    assert again == response or _without_diagnostics(again) == _without_diagnostics(response)
+    return response
+
+
+def _answer(answerer: Answerer, request: bytes) -> bytes:
+    return answerer.answer(request, None, lambda _let_go: nullcontext(enter_result=False))
+
+
+def _without_diagnostics(response: bytes) -> SymbolicateResponse:
+    message = SymbolicateResponse.FromString(response)
+    message.ClearField("diagnostics")
+    return message
 
 
 @cache
-def _answerer() -> Answerer:
-    """Return what answers for the sample module, and is told nothing of any other."""
+def _answerers() -> tuple[Answerer, Answerer]:
+    """Return what answers for the sample module, and is told nothing of any other.
+
+    The first recalls the frames of no request at once, the second those of every one.
+    """
     store = MemoryPageStore(64 * _MEGABYTE)
     suppliers = SupplierChain([DirectorySupplier(SYMBOLS_FOLDER)])
     Ingest(suppliers, store).run(MODULE_ID, ())
     gone = _cache_that_is_gone()
     tiers = Tiers(store, None, FailureMemory(KeyedCache(gone)), ModuleLoader(gone))
-    return Answerer(Symbolicator(tiers, Held(_MEGABYTE), decode_frame), _LIMITS, _NO_WAIT)
+    symbolicator = Symbolicator(tiers, Held(_MEGABYTE), decode_frame)
+    never = Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=sys.maxsize)
+    return never, Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=0)
 
 
 def _cache_that_is_gone() -> redis.Redis:

@@ -28,9 +28,10 @@ from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbolication.lookup import MayWait
+from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.queries import (
     Diagnostics,
-    EncodedStack,
+    EncodedStacks,
     ModuleQuery,
     Symbolication,
 )
@@ -60,6 +61,9 @@ class Scripted:
     ready: threading.Event = field(default_factory=threading.Event)
     answered: int = 0
 
+    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
+        del modules, frames
+
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
@@ -78,7 +82,8 @@ class Scripted:
         self.answered += 1
         frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
         frame = wire.message_field(15, frames[0]) if frames else b""
-        return Symbolication([EncodedStack(len(frame), [frame])], {}, 0, Diagnostics())
+        encoded = EncodedStacks(len(frame), [wire.stack_start(len(frame)), frame])
+        return Symbolication(encoded, {}, 0, Diagnostics())
 
     def _wait(self, may_wait: MayWait) -> None:
         def let_go() -> None:

@@ -23,10 +23,11 @@ from symbolon_server.rpc.symbolication_service import SERVICE, SymbolicationServ
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbolication.lookup import MayWait
+from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
     Diagnostics,
-    EncodedStack,
+    EncodedStacks,
     FrameOutcome,
     FrameQuery,
     InvalidFrameError,
@@ -64,6 +65,9 @@ class Canned:
     stacks: Sequence[Sequence[bytes]] = ()
     wait_seconds: list[float] = field(default_factory=list)
 
+    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
+        del modules, frames
+
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
@@ -87,7 +91,8 @@ def answer_of(
     results: Sequence[ModuleResult] = (),
     diagnostics: Diagnostics | None = None,
 ) -> Symbolication:
-    encoded = [EncodedStack(len(stack), [stack]) for stack in stacks]
+    fields = [wire.stack_start(len(stack)) + stack for stack in stacks]
+    encoded = EncodedStacks(sum(map(len, stacks)), fields)
     by_index = dict(enumerate(results))
     return Symbolication(encoded, by_index, len(results), diagnostics or Diagnostics())
 

@@ -7,7 +7,7 @@ from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest
 from symbolon.v1.stack_pb2 import Frame, Stack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
-from symbolon_server.rpc.raw_request import decode_request
+from symbolon_server.rpc.raw_request import decode_request, decode_stack
 from symbolon_server.rpc.status import FieldViolation
 from symbolon_server.rpc.validation import (
     MAX_VIOLATIONS,
@@ -30,8 +30,9 @@ def find_violations(
 ) -> tuple[FieldViolation, ...]:
     """Return what a servicer tells, which looks at all else when no limit is exceeded."""
     raw = decode_request(request.SerializeToString())
-    stacks = [list(stack.frames) for stack in raw.stacks]
-    return find_exceeded_limits(len(raw.modules), stacks, limits) or find_broken_rules(raw)
+    frames = sum(len(decode_stack(stack)) for stack in raw.stacks)
+    exceeded = find_exceeded_limits(len(raw.modules), len(raw.stacks), frames, limits)
+    return exceeded or find_broken_rules(raw)
 
 
 def fields_of(request: SymbolicateRequest) -> list[str]:
@@ -187,3 +188,9 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
     (violation, *_) = find_broken_rules(encoded)
     assert violation.field == "stacks[0].frames[0].module_index"
     assert find_broken_rules(encoded)[1].field == "stacks[0].frames[1]"
+
+
+def test_a_stack_that_is_none_is_refused() -> None:
+    encoded = decode_request(b"\x12\x00\x12\x01\x0f")  # an empty stack, then one of type 7
+    (violation,) = find_broken_rules(encoded)
+    assert (violation.field, violation.description) == ("stacks[1]", "cannot be decoded")

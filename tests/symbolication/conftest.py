@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from symbolon.v1.stack_pb2 import Frame, SymbolicatedFrame, SymbolicatedStack
+from symbolon.v1.stack_pb2 import Frame, SymbolicatedFrame
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -109,12 +110,8 @@ class Host:
             lambda _let_go: nullcontext(has_place),
             with_diagnostics=True,
         )
-        for length, frames in symbolication.stacks:
-            assert length == sum(map(len, frames))
-        encoded = [b"".join(frames) for _, frames in symbolication.stacks]
-        return Answer(
-            symbolication, [list(SymbolicatedStack.FromString(data).frames) for data in encoded]
-        )
+        answer = SymbolicateResponse.FromString(b"".join(symbolication.stacks.pieces))
+        return Answer(symbolication, [list(stack.frames) for stack in answer.stacks])
 
     def find(self, module_id: ModuleId, *offsets: int, wait_seconds: float = 0.0) -> Answer:
         """Ask for these offsets of one module, in one stack."""

@@ -1,4 +1,4 @@
-"""Frames recalled by their bytes, against decoding each of them."""
+"""Frames recalled by their bytes, one by one and many at once, against decoding each of them."""
 
 import numpy as np
 from hypothesis import given
@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from symbolon_server.rpc.decoding import decode_frame
 from symbolon_server.symbolication.held import Held
+from symbolon_server.symbolication.many_frames import read_many_frames
 from symbolon_server.symbolication.queries import FrameQuery, InvalidFrameError, ModuleQuery
 from symbolon_server.symbolication.recall import Recall
+from symbolon_server.symbolication.recall_many import recall_many
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory
@@ -93,3 +95,54 @@ def test_frames_of_clients_are_recalled(stacks: list[list[bytes]]) -> None:
 def test_odd_frames_are_recalled_as_what_they_ask_or_not_at_all(stack: list[bytes]) -> None:
     for frame, found in zip(stack, Recall(HELD, queries()).find_all(stack), strict=True):
         assert found in (None, model(frame))
+
+
+def encode_stacks(stacks: list[list[bytes]]) -> list[bytes]:
+    return [b"".join(wire.message_field(1, frame) for frame in stack) for stack in stacks]
+
+
+def expected_pieces(stacks: list[list[bytes]]) -> bytes | None:
+    """Return the response's stacks, None where a frame is not remembered."""
+    answers = [[model(frame) for frame in stack] for stack in stacks]
+    if any(answer is None for stack in answers for answer in stack):
+        return None
+    encoded = [b"".join(answer or b"" for answer in stack) for stack in answers]
+    return b"".join(wire.stack_start(len(stack)) + stack for stack in encoded)
+
+
+def check_recalled_at_once(stacks: list[list[bytes]], *, is_usual: bool) -> None:
+    """Ask twice, so that the second time most is found in the columns."""
+    many = read_many_frames(encode_stacks(stacks))
+    expected = expected_pieces(stacks)
+    if many is None:
+        assert not is_usual or not any(stacks)
+        return
+    for _ in range(2):
+        recall = Recall(HELD, queries())
+        found = recall_many(recall, HELD.frames.columns, many)
+        if found is None:
+            assert expected is None or not is_usual
+        else:
+            assert b"".join(found.pieces) == expected
+            assert found.length == sum(len(model(frame) or b"") for s in stacks for frame in s)
+            assert set(recall.used) == {decode_frame(f).module_index for s in stacks for f in s}
+
+
+indexed_frames = st.builds(
+    lambda *frame: encode(FrameQuery(*frame)),
+    st.sampled_from([index for index in INDEXES if index not in {WITHOUT_ID, NOT_HELD}][:-2]),
+    st.sampled_from(OFFSETS),
+    st.booleans(),
+)
+
+
+@given(st.lists(st.lists(indexed_frames, max_size=40), max_size=4))
+def test_many_remembered_frames_are_recalled_at_once(stacks: list[list[bytes]]) -> None:
+    check_recalled_at_once(stacks, is_usual=True)
+
+
+@given(st.lists(st.lists(frames | odd_frames | indexed_frames, max_size=10), max_size=3))
+def test_many_odd_frames_are_recalled_as_one_by_one_or_not_at_all(
+    stacks: list[list[bytes]],
+) -> None:
+    check_recalled_at_once(stacks, is_usual=False)

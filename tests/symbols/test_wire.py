@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolon.v1 import stack_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.page_writer import write_pages
@@ -98,3 +99,13 @@ def test_the_outcome_of_a_frame_is_read_from_its_end(
     fields = wire.answer_fields(b"f", b"f.c", 1, [], is_multiple=True)
     frame = wire.frame(b"", module_offset, outcome, fields, function_offset)
     assert wire.outcome_of(frame) == outcome
+
+
+@given(st.lists(frames, max_size=3))
+def test_a_stack_begins_with_the_length_of_its_frames(
+    frames: list[stack_pb2.SymbolicatedFrame],
+) -> None:
+    stack = stack_pb2.SymbolicatedStack(frames=frames)
+    encoded = stack.SerializeToString()
+    expected = SymbolicateResponse(stacks=[stack]).SerializeToString()
+    assert wire.stack_start(len(encoded)) + encoded == expected

@@ -44,9 +44,8 @@ class ModuleDecoder:
 
     def decode(self, request: RawRequest) -> list[ModuleQuery]:
         """Return the modules of a request, in its order; raise `InvalidModuleError`."""
-        known = self._known
         try:
-            return [known[data] for data in request.modules]
+            return list(map(self._known.__getitem__, request.modules[:]))
         except KeyError:
             return [self._decode(data) for data in request.modules]
 

@@ -15,25 +15,18 @@ from symbolon_server.symbolication.queries import (
     ModuleResult,
     Symbolication,
 )
-from symbolon_server.symbols import wire
-
-_STACKS = SymbolicateResponse.STACKS_FIELD_NUMBER
 
 
 def encode_symbolication(answer: Symbolication, *, with_diagnostics: bool) -> bytes:
     """Return the encoded `SymbolicateResponse`, joined of parts that are encoded already."""
-    parts: list[bytes] = []
-    for length, frames in answer.stacks:
-        parts.append(wire.message_start(_STACKS, length))
-        parts += frames
     modules = [_NOT_REFERENCED] * answer.modules
     for index, result in answer.results.items():
         modules[index] = _encode_result(result)
-    parts += modules
+    pieces = [*answer.stacks.pieces, *modules]
     if with_diagnostics:
         rest = SymbolicateResponse(diagnostics=_encode_diagnostics(answer.diagnostics))
-        parts.append(rest.SerializeToString())
-    return b"".join(parts)
+        pieces.append(rest.SerializeToString())
+    return b"".join(pieces)
 
 
 def encode_duration(seconds: float) -> Duration:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from symbolon.v1 import module_pb2, module_service_pb2
 from symbolon_server.rpc.decoding import decode_frame, decode_module_id
-from symbolon_server.rpc.raw_request import RawRequest, RawStack, RawStreamRequest
+from symbolon_server.rpc.raw_request import RawRequest, RawStreamRequest, decode_stack
 from symbolon_server.rpc.status import FieldViolation
 from symbolon_server.symbolication.queries import NO_MODULE, InvalidFrameError
 from symbolon_server.symbols.module_ids import InvalidModuleIdError
@@ -38,10 +38,9 @@ class RequestLimits:
 
 
 def find_exceeded_limits(
-    modules: int, frames_of_stacks: Sequence[Sequence[bytes]], limits: RequestLimits
+    modules: int, stacks: int, frames: int, limits: RequestLimits
 ) -> tuple[FieldViolation, ...]:
     """Return the limits that a request exceeds; cheap, and looked at before all else."""
-    frames, stacks = sum(map(len, frames_of_stacks)), len(frames_of_stacks)
     if modules <= limits.max_modules and max(stacks, frames) <= limits.max_frames:
         return ()
     counts = (
@@ -140,8 +139,13 @@ def _module_violations(path: str, module: module_pb2.Module) -> Iterator[FieldVi
         yield FieldViolation(f"{path}.{error.field}", str(error))
 
 
-def _stack_violations(path: str, stack: RawStack, modules: int) -> Iterator[FieldViolation]:
-    for index, data in enumerate(stack.frames):
+def _stack_violations(path: str, stack: bytes, modules: int) -> Iterator[FieldViolation]:
+    try:
+        frames = decode_stack(stack)
+    except DecodeError:
+        yield FieldViolation(path, "cannot be decoded")
+        return
+    for index, data in enumerate(frames):
         try:
             frame = decode_frame(data)
         except InvalidFrameError as error:

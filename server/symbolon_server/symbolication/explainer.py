@@ -49,7 +49,7 @@ class FrameExplainer:
         directory = asked.find_directory(lookup)
         findings = Findings()
         if directory is not None:
-            work.held = HeldModule.of(directory, FrameTable())
+            work.held = HeldModule.of(directory, FrameTable(0))
             findings = self._find(work, lookup, around, asked)
             if work.unanswered():
                 warnings.append(_NO_PAGE)

@@ -3,13 +3,18 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 from weakref import WeakValueDictionary
 
 from symbolon_server.cache.aging import AgingCounts
+from symbolon_server.symbolication.answer_columns import AnswerColumns
 
 _ENTRY_BYTES: Final = 200
 """What a dictionary entry costs beside the bytes of its key and its value."""
+
+_COLUMNS_PART: Final = 8
+"""One byte of so many is for columns, in which there is so room for all young frames."""
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -19,6 +24,9 @@ class FrameTable:
     Calls read `young` without a lock: each read of a dictionary is one step to other threads.
     Everything else is the `FrameMemory`'s.
     """
+
+    number: int
+    """No other table of the process has it, or ever had."""
 
     young: dict[bytes, bytes] = field(default_factory=dict)
     """From the encoded `symbolon.v1.Frame` without its module index to the encoded answer."""
@@ -38,7 +46,12 @@ class FrameMemory:
 
     def __init__(self, max_bytes: int) -> None:
         """Remember nothing yet."""
-        self._max_bytes = max_bytes
+        columns_bytes = max_bytes // _COLUMNS_PART
+        self._max_bytes = max_bytes - columns_bytes
+        self.columns = AnswerColumns(columns_bytes)
+        """The young frames that large requests asked for."""
+
+        self._numbers = count(1)
         self._lock = threading.Lock()
         self._tables: WeakValueDictionary[str, FrameTable] = WeakValueDictionary()
         self._young_bytes = 0
@@ -50,7 +63,10 @@ class FrameMemory:
     def table(self, generation: str) -> FrameTable:
         """Return the table of a generation, which no two modules share."""
         with self._lock:
-            return self._tables.setdefault(generation, FrameTable())
+            table = self._tables.get(generation)
+            if table is None:
+                table = self._tables[generation] = FrameTable(next(self._numbers))
+            return table
 
     def put_many(self, table: FrameTable, frames: Iterable[tuple[bytes, bytes]]) -> None:
         """Remember `frames`, pairs of how they were asked and how they were answered."""
@@ -91,4 +107,5 @@ class FrameMemory:
             for table in list(self._tables.values()):
                 table.old, table.young = table.young, {}
             self._old_bytes, self._young_bytes = self._young_bytes, 0
+            self.columns.clear()
         self._young_bytes += weight

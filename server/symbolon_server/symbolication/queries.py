@@ -149,23 +149,21 @@ class Diagnostics:
         return self.tiers.setdefault(name, TierCounts())
 
 
-class EncodedStack(NamedTuple):
-    """A `symbolon.v1.SymbolicatedStack`, encoded but for being joined."""
+class EncodedStacks(NamedTuple):
+    """All fields `stacks` of a response, encoded but for being joined."""
 
     length: int
     """Bytes of all frames together."""
 
-    frames: Sequence[bytes]
-    """Each frame as a field of the stack, in the order asked."""
+    pieces: Sequence[bytes]
+    """In the order asked: what each stack begins with, then its frames, each a field of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symbolication:
     """The answer to one request."""
 
-    stacks: Sequence[EncodedStack]
-    """One for each stack asked, in the same order."""
-
+    stacks: EncodedStacks
     results: Mapping[int, ModuleResult]
     """What became of the modules that frames name, by module index."""
 

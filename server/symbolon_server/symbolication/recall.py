@@ -69,7 +69,14 @@ class Recall:
                 return [by_tag[frame[0]][frame[1]][frame[asked]] for frame in frames]
             except LookupError:  # a module is named for the first time, or not all are remembered
                 self._open_modules(frames)
-        return [self._find(frame) for frame in frames]
+        return [self.find(frame) for frame in frames]
+
+    def find(self, frame: bytes) -> bytes | None:
+        """Return the answer of a frame of a module that is open, or None."""
+        try:
+            return self._by_tag[frame[0]][frame[1]][frame[_ASKED]]
+        except LookupError:
+            return None
 
     def find_old(self, frame: bytes) -> bytes | None:
         """Return the answer of a frame that was not used for long, or None."""
@@ -78,21 +85,25 @@ class Recall:
             return None
         return self._held.frames.recall_old(module.frames, what_is_asked(frame))
 
-    def _find(self, frame: bytes) -> bytes | None:
-        try:
-            return self._by_tag[frame[0]][frame[1]][frame[_ASKED]]
-        except LookupError:
-            return None
-
     def _open_modules(self, frames: Iterable[bytes]) -> None:
         """Get the modules that `frames` name."""
         for start in {frame[:_LONG] for frame in frames}:
             index = read_index(start)
-            if index not in self._used and 0 <= index < len(self._modules):
-                module = self._get_module(self._modules[index].module_id)
-                if module is not None:
-                    self._used[index] = module
-                    self._put_table(index, module.frames.young)
+            if index not in self._used:
+                self.open(index)
+
+    def open(self, index: int) -> HeldModule | None:
+        """Return the module of this index, whose frames are looked for from now on.
+
+        None where it is not held, or there is no such module.
+        """
+        module = self._used.get(index)
+        if module is None and 0 <= index < len(self._modules):
+            module = self._get_module(self._modules[index].module_id)
+            if module is not None:
+                self._used[index] = module
+                self._put_table(index, module.frames.young)
+        return module
 
     def _get_module(self, module_id: ModuleId | None) -> HeldModule | None:
         if module_id is None:

@@ -11,6 +11,7 @@ from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
+from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.module_work import ModuleWork
 from symbolon_server.symbolication.new_frames import DecodeFrame, NewFrames
 from symbolon_server.symbolication.queries import (
@@ -18,7 +19,7 @@ from symbolon_server.symbolication.queries import (
     NO_MODULE,
     AnswerTooLargeError,
     Diagnostics,
-    EncodedStack,
+    EncodedStacks,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
@@ -26,6 +27,8 @@ from symbolon_server.symbolication.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.recall import Recall
+from symbolon_server.symbolication.recall_many import recall_many
+from symbolon_server.symbols import wire
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 
@@ -86,27 +89,50 @@ class Symbolicator:
         diagnostics = Diagnostics()
         missed = 0
         try:
-            encoded = [_encode(found) for found in answers]
+            encoded = _encode(answers)
         except TypeError:  # some are None: not all are remembered
             missed = sum(found.count(None) for found in answers)
             for stack, found in zip(stacks, answers, strict=True):
                 new.read(stack, found)
             self._look_up(new, modules, Patience(wait_seconds, may_wait), diagnostics)
-            encoded = [_encode(new.fill(*stack)) for stack in zip(stacks, answers, strict=True)]
+            encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
             diagnostics.outcomes = new.outcomes
-        if sum(stack.length for stack in encoded) > MAX_ANSWER_BYTES:
-            raise AnswerTooLargeError
         frames = sum(map(len, stacks))
-        self._held.frames.count(frames - missed, missed)
-        self._held.modules.count_hits(recall.peeked)
+        _check_length(encoded)
+        self._count(recall, frames, missed)
         diagnostics.count_frames(frames, missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
         if self._is_time_to_note():
+            self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: no harm
             self._note_use(recall, modules, stacks)
         diagnostics.seconds = time.perf_counter() - start
         results = _results_of(recall) | new.results()
         return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=not missed)
+
+    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> Symbolication | None:
+        """Return the answer to many frames at once where all are remembered.
+
+        None where not, or where the pages of a call are to be noted: `symbolicate` does that.
+        Raises `AnswerTooLargeError`.
+        """
+        if self._is_time_to_note():
+            return None
+        recall = Recall(self._held, modules)
+        encoded = recall_many(recall, self._held.frames.columns, frames)
+        if encoded is None:
+            return None
+        _check_length(encoded)
+        self._count(recall, len(frames), missed=0)
+        diagnostics = Diagnostics()
+        diagnostics.count_frames(len(frames), 0)
+        results = _results_of(recall)
+        return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=True)
+
+    def _count(self, recall: Recall, frames: int, missed: int) -> None:
+        """Count what was remembered."""
+        self._held.frames.count(frames - missed, missed)
+        self._held.modules.count_hits(recall.peeked)
 
     def _look_up(
         self,
@@ -145,10 +171,7 @@ class Symbolicator:
 
     def _is_time_to_note(self) -> bool:
         """Tell whether this call is the one in a while whose pages are noted."""
-        if self._recent_use is None or self._clock() < self._next_note:
-            return False
-        self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: both note, no harm
-        return True
+        return self._recent_use is not None and self._clock() >= self._next_note
 
     def _note_use(
         self, recall: Recall, modules: Sequence[ModuleQuery], stacks: Sequence[Sequence[bytes]]
@@ -178,9 +201,22 @@ def _asked_module(module: ModuleQuery, module_id: ModuleId) -> AskedModule:
     return AskedModule(module_id, *names)
 
 
-def _encode(frames: Sequence[bytes | None]) -> EncodedStack:
-    """Return the stack of these encoded frames; raise `TypeError` where one is None."""
-    return EncodedStack(sum(map(len, frames)), frames)  # type: ignore[arg-type]  # that raises it
+def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:
+    """Return the stacks of these encoded frames; raise `TypeError` where one is None."""
+    all_bytes = 0
+    pieces: list[bytes] = []
+    for frames in stacks:
+        length = sum(map(len, frames))  # type: ignore[arg-type]  # that raises it
+        pieces.append(wire.stack_start(length))
+        pieces += frames  # type: ignore[arg-type]  # none of them is None
+        all_bytes += length
+    return EncodedStacks(all_bytes, pieces)
+
+
+def _check_length(encoded: EncodedStacks) -> None:
+    """Raise `AnswerTooLargeError` where no message can hold these stacks."""
+    if encoded.length > MAX_ANSWER_BYTES:
+        raise AnswerTooLargeError
 
 
 def _results_of(recall: Recall) -> dict[int, ModuleResult]:

@@ -87,6 +87,14 @@ def answer_fields(
     )
 
 
+def stack_start(length: int) -> bytes:
+    """Return what a stack in a `symbolon.v1.SymbolicateResponse` begins with.
+
+    `length` is the bytes of all its frames, each as `frame` returns it.
+    """
+    return message_start(1, length)
+
+
 def frame(
     module: bytes, module_offset: int, outcome: int, answer: bytes = b"", function_offset: int = 0
 ) -> bytes:
