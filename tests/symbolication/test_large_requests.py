@@ -178,7 +178,7 @@ def test_what_is_out_of_the_ordinary_is_answered_or_refused_as_in_a_small_reques
     assert answer(host, request, MANY_BYTES) == answer(host, request, NEVER)
 
 
-def test_an_answer_that_is_too_large_is_refused(
+def test_too_large_an_answer_of_remembered_frames_is_refused(
     host: Host, modules: list[ModuleId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = request_of(modules)

@@ -51,8 +51,12 @@ def test_what_single_bytes_unzigzag_to() -> None:
     assert same(packed.signed_column(0), values)
 
 
+BELOW_BY_WIDTH = ((-3, 3), (0, 100), (0, 2_000), (-20_000, 10_000), (0, 70_000), (-(2**20), 2**20))
+"""Bounds of numbers whose differences take one byte, two or three."""
+
+
 @settings(deadline=None)
-@given(st.one_of(integers(0, 100), integers(0, 70_000), integers(-3, 3), integers(-(2**20), 2**20)))
+@given(st.one_of(*(integers(*bounds) for bounds in BELOW_BY_WIDTH)))
 def test_below_next(numbers: Integers) -> None:
     codes = zigzag(below_next(numbers))
     packed = PackedColumns(write_columns([codes]), 0, [len(codes)])

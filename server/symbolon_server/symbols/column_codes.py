@@ -40,6 +40,17 @@ def unzigzag(values: Unsigned) -> Integers:
     return numbers
 
 
+def _rises(zigzags: Unsigned) -> Integers:
+    """Return how much the next unused number rises at what `below_next` and `zigzag` made."""
+    rises: Integers = np.maximum(1 - unzigzag(zigzags).astype(np.int64), 0)
+    return rises
+
+
+_TWO_BYTES: Final = 2
+_RISES_OF_TWO_BYTES: Final = _rises(np.arange(1 << 16, dtype=np.uint16)).astype(np.int32)
+"""The same by a table, in a third of the time, for columns of two bytes."""
+
+
 def below_next(numbers: Integers) -> Integers:
     """Return how far each number is below the next unused one; 0 where it is that one.
 
@@ -158,10 +169,14 @@ class PackedColumns:
 
     def next_numbers(self, column: int) -> Integers:
         """Return the next unused number after each that `below_next` and `zigzag` were given."""
-        if self._widths[column] == 1:
+        width = self._widths[column]
+        rises: NDArray[np.integer]
+        if width == 1:
             rises = np.frombuffer(self._translate(column, _RISES), np.uint8)
+        elif width == _TWO_BYTES:
+            rises = _RISES_OF_TWO_BYTES.take(self.column(column))
         else:
-            rises = np.maximum(1 - self.signed_column(column).astype(np.int64), 0)
+            rises = _rises(self.column(column))
         return running_sums(rises)
 
     def _translate(self, column: int, table: bytes) -> bytes:
