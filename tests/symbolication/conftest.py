@@ -111,6 +111,7 @@ class Host:
             with_diagnostics=True,
         )
         answer = SymbolicateResponse.FromString(b"".join(symbolication.stacks.pieces))
+        assert symbolication.stacks.length == sum(stack.ByteSize() for stack in answer.stacks)
         return Answer(symbolication, [list(stack.frames) for stack in answer.stacks])
 
     def find(self, module_id: ModuleId, *offsets: int, wait_seconds: float = 0.0) -> Answer:

@@ -14,6 +14,7 @@ from symbolon_server.rpc.answering import MANY_BYTES, Answerer, WaitLimits
 from symbolon_server.rpc.status import FieldViolation, InvalidRequestError
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.symbolication import symbolicator
+from symbolon_server.symbolication.answer_columns import AnswerColumns
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
@@ -80,6 +81,16 @@ def test_a_large_request_is_answered_as_a_small_one(host: Host, modules: list[Mo
     for _ in range(3):
         assert answer(host, request, MANY_BYTES) == expected
     assert rows(host) > 0.9 * FRAMES
+
+
+def test_frames_without_room_in_columns_are_recalled_one_by_one(
+    host: Host, modules: list[ModuleId]
+) -> None:
+    host.held.frames.columns = AnswerColumns(0)
+    request = request_of(modules)
+    expected = answer(host, request, NEVER)
+    assert [answer(host, request, MANY_BYTES) for _ in range(2)] == [expected] * 2
+    assert rows(host) == 0
 
 
 def test_remembered_frames_are_counted_as_often_as_asked(

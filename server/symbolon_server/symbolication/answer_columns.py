@@ -6,7 +6,6 @@ side by side and numpy asks for all of them before it goes on.
 """
 
 import threading
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -50,13 +49,6 @@ class Answers(NamedTuple):
     lengths: Numbers
     """Shape (frames,): bytes of each."""
 
-    @classmethod
-    def of(cls, encoded: Sequence[bytes]) -> "Answers":
-        """Return these answers with their lengths."""
-        column = np.empty(len(encoded), np.object_)
-        column[:] = encoded
-        return cls(column, np.fromiter(map(len, encoded), np.int64, len(encoded)))
-
     def choose(self, frames: NDArray[np.integer]) -> "Answers":
         """Return those of some frames."""
         return Answers(self.encoded.take(frames), self.lengths.take(frames))
@@ -89,11 +81,16 @@ class AnswerColumns:
         found, missing = rows.find(keys)
         return rows.answers.choose(found), missing
 
+    def has_room(self, more: int) -> bool:
+        """Tell whether `more` answers can be put; what has no room has none until all age."""
+        return self._rows.count + more <= self._most
+
     def put_many(self, keys: FrameKeys, answers: Answers) -> None:
-        """Keep the answers of these frames, of which no two ask the same."""
+        """Keep the answers of these frames, of which no two ask the same, if there is room."""
         with self._lock:
             _, missing = self._rows.find(keys)
-            if self._make_room(len(missing)):
+            if self.has_room(len(missing)):
+                self._grow(self._rows.count + len(missing))
                 self._rows.put(keys.choose(missing), answers.choose(missing))
 
     def clear(self) -> None:
@@ -101,17 +98,12 @@ class AnswerColumns:
         with self._lock:
             self._rows = _Rows(0)
 
-    def _make_room(self, more: int) -> bool:
-        """Have room for `more` answers, without the others if need be; tell if there is."""
-        if self._rows.count + more > self._most:
-            self._rows = _Rows(0)
-        if more > self._most:
-            return False
-        if self._rows.count + more > self._rows.room:
-            grown = _Rows(self._rows.count + more)
+    def _grow(self, count: int) -> None:
+        """Have room for `count` answers in all."""
+        if count > self._rows.room:
+            grown = _Rows(count)
             grown.put(*self._rows.all())
             self._rows = grown
-        return True
 
 
 class _Rows:

@@ -25,16 +25,20 @@ _NOTHING: Final = np.zeros(1, np.int64)
 def recall_many(recall: Recall, columns: AnswerColumns, frames: ManyFrames) -> EncodedStacks | None:
     """Return the stacks of `frames` where all are remembered, None otherwise.
 
-    What is in `columns` is found there; the rest `recall` finds, and it is put there.
+    What is in `columns` is found there; the rest `recall` finds, and it is put there. None also
+    where much is not there and has no room.
     """
     keys = _find_keys(recall, frames)
     if keys is None:
         return None
     answers, missing = columns.find_many(keys)
     if len(missing):
+        are_few = len(missing) * _FEW <= len(frames)
+        if not are_few and not columns.has_room(len(missing)):
+            return None  # to find them one by one, here and in each further call, takes longer
         if not _recall_missing(recall, frames, answers, missing):
             return None
-        if len(missing) * _FEW > len(frames):
+        if not are_few:
             columns.put_many(*_choose_distinct(keys, answers, missing))
     return _encode(answers, frames.ends)
 
