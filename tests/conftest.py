@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 from symbolon_server.cache.embedded import EmbeddedRedis
 from symbolon_server.cache.servers import connect
 from tests.fixtures import turns
 from tests.fixtures.installing import MARK, begin_to_install
+
+# A loaded machine makes any example slow, and no test is about time alone.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _TURNS = pytest.StashKey[turns.Turns]()
 
