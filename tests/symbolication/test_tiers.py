@@ -10,6 +10,7 @@ from symbolon_server.cache.keys import directory_key, page_key
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.spool import Spool
+from symbolon_server.symbolication import call_pages
 from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome, TierName
 from symbolon_server.symbols import page_layout
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
@@ -110,6 +111,22 @@ def test_directories_and_pages_of_all_modules_are_one_request_each(
     assert functions == [{"function_0"}, {f"function_{MANY - 1}"}]
     assert new_calls(redis_store, before, "mget", "get") == {"mget": 2, "get": 0}
     assert answer.symbolication.diagnostics.tiers[TierName.STORE].lookups == 5 + 10
+
+
+@pytest.mark.parametrize("unpacked_bytes", [0, 10_000, 1 << 30])
+def test_pages_are_read_however_few_of_them_are_unpacked_at_once(
+    large: ModuleId,
+    spooling: Host,
+    redis_store: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    unpacked_bytes: int,
+) -> None:
+    monkeypatch.setattr(call_pages, "UNPACKED_BYTES", unpacked_bytes)
+    key = key_of(redis_store, large, LAST // 2)
+    redis_store.set(key, misfit(owner_of(key)))
+    numbers = range(0, MANY, 100)
+    answer = spooling.find(large, *(32 * number for number in numbers))
+    assert answer.functions == [f"function_{number}" for number in numbers]
 
 
 def test_remembered_frames_need_no_store(
@@ -235,8 +252,8 @@ def owner_of(key: str) -> bytes:
 def misspelt(page: bytes, owner: bytes) -> bytes:
     """Return the page with one name that is no text, and a right checksum."""
     content = unseal(page_layout.MARK, owner, page)
-    assert b"function_1function_2" in content
-    content = content.replace(b"function_1function_2", b"function_\xfffunction_2")
+    assert b"function_1\nfunction_2" in content
+    content = content.replace(b"function_1\nfunction_2", b"function_\xfffunction_2")
     return seal(page_layout.MARK, owner, content)
 
 

@@ -16,21 +16,20 @@ TEXTS = (b"outer", b"inner", b"a.c")
 
 UNSIGNED = {
     "range_step": [0],
+    "range_symbol": [0],
     "symbol_flags": [0],
     "chain_around": [1],
+    "name": [0, 0],
     "name_file": [1, 1],
     "name_line": [5, 7],
-    "text_length": [5, 5, 3],
 }
 SIGNED = {
-    "range_symbol": [1],
     "range_chain": [0],
     "range_file": [0],
     "range_line": [0],
     "symbol_start": [0],
     "chain_call_file": [1],
     "chain_call_line": [5],
-    "name": [0, 0],
 }
 
 
@@ -44,7 +43,8 @@ def page(texts: Sequence[bytes] = TEXTS, owner: bytes = OWNER, **changed: list[i
         name: np.array(changed.get(name, values), np.uint64) for name, values in UNSIGNED.items()
     }
     header = page_layout.HEADER.pack(START, 1, 1, 1, 2, 1)
-    content = [header, write_columns(PageColumns(**columns)), *texts]
+    ended = [text + page_layout.TEXT_END for text in texts]
+    content = [header, write_columns(PageColumns(**columns)), *ended]
     return seal(page_layout.MARK, owner, b"".join(content))
 
 

@@ -13,8 +13,8 @@ from symbolon_server.symbols.column_codes import (
     PackedColumns,
     below_next,
     first_values,
-    from_below_next,
-    running_sums,
+    mark_new,
+    unmark_new,
     unzigzag,
     write_columns,
     zigzag,
@@ -45,12 +45,6 @@ def test_zigzag_gives_small_numbers_for_small_distances() -> None:
     assert zigzag(np.array([0, -1, 1, -2, 2])).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_what_single_bytes_unzigzag_to() -> None:
-    values = np.arange(-128, 128)
-    packed = PackedColumns(write_columns([zigzag(values)]), 0, [len(values)])
-    assert same(packed.signed_column(0), values)
-
-
 BELOW_BY_WIDTH = ((-3, 3), (0, 100), (0, 2_000), (-20_000, 10_000), (0, 70_000), (-(2**20), 2**20))
 """Bounds of numbers whose differences take one byte, two or three."""
 
@@ -64,11 +58,33 @@ def test_below_next(numbers: Integers) -> None:
     highest = np.maximum.accumulate(np.concatenate([[-1], numbers]))[1:]
     assert next_numbers == (highest + 1).tolist()
     belows = [packed.signed_value(0, row) for row in range(len(numbers))]
-    assert list(map(from_below_next, next_numbers, belows)) == numbers.tolist()
+    found = [next_number - max(b, 1) for next_number, b in zip(next_numbers, belows, strict=True)]
+    assert found == numbers.tolist()
 
 
 def test_numbers_in_the_order_of_first_use_are_zero_below_the_next() -> None:
     assert below_next(np.array([0, 1, 2, 2, 1, 3])).tolist() == [0, 0, 0, 1, 2, 0]
+
+
+@settings(deadline=None)
+@given(st.one_of(integers(0, 3), integers(0, 600), integers(0, 2**40)))
+def test_new_numbers_are_counted(numbers: Integers) -> None:
+    first_uses = list(dict.fromkeys(numbers.tolist()))
+    below = below_next(np.array([first_uses.index(n) for n in numbers.tolist()], np.int64))
+    packed = PackedColumns(write_columns([mark_new(below)]), 0, [len(below)])
+    seen: set[int] = set()
+    for row, number in enumerate(numbers.tolist()):
+        seen.add(number)
+        assert packed.count_new(0, row) == len(seen)
+        assert unmark_new(packed.value(0, row)) == below[row]
+
+
+@settings(deadline=None)
+@given(integers(1, 2**62))
+def test_only_what_is_new_has_a_lowest_byte_of_zero(below: Integers) -> None:
+    codes = mark_new(below).tolist()
+    assert all(code % 256 for code in codes)
+    assert list(map(unmark_new, codes)) == below.tolist()
 
 
 @settings(deadline=None)
@@ -107,9 +123,10 @@ def test_columns_as_bytes(columns: list[NDArray[np.int64]]) -> None:
         rows = range(len(column))
         assert packed.column(number).tolist() == zigzag(column).tolist()
         assert [packed.value(number, row) for row in rows] == zigzag(column).tolist()
-        assert packed.signed_column(number).tolist() == column.tolist()
         assert [packed.signed_value(number, row) for row in rows] == column.tolist()
     assert packed.end == 1 + len(data)
+    assert packed.cut_off_rest() == b"\xff\xff"
+    assert [packed.value(0, row) for row in range(len(columns[0]))] == zigzag(columns[0]).tolist()
 
 
 @settings(deadline=None)
@@ -132,7 +149,7 @@ def test_columns_of_an_impossible_width_are_refused(width: int) -> None:
         PackedColumns(bytes([1, width]) + b"\0" * 1000, 0, [1, 1])
 
 
-@pytest.mark.parametrize("function", [below_next, running_sums, zigzag])
+@pytest.mark.parametrize("function", [below_next, mark_new, zigzag])
 def test_an_empty_column_stays_empty(
     function: Callable[[NDArray[np.int64]], NDArray[np.generic]],
 ) -> None:

@@ -2,7 +2,7 @@
 
 import random
 
-from symbolon_server.symbols import page_writer
+from symbolon_server.symbols import page_contents
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_writer import new_generation, write_pages
 from symbolon_server.symbols.pages import IngestFacts
@@ -22,7 +22,7 @@ def test_four_hundred_public_symbols_with_names_of_82_kb_fit_pages_that_can_be_r
     module = write_pages(reader.finish(), new_generation(random.Random(1)), INGEST)
     assert module.directory.page_count > 1
     pages = decode_pages(module)
-    assert all(page.memory_bytes <= 1.1 * page_writer.MAX_PAGE_BYTES for page in pages)
+    assert all(page.memory_bytes <= 1.1 * page_contents.MAX_PAGE_BYTES for page in pages)
     for number, name in enumerate(names):
         offset = 0x1000 + 16 * number
         page_number = module.directory.find_page(offset)

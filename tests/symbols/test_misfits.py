@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.directory_format import decode_directory, encode_directory
+from symbolon_server.symbols.directory_format import (
+    MARK,
+    decode_directory,
+    directory_owner,
+    encode_directory,
+)
+from symbolon_server.symbols.envelope import seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.page_writer import write_pages
+from symbolon_server.symbols.pages import ModuleFacts
 from tests.symbols.misfits import OWNER, START, page
 from tests.symbols.reading import FUNCTION, INGEST, read_records
 from tests.symbols.symbol_texts import MODULE_ID
@@ -28,11 +35,12 @@ MISFITS = {
     "a range in a chain that is not there": page(range_chain=[-5]),
     "a range of a symbol that is not there": page(range_symbol=[9]),
     "a symbol that starts behind its range": page(symbol_start=[1]),
-    "a name that is not there": page(name=[0, -9]),
+    "a name that is not there": page(name=[0, 9]),
+    "a symbol above the highest": page(range_symbol=[7]),
     "a file that is not there": page(name_file=[9, 9]),
     "a file whose number has 64 bits": page(name_file=[2**63, 2**63]),
-    "a text that is longer than all texts": page(text_length=[5, 5, 2**40]),
-    "a text whose length has 64 bits": page(text_length=[2**63, 2**63, 13]),
+    "a text too few": page((b"outer", b"inner")),
+    "a text too many": page((b"outer", b"inner", b"a.c", b"b.c")),
     "a text that is no UTF-8": page((b"out\xffr", b"inner", b"a.c")),
     "a text that ends in the middle of a character": page((b"oute\xc3", b"\xa9nner", b"a.c")),
 }
@@ -49,40 +57,52 @@ def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
 
 @pytest.mark.parametrize("texts", [("é".encode(), b"inner", b"a.c"), (b"", "é".encode(), b"")])
 def test_texts_that_are_no_ascii_are_read(texts: Sequence[bytes]) -> None:
-    data = page(texts, text_length=[len(text) for text in texts])
-    found = Page.decode(OWNER, data).find(START)
+    found = Page.decode(OWNER, page(texts)).find(START)
     assert found is not None
     assert (found.function, found.inlines[0].function) == (texts[0].decode(), texts[1].decode())
 
 
-def spoilt(facts: Any = None, ingest: Any = None, **changed: Any) -> bytes:
-    """Return a page directory, some of it changed behind the back of its checksum."""
-    directory = write_pages(read_records(FUNCTION), "1-0", INGEST).directory
-    directory = replace(
-        directory,
-        facts=replace(directory.facts, **facts or {}),
-        ingest=replace(directory.ingest, **ingest or {}),
-        **changed,
-    )
-    return encode_directory(MODULE_ID, directory)
+def directory(**changed: Any) -> bytes:
+    """Return a page directory, some of it changed."""
+    written = write_pages(read_records(FUNCTION), "1-0", INGEST).directory
+    return encode_directory(MODULE_ID, replace(written, **changed))
+
+
+def spoilt(old: bytes, new: bytes) -> bytes:
+    """Return a page directory, some of its texts changed behind the back of its checksum."""
+    owner = directory_owner(MODULE_ID)
+    content = unseal(MARK, owner, directory())
+    assert content.count(old) == 1
+    return seal(MARK, owner, content.replace(old, new.ljust(len(old))))
 
 
 SPOILT = {
-    "a name that is none": spoilt(facts={"module_name": 5}),
-    "bad records that have no kinds": spoilt(facts={"skipped_records": [1]}),
-    "bad records that cannot be counted": spoilt(facts={"skipped_records": {"func": "many"}}),
-    "functions that cannot be counted": spoilt(facts={"functions": None}),
-    "an ingest at no time": spoilt(ingest={"finished_at": "yesterday"}),
-    "an ingest of no age": spoilt(ingest={"as_of": "3"}),
-    "a generation that is none": spoilt(generation=1),
-    "pages that begin before those before them": spoilt(
+    "texts that are no list": spoilt(b'["1-0"', b'{"1":0'),
+    "a name that is none": spoilt(b'"x86_64"', b"5"),
+    "a generation that is none": spoilt(b'"1-0"', b"1"),
+    "a text too few": spoilt(b'"x86_64", ', b""),
+    "a text too many": spoilt(b'"x86_64"', b'"", ""'),
+    "bad records that have no kinds": spoilt(b"{}", b"[]"),
+    "bad records that cannot be counted": directory(
+        facts=ModuleFacts("", "", "", "", 0, 0, 0, {"func": "many"})  # type: ignore[dict-item]
+    ),
+    "pages that begin before those before them": directory(
         first_offsets=np.array([16, 32, 24], np.uint64)
     ),
+    "two pages that begin at one offset": directory(first_offsets=np.array([16, 16], np.uint64)),
 }
 
 
 def test_a_directory_that_is_not_spoilt_is_read() -> None:
-    assert decode_directory(MODULE_ID, spoilt()).facts.functions == 1
+    assert decode_directory(MODULE_ID, directory()).facts.functions == 1
+
+
+def test_a_directory_that_is_cut_is_damaged() -> None:
+    owner = directory_owner(MODULE_ID)
+    content = unseal(MARK, owner, directory())
+    for end in range(len(content)):
+        with pytest.raises(DamagedPageError):
+            decode_directory(MODULE_ID, seal(MARK, owner, content[:end]))
 
 
 @pytest.mark.parametrize("data", SPOILT.values(), ids=list(SPOILT))

@@ -21,7 +21,7 @@ from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import read_directory
 from symbolon_server.symbols.envelope import Unpacker
-from symbolon_server.symbols.errors import DamagedPageError
+from symbolon_server.symbols.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageKey
 
@@ -113,12 +113,14 @@ class LookupOfCall:
     def _read_modules(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
         """Read the directories of `modules` anew; return those that now have another one."""
         changed = []
-        directories = self._store.get_directories([work.module_id for work in modules])
-        for work, data in zip(modules, directories, strict=True):
-            if data is None:
+        stored = self._store.get_directories([work.module_id for work in modules])
+        # All are unpacked, then all are read: that takes less time than both for each.
+        contents = [if_whole(self._unpacker.unpack, data) for data in stored]
+        directories = [if_whole(read_directory, content) for content in contents]
+        for work, directory in zip(modules, directories, strict=True):
+            if directory is None:
                 continue
             with suppress(DamagedPageError):  # then it is absent
-                directory = read_directory(self._unpacker.unpack(data))
                 module = self._held.put_module(work.module_id, directory, self._tiers.invalidations)
                 if work.hold(module):
                     changed.append(work)

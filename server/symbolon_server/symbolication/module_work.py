@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.symbolication.held import HeldModule
 from symbolon_server.symbolication.queries import (
@@ -32,9 +30,6 @@ FAILED: Final = {
 
 Lookup = tuple[int, bool]
 """A module offset as asked, and whether it is a return address."""
-
-_BEFORE_MODULE: Final = (0, True)
-"""The one lookup whose offset, a byte before, is in no module."""
 
 
 @dataclass(slots=True)
@@ -81,27 +76,17 @@ class ModuleWork:
 
         What lies before the first page is answered here: nothing covers it.
         """
-        pages: dict[PageKey, list[Lookup]] = {}
-        lookups = self.unanswered()
-        for lookup, key in zip(lookups, self._find_pages(lookups), strict=True):
-            if key is None:
-                self._answer_without_symbol(lookup)
-            else:
-                pages.setdefault(key, []).append(lookup)
-        return pages
-
-    def _find_pages(self, lookups: list[Lookup]) -> list[PageKey | None]:
-        """Return the page that covers each lookup, None before the first."""
         assert self.held is not None  # noqa: S101 - the caller has asked for the directory
         directory = self.held.directory
-        offsets = np.array([max(offset - ret, 0) for offset, ret in lookups], np.uint64)
-        numbers = np.searchsorted(directory.first_offsets, offsets, side="right") - 1
-        return [
-            None
-            if number < 0 or lookup == _BEFORE_MODULE
-            else PageKey(self.module_id, directory.generation, number)
-            for lookup, number in zip(lookups, numbers.tolist(), strict=True)
-        ]
+        pages: dict[int, list[Lookup]] = {}
+        for lookup in self.unanswered():
+            number = directory.find_page(lookup[0] - lookup[1])
+            if number is None:
+                self._answer_without_symbol(lookup)
+            else:
+                pages.setdefault(number, []).append(lookup)
+        generation = directory.generation
+        return {PageKey(self.module_id, generation, number): pages[number] for number in pages}
 
     def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
         """Answer `lookups`, all of which `page` covers.

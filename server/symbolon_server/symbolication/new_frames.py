@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from symbolon_server.symbolication.frame_memory import FrameMemory
+from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
@@ -94,16 +94,16 @@ class NewFrames:
 
     def finish(self, memory: FrameMemory) -> None:
         """Take the answers of all lookups, and remember those that stay true."""
-        remember: dict[str, list[tuple[bytes, bytes]]] = {}
+        remember: dict[FrameTable, list[tuple[bytes, bytes]]] = {}
         for frame, (work, lookup) in self._lookups.items():
             answer = work.frames[lookup]
             if answer is not None and work.held is not None:
                 asked = what_is_asked(frame)
                 if asked == wire.asked_frame(*lookup):
-                    remember.setdefault(work.generation, []).append((asked, answer))
+                    remember.setdefault(work.held.frames, []).append((asked, answer))
             self._answers[frame] = work.frame(lookup)
-        for generation, frames in remember.items():
-            memory.put_many(memory.table(generation), frames)
+        for table, frames in remember.items():
+            memory.put_many(table, frames)
 
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, those that were remembered and the new ones."""

@@ -45,9 +45,9 @@ def judge(
 def _deciding(page: Page, row: int) -> DecidingSymbol:
     answer = page.answer(row)
     assert answer is not None  # noqa: S101 - the caller has looked
-    symbol = page.range_symbol[row]
+    symbol = page.symbol(row)
     after = row
-    while after < len(page.range_start) and page.range_symbol[after] == symbol:
+    while after < len(page.range_start) and page.symbol(after) == symbol:
         after += 1
     is_known = after < len(page.range_start)
     return DecidingSymbol(answer, int(page.range_start[after]) if is_known else None)

@@ -17,12 +17,10 @@ Unsigned = NDArray[np.unsignedinteger]
 
 _MOST_BYTES: Final = 8
 
-_UNZIGZAG: Final = bytes((byte >> 1 ^ -(byte & 1)) & 0xFF for byte in range(256))
-"""The signed byte for each that `zigzag` made: columns are mostly of single bytes, and what is done
-by a table takes a third of the time of several steps with arrays."""
-
 _RISES: Final = bytes(1 + (byte + 1) // 2 if byte & 1 else not byte for byte in range(256))
-"""How much the next unused number rises at a number that is so far below it."""
+"""How much the next unused number rises at a number that is so far below it, by `zigzag`: columns
+are mostly of single bytes, and what is done by a table takes a third of the time of several steps
+with arrays."""
 
 
 def zigzag(values: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -61,17 +59,21 @@ def below_next(numbers: Integers) -> Integers:
     return below
 
 
-def from_below_next(next_number: int, below: int) -> int:
-    """Return the number that is so far below the next one, of `PackedColumns.next_numbers`.
+_BYTE: Final = 256
 
-    The next number after a new one is one higher.
+
+def mark_new(below: Integers) -> NDArray[np.uint64]:
+    """Return what `below_next` made, none negative, with no lowest byte of 0 but that of a 0.
+
+    So the new numbers up to a row are counted in one step, `PackedColumns.count_new`.
     """
-    return next_number - max(below, 1)
+    codes: NDArray[np.int64] = below + np.maximum(below - 1, 0) // (_BYTE - 1)
+    return codes.view(np.uint64)
 
 
-def running_sums(values: NDArray[np.integer]) -> Integers:
-    """Return the sum of the values up to each; a page has no numbers that need more bits."""
-    return np.add.accumulate(values, dtype=np.int32)
+def unmark_new(code: int) -> int:
+    """Return the number that `mark_new` was given."""
+    return code - code // _BYTE
 
 
 def first_values(keys: Integers, values: Integers, count: int) -> Integers:
@@ -89,9 +91,9 @@ def first_values(keys: Integers, values: Integers, count: int) -> Integers:
 def write_columns(columns: Sequence[NDArray[np.uint64]]) -> bytes:
     """Return the bytes of `columns`: how many bytes a value of each takes, then the values.
 
-    First come the lowest bytes of all columns, then the second
-    ones of those that have them, and so on, the columns with the widest values always first. So
-    each of these planes belongs to the first columns that there are, and is read in one step.
+    First come the lowest bytes of all columns, then the second ones of those that have them, and
+    so on, the columns with the widest values always first. So each of these planes belongs to the
+    first columns that there are, and is read in one step.
     """
     widths = [_width(column) for column in columns]
     bytes_of = [column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES) for column in columns]
@@ -125,18 +127,20 @@ class PackedColumns:
         if len(widths) < len(lengths):
             raise ValueError("columns without their widths")
         self._data, self._lengths, self._widths = data, lengths, widths
-        order, columns_of_planes = _arrange(widths)
-        self._firsts = [0] * len(lengths)
+        order, places, columns_of_planes = _arrange(widths)
+        ends = [0, *accumulate(map(lengths.__getitem__, order))]
+        self._firsts = [ends[place] for place in places]
         """Where each column begins in each of its planes."""
-        ends = [first := 0]
-        for column in order:
-            self._firsts[column] = first
-            first += lengths[column]
-            ends.append(first)
         plane_lengths = [ends[columns] for columns in columns_of_planes]
         *self._planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
         if self.end > len(data):
             raise ValueError("columns that are cut")
+
+    def cut_off_rest(self) -> bytes:
+        """Return what follows the columns in the data, and keep it no longer; once, at first."""
+        rest = self._data[self.end :]
+        self._data = self._data[: self.end]
+        return rest
 
     def value(self, column: int, row: int) -> int:
         """Return one value of a column."""
@@ -152,20 +156,21 @@ class PackedColumns:
         value = self.value(column, row)
         return value >> 1 ^ -(value & 1)
 
+    def count_new(self, column: int, row: int) -> int:
+        """Return how many of the values up to and with this one were new to `mark_new`."""
+        first = self._planes[0] + self._firsts[column]
+        return self._data.count(0, first, first + row + 1)
+
     def column(self, column: int) -> Unsigned:
         """Return a column of as few bits as its values need: 8, 16, 32 or 64."""
         width, first, count = self._widths[column], self._firsts[column], self._lengths[column]
+        if width == 1:
+            return np.frombuffer(self._data, np.uint8, count, self._planes[0] + first)
         size = 1 << (width - 1).bit_length()
         values = bytearray(size * count)
         for byte, start in enumerate(self._planes[:width]):
             values[byte::size] = self._data[start + first : start + first + count]
         return np.frombuffer(values, f"<u{size}")
-
-    def signed_column(self, column: int) -> Integers:
-        """Return a column that was written by `zigzag`."""
-        if self._widths[column] == 1:
-            return np.frombuffer(self._translate(column, _UNZIGZAG), np.int8)
-        return unzigzag(self.column(column))
 
     def next_numbers(self, column: int) -> Integers:
         """Return the next unused number after each that `below_next` and `zigzag` were given."""
@@ -177,7 +182,8 @@ class PackedColumns:
             rises = _RISES_OF_TWO_BYTES.take(self.column(column))
         else:
             rises = _rises(self.column(column))
-        return running_sums(rises)
+        numbers: Integers = np.add.accumulate(rises, dtype=np.int32)
+        return numbers
 
     def _translate(self, column: int, table: bytes) -> bytes:
         """Return what `table` has for each value of a column of single bytes."""
@@ -196,12 +202,15 @@ def _widest_first(widths: Sequence[int]) -> list[int]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _arrange(widths: bytes) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the columns in the order of their planes, and how many columns each plane has.
+def _arrange(widths: bytes) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """Return the order of the columns in their planes, the place of each in it, and how many
+    columns each plane has.
 
     Pages of one module have few different widths. Raises `ValueError` for a width that is none.
     """
     if not all(0 < width <= _MOST_BYTES for width in widths):
         raise ValueError("columns without their widths")
     planes = range(max(widths, default=0))
-    return _widest_first(widths), [sum(width > plane for width in widths) for plane in planes]
+    order = _widest_first(widths)
+    places = [order.index(column) for column in range(len(widths))]
+    return order, places, [sum(width > plane for width in widths) for plane in planes]

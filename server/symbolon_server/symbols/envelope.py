@@ -15,7 +15,9 @@ each generation, so that keys of two versions differ, and what another version w
 
 Version history: 1, each column behind its own width; 2, the bytes of all columns by planes; 3, with
 public symbols told from functions, and the last invalidation before an ingest; 4, files and lines
-as differences from those of a name's first code; 5, with owners, and pages by a dictionary.
+as differences from those of a name's first code; 5, with owners, and pages by a dictionary; 6, with
+texts that end rather than have lengths, new symbols and names that are counted, and directories
+whose numbers are not in JSON.
 """
 
 import zlib
@@ -25,7 +27,7 @@ import zstandard
 
 from symbolon_server.symbols.errors import DamagedPageError
 
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 
 MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""
@@ -69,10 +71,10 @@ def check_seal(mark: bytes, owner: bytes, data: bytes) -> None:
 
     It looks at the checksum only: a tenth of the work of unpacking.
     """
-    head, checksum = data[:4], data[4:_HEADER_BYTES]
-    if head != mark + bytes([FORMAT_VERSION]):
+    head = mark + bytes([FORMAT_VERSION])
+    if data[:4] != head:
         raise DamagedPageError("not a page of this version")
-    if checksum != _checksum(head, owner, packed_content(data)):
+    if data[4:_HEADER_BYTES] != _checksum(head, owner, memoryview(data)[_HEADER_BYTES:]):
         raise DamagedPageError("a page with a wrong checksum")
 
 
@@ -89,8 +91,11 @@ class Unpacker:
     """Unpacks what `check_seal` took; used by one thread, for many things: it is dear to make."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
-        """Unpack what was sealed by this dictionary."""
-        self._zstd = zstandard.ZstdDecompressor(dict_data=dictionary)
+        """Unpack what was sealed by this dictionary; raise `DamagedPageError` for what is none."""
+        try:
+            self._zstd = zstandard.ZstdDecompressor(dict_data=dictionary)
+        except zstandard.ZstdError as error:
+            raise DamagedPageError("a page dictionary that is none") from error
 
     def unpack(self, data: bytes) -> bytes:
         """Return the content of `data`; raise `DamagedPageError` where it cannot be unpacked."""
@@ -115,4 +120,4 @@ def unseal(
 
 
 def _checksum(head: bytes, owner: bytes, packed: bytes | memoryview) -> bytes:
-    return zlib.crc32(packed, zlib.crc32(owner, zlib.crc32(head))).to_bytes(4, "little")
+    return zlib.crc32(packed, zlib.crc32(head + owner)).to_bytes(4, "little")

@@ -12,7 +12,6 @@ from typing import Final, Self
 import zstandard
 
 from symbolon_server.symbols.envelope import LEVEL, seal, unseal
-from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_layout import MARK
 
 MAX_BYTES: Final = 112 << 10
@@ -41,16 +40,12 @@ class PageDictionary:
     """A dictionary; any number of threads may use it."""
 
     def __init__(self, data: bytes) -> None:
-        """Take what `train` made; raise `DamagedPageError` for what is no dictionary."""
-        try:
-            self.zstd = zstandard.ZstdCompressionDict(data)
-            zstandard.ZstdDecompressor(dict_data=self.zstd)  # only this reads it
-        except zstandard.ZstdError as error:
-            raise DamagedPageError("a page dictionary that is none") from error
+        """Take what `train` made; who unpacks by it finds out whether it is a dictionary."""
+        self.zstd = zstandard.ZstdCompressionDict(data)
 
     @classmethod
     def decode(cls, owner: bytes, data: bytes) -> Self:
-        """Return the dictionary that `data` is; raise `DamagedPageError` where it is none."""
+        """Return what `data` has as a dictionary; raise `DamagedPageError` where it is damaged."""
         return cls(unseal(MARK, owner, data))
 
     def encode(self, owner: bytes) -> bytes:

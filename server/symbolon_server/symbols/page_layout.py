@@ -6,7 +6,7 @@ A page's content, inside its `envelope`, is a header, columns and texts:
 |---|---|
 | header | `HEADER`: first module offset; numbers of ranges, symbols, chains, names, paths |
 | columns | `PageColumns` in their order, those with signs by `zigzag`, by `write_columns` |
-| texts | all names, then all paths, as UTF-8 without anything between them |
+| texts | all names, then all paths, as UTF-8, each with `TEXT_END` |
 
 A *text* is a number: names first, then paths. Symbols, chains, names and paths are numbered
 within the page in the order in which its ranges, from first to last, need them (a chain after
@@ -19,7 +19,7 @@ line are so found without reading those of any other.
 Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
 header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 1, 0 (up one from the gap, then unchanged);
 chains 0, 0; files 0, 0; lines 0, 2; symbol start 0, name 0, no flags; the name's file 1 and line 5;
-lengths 1 and 3; texts `fa.c`.
+texts `f` and `a.c`.
 """
 
 import struct
@@ -38,6 +38,9 @@ NONE: Final = 0
 """The symbol of a range that nothing covers, the chain of one in no inline frame, the path of a
 range whose file is unknown, and of a call site in the file of the line itself. What there is
 counts from 1."""
+
+TEXT_END: Final = b"\n"
+"""What each text ends with: none holds it, as a symbol file has a line for each."""
 
 IS_MULTIPLE: Final = 1
 """The flag of a symbol that is one of several functions folded into the same code."""
@@ -96,39 +99,37 @@ class PageColumns(NamedTuple, Generic[_T]):
     name_line: _T
     """Shape (names,): the name's own line."""
 
-    text_length: _T
-    """Shape (names + paths,): bytes of each text."""
-
 
 COLUMN: Final = PageColumns(*range(len(PageColumns._fields)))
 """The place of each column among them."""
 
 
-def column_lengths(
-    ranges: int, symbols: int, chains: int, names: int, paths: int
-) -> tuple[int, ...]:
+def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[int, ...]:
     """Return the number of values of each of `PageColumns`."""
     of_ranges, of_symbols, of_chains = (ranges,) * 5, (symbols,) * 2, (chains,) * 3
-    return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names, names + paths
+    return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names
 
 
-_NO_CHAIN: Final = 1
-"""The code of no chain: as that of a number below the next new one, it uses nothing new."""
+_NONE_CODE: Final = 1
+"""The code of no symbol or chain: as that of a number below the next new one, it uses none."""
 
 
-def chain_codes(chains: Integers) -> Integers:
-    """Return how far each chain is below the next new one; none, and what is further, one more."""
-    below = below_next(chains - 1)
-    codes: Integers = np.where(chains == NONE, _NO_CHAIN, below + (below >= _NO_CHAIN))
+def codes_with_none(numbers: Integers) -> Integers:
+    """Return how far each number is below the next new one; `NONE`, and what is further, one more.
+
+    Numbers are given out from 1 in the order of first use.
+    """
+    below = below_next(numbers - 1)
+    codes: Integers = np.where(numbers == NONE, _NONE_CODE, below + (below >= _NONE_CODE))
     return codes
 
 
-def chain_of_code(next_chain: int, code: int) -> int:
-    """Return the chain that `chain_codes` was given.
+def number_of_code(newest: int, code: int) -> int:
+    """Return the number that `codes_with_none` was given.
 
-    `next_chain` is the next new one, as `PackedColumns.next_numbers` counts them.
+    `newest` is the highest number up to and with this one.
     """
-    return NONE if code == _NO_CHAIN else next_chain - max(code - 2, 0)
+    return NONE if code == _NONE_CODE else newest - max(code - 2, 0)
 
 
 def names_of_code(range_symbol: Integers, range_chain: Integers, name: Integers) -> Integers:

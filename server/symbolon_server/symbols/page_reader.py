@@ -10,21 +10,18 @@ import numpy as np
 from symbolon_server.symbols import page_layout, wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.column_codes import (
-    Integers,
     PackedColumns,
-    from_below_next,
-    running_sums,
+    unmark_new,
 )
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_layout import COLUMN, NONE
 
+_RANGE_BYTES: Final = 12
+_TEXT_BYTES: Final = 50
 _OBJECTS_BYTES: Final = 4_000
-"""What the objects of a page take beside their numbers and texts."""
-
-_TEXT_LENGTH_BYTES: Final = 4
-"""What the length of a text has at most; the sum of so many does not overflow."""
+"""What a page takes in memory beside its content: for each range, for each text, and once."""
 
 _MISFITS: Final = (ValueError, IndexError, OverflowError, struct.error)
 """What reading raises where one number of a page leads to another that is not there.
@@ -47,22 +44,20 @@ class Page:
 
     __slots__ = (
         "_columns",
-        "_content",
         "_first_offset",
         "_names",
         "_next_chain",
-        "_next_name",
         "_symbols",
-        "_text_bounds",
+        "_texts",
+        "memory_bytes",
         "range_start",
-        "range_symbol",
     )
 
     range_start: Sequence[int]
     """Shape (ranges,): first module offset of each range, ascending."""
 
-    range_symbol: Integers
-    """Shape (ranges,): the symbol that covers each range."""
+    memory_bytes: int
+    """What the page takes in memory."""
 
     @classmethod
     def decode(cls, owner: bytes, data: bytes, dictionary: PageDictionary | None = None) -> Self:
@@ -83,40 +78,36 @@ class Page:
 
     def __init__(self, content: bytes) -> None:
         """Read the content of a page, as it is in its envelope."""
-        self._first_offset, *counts = page_layout.HEADER.unpack_from(content)
+        self._first_offset, *counts, paths = page_layout.HEADER.unpack_from(content)
+        _, self._symbols, _, self._names = counts
         lengths = page_layout.column_lengths(*counts)
-        columns = PackedColumns(content, page_layout.HEADER.size, lengths)
-        self._content, self._columns = content, columns
-        _, self._symbols, _, self._names, _ = counts
-        starts = np.add.accumulate(columns.column(COLUMN.range_step), dtype=np.uint64)
-        starts += np.uint64(self._first_offset)
+        self._columns = columns = PackedColumns(content, page_layout.HEADER.size, lengths)
+        starts = columns.column(COLUMN.range_step).astype(np.uint64)
+        starts[:1] = self._first_offset
+        np.add.accumulate(starts, out=starts)
         self.range_start = starts.data  # a search in it is faster
-        self.range_symbol = running_sums(columns.signed_column(COLUMN.range_symbol))
         self._next_chain = columns.next_numbers(COLUMN.range_chain)
-        """Shape (ranges,): the next new chain after each range."""
-        self._next_name = columns.next_numbers(COLUMN.name)
-        """Shape (symbols + chains,): the next new text after the name of each of them."""
-        text_lengths = columns.column(COLUMN.text_length)
-        if text_lengths.itemsize > _TEXT_LENGTH_BYTES:
-            raise ValueError("a text that is longer than any page")
-        self._text_bounds = np.empty(len(text_lengths) + 1, np.int64)
-        """Shape (texts + 1,): where each text begins in the content; last, where they end."""
-        self._text_bounds[0] = columns.end
-        self._text_bounds[1:] = text_lengths
-        np.add.accumulate(self._text_bounds, out=self._text_bounds)
-        if len(text_lengths) and self._text_bounds[-1] != len(content):
+        """Shape (ranges,): the next new chain after each range, from 0."""
+        self._texts = columns.cut_off_rest().split(page_layout.TEXT_END)
+        ranges, texts = len(starts), len(self._texts) - 1
+        if self._texts.pop() or texts != self._names + paths:
             raise ValueError("texts that are cut")
-
-    @property
-    def memory_bytes(self) -> int:
-        """Bytes that the page takes in memory."""
-        ranges, names = len(self.range_start), len(self._next_name)
-        texts = len(self._text_bounds)
-        return len(self._content) + 16 * ranges + 4 * names + 8 * texts + _OBJECTS_BYTES
+        self.memory_bytes = (
+            len(content) + _RANGE_BYTES * ranges + _TEXT_BYTES * texts + _OBJECTS_BYTES
+        )
 
     def find_row(self, module_offset: int) -> int:
         """Return the row of the range that covers `module_offset`, or -1 before the first."""
         return bisect_right(self.range_start, module_offset) - 1
+
+    def symbol(self, row: int) -> int:
+        """Return the number of the symbol that covers the range in `row`, or `NONE`."""
+        code = unmark_new(self._columns.value(COLUMN.range_symbol, row))
+        newest = self._columns.count_new(COLUMN.range_symbol, row)
+        symbol = page_layout.number_of_code(newest, code)
+        if not NONE <= symbol <= self._symbols:
+            raise ValueError("a symbol that is not there")
+        return symbol
 
     def find(self, module_offset: int) -> Answer | None:
         """Return what covers `module_offset`, if anything does."""
@@ -144,10 +135,10 @@ class Page:
             raise DamagedPageError(_DOES_NOT_FIT) from error
 
     def _answer(self, row: int) -> Answer | None:
-        symbol = self.range_symbol.item(row)
+        symbol = self.symbol(row)
         if symbol == NONE:
             return None
-        inlines, file, line = self._walk(row)
+        inlines, file, line = self._walk(row, symbol)
         return Answer(
             self._text(self._name_of(NONE, symbol)).decode(),
             self._symbol_start(symbol, row),
@@ -159,10 +150,10 @@ class Page:
         )
 
     def _encoded_answer(self, row: int) -> tuple[int, bytes] | None:
-        symbol = self.range_symbol.item(row)
+        symbol = self.symbol(row)
         if symbol == NONE:
             return None
-        inlines, file, line = self._walk(row)
+        inlines, file, line = self._walk(row, symbol)
         return self._symbol_start(symbol, row), wire.answer_fields(
             self._text(self._name_of(NONE, symbol)),
             file,
@@ -181,12 +172,12 @@ class Page:
             raise ValueError("a symbol that starts behind its range")
         return start
 
-    def _walk(self, row: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
+    def _walk(self, row: int, symbol: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return the inline frames at a range, innermost first, and the place in the function."""
-        chain = page_layout.chain_of_code(
+        chain = page_layout.number_of_code(
             self._next_chain.item(row), self._columns.signed_value(COLUMN.range_chain, row)
         )
-        name = self._name_of(chain, self.range_symbol.item(row))
+        name = self._name_of(chain, symbol)
         value, signed = self._columns.value, self._columns.signed_value
         own_file = file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
         line = signed(COLUMN.range_line, row) + value(COLUMN.name_line, name)
@@ -209,16 +200,15 @@ class Page:
     def _name_of(self, chain: int, symbol: int) -> int:
         """Return the text that names an inline frame, or the symbol where there is none."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
-        below = self._columns.signed_value(COLUMN.name, place)
-        return from_below_next(self._next_name.item(place), below)
+        below = unmark_new(self._columns.value(COLUMN.name, place))
+        return self._columns.count_new(COLUMN.name, place) - max(below, 1)
 
     def _path(self, number: int) -> bytes:
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
         """Return a text, which is UTF-8: otherwise no client could read an answer that holds it."""
-        bound = self._text_bounds.item
-        text = self._content[bound(number) : bound(number + 1)]
+        text = self._texts[number]
         if not text.isascii():
             text.decode()
         return text

@@ -5,38 +5,24 @@ import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symbolon_server.symbols import page_layout
-from symbolon_server.symbols.column_codes import (
-    Integers,
-    below_next,
-    first_values,
-    write_columns,
-    zigzag,
-)
-from symbolon_server.symbols.columns import select
 from symbolon_server.symbols.envelope import FORMAT_VERSION, Sealer
-from symbolon_server.symbols.first_uses import FirstUses
+from symbolon_server.symbols.page_contents import PageContents, Rows
 from symbolon_server.symbols.page_dictionary import PageDictionary, train
-from symbolon_server.symbols.page_layout import PageColumns
+from symbolon_server.symbols.page_sizes import MAX_PAGE_WEIGHT, choose_page_weight, names_only_bytes
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, page_owner
-from symbolon_server.symbols.resolution import NO_INLINE
-from symbolon_server.symbols.strings import NO_TEXT
-from symbolon_server.symbols.symbol_table import Symbols, SymbolTable
+from symbolon_server.symbols.symbol_table import SymbolTable
 
-PAGE_WEIGHT: Final = 2048
-"""The weight of a page: 3 to 7 KB when compressed, in symbol files of every kind seen."""
+_TRIAL_PAGES: Final = 200
+"""Pages of a module that show how well it is compressed."""
 
-CHAIN_WEIGHT: Final = 3
-"""What a new chain of inline frames weighs; a range weighs 1."""
-
-_SAMPLES: Final = 200
-_SAMPLE_BYTES: Final = 1 << 23
+_SAMPLES: Final = 400
+_SAMPLE_BYTES: Final = 1 << 24
 """How many pages a dictionary is made of, and their bytes: more of them hardly better it."""
 
 _MOST_AHEAD: Final = 16
@@ -45,9 +31,6 @@ _MOST_AHEAD: Final = 16
 _THREAD_BYTES: Final = 32 << 20
 """More than a thread takes at its start."""
 
-MAX_PAGE_BYTES: Final = 1 << 24
-"""The largest content of a page of more than one range; names of 82 KB are seen in practice."""
-
 
 def new_generation(randomness: random.Random) -> str:
     """Return a generation that no other ingest has, as part of the keys of its pages."""
@@ -55,23 +38,25 @@ def new_generation(randomness: random.Random) -> str:
 
 
 def write_pages(
-    table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int = PAGE_WEIGHT
+    table: SymbolTable, generation: str, ingest: IngestFacts, page_weight: int | None = None
 ) -> PagedModule:
-    """Return the pages of `table`, their dictionary and their directory."""
-    writer = PageWriter(table)
-    rows = [*writer.find_first_rows(page_weight).tolist(), len(table.ranges.start)]
-    bounds = list(pairwise(rows))
-    samples = _write_samples(writer, bounds)
-    dictionary = _train(samples.values(), len(bounds))
+    """Return the pages of `table`, their dictionary and their directory.
+
+    Pages are as small as `choose_page_weight` lets them be, unless their weight is given.
+    """
+    contents = PageContents(table)
+    cut = contents.cut(page_weight or _choose_weight(contents, table))
+    samples = _Samples.write(contents, cut, _SAMPLES)
+    dictionary = samples.train_dictionary()
     firsts: list[int] = []
 
-    def contents() -> Iterator[bytes]:
-        for bound in bounds:
-            for first, content in samples.pop(bound, None) or writer.write(*bound):
+    def write_all() -> Iterator[bytes]:
+        for rows in cut:
+            for first, content in samples.take(rows) or contents.write(*rows):
                 firsts.append(first)
                 yield content
 
-    pages = _seal_all(contents(), generation, dictionary)
+    pages = _seal_all(write_all(), generation, dictionary)
     if dictionary is not None:
         pages.append(dictionary.encode(page_owner(generation, len(pages))))
     directory = PageDirectory(
@@ -85,30 +70,57 @@ def write_pages(
     return PagedModule(directory, tuple(pages))
 
 
-_Rows = tuple[int, int]
-"""The row that some pages begin with, and that behind their last."""
-
-_Contents = list[tuple[int, bytes]]
-"""Contents of pages, each with its first row."""
-
-
-def _write_samples(writer: "PageWriter", bounds: Sequence[_Rows]) -> dict[_Rows, _Contents]:
-    """Return some of the pages, taken from all over the module."""
-    samples: dict[_Rows, _Contents] = {}
-    written = 0
-    for bound in bounds[:: max(1, len(bounds) // _SAMPLES)]:
-        if written > _SAMPLE_BYTES:
-            break
-        samples[bound] = list(writer.write(*bound))
-        written += sum(len(content) for _, content in samples[bound])
-    return samples
+def _choose_weight(contents: PageContents, table: SymbolTable) -> int:
+    """Return the weight of this module's pages, by how well some of them are compressed."""
+    cut = contents.cut(MAX_PAGE_WEIGHT)
+    trial = _Samples.write(contents, cut, _TRIAL_PAGES)
+    return choose_page_weight(len(cut), trial.packed_bytes(), names_only_bytes(table))
 
 
-def _train(samples: Iterable[_Contents], pages: int) -> PageDictionary | None:
-    """Return a dictionary for so many pages, of which `samples` are some."""
-    contents = [content for sample in samples for _, content in sample]
-    share = pages / max(1, len(contents))
-    return train(contents, int(sum(map(len, contents)) * share))
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Contents of some pages, taken from all over a module."""
+
+    pages: int
+    """Of the module."""
+
+    written: dict[Rows, list[tuple[int, bytes]]]
+    """The contents for each stretch of ranges, with their first rows."""
+
+    @classmethod
+    def write(cls, contents: PageContents, cut: Sequence[Rows], most: int) -> Self:
+        """Write at most so many of the pages of this `cut`, or twice as many."""
+        written: dict[Rows, list[tuple[int, bytes]]] = {}
+        left = _SAMPLE_BYTES
+        for rows in cut[:: max(1, len(cut) // most)]:
+            if left < 0:
+                break
+            written[rows] = list(contents.write(*rows))
+            left -= sum(len(content) for _, content in written[rows])
+        return cls(len(cut), written)
+
+    def take(self, rows: Rows) -> list[tuple[int, bytes]] | None:
+        """Return what was written for a stretch, and keep it no longer."""
+        return self.written.pop(rows, None)
+
+    def train_dictionary(self) -> PageDictionary | None:
+        """Return a dictionary for all pages of the module."""
+        contents = self._contents()
+        share = self.pages / max(1, len(self.written))
+        return train(contents, int(sum(map(len, contents)) * share))
+
+    def packed_bytes(self) -> int:
+        """Return about how many bytes all pages of the module are when compressed."""
+        sealer = _sealer(self.train_dictionary())
+        packed = [len(sealer.seal(page_layout.MARK, b"", content)) for content in self._contents()]
+        return sum(packed) * self.pages // max(1, len(packed))
+
+    def _contents(self) -> list[bytes]:
+        return [content for sample in self.written.values() for _, content in sample]
+
+
+def _sealer(dictionary: PageDictionary | None) -> Sealer:
+    return Sealer(None if dictionary is None else dictionary.zstd)
 
 
 def _seal_all(
@@ -116,7 +128,7 @@ def _seal_all(
 ) -> list[bytes]:
     """Return the pages of these contents, compressed while further ones are made."""
     _check_room_for_a_thread()
-    sealer = Sealer(None if dictionary is None else dictionary.zstd)
+    sealer = _sealer(dictionary)
     pages: list[bytes] = []
     with ThreadPoolExecutor(1, "seal-pages") as pool:
         ahead: deque[Future[bytes]] = deque()
@@ -139,106 +151,3 @@ def _check_room_for_a_thread() -> None:
         mmap.mmap(-1, _THREAD_BYTES).close()
     except OSError as error:
         raise MemoryError(error.strerror) from error
-
-
-class PageWriter:
-    """Writes the pages of one table; used by one thread.
-
-    The table numbers its chains in the order of their first use. So the chains that a page uses
-    before any other page are consecutive, and only those of earlier pages have to be looked for.
-    """
-
-    def __init__(self, table: SymbolTable) -> None:
-        """Write pages of `table`."""
-        self._table = table
-        self._symbols = FirstUses(len(table.symbols.start))
-        self._texts = FirstUses(len(table.texts))
-        highest = np.maximum.accumulate(table.ranges.chain)
-        self._chains_before = np.concatenate([[0], highest + 1])
-        """Shape (ranges + 1,): how many chains the ranges before each one use."""
-
-    def find_first_rows(self, page_weight: int) -> NDArray[np.int64]:
-        """Return the row of the range that each page starts with."""
-        weights = 1 + CHAIN_WEIGHT * np.diff(self._chains_before)
-        pages = np.cumsum(weights) // page_weight
-        return np.flatnonzero(np.diff(pages, prepend=-1))
-
-    def write(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the contents of pages for the ranges from row `first` up to row `end`.
-
-        Each comes with its first row. It is one page, unless its texts are so long that readers
-        would refuse it: then it is halved.
-        """
-        content = self._write(first, end)
-        if len(content) <= MAX_PAGE_BYTES or end - first == 1:
-            yield first, content
-            return
-        middle = (first + end) // 2
-        yield from self.write(first, middle)
-        yield from self.write(middle, end)
-
-    def _write(self, first: int, end: int) -> bytes:
-        """Return the content of the page for the ranges from row `first` up to row `end`."""
-        table, rows = self._table, slice(first, end)
-        start = table.ranges.start[rows]
-        range_symbol, symbol_rows = self._symbols.number(table.ranges.symbol[rows])
-        chain_rows = self._find_chains(first, end)
-        chains = select(table.chains, chain_rows)
-        range_chain = np.searchsorted(chain_rows, table.ranges.chain[rows], side="right")
-        chain_around = np.searchsorted(chain_rows, chains.around, side="right")
-        symbols = select(table.symbols, symbol_rows)
-        names, name_texts = self._texts.number(np.concatenate([symbols.name, chains.origin]))
-        paths, path_texts = self._texts.number(
-            _none_is_negative(np.concatenate([table.ranges.file[rows], chains.call_file]))
-        )
-        name = np.concatenate([[page_layout.NO_NAME], names - 1])
-        code = page_layout.names_of_code(range_symbol, range_chain, name)
-        outer = page_layout.names_around(chain_around, name)
-        names_there = np.concatenate([code, outer])
-        lines = np.concatenate([table.ranges.line[rows], chains.call_line]).astype(np.int64)
-        name_file = first_values(names_there, paths, len(name_texts))
-        name_line = first_values(names_there, lines, len(name_texts))
-        range_file, chain_call_file = np.split(paths - name_file[names_there], [end - first])
-        range_line, chain_call_line = np.split(lines - name_line[names_there], [end - first])
-        texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
-        columns = PageColumns(
-            range_step=np.diff(start, prepend=start[:1]),
-            range_symbol=zigzag(np.diff(range_symbol, prepend=0)),
-            range_chain=zigzag(page_layout.chain_codes(range_chain)),
-            range_file=zigzag(range_file),
-            range_line=zigzag(range_line),
-            symbol_start=zigzag((symbols.start - start[0]).view(np.int64)),
-            symbol_flags=_flags(symbols),
-            chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
-            chain_call_file=zigzag(chain_call_file),
-            chain_call_line=zigzag(chain_call_line),
-            name=zigzag(below_next(names - 1)),
-            name_file=name_file[:-1].view(np.uint64),
-            name_line=name_line[:-1].view(np.uint64),
-            text_length=np.array([len(text) for text in texts], np.uint64),
-        )
-        counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
-        header = page_layout.HEADER.pack(int(start[0]), *counts)
-        return b"".join([header, write_columns(columns), *texts])
-
-    def _find_chains(self, first: int, end: int) -> Integers:
-        """Return the chains that a page needs, ascending: each comes after those around it."""
-        around = self._table.chains.around
-        first_new, end_new = self._chains_before[first], self._chains_before[end]
-        needed = [np.arange(first_new, end_new)]
-        used = np.concatenate([self._table.ranges.chain[first:end], around[first_new:end_new]])
-        outer = np.unique(used[(used >= 0) & (used < first_new)])
-        while len(outer):
-            needed.append(outer)
-            outer = around[outer]
-            outer = outer[outer != NO_INLINE]
-        return np.unique(np.concatenate(needed))
-
-
-def _flags(symbols: Symbols) -> NDArray[np.uint64]:
-    flags: NDArray[np.uint64] = page_layout.IS_MULTIPLE * symbols.is_multiple.astype(np.uint64)
-    return flags + page_layout.IS_PUBLIC * symbols.is_public.astype(np.uint64)
-
-
-def _none_is_negative(texts: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.where(texts == NO_TEXT, np.int32(-1), texts)

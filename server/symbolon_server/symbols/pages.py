@@ -1,5 +1,6 @@
 """What a module becomes when it is stored: one page directory and numbered pages."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.module_ids import ModuleId
+
+Offsets = NDArray[np.uint64]
 
 
 def page_owner(generation: str, number: int) -> bytes:
@@ -29,9 +32,11 @@ class PageKey(NamedTuple):
         return page_owner(self.generation, self.number)
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFacts:
-    """What a symbol file says about its module, beyond its symbols."""
+class ModuleFacts(NamedTuple):
+    """What a symbol file says about its module, beyond its symbols.
+
+    A named tuple, as `IngestFacts` is: a call makes some for each of its new modules.
+    """
 
     os: str
     architecture: str
@@ -48,8 +53,7 @@ class ModuleFacts:
     """Bad records by kind; only kinds that occurred."""
 
 
-@dataclass(frozen=True, slots=True)
-class IngestFacts:
+class IngestFacts(NamedTuple):
     """How a module came to be stored."""
 
     supplier: str
@@ -78,7 +82,7 @@ class PageDirectory:
     stored_bytes: int
     """Sum of the lengths of the encoded pages and of their dictionary."""
 
-    first_offsets: NDArray[np.uint64]
+    first_offsets: Offsets
     """Shape (pages,): first module offset of each page, strictly ascending."""
 
     has_dictionary: bool = False
@@ -102,8 +106,8 @@ class PageDirectory:
 
     def find_page(self, module_offset: int) -> int | None:
         """Return the number of the page that covers `module_offset`, if any does."""
-        place = np.searchsorted(self.first_offsets, np.uint64(module_offset), side="right")
-        return int(place) - 1 if place else None
+        place = bisect_right(self.first_offsets.data, module_offset)
+        return place - 1 if place else None
 
 
 @dataclass(frozen=True, slots=True)
