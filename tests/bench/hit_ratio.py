@@ -10,13 +10,18 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
+import redis
 from numpy.typing import NDArray
 
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.cache.keys import page_key
 from symbolon_server.cache.redis_store import FULL_SHARE
 from symbolon_server.cache.servers import connect
 from symbolon_server.symbols.directory_format import encode_directory
-from symbolon_server.symbols.pages import PageDirectory
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.page_sizes import MAX_PAGE_WEIGHT
+from symbolon_server.symbols.page_writer import new_generation
+from symbolon_server.symbols.pages import PageDirectory, PageKey
 from symbolon_server.symbols.symbol_table import NO_SYMBOL, Ranges
 from tests.bench.memory import used_memory
 from tests.bench.modules import page_table, read_table
@@ -27,14 +32,15 @@ from tests.bench.symbol_files import SymbolFile
 from tests.bench.workload import STAYS, Numbers, Workload
 
 _SEED = 31
-_SCALE: Final = 20
+_SCALE: Final = 10
 """Everything is kept at a fraction of its size, in stores of the same fraction."""
 
 _BATCH: Final = 5_000
 """Lookups between two looks into the stores; Redis tells ages in seconds, which is longer."""
 
-_KEY_BYTES, _REAL_KEY_BYTES = 110, 230
-"""What a key takes beside its value: here, and with the texts that keys really have."""
+_SAMPLE_KEYS: Final = 5_000
+_SAMPLE_BYTES, _REAL_SAMPLE_BYTES = 200, 2_500
+"""How many values of about which sizes tell what a key takes: here, and at full size."""
 
 _FIELD_BYTES: Final = 4_000
 _FIELD: Final = bytes(_FIELD_BYTES)
@@ -50,15 +56,15 @@ it lasts the more it misses."""
 _SOON: Final = 0.02
 """The share of all lookups after which a store may be given up."""
 
-_MOST_PAGES: Final = 1 << 12
+_MOST_PAGES: Final = 1 << 14
 
 _PAGES, _WHOLE, _NAMES = "pages", "whole modules", "names only, whole modules"
 _SHARES: Final = {
-    _PAGES: (1.6, 2.5, 4.0, 6.3, 10.0, 16.0),
-    _WHOLE: (6.3, 10.0, 16.0, 25.0),
+    _PAGES: (1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0),
+    _WHOLE: (10.0, 14.0, 16.0, 20.0),
     _NAMES: (6.3, 10.0, 16.0, 25.0),
 }
-"""Sizes of the stores, as shares of what one build of all modules takes."""
+"""Sizes of the stores, as shares of what one build of all modules takes, whole or only names."""
 
 _TOUCH = """
 local found = {}
@@ -70,6 +76,39 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class _KeyBytes:
+    """What a key takes beside its value, in bytes."""
+
+    here: float
+    """With the short texts of this benchmark."""
+
+    really: float
+    """With the texts that the keys of pages have."""
+
+    @classmethod
+    def measure(cls, module_id: ModuleId) -> "_KeyBytes":
+        """Put keys of both kinds into a store and see how it grows."""
+        generation = new_generation(Random(_SEED))
+        pages = [PageKey(module_id, generation, number) for number in range(_SAMPLE_KEYS)]
+        here = [f"p:{number}" for number in range(_MOST_PAGES, _MOST_PAGES + _SAMPLE_KEYS)]
+        return cls(
+            _bytes_beside(here, _SAMPLE_BYTES),
+            _bytes_beside(list(map(page_key, pages)), _REAL_SAMPLE_BYTES),
+        )
+
+
+def _bytes_beside(keys: Sequence[str], size: int) -> float:
+    """Return what each of `keys` takes beside its value, which is of this size or a little more."""
+    values = {key: bytes(size + number % 16) for number, key in enumerate(keys)}
+
+    def put(store: redis.Redis) -> None:
+        for key, value in values.items():
+            store.set(key, value)
+
+    return (used_memory(put) - sum(map(len, values.values()))) / len(values)
+
+
+@dataclass(frozen=True, slots=True)
 class _Sizes:
     """What one module takes, in bytes of a store at full size."""
 
@@ -78,15 +117,13 @@ class _Sizes:
     """0 where the pages need none."""
 
     directory: int
+    whole: int
+    """All of the module as one key, with pages of the largest weight: they take the least."""
+
     names: int
 
     pages_of_functions: Numbers
     """Shape (functions,): on which page each function or public symbol is looked up."""
-
-    @property
-    def whole(self) -> int:
-        """All pages, their dictionary and the directory, as one key."""
-        return sum(self.pages) + self.dictionary + self.directory
 
 
 def run(bench: Bench) -> PartResult:
@@ -94,9 +131,11 @@ def run(bench: Bench) -> PartResult:
     sizes = _read_sizes(bench)
     # As in a real process: few large modules, which most frames are in, and many small ones.
     modules = list(islice(chain(sizes, cycle(sizes[-2:])), bench.plan.hit_modules))
+    key_bytes = _KeyBytes.measure(bench.files[0].module_id)
     with ExitStack() as opened:
         simulations = [
-            _Simulation(bench, modules, exponent, opened) for exponent in bench.plan.hit_exponents
+            _Simulation(bench, modules, key_bytes, exponent, opened)
+            for exponent in bench.plan.hit_exponents
         ]
         batches = range(0, bench.plan.hit_lookups, _BATCH)
         bench.progress.begin("hit_ratio: lookups", len(batches))
@@ -120,12 +159,14 @@ def _read_sizes(bench: Bench) -> list[_Sizes]:
 def _sizes_of(file: SymbolFile) -> _Sizes:
     table = read_table(file)
     paged = page_table(file, table, Random(_SEED)).paged
+    large = page_table(file, table, Random(_SEED), MAX_PAGE_WEIGHT).paged
     names = read_names(file)
     sizes = [len(page) for page in paged.pages]
     return _Sizes(
         sizes[: paged.directory.page_count],
         sum(sizes[paged.directory.page_count :]),
         len(encode_directory(file.module_id, paged.directory)),
+        large.directory.stored_bytes + len(encode_directory(file.module_id, large.directory)),
         used_memory(lambda store: put_names(store, file.module_id, names)),
         _pages_of_functions(table.ranges, paged.directory),
     )
@@ -144,7 +185,12 @@ class _Simulation:
     """One workload on all stores."""
 
     def __init__(
-        self, bench: Bench, modules: Sequence[_Sizes], exponent: float, opened: ExitStack
+        self,
+        bench: Bench,
+        modules: Sequence[_Sizes],
+        key_bytes: _KeyBytes,
+        exponent: float,
+        opened: ExitStack,
     ) -> None:
         self.exponent = exponent
         self._lookups = Workload.draw(
@@ -160,14 +206,11 @@ class _Simulation:
         self._seen_pages = np.zeros(keys * _MOST_PAGES, np.bool_)
         self.stores: list[_Store] = []
         for layout, shares in _SHARES.items():
-            build = sum(
-                module.names
-                if layout == _NAMES
-                else module.whole + _REAL_KEY_BYTES * len(module.pages)
-                for module in modules
-            )
+            build = sum(module.names if layout == _NAMES else module.whole for module in modules)
             make = _PageStore if layout == _PAGES else _ModuleStore
-            self.stores += [make(layout, round(build * share), modules, opened) for share in shares]
+            self.stores += [
+                make(layout, round(build * share), modules, key_bytes, opened) for share in shares
+            ]
 
     def look_up(self, start: int) -> None:
         """Let the next lookups fall on every store."""
@@ -212,7 +255,12 @@ class _Store:
     _overrides: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
-        self, layout: str, max_bytes: int, modules: Sequence[_Sizes], opened: ExitStack
+        self,
+        layout: str,
+        max_bytes: int,
+        modules: Sequence[_Sizes],
+        key_bytes: _KeyBytes,
+        opened: ExitStack,
     ) -> None:
         """Keep at most `max_bytes`, counted at full size."""
         self.layout = layout
@@ -226,6 +274,7 @@ class _Store:
         """Of pages that nobody had asked for before, in modules that somebody had."""
 
         self._modules = modules
+        self._key_bytes = key_bytes
         options = EmbeddedOptions(overrides=self._overrides)
         server = opened.enter_context(EmbeddedRedis.start("store.conf", options))
         self._redis: Any = opened.enter_context(connect(server.url))
@@ -257,8 +306,8 @@ class _Store:
         for start in range(0, len(items), _KEYS_AT_ONCE):
             with self._redis.pipeline(transaction=False) as pipeline:
                 for key, size in items[start : start + _KEYS_AT_ONCE]:
-                    own = (size + _REAL_KEY_BYTES) // _SCALE - _KEY_BYTES
-                    pipeline.set(key, bytes(max(1, own)))
+                    due = (size + self._key_bytes.really) / _SCALE
+                    pipeline.set(key, bytes(max(1, round(due - self._key_bytes.here))))
                 pipeline.execute(raise_on_error=False)
 
 
@@ -286,7 +335,7 @@ class _ModuleStore(_Store):
         """Put a hash as large as the module; in fields, since large values are rounded up."""
         sizes = self._sizes(module)
         size = sizes.names if self.layout == _NAMES else sizes.whole
-        fields, rest = divmod(max(1, size // _SCALE - _KEY_BYTES), _FIELD_BYTES)
+        fields, rest = divmod(max(1, size // _SCALE), _FIELD_BYTES)
         values = [_FIELD] * fields + [_FIELD[:rest]]
         for start in range(0, len(values), _FIELDS_AT_ONCE):
             some = enumerate(values[start : start + _FIELDS_AT_ONCE], start)

@@ -81,9 +81,12 @@ def read_module(file: SymbolFile, random: Random) -> BenchModule:
     return page_table(file, read_table(file), random)
 
 
-def page_table(file: SymbolFile, table: SymbolTable, random: Random) -> BenchModule:
-    """Return the pages of what a symbol file says."""
-    return BenchModule(file.module_id, write_pages(table, new_generation(random), _FACTS))
+def page_table(
+    file: SymbolFile, table: SymbolTable, random: Random, page_weight: int | None = None
+) -> BenchModule:
+    """Return the pages of what a symbol file says, of this weight if one is given."""
+    paged = write_pages(table, new_generation(random), _FACTS, page_weight)
+    return BenchModule(file.module_id, paged)
 
 
 def columns_bytes(table: SymbolTable) -> int:
