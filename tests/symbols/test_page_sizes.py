@@ -52,12 +52,12 @@ def test_more_names_let_pages_be_smaller() -> None:
 
 
 def test_the_pages_of_a_module_with_long_names_are_small() -> None:
-    short, long = (write_pages(table(600, size), "1-0", INGEST).directory for size in (8, 300))
+    short, long = (write_pages(table(1_200, size), "1-0", INGEST).directory for size in (8, 300))
     assert 2 * short.page_count < long.page_count
 
 
 def test_pages_take_little_more_than_names_alone_would() -> None:
-    given = table(600, 32)
+    given = table(1_200, 32)
     directory = write_pages(given, "1-0", INGEST).directory
     stored = directory.stored_bytes + _KEY_BYTES * directory.stored_count
     assert stored < 1.1 * TIMES_NAMES * names_only_bytes(given)

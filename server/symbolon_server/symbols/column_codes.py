@@ -96,15 +96,23 @@ def write_columns(columns: Sequence[NDArray[np.uint64]]) -> bytes:
     first columns that there are, and is read in one step.
     """
     widths = [_width(column) for column in columns]
-    bytes_of = [column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES) for column in columns]
+    bytes_of = [_planes(*each) for each in zip(columns, widths, strict=True)]
     widest_first = _widest_first(widths)
     planes = [
-        bytes_of[column][:, place].tobytes()
+        bytes_of[column][place]
         for place in range(max(widths))
         for column in widest_first
         if widths[column] > place
     ]
     return bytes(widths) + b"".join(planes)
+
+
+def _planes(column: NDArray[np.uint64], width: int) -> list[bytes]:
+    """Return the lowest bytes of all values, then the second ones and so on, `width` in all."""
+    if width == 1:
+        return [column.astype(np.uint8).tobytes()]
+    rows = column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES)
+    return [rows[:, place].tobytes() for place in range(width)]
 
 
 class PackedColumns:

@@ -22,13 +22,16 @@ class FirstUses:
 
         A negative value has number 0, and is not among them.
         """
-        used_rows = np.flatnonzero(column >= 0)
-        used = column[used_rows]
+        is_used = column >= 0
+        used = column if is_used.all() else column[is_used]
         rows = np.arange(len(used), dtype=np.int32)
         # Where a value stands more than once, what is assigned last stays: its first row.
         self._first_rows[used[::-1]] = rows[::-1]
         first_rows = self._first_rows[used]
         is_first = first_rows == rows
-        numbers = np.zeros(len(column), np.int64)
-        numbers[used_rows] = np.cumsum(is_first)[first_rows]
+        numbers = np.cumsum(is_first)[first_rows]
+        if len(used) < len(column):
+            all_numbers = np.zeros(len(column), np.int64)
+            all_numbers[is_used] = numbers
+            numbers = all_numbers
         return numbers, used[is_first].astype(np.int64)

@@ -13,13 +13,13 @@ import numpy as np
 
 from symbolon_server.symbols.symbol_table import NO_SYMBOL, SymbolTable
 
-MIN_PAGE_WEIGHT: Final = 850
-"""Of smaller pages, 2 KB when compressed, more than a tenth would be keys."""
+MIN_PAGE_WEIGHT: Final = 768
+"""Pages of 2 to 3 KB when compressed; of smaller ones a tenth would be keys, and more."""
 
 MAX_PAGE_WEIGHT: Final = 2048
 """The weight of a page of a module whose names are few or short: 3 to 5 KB when compressed."""
 
-TIMES_NAMES: Final = 1.45
+TIMES_NAMES: Final = 1.47
 """What all pages may take, in terms of what names alone would."""
 
 _NAME_BYTES: Final = 45

@@ -3,7 +3,7 @@
 import mmap
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self
@@ -18,12 +18,15 @@ from symbolon_server.symbols.page_sizes import MAX_PAGE_WEIGHT, choose_page_weig
 from symbolon_server.symbols.pages import IngestFacts, PageDirectory, PagedModule, page_owner
 from symbolon_server.symbols.symbol_table import SymbolTable
 
-_TRIAL_PAGES: Final = 200
-"""Pages of a module that show how well it is compressed."""
+_SAMPLES: Final = 200
+_SAMPLE_BYTES: Final = 6 << 20
+"""How many pages show how well a module is compressed, and make its dictionary; and their bytes."""
 
-_SAMPLES: Final = 400
-_SAMPLE_BYTES: Final = 1 << 24
-"""How many pages a dictionary is made of, and their bytes: more of them hardly better it."""
+_FEW_PAGES: Final = 16
+"""A module that has fewer pages of the largest weight is small as it is."""
+
+_SEED: Final = 0
+"""By which samples are chosen, the same ones each time."""
 
 _MOST_AHEAD: Final = 16
 """Contents that wait to be compressed."""
@@ -45,13 +48,15 @@ def write_pages(
     Pages are as small as `choose_page_weight` lets them be, unless their weight is given.
     """
     contents = PageContents(table)
-    cut = contents.cut(page_weight or _choose_weight(contents, table))
-    samples = _Samples.write(contents, cut, _SAMPLES)
+    samples = _Samples.write(contents, page_weight or MAX_PAGE_WEIGHT)
     dictionary = samples.train_dictionary()
+    if page_weight is None and samples.pages >= _FEW_PAGES:
+        packed_bytes = samples.packed_bytes(dictionary)
+        page_weight = choose_page_weight(samples.pages, packed_bytes, names_only_bytes(table))
     firsts: list[int] = []
 
     def write_all() -> Iterator[bytes]:
-        for rows in cut:
+        for rows in contents.cut(page_weight or MAX_PAGE_WEIGHT):
             for first, content in samples.take(rows) or contents.write(*rows):
                 firsts.append(first)
                 yield content
@@ -70,13 +75,6 @@ def write_pages(
     return PagedModule(directory, tuple(pages))
 
 
-def _choose_weight(contents: PageContents, table: SymbolTable) -> int:
-    """Return the weight of this module's pages, by how well some of them are compressed."""
-    cut = contents.cut(MAX_PAGE_WEIGHT)
-    trial = _Samples.write(contents, cut, _TRIAL_PAGES)
-    return choose_page_weight(len(cut), trial.packed_bytes(), names_only_bytes(table))
-
-
 @dataclass(frozen=True, slots=True)
 class _Samples:
     """Contents of some pages, taken from all over a module."""
@@ -88,11 +86,13 @@ class _Samples:
     """The contents for each stretch of ranges, with their first rows."""
 
     @classmethod
-    def write(cls, contents: PageContents, cut: Sequence[Rows], most: int) -> Self:
-        """Write at most so many of the pages of this `cut`, or twice as many."""
+    def write(cls, contents: PageContents, page_weight: int) -> Self:
+        """Write some of the pages of this weight."""
+        cut = contents.cut(page_weight)
         written: dict[Rows, list[tuple[int, bytes]]] = {}
         left = _SAMPLE_BYTES
-        for rows in cut[:: max(1, len(cut) // most)]:
+        chosen = random.Random(_SEED)  # noqa: S311 - nobody is to be kept from guessing it
+        for rows in chosen.sample(cut, min(_SAMPLES, len(cut))):
             if left < 0:
                 break
             written[rows] = list(contents.write(*rows))
@@ -109,9 +109,9 @@ class _Samples:
         share = self.pages / max(1, len(self.written))
         return train(contents, int(sum(map(len, contents)) * share))
 
-    def packed_bytes(self) -> int:
+    def packed_bytes(self, dictionary: PageDictionary | None) -> int:
         """Return about how many bytes all pages of the module are when compressed."""
-        sealer = _sealer(self.train_dictionary())
+        sealer = _sealer(dictionary)
         packed = [len(sealer.seal(page_layout.MARK, b"", content)) for content in self._contents()]
         return sum(packed) * self.pages // max(1, len(packed))
 
