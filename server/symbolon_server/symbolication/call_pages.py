@@ -16,7 +16,7 @@ from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageKey
 
 PAGES_AT_ONCE: Final = 1_200
-"""Pages that are read in one round trip: some 6 MB, more than an ordinary call needs."""
+"""Pages that are read in one round trip: some 3 MB, more than an ordinary call needs."""
 
 UNPACKED_BYTES: Final = 1 << 21
 """Contents of pages that wait until they are read: so many stay in a processor's cache."""
