@@ -83,16 +83,19 @@ def test_a_dictionary_comes_back(module: PagedModule) -> None:
     assert dictionary.memory_bytes > len(dictionary.zstd)
 
 
-def test_a_damaged_dictionary_unpacks_nothing(module: PagedModule) -> None:
+def test_a_dictionary_of_which_a_bit_is_changed_is_refused_or_harmless(
+    module: PagedModule,
+) -> None:
     number = module.directory.page_count
     data = PageDictionary.decode(owner(module, number), module.pages[number]).zstd.as_bytes()
+    refused = 0
     for place in range(0, 300, 7):
         spoilt = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         try:
-            page = Page.decode(owner(module, 0), module.pages[0], PageDictionary(spoilt))
+            Page.decode(owner(module, 0), module.pages[0], PageDictionary(spoilt)).find(0)
         except DamagedPageError:
-            continue
-        page.find(0)  # what was changed may not be used by this page
+            refused += 1
+    assert refused > 10
 
 
 @pytest.mark.parametrize("samples", [[], [b""], [b"x"] * 10, [bytes([n]) for n in range(200)]])

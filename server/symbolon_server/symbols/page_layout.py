@@ -17,8 +17,8 @@ of its first code on the page, and files and lines are differences from them. A 
 line are so found without reading those of any other.
 
 Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
-header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 1, 0 (up one from the gap, then unchanged);
-chains 0, 0; files 0, 0; lines 0, 2; symbol start 0, name 0, no flags; the name's file 1 and line 5;
+header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 0, 2 (a new one, then the same); chains 1, 1
+(none); files 0, 0; lines 0, 2; symbol start 0, name 0, no flags; the name's file 1 and line 5;
 texts `f` and `a.c`.
 """
 
@@ -63,10 +63,10 @@ class PageColumns(NamedTuple, Generic[_T]):
     """Shape (ranges,): bytes since the range before, modulo 2^64; the first is 0."""
 
     range_symbol: _T
-    """Shape (ranges,), signed: change of the symbol since the range before."""
+    """Shape (ranges,): the symbol, by `codes_with_none` and `mark_new`."""
 
     range_chain: _T
-    """Shape (ranges,), signed: by `chain_codes`, how far the chain is below the next new one."""
+    """Shape (ranges,), signed: the chain, by `codes_with_none`."""
 
     range_file: _T
     """Shape (ranges,), signed: the file, less that of the code's name."""
@@ -91,7 +91,8 @@ class PageColumns(NamedTuple, Generic[_T]):
     """Shape (chains,), signed: the line of the call site, less that of the name around."""
 
     name: _T
-    """Shape (symbols + chains,), signed: how far the name of each is below the next new one."""
+    """Shape (symbols + chains,): how far the name of each is below the next new one, by
+    `mark_new`."""
 
     name_file: _T
     """Shape (names,): the name's own file."""

@@ -35,9 +35,9 @@ _DOES_NOT_FIT: Final = "a page whose numbers do not fit each other"
 class Page:
     """A run of ranges and everything that they answer, ready to be searched.
 
-    Columns of which a value depends on those before it are read when the page is; of the others
-    only the values that are asked for. Any number of threads may read a page: nothing of it
-    changes.
+    The starts and the chains of ranges are summed up when the page is read; of the other columns
+    only the values that are asked for are read. Any number of threads may read a page: nothing of
+    it changes.
 
     Numbers of symbols, chains and paths count from 1 here too; `page_layout.NONE` is none.
     """
