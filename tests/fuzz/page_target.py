@@ -4,7 +4,7 @@ from functools import cache
 
 from symbolon_server.symbols import directory_format, page_layout
 from symbolon_server.symbols.directory_format import decode_directory, directory_owner
-from symbolon_server.symbols.envelope import Sealer, seal, unseal
+from symbolon_server.symbols.envelope import seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import MIN_BYTES, PageDictionary, train
 from symbolon_server.symbols.page_reader import Page
@@ -81,7 +81,7 @@ def _trained() -> PageDictionary:
 @cache
 def _page_by_dictionary() -> bytes:
     content = unseal(page_layout.MARK, _OWNER, paged_modules()[0].pages[0])
-    return Sealer(_trained().zstd).seal(page_layout.MARK, _OWNER, content)
+    return seal(page_layout.MARK, _OWNER, content, _trained().zstd)
 
 
 def _seeds() -> list[bytes]:

@@ -14,7 +14,7 @@ import pytest
 from symbolon_server.ingest.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.work_horse import HorseEnd, HorseEnding, WorkLimits, run_in_horse
 from symbolon_server.symbols.page_writer import write_pages
-from tests.symbols.reading import FUNCTION, INGEST, read_records
+from tests.symbols.reading import INGEST, read_records
 
 pytestmark = pytest.mark.filterwarnings(
     # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
@@ -140,14 +140,14 @@ def test_memory_beyond_the_limit_is_refused() -> None:
 
 
 def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ever() -> None:
-    table = read_records(FUNCTION)
+    table = read_records(*(b"FUNC %x 10 0 f" % start for start in range(0, 0x1000, 0x10)))
     for _ in range(2):  # glibc keeps what is given back for the second time: it is no thread's
         given_back = [bytearray(31 << 20) for _ in range(3)]
         del given_back
 
     def work() -> bytes:
         try:
-            write_pages(table, "1-0", INGEST)
+            write_pages(table, "1-0", INGEST, page_weight=1)
         except MemoryError:
             return b"refused"
         return b""

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from symbolon_server.symbols.envelope import Sealer, unseal
+from symbolon_server.symbols.envelope import seal, unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import (
     MAX_BYTES,
@@ -106,7 +106,7 @@ def test_too_little_makes_no_dictionary(samples: list[bytes]) -> None:
 def test_a_page_is_read_by_the_dictionary_of_pages_that_are_all_the_same() -> None:
     dictionary = train([bytes(10_000)] * 200, 1 << 30)
     assert dictionary is not None
-    sealed = Sealer(dictionary.zstd).seal(MARK, b"owner", bytes(5_000))
+    sealed = seal(MARK, b"owner", bytes(5_000), dictionary.zstd)
     assert unseal(MARK, b"owner", sealed, dictionary.zstd) == bytes(5_000)
 
 

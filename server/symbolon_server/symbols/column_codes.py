@@ -4,9 +4,9 @@ The steps turn numbers that mean little by themselves, such as a line far into a
 differences from a good guess. Each function here has its inverse beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,9 @@ Integers = NDArray[np.signedinteger]
 Unsigned = NDArray[np.unsignedinteger]
 
 _MOST_BYTES: Final = 8
+
+_ENDS_OF_WIDTHS: Final = np.array([1 << 8 * width for width in range(1, _MOST_BYTES)], np.uint64)
+"""The first value that takes more than one byte, then more than two, and so on."""
 
 _RISES: Final = bytes(1 + (byte + 1) // 2 if byte & 1 else not byte for byte in range(256))
 """How much the next unused number rises at a number that is so far below it, by `zigzag`: columns
@@ -49,13 +52,15 @@ _RISES_OF_TWO_BYTES: Final = _rises(np.arange(1 << 16, dtype=np.uint16)).astype(
 """The same by a table, in a third of the time, for columns of two bytes."""
 
 
-def below_next(numbers: Integers) -> Integers:
-    """Return how far each number is below the next unused one; 0 where it is that one.
+def below_next(numbers: Integers, page: Integers) -> Integers:
+    """Return how far each number is below the next unused one of its page; 0 where it is that one.
 
-    Numbers given out in the order of their first use become mostly zeros.
+    Numbers given out in the order of their first use become mostly zeros. `page`, shape (numbers,),
+    is ascending.
     """
-    highest = np.maximum.accumulate(np.concatenate([[-1], numbers]))[:-1]
-    below: Integers = highest + 1 - numbers
+    page_begin = page * (numbers.max(initial=0) + 1)
+    highest = np.maximum.accumulate(np.concatenate([[-1], page_begin + numbers]))[:-1]
+    below: Integers = np.maximum(highest - page_begin, -1) + 1 - numbers
     return below
 
 
@@ -95,24 +100,45 @@ def write_columns(columns: Sequence[NDArray[np.uint64]]) -> bytes:
     so on, the columns with the widest values always first. So each of these planes belongs to the
     first columns that there are, and is read in one step.
     """
-    widths = [_width(column) for column in columns]
-    bytes_of = [_planes(*each) for each in zip(columns, widths, strict=True)]
-    widest_first = _widest_first(widths)
-    planes = [
-        bytes_of[column][place]
-        for place in range(max(widths))
-        for column in widest_first
-        if widths[column] > place
-    ]
-    return bytes(widths) + b"".join(planes)
+    [written] = write_columns_of_pages([(each, np.array([0, len(each)])) for each in columns])
+    return written
+
+
+def write_columns_of_pages(
+    columns: Sequence[tuple[NDArray[np.uint64], Integers]],
+) -> Iterator[bytes]:
+    """Yield for each page what `write_columns` makes of its rows.
+
+    Each column comes with the first row of each page, and the row behind the last page's.
+    """
+    widths = np.array([_widths(*each) for each in columns], np.uint8)
+    most = widths.max(axis=1).tolist()
+    planes = [_planes(values, width) for (values, _), width in zip(columns, most, strict=True)]
+    first_rows = np.array([firsts for _, firsts in columns]).T.tolist()
+    for page, (first, end) in enumerate(pairwise(first_rows)):
+        of_page = widths[:, page].tobytes()
+        order = _widest_first(of_page)
+        parts = [
+            planes[column][place][first[column] : end[column]]
+            for place in range(max(of_page))
+            for column in order
+            if of_page[column] > place
+        ]
+        yield of_page + b"".join(parts)
+
+
+def _widths(column: NDArray[np.uint64], firsts: Integers) -> NDArray[np.integer]:
+    """Return the bytes that the largest value of each page takes, 1 to 8."""
+    starts, has_rows = firsts[:-1], firsts[:-1] < firsts[1:]
+    largest = np.zeros(len(starts), np.uint64)
+    if len(column):
+        largest[has_rows] = np.maximum.reduceat(column, starts[has_rows])
+    return 1 + np.searchsorted(_ENDS_OF_WIDTHS, largest, side="right")
 
 
 def _planes(column: NDArray[np.uint64], width: int) -> list[bytes]:
     """Return the lowest bytes of all values, then the second ones and so on, `width` in all."""
-    if width == 1:
-        return [column.astype(np.uint8).tobytes()]
-    rows = column.astype("<u8").view(np.uint8).reshape(-1, _MOST_BYTES)
-    return [rows[:, place].tobytes() for place in range(width)]
+    return [(column >> np.uint64(8 * place)).astype(np.uint8).tobytes() for place in range(width)]
 
 
 class PackedColumns:
@@ -197,11 +223,6 @@ class PackedColumns:
         """Return what `table` has for each value of a column of single bytes."""
         first = self._planes[0] + self._firsts[column]
         return self._data[first : first + self._lengths[column]].translate(table)
-
-
-def _width(column: NDArray[np.uint64]) -> int:
-    """Return the bytes that the largest value takes, 1 to 8."""
-    return max(1, (int(column.max()).bit_length() + 7) // 8) if len(column) else 1
 
 
 def _widest_first(widths: Sequence[int]) -> list[int]:

@@ -38,21 +38,26 @@ LEVEL: Final = 7
 _HEADER_BYTES = 8
 
 
-class Sealer:
-    """Seals contents; used by one thread, for many things: it is dear to make."""
+class Packer:
+    """Compresses contents; used by one thread, for many things."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
         """Compress by a dictionary, if there is one; it is needed for unpacking then."""
         self._zstd = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary)
 
-    def seal(self, mark: bytes, owner: bytes, content: bytes) -> bytes:
-        """Return `content` as the thing that the three bytes `mark` stand for, of this owner."""
-        return stamp(mark, owner, self._zstd.compress(content))
+    def pack(self, content: bytes) -> bytes:
+        """Return `content` compressed, as `stamp` takes it."""
+        return self._zstd.compress(content)
 
 
-def seal(mark: bytes, owner: bytes, content: bytes) -> bytes:
-    """Return what a `Sealer` without a dictionary makes of `content`."""
-    return Sealer().seal(mark, owner, content)
+def seal(
+    mark: bytes,
+    owner: bytes,
+    content: bytes,
+    dictionary: zstandard.ZstdCompressionDict | None = None,
+) -> bytes:
+    """Return `content` as the thing that the three bytes `mark` stand for, of this owner."""
+    return stamp(mark, owner, Packer(dictionary).pack(content))
 
 
 def stamp(mark: bytes, owner: bytes, packed: bytes | memoryview) -> bytes:

@@ -1,25 +1,33 @@
-"""Writes the contents of pages."""
+"""Writes the contents of pages, many at a time."""
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, starmap
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolon_server.symbols import page_layout
 from symbolon_server.symbols.column_codes import (
     Integers,
     below_next,
     first_values,
     mark_new,
-    write_columns,
+    write_columns_of_pages,
     zigzag,
 )
 from symbolon_server.symbols.columns import select
-from symbolon_server.symbols.first_uses import FirstUses
-from symbolon_server.symbols.page_layout import PageColumns
-from symbolon_server.symbols.resolution import NO_INLINE
+from symbolon_server.symbols.page_chains import PageChains
+from symbolon_server.symbols.page_layout import (
+    HEADER,
+    IS_MULTIPLE,
+    IS_PUBLIC,
+    NO_NAME,
+    NONE,
+    TEXT_END,
+    PageColumns,
+    codes_with_none,
+)
+from symbolon_server.symbols.page_rows import PageRows, PageRowsOfTwo
 from symbolon_server.symbols.strings import NO_TEXT
 from symbolon_server.symbols.symbol_table import Symbols, SymbolTable
 
@@ -30,21 +38,15 @@ MAX_PAGE_BYTES: Final = 1 << 24
 """The largest content of a page of more than one range; names of 82 KB are seen in practice."""
 
 Rows = tuple[int, int]
-"""The row of the first range of some pages, and the row behind their last."""
+"""The row of the first range of a page, and the row behind its last."""
 
 
 class PageContents:
-    """Writes the contents of the pages of one table; used by one thread.
-
-    The table numbers its chains in the order of their first use. So the chains that a page uses
-    before any other page are consecutive, and only those of earlier pages have to be looked for.
-    """
+    """Writes the contents of the pages of one table; any number of threads may use it."""
 
     def __init__(self, table: SymbolTable) -> None:
         """Write pages of `table`."""
         self._table = table
-        self._symbols = FirstUses(len(table.symbols.start))
-        self._texts = FirstUses(len(table.texts))
         highest = np.maximum.accumulate(table.ranges.chain)
         self._chains_before = np.concatenate([[0], highest + 1])
         """Shape (ranges + 1,): how many chains the ranges before each one use."""
@@ -56,90 +58,97 @@ class PageContents:
         first_rows = np.flatnonzero(np.diff(pages, prepend=-1)).tolist()
         return list(pairwise([*first_rows, len(weights)]))
 
-    def write(self, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the contents of pages for the ranges from row `first` up to row `end`.
+    def write(self, pages: Sequence[Rows]) -> Iterator[tuple[Rows, bytes]]:
+        """Yield the contents of pages, each with its rows.
 
-        Each comes with its first row. It is one page, unless its texts are so long that readers
-        would refuse it: then it is halved.
+        All their columns are made at once, but a content only as it is taken. A page whose texts
+        are so long that readers would refuse it is halved.
         """
-        content = self._write(first, end)
-        if len(content) <= MAX_PAGE_BYTES or end - first == 1:
-            yield first, content
-            return
-        middle = (first + end) // 2
-        yield from self.write(first, middle)
-        yield from self.write(middle, end)
+        for (first, end), content in zip(pages, self._write(pages), strict=True):
+            if len(content) <= MAX_PAGE_BYTES or end - first == 1:
+                yield (first, end), content
+            else:
+                middle = (first + end) // 2
+                yield from self.write([(first, middle), (middle, end)])
 
-    def _write(self, first: int, end: int) -> bytes:
-        """Return the content of the page for the ranges from row `first` up to row `end`."""
-        table, rows = self._table, slice(first, end)
-        start = table.ranges.start[rows]
-        range_symbol, symbol_rows = self._symbols.number(table.ranges.symbol[rows])
-        chain_rows = self._find_chains(first, end)
-        chains = select(table.chains, chain_rows)
-        range_chain = np.searchsorted(chain_rows, table.ranges.chain[rows], side="right")
-        chain_around = np.searchsorted(chain_rows, chains.around, side="right")
+    def _write(self, pages: Sequence[Rows]) -> Iterator[bytes]:
+        """Yield the content of each page as it is, however long."""
+        table, rows = self._table, np.array(pages)
+        of_ranges = PageRows(rows[:, 1] - rows[:, 0])
+        ranges = select(table.ranges, of_ranges.count_from(rows[:, 0]))
+        page_start = ranges.start[of_ranges.firsts[:-1]]
+        range_step = np.diff(ranges.start, prepend=page_start[:1])
+        range_step[of_ranges.firsts[:-1]] = 0
+
+        range_symbol, symbol_rows, of_symbols = of_ranges.number(ranges.symbol)
         symbols = select(table.symbols, symbol_rows)
-        names, name_texts = self._texts.number(np.concatenate([symbols.name, chains.origin]))
-        paths, path_texts = self._texts.number(
-            _none_is_negative(np.concatenate([table.ranges.file[rows], chains.call_file]))
+        symbol_start = symbols.start - page_start[of_symbols.page]
+
+        new_chains = self._chains_before[rows]
+        page_chains = PageChains(table.chains.around, new_chains, of_ranges, ranges.chain)
+        of_chains = page_chains.rows
+        chains = select(table.chains, page_chains.chain)
+        range_chain = page_chains.number(of_ranges.page, ranges.chain)
+        chain_around = page_chains.number(of_chains.page, chains.around)
+        chain = of_chains.count_from(np.ones(len(pages), np.int64))
+
+        named = PageRowsOfTwo(of_symbols, of_chains)
+        name, name_texts, of_names = named.rows.number(named.join(symbols.name, chains.origin))
+        names = named.split(of_names.places(named.rows.page, name) - 1)
+        symbol_name, chain_name = map(_behind_none, names)
+        range_name = np.where(
+            range_chain == NONE,
+            symbol_name[of_symbols.places(of_ranges.page, range_symbol)],
+            chain_name[of_chains.places(of_ranges.page, range_chain)],
         )
-        name = np.concatenate([[page_layout.NO_NAME], names - 1])
-        code = page_layout.names_of_code(range_symbol, range_chain, name)
-        outer = page_layout.names_around(chain_around, name)
-        names_there = np.concatenate([code, outer])
-        lines = np.concatenate([table.ranges.line[rows], chains.call_line]).astype(np.int64)
-        name_file = first_values(names_there, paths, len(name_texts))
-        name_line = first_values(names_there, lines, len(name_texts))
-        range_file, chain_call_file = np.split(paths - name_file[names_there], [end - first])
-        range_line, chain_call_line = np.split(lines - name_line[names_there], [end - first])
-        texts = [table.texts[text] for text in (*name_texts.tolist(), *path_texts.tolist())]
+        name_around = chain_name[of_chains.places(of_chains.page, chain_around)]
+
+        code = PageRowsOfTwo(of_ranges, of_chains)
+        code_name = code.join(range_name, name_around)
+        code_line = code.join(ranges.line, chains.call_line)
+        text = code.join(ranges.file, chains.call_file)
+        code_file, file_texts, of_files = code.rows.number(np.where(text == NO_TEXT, -1, text))
+        name_file = first_values(code_name, code_file, len(name_texts))
+        name_line = first_values(code_name, code_line, len(name_texts))
+        range_file, call_file = code.split(code_file - name_file[code_name])
+        range_line, call_line = code.split(code_line - name_line[code_name])
+
         columns = PageColumns(
-            range_step=np.diff(start, prepend=start[:1]),
-            range_symbol=mark_new(page_layout.codes_with_none(range_symbol)),
-            range_chain=zigzag(page_layout.codes_with_none(range_chain)),
-            range_file=zigzag(range_file),
-            range_line=zigzag(range_line),
-            symbol_start=zigzag((symbols.start - start[0]).view(np.int64)),
-            symbol_flags=_flags(symbols),
-            chain_around=(np.arange(1, len(chain_rows) + 1) - chain_around).view(np.uint64),
-            chain_call_file=zigzag(chain_call_file),
-            chain_call_line=zigzag(chain_call_line),
-            name=mark_new(below_next(names - 1)),
-            name_file=name_file[:-1].view(np.uint64),
-            name_line=name_line[:-1].view(np.uint64),
+            range_step=(range_step, of_ranges),
+            range_symbol=(mark_new(codes_with_none(range_symbol, of_ranges.page)), of_ranges),
+            range_chain=(zigzag(codes_with_none(range_chain, of_ranges.page)), of_ranges),
+            range_file=(zigzag(range_file), of_ranges),
+            range_line=(zigzag(range_line), of_ranges),
+            symbol_start=(zigzag(symbol_start.view(np.int64)), of_symbols),
+            symbol_flags=(_flags(symbols), of_symbols),
+            chain_around=((chain - chain_around).view(np.uint64), of_chains),
+            chain_call_file=(zigzag(call_file), of_chains),
+            chain_call_line=(zigzag(call_line), of_chains),
+            name=(mark_new(below_next(name - 1, named.rows.page)), named.rows),
+            name_file=(name_file[:-1].view(np.uint64), of_names),
+            name_line=(name_line[:-1].view(np.uint64), of_names),
         )
-        counts = end - first, len(symbol_rows), len(chain_rows), len(name_texts), len(path_texts)
-        header = page_layout.HEADER.pack(int(start[0]), *counts)
-        return b"".join(
-            [header, write_columns(columns), *(text + page_layout.TEXT_END for text in texts)]
+        sizes = (of.counts for of in (of_ranges, of_symbols, of_chains, of_names, of_files))
+        headers = zip(*(column.tolist() for column in (page_start, *sizes)), strict=True)
+        parts = (
+            starmap(HEADER.pack, headers),
+            write_columns_of_pages([(values, of.firsts) for values, of in columns]),
+            self._texts(name_texts, of_names),
+            self._texts(file_texts, of_files),
         )
+        yield from map(b"".join, zip(*parts, strict=True))
 
-    def _find_chains(self, first: int, end: int) -> Integers:
-        """Return the chains that a page needs, ascending: each comes after those around it."""
-        around = self._table.chains.around
-        first_new, end_new = self._chains_before[first], self._chains_before[end]
-        needed = [np.arange(first_new, end_new)]
-        used = np.concatenate([self._table.ranges.chain[first:end], around[first_new:end_new]])
-        outer = _distinct(used[(used >= 0) & (used < first_new)])
-        while len(outer):
-            needed.append(outer)
-            outer = around[outer]
-            outer = outer[outer != NO_INLINE]
-        return _distinct(np.concatenate(needed))
+    def _texts(self, numbers: Integers, rows: PageRows) -> Iterator[bytes]:
+        """Yield the texts of each page."""
+        texts = [self._table.texts[number] for number in numbers.tolist()]
+        for first, end in pairwise(rows.firsts.tolist()):
+            yield TEXT_END.join([*texts[first:end], b""])
 
 
-def _distinct(numbers: Integers) -> Integers:
-    """Return each of `numbers` once, ascending; of so few `np.unique` takes three times as long."""
-    ordered = np.sort(numbers)
-    distinct: Integers = ordered[np.diff(ordered, prepend=-1) != 0]
-    return distinct
+def _behind_none(names: Integers) -> Integers:
+    return np.concatenate([[NO_NAME], names])
 
 
 def _flags(symbols: Symbols) -> NDArray[np.uint64]:
-    flags: NDArray[np.uint64] = page_layout.IS_MULTIPLE * symbols.is_multiple.astype(np.uint64)
-    return flags + page_layout.IS_PUBLIC * symbols.is_public.astype(np.uint64)
-
-
-def _none_is_negative(texts: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.where(texts == NO_TEXT, np.int32(-1), texts)
+    flags: NDArray[np.uint64] = IS_MULTIPLE * symbols.is_multiple.astype(np.uint64)
+    return flags + IS_PUBLIC * symbols.is_public.astype(np.uint64)

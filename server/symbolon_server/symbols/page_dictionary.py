@@ -78,4 +78,6 @@ def train(samples: Sequence[bytes], content_bytes: int) -> PageDictionary | None
         )
     except zstandard.ZstdError:  # the samples have too little in common
         return None
-    return PageDictionary(trained.as_bytes())
+    dictionary = PageDictionary(trained.as_bytes())
+    dictionary.zstd.precompute_compress(level=LEVEL)  # once, and not for each `Packer`
+    return dictionary

@@ -115,12 +115,12 @@ _NONE_CODE: Final = 1
 """The code of no symbol or chain: as that of a number below the next new one, it uses none."""
 
 
-def codes_with_none(numbers: Integers) -> Integers:
+def codes_with_none(numbers: Integers, page: Integers) -> Integers:
     """Return how far each number is below the next new one; `NONE`, and what is further, one more.
 
-    Numbers are given out from 1 in the order of first use.
+    Numbers are given out from 1 in the order of first use, anew on each `page`.
     """
-    below = below_next(numbers - 1)
+    below = below_next(numbers - 1, page)
     codes: Integers = np.where(numbers == NONE, _NONE_CODE, below + (below >= _NONE_CODE))
     return codes
 
@@ -131,20 +131,3 @@ def number_of_code(newest: int, code: int) -> int:
     `newest` is the highest number up to and with this one.
     """
     return NONE if code == _NONE_CODE else newest - max(code - 2, 0)
-
-
-def names_of_code(range_symbol: Integers, range_chain: Integers, name: Integers) -> Integers:
-    """Return the name of the code at each range, or `NO_NAME`; shape (ranges,).
-
-    `name` are the names of symbols and chains, behind one `NO_NAME`.
-    """
-    symbols = int(range_symbol.max(initial=0))
-    found: Integers = name[np.where(range_chain == NONE, range_symbol, range_chain + symbols)]
-    return found
-
-
-def names_around(chain_around: Integers, name: Integers) -> Integers:
-    """Return the name of the inline frame around each chain, or `NO_NAME`; shape (chains,)."""
-    symbols = len(name) - 1 - len(chain_around)
-    found: Integers = name[np.where(chain_around == NONE, 0, chain_around + symbols)]
-    return found

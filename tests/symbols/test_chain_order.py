@@ -1,30 +1,11 @@
-"""Numbers in the order of first use, against dictionaries that remember what they saw."""
+"""Chains in the order of their first use, against dictionaries that remember what they saw."""
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolon_server.symbols.chain_order import order_by_use
-from symbolon_server.symbols.first_uses import FirstUses
 from symbolon_server.symbols.resolution import NO_INLINE, Chains
-
-VALUES = 12
-
-columns = st.lists(st.integers(-1, VALUES - 1), max_size=30)
-
-
-@settings(deadline=None)
-@given(st.lists(columns, max_size=4))
-def test_values_are_numbered_in_the_order_of_their_first_use(
-    given_columns: list[list[int]],
-) -> None:
-    first_uses = FirstUses(VALUES)
-    for column in given_columns:
-        seen = dict.fromkeys(value for value in column if value >= 0)
-        numbers = {value: number for number, value in enumerate(seen, 1)}
-        found, values = first_uses.number(np.array(column, np.int32))
-        assert found.tolist() == [numbers.get(value, 0) for value in column]
-        assert values.tolist() == list(seen)
 
 
 @st.composite
