@@ -4,9 +4,10 @@ The steps turn numbers that mean little by themselves, such as a line far into a
 differences from a good guess. Each function here has its inverse beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.signedinteger]
 Unsigned = NDArray[np.unsignedinteger]
+
+_Pick = Callable[[Sequence[int]], tuple[int, ...]]
 
 _MOST_BYTES: Final = 8
 
@@ -161,33 +164,30 @@ class PackedColumns:
         if len(widths) < len(lengths):
             raise ValueError("columns without their widths")
         self._data, self._lengths, self._widths = data, lengths, widths
-        order, places, columns_of_planes = _arrange(widths)
-        ends = [0, *accumulate(map(lengths.__getitem__, order))]
-        self._firsts = [ends[place] for place in places]
+        in_order, firsts, plane_lengths = _arrange(widths)
+        ends = (0, *accumulate(in_order(lengths)))
+        self._firsts = firsts(ends)
         """Where each column begins in each of its planes."""
-        plane_lengths = [ends[columns] for columns in columns_of_planes]
-        *self._planes, self.end = accumulate(plane_lengths, initial=place + len(widths))
+        *self._planes, self.end = accumulate(plane_lengths(ends), initial=place + len(widths))
         if self.end > len(data):
             raise ValueError("columns that are cut")
-
-    def cut_off_rest(self) -> bytes:
-        """Return what follows the columns in the data, and keep it no longer; once, at first."""
-        rest = self._data[self.end :]
-        self._data = self._data[: self.end]
-        return rest
 
     def value(self, column: int, row: int) -> int:
         """Return one value of a column."""
         data, planes, place = self._data, self._planes, self._firsts[column] + row
         value, width = data[planes[0] + place], self._widths[column]
-        if width > 1:  # seldom, and a loop over nothing costs as much as all before it
-            for byte in range(1, width):
-                value |= data[planes[byte] + place] << 8 * byte
+        if width > 1:  # a loop over next to nothing costs as much as all before it
+            value |= data[planes[1] + place] << 8
+            if width > _TWO_BYTES:
+                for byte in range(_TWO_BYTES, width):
+                    value |= data[planes[byte] + place] << 8 * byte
         return value
 
     def signed_value(self, column: int, row: int) -> int:
         """Return one value of a column that was written by `zigzag`."""
-        value = self.value(column, row)
+        value = self._data[self._planes[0] + self._firsts[column] + row]
+        if self._widths[column] > 1:
+            value = self.value(column, row)
         return value >> 1 ^ -(value & 1)
 
     def count_new(self, column: int, row: int) -> int:
@@ -216,8 +216,8 @@ class PackedColumns:
             rises = _RISES_OF_TWO_BYTES.take(self.column(column))
         else:
             rises = _rises(self.column(column))
-        numbers: Integers = np.add.accumulate(rises, dtype=np.int32)
-        return numbers
+        numbers = rises.astype(np.int32)
+        return np.add.accumulate(numbers, out=numbers)
 
     def _translate(self, column: int, table: bytes) -> bytes:
         """Return what `table` has for each value of a column of single bytes."""
@@ -231,9 +231,9 @@ def _widest_first(widths: Sequence[int]) -> list[int]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _arrange(widths: bytes) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-    """Return the order of the columns in their planes, the place of each in it, and how many
-    columns each plane has.
+def _arrange(widths: bytes) -> tuple[_Pick, _Pick, _Pick]:
+    """Return what picks, of the lengths of columns, those of the widest first; and, of the ends of
+    columns in that order, where each column begins in its planes, and how long each plane is.
 
     Pages of one module have few different widths. Raises `ValueError` for a width that is none.
     """
@@ -242,4 +242,13 @@ def _arrange(widths: bytes) -> tuple[Sequence[int], Sequence[int], Sequence[int]
     planes = range(max(widths, default=0))
     order = _widest_first(widths)
     places = [order.index(column) for column in range(len(widths))]
-    return order, places, [sum(width > plane for width in widths) for plane in planes]
+    return (
+        _pick(order),
+        _pick(places),
+        _pick([sum(width > plane for width in widths) for plane in planes]),
+    )
+
+
+def _pick(places: Sequence[int]) -> _Pick:
+    """Return what picks the items at these places; the first once more, lest one come alone."""
+    return itemgetter(*places, 0)

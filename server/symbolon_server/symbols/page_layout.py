@@ -111,7 +111,7 @@ def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[
     return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names
 
 
-_NONE_CODE: Final = 1
+NONE_CODE: Final = 1
 """The code of no symbol or chain: as that of a number below the next new one, it uses none."""
 
 
@@ -121,7 +121,7 @@ def codes_with_none(numbers: Integers, page: Integers) -> Integers:
     Numbers are given out from 1 in the order of first use, anew on each `page`.
     """
     below = below_next(numbers - 1, page)
-    codes: Integers = np.where(numbers == NONE, _NONE_CODE, below + (below >= _NONE_CODE))
+    codes: Integers = np.where(numbers == NONE, NONE_CODE, below + (below >= NONE_CODE))
     return codes
 
 
@@ -130,4 +130,4 @@ def number_of_code(newest: int, code: int) -> int:
 
     `newest` is the highest number up to and with this one.
     """
-    return NONE if code == _NONE_CODE else newest - max(code - 2, 0)
+    return NONE if code == NONE_CODE else newest - max(code - 2, 0)

@@ -9,17 +9,14 @@ import numpy as np
 
 from symbolon_server.symbols import page_layout, wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.column_codes import (
-    PackedColumns,
-    unmark_new,
-)
+from symbolon_server.symbols.column_codes import Integers, PackedColumns, unmark_new
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_layout import COLUMN, NONE
 
 _RANGE_BYTES: Final = 12
-_TEXT_BYTES: Final = 50
+_TEXT_BYTES: Final = 8
 _OBJECTS_BYTES: Final = 4_000
 """What a page takes in memory beside its content: for each range, for each text, and once."""
 
@@ -35,20 +32,21 @@ _DOES_NOT_FIT: Final = "a page whose numbers do not fit each other"
 class Page:
     """A run of ranges and everything that they answer, ready to be searched.
 
-    The starts and the chains of ranges are summed up when the page is read; of the other columns
-    only the values that are asked for are read. Any number of threads may read a page: nothing of
-    it changes.
+    The starts of ranges are summed up when the page is read, and their chains when one is asked
+    for; of the other columns only the values that are asked for are read. Any number of threads may
+    read a page: nothing of it changes, and two that sum up its chains at once find the same.
 
     Numbers of symbols, chains and paths count from 1 here too; `page_layout.NONE` is none.
     """
 
     __slots__ = (
         "_columns",
+        "_content",
         "_first_offset",
         "_names",
         "_next_chain",
         "_symbols",
-        "_texts",
+        "_text_ends",
         "memory_bytes",
         "range_start",
     )
@@ -79,21 +77,27 @@ class Page:
     def __init__(self, content: bytes) -> None:
         """Read the content of a page, as it is in its envelope."""
         self._first_offset, *counts, paths = page_layout.HEADER.unpack_from(content)
-        _, self._symbols, _, self._names = counts
+        ranges, self._symbols, _, self._names = counts
         lengths = page_layout.column_lengths(*counts)
         self._columns = columns = PackedColumns(content, page_layout.HEADER.size, lengths)
         starts = columns.column(COLUMN.range_step).astype(np.uint64)
-        starts[:1] = self._first_offset
+        starts[0] = self._first_offset
         np.add.accumulate(starts, out=starts)
         self.range_start = starts.data  # a search in it is faster
-        self._next_chain = columns.next_numbers(COLUMN.range_chain)
-        """Shape (ranges,): the next new chain after each range, from 0."""
-        self._texts = columns.cut_off_rest().split(page_layout.TEXT_END)
-        ranges, texts = len(starts), len(self._texts) - 1
-        if self._texts.pop() or texts != self._names + paths:
+        self._next_chain: Integers | None = None
+        """Shape (ranges,): the next new chain after each range, from 0; None until it is needed."""
+        texts = np.frombuffer(content, np.uint8, offset=columns.end)
+        text_ends = (texts == page_layout.TEXT_END[0]).nonzero()[0]
+        text_ends += columns.end
+        self._text_ends = text_ends.data
+        """Shape (texts,): the place of the end of each in the content."""
+        count = len(text_ends)
+        end = text_ends[-1] + 1 if count else columns.end
+        if count != self._names + paths or end != len(content):
             raise ValueError("texts that are cut")
+        self._content = content
         self.memory_bytes = (
-            len(content) + _RANGE_BYTES * ranges + _TEXT_BYTES * texts + _OBJECTS_BYTES
+            len(content) + _RANGE_BYTES * ranges + _TEXT_BYTES * count + _OBJECTS_BYTES
         )
 
     def find_row(self, module_offset: int) -> int:
@@ -172,11 +176,19 @@ class Page:
             raise ValueError("a symbol that starts behind its range")
         return start
 
+    def _chain(self, row: int) -> int:
+        """Return the chain at a range, or `NONE`: half of what is asked for is in none."""
+        code = self._columns.signed_value(COLUMN.range_chain, row)
+        if code == page_layout.NONE_CODE:
+            return NONE
+        next_chain = self._next_chain
+        if next_chain is None:
+            next_chain = self._next_chain = self._columns.next_numbers(COLUMN.range_chain)
+        return page_layout.number_of_code(next_chain.item(row), code)
+
     def _walk(self, row: int, symbol: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return the inline frames at a range, innermost first, and the place in the function."""
-        chain = page_layout.number_of_code(
-            self._next_chain.item(row), self._columns.signed_value(COLUMN.range_chain, row)
-        )
+        chain = self._chain(row)
         name = self._name_of(chain, symbol)
         value, signed = self._columns.value, self._columns.signed_value
         own_file = file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
@@ -201,14 +213,16 @@ class Page:
         """Return the text that names an inline frame, or the symbol where there is none."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
         below = unmark_new(self._columns.value(COLUMN.name, place))
-        return self._columns.count_new(COLUMN.name, place) - max(below, 1)
+        return self._columns.count_new(COLUMN.name, place) - (below or 1)
 
     def _path(self, number: int) -> bytes:
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
         """Return a text, which is UTF-8: otherwise no client could read an answer that holds it."""
-        text = self._texts[number]
+        ends = self._text_ends
+        start = ends[number - 1] + 1 if number else self._columns.end
+        text = self._content[start : ends[number]]
         if not text.isascii():
             text.decode()
         return text
