@@ -47,16 +47,18 @@ class PageContents:
     def __init__(self, table: SymbolTable) -> None:
         """Write pages of `table`."""
         self._table = table
-        highest = np.maximum.accumulate(table.ranges.chain)
-        self._chains_before = np.concatenate([[0], highest + 1])
+        self._chains_before = np.zeros(len(table.ranges.chain) + 1, np.int32)
+        np.maximum.accumulate(table.ranges.chain + 1, out=self._chains_before[1:])
         """Shape (ranges + 1,): how many chains the ranges before each one use."""
 
     def cut(self, page_weight: int) -> list[Rows]:
         """Return the ranges of each page: its first row, and the row behind its last."""
-        weights = 1 + CHAIN_WEIGHT * np.diff(self._chains_before)
-        pages = np.cumsum(weights) // page_weight
-        first_rows = np.flatnonzero(np.diff(pages, prepend=-1)).tolist()
-        return list(pairwise([*first_rows, len(weights)]))
+        ranges = len(self._chains_before) - 1
+        weights = np.multiply(self._chains_before[1:], CHAIN_WEIGHT, dtype=np.int64)
+        weights += np.arange(1, ranges + 1)
+        ends = np.arange(0, weights.max(initial=-1) + 1, page_weight)
+        first_rows = np.unique(np.searchsorted(weights, ends))
+        return list(pairwise([*first_rows.tolist(), ranges]))
 
     def write(self, pages: Sequence[Rows]) -> Iterator[tuple[Rows, bytes]]:
         """Yield the contents of pages, each with its rows.
