@@ -1,5 +1,6 @@
 """Stores of a fixed size under the hit ratio's workload, each a real Redis."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Asked:
         return cls(len(module), modules, pages, rows, modules_seen[modules], pages_seen[pages])
 
 
-class Store:
+class Store(ABC):
     """A Redis of a fixed size, and what was missed in it."""
 
     _overrides: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -97,9 +98,9 @@ class Store:
         """The share of lookups that missed for lack of memory, up to where it was given up."""
         return self.capacity_misses / self.lookups
 
+    @abstractmethod
     def look_up(self, asked: Asked) -> None:
         """Look up everything that is asked, count misses and put what was missed."""
-        raise NotImplementedError
 
     def _find(self, keys: Sequence[str]) -> Flags:
         """Return which keys are there; they count as used now."""

@@ -33,7 +33,7 @@ MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""
 
 LEVEL: Final = 7
-"""From 5 to 7 pages get 6 % smaller, for twice the time; up to 9 another 4 %, for a third more."""
+"""From 5 to 7 pages get 6 % smaller, for twice the time; up to 9 another 2 %, for a third more."""
 
 _HEADER_BYTES = 8
 
