@@ -14,7 +14,6 @@ from symbolon_server.symbols.column_codes import (
     below_next,
     first_values,
     mark_new,
-    unmark_new,
     unzigzag,
     write_columns,
     zigzag,
@@ -81,16 +80,17 @@ def test_new_numbers_are_counted(numbers: Integers) -> None:
     seen: set[int] = set()
     for row, number in enumerate(numbers.tolist()):
         seen.add(number)
-        assert packed.count_new(0, row) == len(seen)
-        assert unmark_new(packed.value(0, row)) == below[row]
+        assert packed.new_and_number(0, row) == (len(seen), below[row])
 
 
 @settings(deadline=None)
 @given(integers(1, 2**62))
 def test_only_what_is_new_has_a_lowest_byte_of_zero(below: Integers) -> None:
-    codes = mark_new(below).tolist()
-    assert all(code % 256 for code in codes)
-    assert list(map(unmark_new, codes)) == below.tolist()
+    codes = mark_new(below)
+    assert all(codes % 256)
+    packed = PackedColumns(write_columns([codes]), 0, [len(codes)])
+    found = [packed.new_and_number(0, row) for row in range(len(codes))]
+    assert found == [(0, number) for number in below.tolist()]
 
 
 @settings(deadline=None)

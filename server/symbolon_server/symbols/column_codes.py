@@ -73,15 +73,10 @@ _BYTE: Final = 256
 def mark_new(below: Integers) -> NDArray[np.uint64]:
     """Return what `below_next` made, none negative, with no lowest byte of 0 but that of a 0.
 
-    So the new numbers up to a row are counted in one step, `PackedColumns.count_new`.
+    So the new numbers up to a row are counted in one step, `PackedColumns.new_and_number`.
     """
     codes: NDArray[np.int64] = below + np.maximum(below - 1, 0) // (_BYTE - 1)
     return codes.view(np.uint64)
-
-
-def unmark_new(code: int) -> int:
-    """Return the number that `mark_new` was given."""
-    return code - code // _BYTE
 
 
 def first_values(keys: Integers, values: Integers, count: int) -> Integers:
@@ -190,10 +185,13 @@ class PackedColumns:
             value = self.value(column, row)
         return value >> 1 ^ -(value & 1)
 
-    def count_new(self, column: int, row: int) -> int:
-        """Return how many of the values up to and with this one were new to `mark_new`."""
+    def new_and_number(self, column: int, row: int) -> tuple[int, int]:
+        """Return how many of the values up to and with this one were new to `mark_new`, and what
+        it was given for this one.
+        """
         first = self._planes[0] + self._firsts[column]
-        return self._data.count(0, first, first + row + 1)
+        code = self.value(column, row)
+        return self._data.count(0, first, first + row + 1), code - code // _BYTE
 
     def column(self, column: int) -> Unsigned:
         """Return a column of as few bits as its values need: 8, 16, 32 or 64."""

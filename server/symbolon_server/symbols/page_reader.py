@@ -9,7 +9,7 @@ import numpy as np
 
 from symbolon_server.symbols import page_layout, wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
-from symbolon_server.symbols.column_codes import Integers, PackedColumns, unmark_new
+from symbolon_server.symbols.column_codes import Integers, PackedColumns
 from symbolon_server.symbols.envelope import unseal
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.page_dictionary import PageDictionary
@@ -106,8 +106,7 @@ class Page:
 
     def symbol(self, row: int) -> int:
         """Return the number of the symbol that covers the range in `row`, or `NONE`."""
-        code = unmark_new(self._columns.value(COLUMN.range_symbol, row))
-        newest = self._columns.count_new(COLUMN.range_symbol, row)
+        newest, code = self._columns.new_and_number(COLUMN.range_symbol, row)
         symbol = page_layout.number_of_code(newest, code)
         if not NONE <= symbol <= self._symbols:
             raise ValueError("a symbol that is not there")
@@ -212,8 +211,8 @@ class Page:
     def _name_of(self, chain: int, symbol: int) -> int:
         """Return the text that names an inline frame, or the symbol where there is none."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
-        below = unmark_new(self._columns.value(COLUMN.name, place))
-        return self._columns.count_new(COLUMN.name, place) - (below or 1)
+        new, below = self._columns.new_and_number(COLUMN.name, place)
+        return new - (below or 1)
 
     def _path(self, number: int) -> bytes:
         return self._text(self._names + number - 1) if number != NONE else b""
