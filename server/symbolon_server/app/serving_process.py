@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from symbolon_server.app.cores import on_one_core
 from symbolon_server.app.errors import StartError
-from symbolon_server.app.malloc import FreedMemory
+from symbolon_server.app.heap_keeper import HeapKeeper
 from symbolon_server.app.services import (
     SharedParts,
     make_answerer,
@@ -32,7 +32,7 @@ class ServingProcess:
         self._grace_seconds = settings.shutdown_grace_seconds
         self._parts = SharedParts(settings)
         answerer = make_answerer(settings, self._parts)
-        self._freed_memory = FreedMemory()
+        self._heap_keeper = HeapKeeper(settings.memory_bytes)
         self._streams = Streams(answerer, settings.max_streams, settings.threads)
         waiting_room = WaitingRoom(settings.threads // 2)
         self._server = RpcServer(
@@ -52,7 +52,7 @@ class ServingProcess:
             raise StartError(str(error)) from error
         self._parts.start()
         self._server.start()
-        self._freed_memory.start()
+        self._heap_keeper.start()
         return address
 
     def stop(self) -> None:
@@ -64,7 +64,7 @@ class ServingProcess:
         )
         self._streams.close()
         self._parts.close()
-        self._freed_memory.close()
+        self._heap_keeper.close()
 
 
 class Serving(NamedTuple):
