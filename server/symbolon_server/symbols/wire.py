@@ -18,8 +18,8 @@ _MORE: Final = 0x80
 
 def varint(number: int) -> bytes:
     """Return `number`, which is not negative, as a varint of 1 to 10 bytes."""
-    if number < _MOST_READY:
-        return _READY[number]
+    if number < _MOST_SMALL:
+        return _SMALL[number]
     return _write_varint(number)
 
 
@@ -40,14 +40,14 @@ def _write_varint(number: int) -> bytes:
     return bytes(encoded)
 
 
-_MOST_READY: Final = 1 << 11
-_READY: Final = tuple(map(_write_varint, range(_MOST_READY)))
+_MOST_SMALL: Final = 1 << 11
+_SMALL: Final = tuple(map(_write_varint, range(_MOST_SMALL)))
 """The varints of small numbers: almost all lengths, and half of all lines."""
 
 
 def number_field(field: int, number: int) -> bytes:
     """Return a field of an integer type, or nothing where it has the default value 0."""
-    return _READY[field << 3] + varint(number) if number else b""
+    return _SMALL[field << 3] + varint(number) if number else b""
 
 
 def bytes_field(field: int, content: bytes) -> bytes:
@@ -64,7 +64,7 @@ def message_start(field: int, length: int) -> bytes:
     """Return what stands before the `length` bytes of an encoded message in a field."""
     if length <= _LAST_OF_BYTE:
         return _SHORT_STARTS[field << 7 | length]
-    return _READY[field << 3 | _LENGTH_DELIMITED] + varint(length)
+    return _SMALL[field << 3 | _LENGTH_DELIMITED] + varint(length)
 
 
 _MOST_FIELDS: Final = 16
@@ -75,40 +75,44 @@ _SHORT_STARTS: Final = tuple(
 )
 
 
-_INLINE_FUNCTION, _INLINE_FILE, _INLINE_LINE = b"\x0a", b"\x12", b"\x18"
-"""What fields 1 to 3 of a `symbolon.v1.InlineFrame` begin with."""
+def _place_fields(
+    starts: tuple[bytes, bytes, bytes], function: bytes, file: bytes, line: int
+) -> list[bytes]:
+    """Return the parts of the fields of a place in code, which begin with `starts`.
+
+    They are joined with what follows: a function for each field would take twice the time.
+    """
+    of_function, of_file, of_line = starts
+    parts: list[bytes] = []
+    if function:
+        parts += of_function, varint(len(function)), function
+    if file:
+        parts += of_file, varint(len(file)), file
+    if line:
+        parts += of_line, varint(line)
+    return parts
+
+
+_PLACE_OF_INLINE: Final = b"\x0a", b"\x12", b"\x18"
+"""What the fields 1 to 3 of a `symbolon.v1.InlineFrame` begin with."""
 
 
 def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
     """Return a `symbolon.v1.InlineFrame`; the texts are UTF-8."""
-    parts: list[bytes] = []
-    if function:
-        parts += _INLINE_FUNCTION, varint(len(function)), function
-    if file:
-        parts += _INLINE_FILE, varint(len(file)), file
-    if line:
-        parts += _INLINE_LINE, varint(line)
-    return b"".join(parts)
+    return b"".join(_place_fields(_PLACE_OF_INLINE, function, file, line))
 
 
-_FUNCTION, _FILE, _LINE, _INLINE, _IS_MULTIPLE = b"\x1a", b"\x2a", b"\x30", b"\x3a", b"\x48\1"
-"""What fields 3, 5, 6 and 7 of a `symbolon.v1.SymbolicatedFrame` begin with, and a true field 9."""
+_PLACE_OF_FRAME: Final = b"\x1a", b"\x2a", b"\x30"
+_INLINE, _IS_MULTIPLE = b"\x3a", b"\x48\1"
+"""What the fields 3, 5 and 6, and 7, of a `symbolon.v1.SymbolicatedFrame` begin with, and a true
+field 9."""
 
 
 def answer_fields(
     function: bytes, file: bytes, line: int, inlines: list[bytes], is_multiple: bool
 ) -> bytes:
-    """Return the fields of a `symbolon.v1.SymbolicatedFrame` that its range decides.
-
-    Joined here, part by part: a function for each field would take twice the time.
-    """
-    parts: list[bytes] = []
-    if function:
-        parts += _FUNCTION, varint(len(function)), function
-    if file:
-        parts += _FILE, varint(len(file)), file
-    if line:
-        parts += _LINE, varint(line)
+    """Return the fields of a `symbolon.v1.SymbolicatedFrame` that its range decides."""
+    parts = _place_fields(_PLACE_OF_FRAME, function, file, line)
     for inline in inlines:
         parts += _INLINE, varint(len(inline)), inline
     if is_multiple:
