@@ -66,11 +66,11 @@ class RedisPageStore:
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
-        return self._get([directory_key(module_id).encode() for module_id in module_ids])
+        return self._get([directory_key(module_id) for module_id in module_ids])
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return each page in the order asked, None for a miss; one round trip for all."""
-        return self._get([page_key(key).encode() for key in keys])
+        return self._get([page_key(key) for key in keys])
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Keep these pages, as far as Redis takes them."""
@@ -117,10 +117,11 @@ class RedisPageStore:
         limit = int(memory.get("maxmemory", 0))
         return limit == 0 or int(memory.get("used_memory", 0)) < FULL_SHARE * limit
 
-    def _get(self, keys: list[bytes]) -> list[bytes | None]:
+    def _get(self, keys: list[str]) -> list[bytes | None]:
         if not keys:
             return []
-        values: list[Any] | None = self._ask(lambda: self._client.mget(keys), None)
+        encoded = [key.encode() for key in keys]  # redis-py would try five types for each
+        values: list[Any] | None = self._ask(lambda: self._client.mget(encoded), None)
         # Without a lock: of two threads at once the later is right about the present.
         self._is_readable = values is not None
         return [None] * len(keys) if values is None else values
