@@ -1,5 +1,7 @@
 """The heap of a serving process: when what is free is given back."""
 
+import threading
+
 from symbolon_server.app.heap_keeper import GivingTimes, HeapKeeper
 
 
@@ -30,7 +32,8 @@ def test_during_a_load_it_is_seldom_given_back() -> None:
     assert looks(*[1.0] * 25) == [(number + 1) % 10 == 0 for number in range(25)]
 
 
-def test_watching_ends_when_it_is_told_to() -> None:
+def test_the_thread_that_keeps_a_heap_ends_when_it_is_told_to() -> None:
     heap_keeper = HeapKeeper(1 << 20)
     heap_keeper.start()
     heap_keeper.close()
+    assert "heap-keeper" not in [thread.name for thread in threading.enumerate()]
