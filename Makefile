@@ -38,6 +38,9 @@ $(bench_environment): $(environment)
 		--constraint requirements-dev.lock --editable '.[bench]'
 	@touch $@
 
+.PHONY: bench-environment
+bench-environment: $(bench_environment) ## Add to .venv what the benchmarks compare with
+
 .PHONY: bench
 bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
 	@$(python) -m tests.bench $(PART)

@@ -114,6 +114,22 @@ def overlapping_inlines(size: int) -> Iterator[bytes]:
     yield from _join(b"INLINE 0 1 0 0 %x 14\n" % (0x1000 + 16 * start) for start in starts)
 
 
+def crossing_levels(size: int) -> Iterator[bytes]:
+    """Yield a function with a hundred levels of calls, each of which reaches over its callers.
+
+    Each piece of each level is another chain: a hundred times as many as there are records, if
+    nothing else.
+    """
+    levels, step = 100, 256
+    calls = size // levels
+    yield b"FUNC 1000 %x 0 f\n" % (step * calls + levels)
+    yield from _join(
+        b"INLINE %d 1 0 0 %x %x\n" % (level, 0x1000 + level + step * call, step)
+        for level in range(levels)
+        for call in range(calls)
+    )
+
+
 def everything_overlaps(size: int) -> Iterator[bytes]:
     """Yield functions that all cover the same, each with lines and inlines over all of it."""
     return _join(
@@ -149,8 +165,8 @@ def bad_records(size: int) -> Iterator[bytes]:
     return _join(bad for _ in range(size))
 
 
-def old_inlines_too_deep(size: int) -> Iterator[bytes]:
-    """Yield functions whose INLINE records all are too deep."""
+def levels_without_the_first(size: int) -> Iterator[bytes]:
+    """Yield functions whose INLINE records all are of a level that nothing leads to."""
     return _join(
         b"FUNC %x 10 0 f\nINLINE 5 1 0 0 %x 1\n" % (0x1000 + 16 * place, 0x1000 + 16 * place)
         for place in range(size)
@@ -190,7 +206,8 @@ HOSTILE_FILES = {
     "PUBLIC records": HostileFile(public_symbols, 20_000_000, 20_000, is_too_much=True),
     "empty lines": HostileFile(empty_lines, 1 << 30, 2 * _MIB),
     "bad records": HostileFile(bad_records, 1_000_000, 2_000),
-    "INLINE records too deep": HostileFile(old_inlines_too_deep, 1_000_000, 2_000),
+    "INLINE levels without the first": HostileFile(levels_without_the_first, 1_000_000, 2_000),
+    "INLINE levels that cross": HostileFile(crossing_levels, 1_000_000, 5_000),
     "functions over everything": HostileFile(functions_over_everything, 500_000, 500),
     "a function over everything": HostileFile(wide_function, 1_000_000, 2_000),
 }

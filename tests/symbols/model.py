@@ -1,14 +1,15 @@
 """What a symbol file means: the definition, one line and one offset at a time.
 
 Everything here is as plain as it can be and shares nothing with the reader but the value that an
-answer is. It follows the Breakpad processor: records are words between spaces, functions and lines
-are lists in which the first of two that overlap wins, and inline ranges are put one by one, in the
-order of the records, into a tree of ranges that contain each other.
+answer is. Records are words between spaces; functions and lines are lists in which the first of two
+that overlap wins, as the Breakpad processor has it; and the calls at an offset are asked for level
+by level, as the debug information has them.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from symbolon_server.symbols.answers import Answer, InlineAnswer
 
@@ -39,9 +40,6 @@ class Span:
     def covers(self, offset: int) -> bool:
         return self.start <= offset <= self.last
 
-    def contains(self, other: "Span") -> bool:
-        return self.start <= other.start and other.last <= self.last
-
     def meets(self, other: "Span") -> bool:
         return self.start <= other.last and other.start <= self.last
 
@@ -56,18 +54,14 @@ class Line(Span):
 class Inline:
     level: int
     call_line: int
-    call_file: int | None
+    call_file: int
+    """-1 is an unknown file."""
+
+    is_old: bool
+    """It is of the older generation, which means the file of the line."""
+
     origin: int
     spans: list[Span]
-
-
-@dataclass
-class Nest:
-    """An inline range, and the ranges in it."""
-
-    span: Span
-    inline: Inline
-    inner: list["Nest"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -83,42 +77,25 @@ class Function:
     name: bytes
     is_multiple: bool
     lines: list[Line] = field(default_factory=list)
-    nests: list[Nest] = field(default_factory=list)
-    last_level: int = 0
+    inlines: list[Inline] = field(default_factory=list)
 
     def add_line(self, line: Line) -> None:
         if line.is_real and not any(line.meets(other) for other in self.lines):
             self.lines.append(line)
 
-    def add_inline(self, inline: Inline) -> bool:
-        """Return whether `inline` is kept."""
-        if inline.level > self.last_level + 1:
-            return False
-        self.last_level = inline.level
-        for span in inline.spans:
-            if span.is_real:
-                put_in(self.nests, Nest(span, inline))
-        return True
-
-
-def put_in(nests: list[Nest], new: Nest) -> None:
-    """Put `new` where it belongs in the tree `nests`, or nowhere where it crosses another."""
-    for nest in nests:
-        if nest.span.contains(new.span):
-            put_in(nest.inner, new)
-            return
-    met = [nest for nest in nests if nest.span.meets(new.span)]
-    if all(new.span.contains(nest.span) for nest in met):
-        new.inner = met
-        nests[:] = [*(nest for nest in nests if nest not in met), new]
-
-
-def find_inlines(nests: Sequence[Nest], offset: int) -> Iterator[Inline]:
-    """Yield the inlines around `offset`, outermost first."""
-    for nest in nests:
-        if nest.span.covers(offset):
-            yield nest.inline
-            yield from find_inlines(nest.inner, offset)
+    def find_inlines(self, offset: int) -> Iterator[Inline]:
+        """Yield the calls at `offset`, that of level 0 first, up to a level that has none."""
+        for level in count():
+            covering = [
+                (span.start, -span.size, place)
+                for place, inline in enumerate(self.inlines)
+                for span in inline.spans
+                if inline.level == level and span.is_real and span.covers(offset)
+            ]
+            if not covering:
+                return
+            _, _, place = max(covering)
+            yield self.inlines[place]
 
 
 class Model:
@@ -225,7 +202,8 @@ class Model:
         if inline is None or self._open is None:
             return False
         self.spans += inline.spans
-        return self._open.add_inline(inline)
+        self._open.inlines.append(inline)
+        return True
 
     def find(self, offset: int) -> Answer | None:
         """Return what covers `offset`: a function, else the public symbol before it."""
@@ -246,15 +224,15 @@ class Model:
         for record in function.lines:
             if record.covers(offset):
                 file, line = self.files.get(record.file, b""), record.line
-        own_file = file
+        line_file = file
         frames = []
-        for inline in reversed(list(find_inlines(function.nests, offset))):
+        for inline in reversed(list(function.find_inlines(offset))):
             name = self.origins.get(inline.origin, b"<name omitted>")
             frames.append(InlineAnswer(show(name), show(file), line))
             line = inline.call_line
-            file = own_file
-            if inline.call_file is not None:
-                file = self.files.get(inline.call_file, own_file)
+            file = self.files.get(inline.call_file, b"")
+            if inline.is_old:
+                file = line_file
         return Answer(
             show(function.name),
             function.span.start,
@@ -272,15 +250,15 @@ def parse_inline(words: list[bytes]) -> Inline | None:
         return None
     call_file = words.pop(2) if has_file else b"-1"
     level, line, origin = (parse_decimal(word) for word in words[:3])
-    file = None if call_file == b"-1" else parse_decimal(call_file)
+    file = -1 if call_file == b"-1" else parse_decimal(call_file)
     numbers = [parse_hex(word) for word in words[3:]]
     known = [number for number in numbers if number is not None]
     if level is None or line is None or origin is None or len(known) < len(numbers):
         return None
-    if line >= LINE_END or (file is None and call_file != b"-1"):
+    if line >= LINE_END or file is None:
         return None
     spans = [Span(known[place], known[place + 1]) for place in range(0, len(known), 2)]
-    return Inline(level, line, file, origin, spans)
+    return Inline(level, line, file, not has_file, origin, spans)
 
 
 def split(text: bytes, words: int) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from symbolon_server.symbols.inline_chains import MAX_DEPTH
 from symbolon_server.symbols.reader import SymbolFileReader
 from tests.symbols.reading import (
     FILE,
@@ -78,34 +79,89 @@ def test_file_and_origin_numbers_beyond_31_bits_are_numbers_like_others() -> Non
     assert (found.file, found.line) == ("b.c", 7)
 
 
-def test_a_call_site_without_a_known_file_is_in_the_file_of_the_line() -> None:
-    for inline in (b"INLINE 0 7 9 3 1000 8", b"INLINE 0 7 -1 3 1000 8", b"INLINE 0 7 3 1000 8"):
+def test_a_call_site_without_a_known_file_has_none_but_keeps_its_line() -> None:
+    for inline in (b"INLINE 0 7 9 3 1000 8", b"INLINE 0 7 -1 3 1000 8"):
         table = read_records(FILE, FUNCTION, inline, LINE)
-        assert place(table) == ("f", "a.c", 7)
-        assert answer(table, 0x1000).inlines[0].function == "<name omitted>"
+        assert place(table) == ("f", "", 7)
+        (inner,) = answer(table).inlines
+        assert (inner.function, inner.file, inner.line) == ("<name omitted>", "a.c", 5)
 
 
-def test_an_inline_record_two_levels_below_the_last_one_kept_is_bad() -> None:
+def test_the_older_generation_has_call_sites_in_the_file_of_the_line() -> None:
     table = read_records(
-        *(FUNCTION, b"INLINE 2 7 0 2 1000 8", b"INLINE 1 7 0 1 1000 8"),
-        *(b"INLINE 3 7 0 3 1000 8", b"INLINE 2 7 0 2 1000 8", b"INLINE 0 7 0 0 1000 8"),
+        *(FILE, b"FILE 1 b.c", FUNCTION, b"INLINE 0 7 3 1000 8", b"INLINE 1 8 3 1000 8"),
+        *(b"1000 4 5 0", b"1004 2 6 1"),
     )
-    assert table.facts.skipped_records == {"INLINE": 2}
-    assert len(answer(table, 0x1000).inlines) == 3
+    for offset, file, line in ((0x1000, "a.c", 5), (0x1004, "b.c", 6), (0x1006, "", 0)):
+        assert place(table, offset) == ("f", file, 7)
+        inlines = [(inline.file, inline.line) for inline in answer(table, offset).inlines]
+        assert inlines == [(file, line), (file, 8)]
 
 
-def test_each_function_counts_its_inline_levels_anew() -> None:
-    other = b"FUNC 2000 10 0 g"
-    deep = b"INLINE 2 7 0 3 1000 8"
-    assert skipped(FUNCTION, b"INLINE 1 7 0 3 1000 8", deep, other, deep) == {"INLINE": 1}
+ORIGINS = tuple(b"INLINE_ORIGIN %d in%d" % (number, number) for number in range(4))
 
 
-def test_of_two_equal_inline_ranges_the_later_one_is_the_inner_one() -> None:
-    table = read_records(
-        *(b"INLINE_ORIGIN 0 first", b"INLINE_ORIGIN 1 later", FUNCTION),
-        *(b"INLINE 0 7 0 0 1000 8", b"INLINE 0 8 0 1 1000 8"),
-    )
-    assert [inline.function for inline in answer(table, 0x1000).inlines] == ["later", "first"]
+def names(*records: bytes, offset: int = 0x1000) -> list[str]:
+    """Return the inline frames in a function with `records`, innermost first."""
+    table = read_records(*ORIGINS, FUNCTION, *records)
+    assert table.facts.skipped_records == {}
+    return [inline.function for inline in answer(table, offset).inlines]
+
+
+def test_levels_say_who_calls_whom_whatever_the_order_of_the_records() -> None:
+    calls = (b"INLINE 2 7 0 2 1000 8", b"INLINE 0 7 0 0 1000 2", b"INLINE 1 7 0 1 1000 4")
+    assert names(*calls) == names(*calls[::-1]) == ["in2", "in1", "in0"]
+
+
+def test_a_call_merged_over_several_callers_is_in_each_of_them() -> None:
+    records = (b"INLINE 1 7 0 2 1000 8", b"INLINE 0 7 0 0 1000 4", b"INLINE 0 8 0 1 1004 4")
+    assert [names(*records, offset=0x1000 + at) for at in (0, 4)] == [
+        ["in2", "in0"],
+        ["in2", "in1"],
+    ]
+
+
+def test_a_call_that_reaches_over_its_caller_is_seen_where_its_caller_is() -> None:
+    records = (b"INLINE 0 7 0 0 1004 4", b"INLINE 1 7 0 1 1002 8")
+    found = [names(*records, offset=0x1000 + at) for at in (0, 2, 4, 8)]
+    assert found == [[], [], ["in1", "in0"], []]
+
+
+def test_a_chain_ends_before_the_first_level_that_is_not_there() -> None:
+    records = (b"INLINE 0 7 0 0 1000 8", b"INLINE 2 7 0 2 1000 8", b"INLINE 9 7 0 3 1000 8")
+    assert names(*records) == ["in0"]
+    assert names(b"INLINE 1 7 0 1 1000 8") == []
+
+
+def test_of_ranges_of_one_level_the_last_start_counts_then_the_shorter_then_the_later() -> None:
+    outer, inner = b"INLINE 0 7 0 0 1000 8", b"INLINE 0 7 0 1 1002 2"
+    for records in ((outer, inner), (inner, outer)):
+        found = [names(*records, offset=0x1000 + at) for at in (0, 2, 3, 4, 7, 8)]
+        assert found == [["in0"], ["in1"], ["in1"], ["in0"], ["in0"], []]
+    short, long = b"INLINE 0 7 0 0 1000 2", b"INLINE 0 7 0 1 1000 4"
+    for records in ((short, long), (long, short)):
+        assert [names(*records, offset=0x1000 + at) for at in (0, 2)] == [["in0"], ["in1"]]
+    assert names(b"INLINE 0 7 0 0 1000 2", b"INLINE 0 7 0 1 1000 2") == ["in1"]
+
+
+def test_what_starts_last_before_its_function_counts_in_it() -> None:
+    later, shorter = b"INLINE 0 7 0 0 ff8 20", b"INLINE 0 7 0 1 ff0 14"
+    for records in ((later, shorter), (shorter, later)):
+        assert names(*records) == ["in0"]
+
+
+def test_so_many_levels_are_answered_and_no_more() -> None:
+    records = [b"INLINE %d 7 0 0 1000 8" % level for level in range(MAX_DEPTH + 1)]
+    assert len(names(*records)) == MAX_DEPTH
+
+
+def test_many_calls_of_one_level_over_each_other_take_no_time_squared() -> None:
+    count = 50_000
+    records = [b"INLINE 0 7 0 0 %x %x" % (place, 2 * count) for place in range(count)]
+    function = b"FUNC 0 %x 0 f" % (4 * count)
+    table = read_records(*ORIGINS, function, *records)
+    assert len(answer(table, 3 * count - 2).inlines) == 1
+    assert len(answer(table, 3 * count - 1).inlines) == 0
 
 
 def test_parts_of_a_split_function_may_repeat_the_inlines_of_both() -> None:
@@ -113,11 +169,6 @@ def test_parts_of_a_split_function_may_repeat_the_inlines_of_both() -> None:
     table = read_records(FUNCTION, inline, b"FUNC 2000 10 0 f.cold", inline)
     assert [len(answer(table, offset).inlines) for offset in (0x1000, 0x1004, 0x2000)] == [0, 1, 1]
     assert table.facts.skipped_records == {}
-
-
-def test_a_range_that_crosses_one_outside_the_function_is_dropped_too() -> None:
-    table = read_records(FUNCTION, b"INLINE 0 7 0 0 ff0 8", b"INLINE 0 7 0 0 ff4 20")
-    assert answer(table, 0x1000).inlines == ()
 
 
 def test_a_public_symbol_answers_up_to_the_next_function() -> None:

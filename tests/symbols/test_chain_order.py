@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolon_server.symbols.chain_order import order_by_use
-from symbolon_server.symbols.resolution import NO_INLINE, Chains
+from symbolon_server.symbols.inline_chains import NO_INLINE, Chains
 
 
 @st.composite

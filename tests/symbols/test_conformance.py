@@ -1,9 +1,13 @@
-"""The reader and the pages against the answers of the Breakpad processor's own resolver.
+"""The reader and the pages against reference answers.
 
-The answers are not part of this repository, nor are the real symbol files. `SYMBOLON_CONFORMANCE`
-names the folder of the answers: `cases.json`, small files that each show one rule, and
-`real/<debug file>.jsonl.gz`, thousands of offsets of a real file. `SYMBOLON_BENCH_SYMBOLS` names
-the folder of the real files: `<debug file>/<DEBUG ID>/<debug file>.sym`.
+Functions, lines and public symbols are answered as the Breakpad processor's own resolver does,
+inline frames by level and address, as rust-minidump, symbolic and the debug information agree.
+
+The answers are not part of this repository, nor are the symbol files. `SYMBOLON_CONFORMANCE` names
+the folder of the answers: `cases.json`, small files that each show one rule, and for thousands of
+offsets of larger files `real/<debug file>.jsonl.gz` and `stock/<debug file>.jsonl.gz`. The files
+are at `<debug file>/<DEBUG ID>/*.sym` in the folders `SYMBOLON_BENCH_SYMBOLS` (large ones) and
+`SYMBOLON_STOCK_SYMBOLS` (as the stock writers, Mozilla's and Google's `dump_syms`, made them).
 """
 
 import base64
@@ -29,6 +33,8 @@ CASES_MODULE_ID = ModuleId("foo", "0123456789ABCDEF0123456789ABCDEF0")
 
 REAL_FILES = ("libc.so.6", "libstdc++.so.6", "libjvm.so", "ceph-mon")
 """The real files whose answers are known."""
+
+LEAST_STOCK_FILES = 18
 
 PIECE_BYTES = 1 << 20
 
@@ -67,8 +73,8 @@ def cases() -> list[Case]:
         ]
 
 
-def read_real_file(debug_file: str) -> SymbolTable:
-    (path,) = (folder("SYMBOLON_BENCH_SYMBOLS") / debug_file).glob("*/*.sym")
+def read_symbol_file(variable: str, debug_file: str) -> SymbolTable:
+    (path,) = (folder(variable) / debug_file).glob("*/*.sym")
     reader = SymbolFileReader(ModuleId.parse(debug_file, path.parent.name))
     with path.open("rb") as file:
         return read_pieces(iter(lambda: file.read(PIECE_BYTES), b""), reader)
@@ -77,11 +83,14 @@ def read_real_file(debug_file: str) -> SymbolTable:
 @pytest.fixture(scope="module", params=REAL_FILES)
 def real_table(request: pytest.FixtureRequest) -> tuple[str, SymbolTable]:
     """The name and the table of a real file, read once for all tests of it."""
-    return request.param, read_real_file(request.param)
+    return request.param, read_symbol_file("SYMBOLON_BENCH_SYMBOLS", request.param)
 
 
 def real_answers(debug_file: str) -> Iterator[dict[str, Any]]:
-    path = folder("SYMBOLON_CONFORMANCE") / "real" / f"{debug_file}.jsonl.gz"
+    return read_answers(folder("SYMBOLON_CONFORMANCE") / "real" / f"{debug_file}.jsonl.gz")
+
+
+def read_answers(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path) as lines:
         yield from map(json.loads, lines)
 
@@ -153,4 +162,18 @@ def test_no_record_of_a_real_file_is_skipped(real_table: tuple[str, SymbolTable]
 
 
 def test_no_record_of_the_largest_file_is_skipped() -> None:
-    assert read_real_file("ceph-osd").facts.skipped_records == {}
+    table = read_symbol_file("SYMBOLON_BENCH_SYMBOLS", "ceph-osd")
+    assert table.facts.skipped_records == {}
+
+
+def test_files_of_the_stock_writers_answer_as_the_reference_does_and_have_no_bad_record() -> None:
+    paths = sorted((folder("SYMBOLON_CONFORMANCE") / "stock").glob("*.jsonl.gz"))
+    assert len(paths) >= LEAST_STOCK_FILES
+    for path in paths:
+        debug_file = path.name.removesuffix(".jsonl.gz")
+        table = read_symbol_file("SYMBOLON_STOCK_SYMBOLS", debug_file)
+        assert table.facts.skipped_records == {}, debug_file
+        find = find_in_pages(write_pages(table, "1-0", INGEST))
+        for answer in read_answers(path):
+            assert agree(table.find, answer), (debug_file, answer)
+            assert agree(find, answer), (debug_file, answer)

@@ -10,9 +10,9 @@ from symbolon_server.symbols.column_codes import (
     write_columns,
     write_columns_of_pages,
 )
+from symbolon_server.symbols.inline_chains import NO_INLINE
 from symbolon_server.symbols.page_chains import PageChains
 from symbolon_server.symbols.page_rows import PageRows, PageRowsOfTwo
-from symbolon_server.symbols.resolution import NO_INLINE
 
 Pages = list[list[int]]
 

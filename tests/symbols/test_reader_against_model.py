@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from symbolon_server.symbols.answers import Answer
 from symbolon_server.symbols.page_writer import write_pages
 from symbolon_server.symbols.reader import SymbolFileReader
+from tests.symbols.merged_calls import MergedCalls, merged_calls
 from tests.symbols.model import Model
 from tests.symbols.reading import (
     INGEST,
@@ -62,6 +63,18 @@ def test_symbol_files_of_extreme_numbers_answer_as_the_model_does(text: bytes) -
 @given(symbol_files(CROWDED, ODD, HUGE, min_records=100, max_records=200))
 def test_longer_symbol_files_answer_as_the_model_does(text: bytes) -> None:
     check(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(merged_calls())
+def test_calls_merged_over_callers_answer_as_they_were_made(made: MergedCalls) -> None:
+    model = Model(made.text)
+    table = read(made.text)
+    assert table.facts.skipped_records == {}
+    find = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=6))
+    for offset, expected in made.answers.items():
+        assert (table.find(offset), find(offset)) == (expected, expected), offset
+        assert model.find(offset) == expected, offset
 
 
 @settings(max_examples=150, deadline=None)

@@ -3,6 +3,7 @@
 import pytest
 
 from symbolon_server.symbols.records import (
+    LINE_FILE,
     NO_FILE,
     parse_file,
     parse_function,
@@ -122,7 +123,7 @@ def test_what_follows_the_fields_of_a_line_is_a_comment() -> None:
 
 def test_an_inline_record_has_a_file_of_the_call_site_where_its_fields_are_even() -> None:
     old = parse_inline(b"INLINE 0 7 3 1000 8 2000 4")
-    assert old == (0, 7, NO_FILE, 3, ((0x1000, 8), (0x2000, 4)))
+    assert old == (0, 7, LINE_FILE, 3, ((0x1000, 8), (0x2000, 4)))
     assert parse_inline(b"INLINE 0 7 -1 3 1000 8") == (0, 7, NO_FILE, 3, ((0x1000, 8),))
     new = parse_inline(b"INLINE 0 7 1 3 1000 8 2000 4")
     assert new == (0, 7, 1, 3, ((0x1000, 8), (0x2000, 4)))
@@ -130,7 +131,7 @@ def test_an_inline_record_has_a_file_of_the_call_site_where_its_fields_are_even(
 
 @pytest.mark.parametrize("fields", [b"", b"0 7 3", b"0 7 1 3", b"0 7 1 3 1", b"0 7 -2 3 1 8"])
 def test_an_inline_record_with_a_field_too_few_is_bad_or_an_old_one(fields: bytes) -> None:
-    expected = (0, 7, NO_FILE, 1, ((3, 1),)) if fields == b"0 7 1 3 1" else None
+    expected = (0, 7, LINE_FILE, 1, ((3, 1),)) if fields == b"0 7 1 3 1" else None
     assert parse_inline(b"INLINE " + fields) == expected
 
 

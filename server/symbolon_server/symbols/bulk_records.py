@@ -20,7 +20,7 @@ from symbolon_server.symbols.columns import (
 )
 from symbolon_server.symbols.named_records import NO_FUNCTION, Aliases
 from symbolon_server.symbols.records import (
-    NO_FILE,
+    LINE_FILE,
     InlineRecord,
     LineRecord,
     RecordKind,
@@ -179,7 +179,7 @@ def _read_canonical_inlines(
         owners[inlines],
         level.astype(np.int64),
         call_line.astype(np.uint32),
-        np.where(has_call_file, call_file.astype(np.int32), np.int32(NO_FILE)),
+        np.where(has_call_file, call_file.astype(np.int32), np.int32(LINE_FILE)),
         origin.astype(np.int32),
         lines_before + inlines,
     )

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.columns import select
-from symbolon_server.symbols.resolution import NO_INLINE, Chains
+from symbolon_server.symbols.inline_chains import NO_INLINE, Chains
 
 
 def order_by_use(used: NDArray[np.int32], chains: Chains) -> tuple[NDArray[np.int32], Chains]:

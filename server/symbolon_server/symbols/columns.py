@@ -38,7 +38,7 @@ class InlineColumns:
     level: Indexes
     call_line: NDArray[np.uint32]
     call_file: NDArray[np.int32]
-    """FILE number or alias, or `records.NO_FILE`."""
+    """FILE number or alias, or `records.NO_FILE` or `LINE_FILE`."""
 
     origin: NDArray[np.int32]
     """INLINE_ORIGIN number or alias."""
@@ -96,6 +96,15 @@ def join(parts: Sequence[_Columns]) -> _Columns:
     """Return dataclasses of arrays, which follow each other in the file, as one."""
     names = [field.name for field in fields(parts[0])]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+def find_changes(*columns: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return where a row is the first or differs from the one before it; shape (rows,)."""
+    differs = np.ones(len(columns[0]), np.bool_)
+    differs[1:] = False
+    for column in columns:
+        differs[1:] |= column[1:] != column[:-1]
+    return differs
 
 
 def _split(columns: _Owned, owner: int) -> tuple[_Owned, _Owned]:

@@ -27,7 +27,7 @@ import zstandard
 
 from symbolon_server.symbols.errors import DamagedPageError
 
-FORMAT_VERSION: Final = 6
+FORMAT_VERSION: Final = 7
 
 MAX_CONTENT_BYTES: Final = 1 << 28
 """More than any page or directory unpacks to; what says more is damaged."""

@@ -9,6 +9,7 @@ from typing import Final
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.records import (
+    LINE_FILE,
     RecordKind,
     parse_file,
     parse_function,
@@ -37,10 +38,10 @@ class Aliases:
         self._aliases: dict[int, int] = {}
 
     def fit(self, number: int) -> int:
-        """Return `number`, or its negative alias below -1 where it is beyond 31 bits."""
+        """Return `number`, or its negative alias below `LINE_FILE` if it is beyond 31 bits."""
         if number <= _LAST_PLAIN_NUMBER:
             return number
-        return self._aliases.setdefault(number, -2 - len(self._aliases))
+        return self._aliases.setdefault(number, LINE_FILE - 1 - len(self._aliases))
 
 
 class NamedRecords:

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.column_codes import Integers
+from symbolon_server.symbols.inline_chains import NO_INLINE
 from symbolon_server.symbols.page_rows import PageRows
-from symbolon_server.symbols.resolution import NO_INLINE
 
 
 class PageChains:

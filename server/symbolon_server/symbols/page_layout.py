@@ -35,9 +35,8 @@ MARK: Final = b"SyP"
 HEADER: Final = struct.Struct("<QIIIII")
 
 NONE: Final = 0
-"""The symbol of a range that nothing covers, the chain of one in no inline frame, the path of a
-range whose file is unknown, and of a call site in the file of the line itself. What there is
-counts from 1."""
+"""The symbol of a range that nothing covers, the chain of one in no inline frame, and the path of
+code whose file is unknown. What there is counts from 1."""
 
 TEXT_END: Final = b"\n"
 """What each text ends with: none holds it, as a symbol file has a line for each."""

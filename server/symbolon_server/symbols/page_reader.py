@@ -190,7 +190,7 @@ class Page:
         chain = self._chain(row)
         name = self._name_of(chain, symbol)
         value, signed = self._columns.value, self._columns.signed_value
-        own_file = file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
+        file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
         line = signed(COLUMN.range_line, row) + value(COLUMN.name_line, name)
         inlines: list[tuple[bytes, bytes, int]] = []
         while chain != NONE:
@@ -205,7 +205,6 @@ class Page:
                 name = self._name_of(chain, NONE)
                 file += value(COLUMN.name_file, name)
                 line += value(COLUMN.name_line, name)
-            file = file or own_file
         return inlines, self._path(file), line
 
     def _name_of(self, chain: int, symbol: int) -> int:

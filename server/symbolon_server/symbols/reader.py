@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.bulk_records import BulkRecords
 from symbolon_server.symbols.columns import FunctionParts, Indexes
 from symbolon_server.symbols.errors import MalformedSymbolFileError
-from symbolon_server.symbols.inline_levels import drop_too_deep
+from symbolon_server.symbols.inline_chains import Chains
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.named_records import NO_FUNCTION, NamedRecords
 from symbolon_server.symbols.record_kinds import CODES, KINDS, find_kinds
 from symbolon_server.symbols.records import RecordKind
 from symbolon_server.symbols.resolution import (
-    Chains,
     FunctionSpans,
     ResolvedRanges,
     resolve_functions,
@@ -203,8 +202,6 @@ class SymbolFileReader:
         if end <= first:
             return
         parts, rest = FunctionParts.join(self._parts).split(end)
-        parts, too_deep = drop_too_deep(parts)
-        self._named.skipped[RecordKind.INLINE] += too_deep
         functions = FunctionSpans(
             first,
             np.array(self._named.function_starts[first:end], np.uint64),

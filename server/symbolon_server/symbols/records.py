@@ -19,7 +19,10 @@ MAX_LINE: Final = 2**32 - 1
 _MAX_DECIMAL: Final = 2**63 - 2
 
 NO_FILE: Final = -1
-"""Stands for the file of a call site that names none."""
+"""Stands for an unknown file; INLINE records say it too."""
+
+LINE_FILE: Final = -2
+"""Stands for the file of the line record at the same offset."""
 
 _HEX = rb"(?:0[xX])?([0-9A-Fa-f]+)"
 _DECIMAL = rb"0*([0-9]{1,19})"
@@ -88,7 +91,7 @@ class InlineRecord(NamedTuple):
     level: int
     call_line: int
     call_file: int
-    """`NO_FILE` in the older generation, and where the record says -1."""
+    """`LINE_FILE` in the older generation, `NO_FILE` where the record says -1."""
 
     origin: int
     ranges: tuple[tuple[int, int], ...]
@@ -162,7 +165,7 @@ def parse_inline(record: bytes) -> InlineRecord | None:
     if len(fields) < 5 + has_call_file:
         return None
     level, call_line = _parse_decimal(fields[0]), _parse_decimal(fields[1])
-    call_file = _parse_call_file(fields[2]) if has_call_file else NO_FILE
+    call_file = _parse_call_file(fields[2]) if has_call_file else LINE_FILE
     origin = _parse_decimal(fields[2 + has_call_file])
     ranges = _parse_ranges(fields[3 + has_call_file :])
     if level is None or call_line is None or call_file is None or origin is None or ranges is None:

@@ -9,20 +9,17 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.columns import (
     FunctionParts,
     Indexes,
-    InlineColumns,
     LineColumns,
     Offsets,
     RangeColumns,
+    find_changes,
     select,
 )
-from symbolon_server.symbols.nesting import NO_PARENT, Nesting, nest
+from symbolon_server.symbols.inline_chains import Chains, chain_calls, split_by_level
 from symbolon_server.symbols.overlaps import keep_first
 from symbolon_server.symbols.records import MAX_OFFSET, NO_FILE
 
 Flags = NDArray[np.bool_]
-
-NO_INLINE: Final = -1
-"""The chain of a range that is in no inline frame, and what is around an outermost one."""
 
 NO_LINE: Final = 0
 """The line of code that has none; line records also say it."""
@@ -57,18 +54,6 @@ class FunctionSpans:
 
 
 @dataclass(frozen=True, slots=True)
-class Chains:
-    """Chains of inline frames, each a step from the one around it; columns have shape (chains,)."""
-
-    around: NDArray[np.int32]
-    """The chain around each, or `NO_INLINE` in the function itself."""
-
-    origin: NDArray[np.int32]
-    call_line: NDArray[np.uint32]
-    call_file: NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
 class ResolvedRanges:
     """Ranges of functions, ascending within each function; columns have shape (ranges,)."""
 
@@ -94,9 +79,9 @@ def resolve_functions(
     parts = FunctionParts(
         select(parts.lines, _find_relevant(functions, parts.lines)),
         parts.inlines,
-        select(parts.ranges, _find_relevant(functions, parts.ranges)),
+        select(parts.ranges, _find_touching(functions, parts.ranges)),
     )
-    space = _KeySpace.of(functions, parts)
+    space = _KeySpace.of(functions, parts.lines)
     if space is not None:
         return [_resolve(functions, parts, space)]
     middle = len(functions.starts) // 2
@@ -106,22 +91,32 @@ def resolve_functions(
     return resolve_functions(low, before) + resolve_functions(high, after)
 
 
-def _find_relevant(functions: FunctionSpans, columns: LineColumns | RangeColumns) -> Flags:
-    """Return which spans can have a say in what their function answers.
+def _find_touching(functions: FunctionSpans, columns: LineColumns | RangeColumns) -> Flags:
+    """Return which spans cover anything of their function."""
+    owner = columns.owner - functions.first
+    touches: Flags = (columns.start <= functions.lasts[owner]) & (
+        _lasts(columns) >= functions.starts[owner]
+    )
+    return touches & functions.are_real[owner]
+
+
+def _find_relevant(functions: FunctionSpans, lines: LineColumns) -> Flags:
+    """Return which lines can have a say in what their function answers.
 
     One that lies outside its function has none, unless it meets another that reaches out of the
     function: of those two the first one in the file wins.
     """
-    owner = columns.owner - functions.first
-    starts, lasts = functions.starts[owner], functions.lasts[owner]
-    last = _lasts(columns)
-    touches = (columns.start <= lasts) & (last >= starts)
-    reaches_out = touches & ((columns.start < starts) | (last > lasts))
-    if reaches_out.any():
-        is_met = np.zeros(len(functions.starts), np.bool_)
-        is_met[owner[reaches_out]] = True
-        touches |= is_met[owner]
-    return touches & functions.are_real[owner]
+    owner = lines.owner - functions.first
+    touches = _find_touching(functions, lines)
+    reaches_out = touches & (
+        (lines.start < functions.starts[owner]) | (_lasts(lines) > functions.lasts[owner])
+    )
+    if not reaches_out.any():
+        return touches
+    is_met = np.zeros(len(functions.starts), np.bool_)
+    is_met[owner[reaches_out]] = True
+    relevant: Flags = touches | (is_met[owner] & functions.are_real[owner])
+    return relevant
 
 
 def _lasts(columns: LineColumns | RangeColumns) -> Offsets:
@@ -143,13 +138,12 @@ class _KeySpace:
     """Low bits of a key: the offset from the base. The bits above are the function."""
 
     @classmethod
-    def of(cls, functions: FunctionSpans, parts: FunctionParts) -> "_KeySpace | None":
+    def of(cls, functions: FunctionSpans, lines: LineColumns) -> "_KeySpace | None":
         """Return the space for these functions, or None where they need more than 64 bits."""
         bases, tops = functions.starts.copy(), functions.lasts
-        for columns in (parts.lines, parts.ranges):
-            owner = columns.owner - functions.first
-            np.minimum.at(bases, owner, columns.start)
-            np.maximum.at(tops, owner, _lasts(columns))
+        owner = lines.owner - functions.first
+        np.minimum.at(bases, owner, lines.start)
+        np.maximum.at(tops, owner, _lasts(lines))
         real = functions.are_real
         widest = int((tops - bases)[real].max()) if real.any() else 0
         bits = (widest + 1).bit_length()
@@ -181,18 +175,14 @@ def _resolve(
     functions: FunctionSpans, parts: FunctionParts, space: _KeySpace
 ) -> tuple[ResolvedRanges, Chains]:
     lines, line_starts, line_lasts = _keep_lines(space, parts.lines)
-    range_starts = space.keys(parts.ranges.owner, parts.ranges.start)
-    range_lasts = space.keys(parts.ranges.owner, _lasts(parts.ranges))
-    nesting = nest(range_starts, range_lasts)
-    chain_of, chains = _make_chains(nesting, parts.ranges.record, parts.inlines)
+    levels = split_by_level(*_clip(functions, space, parts.ranges), parts.ranges, parts.inlines)
     cuts = _find_cuts(
         functions,
         space,
-        np.concatenate([line_starts, nesting.starts]),
-        np.concatenate([line_lasts, nesting.lasts[nesting.by_last]]),
+        np.concatenate([line_starts, *(level.starts for level in levels)]),
+        np.concatenate([line_lasts, *(level.lasts for level in levels)]),
     )
     owners = space.owners(cuts)
-    innermost = nesting.find_innermost(cuts)
     rows = np.searchsorted(line_starts, cuts, side="right") - 1
     has_line = rows >= 0
     has_line[has_line] = line_lasts[rows[has_line]] >= cuts[has_line]
@@ -200,11 +190,20 @@ def _resolve(
     file[has_line] = lines.file[rows[has_line]]
     line = np.full(len(cuts), NO_LINE, np.uint32)
     line[has_line] = lines.line[rows[has_line]]
-    chain = np.full(len(cuts), NO_INLINE, np.int32)
-    is_inline = innermost != NO_PARENT
-    chain[is_inline] = chain_of[innermost[is_inline]]
+    chain, chains = chain_calls(levels, parts.inlines, cuts, file)
     ranges = ResolvedRanges(owners, space.offsets(cuts, owners), chain, file, line)
-    return _merge_equal(ranges), chains
+    is_new = find_changes(ranges.owner, ranges.chain, ranges.file, ranges.line)
+    return select(ranges, is_new), chains
+
+
+def _clip(
+    functions: FunctionSpans, space: _KeySpace, ranges: RangeColumns
+) -> tuple[Offsets, Offsets]:
+    """Return the first and last key of each range within its function, which it touches."""
+    owner = ranges.owner - functions.first
+    starts = np.maximum(ranges.start, functions.starts[owner])
+    lasts = np.minimum(_lasts(ranges), functions.lasts[owner])
+    return space.keys(ranges.owner, starts), space.keys(ranges.owner, lasts)
 
 
 def _keep_lines(space: _KeySpace, lines: LineColumns) -> tuple[LineColumns, Offsets, Offsets]:
@@ -233,51 +232,3 @@ def _find_cuts(
     cuts = np.sort(np.concatenate([firsts[real], inner_starts, inner_ends]), kind="stable")
     distinct: Offsets = cuts[np.diff(cuts, prepend=~cuts[:1]) != 0]
     return distinct
-
-
-def _make_chains(
-    nesting: Nesting, records: Indexes, inlines: InlineColumns
-) -> tuple[NDArray[np.int32], Chains]:
-    """Return the chain of each nested range, and the chains, those further out first.
-
-    Ranges of one INLINE record within the same chain have the same chain: they answer alike.
-    """
-    rows = np.searchsorted(inlines.number, records[nesting.order])
-    chain_of = np.full(len(rows) + 1, NO_INLINE, np.int32)
-    by_depth = np.argsort(nesting.depths, kind="stable")
-    depth_ends = np.cumsum(np.bincount(nesting.depths)) if len(rows) else np.empty(0, np.int64)
-    arounds, chain_rows = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
-    count = 0
-    for members in np.split(by_depth, depth_ends[:-1]) if len(rows) else []:
-        around = chain_of[nesting.parents[members]].astype(np.int64)
-        keys, chain_numbers = np.unique(
-            (around + 1) * len(inlines.number) + rows[members], return_inverse=True
-        )
-        chain_of[members] = count + chain_numbers
-        count += len(keys)
-        arounds.append((keys // len(inlines.number) - 1).astype(np.int32))
-        chain_rows.append(keys % len(inlines.number))
-    of_chain = np.concatenate(chain_rows)
-    return chain_of[:-1], Chains(
-        np.concatenate(arounds),
-        inlines.origin[of_chain],
-        inlines.call_line[of_chain],
-        inlines.call_file[of_chain],
-    )
-
-
-def _merge_equal(ranges: ResolvedRanges) -> ResolvedRanges:
-    """Return `ranges` without those that answer as the one before them in their function."""
-    if not len(ranges.start):
-        return ranges
-    differs = np.ones(len(ranges.start), np.bool_)
-    differs[1:] = False
-    for column in (ranges.owner, ranges.chain, ranges.file, ranges.line):
-        differs[1:] |= column[1:] != column[:-1]
-    return ResolvedRanges(
-        ranges.owner[differs],
-        ranges.start[differs],
-        ranges.chain[differs],
-        ranges.file[differs],
-        ranges.line[differs],
-    )

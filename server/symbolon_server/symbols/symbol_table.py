@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.answers import Answer, InlineAnswer
+from symbolon_server.symbols.inline_chains import NO_INLINE, Chains
 from symbolon_server.symbols.pages import ModuleFacts
-from symbolon_server.symbols.records import NO_FILE
-from symbolon_server.symbols.resolution import NO_INLINE, Chains
 
 NO_SYMBOL: Final = -1
 """The symbol of a range that nothing covers."""
@@ -60,7 +59,7 @@ class SymbolTable:
     chains: Chains
     """In the order in which the ranges use them first, each after the one around it.
 
-    With texts for origins and files; `NO_FILE` where the call site is in the line's own file.
+    With texts for origins and files.
     """
 
     texts: list[bytes]
@@ -87,12 +86,10 @@ class SymbolTable:
     def _walk(self, chain: int, file: int, line: int) -> tuple[tuple[InlineAnswer, ...], int, int]:
         """Return the inline frames of `chain`, and file and line of the call in the function."""
         inlines = []
-        own_file = file
         while chain != NO_INLINE:
             name = self.texts[self.chains.origin[chain]].decode()
             inlines.append(InlineAnswer(name, self.texts[file].decode(), line))
-            call_file = int(self.chains.call_file[chain])
-            file = own_file if call_file == NO_FILE else call_file
+            file = int(self.chains.call_file[chain])
             line = int(self.chains.call_line[chain])
             chain = int(self.chains.around[chain])
         return tuple(inlines), file, line

@@ -8,17 +8,12 @@ from numpy.typing import NDArray
 
 from symbolon_server.symbols.chain_order import order_by_use
 from symbolon_server.symbols.columns import Indexes, Offsets, join
+from symbolon_server.symbols.inline_chains import NO_CHAINS, NO_INLINE, Chains
 from symbolon_server.symbols.named_records import NamedRecords
 from symbolon_server.symbols.overlaps import keep_first
 from symbolon_server.symbols.pages import ModuleFacts
 from symbolon_server.symbols.records import NO_FILE
-from symbolon_server.symbols.resolution import (
-    NO_INLINE,
-    NO_LINE,
-    Chains,
-    FunctionSpans,
-    ResolvedRanges,
-)
+from symbolon_server.symbols.resolution import NO_LINE, FunctionSpans, ResolvedRanges
 from symbolon_server.symbols.strings import NO_TEXT
 from symbolon_server.symbols.symbol_table import (
     NO_SYMBOL,
@@ -34,9 +29,6 @@ _NO_RANGES = ResolvedRanges(
     np.empty(0, np.int32),
     np.empty(0, np.int32),
     np.empty(0, np.uint32),
-)
-_NO_CHAINS = Chains(
-    np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.int32)
 )
 
 
@@ -81,7 +73,7 @@ def build_table(
 
 def _join(resolved: Sequence[tuple[ResolvedRanges, Chains]]) -> tuple[ResolvedRanges, Chains]:
     """Return all stretches as one, their chains numbered through."""
-    shifted_ranges, shifted_chains = [_NO_RANGES], [_NO_CHAINS]
+    shifted_ranges, shifted_chains = [_NO_RANGES], [NO_CHAINS]
     chains_before = 0
     for ranges, chains in resolved:
         shifted_ranges.append(replace(ranges, chain=_shift(ranges.chain, chains_before)))
@@ -179,15 +171,12 @@ class _TextNumbers:
         return Ranges(ranges.start, ranges.symbol, ranges.chain, files, ranges.line)
 
     def in_chains(self, chains: Chains) -> Chains:
-        """Return `chains` with texts for origins and files.
-
-        The reference gives a call site whose file is unknown the file of the line itself.
-        """
+        """Return `chains` with texts for origins and files; an unknown file has the empty text."""
         return Chains(
             chains.around,
             self._origins.find(chains.origin, self._unnamed),
             chains.call_line,
-            self._files.find(chains.call_file, NO_FILE),
+            self._files.find(chains.call_file, NO_TEXT),
         )
 
 
