@@ -59,7 +59,7 @@ class InlineFrame:
 
     function: str
     file: str | None
-    """The source file as the symbol file spells it; `None` when not known."""
+    """The source file, without `./` and `directory/../`; `None` when not known."""
     line: int | None
     """The source line, from 1; `None` when not known."""
 
@@ -85,6 +85,8 @@ class SymbolicatedFrame:
     """Calls dissolved into this frame, innermost first."""
     is_multiple: bool
     """Whether several functions were folded into this code."""
+    function_size: int | None = None
+    """Bytes of the function; `None` when not known, as for a public symbol."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Answers in the JSON of Tecken's and Eliot's symbolication API, versions 5 and 4.
 
 5:  {"results": [{"stacks": [[{"frame": 0, "module": "xul.pdb", "module_offset": "0xb2e3f7",
-    "function": …, "function_offset": "0x…", "file": …, "line": 1, "inlines": [{"function": …,
-    "file": …, "line": 1}]}, …]], "found_modules": {"xul.pdb/44E4…C2": true}}]}
+    "function": …, "function_offset": "0x…", "function_size": "0x…", "file": …, "line": 1,
+    "inlines": [{"function": …, "file": …, "line": 1}]}, …]],
+    "found_modules": {"xul.pdb/44E4…C2": true}}]}
 4:  {"symbolicatedStacks": [["f() (in xul.pdb)", "0x7 (in libc.so)"]], "knownModules": [true, …]}
 
 Fields that are not known are left out; "line" stands only beside "file"; inlines are innermost
@@ -137,6 +138,8 @@ def _write_frame(data: bytes) -> bytes:
     written = _write_place(frame, frame.module_offset)
     if frame.function:
         offset = f'"function_offset": "{frame.function_offset:#x}"'
+        if frame.function_size:
+            offset += f', "function_size": "{frame.function_size:#x}"'
         written += f', "function": {_quote(frame.function)}, {offset}{_write_source(frame)}'
         if frame.inlines:
             written += f', "inlines": [{", ".join(map(_write_inline, frame.inlines))}]'

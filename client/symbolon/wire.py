@@ -35,6 +35,7 @@ def decode_frame(frame: stack_pb2.SymbolicatedFrame) -> results.SymbolicatedFram
         line=frame.line or None,
         inlines=tuple(decode_inline(inline) for inline in frame.inlines),
         is_multiple=frame.is_multiple,
+        function_size=frame.function_size or None,
     )
 
 

@@ -45,6 +45,7 @@ def test_lines_and_inline_frames_of_a_real_crash_come_along(gateway: str) -> Non
         "module_offset": "0x11cb",
         "function": "orchard::ship(orchard::Crate const*, int)",
         "function_offset": "0x2b",
+        "function_size": "0x51",
         "file": "orchard/shipping.cpp",
         "line": 19,
         "inlines": [{"function": "price", "file": "orchard/shipping.cpp", "line": 10}],

@@ -113,6 +113,7 @@ def read_comment(method: MethodDescriptor) -> str:
                 "inlines": 7,
                 "outcome": 8,
                 "is_multiple": 9,
+                "function_size": 10,
             },
         ),
         (stack_pb2.InlineFrame, {"function": 1, "file": 2, "line": 3}),

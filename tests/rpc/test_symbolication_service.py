@@ -51,7 +51,7 @@ FRAME = wire.frame(
     wire.bytes_field(1, b"xul.dll"),
     0x10,
     FrameOutcome.SYMBOLICATED,
-    wire.answer_fields(b"main", b"main.c", 7, [], is_multiple=False),
+    wire.answer_fields(b"main", b"main.c", 7, [], is_multiple=False, function_size=16),
     4,
 )
 
@@ -154,6 +154,7 @@ def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
         file="main.c",
         line=7,
         outcome=stack_pb2.FRAME_OUTCOME_SYMBOLICATED,
+        function_size=16,
     )
     assert not response.HasField("diagnostics")
 

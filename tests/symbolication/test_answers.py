@@ -68,6 +68,7 @@ def expected_frame(
         ],
         outcome=WireOutcome.FRAME_OUTCOME_SYMBOLICATED,
         is_multiple=answer.is_multiple,
+        function_size=answer.function_size,
     )
 
 

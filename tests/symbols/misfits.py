@@ -17,6 +17,7 @@ TEXTS = (b"outer", b"inner", b"a.c")
 UNSIGNED = {
     "range_step": [0],
     "range_symbol": [0],
+    "symbol_size": [8],
     "symbol_flags": [0],
     "chain_around": [1],
     "name": [0, 0],

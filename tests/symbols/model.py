@@ -240,6 +240,7 @@ class Model:
             line,
             tuple(frames),
             function.is_multiple,
+            function_size=function.span.size,
         )
 
 

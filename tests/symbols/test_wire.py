@@ -27,6 +27,7 @@ frames = st.builds(
     inlines=st.lists(inline_frames, max_size=3),
     outcome=st.sampled_from(stack_pb2.FrameOutcome.values()),
     is_multiple=st.booleans(),
+    function_size=uint64s,
 )
 
 
@@ -41,7 +42,8 @@ def test_a_frame_is_what_its_message_is(frame: stack_pb2.SymbolicatedFrame) -> N
             wire.inline_frame(inline.function.encode(), inline.file.encode(), inline.line)
             for inline in frame.inlines
         ],
-        frame.is_multiple,
+        is_multiple=frame.is_multiple,
+        function_size=frame.function_size,
     )
     encoded = wire.frame(
         wire.bytes_field(1, frame.module.encode()),
@@ -90,13 +92,14 @@ def test_a_page_encodes_what_it_answers(text: bytes) -> None:
                 tuple(InlineAnswer(i.function, i.file, i.line) for i in frame.inlines),
                 frame.is_multiple,
             )
+            assert answer.function_size == frame.function_size
 
 
 @given(st.integers(1, 7), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_the_outcome_of_a_frame_is_read_from_its_end(
     outcome: int, module_offset: int, function_offset: int
 ) -> None:
-    fields = wire.answer_fields(b"f", b"f.c", 1, [], is_multiple=True)
+    fields = wire.answer_fields(b"f", b"f.c", 1, [], is_multiple=True, function_size=8)
     frame = wire.frame(b"", module_offset, outcome, fields, function_offset)
     assert wire.outcome_of(frame) == outcome
 

@@ -69,6 +69,7 @@ class FakeServer:
         function: str,
         *,
         function_offset: int = 0,
+        function_size: int | None = None,
         file: str | None = None,
         line: int | None = None,
         inlines: Sequence[InlineFrame] = (),
@@ -78,6 +79,7 @@ class FakeServer:
             module=module.code_file or module.debug_file,
             function=function,
             function_offset=function_offset,
+            function_size=function_size or 0,
             file=file or "",
             line=line or 0,
             inlines=[

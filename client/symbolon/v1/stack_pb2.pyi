@@ -177,6 +177,7 @@ class SymbolicatedFrame(_message.Message):
     INLINES_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
+    FUNCTION_SIZE_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """The module's name for people: the code file's name when the symbol file tells
     it, else the debug file; `<unknown>` for a frame in no module. Empty: the
@@ -185,8 +186,9 @@ class SymbolicatedFrame(_message.Message):
     module_offset: _builtins.int
     """The frame's module offset in bytes, as it was asked."""
     function: _builtins.str
-    """The function or public symbol that covers the offset, from the symbol file;
-    bytes that are not UTF-8 are replaced. Empty: not known, `outcome` says why.
+    """The function or public symbol that covers the offset, from the symbol file,
+    demangled unless the worker was told not to; bytes that are not UTF-8 are
+    replaced. Empty: not known, `outcome` says why.
     """
     function_offset: _builtins.int
     """Bytes from the start of the function to the offset that was looked up; a return
@@ -194,8 +196,9 @@ class SymbolicatedFrame(_message.Message):
     Zero: the function's first byte, or no function is known.
     """
     file: _builtins.str
-    """The source file of `line`, as the symbol file spells it. With `inlines`, the
-    file of the outermost call site, which is in `function` itself. Empty: not known.
+    """The source file of `line`, as the symbol file spells it but without `./` and
+    `directory/../`. With `inlines`, the file of the outermost call site, which is
+    in `function` itself. Empty: not known.
     """
     line: _builtins.int
     """The source line, from 1. With `inlines`, the line of the outermost call site.
@@ -207,6 +210,10 @@ class SymbolicatedFrame(_message.Message):
     """Whether the linker folded several functions into this code, so that `function`
     is one of several equally true names (the `m` mark of the symbol file). False:
     the name is the only one known.
+    """
+    function_size: _builtins.int
+    """Bytes of the function, from its FUNC record. Zero: not known, as for a public
+    symbol, whose record has no size.
     """
     @_builtins.property
     def inlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InlineFrame]:
@@ -226,10 +233,11 @@ class SymbolicatedFrame(_message.Message):
         inlines: _abc.Iterable[Global___InlineFrame] | None = ...,
         outcome: Global___FrameOutcome.ValueType = ...,
         is_multiple: _builtins.bool = ...,
+        function_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "function_offset", b"function_offset", "inlines", b"inlines", "is_multiple", b"is_multiple", "line", b"line", "module", b"module", "module_offset", b"module_offset", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "function_offset", b"function_offset", "function_size", b"function_size", "inlines", b"inlines", "is_multiple", b"is_multiple", "line", b"line", "module", b"module", "module_offset", b"module_offset", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -245,11 +253,11 @@ class InlineFrame(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     function: _builtins.str
-    """The function that was called, from the symbol file. `<name omitted>`: the
-    symbol file does not tell it.
+    """The function that was called, from the symbol file, demangled as the function
+    of the frame is. `<name omitted>`: the symbol file does not tell it.
     """
     file: _builtins.str
-    """The source file of `line`, as the symbol file spells it: for the innermost
+    """The source file of `line`, spelt as in SymbolicatedFrame: for the innermost
     inline frame where the instruction comes from, for each outer one where it calls
     the next inner one. Empty: not known.
     """

@@ -34,3 +34,6 @@ class Answer:
 
     is_public: bool = field(default=False, compare=False)
     """It is a public symbol, which a caller is not told; nor is the reference."""
+
+    function_size: int = field(default=0, compare=False)
+    """Bytes that the function has; 0 for a public symbol, whose size no record tells."""

@@ -122,6 +122,7 @@ class PageContents:
             range_file=(zigzag(range_file), of_ranges),
             range_line=(zigzag(range_line), of_ranges),
             symbol_start=(zigzag(symbol_start.view(np.int64)), of_symbols),
+            symbol_size=(symbols.size, of_symbols),
             symbol_flags=(_flags(symbols), of_symbols),
             chain_around=((chain - chain_around).view(np.uint64), of_chains),
             chain_call_file=(zigzag(call_file), of_chains),

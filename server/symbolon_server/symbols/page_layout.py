@@ -18,8 +18,8 @@ line are so found without reading those of any other.
 
 Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
 header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 0, 2 (a new one, then the same); chains 1, 1
-(none); files 0, 0; lines 0, 2; symbol start 0, name 0, no flags; the name's file 1 and line 5;
-texts `f` and `a.c`.
+(none); files 0, 0; lines 0, 2; symbol start 0, size 8, no flags; name 0; the name's file 1 and
+line 5; texts `f` and `a.c`.
 """
 
 import struct
@@ -77,6 +77,9 @@ class PageColumns(NamedTuple, Generic[_T]):
     """Shape (symbols,), signed: bytes from the page's first offset to the symbol's start,
     modulo 2^64."""
 
+    symbol_size: _T
+    """Shape (symbols,): bytes of a function, 0 for a public symbol."""
+
     symbol_flags: _T
     """Shape (symbols,): the sum of `IS_MULTIPLE` and `IS_PUBLIC`, where they hold."""
 
@@ -106,7 +109,7 @@ COLUMN: Final = PageColumns(*range(len(PageColumns._fields)))
 
 def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[int, ...]:
     """Return the number of values of each of `PageColumns`."""
-    of_ranges, of_symbols, of_chains = (ranges,) * 5, (symbols,) * 2, (chains,) * 3
+    of_ranges, of_symbols, of_chains = (ranges,) * 5, (symbols,) * 3, (chains,) * 3
     return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names
 
 

@@ -150,6 +150,7 @@ class Page:
             tuple(InlineAnswer(name.decode(), path.decode(), at) for name, path, at in inlines),
             self._has(symbol, page_layout.IS_MULTIPLE),
             self._has(symbol, page_layout.IS_PUBLIC),
+            self._symbol_size(symbol),
         )
 
     def _encoded_answer(self, row: int) -> tuple[int, bytes] | None:
@@ -162,11 +163,15 @@ class Page:
             file,
             line,
             [wire.inline_frame(*inline) for inline in inlines],
-            self._has(symbol, page_layout.IS_MULTIPLE),
+            is_multiple=self._has(symbol, page_layout.IS_MULTIPLE),
+            function_size=self._symbol_size(symbol),
         )
 
     def _has(self, symbol: int, flag: int) -> bool:
         return bool(self._columns.value(COLUMN.symbol_flags, symbol - 1) & flag)
+
+    def _symbol_size(self, symbol: int) -> int:
+        return self._columns.value(COLUMN.symbol_size, symbol - 1)
 
     def _symbol_start(self, symbol: int, row: int) -> int:
         distance = self._columns.signed_value(COLUMN.symbol_start, symbol - 1)

@@ -22,6 +22,9 @@ class Symbols:
     """Functions and public symbols alike; all columns have shape (symbols,)."""
 
     start: NDArray[np.uint64]
+    size: NDArray[np.uint64]
+    """Bytes of a function; 0 for a public symbol, whose size no record tells."""
+
     name: NDArray[np.int32]
     """Number of the text."""
 
@@ -81,6 +84,7 @@ class SymbolTable:
             inlines,
             bool(self.symbols.is_multiple[symbol]),
             bool(self.symbols.is_public[symbol]),
+            int(self.symbols.size[symbol]),
         )
 
     def _walk(self, chain: int, file: int, line: int) -> tuple[tuple[InlineAnswer, ...], int, int]:

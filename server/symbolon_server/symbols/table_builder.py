@@ -65,7 +65,7 @@ def build_table(
             skipped_records={str(kind): n for kind, n in sorted(named.skipped.items()) if n},
         ),
         texts.in_ranges(replace(ranges, chain=chain)),
-        _make_symbols(named, starts, kept, publics),
+        _make_symbols(named, functions, kept, publics),
         texts.in_chains(chains),
         named.strings.texts,
     )
@@ -144,15 +144,18 @@ def _sort(inside: Ranges, outside: Ranges) -> Ranges:
     )
 
 
-def _make_symbols(named: NamedRecords, starts: Offsets, kept: Indexes, publics: Offsets) -> Symbols:
+def _make_symbols(
+    named: NamedRecords, functions: FunctionSpans, kept: Indexes, publics: Offsets
+) -> Symbols:
     names = np.array(named.function_names, np.int64)[kept]
     multiples = np.frombuffer(bytes(named.function_multiples), np.bool_)[kept]
     public_symbols = [named.public_names[public] for public in publics.tolist()]
     return Symbols(
-        np.concatenate([starts, publics]),
+        np.concatenate([functions.starts[kept], publics]),
+        np.concatenate([functions.sizes[kept], np.zeros(len(publics), np.uint64)]),
         np.concatenate([names, [name for name, _ in public_symbols]]).astype(np.int32),
         np.concatenate([multiples, [multiple for _, multiple in public_symbols]]).astype(np.bool_),
-        np.arange(len(starts) + len(publics)) >= len(starts),
+        np.arange(len(kept) + len(publics)) >= len(kept),
     )
 
 

@@ -103,13 +103,19 @@ def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
 
 
 _PLACE_OF_FRAME: Final = b"\x1a", b"\x2a", b"\x30"
-_INLINE, _IS_MULTIPLE = b"\x3a", b"\x48\1"
-"""What the fields 3, 5 and 6, and 7, of a `symbolon.v1.SymbolicatedFrame` begin with, and a true
-field 9."""
+_INLINE, _IS_MULTIPLE, _SIZE = b"\x3a", b"\x48\1", b"\x50"
+"""What the fields 3, 5 and 6, and 7, of a `symbolon.v1.SymbolicatedFrame` begin with, a true
+field 9, and what field 10 begins with."""
 
 
 def answer_fields(
-    function: bytes, file: bytes, line: int, inlines: list[bytes], is_multiple: bool
+    function: bytes,
+    file: bytes,
+    line: int,
+    inlines: list[bytes],
+    *,
+    is_multiple: bool,
+    function_size: int,
 ) -> bytes:
     """Return the fields of a `symbolon.v1.SymbolicatedFrame` that its range decides."""
     parts = _place_fields(_PLACE_OF_FRAME, function, file, line)
@@ -117,6 +123,8 @@ def answer_fields(
         parts += _INLINE, varint(len(inline)), inline
     if is_multiple:
         parts.append(_IS_MULTIPLE)
+    if function_size:
+        parts += _SIZE, varint(function_size)
     return b"".join(parts)
 
 
