@@ -191,6 +191,19 @@ def wide_function(size: int) -> Iterator[bytes]:
     )
 
 
+def exploding_names(size: int) -> Iterator[bytes]:
+    """Yield a function with a mangled name of which each part stands for two of the one before."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    parts = (f"S_IS{digits[place]}_S{digits[place]}_E" for place in range(size))
+    yield b"FUNC 1000 10 0 _Z1f1aIiiE%b\n" % "".join(parts).encode()
+
+
+def deep_names(size: int) -> Iterator[bytes]:
+    """Yield functions whose mangled names nest as deep as they are long."""
+    for depth in (1_000, 16_000, size):
+        yield b"FUNC %x 10 0 _Z1f%bi\n" % (0x1000 + 16 * depth, b"P" * depth)
+
+
 HOSTILE_FILES = {
     "one line": HostileFile(one_line, 1 << 30, 20 * _MIB),
     "FILE records": HostileFile(file_records, 10_000_000, 20_000),
@@ -208,6 +221,8 @@ HOSTILE_FILES = {
     "bad records": HostileFile(bad_records, 1_000_000, 2_000),
     "INLINE levels without the first": HostileFile(levels_without_the_first, 1_000_000, 2_000),
     "INLINE levels that cross": HostileFile(crossing_levels, 1_000_000, 5_000),
+    "names that explode": HostileFile(exploding_names, 20, 12),
+    "names that nest": HostileFile(deep_names, 10_000_000, 50_000),
     "functions over everything": HostileFile(functions_over_everything, 500_000, 500),
     "a function over everything": HostileFile(wide_function, 1_000_000, 2_000),
 }

@@ -25,6 +25,7 @@ from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_writer import write_pages
 from symbolon_server.symbols.reader import SymbolFileReader
+from symbolon_server.symbols.spelling import clean_path
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.symbols.model import Model
 from tests.symbols.reading import INGEST, find_in_pages, read_pieces
@@ -75,7 +76,8 @@ def cases() -> list[Case]:
 
 def read_symbol_file(variable: str, debug_file: str) -> SymbolTable:
     (path,) = (folder(variable) / debug_file).glob("*/*.sym")
-    reader = SymbolFileReader(ModuleId.parse(debug_file, path.parent.name))
+    module_id = ModuleId.parse(debug_file, path.parent.name)
+    reader = SymbolFileReader(module_id, are_demangled=False)
     with path.open("rb") as file:
         return read_pieces(iter(lambda: file.read(PIECE_BYTES), b""), reader)
 
@@ -100,6 +102,11 @@ def text(latin1: str) -> str:
     return latin1.encode("latin-1").decode(errors="replace")
 
 
+def path(latin1: str) -> str:
+    """Return a path of the reference, which leaves it as it is, as Symbolon shows it."""
+    return clean_path(latin1.encode("latin-1")).decode(errors="replace")
+
+
 def expected(answer: dict[str, Any]) -> Answer | None:
     frame = answer.get("frame")
     if frame is None:
@@ -107,10 +114,10 @@ def expected(answer: dict[str, Any]) -> Answer | None:
     return Answer(
         text(frame["function"]),
         answer["offset"] - frame["function_offset"],
-        text(frame["file"]),
+        path(frame["file"]),
         frame["line"],
         tuple(
-            InlineAnswer(text(inline["function"]), text(inline["file"]), inline["line"])
+            InlineAnswer(text(inline["function"]), path(inline["file"]), inline["line"])
             for inline in answer["inlines"]
         ),
         frame["multiple"],
@@ -124,7 +131,8 @@ def agree(find: Find, answer: dict[str, Any]) -> bool:
 def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
     assert cases
     for case in cases:
-        table = read_pieces([case.text], SymbolFileReader(CASES_MODULE_ID))
+        reader = SymbolFileReader(CASES_MODULE_ID, are_demangled=False)
+        table = read_pieces([case.text], reader)
         find = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=4))
         for answer in case.answers:
             assert agree(table.find, answer), (case.name, answer)

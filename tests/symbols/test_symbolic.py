@@ -6,11 +6,13 @@ asked on well-formed files only: the sample, and made-up ones.
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symbolon_server.symbols.answers import Answer, InlineAnswer
 from symbolon_server.symbols.module_ids import ModuleId
@@ -19,7 +21,7 @@ from symbolon_server.symbols.reader import SymbolFileReader
 from tests.bench.symbolic_peer import convert, has_symbolic
 from tests.symbols.merged_calls import MergedCalls, merged_calls
 from tests.symbols.reading import INGEST, find_in_pages, read_pieces
-from tests.symbols.symbol_texts import MODULE_ID
+from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
 pytestmark = pytest.mark.skipif(not has_symbolic(), reason="the extra bench is not installed")
 
@@ -42,7 +44,7 @@ def frames_of_symbolic(locations: Iterable[Any]) -> Frames:
 def check(text: bytes, module_id: ModuleId, offsets: Iterable[int]) -> None:
     """Compare reader and pages with `symbolic` at `offsets`."""
     symcache = convert(text)
-    table = read_pieces([text], SymbolFileReader(module_id))
+    table = read_pieces([text], SymbolFileReader(module_id, are_demangled=False))
     assert table.facts.skipped_records == {}
     find = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=20))
     for offset in offsets:
@@ -59,6 +61,28 @@ def test_the_sample_answers_as_symbolic_does() -> None:
     assert len(offsets) > 100
     module_id = ModuleId.parse(path.parent.parent.name, path.parent.name)
     check(text, module_id, offsets)
+
+
+PATHS = st.lists(st.sampled_from(["a", "b.c", "..", ".", "c d"]), min_size=1, max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["", "/", "./", "C:\\"]), PATHS), min_size=1))
+def test_paths_are_cleaned_as_symbolic_cleans_them(
+    given_paths: list[tuple[str, list[str]]],
+) -> None:
+    paths = []
+    for root, parts in given_paths:
+        depth = list(accumulate({"..": -1, ".": 0}.get(part, 1) for part in parts))
+        left = [at for at, part in zip(depth, parts, strict=True) if part == ".."]
+        if min(left, default=1) > 0 and parts[-1] not in (".", ".."):
+            # Not back to the root, where symbolic makes an absolute path a relative one.
+            paths.append(root + ("\\" if "C:" in root else "/").join(parts))
+    files = [b"FILE %d %b" % (number, path.encode()) for number, path in enumerate(paths)]
+    function = b"FUNC 1000 %x 0 f" % (len(paths) + 1)
+    lines = [b"%x 1 1 %d" % (0x1000 + number, number) for number in range(len(paths))]
+    text = b"\n".join([MODULE_RECORD, *files, function, *lines, b""])
+    check(text, MODULE_ID, range(0x1000, 0x1000 + len(paths)))
 
 
 @settings(max_examples=100, deadline=None)

@@ -12,6 +12,7 @@ import pytest
 
 from symbolon.results import InlineFrame, SymbolicatedFrame
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.spelling import clean_path, demangle
 
 needs_files = pytest.mark.skipif(
     "SYMBOLON_BENCH_SYMBOLS" not in os.environ,
@@ -62,8 +63,8 @@ class ReferenceAnswer:
         expected = self.frame
         return (
             (frame.function, frame.function_offset, frame.is_multiple)
-            == (_text(expected["function"]), expected["function_offset"], expected["multiple"])
-            and _place(frame.file, frame.line) == _place(_text(expected["file"]), expected["line"])
+            == (_name(expected["function"]), expected["function_offset"], expected["multiple"])
+            and _place(frame.file, frame.line) == _place(_path(expected["file"]), expected["line"])
             and list(map(_inline, frame.inlines)) == [_expected(inline) for inline in self.inlines]
         )
 
@@ -79,9 +80,14 @@ def reference_answers(module_id: ModuleId) -> Iterator[ReferenceAnswer]:
             yield ReferenceAnswer(row["offset"], row.get("frame"), row.get("inlines", []))
 
 
-def _text(latin: str) -> str:
-    """Return a text as clients see it; the reference's stand as Latin-1."""
-    return latin.encode("latin-1").decode("utf-8", errors="replace")
+def _name(latin: str) -> str:
+    """Return a name as clients see it; the reference has it as it is in the file, as Latin-1."""
+    return demangle(latin.encode("latin-1")).decode("utf-8", errors="replace")
+
+
+def _path(latin: str) -> str:
+    """Return a path as clients see it; the reference has it as it is in the file, as Latin-1."""
+    return clean_path(latin.encode("latin-1")).decode("utf-8", errors="replace")
 
 
 def _place(file: str | None, line: int | None) -> tuple[str, int]:
@@ -93,4 +99,4 @@ def _inline(inline: InlineFrame) -> tuple[str, tuple[str, int]]:
 
 
 def _expected(inline: dict[str, Any]) -> tuple[str, tuple[str, int]]:
-    return _text(inline["function"]), _place(_text(inline["file"]), inline["line"])
+    return _name(inline["function"]), _place(_path(inline["file"]), inline["line"])

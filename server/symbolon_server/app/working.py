@@ -58,6 +58,7 @@ def _work_here(settings: Settings) -> None:
         store_of(settings, counts.add_store_error),
         spool_of(settings, counts.add_spool_skip),
         counts,
+        are_demangled=settings.demangle,
     )
     cache = KeyedCache(memory_client, on_error=count_cache_error)
     run_worker(

@@ -41,12 +41,14 @@ class Ingest:
         spool: Spool | None = None,
         counts: WorkCounts | None = None,
         *,
+        are_demangled: bool = True,
         random: Random | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Fetch from `suppliers`; `now` is the time told to people, `clock` measures.
 
+        Names are demangled, or left as the symbol file has them.
         `counts` is where suppliers, store and spool count what happens in this process.
         `random` makes generations; None: one that differs in each process, forked ones too.
         """
@@ -54,6 +56,7 @@ class Ingest:
         self._store = store
         self._spool = spool
         self.counts = counts or WorkCounts()
+        self._are_demangled = are_demangled
         self._random = random
         self._now = now
         self._clock = clock
@@ -104,7 +107,7 @@ class Ingest:
         start = self._clock()
 
         def read(text: Iterator[bytes]) -> SymbolTable:
-            reader = SymbolFileReader(module_id)
+            reader = SymbolFileReader(module_id, are_demangled=self._are_demangled)
             for piece in text:
                 reader.feed(piece)
             return reader.finish()

@@ -20,7 +20,7 @@ INLINE 0 2 0 0 18 8
 10 8 1 0
 18 8 7 0
 20 10 3 0
-PUBLIC 40 0 public
+PUBLIC 40 0 _Z6publicv
 """
 """One record of each kind that is read."""
 

@@ -356,6 +356,14 @@ class Settings:
             "Time that an ingest has to finish after its worker got SIGTERM.",
         ),
     ] = 10.0
+    demangle: Annotated[
+        bool,
+        Knob(
+            Group.INGEST,
+            kinds.SWITCH,
+            "Demangle the names of C++ and Rust as modules are ingested.",
+        ),
+    ] = True
     max_queued_modules: Annotated[
         int,
         Knob(

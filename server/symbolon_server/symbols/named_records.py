@@ -16,6 +16,7 @@ from symbolon_server.symbols.records import (
     parse_inline_origin,
     parse_public,
 )
+from symbolon_server.symbols.spelling import clean_path, demangle
 from symbolon_server.symbols.strings import StringPool
 
 NO_FUNCTION: Final = -1
@@ -47,9 +48,10 @@ class Aliases:
 class NamedRecords:
     """What the MODULE, INFO, FILE, INLINE_ORIGIN, FUNC and PUBLIC records of a file say."""
 
-    def __init__(self, module_id: ModuleId) -> None:
-        """Expect the MODULE record of `module_id`."""
+    def __init__(self, module_id: ModuleId, *, are_demangled: bool) -> None:
+        """Expect the MODULE record of `module_id`; demangle names, or leave them as they are."""
         self._module_id = module_id
+        self._are_demangled = are_demangled
         self.aliases = Aliases()
         self.strings = StringPool()
         self.skipped: Counter[RecordKind] = Counter()
@@ -90,7 +92,9 @@ class NamedRecords:
         if file is None:
             self.skipped[RecordKind.FILE] += 1
         else:
-            self.files.setdefault(self.aliases.fit(file.number), self.strings.put(file.name))
+            self.files.setdefault(
+                self.aliases.fit(file.number), self.strings.put(clean_path(file.name))
+            )
 
     def read_inline_origin(self, record: bytes) -> None:
         """Read an INLINE_ORIGIN record; the first of a number wins."""
@@ -98,7 +102,7 @@ class NamedRecords:
         if origin is None:
             self.skipped[RecordKind.INLINE_ORIGIN] += 1
         else:
-            self.origins.setdefault(self.aliases.fit(origin.number), self.strings.put(origin.name))
+            self.origins.setdefault(self.aliases.fit(origin.number), self._put_name(origin.name))
 
     def read_function(self, record: bytes) -> int:
         """Read a FUNC record and return its number, or `NO_FUNCTION` where it is bad."""
@@ -108,7 +112,7 @@ class NamedRecords:
             return NO_FUNCTION
         self.function_starts.append(function.start)
         self.function_sizes.append(function.size)
-        self.function_names.append(self.strings.put(function.name))
+        self.function_names.append(self._put_name(function.name))
         self.function_multiples.append(function.is_multiple)
         return len(self.function_starts) - 1
 
@@ -119,7 +123,10 @@ class NamedRecords:
             self.skipped[RecordKind.PUBLIC] += 1
         # ntdll.pdb and others have symbols without an address, such as _CIlog, at 0.
         elif public.start:
-            self.public_names[public.start] = self.strings.put(public.name), public.is_multiple
+            self.public_names[public.start] = self._put_name(public.name), public.is_multiple
+
+    def _put_name(self, name: bytes) -> int:
+        return self.strings.put(demangle(name) if self._are_demangled else name)
 
 
 def _decode_all(fields: Iterable[bytes]) -> tuple[str, ...]:

@@ -51,13 +51,18 @@ class SymbolFileReader:
         block_bytes: int = BLOCK_BYTES,
         max_record_bytes: int = MAX_RECORD_BYTES,
         resolve_records: int = RESOLVE_RECORDS,
+        *,
+        are_demangled: bool = True,
     ) -> None:
-        """Expect the symbol file of `module_id`; a record may be longer than a block."""
+        """Expect the symbol file of `module_id`; a record may be longer than a block.
+
+        Names that are mangled are demangled, or left as they are.
+        """
         self._module_id = module_id
         self._block_bytes = block_bytes
         self._max_record_bytes = max_record_bytes
         self._resolve_records = resolve_records
-        self._named = NamedRecords(module_id)
+        self._named = NamedRecords(module_id, are_demangled=are_demangled)
         self._bulk = BulkRecords(self._named.aliases, self._named.skipped)
         self._text = bytearray()
         self._is_at_start = True
