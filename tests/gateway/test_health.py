@@ -21,7 +21,7 @@ def test_health_and_version_are_told(gateway: str) -> None:
     assert get(gateway, "/__lbheartbeat__").status == 200
     assert get(gateway, "/__version__").content == {
         "name": "symbolon",
-        "version": version("symbolon"),
+        "version": version("symbolon-grpc"),
     }
 
 

@@ -77,6 +77,12 @@ def test_the_image_serves_no_public_port_that_nobody_has_allowed() -> None:
     assert "SYMBOLON_ALLOW_INSECURE_PUBLIC" not in given
 
 
+@pytest.mark.parametrize("name", ["server", "worker"])
+def test_our_own_image_is_built_and_never_pulled(name: str) -> None:
+    assert service(name)["build"] == "."
+    assert service(name)["pull_policy"] == "build"
+
+
 def test_every_base_is_of_a_version() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)

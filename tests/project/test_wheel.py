@@ -1,4 +1,4 @@
-"""The wheel, as `pip install symbolon` would get it."""
+"""The wheel: what an installation gets."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (path,) = target.glob("symbolon-*.whl")
+    (path,) = target.glob("symbolon_grpc-*.whl")
     return path
 
 
@@ -64,6 +64,7 @@ def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     assert {"symbolon/py.typed", "symbolon_server/__init__.py", page} <= set(names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
         "symbolon",
+        "symbolon_grpc",
         "symbolon_server",
     }
 

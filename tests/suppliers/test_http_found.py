@@ -3,10 +3,13 @@
 import gzip
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from symbolon_server.suppliers.errors import MissingSymbolFileError
+from symbolon_server.suppliers.http import HttpSupplier
+from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
@@ -41,6 +44,18 @@ def test_the_user_agent_names_the_software(
     fetch(make_supplier(), module_id)
 
     assert symbol_server.gets[0].headers["User-Agent"] == "symbolon/1.2.3"
+
+
+def test_a_supplier_of_the_setting_is_told_the_distribution_and_its_version(
+    symbol_server: SymbolServer, module_id: ModuleId
+) -> None:
+    symbol_server.put(module_id, TEXT)
+    (supplier,) = parse_suppliers(symbol_server.url)
+    assert isinstance(supplier, HttpSupplier)
+    fetch(supplier, module_id)
+
+    said = symbol_server.gets[0].headers["User-Agent"]
+    assert said == f"symbolon-grpc/{version('symbolon-grpc')}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,6 @@ from importlib.metadata import PackageNotFoundError, version
 def software_version() -> str:
     """Return the version of the installed package."""
     try:
-        return version("symbolon")
+        return version("symbolon-grpc")
     except PackageNotFoundError:  # run from a checkout that is not installed
         return "unknown"

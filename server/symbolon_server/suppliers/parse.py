@@ -68,6 +68,6 @@ def _parse_url(location: str, place: int) -> ServerUrl:
 
 def _user_agent() -> str:
     try:
-        return f"symbolon/{version('symbolon')}"
+        return f"symbolon-grpc/{version('symbolon-grpc')}"
     except PackageNotFoundError:  # run from a checkout that is not installed
-        return "symbolon"
+        return "symbolon-grpc"
