@@ -103,6 +103,10 @@ audit: $(environment) ## Look up the pinned packages among the known vulnerabili
 lock: ## Choose the versions in requirements-dev.lock anew
 	@scripts/lock
 
+.PHONY: wheel
+wheel: $(environment) ## Build the wheel into dist/ or WHEEL_FOLDER=/elsewhere, and say how to install it
+	@$(python) scripts/build_wheel.py $(WHEEL_FOLDER)
+
 .PHONY: image
 image: ## Build the container image symbolon
 	docker build --tag symbolon .

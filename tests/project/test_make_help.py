@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 DESIGNED = {
-    *("help", "run", "test", "check", "bench", "fuzz", "protos", "image"),
+    *("help", "run", "test", "check", "bench", "fuzz", "protos", "image", "wheel"),
     *("redis-store-cli", "redis-cache-cli"),
 }
 

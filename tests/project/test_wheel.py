@@ -1,15 +1,21 @@
 """The wheel: what an installation gets."""
 
+import os
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
 
+from tests.fixtures.installing import INSTALL_SECONDS
+from tests.project.installation import EXTRAS, install_wheel
+
 ROOT = Path(__file__).resolve().parents[2]
+SYMBOLS = ROOT / "tests/data/sample/symbols"
 
 # Imports every module that the client has, but those that are for rich, where nothing of the
 # server can be imported.
@@ -30,13 +36,18 @@ print(symbolon.__file__)
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from the checkout."""
-    target = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (path,) = target.glob("symbolon_grpc-*.whl")
-    return path
+def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What `make wheel` prints."""
+    folder = tmp_path_factory.mktemp("wheel")
+    make = ["make", "--no-print-directory", f"PYTHON={sys.executable}", f"WHEEL_FOLDER={folder}"]
+    done = subprocess.run([*make, "wheel"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(shown: str) -> Path:
+    """The wheel that `make wheel` built."""
+    return Path(next(line for line in shown.splitlines() if line.endswith(".whl")))
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +90,52 @@ def test_the_wheel_asks_for_grpcio_and_protobuf_without_an_extra(wheel: Path) ->
 
 def test_the_client_runs_without_what_only_the_server_installs(unpacked: Path) -> None:
     assert Path(run_in(unpacked, IMPORT_THE_CLIENT)).is_relative_to(unpacked)
+
+
+def test_the_build_says_where_the_wheel_is_and_how_to_install_it(shown: str, wheel: Path) -> None:
+    assert wheel.name.startswith("symbolon_grpc-")
+    assert wheel.is_file()
+    installed = re.findall(r"^  pip install '([^']+)'", shown, re.MULTILINE)
+    assert installed == [f"{wheel}{extra}" for extra in ("", *(f"[{extra}]" for extra in EXTRAS))]
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(INSTALL_SECONDS + 60)
+def test_the_wheel_alone_brings_the_client_and_its_command_line(
+    wheel: Path, tmp_path: Path
+) -> None:
+    programs = install_wheel(wheel, "", tmp_path / "venv")
+    found = say([programs / "python", "-c", "import symbolon; print(symbolon.__file__)"], tmp_path)
+    assert Path(found.strip()).is_relative_to(tmp_path)
+    assert say([programs / "symbolon", "--help"], tmp_path).startswith("usage: symbolon ")
+    listing = "import importlib.metadata as all; print(*[one.name for one in all.distributions()])"
+    names = {name.lower() for name in say([programs / "python", "-c", listing], tmp_path).split()}
+    assert names - {"typing_extensions"} == {"grpcio", "protobuf", "symbolon-grpc"}
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(INSTALL_SECONDS + 60)
+def test_the_wheel_with_its_extras_finds_all_that_it_needs_to_serve(
+    wheel: Path, tmp_path: Path
+) -> None:
+    programs = install_wheel(wheel, f"[{','.join(EXTRAS)}]", tmp_path / "venv")
+    checked = say([programs / "symbolon-server", "check", f"--suppliers={SYMBOLS}"], tmp_path)
+    assert str(SYMBOLS) in checked
+    assert "WRONG" not in checked
+
+
+def say(command: Sequence[str | Path], folder: Path) -> str:
+    """Run a program of an environment where nothing of the checkout is; return what it prints."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=folder,
+        env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
 
 
 def run_in(unpacked: Path, script: str) -> str:
