@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from symbolon.v1 import (
@@ -33,6 +34,10 @@ FILES: list[FileDescriptor] = [
     symbolication_service_pb2.DESCRIPTOR,
     module_service_pb2.DESCRIPTOR,
     store_service_pb2.DESCRIPTOR,
+]
+OWN_FILES = [
+    descriptor_pool.Default().FindFileByName(str(path.relative_to(PROTOS)))
+    for path in sorted(PROTOS.rglob("*.proto"))
 ]
 SERVICES = [service for file in FILES for service in file.services_by_name.values()]
 ALL_METHODS = [method for service in SERVICES for method in service.methods]
@@ -67,6 +72,15 @@ def test_the_reference_links_only_to_what_it_has() -> None:
     links = re.findall(r"\]\(#([^)]+)\)", text)
     assert len(links) > len(ALL_METHODS)
     assert set(links) <= headings
+
+
+@pytest.mark.parametrize("file", OWN_FILES, ids=lambda file: file.name)
+def test_a_file_has_its_names_for_other_languages(file: FileDescriptor) -> None:
+    options = file.GetOptions()
+    assert options.csharp_namespace == "Symbolon.V1"
+    assert options.go_package == "symbolon/v1;symbolonv1"
+    assert (options.java_package, options.java_multiple_files) == ("com.symbolon.v1", True)
+    assert options.objc_class_prefix == "SXX"
 
 
 def test_every_service_has_its_file_and_its_methods() -> None:

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18symbolon/v1/module.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\"R\n\x06Module\x12\x12\n\ndebug_file\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65\x62ug_id\x18\x02 \x01(\t\x12\x11\n\tcode_file\x18\x03 \x01(\t\x12\x0f\n\x07\x63ode_id\x18\x04 \x01(\t\"\x94\x01\n\x0cModuleResult\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fskipped_records\x18\x04 \x01(\x04*\xe2\x01\n\rModuleOutcome\x12\x1e\n\x1aMODULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14MODULE_OUTCOME_FOUND\x10\x01\x12!\n\x1dMODULE_OUTCOME_NOT_REFERENCED\x10\x02\x12\x1a\n\x16MODULE_OUTCOME_MISSING\x10\x03\x12\x1e\n\x1aMODULE_OUTCOME_UNAVAILABLE\x10\x04\x12\x1c\n\x18MODULE_OUTCOME_MALFORMED\x10\x05\x12\x1a\n\x16MODULE_OUTCOME_PENDING\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18symbolon/v1/module.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\"R\n\x06Module\x12\x12\n\ndebug_file\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65\x62ug_id\x18\x02 \x01(\t\x12\x11\n\tcode_file\x18\x03 \x01(\t\x12\x0f\n\x07\x63ode_id\x18\x04 \x01(\t\"\x94\x01\n\x0cModuleResult\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fskipped_records\x18\x04 \x01(\x04*\xe2\x01\n\rModuleOutcome\x12\x1e\n\x1aMODULE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14MODULE_OUTCOME_FOUND\x10\x01\x12!\n\x1dMODULE_OUTCOME_NOT_REFERENCED\x10\x02\x12\x1a\n\x16MODULE_OUTCOME_MISSING\x10\x03\x12\x1e\n\x1aMODULE_OUTCOME_UNAVAILABLE\x10\x04\x12\x1c\n\x18MODULE_OUTCOME_MALFORMED\x10\x05\x12\x1a\n\x16MODULE_OUTCOME_PENDING\x10\x06\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'symbolon.v1.module_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017com.symbolon.v1P\001Z\026symbolon/v1;symbolonv1\242\002\003SXX\252\002\013Symbolon.V1'
   _globals['_MODULEOUTCOME']._serialized_start=309
   _globals['_MODULEOUTCOME']._serialized_end=535
   _globals['_MODULE']._serialized_start=73

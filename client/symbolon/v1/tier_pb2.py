@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16symbolon/v1/tier.proto\x12\x0bsymbolon.v1*^\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTIER_FRAMES\x10\x01\x12\x0f\n\x0bTIER_MEMORY\x10\x02\x12\x0e\n\nTIER_STORE\x10\x03\x12\x0e\n\nTIER_SPOOL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16symbolon/v1/tier.proto\x12\x0bsymbolon.v1*^\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTIER_FRAMES\x10\x01\x12\x0f\n\x0bTIER_MEMORY\x10\x02\x12\x0e\n\nTIER_STORE\x10\x03\x12\x0e\n\nTIER_SPOOL\x10\x04\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'symbolon.v1.tier_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017com.symbolon.v1P\001Z\026symbolon/v1;symbolonv1\242\002\003SXX\252\002\013Symbolon.V1'
   _globals['_TIER']._serialized_start=39
   _globals['_TIER']._serialized_end=133
 # @@protoc_insertion_point(module_scope)
