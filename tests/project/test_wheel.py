@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
 from email.parser import Parser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.fixtures.installing import INSTALL_SECONDS
 from tests.project.installation import EXTRAS, install_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
+PROTOS = ROOT / "protos"
 SYMBOLS = ROOT / "tests/data/sample/symbols"
 
 # Imports every module that the client has, but those that are for rich, where nothing of the
@@ -78,6 +81,44 @@ def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
         "symbolon_grpc",
         "symbolon_server",
     }
+
+
+def test_the_wheel_carries_the_protos_where_importlib_finds_them(unpacked: Path) -> None:
+    script = "from importlib.resources import files; print(files('symbolon') / 'protos')"
+    found = Path(run_in(unpacked, script))
+    assert found.is_relative_to(unpacked)
+    protos = {path.relative_to(PROTOS) for path in PROTOS.rglob("*.proto")}
+    packed = {path.relative_to(found) for path in found.rglob("*") if path.is_file()}
+    assert protos
+    assert packed == {*protos, Path("buf.yaml"), Path("buf.gen.yaml")}
+    assert all((found / one).read_bytes() == (PROTOS / one).read_bytes() for one in packed)
+
+
+def test_a_checkout_has_the_protos_in_the_same_place() -> None:
+    assert files("symbolon").joinpath("protos/buf.gen.yaml").is_file()
+
+
+def test_an_image_is_built_from_all_that_a_wheel_holds(wheel: Path, tmp_path: Path) -> None:
+    """Only what .dockerignore lets through is there then."""
+    copy_what_docker_gets(tmp_path)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (built,) = tmp_path.glob("dist/*.whl")
+    assert zipfile.ZipFile(built).namelist() == zipfile.ZipFile(wheel).namelist()
+
+
+def copy_what_docker_gets(target: Path) -> None:
+    """Copy what the lines with `!` name, without following links."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line[1:] for line in lines if line.startswith("!")]
+    caches = shutil.ignore_patterns("__pycache__")
+    for path in (path for pattern in patterns for path in ROOT.glob(pattern)):
+        place = target / path.relative_to(ROOT)
+        place.parent.mkdir(exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, place, symlinks=True, ignore=caches)
+        else:
+            shutil.copy(path, place)
 
 
 def test_the_wheel_asks_for_grpcio_and_protobuf_without_an_extra(wheel: Path) -> None:
