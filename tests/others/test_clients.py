@@ -64,7 +64,7 @@ def test_a_stream_answers_each_report_and_goes_on_after_a_bad_one(
     assert outcome.code == OK
     answers = {answer["id"]: answer for answer in outcome.answers}
     assert answers.keys() == reports.keys()
-    assert answers["bad"]["error"]["code"] == INVALID_ARGUMENT
+    assert answers["bad"]["error"]["code"] == "STATUS_CODE_INVALID_ARGUMENT"
     functions = [
         answers[name]["response"]["stacks"][0]["frames"][0]["function"] for name in ("a", "b")
     ]

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from symbolon.v1 import diagnostics_pb2 as _diagnostics_pb2
 from symbolon.v1 import module_pb2 as _module_pb2
 from symbolon.v1 import stack_pb2 as _stack_pb2
+from symbolon.v1 import status_code_pb2 as _status_code_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -188,10 +189,10 @@ class StreamError(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
-    code: _builtins.int
-    """The number of a canonical gRPC status code, such as 3 for INVALID_ARGUMENT; the
-    comment of `Symbolicate` says which there are and when to retry. Zero is never
-    sent.
+    code: _status_code_pb2.StatusCode.ValueType
+    """A canonical gRPC status code; the comment of `Symbolicate` says which a server sends
+    and when to retry. On the wire it is the int32 of the same number. OK is never sent;
+    treat a number that you do not know as UNKNOWN.
     """
     message: _builtins.str
     """One line for a person. Empty: nothing is known beyond the code."""
@@ -202,7 +203,7 @@ class StreamError(_message.Message):
     def __init__(
         self,
         *,
-        code: _builtins.int = ...,
+        code: _status_code_pb2.StatusCode.ValueType = ...,
         message: _builtins.str = ...,
         retry_after: _duration_pb2.Duration | None = ...,
     ) -> None: ...

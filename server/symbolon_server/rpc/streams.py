@@ -11,6 +11,7 @@ from typing import Final, Never
 import grpc
 from google.protobuf.message import DecodeError
 
+from symbolon.v1.status_code_pb2 import StatusCode
 from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
 from symbolon_server.rpc.answering import Answerer
 from symbolon_server.rpc.fair_threads import FairThreads, WorkLine
@@ -176,7 +177,7 @@ class Streams:
 def _error(request_id: str, code: grpc.StatusCode, message: str) -> bytes:
     """Return the encoded response that says why the request of this id has no answer."""
     STREAM_ANSWERS.labels(code.name).inc()
-    error = StreamError(code=code.value[0], message=message)
+    error = StreamError(code=StatusCode.ValueType(code.value[0]), message=message)
     return SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
 
 
