@@ -134,6 +134,10 @@ def ask_grpclib(question: Question) -> Outcome:
     return said_in_json(run(command, PYTHONPATH=os.pathsep.join(paths)))
 
 
+def ask_go(question: Question) -> Outcome:
+    return said_in_json(run([str(installed.go_programs() / "client"), told_in_json(question)]))
+
+
 def ask_grpcurl(question: Question) -> Outcome:
     access = access_flags("-", question.access) if question.access else ["-plaintext"]
     done = run(
@@ -233,6 +237,7 @@ def values_in(text: str) -> list[Any]:
 CLIENTS: dict[str, Client] = {
     "grpc-js": ask_grpc_js,
     "grpc-js by reflection": ask_grpc_js_by_reflection,
+    "go": ask_go,
     "grpclib": ask_grpclib,
     "grpcurl": ask_grpcurl,
     "buf": ask_buf,

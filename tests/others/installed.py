@@ -1,6 +1,7 @@
 """Clients that nobody here wrote, installed once into .cache/others and kept there."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,10 +14,20 @@ from tests.fixtures.installing import CACHE, INSTALL_SECONDS, only_one
 
 HERE = Path(__file__).resolve().parent
 NODE = HERE / "node"
+GO = HERE / "go"
+PROTOS = HERE.parents[1] / "protos"
+GUIDE = HERE.parents[1] / "docs/other-languages.md"
 REQUIREMENTS = HERE / "requirements.txt"
 NOT_OPTIMIZED = "-gcflags=all=-N -l"
 """Built in two thirds of the time, for a program that is called some dozens of times."""
 
+GO_MODULES = ("go.mod", "go.sum")
+GO_PACKAGES = (
+    "google.golang.org/genproto/googleapis/rpc/errdetails",
+    "google.golang.org/grpc/credentials/insecure",
+    "google.golang.org/grpc/health/grpc_health_v1",
+    "google.golang.org/protobuf/encoding/protojson",
+)
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
@@ -54,6 +65,54 @@ def grpcurl_program() -> str:
         run(["go", "install", NOT_OPTIMIZED, GRPCURL], folder, {"GOBIN": str(folder)})
 
     return str(installed("grpcurl", GRPCURL, install) / "grpcurl")
+
+
+def go_tools() -> Path:
+    """Return the folder of what makes Go code of .proto files, in the versions of go/go.mod.
+
+    The packages that such code needs are compiled, too, so that no registry is asked later.
+    """
+    go = found("go")
+
+    def install(folder: Path) -> None:
+        for name in GO_MODULES:
+            shutil.copy(GO / name, folder)
+        run([go, "install", "tool"], folder, {"GOBIN": str(folder)})
+        run([go, "build", NOT_OPTIMIZED, *GO_PACKAGES], folder)
+
+    wanted = [(GO / name).read_text(encoding="utf-8") for name in GO_MODULES]
+    return installed("go-tools", "\n".join([*wanted, *GO_PACKAGES]), install)
+
+
+def go_programs() -> Path:
+    """Return the folder of our program `client` and of the guide's example, `crashes`.
+
+    Made of the protos by protos/buf.gen.yaml; unlike what is installed, that may not fail.
+    """
+    tools = go_tools()
+    sources = [*GO.rglob("*.*"), *PROTOS.rglob("*.proto"), PROTOS / "buf.gen.yaml", GUIDE]
+
+    def build(folder: Path) -> None:
+        shutil.copytree(GO, folder, dirs_exist_ok=True)
+        (folder / "main.go").write_text(guide_block("go"), encoding="utf-8")
+        path = os.pathsep.join([str(tools), os.environ["PATH"]])
+        environment = {**os.environ, "PATH": path, "GOBIN": str(folder / "bin")}
+        template = ["--template", str(PROTOS / "buf.gen.yaml")]
+        for command in (
+            [buf_program(), "generate", str(PROTOS), *template],
+            ["go", "install", NOT_OPTIMIZED, ".", "./client"],
+        ):
+            subprocess.run(command, cwd=folder, env=environment, check=True)
+
+    wanted = "\n".join(path.read_text(encoding="utf-8") for path in sorted(sources))
+    return installed("go-programs", wanted, build) / "bin"
+
+
+def guide_block(language: str) -> str:
+    """Return the one block of this language in docs/other-languages.md."""
+    blocks = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    (text,) = blocks.findall(GUIDE.read_text(encoding="utf-8"))
+    return str(text)
 
 
 def buf_program() -> str:

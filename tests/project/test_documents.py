@@ -25,6 +25,7 @@ DOCUMENTS = (
     "docs/grpcurl.md",
     "docs/http.md",
     "docs/operating.md",
+    "docs/other-languages.md",
     "docs/troubleshooting.md",
     "redis/README.md",
     "monitoring/README.md",

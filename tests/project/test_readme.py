@@ -30,6 +30,7 @@ GUIDES = tuple(
         "command-line.md",
         "grpcurl.md",
         "operating.md",
+        "other-languages.md",
         "troubleshooting.md",
     )
 )
