@@ -52,6 +52,13 @@ class ReportResult(Generic[ReportT_co]):
         raise self.error or SymbolonError("a result has an answer or an error")
 
 
+def symbolication_of(number: int, result: ReportResult[Any]) -> Symbolication:
+    """Return the answer to the numbered report; raise an error that says which report it is."""
+    if result.error is not None:
+        raise result.error.saying(f"reports[{number}]: {result.error}") from result.error.__cause__
+    return result.symbolication()
+
+
 def _decode_frame(data: bytes) -> SymbolicatedFrame:
     return decode_frame(stack_pb2.SymbolicatedFrame.FromString(data))
 

@@ -14,8 +14,8 @@ import grpc
 import grpc.aio
 
 from symbolon import calls
-from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, must_finish, pair
+from symbolon.answers import ReportResult, symbolication_of
+from symbolon.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon.calls import Call
 from symbolon.channels import open_async_channel
 from symbolon.encoding import AnyReport, Report
@@ -115,7 +115,10 @@ class AsyncClient:
     ) -> tuple[Symbolication, ...]:
         """As `Client.symbolicate_batch`."""
         results = self.symbolicate_many(reports, max_wait, timeout=timeout)
-        return tuple([result.symbolication() async for result in results])
+        answers: list[Symbolication] = []
+        async for result in results:
+            answers.append(symbolication_of(len(answers), result))
+        return tuple(answers)
 
     async def symbolicate_many(
         self,
@@ -228,7 +231,10 @@ class AsyncClient:
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
-            return pair(batch, [await self._wait(call) for call in pending])
+            each_call = enumerate(pending)
+            return pair(
+                batch, [await self._wait(call, batch, number) for number, call in each_call]
+            )
         except OWN_ERRORS as error:
             smaller = packer.take_apart(batch)
             if not smaller:
@@ -236,11 +242,12 @@ class AsyncClient:
         again = self._answer(each(smaller), packer, options)
         return [result async for results in again for result in results]
 
-    async def _wait(self, call: Any) -> Any:
+    async def _wait(self, call: Any, batch: Batch[Any], number: int) -> Any:
         try:
             return await call
         except grpc.RpcError as error:
-            raise translate(error, self._options.target) from error
+            translated = translate(error, self._options.target)
+            raise name_fields(batch, number, translated) from error
 
 
 async def pack_each(

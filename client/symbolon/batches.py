@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from symbolon.answers import EncodedAnswer, ReportResult
@@ -17,6 +17,7 @@ from symbolon.errors import (
     ServerDefectError,
     SymbolonError,
 )
+from symbolon.field_names import FieldNames
 from symbolon.frame_memory import FrameMemory
 from symbolon.joint_calls import JointCall
 from symbolon.options import CALLS_IN_FLIGHT
@@ -50,6 +51,13 @@ class Batch(Protocol[ReportT_co]):
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
         """Return the answer to each report, or raise one of `OWN_ERRORS`."""
 
+    def name_fields(self, request: int) -> FieldNames | None:
+        """Return what the fields of the numbered request are called in the report.
+
+        `None` where the report knows them by the same names, or where there are several reports:
+        then each is asked again alone.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Joint(Generic[ReportT]):
@@ -67,6 +75,10 @@ class Joint(Generic[ReportT]):
         """Return each report's part."""
         (response,) = responses
         return list(self.call.read(response))
+
+    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # there is one
+        """Return them for one report."""
+        return FieldNames(self.call.find_modules()) if len(self.reports) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,10 @@ class Divided(Generic[ReportT]):
         """Return the pieces' answers as one."""
         return [join(self.pieces, responses, self.modules)]
 
+    def name_fields(self, request: int) -> FieldNames | None:
+        """Return those of a piece."""
+        return self.pieces[request].name_fields()
+
 
 @dataclass(frozen=True, slots=True)
 class Refused(Generic[ReportT]):
@@ -98,6 +114,10 @@ class Refused(Generic[ReportT]):
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:  # noqa: ARG002
         """Raise what is wrong with it."""
         raise self.error
+
+    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # there is none
+        """Return none."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +145,10 @@ class Remembering(Generic[ReportT]):
             self.memory.learn(findings)
         return [recalled.answer(findings) for recalled in self.recalled]
 
+    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # of a question
+        """Return none."""
+        return None
+
 
 def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[ReportResult[ReportT]]:
     """Return each report of a batch with its answer; raise one of `OWN_ERRORS`."""
@@ -133,6 +157,22 @@ def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[Report
         ReportResult(report, encoded=answer)
         for report, answer in zip(batch.reports, answers, strict=True)
     ]
+
+
+def name_fields(batch: Batch[Any], request: int, error: SymbolonError) -> SymbolonError:
+    """Return an error that a request met, its fields called as they are in the report."""
+    if not isinstance(error, InvalidRequestError) or not error.violations:
+        return error
+    names = batch.name_fields(request)
+    if names is None:
+        return error
+    named = [replace(v, field=names.name(v.field)) for v in error.violations]
+    text, first = str(error), error.violations[0].field
+    if text.startswith(first):
+        text = named[0].field + text.removeprefix(first)
+    renamed = error.saying(text)
+    renamed.violations = tuple(named)
+    return renamed
 
 
 def must_finish(started: Sequence[tuple[Batch[Any], Sequence[Any]]]) -> bool:

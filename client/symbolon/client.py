@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar
 import grpc
 
 from symbolon import calls
-from symbolon.answers import ReportResult
-from symbolon.batches import OWN_ERRORS, Batch, must_finish, pair
+from symbolon.answers import ReportResult, symbolication_of
+from symbolon.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon.calls import Call
 from symbolon.channels import open_channel
 from symbolon.encoding import AnyReport, Report
@@ -138,10 +138,11 @@ class Client:
         """Return the answer to each report, in their order; raise the first error.
 
         Reports are put together and divided so that each call has a good size; several calls
-        are under way at a time. `timeout` is the deadline of each.
+        are under way at a time. `timeout` is the deadline of each. An error names the report
+        by its position.
         """
         results = self.symbolicate_many(reports, max_wait, timeout=timeout)
-        return tuple(result.symbolication() for result in results)
+        return tuple(symbolication_of(n, result) for n, result in enumerate(results))
 
     def symbolicate_many(
         self,
@@ -271,7 +272,8 @@ class Client:
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; where one report may be to blame, ask for each alone."""
         try:
-            return pair(batch, [self._wait(future) for future in futures])
+            each_call = enumerate(futures)
+            return pair(batch, [self._wait(future, batch, number) for number, future in each_call])
         except OWN_ERRORS as error:
             smaller = packer.take_apart(batch)
             if not smaller:
@@ -279,8 +281,9 @@ class Client:
         again = self._answer(smaller, packer, options)
         return [result for results in again for result in results]
 
-    def _wait(self, future: Any) -> Any:
+    def _wait(self, future: Any, batch: Batch[Any], number: int) -> Any:
         try:
             return future.result()
         except grpc.RpcError as error:
-            raise translate(error, self._options.target) from error
+            translated = translate(error, self._options.target)
+            raise name_fields(batch, number, translated) from error

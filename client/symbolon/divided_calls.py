@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from symbolon.answers import EncodedAnswer
 from symbolon.encoding import NO_MODULE, EncodedReport
+from symbolon.field_names import FieldNames, StackPlace
 from symbolon.joint_calls import NOT_REFERENCED, CallSize, JointCall
 from symbolon.raw_messages import RawResponse
 from symbolon.v1 import module_pb2
@@ -20,12 +21,20 @@ class _Slice:
     """Where they are in the columns of the report."""
 
     end: int
-    is_continued: bool
-    """Whether the frames before it are in the slice before."""
+    stack: int
+    """Which stack it is of."""
+
+    first: int
+    """Where in that stack it begins."""
 
     @property
     def frames(self) -> int:
         return self.end - self.start
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the frames before it are in the slice before."""
+        return self.first > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +45,28 @@ class Piece:
     modules: Sequence[int]
     """For each module of the call, where it is in the report."""
 
-    is_continued: bool
-    """Whether the last stack of the piece before goes on here."""
+    slices: Sequence[_Slice]
+    """What its stacks are in the report."""
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the last stack of the piece before goes on here."""
+        return bool(self.slices) and self.slices[0].is_continued
+
+    def name_fields(self) -> FieldNames:
+        """Return what the call's fields are called in the report."""
+        places = self.call.find_modules().items()
+        return FieldNames(
+            {position: self.modules[place] for position, place in places},
+            [StackPlace(part.stack, part.first) for part in self.slices],
+        )
 
 
 def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
     """Return the report in pieces.
 
-    Each has all modules, which the server then calls by their own positions when one is wrong; or
-    those that its frames name, where they are too many.
+    Each has all modules, so that the first that is refused tells what is wrong with them; or those
+    that its frames name, where they are too many.
     """
     if len(report.modules) <= size.modules:
         every = range(len(report.modules))
@@ -58,10 +80,10 @@ def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> 
 def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
     """Yield stacks of these lengths in slices of at most that size, one for the stack itself."""
     end = 0
-    for length in lengths:
+    for stack, length in enumerate(lengths):
         begin, end = end, end + length
         for start in range(begin, max(begin + 1, end), most - 1):
-            yield _Slice(start, min(end, start + most - 1), start > begin)
+            yield _Slice(start, min(end, start + most - 1), stack, start - begin)
 
 
 def _group(lengths: Iterable[int], most: int) -> Iterator[list[_Slice]]:
@@ -100,7 +122,7 @@ def _make_piece(
             {renumbered[index] for index in named},
         )
     )
-    return Piece(call, modules, bool(group) and group[0].is_continued)
+    return Piece(call, modules, group)
 
 
 def join(pieces: Sequence[Piece], responses: Sequence[RawResponse], modules: int) -> EncodedAnswer:

@@ -16,7 +16,7 @@ Trouble with one module is none of these: it is an outcome in the result.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class SymbolonError(Exception):
@@ -27,6 +27,13 @@ class SymbolonError(Exception):
 
     request_id: str | None = None
     """The call's name in the server's log; `None` where the server did not tell."""
+
+    def saying(self, text: str) -> Self:
+        """Return the same error with another text, such as one that names the report it is of."""
+        error = type(self).__new__(type(self), text)
+        error.__dict__.update(self.__dict__)
+        error.__cause__ = self.__cause__
+        return error
 
 
 class InvalidReportError(SymbolonError):

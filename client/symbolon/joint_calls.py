@@ -93,6 +93,12 @@ class JointCall:
         self._shares.append(_Share(report.lengths, positions, report.named))
         self._frames += report.size
 
+    def find_modules(self) -> dict[int, int]:
+        """Return where each module is in the one report of which the call was made, at first."""
+        (share,) = self._shares
+        places = list(enumerate(share.positions))
+        return {position: place for place, position in reversed(places)}
+
     def read(self, response: RawResponse) -> Iterator[EncodedAnswer]:
         """Yield the answer to each report; raise `ServerDefectError` if these are not answers."""
         stacks = [stack.frames for stack in response.stacks]
