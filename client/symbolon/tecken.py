@@ -11,22 +11,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate, chain, repeat
 from typing import Any
 
-from symbolon.encoding import EncodedReport, encode_module
-from symbolon.errors import InvalidReportError, InvalidRequestError
+from symbolon.encoding import NO_MODULE, EncodedReport, encode_module
+from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
+from symbolon.unasked import MOST_PROBLEMS, Problems, UnaskedFrame, find_file_fault, last_part
 
 MAX_OFFSET = 2**64 - 1
+NOWHERE = -1
+"""The offset of a frame that is not known: nothing is found there."""
 
 _DEBUG_ID = re.compile("[0-9A-Fa-f]*")
 _REMEMBERED_MODULES = 1 << 13
 _REMEMBERED_MAPS = 1 << 5
+
+_NOWHERE = UnaskedFrame(None, hex(NOWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +40,24 @@ class JobModule:
     """A module as given, with what is written of it again and again."""
 
     module: Module
+    """As it was given."""
+
+    asked: Module
+    """Its debug file without a path; empty where it cannot be asked."""
+
     encoded: bytes
-    """For the API."""
+    """What is asked, for the API."""
 
     key: bytes
     """For "found_modules", with its colon."""
 
-    is_named: bool
-    """Whether it has a debug file and a debug id: others are not looked up."""
+    problem: str = ""
+    """Why it cannot be asked; empty where it can."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a debug file and a debug id: others are not looked up."""
+        return bool(self.asked.debug_file and self.asked.debug_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,9 @@ class MemoryMap:
     is_ordinary: bool
     """Whether each module is named, and none is there twice."""
 
+    unasked: Mapping[int, str]
+    """The debug files, as given, of the modules that cannot be asked, by index."""
+
     @classmethod
     def make(cls, modules: Iterable[JobModule]) -> MemoryMap:
         """Return the map of these modules."""
@@ -66,12 +85,13 @@ class MemoryMap:
             [module.encoded for module in entries],
             [*keys[:1], *(b", " + key for key in keys[1:])],
             is_ordinary=len(set(keys)) == len(keys) and all(module.is_named for module in entries),
+            unasked={i: one.module.debug_file for i, one in enumerate(entries) if one.problem},
         )
 
 
 @dataclass(frozen=True, slots=True)
 class JobFrames:
-    """The frames as given, in two columns, one stack after the other."""
+    """The frames as they are asked, in two columns, one stack after the other."""
 
     lengths: Sequence[int]
     """For each stack the number of its frames."""
@@ -80,26 +100,26 @@ class JobFrames:
     """For each frame its module index, -1 for none."""
 
     offsets: Sequence[int]
-    """For each frame its module offset, which may be -1 as well: then nothing is found."""
+    """For each frame its module offset, 0 where that cannot be asked."""
 
     named: AbstractSet[int]
     """The indexes, each once."""
 
-    has_nowhere: bool
-    """Whether some of the offsets are -1."""
+    unasked: Mapping[int, UnaskedFrame] = field(default_factory=dict)
+    """Those that were given otherwise, by their place in the columns: nothing is found there."""
 
-    def cut_offsets(self) -> Iterator[Sequence[int]]:
-        """Yield the offsets of each stack."""
-        end = 0
-        for length in self.lengths:
-            start, end = end, end + length
-            yield self.offsets[start:end]
+    def cut_unasked(self) -> Sequence[Mapping[int, UnaskedFrame]]:
+        """Return for each stack those that were given otherwise, by their place in it."""
+        stacks: list[dict[int, UnaskedFrame]] = [{} for _ in self.lengths]
+        ends = list(accumulate(self.lengths))
+        for place, frame in self.unasked.items():
+            number = bisect_right(ends, place)
+            stacks[number][place - ends[number] + self.lengths[number]] = frame
+        return stacks
 
     def encode_offsets(self, are_return_addresses: bool) -> Sequence[int]:
-        """Return the offsets as the API takes them; -1 is asked for so that its module is."""
+        """Return the offsets as the API takes them."""
         offsets = self.offsets
-        if self.has_nowhere:
-            offsets = [max(offset, 0) for offset in offsets]
         if not are_return_addresses:
             return offsets
         callers = [~offset if offset > 0 else offset for offset in offsets]
@@ -114,6 +134,9 @@ class Job:
 
     memory_map: MemoryMap
     frames: JobFrames
+    problems: Sequence[str] = ()
+    """What of it cannot be asked, each in a line."""
+
     are_return_addresses: bool = False
     """Whether the offset of every frame but the innermost is where a call returns to."""
 
@@ -146,16 +169,21 @@ class TeckenRequest:
 
 
 def parse_request(
-    payload: object, *, version: int | None = None, are_return_addresses: bool = False
+    payload: object,
+    *,
+    version: int | None = None,
+    are_return_addresses: bool = False,
+    is_strict: bool = False,
 ) -> TeckenRequest:
     """Return a request; raise `InvalidReportError` in Eliot's words.
 
-    Without a version the payload tells: it is 5 unless it says 4.
+    Without a version the payload tells: it is 5 unless it says 4. `is_strict` is as for
+    `parse_jobs`.
     """
     version = version or _read_version(payload)
     if version == 4:  # noqa: PLR2004 # the older of the two
         payload = {"jobs": [payload]}
-    jobs = parse_jobs(payload)
+    jobs = parse_jobs(payload, is_strict=is_strict)
     if are_return_addresses:
         jobs = tuple(replace(job, are_return_addresses=True) for job in jobs)
     return TeckenRequest(version, jobs)
@@ -166,78 +194,99 @@ def _read_version(payload: object) -> int:
     return 4 if is_older else 5
 
 
-def parse_jobs(payload: object) -> tuple[Job, ...]:
-    """Return the jobs of a request; raise `InvalidReportError` in Eliot's words."""
+def parse_jobs(payload: object, *, is_strict: bool = False) -> tuple[Job, ...]:
+    """Return the jobs of a request; raise `InvalidReportError` in Eliot's words.
+
+    A module or frame that cannot be asked is among its job's problems, and all others are asked.
+    `is_strict` refuses the request for the first of them, and for a debug file with a path.
+    """
     if not isinstance(payload, dict):
         raise InvalidReportError("payload is not a JSON object")
     jobs = payload.get("jobs", [payload])
     if not isinstance(jobs, list):
         raise InvalidReportError("jobs must be a list")
-    return tuple(_parse_job(job, index) for index, job in enumerate(jobs))
+    problems = Problems(0 if is_strict else MOST_PROBLEMS)
+    return tuple(_parse_job(job, index, problems) for index, job in enumerate(jobs))
 
 
-def _parse_job(job: object, index: int) -> Job:
+def _parse_job(job: object, index: int, problems: Problems) -> Job:
     if not isinstance(job, dict):
         raise InvalidReportError(f"job {index} is invalid")
     for key in ("stacks", "memoryMap"):
         if key not in job:
             raise InvalidReportError(f"job {index} is invalid: no {key} specified")
     try:
-        memory_map = _parse_modules(job["memoryMap"])
+        memory_map = _parse_modules(job["memoryMap"], problems)
     except InvalidReportError as error:
         raise InvalidReportError(f"job {index} has invalid modules: {error}") from None
     try:
-        return Job(memory_map, _parse_stacks(job["stacks"], len(memory_map.modules)))
+        frames = _parse_stacks(job["stacks"], memory_map, problems)
     except InvalidReportError as error:
         raise InvalidReportError(f"job {index} has invalid stacks: {error}") from None
+    return Job(memory_map, frames, problems.take())
 
 
-def _parse_modules(modules: object) -> MemoryMap:
+def _parse_modules(modules: object, problems: Problems) -> MemoryMap:
     """Return the modules; look at them one by one only if something is wrong with them."""
     if not isinstance(modules, list):
         raise InvalidReportError("modules must be a list")
     if set(map(type, modules)) == {list}:  # a string or an object of two unpacks as well
         try:
-            return _make_map(*zip(*modules, strict=True))
-        except (TypeError, ValueError, InvalidRequestError):
+            return _make_map(not problems.are_refused, *zip(*modules, strict=True))
+        except (TypeError, ValueError):
             pass  # one is wrong
-    return MemoryMap.make(_parse_module(module, index) for index, module in enumerate(modules))
+    return MemoryMap.make(
+        _parse_module(module, index, problems) for index, module in enumerate(modules)
+    )
 
 
 @lru_cache(_REMEMBERED_MAPS)
-def _make_map(debug_files: Sequence[Any], debug_ids: Sequence[Any]) -> MemoryMap:
-    """Return modules; raise `TypeError`, `ValueError` or `InvalidRequestError` for wrong ones."""
-    return MemoryMap.make(map(_make_module, debug_files, debug_ids))
+def _make_map(takes_path: bool, debug_files: Sequence[Any], debug_ids: Sequence[Any]) -> MemoryMap:
+    """Return modules; raise `TypeError` or `ValueError` for wrong ones."""
+    return MemoryMap.make(map(_make_module, debug_files, debug_ids, repeat(takes_path)))
 
 
-def _parse_module(module: object, index: int) -> JobModule:
+def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
     if not isinstance(module, list) or len(module) != 2:  # noqa: PLR2004 - file and id
-        raise InvalidReportError(
-            f"module index {index} does not have a debug_filename and debug_id"
-        )
+        problem = "does not have a debug_filename and debug_id"
+        problems.add(f"module index {index} {problem}")
+        return _make_unasked(module, f"it {problem}")
     debug_file, debug_id = module
-    # What makes a valid file name is the server's to say.
-    if not isinstance(debug_file, str):
-        raise InvalidReportError(f"module index {index} has an invalid debug_filename")
+    takes_path = not problems.are_refused
+    if fault := find_file_fault(debug_file, takes_path=takes_path):
+        problems.add(f"module index {index} has an invalid debug_filename", fault)
+        return _make_unasked(module, f"the debug file: {fault}")
     if not isinstance(debug_id, str) or not _DEBUG_ID.fullmatch(debug_id):
-        raise InvalidReportError(f"module index {index} has an invalid debug_id")
-    try:
-        return _make_module(debug_file, debug_id)
-    except InvalidRequestError:  # a lone surrogate, which JSON can hold and no message can
-        raise InvalidReportError(f"module index {index} has an invalid debug_filename") from None
+        problems.add(f"module index {index} has an invalid debug_id", "it is not hex digits")
+        return _make_unasked(module, "the debug id: it is not hex digits")
+    return _make_module(debug_file, debug_id, takes_path)
 
 
 @lru_cache(_REMEMBERED_MODULES)
-def _make_module(debug_file: Any, debug_id: Any) -> JobModule:
-    """Return a module; raise `TypeError`, `ValueError` or `InvalidRequestError` for a wrong one."""
-    if not (isinstance(debug_file, str) and _DEBUG_ID.fullmatch(debug_id)):
+def _make_module(debug_file: Any, debug_id: Any, takes_path: bool) -> JobModule:
+    """Return a module; raise `TypeError` or `ValueError` for one that cannot be asked."""
+    if find_file_fault(debug_file, takes_path=takes_path) or not _DEBUG_ID.fullmatch(debug_id):
         raise ValueError(debug_file, debug_id)
-    module = Module(debug_file, debug_id)
-    key = json.dumps(f"{debug_file}/{debug_id}").encode("ascii") + b": "
-    return JobModule(module, encode_module(module), key, bool(debug_file and debug_id))
+    module, name = Module(debug_file, debug_id), last_part(debug_file)
+    asked = module if name == debug_file else Module(name, debug_id)
+    return JobModule(module, asked, encode_module(asked), _write_key(module))
 
 
-def _parse_stacks(stacks: object, module_count: int) -> JobFrames:
+def _make_unasked(given: object, problem: str) -> JobModule:
+    """Return a module that cannot be asked, with those of its parts that are strings."""
+    parts = given if isinstance(given, list) else []
+    debug_file, debug_id = (
+        part if isinstance(part, str) else "" for part in [*parts[:2], "", ""][:2]
+    )
+    module, asked = Module(debug_file, debug_id), Module("", "")
+    return JobModule(module, asked, encode_module(asked), _write_key(module), problem)
+
+
+def _write_key(module: Module) -> bytes:
+    return json.dumps(f"{module.debug_file}/{module.debug_id}").encode("ascii") + b": "
+
+
+def _parse_stacks(stacks: object, memory_map: MemoryMap, problems: Problems) -> JobFrames:
     """Return the frames; look at them one by one only if something is wrong with them."""
     if not isinstance(stacks, list):
         raise InvalidReportError("stacks must be a list of lists")
@@ -250,31 +299,66 @@ def _parse_stacks(stacks: object, module_count: int) -> JobFrames:
             if (
                 _are_integers(indexes)
                 and _are_integers(offsets)
-                and _are_within(named, -1, module_count - 1)
-                and _are_within(offsets, -1, MAX_OFFSET)
+                and _are_within(named, NO_MODULE, len(memory_map.modules) - 1)
+                and _are_within(offsets, NOWHERE, MAX_OFFSET)
             ):
-                return JobFrames(list(map(len, stacks)), indexes, offsets, named, min(offsets) < 0)
+                lengths = list(map(len, stacks))
+                return _leave_out(JobFrames(lengths, indexes, offsets, named), memory_map)
         except (TypeError, ValueError):
             pass  # no frames, or something that is no frame
-    return _parse_each_stack(stacks, module_count)
+    return _parse_each_stack(stacks, memory_map, problems)
 
 
-def _parse_each_stack(stacks: Sequence[object], module_count: int) -> JobFrames:
-    parsed = [
-        _parse_stack(stack, module_count, f"stack {index}") for index, stack in enumerate(stacks)
-    ]
-    frames = list(chain.from_iterable(parsed))
-    indexes, offsets = [index for index, _ in frames], [offset for _, offset in frames]
-    return JobFrames(list(map(len, parsed)), indexes, offsets, set(indexes), -1 in offsets)
+def _leave_out(
+    frames: JobFrames, memory_map: MemoryMap, given: Mapping[int, str] | None = None
+) -> JobFrames:
+    """Return the frames with those nowhere, or in a module that cannot be asked, among `unasked`.
+
+    `given` are offsets that cannot be asked, by their place, where they are nowhere.
+    """
+    names = memory_map.unasked
+    if min(frames.offsets, default=0) > NOWHERE and names.keys().isdisjoint(frames.named):
+        return frames
+    unasked = dict.fromkeys((n for n, offset in enumerate(frames.offsets) if offset < 0), _NOWHERE)
+    given = given or {}
+    unasked |= {place: UnaskedFrame(None, offset) for place, offset in given.items()}
+    if names:
+        places = ((n, index) for n, index in enumerate(frames.indexes) if index in names)
+        unasked |= {
+            place: UnaskedFrame(names[index], given.get(place, hex(frames.offsets[place])))
+            for place, index in places
+        }
+    offsets = [max(offset, 0) for offset in frames.offsets]
+    return replace(frames, offsets=offsets, unasked=unasked)
 
 
-def _parse_stack(stack: object, module_count: int, where: str) -> Sequence[tuple[int, int]]:
+def _parse_each_stack(
+    stacks: Sequence[object], memory_map: MemoryMap, problems: Problems
+) -> JobFrames:
+    lengths: list[int] = []
+    indexes: list[int] = []
+    offsets: list[int] = []
+    given: dict[int, str] = {}
+    for number, stack in enumerate(stacks):
+        first = len(offsets)
+        for index, offset in _parse_stack(stack, memory_map, f"stack {number}", problems):
+            if isinstance(offset, str):
+                given[len(offsets)] = offset
+            indexes.append(index)
+            offsets.append(NOWHERE if isinstance(offset, str) else offset)
+        lengths.append(len(offsets) - first)
+    return _leave_out(JobFrames(lengths, indexes, offsets, set(indexes)), memory_map, given)
+
+
+def _parse_stack(
+    stack: object, memory_map: MemoryMap, where: str, problems: Problems
+) -> Iterator[tuple[int, int | str]]:
+    """Yield the index and the offset of each frame, one that cannot be asked as it is written."""
     if not isinstance(stack, list):
-        raise InvalidReportError(f"{where} is not a list")
-    return [
-        _parse_frame(frame, module_count, f"{where} frame {index}")
-        for index, frame in enumerate(stack)
-    ]
+        problems.add(f"{where} is not a list")
+        return
+    for index, frame in enumerate(stack):
+        yield _parse_frame(frame, len(memory_map.modules), f"{where} frame {index}", problems)
 
 
 def _are_integers(values: Iterable[Any]) -> bool:
@@ -285,18 +369,31 @@ def _are_within(values: Collection[int], least: int, most: int) -> bool:
     return least <= min(values) and max(values) <= most
 
 
-def _parse_frame(frame: object, module_count: int, where: str) -> tuple[int, int]:
+def _parse_frame(
+    frame: object, modules: int, where: str, problems: Problems
+) -> tuple[int, int | str]:
     if not isinstance(frame, list) or len(frame) != 2:  # noqa: PLR2004 - index and offset
-        raise InvalidReportError(f"{where} is not a list of two items")
-    module_index, module_offset = frame
-    if not _is_integer(module_index):
-        raise InvalidReportError(f"{where} has an invalid module_index")
-    if not -1 <= module_index < module_count:
-        raise InvalidReportError(f"{where} has a module_index that isn't in modules")
-    if not _is_integer(module_offset) or not -1 <= module_offset <= MAX_OFFSET:
-        raise InvalidReportError(f"{where} has an invalid module_offset")
-    return module_index, module_offset
+        problems.add(f"{where} is not a list of two items")
+        return NO_MODULE, NOWHERE
+    index, offset = frame
+    if not _is_integer(index):
+        problems.add(f"{where} has an invalid module_index")
+        index = NO_MODULE
+    elif not NO_MODULE <= index < modules:
+        problems.add(f"{where} has a module_index that isn't in modules")
+        index = NO_MODULE
+    if not _is_integer(offset) or not NOWHERE <= offset <= MAX_OFFSET:
+        problems.add(f"{where} has an invalid module_offset")
+        offset = _write_offset(offset)
+    return index, offset
 
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _write_offset(offset: object) -> str:
+    """Return an offset that cannot be asked as it was given, if that is text or a number."""
+    if isinstance(offset, str):
+        return offset or hex(NOWHERE)
+    return hex(offset if isinstance(offset, int) else NOWHERE)

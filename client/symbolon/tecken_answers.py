@@ -10,13 +10,18 @@ Fields that are not known are left out; "line" stands only beside "file"; inline
 first. A module is found (true), not found (false), or was not looked for to the end (null):
 no frame names it, it has no debug file or debug id, or it is still pending.
 
+What cannot be asked is answered as not found, and the result has one field more, behind
+"found_modules" or "knownModules": "errors", a list of what is wrong, in the words of Eliot.
+
 What is written for a frame depends on its encoded bytes alone, apart from its position, so that
 frames that come again are not written again.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from json.encoder import encode_basestring_ascii as _quote
 from operator import add, attrgetter
 from types import MappingProxyType
@@ -24,8 +29,11 @@ from typing import Any
 
 from symbolon.answers import EncodedAnswer
 from symbolon.remembered import Remembered
+from symbolon.results import ModuleResult
 from symbolon.tecken import Job, JobModule, TeckenRequest
+from symbolon.unasked import UnaskedFrame
 from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.wire import decode_module_result
 
 UNKNOWN_MODULE = "<unknown>"
 
@@ -62,7 +70,7 @@ def write_response(
         _add_stacks(pieces, job, answer)
         pieces.append(b'], "found_modules": {')
         _add_found_modules(pieces, job, answer)
-        pieces.append(b"}}")
+        pieces.append(b"}%b}" % _write_errors(job))
     pieces.append(b"]")
     pieces += (b", %b: %b" % (_dump(key), _dump(value)) for key, value in extras.items())
     pieces.append(b"}")
@@ -84,25 +92,66 @@ def write_v5_frame(position: int, frame: bytes) -> bytes:
 
 def write_v4(job: Job, answer: EncodedAnswer) -> bytes:
     """Return a whole response of version 4."""
-    stacks = (
-        b"[" + b", ".join(_write_v4_stack(*stack)) + b"]"
-        for stack in zip(job.frames.cut_offsets(), answer.stacks, strict=True)
-    )
+    written = _write_stacks(job, answer, _v4_frames, _write_unasked_v4)
+    stacks = b", ".join(b"[" + b", ".join(frames) + b"]" for frames in written)
     known = dict(zip(*_merge(job.modules, _write_found(job, answer)), strict=True))
     modules = b", ".join(known[module.key] for module in job.modules)
-    return (
-        b'{"symbolicatedStacks": [' + b", ".join(stacks) + b'], "knownModules": [' + modules + b"]}"
+    return b'{"symbolicatedStacks": [%b], "knownModules": [%b]%b}' % (
+        stacks,
+        modules,
+        _write_errors(job),
     )
+
+
+def describe_modules(job: Job, answer: EncodedAnswer) -> list[ModuleResult]:
+    """Return what became of each module of a job; of one that was not asked, why."""
+    results = map(decode_module_result, answer.modules)
+    return [
+        replace(result, detail=f"not asked: {one.problem}") if one.problem else result
+        for one, result in zip(job.modules, results, strict=True)
+    ]
+
+
+def _write_errors(job: Job) -> bytes:
+    """Return what could not be asked as a further field; nothing where all could."""
+    return b', "errors": ' + _dump(job.problems) if job.problems else b""
 
 
 def _add_stacks(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
-    written = map(_frames.get_all, answer.stacks)
-    if job.frames.has_nowhere:
-        written = map(_write_nowheres, written, job.frames.cut_offsets(), answer.stacks)
-    for number, frames in enumerate(written):
+    for number, frames in enumerate(_write_stacks(job, answer, _frames, _write_unasked)):
         pieces.append(b", [" if number else b"[")
         pieces += _interleave(_begin_frames(len(frames)), frames)
         pieces.append(b"]")
+
+
+def _write_stacks(
+    job: Job,
+    answer: EncodedAnswer,
+    remembered: Remembered[bytes],
+    write_unasked: Callable[[UnaskedFrame, str], bytes],
+) -> Iterable[Sequence[bytes]]:
+    """Return the frames of each stack, those written anew that were not asked as given."""
+    written = map(remembered.get_all, answer.stacks)
+    if not job.frames.unasked:
+        return written
+    return map(
+        partial(_write_anew, write_unasked), written, answer.stacks, job.frames.cut_unasked()
+    )
+
+
+def _write_anew(
+    write_unasked: Callable[[UnaskedFrame, str], bytes],
+    written: list[bytes],
+    frames: Sequence[bytes],
+    unasked: Mapping[int, UnaskedFrame],
+) -> list[bytes]:
+    for place, frame in unasked.items():
+        written[place] = write_unasked(frame, _read_module(frames[place]))
+    return written
+
+
+def _read_module(data: bytes) -> str:
+    return stack_pb2.SymbolicatedFrame.FromString(data).module
 
 
 def _interleave(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
@@ -111,16 +160,6 @@ def _interleave(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
     both[::2] = first
     both[1::2] = second
     return both
-
-
-def _write_nowheres(
-    written: list[bytes], offsets: Sequence[int], frames: Sequence[bytes]
-) -> list[bytes]:
-    """Return the frames of a stack with those nowhere written anew."""
-    return [
-        _write_nowhere(frame) if offset < 0 else fields
-        for fields, offset, frame in zip(written, offsets, frames, strict=True)
-    ]
 
 
 _BEGINNINGS = [b'{"frame": 0, ', *(b', {"frame": %d, ' % place for place in range(1, 1_000))]
@@ -135,7 +174,7 @@ def _begin_frames(count: int) -> Sequence[bytes]:
 def _write_frame(data: bytes) -> bytes:
     """Return a frame but for its position; by hand, in half the time of `json.dumps`."""
     frame = stack_pb2.SymbolicatedFrame.FromString(data)
-    written = _write_place(frame, frame.module_offset)
+    written = _write_place(frame.module, hex(frame.module_offset))
     if frame.function:
         offset = f'"function_offset": "{frame.function_offset:#x}"'
         if frame.function_size:
@@ -146,13 +185,13 @@ def _write_frame(data: bytes) -> bytes:
     return f"{written}}}".encode("ascii")
 
 
-def _write_nowhere(data: bytes) -> bytes:
-    """Return a frame whose offset was given as -1."""
-    return f"{_write_place(stack_pb2.SymbolicatedFrame.FromString(data), -1)}}}".encode("ascii")
+def _write_unasked(frame: UnaskedFrame, module: str) -> bytes:
+    """Return a frame that was not asked as it was given."""
+    return f"{_write_place(frame.name_module(module), frame.offset)}}}".encode("ascii")
 
 
-def _write_place(frame: stack_pb2.SymbolicatedFrame, offset: int) -> str:
-    return f'"module": {_quote(frame.module or UNKNOWN_MODULE)}, "module_offset": "{offset:#x}"'
+def _write_place(module: str, offset: str) -> str:
+    return f'"module": {_quote(module or UNKNOWN_MODULE)}, "module_offset": {_quote(offset)}'
 
 
 def _write_inline(inline: stack_pb2.InlineFrame) -> str:
@@ -167,22 +206,17 @@ def _write_source(place: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) ->
     return f', "file": {_quote(place.file)}{line}'
 
 
-def _write_v4_stack(offsets: Sequence[int], frames: Sequence[bytes]) -> Iterator[bytes]:
-    for offset, frame in zip(offsets, frames, strict=True):
-        yield _v4_frames.get(frame) if offset >= 0 else _write_v4_nowhere(frame)
-
-
 def _write_v4_frame(data: bytes) -> bytes:
     frame = stack_pb2.SymbolicatedFrame.FromString(data)
-    return _name_v4(frame.function or hex(frame.module_offset), frame)
+    return _name_v4(frame.function or hex(frame.module_offset), frame.module)
 
 
-def _write_v4_nowhere(data: bytes) -> bytes:
-    return _name_v4(hex(-1), stack_pb2.SymbolicatedFrame.FromString(data))
+def _write_unasked_v4(frame: UnaskedFrame, module: str) -> bytes:
+    return _name_v4(frame.offset, frame.name_module(module))
 
 
-def _name_v4(what: str, frame: stack_pb2.SymbolicatedFrame) -> bytes:
-    return _dump(f"{what} (in {frame.module or UNKNOWN_MODULE})")
+def _name_v4(what: str, module: str) -> bytes:
+    return _dump(f"{what} (in {module or UNKNOWN_MODULE})")
 
 
 _frames = Remembered(_write_frame, _REMEMBERED_BYTES)
@@ -195,7 +229,7 @@ def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:
     if job.memory_map.is_ordinary:
         return found
     return [
-        value if module.is_named else _NULL
+        value if module.is_named or module.problem else _NULL
         for module, value in zip(job.modules, found, strict=True)
     ]
 

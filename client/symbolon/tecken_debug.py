@@ -19,22 +19,21 @@ from typing import Any, NamedTuple
 
 from symbolon.answers import EncodedAnswer
 from symbolon.client import Client
-from symbolon.reports import Module
 from symbolon.results import Diagnostics, ModuleDiagnostics, ModuleOutcome
-from symbolon.tecken import TeckenRequest
+from symbolon.tecken import JobModule, TeckenRequest
 from symbolon.wire import decode_diagnostics, decode_enum
 
 
 class _Looked(NamedTuple):
     """One module that was looked up for one job."""
 
-    module: Module
+    module: JobModule
     outcome: ModuleOutcome
     diagnostics: ModuleDiagnostics
 
     @property
     def name(self) -> str:
-        return f"{self.module.debug_file}/{self.module.debug_id}"
+        return f"{self.module.module.debug_file}/{self.module.module.debug_id}"
 
 
 def count_debug(
@@ -68,7 +67,7 @@ def _find_looked(
         for module, result, facts in rows:
             outcome = decode_enum(ModuleOutcome, result.outcome)
             if outcome is not ModuleOutcome.NOT_REFERENCED and module.is_named:
-                yield _Looked(module.module, outcome, facts)
+                yield _Looked(module, outcome, facts)
 
 
 def _count_downloads(client: Client, fetched: Sequence[_Looked]) -> dict[str, Any]:
@@ -77,7 +76,8 @@ def _count_downloads(client: Client, fetched: Sequence[_Looked]) -> dict[str, An
         if one.outcome is not ModuleOutcome.FOUND:
             failed[one.name] = one.diagnostics.waited_seconds
             continue
-        held = client.get_module(one.module.debug_file, one.module.debug_id).held
+        asked = one.module.asked
+        held = client.get_module(asked.debug_file, asked.debug_id).held
         sizes[one.name] = 0 if held is None else held.fetched_bytes
         seconds[one.name] = 0.0 if held is None else held.ingest_seconds
     return {

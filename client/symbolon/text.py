@@ -1,8 +1,9 @@
 """A symbolicated crash as people read it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from symbolon.colors import PLAIN, Colors
 from symbolon.reports import Module
@@ -13,9 +14,15 @@ from symbolon.results import (
     SymbolicatedFrame,
     Symbolication,
 )
+from symbolon.unasked import UnaskedFrame
 
 MAX_MODULE_WIDTH = 24
 """Longer module names push their line to the right, not all lines."""
+
+Unasked = Mapping[int, UnaskedFrame]
+"""The frames of a stack that were not asked as given, by their place in it."""
+
+_ALL_ASKED: Unasked = MappingProxyType({})
 
 _SILENT = (ModuleOutcome.FOUND, ModuleOutcome.NOT_REFERENCED)
 
@@ -35,29 +42,50 @@ class TextStyle:
 
 
 def write_crash(
-    modules: Sequence[Module], answer: Symbolication, style: TextStyle = TextStyle()
+    modules: Sequence[Module],
+    answer: Symbolication,
+    style: TextStyle = TextStyle(),
+    *,
+    unasked: Sequence[Unasked] | None = None,
+    problems: Sequence[str] = (),
 ) -> str:
-    """Return the stacks as text, innermost first, then the modules that have no symbols."""
+    """Return the stacks as text, innermost first, then the modules that have no symbols.
+
+    `unasked` are the frames of each stack that were not asked as given, `problems` say why.
+    """
     lines: list[str] = []
     for number, stack in enumerate(answer.stacks):
         lines += [style.colors.paint(f"Thread {number}", style.colors.heading)]
-        lines += [*write_stack(stack, style), ""]
-    return "\n".join([*lines, *_write_modules(modules, answer, style.colors)])
+        own = unasked[number] if unasked else _ALL_ASKED
+        lines += [*write_stack(stack, style, own), ""]
+    lines += _write_modules(modules, answer, style.colors)
+    return "\n".join([*lines, *_write_problems(problems, style.colors)])
 
 
-def write_stack(stack: Sequence[SymbolicatedFrame], style: TextStyle) -> Iterator[str]:
+def write_stack(
+    stack: Sequence[SymbolicatedFrame], style: TextStyle, unasked: Unasked = _ALL_ASKED
+) -> Iterator[str]:
     """Yield the lines of one stack."""
-    width = min(max((len(frame.module) for frame in stack), default=0), MAX_MODULE_WIDTH)
-    for number, frame in enumerate(stack):
-        indent = f"{number:3}  {make_printable(frame.module):{width}}  "
-        for text in write_calls(frame, style):
+    modules = [
+        unasked[place].name_module(frame.module) if place in unasked else frame.module
+        for place, frame in enumerate(stack)
+    ]
+    width = min(max(map(len, modules), default=0), MAX_MODULE_WIDTH)
+    for number, (module, frame) in enumerate(zip(modules, stack, strict=True)):
+        indent = f"{number:3}  {make_printable(module):{width}}  "
+        for text in write_calls(frame, style, unasked.get(number)):
             yield indent + text
             indent = " " * (width + 9)
 
 
-def write_calls(frame: SymbolicatedFrame, style: TextStyle) -> Iterator[str]:
+def write_calls(
+    frame: SymbolicatedFrame, style: TextStyle, unasked: UnaskedFrame | None = None
+) -> Iterator[str]:
     """Yield the innermost call first: what it was dissolved into follows, then the function."""
     colors = style.colors
+    if unasked is not None:
+        yield f"{make_printable(unasked.offset)}  {colors.paint('(not asked)', colors.trouble)}"
+        return
     if frame.function is None:
         outcome = colors.paint(_write_outcome(frame.outcome), colors.trouble)
         yield f"0x{frame.module_offset:x}  {outcome}"
@@ -92,6 +120,13 @@ def _write_source(call: InlineFrame, style: TextStyle) -> str:
     file = make_printable(call.file if style.full_paths else shorten_path(call.file))
     where = file if call.line is None else f"{file}:{call.line}"
     return "  " + style.colors.paint(f"[{where}]", style.colors.source)
+
+
+def _write_problems(problems: Sequence[str], colors: Colors) -> Iterator[str]:
+    if problems:
+        yield colors.paint("Not asked", colors.heading)
+    for problem in problems:
+        yield f"  {make_printable(problem)}"
 
 
 def _write_modules(

@@ -18,7 +18,7 @@ def answer_by_name(request: Any, context: grpc.ServicerContext) -> Any:
     """Answer each frame with a function of its own, unless its module is called otherwise.
 
     Nothing is found in an `empty` module; other outcomes begin the names of theirs. Refuses modules
-    whose debug file has a slash, as a server does.
+    whose debug file has a slash, as a server does, or begins with `refused`.
     """
     named = {
         frame.module_index
@@ -27,8 +27,8 @@ def answer_by_name(request: Any, context: grpc.ServicerContext) -> Any:
         if frame.HasField("module_index")
     }
     for module in request.modules:
-        if "/" in module.debug_file:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{module.debug_file} has a slash")
+        if "/" in module.debug_file or module.debug_file.startswith("refused"):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{module.debug_file} is refused")
     return symbolication_service_pb2.SymbolicateResponse(
         stacks=[_answer_stack(stack, request) for stack in request.stacks],
         modules=[

@@ -210,7 +210,7 @@ def test_what_the_server_refuses_is_bad_input(
 
     canned.answers = [refuse]
     assert main(["symbolicate", str(CRASH), target]) == 2
-    assert capsys.readouterr().err == "symbolon: modules[0].debug_file has a NUL\n"
+    assert capsys.readouterr().err == "symbolon: job 0: modules[0].debug_file has a NUL\n"
 
 
 def test_a_server_that_cannot_be_reached_is_exit_code_1(

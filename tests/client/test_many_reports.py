@@ -114,7 +114,7 @@ def test_a_report_that_is_wrong_spoils_none_of_the_others(client: Client) -> Non
     for result in (results[0], results[2], results[4]):
         functions = [[frame.function for frame in stack] for stack in result.symbolication().stacks]
         assert functions == expected_functions(fine)
-    with pytest.raises(InvalidRequestError, match="a/b has a slash"):
+    with pytest.raises(InvalidRequestError, match="a/b is refused"):
         results[1].symbolication()
 
 

@@ -90,6 +90,29 @@ def test_the_modules_of_reports_are_fetched_ahead(
     assert asked == [["orchard", "libc.so.6"], ["a", "b"], ["a", "b"]]
 
 
+def test_of_the_modules_of_reports_those_that_cannot_be_asked_are_left_out_and_told(
+    target: str, canned: CannedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_FOUND)
+    canned.answers = [
+        lambda request, _: module_service_pb2.PrefetchModulesResponse(
+            modules=[found] * len(request.modules)
+        )
+    ]
+    odd = {"memoryMap": [["x" * 300, "AB0"], ["C:\\out\\a.so", "AB0"]], "stacks": [[[0, 9], 7]]}
+    report, raw = tmp_path / "odd.json", tmp_path / "lines"
+    report.write_text(json.dumps(odd))
+    raw.write_text("/usr/lib/b.so/CD0 0x1\n")
+    assert main(["prefetch", "--from", str(report), "/opt/c.so/EF0", target]) == 0
+    assert main(["prefetch", "--from", str(raw), target]) == 0
+    asked = [[(m.debug_file, m.debug_id) for m in request.modules] for request in canned.requests]
+    assert asked == [[("c.so", "EF0"), ("a.so", "AB0")], [("b.so", "CD0")]]
+    assert capsys.readouterr().err == (
+        f"symbolon: {report}: job 0: module index 0 is left out: the debug file: "
+        "it has 300 bytes, the limit is 255\n"
+    )
+
+
 @pytest.mark.parametrize("command", ["prefetch", "invalidate"])
 def test_no_module_at_all_is_bad_input(
     command: str, target: str, capsys: pytest.CaptureFixture[str]

@@ -75,6 +75,18 @@ def test_a_line_that_is_something_else_says_so_in_its_place(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["symbolicate", target, "--format=text"]) == 3
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "line 2: 'xul.pdb 0x2' is not DEBUG_FILE/DEBUG_ID OFFSET"
+    assert lines[1] == "line 2: 'xul.pdb 0x2' is not <debug file>/<DEBUG ID> <offset>"
     assert lines[2].startswith("line 3: stacks[0].frames[0]: ")
     assert lines[3] == "xul.pdb 0x3  xul.pdb+3"
+
+
+def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"/out/bin/{XUL} 0x1\nC:\\out dir\\{XUL} 0x2\n\n{'/' * 20_000}\n{' ' * 20_000}x\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["symbolicate", target]) == 3
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [frame.get("function") for frame in found[:2]] == ["xul.pdb+1", "xul.pdb+2"]
+    assert found[2]["error"].startswith("line 4: '///")
+    assert found[3] == {"error": "line 5: 'x' is not <debug file>/<DEBUG ID> <offset>"}

@@ -89,17 +89,72 @@ def test_a_line_that_is_wrong_says_so_in_its_place_and_the_others_are_answered(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = json.dumps({"jobs": [json.loads(make_line(2, 3)), json.loads(make_line(2, 3))]})
-    slash = json.dumps({"memoryMap": [["a/b", "AB0"]], "stacks": [[[0, 1]]]})
-    file = write([make_line(0, 3), "{", "", slash, '{"jobs": []}', jobs, make_line(3, 3)])
+    job = {"memoryMap": [["refused.so", "AB0"]], "stacks": [[[0, 1]]]}
+    refused = json.dumps({"jobs": [json.loads(make_line(1, 3)), job]})
+    lines = [make_line(0, 3), "", "{", '{"jobs": [7]}', refused, '{"jobs": []}', jobs]
+    file = write([*lines, make_line(3, 3)])
     assert main(["symbolicate", str(file), target]) == 3
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert found[0] == expected(0, 3)
-    assert found[1]["error"].startswith("line 2 is not valid JSON")
-    assert found[2] == {"error": "a/b has a slash"}
-    assert found[3] == {"results": []}
-    assert found[4] == {"results": expected(2, 3)["results"] * 2}
-    assert found[5] == expected(3, 3)
-    assert len(found) == 6
+    assert found[1]["error"].startswith("line 3 is not valid JSON")
+    assert found[2] == {"error": "line 4: job 0 is invalid"}
+    assert found[3] == {"error": "line 5: job 1: refused.so is refused"}
+    assert found[4] == {"results": []}
+    assert found[5] == {"results": expected(2, 3)["results"] * 2}
+    assert found[6] == expected(3, 3)
+    assert len(found) == 7
+
+
+ODD = {
+    "memoryMap": [["C:\\out\\xul.pdb", "AB0"], ["x" * 300, "AB0"]],
+    "stacks": [[[0, 1], [1, 2], [0, "3"]]],
+}
+
+
+def test_what_cannot_be_asked_is_told_and_all_else_is_answered(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([json.dumps(ODD), make_line(0, 1)])
+    assert main(["symbolicate", str(file), target]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    (result,) = first["results"]
+    assert [frame.get("function") for frame in result["stacks"][0]] == ["xul.pdb+1", None, None]
+    assert [error.partition(":")[0] for error in result["errors"]] == [
+        "module index 1 has an invalid debug_filename",
+        "stack 0 frame 2 has an invalid module_offset",
+    ]
+    assert second["results"][0]["stacks"] == expected(0, 1)["results"][0]["stacks"]
+
+
+def test_what_cannot_be_asked_refuses_its_report_where_strictness_is_wanted(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write([json.dumps(ODD), make_line(0, 3)])
+    assert main(["symbolicate", "--strict", str(file), target]) == 3
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    job = "job 0 has invalid modules: module index 0 has an invalid debug_filename"
+    assert first == {"error": f"line 1: {job}"}
+    assert second == expected(0, 3)
+
+
+def test_what_cannot_be_asked_is_written_for_people(
+    target: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {
+        "memoryMap": [["xul.pdb", "AB0"], ["m\x1b", "AB0"]],
+        "stacks": [[[0, -1], [1, 2], [0, 3]]],
+    }
+    file = write([json.dumps(odd)])
+    assert main(["symbolicate", str(file), target, "--format=text"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Thread 0",
+        "  0  xul.pdb  -0x1  (not asked)",
+        "  1  m\ufffd       0x2  (not asked)",
+        "  2  xul.pdb  xul.pdb+3",
+        "",
+        "Not asked",
+        "  module index 1 has an invalid debug_filename: it has control characters",
+    ]
 
 
 def test_versions_4_and_5_are_answered_side_by_side(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from symbolon.answers import EncodedAnswer, decode_answer
 from symbolon.batches import pair
 from symbolon.command_line.inputs import parse_json
-from symbolon.errors import InvalidReportError, InvalidRequestError
+from symbolon.errors import InvalidReportError
 from symbolon.packers import PlainPacker, pack
 from symbolon.raw_messages import RawRequest, RawResponse, read_response
 from symbolon.tecken import TeckenRequest, parse_request
@@ -32,13 +32,20 @@ def take(data: bytes) -> None:
 def _symbolicate(request: TeckenRequest) -> None:
     try:
         answers = list(_ask(request))
-    except (InvalidReportError, InvalidRequestError, RefusedError):
+    except RefusedError as error:
+        if "the limit is" not in str(error):
+            raise  # all that is refused for what it is should have been left out
         return
     json.loads(write_response(request, answers))
     for job, encoded in zip(request.jobs, answers, strict=True):
         symbolication = decode_answer(encoded)
         assert len(symbolication.stacks) == len(job.frames.lengths)
-        write_crash([module.module for module in job.modules], symbolication)
+        write_crash(
+            [module.module for module in job.modules],
+            symbolication,
+            unasked=job.frames.cut_unasked(),
+            problems=job.problems,
+        )
 
 
 def _ask(request: TeckenRequest) -> Iterator[EncodedAnswer]:
@@ -65,6 +72,7 @@ def _seeds() -> list[bytes]:
     return [
         *(json.dumps(report).encode() for report in reports),
         json.dumps(one, indent=1).encode("utf-16"),
+        b'{"memoryMap": [["a/b\\\\c", "AB0"], ["..", ""], 7], "stacks": [7, [[9, "x"], [1, 2]]]}',
         b'{"jobs": [{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1e3], [true, null]]]}]}',
     ]
 

@@ -74,7 +74,9 @@ def test_outcomes_are_told_to_those_who_ask(gateway: str) -> None:
     assert outcomes[1]["retry_after_seconds"] is None or outcomes[1]["retry_after_seconds"] > 0
 
 
-def test_the_example_of_the_documentation_is_answered_as_it_says(gateway: str) -> None:
+def test_the_examples_of_the_documentation_are_answered_as_they_say(gateway: str) -> None:
     text = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
-    request, response = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-    assert post(gateway, V5, json.loads(request)).content == json.loads(response)
+    examples = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 4
+    for request, response in zip(examples[::2], examples[1::2], strict=True):
+        assert post(gateway, V5, json.loads(request)).content == json.loads(response)

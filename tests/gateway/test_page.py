@@ -90,6 +90,18 @@ def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(
 
 
 @needs_chromium
+def test_what_cannot_be_asked_is_said_beside_what_is_answered(look: Look) -> None:
+    path = f"C:\\out dir\\{'/'.join(ORCHARD)}"
+    long = f"/usr/lib/{'x' * 300}.so/ABC"
+    page = look(f"{path} 0x10b0\n{long} 0x7\n{path} 99999999999999999999\n")
+    assert [row[2] for row in rows(page)[:3]] == ["_start + 0x20", "0x7", "0x56bc75e2d630fffff"]
+    assert [row[:2] for row in rows(page)[3:]] == [[path, "found"], [long, "missing"]]
+    assert rows(page)[4][2] == "not asked: the debug file: it has 303 bytes, the limit is 255"
+    assert ">module index 1 has an invalid debug_filename: it has 303 bytes" in page
+    assert ">stack 0 frame 2 has an invalid module_offset<" in page
+
+
+@needs_chromium
 def test_a_report_in_json_is_shown(look: Look) -> None:
     crash = json.loads((SAMPLE / "crash.json").read_text())
     page = look(json.dumps({"jobs": crash["jobs"] * 2}))
@@ -101,7 +113,10 @@ def test_a_report_in_json_is_shown(look: Look) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("orchard/ABC 0x1\nwhat?", "line 2 is not DEBUG_FILE/DEBUG_ID OFFSET"),
+        (
+            "orchard/ABC 0x1\nwhat?",
+            "line 2 is not &lt;debug file&gt;/&lt;DEBUG ID&gt; &lt;offset&gt;",
+        ),
         ('{"jobs": 7}', "jobs must be a list"),
     ],
 )

@@ -11,7 +11,8 @@ from starlette.types import Message
 
 from symbolon_server.gateway.bodies import read_body
 from symbolon_server.gateway.refusals import Refused
-from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post
+from tests.app.conftest import StartProgram
+from tests.gateway.asking import ORCHARD, V4, V5, ask, await_http, get, post
 from tests.gateway.conftest import MAX_BODY_BYTES
 
 
@@ -65,9 +66,30 @@ def job(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_bad_input_is_refused_in_eliots_words(gateway: str, document: object, title: str) -> None:
-    answer = post(gateway, V5, document)
+def test_strictness_refuses_bad_input_in_eliots_words(
+    gateway: str, document: object, title: str
+) -> None:
+    answer = post(gateway, f"{V5}?strict=1", document)
     assert (answer.status, answer.content) == (400, {"title": title})
+
+
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [
+        (b"{", "Payload is not valid JSON"),
+        ([], "payload is not a JSON object"),
+        ({"jobs": [job(), 7]}, "job 1 is invalid"),
+        ({"memoryMap": []}, "job 0 is invalid: no stacks specified"),
+        (job(memoryMap=7), "job 0 has invalid modules: modules must be a list"),
+        ({"jobs": [job(), job(stacks=[])]}, "job 1 has invalid stacks: no stacks specified"),
+    ],
+)
+def test_what_is_no_report_at_all_is_refused_always(
+    gateway: str, document: object, title: str
+) -> None:
+    for path in (V5, f"{V5}?strict=0"):
+        answer = post(gateway, path, document)
+        assert (answer.status, answer.content) == (400, {"title": title})
 
 
 def test_version_4_is_one_job(gateway: str) -> None:
@@ -75,10 +97,23 @@ def test_version_4_is_one_job(gateway: str) -> None:
     assert (answer.status, answer.title) == (400, "job 0 is invalid: no stacks specified")
 
 
-def test_what_the_server_behind_refuses_is_refused_in_its_words(gateway: str) -> None:
-    answer = post(gateway, V5, job(memoryMap=[["x" * 5_000, "A" * 33]]))
+@pytest.mark.parametrize("name", ["dir/three.so", "x" * 300])
+def test_strictness_names_the_job_and_the_module(gateway: str, name: str) -> None:
+    second = job(memoryMap=[ORCHARD, [name, ORCHARD[1]]])
+    for path, document in ((V5, {"jobs": [job(), second]}), (V4, {"version": 4, **second})):
+        answer = post(gateway, f"{path}?strict", document)
+        number = 1 if path == V5 else 0
+        where = f"job {number} has invalid modules: module index 1 has an invalid debug_filename"
+        assert (answer.status, answer.content) == (400, {"title": where})
+
+
+def test_what_the_server_behind_refuses_names_the_job(serve: StartProgram) -> None:
+    address = await_http(serve(http="127.0.0.1:0", max_modules="2"))
+    large = job(memoryMap=[["a.so", "A"], ["b.so", "B"], ["c.so", "C"]])
+    answer = post(address, V5, {"jobs": [job(), job(), large]})
     assert answer.status == 400
-    assert "modules[0].debug_file" in answer.title
+    assert answer.title == "job 2: modules: has 3 entries, the limit is 2"
+    assert answer.content["request_id"]
 
 
 def test_a_body_that_says_to_be_too_large_is_refused_unread(gateway: str) -> None:

@@ -1,7 +1,11 @@
 """What a real server refuses of many reports is told with its place in the one that it is in."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +24,8 @@ OF_MANY = Report(
         [Frame(CALL_SIZE.modules, 1)],
     ],
 )
+LIMIT = 5
+TOO_MANY = [[f"lib{number}.so", ""] for number in range(LIMIT + 1)]
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +75,22 @@ def test_a_refusal_names_it_for_asyncio_as_well_and_of_a_batch_the_report(target
         pytest.raises(InvalidRequestError, match=r"^reports\[2\]: modules\[3\]\.debug_file: "),
     ):
         client.symbolicate_batch([FINE, FINE, IN_CALL])
+
+
+def test_a_refusal_names_line_and_job_on_the_command_line(tmp_path: Path) -> None:
+    fine = {"memoryMap": [[ORCHARD.debug_file, ORCHARD.debug_id]], "stacks": [[[0, 4210]]]}
+    large = {"memoryMap": TOO_MANY, "stacks": [[[0, 1]]]}
+    lines = [json.dumps(fine), "", json.dumps({"jobs": [fine, large]}), json.dumps(fine)]
+    file = tmp_path / "reports.jsonl"
+    file.write_text("\n".join(lines))
+    settings = {"listen": "127.0.0.1:0", "suppliers": str(SAMPLE / "symbols")}
+    with starting(environment_in(tmp_path), tmp_path) as start:
+        address = start("serve", max_modules=str(LIMIT), **settings).await_address()
+        command = [sys.executable, "-m", "symbolon", "symbolicate", f"--target={address}"]
+        done = subprocess.run([*command, str(file)], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 3, done.stderr
+    first, refused, last = map(json.loads, done.stdout.splitlines())
+    assert first == last
+    assert first["results"][0]["stacks"][0][0]["function"] == "main"
+    limit = f"modules: has {LIMIT + 1} entries, the limit is {LIMIT}"
+    assert refused == {"error": f"line 3: job 1: {limit}"}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +16,13 @@ from symbolon.errors import InvalidReportError
 
 STANDARD_INPUT = "-"
 
-RAW_LINE = re.compile(rb"\s*([^/]*)/([0-9A-Fa-f]*)\s+(0[xX][0-9A-Fa-f]+|\d+)\s*")
+RAW_LINE = re.compile(rb"\s*((?:\S.*)?)/([0-9A-Fa-f]*)\s+(0[xX][0-9A-Fa-f]+|\d+)\s*")
 """Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
+
+RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
+
+Part = tuple[int, bytes]
+"""A document or line, and the number of the line that it begins at."""
 
 
 class InputKind(Enum):
@@ -36,7 +41,7 @@ class Input:
     """An input whose beginning has been looked at."""
 
     kind: InputKind
-    parts: Iterable[bytes]
+    parts: Iterable[Part]
     """The document, or the lines that are not blank."""
 
 
@@ -56,15 +61,15 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
     Otherwise its first lines tell: a raw line, or a JSON document by itself in the first of
     several.
     """
-    lines = (line for line in opened if not line.isspace())
-    first = next(lines, b"")
-    if not are_lines and RAW_LINE.fullmatch(first):
+    lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
+    first = next(lines, (1, b""))
+    if not are_lines and RAW_LINE.fullmatch(first[1]):
         return Input(InputKind.RAW, chain([first], lines))
-    if not (are_lines or is_json(first)):
-        return Input(InputKind.DOCUMENT, [first + opened.read()])
-    second = next(lines, b"")
+    if not (are_lines or is_json(first[1])):
+        return Input(InputKind.DOCUMENT, [(first[0], first[1] + opened.read())])
+    second = list(islice(lines, 1))
     kind = InputKind.LINES if are_lines or second else InputKind.DOCUMENT
-    return Input(kind, chain(filter(None, (first, second)), lines))
+    return Input(kind, chain([first] if first[1] else [], second, lines))
 
 
 def is_json(data: bytes) -> bool:
@@ -84,7 +89,7 @@ def parse_json(data: bytes, name: str) -> Any:
         raise InvalidReportError(f"{name} is not valid JSON: {error}") from error
 
 
-def skip(parts: Iterable[bytes], count: int) -> Iterator[bytes]:
+def skip(parts: Iterable[Part], count: int) -> Iterator[Part]:
     """Return the parts after the first ones; raise `InvalidReportError` if there are fewer."""
     iterator = iter(parts)
     for number in range(count):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from symbolon.command_line.inputs import RAW_LINE, InputKind, open_input, parse_json, read_input
+from symbolon.command_line.inputs import (
+    RAW_LINE,
+    RAW_LINE_FORM,
+    InputKind,
+    open_input,
+    parse_json,
+    read_input,
+)
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
 from symbolon.tecken import parse_jobs
+from symbolon.unasked import last_part
 
 MODULES_PER_CALL = 1_000
 
@@ -33,7 +42,7 @@ def parse_module(text: str) -> Module:
     debug_file, slash, debug_id = text.rpartition("/")
     if not slash:
         raise InvalidRequestError(f"{text} is not DEBUG_FILE/DEBUG_ID")
-    return Module(debug_file, debug_id)
+    return Module(last_part(debug_file), debug_id)
 
 
 def read_modules(options: argparse.Namespace) -> Sequence[Module]:
@@ -49,20 +58,29 @@ def read_modules(options: argparse.Namespace) -> Sequence[Module]:
 def _read_reports(file: str) -> Iterator[Module]:
     with open_input(file) as opened:
         given = read_input(opened, are_lines=False)
-        for number, part in enumerate(given.parts, 1):
+        for number, part in given.parts:
             name = file if given.kind is InputKind.DOCUMENT else f"line {number}"
             if given.kind is InputKind.RAW:
                 yield _read_raw(part, name)
             else:
-                for job in parse_jobs(parse_json(part, name)):
-                    yield from (entry.module for entry in job.modules if entry.is_named)
+                yield from _read_document(part, name)
+
+
+def _read_document(part: bytes, name: str) -> Iterator[Module]:
+    """Yield the modules of reports; tell of those that cannot be asked, which are left out."""
+    for index, job in enumerate(parse_jobs(parse_json(part, name))):
+        for number, entry in enumerate(job.modules):
+            if entry.problem:
+                where = f"{name}: job {index}: module index {number}"
+                print(f"symbolon: {where} is left out: {entry.problem}", file=sys.stderr)
+        yield from (entry.asked for entry in job.modules if entry.is_named)
 
 
 def _read_raw(line: bytes, name: str) -> Module:
     found = RAW_LINE.fullmatch(line)
     if found is None:
-        raise InvalidReportError(f"{name} is not DEBUG_FILE/DEBUG_ID OFFSET")
-    return Module(found[1].decode(), found[2].decode())
+        raise InvalidReportError(f"{name} is not {RAW_LINE_FORM}")
+    return Module(last_part(found[1].decode()), found[2].decode())
 
 
 def cut(modules: Iterable[Module]) -> Iterator[list[Module]]:

@@ -11,12 +11,13 @@ from symbolon.answers import ReportResult
 from symbolon.client import Client
 from symbolon.colors import choose_colors
 from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
-from symbolon.command_line.inputs import RAW_LINE
+from symbolon.command_line.inputs import RAW_LINE, RAW_LINE_FORM, Part
 from symbolon.encoding import EncodedReport, Report
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame, Module
 from symbolon.tecken_answers import write_v5_frame
 from symbolon.text import TextStyle, write_calls
+from symbolon.unasked import last_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class RawLine:
         """Return the frame for the wire; raise `InvalidReportError`."""
         found = RAW_LINE.fullmatch(self.text.encode())
         if found is None:
-            raise InvalidReportError(f"{self.text.strip()!r} is not DEBUG_FILE/DEBUG_ID OFFSET")
+            raise InvalidReportError(f"{self.text.strip()!r} is not {RAW_LINE_FORM}")
         file, debug_id, offset = (part.decode() for part in found.groups())
         base = 16 if offset[:2] in {"0x", "0X"} else 10
         frame = Frame(0, int(offset, base), self.is_return_address)
-        return Report([Module(file, debug_id)], [[frame]]).encode()
+        return Report([Module(last_part(file), debug_id)], [[frame]]).encode()
 
 
-def run(client: Client, lines: Iterable[bytes], options: argparse.Namespace) -> int:
+def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> int:
     """Print what is known of each line, in their order."""
     code = SUCCESS
     style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
@@ -50,9 +51,9 @@ def run(client: Client, lines: Iterable[bytes], options: argparse.Namespace) -> 
     return code
 
 
-def read_lines(lines: Iterable[bytes], options: argparse.Namespace) -> Iterator[RawLine]:
+def read_lines(lines: Iterable[Part], options: argparse.Namespace) -> Iterator[RawLine]:
     """Yield the lines; with --return-addresses each is one, for none is known to be innermost."""
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         yield RawLine(number, line.decode(errors="replace"), options.return_addresses)
 
 
@@ -71,7 +72,7 @@ def write_text(result: ReportResult[RawLine], style: TextStyle) -> Iterator[str]
 def write_json(result: ReportResult[RawLine]) -> Iterator[str]:
     """Yield the frame as version 5 has it, on one line."""
     if result.encoded is None:
-        yield json.dumps({"error": str(result.error)})
+        yield json.dumps({"error": f"line {result.report.number}: {result.error}"})
     else:
         ((frame,),) = result.encoded.stacks
         yield write_v5_frame(0, frame).decode("ascii")

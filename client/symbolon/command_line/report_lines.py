@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from symbolon.answers import EncodedAnswer, ReportResult
-from symbolon.command_line.inputs import parse_json
+from symbolon.command_line.inputs import Part, parse_json
 from symbolon.encoding import EncodedReport
 from symbolon.errors import InvalidReportError, SymbolonError
 from symbolon.tecken import Job, TeckenRequest, parse_request
+from symbolon.tecken_refusals import name_job
 
 _VERSIONS = {"v5": 5, "v4": 4}
 
@@ -28,6 +29,16 @@ class LineReport:
     job: Job | None
     error: SymbolonError | None
     is_last: bool
+    index: int = 0
+    """Of the job in its document."""
+
+    line: str = ""
+    """What the document is called where it is one of several."""
+
+    def name(self, error: SymbolonError) -> SymbolonError:
+        """Return an error that the job met, with the job and its line before its text."""
+        named = error if self.job is None else name_job(error, self.index)
+        return named.saying(f"{self.line}: {named}") if self.line else named
 
     def encode(self) -> EncodedReport:
         """Return the job for the wire; raise the document's error."""
@@ -58,28 +69,37 @@ class Answered:
 
 
 def read_reports(
-    parts: Iterable[bytes], options: argparse.Namespace, *, first: int = 1, name: str = ""
+    parts: Iterable[Part], options: argparse.Namespace, *, first: int = 1, name: str = ""
 ) -> Iterator[LineReport]:
-    """Yield the reports of each part; without a name they are called by their number."""
-    for number, part in enumerate(parts, first):
-        yield from _read_part(part, number, name or f"line {number}", options)
+    """Yield the reports of each part; without a name they are called by their line."""
+    for number, (line, part) in enumerate(parts, first):
+        yield from _read_part(part, number, name, "" if name else f"line {line}", options)
 
 
 def _read_part(
-    part: bytes, number: int, name: str, options: argparse.Namespace
+    part: bytes, number: int, name: str, line: str, options: argparse.Namespace
 ) -> Iterator[LineReport]:
     try:
-        request = parse_request(
-            parse_json(part, name),
-            version=_VERSIONS.get(options.format),
-            are_return_addresses=options.return_addresses,
-        )
+        request = _parse(parse_json(part, name or line), line, options)
     except InvalidReportError as error:
         yield LineReport(number, None, None, error, is_last=True)
         return
     jobs = request.jobs or (None,)
-    for position, job in enumerate(jobs, 1):
-        yield LineReport(number, request, job, None, is_last=position == len(jobs))
+    last = len(jobs) - 1
+    for index, job in enumerate(jobs):
+        yield LineReport(number, request, job, None, index == last, index, line)
+
+
+def _parse(payload: object, line: str, options: argparse.Namespace) -> TeckenRequest:
+    try:
+        return parse_request(
+            payload,
+            version=_VERSIONS.get(options.format),
+            are_return_addresses=options.return_addresses,
+            is_strict=options.strict,
+        )
+    except InvalidReportError as error:
+        raise (error.saying(f"{line}: {error}") if line else error) from None
 
 
 def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
@@ -89,7 +109,8 @@ def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
         report = result.report
         if answered is None:
             answered = Answered(report.number, report.request)
-        answered.error = answered.error or result.error
+        if result.error is not None and answered.error is None:
+            answered.error = report.name(result.error)
         if result.encoded is not None and report.job is not None:
             answered.answers.append(result.encoded)
             answered.results.append(result)

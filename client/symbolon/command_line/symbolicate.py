@@ -110,6 +110,12 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         "to be looked up one byte before",
     )
     group.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a report of which a module or frame cannot be asked, or has a path, as Eliot "
+        "does (default: answer all others, and say in 'errors' what was not asked)",
+    )
+    group.add_argument(
         "--debug", action="store_true", help="add 'debug' to version 5: lookups, fetches, times"
     )
 

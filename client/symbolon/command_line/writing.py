@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
+from symbolon.answers import ReportResult
 from symbolon.client import Client
 from symbolon.colors import choose_colors
-from symbolon.command_line.report_lines import Answered
-from symbolon.tecken_answers import write_response
+from symbolon.command_line.report_lines import Answered, LineReport
+from symbolon.tecken import Job
+from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_debug import count_debug
 from symbolon.text import TextStyle, write_crash
 
@@ -50,11 +53,20 @@ def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
         return f"Report {answered.number}: {answered.error}\n"
     names = _name_reports(answered.number, len(request.jobs), is_line=is_line)
     crashes = [
-        write_crash([entry.module for entry in job.modules], result.symbolication(), style)
+        _write_job(job, result, style)
         for job, result in zip(request.jobs, answered.results, strict=True)
     ]
     parts = [name + crash.rstrip() for name, crash in zip(names, crashes, strict=True)]
     return "\n\n".join(parts) + ("\n" if is_line else "")
+
+
+def _write_job(job: Job, result: ReportResult[LineReport], style: TextStyle) -> str:
+    answer = result.symbolication()
+    if result.encoded is not None:
+        answer = replace(answer, modules=tuple(describe_modules(job, result.encoded)))
+    modules = [entry.module for entry in job.modules]
+    unasked = job.frames.cut_unasked()
+    return write_crash(modules, answer, style, unasked=unasked, problems=job.problems)
 
 
 def _name_reports(number: int, jobs: int, *, is_line: bool) -> list[str]:

@@ -7,10 +7,11 @@ from itertools import cycle
 from typing import Any
 
 from symbolon import Client, InvalidReportError
-from symbolon.answers import EncodedAnswer, decode_answer
+from symbolon.answers import EncodedAnswer
 from symbolon.tecken import Job, TeckenRequest, parse_request
-from symbolon.tecken_answers import write_response
+from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_debug import count_debug
+from symbolon.tecken_refusals import name_job
 
 _HEALTH_SECONDS = 5.0
 
@@ -32,6 +33,9 @@ class Asked:
     with_outcomes: bool = False
     """Whether version 5 also has what became of each module."""
 
+    is_strict: bool = False
+    """Whether a module or frame that cannot be asked refuses the request, as Eliot does."""
+
 
 class Symbolicating:
     """Answers requests through clients that take turns; any number of threads may use it.
@@ -44,15 +48,16 @@ class Symbolicating:
 
     def answer(self, asked: Asked) -> bytes:
         """Return the response, a line of JSON; raise `SymbolonError`."""
-        request = parse_request(_load(asked.body), version=asked.version)
+        request = parse_request(_load(asked.body), version=asked.version, is_strict=asked.is_strict)
         client = next(self._clients)
         if asked.token is not None:
             client = client.with_token(asked.token)
         results = client.symbolicate_many(request.jobs, with_diagnostics=asked.with_debug)
         answers = []
-        for result in results:
+        for index, result in enumerate(results):
             if result.encoded is None:
-                raise result.error or InvalidReportError("a result has an answer or an error")
+                error = result.error or InvalidReportError("a result has an answer or an error")
+                raise name_job(error, index)
             answers.append(result.encoded)
         return write_response(request, answers, _extras(client, asked, request, answers))
 
@@ -82,7 +87,6 @@ def _extras(
 
 def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
     """Return what became of each module of a job, in the order of its memory map."""
-    results = decode_answer(answer).modules
     return [
         {
             "debug_file": asked.module.debug_file,
@@ -91,5 +95,5 @@ def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
             "detail": result.detail,
             "retry_after_seconds": result.retry_after_seconds,
         }
-        for asked, result in zip(job.modules, results, strict=True)
+        for asked, result in zip(job.modules, describe_modules(job, answer), strict=True)
     ]

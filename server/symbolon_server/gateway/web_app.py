@@ -85,7 +85,8 @@ class Gateway:
             version,
             token,
             with_debug="debug" in request.headers,
-            with_outcomes="outcomes" in request.query_params,
+            with_outcomes=_is_asked(request, "outcomes"),
+            is_strict=_is_asked(request, "strict"),
         )
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._callers, self._symbolicating.answer, asked)
@@ -108,3 +109,8 @@ class Gateway:
 
     async def _tell_version(self, _request: Request) -> Response:
         return JSONResponse({"name": "symbolon", "version": self._options.version})
+
+
+def _is_asked(request: Request, name: str) -> bool:
+    """Return whether the query has a name, with a value or without, other than 0 and false."""
+    return request.query_params.get(name, "0").lower() not in {"0", "false"}
