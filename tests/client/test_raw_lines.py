@@ -90,3 +90,20 @@ def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
     assert [frame.get("function") for frame in found[:2]] == ["xul.pdb+1", "xul.pdb+2"]
     assert found[2]["error"].startswith("line 4: '///")
     assert found[3] == {"error": "line 5: 'x' is not <debug file>/<DEBUG ID> <offset>"}
+
+
+def test_a_debug_file_that_cannot_be_asked_is_refused_without_asking(
+    target: str,
+    canned: CannedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server would refuse the call of all lines, each of which had to be asked again alone."""
+    text = f"{XUL} 0x1\n{'x' * 300}/AB0 0x2\n{XUL} 0x3\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["symbolicate", target]) == 3
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    fault = "the debug file cannot be asked: it has 300 bytes, the limit is 255"
+    assert found[1] == {"error": f"line 2: {fault}"}
+    asked = [module.debug_file for request in canned.requests for module in request.modules]
+    assert set(asked) == {"xul.pdb"}

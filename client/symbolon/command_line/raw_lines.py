@@ -17,7 +17,7 @@ from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame, Module
 from symbolon.tecken_answers import write_v5_frame
 from symbolon.text import TextStyle, write_calls
-from symbolon.unasked import last_part
+from symbolon.unasked import find_file_fault, last_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class RawLine:
         if found is None:
             raise InvalidReportError(f"{self.text.strip()!r} is not {RAW_LINE_FORM}")
         file, debug_id, offset = (part.decode() for part in found.groups())
+        if fault := find_file_fault(file, takes_path=True):  # the call is one of many lines
+            raise InvalidReportError(f"the debug file cannot be asked: {fault}")
         base = 16 if offset[:2] in {"0x", "0X"} else 10
         frame = Frame(0, int(offset, base), self.is_return_address)
         return Report([Module(last_part(file), debug_id)], [[frame]]).encode()
