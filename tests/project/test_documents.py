@@ -24,6 +24,7 @@ DOCUMENTS = (
     "docs/first-stack.md",
     "docs/grpcurl.md",
     "docs/http.md",
+    "docs/large-answers.md",
     "docs/operating.md",
     "docs/other-languages.md",
     "docs/troubleshooting.md",

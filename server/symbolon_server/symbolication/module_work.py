@@ -113,7 +113,7 @@ class ModuleWork:
             )
             self.encoded_bytes += len(frame)
             if self.encoded_bytes > MAX_ANSWER_BYTES:
-                raise AnswerTooLargeError
+                raise AnswerTooLargeError(self.encoded_bytes, MAX_ANSWER_BYTES)
 
     def take_back(self, lookups: list[Lookup]) -> None:
         """Leave `lookups` without an answer: what answered them is not to be believed."""

@@ -59,16 +59,18 @@ class InvalidFrameError(ValueError):
 
 
 MAX_ANSWER_BYTES = 1 << 30
-"""Of all frames of one answer. Ordinary frames take 200 bytes each, inline frames included; gRPC
+"""Of all frames of one answer. A frame takes some 80 to 2,000 bytes, inline frames included; gRPC
 sends an answer of more than 4 GiB cut, without a word."""
 
 
 class AnswerTooLargeError(ValueError):
     """The answer would be larger than `MAX_ANSWER_BYTES`."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_bytes: int, limit: int) -> None:
+        """Say how large it would be at least: as much as was found until it was too much."""
         super().__init__(
-            f"would be answered with more than {MAX_ANSWER_BYTES} bytes: ask for fewer frames"
+            f"would be answered with at least {least_bytes} bytes, the limit is {limit}: "
+            "ask for fewer frames"
         )
 
 

@@ -216,7 +216,7 @@ def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:
 def _check_length(encoded: EncodedStacks) -> None:
     """Raise `AnswerTooLargeError` where no message can hold these stacks."""
     if encoded.length > MAX_ANSWER_BYTES:
-        raise AnswerTooLargeError
+        raise AnswerTooLargeError(encoded.length, MAX_ANSWER_BYTES)
 
 
 def _results_of(recall: Recall) -> dict[int, ModuleResult]:
