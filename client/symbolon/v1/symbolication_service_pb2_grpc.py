@@ -66,7 +66,9 @@ class SymbolicationServiceServicer(object):
         for a limit also the limit and the value. Do not retry: mend the request.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details. The same status without
-        RetryInfo: a message is larger than this channel takes; do not retry.
+        RetryInfo: a message is larger than this channel takes, most often the answer
+        than the 4 MiB of a client that was not told otherwise. Do not retry: ask for
+        fewer frames, or raise the client's limit (docs/large-answers.md).
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one; without
         `max_wait` the server answers shortly before the deadline with what it has.
         * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
