@@ -30,7 +30,7 @@ from typing import Any
 from symbolon.answers import EncodedAnswer
 from symbolon.remembered import Remembered
 from symbolon.results import ModuleResult
-from symbolon.tecken import Job, JobModule, TeckenRequest
+from symbolon.tecken_jobs import Job, JobModule, TeckenRequest
 from symbolon.unasked import UnaskedFrame
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.wire import decode_module_result

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from symbolon.answers import EncodedAnswer
 from symbolon.client import Client
 from symbolon.results import Diagnostics, ModuleDiagnostics, ModuleOutcome
-from symbolon.tecken import JobModule, TeckenRequest
+from symbolon.tecken_jobs import JobModule, TeckenRequest
 from symbolon.wire import decode_diagnostics, decode_enum
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from symbolon import tecken
+from symbolon.tecken_jobs import Job
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 
-def read_job(name: str) -> tecken.Job:
+def read_job(name: str) -> Job:
     [job] = tecken.parse_jobs(json.loads((SAMPLE / name).read_bytes()))
     return job
 

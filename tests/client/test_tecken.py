@@ -8,8 +8,8 @@ import pytest
 
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome, tecken
 from symbolon.answers import EncodedAnswer
-from symbolon.tecken import Job, JobFrames, MemoryMap, TeckenRequest
 from symbolon.tecken_answers import write_response
+from symbolon.tecken_jobs import Job, JobFrames, MemoryMap, TeckenRequest
 from tests.client.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]

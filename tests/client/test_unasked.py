@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from symbolon import InvalidReportError, Module, ModuleOutcome
 from symbolon.answers import EncodedAnswer
-from symbolon.tecken import Job, TeckenRequest, parse_jobs, parse_request
+from symbolon.tecken import parse_jobs, parse_request
 from symbolon.tecken_answers import describe_modules, write_response
+from symbolon.tecken_jobs import Job, TeckenRequest
 from symbolon.unasked import MAX_DEBUG_FILE_BYTES, MOST_PROBLEMS, find_file_fault, last_part
 from symbolon.v1.module_pb2 import Module as ModuleMessage
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId

@@ -9,8 +9,9 @@ from symbolon.command_line.inputs import parse_json
 from symbolon.errors import InvalidReportError
 from symbolon.packers import PlainPacker, pack
 from symbolon.raw_messages import RawRequest, RawResponse, read_response
-from symbolon.tecken import TeckenRequest, parse_request
+from symbolon.tecken import parse_request
 from symbolon.tecken_answers import write_response
+from symbolon.tecken_jobs import TeckenRequest
 from symbolon.text import write_crash
 from symbolon_server.rpc.status import InvalidRequestError as RefusedError
 from tests.fuzz.answering import answer

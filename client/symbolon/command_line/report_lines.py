@@ -10,7 +10,8 @@ from symbolon.answers import EncodedAnswer, ReportResult
 from symbolon.command_line.inputs import Part, parse_json
 from symbolon.encoding import EncodedReport
 from symbolon.errors import InvalidReportError, SymbolonError
-from symbolon.tecken import Job, TeckenRequest, parse_request
+from symbolon.tecken import parse_request
+from symbolon.tecken_jobs import Job, TeckenRequest
 from symbolon.tecken_refusals import name_job
 
 _VERSIONS = {"v5": 5, "v4": 4}

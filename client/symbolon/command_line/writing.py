@@ -12,9 +12,9 @@ from symbolon.answers import ReportResult
 from symbolon.client import Client
 from symbolon.colors import choose_colors
 from symbolon.command_line.report_lines import Answered, LineReport
-from symbolon.tecken import Job
 from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_debug import count_debug
+from symbolon.tecken_jobs import Job
 from symbolon.text import TextStyle, write_crash
 
 Write = Callable[[Answered], bytes]

@@ -8,9 +8,10 @@ from typing import Any
 
 from symbolon import Client, InvalidReportError
 from symbolon.answers import EncodedAnswer
-from symbolon.tecken import Job, TeckenRequest, parse_request
+from symbolon.tecken import parse_request
 from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_debug import count_debug
+from symbolon.tecken_jobs import Job, TeckenRequest
 from symbolon.tecken_refusals import name_job
 
 _HEALTH_SECONDS = 5.0
