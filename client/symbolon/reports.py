@@ -11,7 +11,8 @@ class Module:
     """The file with its debug information, such as `xul.pdb`: the last part of the path."""
 
     debug_id: str
-    """Identity of the debug information: 33 to 40 hex digits of either case."""
+    """Identity of the debug information: 32 hex digits and the age in up to 8 more, of
+    either case, with or without the dashes and braces of a GUID; without an age it is 0."""
 
     code_file: str = ""
     """The executable itself, such as `xul.dll`; empty when not known."""

@@ -10,13 +10,13 @@ A module index of -1 is a frame in no module. `tecken_answers` writes what they 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
+from symbolon.debug_ids import DEBUG_ID_FORM, can_be_asked
 from symbolon.encoding import NO_MODULE, encode_module
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
@@ -27,7 +27,6 @@ MAX_OFFSET = 2**64 - 1
 NOWHERE = -1
 """The offset of a frame that is not known: nothing is found there."""
 
-_DEBUG_ID = re.compile("[0-9A-Fa-f]*")
 _REMEMBERED_MODULES = 1 << 13
 _REMEMBERED_MAPS = 1 << 5
 
@@ -122,16 +121,17 @@ def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
     if fault := find_file_fault(debug_file, takes_path=takes_path):
         problems.add(f"module index {index} has an invalid debug_filename", fault)
         return _make_unasked(module, f"the debug file: {fault}")
-    if not isinstance(debug_id, str) or not _DEBUG_ID.fullmatch(debug_id):
-        problems.add(f"module index {index} has an invalid debug_id", "it is not hex digits")
-        return _make_unasked(module, "the debug id: it is not hex digits")
+    if not isinstance(debug_id, str) or not can_be_asked(debug_id):
+        fault = f"must be {DEBUG_ID_FORM}"
+        problems.add(f"module index {index} has an invalid debug_id: {fault}")
+        return _make_unasked(module, f"the debug id: {fault}")
     return _make_module(debug_file, debug_id, takes_path)
 
 
 @lru_cache(_REMEMBERED_MODULES)
 def _make_module(debug_file: Any, debug_id: Any, takes_path: bool) -> JobModule:
     """Return a module; raise `TypeError` or `ValueError` for one that cannot be asked."""
-    if find_file_fault(debug_file, takes_path=takes_path) or not _DEBUG_ID.fullmatch(debug_id):
+    if find_file_fault(debug_file, takes_path=takes_path) or not can_be_asked(debug_id):
         raise ValueError(debug_file, debug_id)
     module, name = Module(debug_file, debug_id), last_part(debug_file)
     asked = module if name == debug_file else Module(name, debug_id)

@@ -48,6 +48,20 @@ def test_each_line_is_answered_for_people(target: str, capsys: pytest.CaptureFix
     ]
 
 
+@pytest.mark.parametrize(
+    "debug_id",
+    ["44E4EC8C-2F41-492B-9369-D6B9A059577C", "{44e4ec8c-2f41-492b-9369-d6b9a059577c}-2"],
+)
+def test_a_debug_id_may_have_the_dashes_and_braces_of_a_guid(
+    target: str, canned: CannedServer, monkeypatch: pytest.MonkeyPatch, debug_id: str
+) -> None:
+    text = f"xul.pdb/{debug_id} 0x1a2f\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["symbolicate", target]) == 0
+    (module,) = canned.requests[0].modules
+    assert (module.debug_file, module.debug_id) == ("xul.pdb", debug_id)
+
+
 def test_return_addresses_are_asked_as_such(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

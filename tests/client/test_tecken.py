@@ -8,6 +8,7 @@ import pytest
 
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome, tecken
 from symbolon.answers import EncodedAnswer
+from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon.tecken_answers import write_response
 from symbolon.tecken_jobs import Job, JobFrames, MemoryMap, TeckenRequest
 from tests.client.encoded import InlineFrame, make_answer, make_frame
@@ -75,7 +76,10 @@ def with_stacks(stacks: object) -> object:
         ),
         (
             with_modules([["xul.pdb", "XYZ"]]),
-            "job 0 has invalid modules: module index 0 has an invalid debug_id",
+            (
+                "job 0 has invalid modules: module index 0 has an invalid debug_id: "
+                f"must be {DEBUG_ID_FORM}"
+            ),
         ),
         (
             with_modules([XUL, ["\ud800", ""]]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from symbolon import InvalidReportError, Module, ModuleOutcome
 from symbolon.answers import EncodedAnswer
+from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon.tecken import parse_jobs, parse_request
 from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_jobs import Job, TeckenRequest
@@ -88,8 +89,8 @@ def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str
         ([".", "A"], "has an invalid debug_filename: it names no file"),
         (["lib\\", "A"], "has an invalid debug_filename: it names no file"),
         ([7, "A"], "has an invalid debug_filename: it is no string"),
-        (["x.so", "no hex"], "has an invalid debug_id: it is not hex digits"),
-        (["x.so", None], "has an invalid debug_id: it is not hex digits"),
+        (["x.so", "no hex"], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
+        (["x.so", None], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
         (["x.so"], "does not have a debug_filename and debug_id"),
         (["x.so", "A", "B"], "does not have a debug_filename and debug_id"),
         ({"x.so": "A", "y.so": "B"}, "does not have a debug_filename and debug_id"),

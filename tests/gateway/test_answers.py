@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from tests.app.conftest import ROOT, SAMPLE
 from tests.gateway.asking import ORCHARD, V4, V5, post
 
@@ -34,6 +36,24 @@ def test_version_4_is_answered_byte_for_byte(gateway: str) -> None:
         b'{"symbolicatedStacks": [["_start (in orchard)", "0x7 (in nowhere.pdb)", '
         b'"0x9 (in <unknown>)"]], "knownModules": [true, false]}'
     )
+
+
+GUID = "c3d8e3c7-b659-4df1-dfca-907993b47725"
+
+
+@pytest.mark.parametrize(
+    "debug_id",
+    [GUID, f"{GUID}-0", GUID.replace("-", ""), f"{{{GUID.upper()}}}", f"{{{GUID}}}00000000"],
+)
+def test_a_debug_id_may_be_written_as_any_tool_writes_it_and_is_echoed_as_it_came(
+    gateway: str, debug_id: str
+) -> None:
+    job = {"memoryMap": [["orchard", debug_id], ORCHARD], "stacks": [[[0, 4272], [1, 4272]]]}
+    (result,) = post(gateway, V5, job).content["results"]
+    assert [frame["function"] for frame in result["stacks"][0]] == ["_start", "_start"]
+    assert result["found_modules"] == {f"orchard/{debug_id}": True, "/".join(ORCHARD): True}
+    version_4 = post(gateway, V4, {"version": 4, **job}).content
+    assert version_4["knownModules"] == [True, True]
 
 
 def test_lines_and_inline_frames_of_a_real_crash_come_along(gateway: str) -> None:

@@ -102,6 +102,16 @@ def test_what_cannot_be_asked_is_said_beside_what_is_answered(look: Look) -> Non
 
 
 @needs_chromium
+def test_a_guid_with_dashes_and_braces_is_a_debug_id(look: Look) -> None:
+    guid = "{c3d8e3c7-b659-4df1-dfca-907993b47725}"
+    page = look(f"orchard/{guid} 4272\n")
+    assert rows(page) == [
+        ["0", "orchard", "_start + 0x20", ""],
+        [f"orchard/{guid}", "found", ""],
+    ]
+
+
+@needs_chromium
 def test_a_report_in_json_is_shown(look: Look) -> None:
     crash = json.loads((SAMPLE / "crash.json").read_text())
     page = look(json.dumps({"jobs": crash["jobs"] * 2}))

@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
+from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon_server.gateway.bodies import read_body
 from symbolon_server.gateway.refusals import Refused
 from tests.app.conftest import StartProgram
@@ -39,7 +40,10 @@ def job(**changes: Any) -> dict[str, Any]:
         ),
         (
             job(memoryMap=[["xul.pdb", "no hex"]]),
-            "job 0 has invalid modules: module index 0 has an invalid debug_id",
+            (
+                "job 0 has invalid modules: module index 0 has an invalid debug_id: "
+                f"must be {DEBUG_ID_FORM}"
+            ),
         ),
         (
             job(memoryMap=[[7, "ABC"]]),

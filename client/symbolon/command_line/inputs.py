@@ -12,11 +12,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from symbolon.debug_ids import DEBUG_ID_CHARACTERS
 from symbolon.errors import InvalidReportError
 
 STANDARD_INPUT = "-"
 
-RAW_LINE = re.compile(rb"\s*((?:\S.*)?)/([0-9A-Fa-f]*)\s+(0[xX][0-9A-Fa-f]+|\d+)\s*")
+RAW_LINE = re.compile(
+    rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d+)\s*" % DEBUG_ID_CHARACTERS.encode()
+)
 """Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
 
 RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"

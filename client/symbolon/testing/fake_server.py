@@ -9,6 +9,7 @@ from typing import Self
 
 import grpc
 
+from symbolon.debug_ids import normalise_debug_id
 from symbolon.encoding import Report
 from symbolon.reports import Frame, Module
 from symbolon.results import InlineFrame, ModuleOutcome
@@ -113,7 +114,7 @@ class FakeServer:
 
 
 def _make_key(module: Module) -> tuple[str, str]:
-    return module.debug_file, module.debug_id.upper()
+    return module.debug_file, normalise_debug_id(module.debug_id)
 
 
 def _read_report(request: SymbolicateRequest) -> Report:

@@ -6,12 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
+from symbolon.debug_ids import normalise_debug_id
 from symbolon.v1.module_pb2 import Module, ModuleOutcome, ModuleResult
 from symbolon.v1.stack_pb2 import Frame, FrameOutcome, SymbolicatedFrame
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 
 Key = tuple[str, str]
-"""Debug file, and debug id in upper case."""
+"""Debug file, and debug id in its one form."""
 
 _FRAME_OUTCOMES = {
     ModuleOutcome.MODULE_OUTCOME_FOUND: FrameOutcome.FRAME_OUTCOME_NO_SYMBOL,
@@ -109,4 +110,4 @@ class Known:
 
 def make_key(module: Module) -> Key:
     """Return what a module is known by."""
-    return module.debug_file, module.debug_id.upper()
+    return module.debug_file, normalise_debug_id(module.debug_id)

@@ -100,10 +100,14 @@ class Module(_message.Message):
     valid: the module is then missing, and no supplier is asked.
     """
     debug_id: _builtins.str
-    """Identity of the debug information: 32 hex digits and the age in hex without
-    padding, 33 to 40 digits. It comes from the crash report and is compared
-    without regard to case. Empty is valid: the module is then missing, and no
-    supplier is asked.
+    """Identity of the debug information: 32 hex digits and the age in up to 8 more,
+    such as `44E4EC8C2F41492B9369D6B9A059577C2`. It comes from the crash report. The
+    dashes and braces of a GUID may be there, and a dash before the age:
+    `44e4ec8c-2f41-492b-9369-d6b9a059577c-2`. However it is written it is the same
+    module: case and leading zeros of the age say nothing, and an age that is not told
+    is 0. Suppliers are asked for the digits in upper case with the age. Empty, or hex
+    digits of another number, is valid: the module is then missing, and no supplier is
+    asked. Anything else is refused.
     """
     code_file: _builtins.str
     """The executable itself, such as `xul.dll`. It comes from the crash report.

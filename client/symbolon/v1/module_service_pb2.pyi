@@ -173,7 +173,8 @@ class HeldModule(_message.Message):
     """Size of the symbol file in bytes as it was sent, which may be compressed."""
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module as its symbol file tells it, the debug id in upper case. An empty
+        """The module as its symbol file tells it, the debug id in upper case with its age,
+        and without dashes and braces, however the caller wrote it. An empty
         code file or code id: the symbol file does not tell it.
         """
 
@@ -413,8 +414,8 @@ class MissingModule(_message.Message):
     """How many requests asked for it since `first_seen`."""
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module, the debug id in upper case. An empty code file or code id: no caller
-        told it.
+        """The module, the debug id in upper case with its age, and without dashes and braces,
+        however callers wrote it. An empty code file or code id: no caller told it.
         """
 
     @_builtins.property

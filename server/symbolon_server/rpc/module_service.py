@@ -29,7 +29,7 @@ from symbolon_server.rpc.validation import (
 )
 from symbolon_server.symbolication.explanation import Explanation
 from symbolon_server.symbolication.module_lookup import ModuleReport
-from symbolon_server.symbolication.queries import ModuleOutcome, ModuleResult
+from symbolon_server.symbolication.queries import NO_MODULE_ID
 from symbolon_server.symbols.module_ids import ModuleId
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModuleService"].full_name
@@ -48,10 +48,6 @@ _RETRY_AFTER_SECONDS: Final = 1.0
 
 _RETRY_AFTER_FULL_SECONDS: Final = 5.0
 """When to ask again for modules that the queue has no room for."""
-
-_NO_MODULE_ID: Final = ModuleResult(
-    ModuleOutcome.MISSING, "it has no debug file, or no debug id of 33 to 40 digits"
-)
 
 
 class ModuleLookup(Protocol):
@@ -100,7 +96,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         module_id = decode_module_id(request.module)
         if module_id is None:
             return pb.GetModuleResponse(
-                outcome=module_pb2.MODULE_OUTCOME_MISSING, detail=_NO_MODULE_ID.detail
+                outcome=module_pb2.MODULE_OUTCOME_MISSING, detail=NO_MODULE_ID.detail
             )
         with _translated(context):
             (report,) = self._tasks.lookup.get_modules([module_id])
@@ -114,7 +110,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         known = list(dict.fromkeys(filter(None, module_ids)))
         with _translated(context):
             reports = dict(zip(known, self._tasks.prefetch(known), strict=True))
-        results = [_NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+        results = [NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
         return pb.PrefetchModulesResponse(modules=map(encode_result, results))
 
     def InvalidateModules(  # noqa: N802 # the name in the .proto file
@@ -126,7 +122,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         with _translated(context):
             reports = dict(zip(known, self._tasks.lookup.get_modules(known), strict=True))
             self._tasks.invalidate(known)
-        results = [_NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+        results = [NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
         outcomes = [module_pb2.ModuleOutcome.ValueType(result.outcome) for result in results]
         return pb.InvalidateModulesResponse(
             modules=[pb.InvalidatedModule(previous_outcome=outcome) for outcome in outcomes]
@@ -148,7 +144,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         _refuse_any(context, find_explain_violations(request))
         module_id = decode_module_id(request.module)
         if module_id is None:
-            return pb.ExplainFrameResponse(module=encode_result(_NO_MODULE_ID))
+            return pb.ExplainFrameResponse(module=encode_result(NO_MODULE_ID))
         lookup = request.module_offset, request.is_return_address
         explanation = self._tasks.explain(module_id, lookup, request.ranges_around or _RANGES)
         return encode_explanation(module_id, explanation)

@@ -8,11 +8,11 @@ from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import (
     NO_MODULE,
+    NO_MODULE_ID,
     FrameOutcome,
     FrameQuery,
     InvalidFrameError,
     ModuleCounts,
-    ModuleOutcome,
     ModuleQuery,
     ModuleResult,
 )
@@ -23,9 +23,6 @@ from symbolon_server.symbols.module_ids import ModuleId
 DecodeFrame = Callable[[bytes], FrameQuery]
 """Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
 
-_NO_MODULE_ID: Final = ModuleResult(
-    ModuleOutcome.MISSING, "it has no debug file, or no debug id of 33 to 40 digits"
-)
 _UNKNOWN_MODULE: Final = wire.bytes_field(1, b"<unknown>")
 
 
@@ -129,6 +126,6 @@ class NewFrames:
     def results(self) -> dict[int, ModuleResult]:
         """Return what became of the modules that new frames name, by module index."""
         return {
-            index: _NO_MODULE_ID if work is None else work.result()
+            index: NO_MODULE_ID if work is None else work.result()
             for index, work in self._results.items()
         }

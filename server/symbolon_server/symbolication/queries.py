@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from symbolon_server.symbols.debug_ids import DEBUG_ID_FORM
 from symbolon_server.symbols.module_ids import ModuleId
 
 NO_MODULE: Final = -1
@@ -95,6 +96,12 @@ class ModuleResult(NamedTuple):
     """When asking again can lead to another outcome; None where it does not help by itself."""
 
     skipped_records: int = 0
+
+
+NO_MODULE_ID: Final = ModuleResult(
+    ModuleOutcome.MISSING, f"it has no debug file, or no debug id of {DEBUG_ID_FORM}"
+)
+"""What becomes of a module that nobody can be asked for."""
 
 
 @dataclass(slots=True)

@@ -4,11 +4,12 @@ import re
 import unicodedata
 from typing import NamedTuple, Self
 
+from symbolon_server.symbols.debug_ids import DEBUG_ID_FORM, normalise_debug_id
+
 MAX_DEBUG_FILE_BYTES = 255
 """The longest file name that common file systems take, in UTF-8 bytes."""
 
-_DEBUG_ID = re.compile(r"[0-9A-Fa-f]{33,40}", re.ASCII)
-_HEX_DIGITS = re.compile(r"[0-9A-Fa-f]*", re.ASCII)
+_HEX_DIGITS = re.compile("[0-9A-Fa-f]*")
 _PATH_SEPARATORS = frozenset("/\\")
 _PATH_STEPS = frozenset({".", ".."})
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -34,15 +35,16 @@ class ModuleId(NamedTuple):
     """Last path part of the file with the debug information, as written by the caller."""
 
     debug_id: str
-    """32 hex digits and the age in hex without padding, upper case."""
+    """32 hex digits and the age in hex without padding, upper case: see `normalise_debug_id`."""
 
     @classmethod
     def parse(cls, debug_file: str, debug_id: str) -> Self:
         """Return the module id; raise `InvalidModuleIdError` where a part cannot be one."""
         _check_debug_file(debug_file)
-        if not _DEBUG_ID.fullmatch(debug_id):
-            raise InvalidModuleIdError("debug_id", "must be 33 to 40 hex digits")
-        return cls(debug_file, debug_id.upper())
+        normalised = normalise_debug_id(debug_id)
+        if normalised is None:
+            raise InvalidModuleIdError("debug_id", f"must be {DEBUG_ID_FORM}")
+        return cls(debug_file, normalised)
 
     @classmethod
     def parse_if_whole(cls, debug_file: str, debug_id: str) -> Self | None:
@@ -53,11 +55,12 @@ class ModuleId(NamedTuple):
         """
         if debug_file:
             _check_debug_file(debug_file)
-        if not _HEX_DIGITS.fullmatch(debug_id):
-            raise InvalidModuleIdError("debug_id", "must be hex digits")
-        if not debug_file or not _DEBUG_ID.fullmatch(debug_id):
+        normalised = normalise_debug_id(debug_id)
+        if normalised is None and not _HEX_DIGITS.fullmatch(debug_id):
+            raise InvalidModuleIdError("debug_id", f"must be {DEBUG_ID_FORM}")
+        if not debug_file or normalised is None:
             return None
-        return cls(debug_file, debug_id.upper())
+        return cls(debug_file, normalised)
 
     @classmethod
     def from_text(cls, text: str) -> Self:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from symbolon_server.symbols.debug_ids import normalise_debug_id
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.records import (
@@ -76,7 +77,7 @@ class NamedRecords:
         if match is None:
             raise MalformedSymbolFileError("its MODULE record has no debug id")
         self.os, self.architecture, debug_id = _decode_all(match.groups())
-        if debug_id.upper() != self._module_id.debug_id:
+        if normalise_debug_id(debug_id) != self._module_id.debug_id:
             raise MalformedSymbolFileError("its MODULE record has another debug id")
         self.has_module_record = True
 
