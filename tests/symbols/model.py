@@ -99,7 +99,7 @@ class Function:
 
 
 class Model:
-    """The symbol file `text`, whose MODULE record is taken for granted."""
+    """The symbol file `text`, whose first MODULE record is taken for granted."""
 
     def __init__(self, text: bytes) -> None:
         self.functions: list[Function] = []
@@ -110,6 +110,9 @@ class Model:
         self.spans: list[Span] = []
         """Every span that the file names, real or not: where answers may change."""
         self._open: Function | None = None
+        self._debug_id = b""
+        self._is_over = False
+        """Whether a MODULE record of another module was read: all that follows is that one's."""
         text = text.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0").replace(b"\0", b"_")
         for record in text.replace(b"\r", b"\n").split(b"\n"):
             if record:
@@ -124,15 +127,28 @@ class Model:
             b"PUBLIC": self._read_public,
             b"INLINE": self._read_inline,
         }
-        if space and kind in (b"STACK", b"INFO", b"MODULE"):
+        if space and kind == b"MODULE":
+            self.skipped["MODULE"] += not self._read_module(rest)
+            return
+        if space and kind in (b"STACK", b"INFO"):
+            self.skipped[kind.decode()] += self._is_over
             return
         if space and kind in readers:
-            is_good = readers[kind](rest)
+            is_good = not self._is_over and readers[kind](rest)
             name = kind.decode()
         else:
-            is_good = self._read_line(record)
+            is_good = not self._is_over and self._read_line(record)
             name = "unknown" if kind.strip(HEX_DIGITS) else "line"
         self.skipped[name] += not is_good
+
+    def _read_module(self, rest: bytes) -> bool:
+        system, architecture, debug_id, _ = split(rest, 3)
+        if self._is_over or not (system and architecture and debug_id):
+            return False
+        debug_id = write_as_breakpad(debug_id)
+        self._debug_id = self._debug_id or debug_id
+        self._is_over = debug_id != self._debug_id
+        return not self._is_over
 
     def _read_file(self, rest: bytes) -> bool:
         fields = split(rest, 1)
@@ -242,6 +258,12 @@ class Model:
             function.is_multiple,
             function_size=function.span.size,
         )
+
+
+def write_as_breakpad(debug_id: bytes) -> bytes:
+    """Return a debug id without dashes and braces, with its age, which is 0 where it tells none."""
+    digits = debug_id.upper().translate(None, b"{}-")
+    return digits[:32] + (digits[32:].lstrip(b"0") or b"0")
 
 
 def parse_inline(words: list[bytes]) -> Inline | None:

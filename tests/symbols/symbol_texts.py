@@ -57,6 +57,8 @@ OTHER_RECORDS: Final = (
     b"INFO CODE_ID 5F3A1B2C4D000 foo.so",
     b"INFO GENERATOR mozilla/dump_syms 2.3.4",
     b"MODULE windows x86 00000000000000000000000000000000 another.pdb",
+    b"MODULE Linux x86_64 {01234567-89ab-cdef-0123-456789abcdef} foo.so",
+    b"MODULE Linux",
     b"FUNC",
     b"FUNC ",
     b"FUNC m",

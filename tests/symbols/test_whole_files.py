@@ -54,9 +54,63 @@ def test_the_debug_id_of_the_module_record_may_be_in_lower_case() -> None:
     assert (table.facts.os, table.facts.architecture) == ("Linux", "x86_64")
 
 
-def test_only_the_first_module_record_counts() -> None:
-    table = read_records(b"MODULE windows x86 0123456789ABCDEF0123456789ABCDEF1 foo.pdb")
-    assert table.facts.os == "Linux"
+@pytest.mark.parametrize(
+    "debug_id",
+    [
+        *(b"0123456789ABCDEF0123456789ABCDEF", b"0123456789ABCDEF0123456789ABCDEF00"),
+        b"{01234567-89ab-cdef-0123-456789abcdef}",
+    ],
+)
+def test_the_module_record_may_write_the_debug_id_in_any_way(debug_id: bytes) -> None:
+    module_record = b"MODULE Linux x86_64 " + debug_id + b" foo.so\n"
+    assert answer(read(module_record + FUNCTION), 0x1000).function == "f"
+
+
+def test_a_second_module_record_of_the_same_debug_id_changes_nothing() -> None:
+    again = b"MODULE windows x86 0123456789abcdef0123456789abcdef foo.pdb"
+    table = read_records(again, FUNCTION)
+    assert (table.facts.os, table.facts.skipped_records) == ("Linux", {})
+    assert answer(table, 0x1000).function == "f"
+
+
+def test_a_second_module_record_without_a_debug_id_is_a_bad_record() -> None:
+    table = read_records(b"MODULE windows x86", FUNCTION)
+    assert table.facts.skipped_records == {"MODULE": 1}
+    assert answer(table, 0x1000).function == "f"
+
+
+OTHERS = (
+    *(b"MODULE windows x86 0123456789ABCDEF0123456789ABCDEF1 foo.pdb", b"INFO CODE_ID 5F3 b.exe"),
+    *(b"FILE 7 b.c", b"INLINE_ORIGIN 7 b", b"FUNC 5000 10 0 b", b"5000 10 1 7", b"0x5000 10 1 7"),
+    *(b"INLINE 0 1 7 7 5000 4", b"PUBLIC 6000 0 b", b"STACK CFI 5000", b"zz", b"", b"FUNC"),
+    *(MODULE_RECORD, b"FUNC 7000 10 0 b"),
+)
+OTHERS_SKIPPED = {
+    "MODULE": 2,
+    "INFO": 1,
+    "FILE": 1,
+    "INLINE_ORIGIN": 1,
+    "FUNC": 2,
+    "line": 1,
+    "INLINE": 1,
+    "PUBLIC": 1,
+    "STACK": 1,
+    "unknown": 3,
+}
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 40, 10**6])
+@pytest.mark.parametrize("block_bytes", [66, 10**6])
+def test_from_a_module_record_of_another_debug_id_on_records_are_skipped_and_counted(
+    piece_bytes: int, block_bytes: int
+) -> None:
+    text = b"\n".join([MODULE_RECORD, FILE, FUNCTION, LINE, *OTHERS])
+    pieces = [text[start : start + piece_bytes] for start in range(0, len(text), piece_bytes)]
+    table = read_pieces(pieces, SymbolFileReader(MODULE_ID, block_bytes))
+    assert table.facts.skipped_records == OTHERS_SKIPPED
+    assert (table.facts.os, table.facts.code_id, table.facts.module_name) == ("Linux", "", "foo.so")
+    assert place(table) == ("f", "a.c", 5)
+    assert [found.function for _, found in answers(table) if found is not None] == ["f"]
 
 
 def test_a_module_record_may_be_of_any_length() -> None:

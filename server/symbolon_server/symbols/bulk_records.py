@@ -50,8 +50,7 @@ class BulkRecords:
         `lines` and `inlines` are the places, among the block's lines, of the line and INLINE
         records; `owners`, shape (lines of the block,), has the function open at each line.
         """
-        for line in lines[owners[lines] == NO_FUNCTION].tolist():
-            self._skip_line(block.line_text(line))
+        self.skip_lines(block, lines[owners[lines] == NO_FUNCTION])
         lines = lines[owners[lines] != NO_FUNCTION]
         has_owner = owners[inlines] != NO_FUNCTION
         self._skipped[RecordKind.INLINE] += int(np.count_nonzero(~has_owner))
@@ -59,6 +58,13 @@ class BulkRecords:
         inline_columns, ranges = self._read_inlines(block, inlines, owners)
         self._lines_before += len(owners)
         return FunctionParts(self._read_lines(block, lines, owners), inline_columns, ranges)
+
+    def skip_lines(self, block: TextBlock, lines: Indexes) -> None:
+        """Count line records, and what looks like none, that belong to no function."""
+        _, are_hex = block.read_hex(block.line_tokens[lines])
+        self._skipped[RecordKind.LINE] += int(np.count_nonzero(are_hex))
+        for line in lines[~are_hex].tolist():
+            self._skip_line(block.line_text(line))
 
     def _read_lines(self, block: TextBlock, lines: Indexes, owners: Indexes) -> LineColumns:
         canonical, columns = _read_canonical_lines(block, lines, owners)

@@ -69,17 +69,27 @@ class NamedRecords:
         self.function_multiples = bytearray()
         self.public_names: dict[int, tuple[int, bool]] = {}
 
-    def read_module(self, record: bytes) -> None:
-        """Read a MODULE record; raise `MalformedSymbolFileError` where it is another module's."""
-        if self.has_module_record:
-            return
+    def read_module(self, record: bytes) -> bool:
+        """Read a MODULE record, and return whether what follows is still the module's.
+
+        Only the first one is listened to; a later one of another debug id begins another symbol
+        file, as in files that were put together. Raises `MalformedSymbolFileError` where the first
+        has another debug id or none.
+        """
         match = _MODULE.fullmatch(record)
+        if self.has_module_record:
+            self.skipped[RecordKind.MODULE] += match is None
+            return match is None or self._is_own(match[3].decode(errors="replace"))
         if match is None:
             raise MalformedSymbolFileError("its MODULE record has no debug id")
         self.os, self.architecture, debug_id = _decode_all(match.groups())
-        if normalise_debug_id(debug_id) != self._module_id.debug_id:
+        if not self._is_own(debug_id):
             raise MalformedSymbolFileError("its MODULE record has another debug id")
         self.has_module_record = True
+        return True
+
+    def _is_own(self, debug_id: str) -> bool:
+        return normalise_debug_id(debug_id) == self._module_id.debug_id
 
     def read_info(self, record: bytes) -> None:
         """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` matters."""

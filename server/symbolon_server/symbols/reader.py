@@ -68,6 +68,7 @@ class SymbolFileReader:
         self._is_at_start = True
         self._is_skipping = False
         self._has_read_block = False
+        self._is_over = False
         self._open_function = NO_FUNCTION
         self._parts: list[FunctionParts] = []
         self._resolved: list[tuple[ResolvedRanges, Chains]] = []
@@ -164,6 +165,10 @@ class SymbolFileReader:
         self._has_read_block = True
         is_record = block.line_ends > block.line_starts
         kinds = find_kinds(block)
+        end = self._find_end(block, kinds)
+        if end < len(kinds):
+            self._skip_others(block, kinds, end + np.flatnonzero(is_record[end:]))
+            is_record, kinds = is_record[:end], kinds[:end]
         owners = self._read_named_records(block, kinds)
         lines = np.flatnonzero(is_record & (kinds == CODES[RecordKind.LINE]))
         inlines = np.flatnonzero(kinds == CODES[RecordKind.INLINE])
@@ -172,11 +177,28 @@ class SymbolFileReader:
         if unresolved > self._resolve_records:
             self._resolve(len(self._named.function_starts) - 1)
 
+    def _find_end(self, block: TextBlock, kinds: NDArray[np.int8]) -> int:
+        """Read the MODULE records; return the first line of the block that is another module's."""
+        if self._is_over:
+            return 0
+        places: list[int] = np.flatnonzero(kinds == CODES[RecordKind.MODULE]).tolist()
+        for place in places:
+            if not self._named.read_module(block.line_text(place)):
+                self._is_over = True
+                return place
+        return len(kinds)
+
+    def _skip_others(self, block: TextBlock, kinds: NDArray[np.int8], lines: Indexes) -> None:
+        """Count the records at these lines, which are another module's, by their kinds."""
+        counts = np.bincount(kinds[lines], minlength=len(KINDS)).tolist()
+        counts[CODES[RecordKind.LINE]] = 0
+        self._named.skipped.update(dict(zip(KINDS, counts, strict=True)))
+        self._bulk.skip_lines(block, lines[kinds[lines] == CODES[RecordKind.LINE]])
+
     def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
         """Read the records with names, and return the function open at each line of the block."""
         named = self._named
         readers = {
-            CODES[RecordKind.MODULE]: named.read_module,
             CODES[RecordKind.INFO]: named.read_info,
             CODES[RecordKind.FILE]: named.read_file,
             CODES[RecordKind.INLINE_ORIGIN]: named.read_inline_origin,
