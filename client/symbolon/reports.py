@@ -8,17 +8,19 @@ class Module:
     """One binary as it was loaded in a process."""
 
     debug_file: str
-    """The file with its debug information, such as `xul.pdb`: the last part of the path."""
+    """The file with its debug information, such as `xul.pdb`: the last part of the path.
+    Empty: the name of the code file stands in for it."""
 
     debug_id: str
     """Identity of the debug information: 32 hex digits and the age in up to 8 more, of
     either case, with or without the dashes and braces of a GUID; without an age it is 0."""
 
     code_file: str = ""
-    """The executable itself, such as `xul.dll`; empty when not known."""
+    """The executable itself, such as `xul.dll`, of whose path the last part counts; empty when not
+    known."""
 
     code_id: str = ""
-    """Identity of the executable; empty when not known."""
+    """Identity of the executable in hex digits; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)

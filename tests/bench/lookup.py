@@ -8,6 +8,7 @@ from typing import Any
 
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.page_reader import Page
 from tests.bench.modules import BenchModule, read_module
 from tests.bench.plan import Bench
@@ -98,7 +99,7 @@ class PagesOfFrames:
         return len(work.frames) / (perf_counter() - start)
 
     def _ask(self) -> ModuleWork:
-        return ModuleWork(self._module_id, dict.fromkeys(self._lookups), self._held)
+        return ModuleWork(AskedModule(self._module_id), dict.fromkeys(self._lookups), self._held)
 
 
 def _symbolic_lookup(file: SymbolFile, offsets: Sequence[int]) -> Any:

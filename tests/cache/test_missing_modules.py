@@ -3,7 +3,8 @@
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import AskedModule, MissingModule, MissingModules
+from symbolon_server.cache.missing_modules import MissingModule, MissingModules
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.cache.conftest import FakeClock
 

@@ -7,9 +7,10 @@ import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import AskedModule, MissingModules
+from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MOST_MODULES, MissingTally
 from symbolon_server.cache.servers import connect
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.cache.conftest import FakeClock
 

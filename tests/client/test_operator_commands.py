@@ -47,6 +47,27 @@ def test_a_module_is_told_as_json(
     assert told["held"]["ingested_at"] == "2026-03-04T12:00:00+00:00"
 
 
+@pytest.mark.parametrize("command", ["module", "invalidate", "prefetch", "explain"])
+def test_a_debug_id_is_asked_for_as_it_is_written(
+    target: str, canned: CannedServer, command: str
+) -> None:
+    debug_id = "{44E4EC8C-2F41-492B-9369-D6B9A059577C}-2"
+    answers = {
+        "module": module_service_pb2.GetModuleResponse(),
+        "invalidate": module_service_pb2.InvalidateModulesResponse(
+            modules=[module_service_pb2.InvalidatedModule()]
+        ),
+        "prefetch": module_service_pb2.PrefetchModulesResponse(modules=[module_pb2.ModuleResult()]),
+        "explain": EXPLANATION,
+    }
+    answer(canned, answers[command])
+    offset = ["0x10"] if command == "explain" else []
+    assert main([command, f"xul.pdb/{debug_id}", *offset, target]) == 0
+    (request,) = canned.requests
+    (module,) = request.modules if hasattr(request, "modules") else [request.module]
+    assert (module.debug_file, module.debug_id) == ("xul.pdb", debug_id)
+
+
 PREFETCHED = module_service_pb2.PrefetchModulesResponse(
     modules=[
         module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_PENDING),

@@ -52,6 +52,17 @@ def test_frames_are_answered_as_it_was_told(symbolon_server: FakeServer, client:
     ]
 
 
+def test_modules_are_known_however_their_ids_are_written(
+    symbolon_server: FakeServer, client: Client
+) -> None:
+    guid = "44e4ec8c-2f41-492b-9369-d6b9a059577c"
+    symbolon_server.add_frame(Module("xul.dll", f"{{{guid}}}"), 16, "f()")
+    modules = [Module("xul.dll", guid.replace("-", "").upper() + "0")]
+    modules += [Module("", f"{guid}-0", "C:\\xul.dll")]
+    answer = client.symbolicate(modules, [[Frame(0, 16), Frame(1, 16)]])
+    assert [frame.function for frame in answer.stacks[0]] == ["f()", "f()"]
+
+
 @pytest.mark.parametrize(
     ("outcome", "of_frames"),
     [

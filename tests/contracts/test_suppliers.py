@@ -13,6 +13,7 @@ from symbolon_server.suppliers.layout import symbol_file_parts
 from symbolon_server.suppliers.limits import MIB, FetchLimits
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
@@ -46,7 +47,7 @@ def supplier(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Sup
 
 
 def fetch(supplier: Supplier, module_id: ModuleId) -> list[bytes]:
-    with supplier.fetch(module_id) as stream:
+    with supplier.fetch(AskedModule(module_id)) as stream:
         return list(stream)
 
 
@@ -67,7 +68,7 @@ class TestEverySupplier:
     ) -> None:
         packed = pack(TEXT)
         symbol_server.put(XUL, packed)
-        with supplier.fetch(XUL) as stream:
+        with supplier.fetch(AskedModule(XUL)) as stream:
             assert b"".join(stream) == TEXT
         assert stream.fetched_bytes == len(packed)
 
@@ -99,7 +100,7 @@ class TestEverySupplier:
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(XUL, TEXT)
-        with supplier.fetch(XUL) as stream:
+        with supplier.fetch(AskedModule(XUL)) as stream:
             next(stream)
         assert b"".join(fetch(supplier, XUL)) == TEXT
 

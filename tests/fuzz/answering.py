@@ -21,6 +21,7 @@ from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbols.asked_modules import AskedModule
 from tests.fuzz.samples import MODULE_ID, SYMBOLS_FOLDER
 
 _MEGABYTE = 1 << 20
@@ -58,7 +59,7 @@ def _answerers() -> tuple[Answerer, Answerer]:
     """
     store = MemoryPageStore(64 * _MEGABYTE)
     suppliers = SupplierChain([DirectorySupplier(SYMBOLS_FOLDER)])
-    Ingest(suppliers, store).run(MODULE_ID, ())
+    Ingest(suppliers, store).run(AskedModule(MODULE_ID), ())
     gone = _cache_that_is_gone()
     tiers = Tiers(store, None, FailureMemory(KeyedCache(gone)), ModuleLoader(gone))
     symbolicator = Symbolicator(tiers, Held(_MEGABYTE), decode_frame)

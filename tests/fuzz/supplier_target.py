@@ -17,6 +17,7 @@ from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.retries import RetryPolicy
 from symbolon_server.suppliers.urls import ServerUrl
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.fuzz.samples import MODULE_ID, symbol_texts
@@ -40,7 +41,7 @@ def take(data: bytes) -> None:
     server = _server()
     chain = server.next_chain(data)
     with server.nobody_else(), suppress(SupplierError):
-        fetched = chain.fetch(MODULE_ID, _read)
+        fetched = chain.fetch(AskedModule(MODULE_ID), _read)
         assert fetched.fetched_bytes <= len(data)
 
 

@@ -22,8 +22,8 @@ from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.supplier import SymbolFileStream
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_dictionary import PageDictionary
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageDirectory, PageKey
@@ -62,8 +62,8 @@ class HostileSupplier:
         return "hostile"
 
     @contextmanager
-    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
-        assert module_id == MODULE_ID
+    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
+        assert asked == AskedModule(MODULE_ID)
         yield SymbolFileStream(make(self._file, self._size), FetchLimits())
 
 

@@ -12,17 +12,23 @@ from symbolon_server.cache.memory_store import MemoryPageStore
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
+from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
+from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
 from symbolon_server.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
+from symbolon_server.suppliers.layout import by_code_id, by_debug_id
 from symbolon_server.suppliers.urls import ServerUrl
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageDirectory, PageKey, page_owner
 from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
-from tests.ingest.symbol_files import symbol_file
+from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.symbols import misfits
 from tests.symbols.misfits import misfit
 
@@ -83,7 +89,7 @@ def test_a_module_is_fetched_read_and_put(site: Site, xul: ModuleId) -> None:
         now=lambda: 1e9,
         clock=lambda: next(times),
     )
-    assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.INGESTED)
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.INGESTED)
     directory = directory_in(site.store, xul)
     assert directory.page_count > 2
     assert (
@@ -109,7 +115,7 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
             super().put_directories(directories)
 
     site.server.put(xul, symbol_file(xul, MANY))
-    Ingest(site.suppliers, Watched(64 << 20)).run(xul, [32])
+    Ingest(site.suppliers, Watched(64 << 20)).run(AskedModule(xul), [32])
     assert steps[-1] == "directory"
     assert steps.count("directory") == 1
     assert "pages" in steps
@@ -118,10 +124,10 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
 def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     before = directory_in(site.store, xul)
     site.redis.flushall()
-    assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
     assert directory_in(site.store, xul).generation == before.generation
     assert pages_in(site.store, xul) == list(range(before.page_count))
     assert site.server.get_count == 1
@@ -130,20 +136,20 @@ def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
 def test_what_the_store_has_is_neither_fetched_nor_put(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store)
-    ingest.run(xul, [0])
-    assert ingest.run(xul, [0, 32]) == IngestResult(IngestOutcome.HELD)
+    ingest.run(AskedModule(xul), [0])
+    assert ingest.run(AskedModule(xul), [0, 32]) == IngestResult(IngestOutcome.HELD)
     assert site.server.get_count == 1
 
 
 def test_a_page_that_was_evicted_is_put_again_from_the_spool(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     directory = directory_in(site.store, xul)
     site.redis.delete(f"page:{xul}:{directory.generation}:1")
     beginning = int(directory.first_offsets[1])
-    assert ingest.run(xul, [0]).outcome is IngestOutcome.HELD
-    assert ingest.run(xul, [beginning]).outcome is IngestOutcome.FROM_SPOOL
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.HELD
+    assert ingest.run(AskedModule(xul), [beginning]).outcome is IngestOutcome.FROM_SPOOL
     assert 1 in pages_in(site.store, xul)
     assert site.server.get_count == 1
 
@@ -151,10 +157,10 @@ def test_a_page_that_was_evicted_is_put_again_from_the_spool(site: Site, xul: Mo
 def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     before = directory_in(site.store, xul).generation
     site.redis.delete(f"page:{xul}:{before}:0")
-    assert ingest.run(xul, [0]).outcome is IngestOutcome.INGESTED
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
     assert directory_in(site.store, xul).generation != before
 
 
@@ -166,23 +172,23 @@ def test_a_page_that_is_damaged_in_the_store_is_put_again(
 ) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     key = PageKey(xul, directory_in(site.store, xul).generation, 0)
     [page] = site.store.get_pages([key])
     assert page is not None
     site.store.put_pages({key: damage(page, key.owner)})
-    assert ingest.run(xul, [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
     assert site.store.get_pages([key]) == [page]
 
 
 def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store, site.spool)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     site.redis.flushall()
     [page_file] = site.spool_folder.rglob("*.pages")
     page_file.write_bytes(page_file.read_bytes()[:-100])
-    assert ingest.run(xul, [0]).outcome is IngestOutcome.INGESTED
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
     assert site.server.get_count == 2
 
 
@@ -192,14 +198,14 @@ def test_a_page_file_with_a_page_that_does_not_fit_itself_is_fetched_anew(
 ) -> None:
     site.server.put(xul, symbol_file(xul, 200))
     ingest = Ingest(site.suppliers, site.store, site.spool)
-    ingest.run(xul, [])
+    ingest.run(AskedModule(xul), [])
     [directory] = site.spool.get_directories([xul])
     assert directory is not None
     site.redis.flushall()
     owner = page_owner(decode_directory(xul, directory).generation, 0)
     site.spool.put_module(xul, directory, [misfit(owner)])
-    assert ingest.run(xul, [offset]).outcome is IngestOutcome.INGESTED
-    assert ingest.run(xul, [offset]).outcome is IngestOutcome.HELD
+    assert ingest.run(AskedModule(xul), [offset]).outcome is IngestOutcome.INGESTED
+    assert ingest.run(AskedModule(xul), [offset]).outcome is IngestOutcome.HELD
     assert site.server.get_count == 2
 
 
@@ -216,11 +222,14 @@ def test_a_full_store_gets_only_the_pages_that_are_wanted(
 ) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     if spooled:
-        Ingest(site.suppliers, MemoryPageStore(64 << 20), site.spool).run(xul, [])
+        Ingest(site.suppliers, MemoryPageStore(64 << 20), site.spool).run(AskedModule(xul), [])
     store = FullStore(64 << 20)
     last = (MANY - 1) * 32
     assert (
-        Ingest(site.suppliers, store, site.spool).run(xul, [0, 1, last, 2**64 - 1]).failure is None
+        Ingest(site.suppliers, store, site.spool)
+        .run(AskedModule(xul), [0, 1, last, 2**64 - 1])
+        .failure
+        is None
     )
     page_count = directory_in(store, xul).page_count
     assert page_count > 2
@@ -232,7 +241,7 @@ def test_a_full_redis_keeps_what_others_asked_for(site: Site, xul: ModuleId) -> 
     limit = str(site.redis.config_get("maxmemory")["maxmemory"])
     site.redis.config_set("maxmemory", int(site.redis.info("memory")["used_memory"] / 0.9))
     try:
-        Ingest(site.suppliers, site.store).run(xul, [0])
+        Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
         assert pages_in(site.store, xul) == [0]
     finally:
         site.redis.config_set("maxmemory", limit)
@@ -241,12 +250,12 @@ def test_a_full_redis_keeps_what_others_asked_for(site: Site, xul: ModuleId) -> 
 def test_a_prefetch_into_a_full_store_puts_the_directory(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     store = FullStore(64 << 20)
-    Ingest(site.suppliers, store).run(xul, [])
+    Ingest(site.suppliers, store).run(AskedModule(xul), [])
     assert pages_in(store, xul) == []
 
 
 def test_nobody_having_it_is_missing(site: Site, xul: ModuleId) -> None:
-    result = Ingest(site.suppliers, site.store).run(xul, [0])
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
     assert result.outcome is IngestOutcome.MISSING
     assert result.detail
     assert site.store.get_directories([xul]) == [None]
@@ -254,7 +263,7 @@ def test_nobody_having_it_is_missing(site: Site, xul: ModuleId) -> None:
 
 def test_a_supplier_that_fails_is_unavailable(site: Site, xul: ModuleId) -> None:
     site.server.answer("*", Answer(status=503, headers={"Retry-After": "17"}))
-    result = Ingest(site.suppliers, site.store).run(xul, [0])
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
     assert result.outcome is IngestOutcome.UNAVAILABLE
     assert result.retry_after_seconds == 17
 
@@ -273,13 +282,35 @@ def test_what_is_no_symbol_file_of_the_module_is_malformed(
     site: Site, xul: ModuleId, libc: ModuleId, make_text: Callable[[ModuleId], bytes]
 ) -> None:
     site.server.put(xul, make_text(libc))
-    result = Ingest(site.suppliers, site.store).run(xul, [0])
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
     assert result.outcome is IngestOutcome.MALFORMED
     assert result.detail
 
 
+@pytest.mark.parametrize(
+    ("recorded", "outcome"), [(0, IngestOutcome.INGESTED), (1, IngestOutcome.MALFORMED)]
+)
+def test_what_is_filed_by_code_id_is_used_if_its_debug_id_is_the_one_asked_for(
+    site: Site, queue: IngestQueue, desk: ClaimDesk, recorded: int, outcome: IngestOutcome
+) -> None:
+    """What a caller tells goes through the queue to a supplier that files so."""
+    asked = AskedModule(numbered_module(0), "app.exe", "6a4b9a365000")
+    path = site.server.folder / "app.exe" / "6A4B9A365000" / "app.sym"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(symbol_file(numbered_module(recorded)))
+    supplier = DirectorySupplier(site.server.folder, layouts=(by_debug_id, by_code_id))
+    queue.enqueue({asked.module_id: [0]}, Priority.INTERACTIVE, [asked])
+    claim = desk.claim()
+    assert isinstance(claim, Claim)
+    ingest = Ingest(SupplierChain([supplier]), site.store)
+    assert ingest.run(claim.asked, claim.wanted).outcome is outcome
+
+
 def test_no_supplier_at_all_is_missing(site: Site, xul: ModuleId) -> None:
-    assert Ingest(SupplierChain([]), site.store).run(xul, []).outcome is IngestOutcome.MISSING
+    assert (
+        Ingest(SupplierChain([]), site.store).run(AskedModule(xul), []).outcome
+        is IngestOutcome.MISSING
+    )
 
 
 def test_a_store_that_is_down_is_unavailable_and_the_spool_has_it(
@@ -289,7 +320,7 @@ def test_a_store_that_is_down_is_unavailable_and_the_spool_has_it(
     with connect("unix:///nonexistent/socket") as nowhere:
         ingest = Ingest(site.suppliers, RedisPageStore(nowhere), site.spool)
         for _ in range(2):
-            assert ingest.run(xul, [0]).outcome is IngestOutcome.NOT_KEPT
+            assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.NOT_KEPT
     assert pages_in(site.spool, xul) == [0]
     assert site.server.get_count == 1
 
@@ -299,6 +330,6 @@ def test_each_ingest_has_a_generation_of_its_own(site: Site, xul: ModuleId) -> N
     generations: set[str] = set()
     for _ in range(3):
         store = MemoryPageStore(1 << 20)
-        Ingest(site.suppliers, store).run(xul, [])
+        Ingest(site.suppliers, store).run(AskedModule(xul), [])
         generations.add(directory_in(store, xul).generation)
     assert len(generations) == 3

@@ -154,8 +154,8 @@ def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul
     """A look at the queue between asking to be told and enqueueing finds no job."""
 
     class LookedAt(IngestQueue):
-        def enqueue(self, wanted: object, priority: Priority) -> int:
-            del wanted, priority
+        def enqueue(self, wanted: object, priority: Priority, asked: object = ()) -> int:
+            del wanted, priority, asked
             own_loader._look_again()
             return 0
 

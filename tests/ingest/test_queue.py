@@ -14,6 +14,7 @@ from symbolon_server.ingest.claims import ClaimDesk, NothingToClaim
 from symbolon_server.ingest.jobs import JOB_SERIALIZER, Claim, Priority, job_id_for
 from symbolon_server.ingest.queue import MAX_WANTED_OFFSETS, IngestQueue, QueueFullError
 from symbolon_server.ingest.scripts import WANTED_PREFIX
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 
@@ -35,6 +36,44 @@ def test_a_module_is_queued_once_however_often_it_is_wanted(
     assert claim(desk).module_id == xul
     assert queue.enqueue({xul: []}, Priority.INTERACTIVE) == 0  # it is being done
     assert isinstance(desk.claim(), NothingToClaim)
+
+
+def test_what_callers_tell_of_a_module_comes_along_with_its_job(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    told = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
+    queue.enqueue({xul: [1]}, Priority.INTERACTIVE, [told])
+    taken = claim(desk)
+    assert taken.asked == told
+    desk.give_back(taken)
+    assert claim(desk).asked == told
+
+
+def test_later_callers_add_what_the_first_did_not_tell(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Priority.PREFETCH)
+    queue.enqueue({xul: []}, Priority.INTERACTIVE, [AskedModule(xul, "xul.dll")])
+    queue.enqueue({xul: []}, Priority.INTERACTIVE, [AskedModule(xul, "other.dll", "5F")])
+    assert claim(desk).asked == AskedModule(xul, "xul.dll", "5F")
+
+
+def test_a_new_job_knows_nothing_of_what_was_told_of_an_earlier_one(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Priority.INTERACTIVE, [AskedModule(xul, "xul.dll", "5F")])
+    desk.end(claim(desk))
+    queue.enqueue({xul: []}, Priority.INTERACTIVE)
+    assert claim(desk).asked == AskedModule(xul)
+
+
+def test_what_a_queue_says_of_code_files_leads_to_no_other_folder(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Priority.INTERACTIVE)
+    for field, value in (("code_file", ".."), ("code_id", "../../etc")):
+        redis_cache.hset(f"rq:job:{job_id_for(xul)}", field, value)
+    assert claim(desk).asked == AskedModule(xul)
 
 
 def test_many_who_ask_at_once_cause_one_job(

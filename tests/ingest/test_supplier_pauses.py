@@ -20,6 +20,7 @@ from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.pauses import Pause
 from symbolon_server.suppliers.urls import ServerUrl
+from symbolon_server.symbols.asked_modules import AskedModule
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer, symbol_server
 from tests.ingest.symbol_files import numbered_module, symbol_file
 
@@ -53,7 +54,7 @@ def make_supplier(url: str) -> HttpSupplier:
 
 
 def fetch(chain: SupplierChain, number: int) -> bytes:
-    return chain.fetch(numbered_module(number), b"".join).value
+    return chain.fetch(AskedModule(numbered_module(number)), b"".join).value
 
 
 def fail(chain: SupplierChain, times: int = FAILURES) -> None:

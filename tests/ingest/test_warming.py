@@ -14,13 +14,14 @@ from symbolon_server.cache.memory_store import MemoryPageStore
 from symbolon_server.ingest.warming import warm_up
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from pathlib import Path
 from tests.ingest.symbol_files import numbered_module
 
 ingest = Ingest(SupplierChain([DirectorySupplier(Path(sys.argv[1]))]), MemoryPageStore(1 << 20))
 warm_up()
 before = set(sys.modules)
-assert ingest.run(numbered_module(0), [0]).failure is None
+assert ingest.run(AskedModule(numbered_module(0)), [0]).failure is None
 print(sorted(set(sys.modules) - before))
 """
 

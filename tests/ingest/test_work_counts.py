@@ -10,6 +10,7 @@ from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
 from symbolon_server.spool import SkipReason
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.telemetry.metrics import REGISTRY
 from tests.ingest.symbol_files import symbol_file
@@ -54,7 +55,7 @@ def test_counts_come_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: 
     chain = SupplierChain(suppliers, counts.add_attempt)
 
     def work() -> bytes:
-        chain.fetch(xul, list)
+        chain.fetch(AskedModule(xul), list)
         counts.add_spool_skip(SkipReason.NO_SPACE)
         return IngestResult(IngestOutcome.INGESTED, counts=counts.counts()).encode()
 

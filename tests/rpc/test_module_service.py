@@ -12,7 +12,7 @@ from symbolon.v1 import explanation_pb2, module_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.missing_modules import AskedModule, MissingModule
+from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRound
 from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.rpc.explanation_encoding import encode_explanation
@@ -36,6 +36,7 @@ from symbolon_server.symbolication.queries import (
 )
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.answers import Answer, InlineAnswer
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import IngestFacts, ModuleFacts, PageDirectory, PageKey
 from tests.rpc.drive import Ended, call
@@ -76,11 +77,10 @@ class Known:
         self._note("get", list(module_ids))
         return [self.reports.get(module_id, NOTHING) for module_id in module_ids]
 
-    def prefetch(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
-        self._note("prefetch", list(module_ids))
-        return [
-            self.reports.get(module_id, ModuleReport(is_pending=True)) for module_id in module_ids
-        ]
+    def prefetch(self, asked: Sequence[AskedModule]) -> list[ModuleReport]:
+        self._note("prefetch", list(asked))
+        pending = ModuleReport(is_pending=True)
+        return [self.reports.get(module.module_id, pending) for module in asked]
 
     def invalidate(self, module_ids: Collection[ModuleId]) -> None:
         self._note("invalidate", list(module_ids))
@@ -230,7 +230,7 @@ def test_prefetched_modules_are_answered_in_the_order_asked_and_queued_once() ->
         module_pb2.MODULE_OUTCOME_PENDING,
     ]
     assert (results[2].detail, results[2].retry_after.seconds) == ("nobody has it", 30)
-    assert known.asked == [("prefetch", [LIBC, XUL])]
+    assert known.asked == [("prefetch", [AskedModule(LIBC), AskedModule(XUL)])]
 
 
 def test_a_full_queue_is_exhausted_for_now() -> None:

@@ -142,6 +142,43 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (
+            module_pb2.Module(
+                debug_file="xul.pdb",
+                debug_id=DEBUG_ID,
+                code_file="C:\\Firefox\\xul.dll",
+                code_id="6A4B9A365000",
+            ),
+            ModuleQuery("xul.pdb", ModuleId("xul.pdb", DEBUG_ID), "xul.dll", "6A4B9A365000"),
+        ),
+        (
+            module_pb2.Module(debug_id=DEBUG_ID[:32].lower(), code_file="/usr/bin/orchard"),
+            ModuleQuery(
+                "orchard", ModuleId("orchard", DEBUG_ID[:32] + "0"), "orchard", lacks_age=True
+            ),
+        ),
+        (
+            module_pb2.Module(debug_file="a", debug_id=DEBUG_ID, code_file="b/", code_id="?"),
+            ModuleQuery("a", ModuleId("a", DEBUG_ID)),
+        ),
+        (
+            module_pb2.Module(code_file="plugin.dll", code_id="5F"),
+            ModuleQuery("plugin.dll", None, "plugin.dll", "5F"),
+        ),
+        (module_pb2.Module(debug_id=DEBUG_ID, code_file="a\nb"), ModuleQuery("", None)),
+    ],
+)
+def test_a_module_arrives_with_what_is_usable_of_code_file_and_code_id(
+    asked: module_pb2.Module, expected: ModuleQuery
+) -> None:
+    symbolicator = canned()
+    answer_to(symbolicator, pb.SymbolicateRequest(modules=[asked]))
+    assert symbolicator.modules == [expected]
+
+
 def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
     answer = answer_of([FRAME + FRAME, b"", FRAME])
     response = answer_to(canned(answer), pb.SymbolicateRequest())

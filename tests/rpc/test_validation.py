@@ -54,7 +54,13 @@ VALID = {
         modules=[module(debug_id="F" * 33), module(debug_id="0" * 40)]
     ),
     "hex that is too short or too long to be an id": SymbolicateRequest(
-        modules=[module(debug_id="0" * 32), module(debug_id="0" * 41)]
+        modules=[module(debug_id="0" * 31), module(debug_id="0" * 41)]
+    ),
+    "a GUID": SymbolicateRequest(
+        modules=[module(debug_id="{44E4EC8C-2F41-492B-9369-D6B9A059577C}-2")]
+    ),
+    "a code file and code id of which nothing can be used": SymbolicateRequest(
+        modules=[Module(code_file="..\n", code_id="no hex"), Module(code_file="x" * 1000)]
     ),
     "as much as the limits allow": SymbolicateRequest(
         modules=[module()] * 3,
@@ -95,6 +101,12 @@ def test_a_debug_file_that_is_no_file_name_is_refused(debug_file: str) -> None:
 def test_a_debug_id_that_is_not_hex_is_refused(debug_id: str) -> None:
     request = SymbolicateRequest(modules=[module(debug_id=debug_id)])
     assert fields_of(request) == ["modules[0].debug_id"]
+
+
+def test_an_error_about_a_debug_id_says_what_is_allowed() -> None:
+    (violation,) = find_violations(SymbolicateRequest(modules=[module(debug_id="{1}")]))
+    assert "32 hex digits and the age" in violation.description
+    assert "dashes and braces" in violation.description
 
 
 def test_beside_an_empty_part_the_other_part_must_be_valid() -> None:

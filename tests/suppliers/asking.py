@@ -1,11 +1,12 @@
 """Asks one supplier for one module."""
 
 from symbolon_server.suppliers.http import HttpSupplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\nPUBLIC 10 0 start\n"
 
 
 def fetch(supplier: HttpSupplier, module_id: ModuleId) -> bytes:
-    with supplier.fetch(module_id) as stream:
+    with supplier.fetch(AskedModule(module_id)) as stream:
         return b"".join(stream)

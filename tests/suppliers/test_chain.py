@@ -14,6 +14,7 @@ from symbolon_server.suppliers.errors import (
 )
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
@@ -49,7 +50,9 @@ def test_the_first_that_has_it_answers(
     put(folder, module_id, TEXT)
     symbol_server.put(module_id, TEXT)
 
-    fetched = SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(module_id, read)
+    fetched = SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(
+        AskedModule(module_id), read
+    )
 
     assert fetched.value == TEXT
     assert fetched.supplier == str(folder)
@@ -83,7 +86,7 @@ def test_whatever_one_says_the_next_is_asked(
     server, directory = parse_suppliers(f"{symbol_server.url},{folder}")
     chain = SupplierChain([server, directory], observed.append)
 
-    fetched = chain.fetch(module_id, read)
+    fetched = chain.fetch(AskedModule(module_id), read)
 
     assert fetched.value == TEXT
     assert [attempt.outcome for attempt in fetched.attempts] == [outcome, AttemptOutcome.FOUND]
@@ -96,12 +99,12 @@ def test_all_that_say_no_make_it_missing(
     chain = SupplierChain([make_supplier(), DirectorySupplier(folder)])
 
     with pytest.raises(MissingSymbolFileError, match=r"^no supplier has it$"):
-        chain.fetch(module_id, read)
+        chain.fetch(AskedModule(module_id), read)
 
 
 def test_no_supplier_at_all_makes_it_missing(module_id: ModuleId) -> None:
     with pytest.raises(MissingSymbolFileError, match=r"^there is no supplier$"):
-        SupplierChain([]).fetch(module_id, read)
+        SupplierChain([]).fetch(AskedModule(module_id), read)
 
 
 def test_malformed_beats_missing(
@@ -110,7 +113,9 @@ def test_malformed_beats_missing(
     put(folder, module_id, b"<html>")
 
     with pytest.raises(BrokenSymbolFileError, match=r"folder: has no MODULE record$"):
-        SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(module_id, read)
+        SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(
+            AskedModule(module_id), read
+        )
 
 
 def test_unavailable_beats_malformed_and_missing(
@@ -122,7 +127,7 @@ def test_unavailable_beats_malformed_and_missing(
     suppliers: list[Supplier] = [DirectorySupplier(folder), make_supplier(), gone]
 
     with pytest.raises(UnavailableSymbolFileError) as caught:
-        SupplierChain(suppliers).fetch(module_id, read)
+        SupplierChain(suppliers).fetch(AskedModule(module_id), read)
     server = f"127.0.0.1:{symbol_server.port}"
     assert str(caught.value) == (
         f"{server}: answers HTTP 503; {folder}/gone: no such file or directory"
@@ -137,7 +142,7 @@ def test_what_a_failed_attempt_fetched_is_counted(
     observed: list[Attempt] = []
 
     with pytest.raises(UnavailableSymbolFileError):
-        SupplierChain([make_supplier()], observed.append).fetch(module_id, read)
+        SupplierChain([make_supplier()], observed.append).fetch(AskedModule(module_id), read)
     assert [attempt.fetched_bytes for attempt in observed] == [len(TEXT) // 2]
 
 
@@ -147,4 +152,4 @@ def test_a_mistake_of_the_reader_is_nobody_s_outcome(folder: Path, module_id: Mo
 
     put(folder, module_id, TEXT)
     with pytest.raises(ZeroDivisionError):
-        SupplierChain([DirectorySupplier(folder)]).fetch(module_id, read_wrongly)
+        SupplierChain([DirectorySupplier(folder)]).fetch(AskedModule(module_id), read_wrongly)

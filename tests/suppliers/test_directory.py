@@ -14,6 +14,7 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
@@ -33,7 +34,7 @@ def path_of(root: Path, module_id: ModuleId) -> Path:
 
 
 def fetch(root: Path, module_id: ModuleId, limits: FetchLimits | None = None) -> bytes:
-    with DirectorySupplier(root, limits).fetch(module_id) as stream:
+    with DirectorySupplier(root, limits).fetch(AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 
@@ -45,7 +46,7 @@ def fetch(root: Path, module_id: ModuleId, limits: FetchLimits | None = None) ->
 def test_a_symbol_file_may_be_compressed(root: Path, module_id: ModuleId, stored: bytes) -> None:
     path_of(root, module_id).write_bytes(stored)
 
-    with DirectorySupplier(root).fetch(module_id) as stream:
+    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT
     assert stream.fetched_bytes == len(stored)
 

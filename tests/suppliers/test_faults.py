@@ -17,6 +17,7 @@ from symbolon_server.suppliers.errors import (
 )
 from symbolon_server.suppliers.limits import GIB, MIB
 from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
@@ -106,7 +107,9 @@ def read_with(module_id: ModuleId, text: Iterator[bytes]) -> SymbolTable:
 def ask(module_id: ModuleId, *suppliers: Supplier) -> SupplierError:
     """Return how asking these suppliers fails."""
     with pytest.raises(SupplierError) as caught:
-        SupplierChain(suppliers).fetch(module_id, lambda text: read_with(module_id, text))
+        SupplierChain(suppliers).fetch(
+            AskedModule(module_id), lambda text: read_with(module_id, text)
+        )
     return caught.value
 
 
@@ -165,7 +168,7 @@ def test_after_a_fault_the_next_supplier_is_asked(
     fault: Fault, server: Supplier, folder: DirectorySupplier, module_id: ModuleId
 ) -> None:
     chain = SupplierChain([server, folder])
-    fetched = chain.fetch(module_id, lambda text: read_with(module_id, text))
+    fetched = chain.fetch(AskedModule(module_id), lambda text: read_with(module_id, text))
 
     assert fetched.supplier == folder.name
     assert [(attempt.outcome, attempt.detail) for attempt in fetched.attempts] == [
@@ -188,9 +191,9 @@ def test_what_follows_an_overlong_answer_is_not_the_next_answer(
     smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret"
     overlong = Answer(b"x" * len(smuggled) + smuggled, ending=Ending.OVERLONG)
     symbol_server.answer(ALL_PATHS, overlong, Answer(TEXT))
-    with server.fetch(module_id) as stream:
+    with server.fetch(AskedModule(module_id)) as stream:
         assert b"".join(stream) == b"x" * len(smuggled)
-    with server.fetch(module_id) as stream:
+    with server.fetch(AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT
 
 

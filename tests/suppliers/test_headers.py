@@ -7,6 +7,7 @@ import pytest
 from symbolon_server.suppliers.headers import InvalidHeadersError, parse_headers
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, SymbolServer
 
@@ -14,7 +15,7 @@ TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 
 
 def fetch(supplier: Supplier, module_id: ModuleId) -> bytes:
-    with supplier.fetch(module_id) as stream:
+    with supplier.fetch(AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 

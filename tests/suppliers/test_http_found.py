@@ -10,6 +10,7 @@ import pytest
 from symbolon_server.suppliers.errors import MissingSymbolFileError
 from symbolon_server.suppliers.http import HttpSupplier
 from symbolon_server.suppliers.parse import parse_suppliers
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
@@ -32,7 +33,7 @@ def test_it_counts_the_bytes_as_sent(
     packed = gzip.compress(TEXT * 1000)
     symbol_server.put(module_id, packed)
 
-    with make_supplier().fetch(module_id) as stream:
+    with make_supplier().fetch(AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT * 1000
     assert stream.fetched_bytes == len(packed)
 
@@ -156,13 +157,14 @@ def test_cookies_are_not_kept(
 FETCH_BEFORE_AND_AFTER_A_FORK = """
 import os, sys
 from symbolon_server.suppliers.parse import parse_suppliers
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 (supplier,) = parse_suppliers(sys.argv[1])
 module_id = ModuleId.from_text(sys.argv[2])
 
 def fetch():
-    with supplier.fetch(module_id) as stream:
+    with supplier.fetch(AskedModule(module_id)) as stream:
         assert b"".join(stream).startswith(b"MODULE")
 
 fetch()

@@ -8,6 +8,7 @@ import zstandard
 
 from symbolon_server.suppliers.errors import BrokenSymbolFileError, UnavailableSymbolFileError
 from symbolon_server.suppliers.limits import MIB
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
@@ -25,7 +26,7 @@ def test_more_than_the_limit_announced_is_refused_before_it_is_sent(
     symbol_server.put(module_id, TEXT)
 
     with pytest.raises(BrokenSymbolFileError, match=r"^is larger than 64 bytes$"):
-        make_supplier(max_sent_bytes=64).fetch(module_id).__enter__()
+        make_supplier(max_sent_bytes=64).fetch(AskedModule(module_id)).__enter__()
 
 
 def test_an_endless_body_ends_at_the_limit(
@@ -62,7 +63,7 @@ def test_a_bomb_ends_at_the_limit_of_what_is_unpacked(
     symbol_server.put(module_id, pack(bytes(64 * MIB)))
 
     with (
-        make_supplier(max_unpacked_bytes=8 * MIB).fetch(module_id) as stream,
+        make_supplier(max_unpacked_bytes=8 * MIB).fetch(AskedModule(module_id)) as stream,
         pytest.raises(BrokenSymbolFileError, match=r"^holds more than 8 MiB unpacked$"),
     ):
         for _ in stream:

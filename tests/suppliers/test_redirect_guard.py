@@ -12,6 +12,7 @@ from symbolon_server.suppliers.errors import UnavailableSymbolFileError
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.redirect_guard import is_public
 from symbolon_server.suppliers.urls import ServerUrl
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, SymbolServer
 
@@ -50,7 +51,7 @@ def supplier_at(url: str, is_public: Callable[[str], bool] = is_outside) -> Http
 
 
 def fetch(supplier: HttpSupplier, module_id: ModuleId) -> bytes:
-    with supplier.fetch(module_id) as stream:
+    with supplier.fetch(AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 

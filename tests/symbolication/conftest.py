@@ -41,6 +41,7 @@ from symbolon_server.symbolication.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
@@ -214,7 +215,9 @@ def ingest_now(supplier: SymbolServer, redis_store: redis.Redis) -> IngestNow:
 
     def run(module_id: ModuleId, spool: Spool | None = None) -> None:
         suppliers = SupplierChain([DirectorySupplier(supplier.folder)])
-        result = Ingest(suppliers, RedisPageStore(redis_store), spool).run(module_id, ())
+        result = Ingest(suppliers, RedisPageStore(redis_store), spool).run(
+            AskedModule(module_id), ()
+        )
         assert result.outcome is IngestOutcome.INGESTED
 
     return run

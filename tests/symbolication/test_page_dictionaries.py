@@ -13,6 +13,7 @@ from symbolon_server.ingest.results import IngestOutcome
 from symbolon_server.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.symbolication.queries import FrameQuery, ModuleOutcome, TierName
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
@@ -112,8 +113,8 @@ def test_without_its_dictionary_a_module_is_pending_and_put_again_by_the_next_in
     redis_store.delete(dictionary_key)
     assert host.find(wordy, 0).results[0].outcome is ModuleOutcome.PENDING
     ingest = Ingest(SupplierChain([]), RedisPageStore(redis_store), spool)
-    assert ingest.run(wordy, [0]).outcome is IngestOutcome.FROM_SPOOL
-    assert ingest.run(wordy, [0]).outcome is IngestOutcome.HELD
+    assert ingest.run(AskedModule(wordy), [0]).outcome is IngestOutcome.FROM_SPOOL
+    assert ingest.run(AskedModule(wordy), [0]).outcome is IngestOutcome.HELD
     check(host, wordy)
 
 
@@ -128,7 +129,8 @@ def test_a_full_store_is_given_the_dictionary_of_the_pages_that_were_asked_for(
     store = RedisPageStore(redis_store)
     monkeypatch.setattr(store, "has_room", lambda: False)
     assert (
-        Ingest(SupplierChain([]), store, spool).run(wordy, [0]).outcome is IngestOutcome.FROM_SPOOL
+        Ingest(SupplierChain([]), store, spool).run(AskedModule(wordy), [0]).outcome
+        is IngestOutcome.FROM_SPOOL
     )
     assert redis_store.exists(dictionary_key)
     assert len(redis_store.keys("page:*")) == 2

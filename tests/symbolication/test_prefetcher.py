@@ -4,12 +4,14 @@ import pytest
 import redis
 
 from symbolon_server.cache.failures import FailureKind
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.claims import ClaimDesk
+from symbolon_server.ingest.jobs import Claim, Priority
 from symbolon_server.ingest.queue import IngestQueue, QueueFullError
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.queries import ModuleOutcome
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.ingest.workers import RunningWorker
 from tests.symbolication.conftest import WAIT_SECONDS, File, Host, OpenHost, new_module
@@ -22,11 +24,21 @@ def prefetcher_of(host: Host, queue: IngestQueue) -> Prefetcher:
 def test_what_is_not_known_is_queued_behind_what_somebody_waits_for(
     host: Host, queue: IngestQueue
 ) -> None:
-    asked = [new_module() for _ in range(3)]
+    asked = [AskedModule(new_module()) for _ in range(3)]
     for _ in range(2):
         reports = prefetcher_of(host, queue).prefetch(asked)
         assert {report.result().outcome for report in reports} == {ModuleOutcome.PENDING}
         assert queue.get_lengths() == {Priority.INTERACTIVE: 0, Priority.PREFETCH: 3}
+
+
+def test_what_callers_tell_of_a_module_is_queued_with_it(
+    host: Host, queue: IngestQueue, redis_cache: redis.Redis
+) -> None:
+    told = AskedModule(new_module(), "xul.dll", "5F3A1B2C4D000", lacks_age=True)
+    prefetcher_of(host, queue).prefetch([told])
+    claim = ClaimDesk(redis_cache, lease_seconds=60.0).claim()
+    assert isinstance(claim, Claim)
+    assert claim.asked == told
 
 
 def test_what_is_known_is_told_and_not_queued(
@@ -34,7 +46,9 @@ def test_what_is_known_is_told_and_not_queued(
 ) -> None:
     host, missing = open_host(spool), new_module()
     host.tiers.failures.remember(missing, FailureKind.MISSING, "nobody has it")
-    found, failed = prefetcher_of(host, queue).prefetch([spooled, missing])
+    found, failed = prefetcher_of(host, queue).prefetch(
+        [AskedModule(spooled), AskedModule(missing)]
+    )
     assert found.result().outcome is ModuleOutcome.FOUND
     assert failed.result().detail == "nobody has it"
     assert queue.length() == 0
@@ -43,7 +57,7 @@ def test_what_is_known_is_told_and_not_queued(
 def test_a_full_queue_says_so(host: Host, queue: IngestQueue, redis_cache: redis.Redis) -> None:
     narrow = IngestQueue(redis_cache, max_queued=1)
     with pytest.raises(QueueFullError):
-        prefetcher_of(host, narrow).prefetch([new_module(), new_module()])
+        prefetcher_of(host, narrow).prefetch([AskedModule(new_module()), AskedModule(new_module())])
     assert queue.length() == 1
 
 
@@ -52,8 +66,8 @@ def test_a_prefetched_module_is_there_before_anybody_asks(
 ) -> None:
     prefetcher = prefetcher_of(host, queue)
     with host.tiers.loader.load({file.module_id: ()}, Priority.PREFETCH) as pending:
-        prefetcher.prefetch([file.module_id])
+        prefetcher.prefetch([AskedModule(file.module_id)])
         pending.wait(WAIT_SECONDS)
-    (report,) = prefetcher.prefetch([file.module_id])
+    (report,) = prefetcher.prefetch([AskedModule(file.module_id)])
     assert report.result().outcome is ModuleOutcome.FOUND
     assert host.find(file.module_id, 0).functions == ["function_0"]

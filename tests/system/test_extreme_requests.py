@@ -22,7 +22,7 @@ MEBIBYTE = 1 << 20
 MOST_REQUEST_BYTES = 16 * MEBIBYTE
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z]+ [ -~]+")
-URL_PATH = re.compile(r"/[A-Za-z0-9%._~-]+/[0-9A-F]{33,40}/[A-Za-z0-9%._~-]+\.sym")
+URL_PATH = re.compile(r"/[A-Za-z0-9%._~-]+/[0-9A-F]{32,40}/[A-Za-z0-9%._~-]+\.sym")
 KEY = re.compile(r"[a-z_:-]+[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]*(/[0-9A-F]{33,40})?")
 """Names that were found valid may be part of a key, as documented."""
 

@@ -9,11 +9,10 @@ from typing import Self
 
 import grpc
 
-from symbolon.debug_ids import normalise_debug_id
-from symbolon.encoding import Report
+from symbolon.encoding import Report, make_module
 from symbolon.reports import Frame, Module
 from symbolon.results import InlineFrame, ModuleOutcome
-from symbolon.testing.known import Known
+from symbolon.testing.known import Known, make_key
 from symbolon.testing.services import Services, add_services
 from symbolon.v1.module_pb2 import ModuleOutcome as OutcomeNumber
 from symbolon.v1.module_pb2 import ModuleResult
@@ -91,7 +90,7 @@ class FakeServer:
             ],
             outcome=FrameOutcome.FRAME_OUTCOME_SYMBOLICATED,
         )
-        self._known.put_frame(_make_key(module), module_offset, frame)
+        self._known.put_frame(make_key(make_module(module)), module_offset, frame)
 
     def set_outcome(
         self,
@@ -106,15 +105,11 @@ class FakeServer:
         )
         if retry_after_seconds is not None:
             result.retry_after.FromNanoseconds(round(retry_after_seconds * 1e9))
-        self._known.put_module(_make_key(module), result)
+        self._known.put_module(make_key(make_module(module)), result)
 
     def fail(self, code: grpc.StatusCode, message: str = "told to fail", times: int = 1) -> None:
         """Let the next calls fail; clients try some failures again by themselves."""
         self._services.failures.extend([(code, message)] * times)
-
-
-def _make_key(module: Module) -> tuple[str, str]:
-    return module.debug_file, normalise_debug_id(module.debug_id)
 
 
 def _read_report(request: SymbolicateRequest) -> Report:

@@ -109,5 +109,6 @@ class Known:
 
 
 def make_key(module: Module) -> Key:
-    """Return what a module is known by."""
-    return module.debug_file, normalise_debug_id(module.debug_id)
+    """Return what a module is known by; its code file stands in for an empty debug file."""
+    code_file = module.code_file.replace("\\", "/").rpartition("/")[2]
+    return module.debug_file or code_file, normalise_debug_id(module.debug_id)

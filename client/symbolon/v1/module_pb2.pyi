@@ -96,8 +96,10 @@ class Module(_message.Message):
     debug_file: _builtins.str
     """The file with the module's debug information, such as `xul.pdb` or
     `libxul.so`: the last part of its path, at most 255 bytes, without path
-    separator, NUL or control character. It comes from the crash report. Empty is
-    valid: the module is then missing, and no supplier is asked.
+    separator, NUL or control character. It comes from the crash report. Empty: the
+    name of `code_file` stands in for it, as in the symbol files of modules that have
+    no file of debug information by itself; where that is not known either, the module
+    is missing, and no supplier is asked.
     """
     debug_id: _builtins.str
     """Identity of the debug information: 32 hex digits and the age in up to 8 more,
@@ -105,19 +107,24 @@ class Module(_message.Message):
     dashes and braces of a GUID may be there, and a dash before the age:
     `44e4ec8c-2f41-492b-9369-d6b9a059577c-2`. However it is written it is the same
     module: case and leading zeros of the age say nothing, and an age that is not told
-    is 0. Suppliers are asked for the digits in upper case with the age. Empty, or hex
-    digits of another number, is valid: the module is then missing, and no supplier is
-    asked. Anything else is refused.
+    is 0. Suppliers are asked for the digits in upper case with the age; where the
+    caller told no age, next for the 32 digits alone. Empty, or hex digits of another
+    number, is valid: the module is then missing, whatever else is told, and no supplier
+    is asked. Anything else is refused.
     """
     code_file: _builtins.str
-    """The executable itself, such as `xul.dll`. It comes from the crash report.
-    Empty: not known. Symbolication needs only the debug file and the debug id;
-    suppliers that file symbols by their code file look here.
+    """The executable itself, such as `xul.dll`: of a path the last part counts, behind `/`
+    or `\\`. It comes from the crash report. It stands in for an empty `debug_file`, and
+    a supplier that is set up as filing symbols by code file and code id, which none is
+    by default, is asked by it once it has nothing by debug file and debug id; what it
+    has is used only where it is of this `debug_id`. Empty, or no file name of at most
+    255 bytes: not known.
     """
     code_id: _builtins.str
     """Identity of the executable: a build id, or for Windows the timestamp and the
-    size of the image, in hex digits. It comes from the crash report. Empty: not
-    known.
+    size of the image, in hex digits, at most 255; dashes count for nothing. It comes
+    from the crash report. Suppliers are asked by it as `code_file` says; nothing else
+    is looked up by it. Empty, or not hex: not known.
     """
     def __init__(
         self,

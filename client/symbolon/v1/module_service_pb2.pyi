@@ -32,7 +32,9 @@ class GetModuleRequest(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug file and debug id are used. Unset: refused."""
+        """The module. Only its debug file, or the code file that stands in for it, and its
+        debug id are used. Unset: refused.
+        """
 
     def __init__(
         self,
@@ -228,9 +230,8 @@ class PrefetchModulesRequest(_message.Message):
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
-        """The modules, in any order; those named twice are fetched once. Only their debug
-        files and debug ids are used. At most as many as `SymbolicateRequest.modules`.
-        Empty: nothing is done.
+        """The modules, in any order; those named twice are fetched once. At most as many as
+        `SymbolicateRequest.modules`. Empty: nothing is done.
         """
 
     def __init__(
@@ -282,8 +283,9 @@ class InvalidateModulesRequest(_message.Message):
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
-        """The modules, in any order. Only their debug files and debug ids are used. At most
-        as many as `SymbolicateRequest.modules`. Empty: nothing is done.
+        """The modules, in any order. Only their debug files, or the code files that stand in
+        for them, and their debug ids are used. At most as many as
+        `SymbolicateRequest.modules`. Empty: nothing is done.
         """
 
     def __init__(
@@ -462,7 +464,9 @@ class ExplainFrameRequest(_message.Message):
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug file and debug id are used. Unset: refused."""
+        """The module. Only its debug file, or the code file that stands in for it, and its
+        debug id are used. Unset: refused.
+        """
 
     def __init__(
         self,

@@ -181,7 +181,7 @@ class SymbolicatedFrame(_message.Message):
     module: _builtins.str
     """The module's name for people: the code file's name when the symbol file tells
     it, else the debug file; `<unknown>` for a frame in no module. Empty: the
-    module was asked for with an empty debug file.
+    module was asked for with neither a debug file nor a code file.
     """
     module_offset: _builtins.int
     """The frame's module offset in bytes, as it was asked."""

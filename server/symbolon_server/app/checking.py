@@ -28,9 +28,10 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.supplier import Supplier
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
-_NOBODYS_MODULE = ModuleId("symbolon-check.pdb", "0" * 33)
+_NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Asked of each supplier: it says that it is missing, if it can say anything."""
 
 

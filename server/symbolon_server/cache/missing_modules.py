@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import NamedTuple
 
 from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.keys import MISSING_PREFIX
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 MOST_MODULES = 10_000
@@ -30,14 +30,6 @@ _CODE = MISSING_PREFIX + "code"
 """A hash: the code file and code id of each, as JSON, where a caller told them."""
 
 _HASHES = (_FIRST_SEEN, _COUNTS, _CODE)
-
-
-class AskedModule(NamedTuple):
-    """A module as a caller asked for it."""
-
-    module_id: ModuleId
-    code_file: str = ""
-    code_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from redis.commands.core import Script
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Claim, Freshness, module_id_of
+from symbolon_server.ingest.jobs import Claim, Freshness, asked_as, module_id_of
 from symbolon_server.symbols.module_ids import InvalidModuleIdError
 from symbolon_server.telemetry.logs import EventLog
 
@@ -51,14 +51,14 @@ class ClaimDesk:
                 answer = self._claim(keys=scripts.ALL_KEYS, args=[owner, self._lease_ms])
             if isinstance(answer, bytes):
                 return NothingToClaim(answer)
-            job_id, attempts, wanted, as_of, stale_before, waited_ms = answer
+            job_id, attempts, wanted, as_of, stale_before, waited_ms, told = answer
             try:
                 module_id = module_id_of(job_id.decode())
             except InvalidModuleIdError:
                 self._drop(job_id, owner)
                 continue
             return Claim(
-                module_id,
+                asked_as(module_id, told),
                 owner,
                 int(attempts),
                 frozenset(map(int, wanted)),

@@ -18,6 +18,7 @@ from symbolon_server.suppliers.errors import (
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
@@ -62,18 +63,19 @@ class Ingest:
         self._clock = clock
 
     def run(
-        self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness = NOTHING_STALE
+        self, asked: AskedModule, wanted: Collection[int], freshness: Freshness = NOTHING_STALE
     ) -> IngestResult:
         """Put the module into the store, above all the pages for the offsets in `wanted`.
 
         What store and spool have of it from before `freshness` counts as absent.
         """
+        module_id = asked.module_id
         if self._is_held(module_id, wanted, freshness):
             return IngestResult(IngestOutcome.HELD)
         if self._put_from_spool(module_id, wanted, freshness):
             return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
         try:
-            module = self._fetch(module_id, freshness)
+            module = self._fetch(asked, freshness)
         except MissingSymbolFileError as error:
             return IngestResult(IngestOutcome.MISSING, str(error))
         except UnavailableSymbolFileError as error:
@@ -102,17 +104,17 @@ class Ingest:
             return False
         return put_module(self._store, module_id, directory, self._spool.get_pages, wanted)
 
-    def _fetch(self, module_id: ModuleId, freshness: Freshness) -> PagedModule:
+    def _fetch(self, asked: AskedModule, freshness: Freshness) -> PagedModule:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
         start = self._clock()
 
         def read(text: Iterator[bytes]) -> SymbolTable:
-            reader = SymbolFileReader(module_id, are_demangled=self._are_demangled)
+            reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
             for piece in text:
                 reader.feed(piece)
             return reader.finish()
 
-        fetched = self._suppliers.fetch(module_id, read)
+        fetched = self._suppliers.fetch(asked, read)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
         module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
         facts = self._facts(fetched, start, freshness)  # again: writing the pages took its time too

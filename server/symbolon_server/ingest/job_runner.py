@@ -92,7 +92,7 @@ class JobRunner:
     def _report(self, claim: Claim) -> bytes:
         """Do the work, in the fork."""
         try:
-            result = self._ingest.run(claim.module_id, claim.wanted, claim.freshness)
+            result = self._ingest.run(claim.asked, claim.wanted, claim.freshness)
         except MemoryError:
             # The next attempt would need as much: this is about the symbol file.
             detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"

@@ -1,7 +1,7 @@
 """What a job is: one module to ingest, named after it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -11,6 +11,7 @@ import redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 JOB_FUNCTION = "symbolon.ingest"
@@ -34,6 +35,10 @@ class Priority(Enum):
     """Only taken while nobody waits."""
 
 
+TOLD_FIELDS: Final = ("code_file", "code_id", "lacks_age")
+"""The fields of a job's hash with what callers told of its module beside its id; see `told_of`."""
+
+
 class Freshness(NamedTuple):
     """What had been invalidated when a job was claimed; see `cache/invalidations.py`."""
 
@@ -51,7 +56,7 @@ NOTHING_STALE: Final = Freshness()
 class Claim:
     """A job that one worker has taken from the queue, for as long as it renews its lease."""
 
-    module_id: ModuleId
+    asked: AskedModule
     owner: str
     """Names this claim, not only the worker: a job that lapsed and was taken again by the
     same worker is another claim."""
@@ -68,6 +73,11 @@ class Claim:
 
     waited_seconds: float = 0.0
     """From when it was queued; 0 where the time of day was set back meanwhile."""
+
+    @property
+    def module_id(self) -> ModuleId:
+        """The module to ingest."""
+        return self.asked.module_id
 
     @property
     def job_id(self) -> str:
@@ -113,6 +123,18 @@ def job_fields(job: Job) -> Mapping[str, str | bytes]:
     """Return the fields of a job's hash in Redis, without the empty ones."""
     fields = job.to_dict(include_meta=False, include_result=False)
     return {name: _field(value) for name, value in fields.items() if value not in ("", None)}
+
+
+def told_of(asked: AskedModule) -> Mapping[str, str]:
+    """Return the fields of a job's hash for what is known of its module beside its id."""
+    values = (asked.code_file, asked.code_id, "1" if asked.lacks_age else "")
+    return {name: value for name, value in zip(TOLD_FIELDS, values, strict=True) if value}
+
+
+def asked_as(module_id: ModuleId, told: Sequence[bytes | None]) -> AskedModule:
+    """Return what `told_of` was given; whoever can write to the queue can have written anything."""
+    code_file, code_id, lacks_age = ((value or b"").decode(errors="replace") for value in told)
+    return AskedModule.of(module_id, code_file, code_id, lacks_age=bool(lacks_age))
 
 
 def _field(value: object) -> str | bytes:

@@ -12,6 +12,7 @@ from symbolon_server.ingest.jobs import Priority
 from symbolon_server.ingest.queue import MAX_QUEUED, IngestQueue
 from symbolon_server.ingest.scripts import ENDED_CHANNEL
 from symbolon_server.ingest.waiting import PendingModules, Waiters
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
 
@@ -60,17 +61,19 @@ class ModuleLoader:
         self,
         wanted: Mapping[ModuleId, Collection[int]],
         priority: Priority = Priority.INTERACTIVE,
+        asked: Collection[AskedModule] = (),
     ) -> Iterator[PendingModules]:
         """Have these modules ingested and return what to wait on within the `with` block.
 
-        `wanted` gives the module offsets that are asked for. Leaving the block ends the
+        `wanted` gives the module offsets that are asked for, and `asked` what is known of the
+        modules beside their ids. Leaving the block ends the
         waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued, and
         `QueueFullError` when some were not.
         """
         # To be told comes first: an ingest may end before its enqueueing has returned.
         pending = self._waiters.add(wanted)
         try:
-            self._queue.enqueue(wanted, priority)
+            self._queue.enqueue(wanted, priority, asked)
             self._waiters.confirm(pending)
             yield pending
         finally:

@@ -8,7 +8,8 @@ from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Priority, job_fields, job_id_for, new_job
+from symbolon_server.ingest.jobs import Priority, job_fields, job_id_for, new_job, told_of
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
 MAX_QUEUED = 100_000
@@ -44,18 +45,24 @@ class IngestQueue:
         self._enqueue = client.register_script(scripts.ENQUEUE)
         self._find_ended = client.register_script(scripts.FIND_ENDED)
 
-    def enqueue(self, wanted: Mapping[ModuleId, Collection[int]], priority: Priority) -> int:
+    def enqueue(
+        self,
+        wanted: Mapping[ModuleId, Collection[int]],
+        priority: Priority,
+        asked: Collection[AskedModule] = (),
+    ) -> int:
         """Queue an ingest for each module that has none, and return how many are new.
 
         `wanted` tells the module offsets that are asked for, so that a full store gets the
-        pages that cover them. A module that waits as a prefetch overtakes when it is wanted
-        interactively. A hundred modules are one round trip. Raises `QueueFullError` when there
-        was no room for some of them; the others are queued.
+        pages that cover them, and `asked` what is known of the modules beside their ids; a job
+        keeps what the first callers said. A module that waits as a prefetch overtakes when it
+        is wanted interactively. A hundred modules are one round trip. Raises `QueueFullError`
+        when there was no room for some of them; the others are queued.
         """
         with self._access.asking():
             answers = [
                 self._enqueue(keys=scripts.ALL_KEYS, args=arguments)
-                for arguments in self._enqueue_arguments(wanted, priority)
+                for arguments in self._enqueue_arguments(wanted, priority, asked)
             ]
         if refused := sum(refused for _, refused in answers):
             raise QueueFullError(f"the queue is full: {refused} modules found no place in it")
@@ -82,20 +89,30 @@ class IngestQueue:
         return sum(self.get_lengths().values())
 
     def _enqueue_arguments(
-        self, wanted: Mapping[ModuleId, Collection[int]], priority: Priority
+        self,
+        wanted: Mapping[ModuleId, Collection[int]],
+        priority: Priority,
+        asked: Collection[AskedModule],
     ) -> Iterator[list[str | bytes | int]]:
         modules = list(wanted.items())
+        told = {module.module_id: told_of(module) for module in asked}
         for start in range(0, len(modules), _MODULES_PER_STEP):
             overtakes = int(priority is Priority.INTERACTIVE)
             arguments: list[str | bytes | int] = [overtakes, MAX_WANTED_OFFSETS, self._max_queued]
             for module_id, offsets in modules[start : start + _MODULES_PER_STEP]:
-                arguments += self._job_arguments(module_id, offsets, priority)
+                more = told.get(module_id, {})
+                arguments += self._job_arguments(module_id, offsets, priority, more)
             yield arguments
 
     def _job_arguments(
-        self, module_id: ModuleId, offsets: Collection[int], priority: Priority
+        self,
+        module_id: ModuleId,
+        offsets: Collection[int],
+        priority: Priority,
+        told: Mapping[str, str],
     ) -> Sequence[str | bytes | int]:
         job = new_job(module_id, priority, self._client)
         fields = [part for field in job_fields(job).items() for part in field]
+        more = [part for field in told.items() for part in field]
         few = sorted(set(offsets))[:MAX_WANTED_OFFSETS]
-        return [job.id, len(fields), *fields, len(few), *few]
+        return [job.id, len(fields), *fields, len(more), *more, len(few), *few]

@@ -22,7 +22,7 @@ from rq.queue import Queue
 
 from symbolon_server.cache.invalidations import MOST_MODULES
 from symbolon_server.cache.keys import INVALIDATED_KEY
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.jobs import TOLD_FIELDS, Priority
 
 QUEUE_KEYS = tuple(Queue.redis_queue_namespace_prefix + priority.value for priority in Priority)
 """In the order in which they are emptied."""
@@ -97,8 +97,9 @@ ENQUEUE = (
     + _IN_FLIGHT
     + """
 -- ARGV: 1 to overtake, most offsets kept for a job, most jobs of a queue; then for each job: its
--- id, the number of arguments for HSET and these, the number of offsets and these. Returns the
--- number of new jobs and of those that there was no room for.
+-- id, the number of arguments for HSET and these, the number of those that say what is known of
+-- its module and these, which are kept beside what was said before, the number of offsets and
+-- these. Returns the number of new jobs and of those that there was no room for.
 local overtakes, most_wanted, most_queued = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
 local queue = overtakes and interactive or prefetch
 local room = most_queued - redis.call('LLEN', queue)
@@ -106,8 +107,10 @@ local added, refused, at = 0, 0, 4
 while at <= #ARGV do
   local id = ARGV[at]
   local first, last = at + 2, at + 1 + tonumber(ARGV[at + 1])
-  local first_wanted = last + 2
-  local last_wanted = last + 1 + tonumber(ARGV[last + 1])
+  local first_told = last + 2
+  local last_told = last + 1 + tonumber(ARGV[last + 1])
+  local first_wanted = last_told + 2
+  local last_wanted = last_told + 1 + tonumber(ARGV[last_told + 1])
   local key, wanted_key = job_prefix .. id, wanted_prefix .. id
   local is_new = not is_in_flight(id)
   if is_new and added >= room then
@@ -122,6 +125,11 @@ while at <= #ARGV do
       and redis.call('LREM', prefetch, 1, id) == 1 then
     redis.call('RPUSH', interactive, id)
     redis.call('HSET', key, 'origin', 'interactive')
+  end
+  if redis.call('EXISTS', key) == 1 then
+    for told = first_told, last_told, 2 do
+      redis.call('HSETNX', key, ARGV[told], ARGV[told + 1])
+    end
   end
   if redis.call('EXISTS', key) == 1 and last_wanted >= first_wanted
       and redis.call('SCARD', wanted_key) < most_wanted then
@@ -151,13 +159,21 @@ return ended
 """
 )
 
+_TOLD = f"""
+-- What is known of a job's module beside its id.
+local function told_of(key)
+  return redis.call('HMGET', key, {", ".join(f"'{name}'" for name in TOLD_FIELDS)})
+end
+"""
+
 CLAIM = (
     _PRELUDE
     + _INVALIDATIONS
+    + _TOLD
     + """
 -- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets, the number of
--- the last invalidation, that before which the module is stale, milliseconds since it was queued},
--- or the bell's last entry when there is nothing to do.
+-- the last invalidation, that before which the module is stale, milliseconds since it was queued,
+-- what is known of the module}, or the bell's last entry when there is nothing to do.
 local owner, lease = ARGV[1], tonumber(ARGV[2])
 
 local function claim(id)
@@ -168,7 +184,8 @@ local function claim(id)
   local wanted = redis.call('SMEMBERS', wanted_prefix .. id)
   local module = redis.call('HGET', key, 'description') or ''
   local waited = now - (tonumber(redis.call('HGET', key, 'queued_at')) or now)
-  return {id, attempts, wanted, last_invalidation(), stale_before(module), waited}
+  local told = told_of(key)
+  return {id, attempts, wanted, last_invalidation(), stale_before(module), waited, told}
 end
 
 -- No lease ends later than one lease from now, unless the time of day was set back.

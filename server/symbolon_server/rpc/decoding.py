@@ -12,6 +12,8 @@ from symbolon_server.symbolication.queries import (
     InvalidFrameError,
     ModuleQuery,
 )
+from symbolon_server.symbols.asked_modules import read_code_file, read_code_id
+from symbolon_server.symbols.debug_ids import tells_age
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
 _MOST_KNOWN: Final = 1 << 14
@@ -28,7 +30,20 @@ def decode_module_id(module: module_pb2.Module) -> ModuleId | None:
 
     Raises `InvalidModuleIdError` for what no debug file or debug id can be.
     """
-    return ModuleId.parse_if_whole(module.debug_file, module.debug_id)
+    return decode_module(module).module_id
+
+
+def decode_module(module: module_pb2.Module) -> ModuleQuery:
+    """Return a module as it is asked for; raise `InvalidModuleIdError`.
+
+    The code file's name stands in for an empty debug file: that is how `dump_syms` names modules
+    of Windows that have no PDB.
+    """
+    code_file = read_code_file(module.code_file)
+    debug_file = module.debug_file or code_file
+    module_id = ModuleId.parse_if_whole(debug_file, module.debug_id)
+    lacks_age = module_id is not None and not tells_age(module.debug_id)
+    return ModuleQuery(debug_file, module_id, code_file, read_code_id(module.code_id), lacks_age)
 
 
 class ModuleDecoder:
@@ -70,8 +85,6 @@ def decode_frame(data: bytes) -> FrameQuery:
 
 def _decode_module(data: bytes) -> ModuleQuery:
     try:
-        module = module_pb2.Module.FromString(data)
-        module_id = decode_module_id(module)
-        return ModuleQuery(module.debug_file, module_id, module.code_file, module.code_id)
+        return decode_module(module_pb2.Module.FromString(data))
     except (DecodeError, InvalidModuleIdError) as error:
         raise InvalidModuleError from error

@@ -1,6 +1,6 @@
 """The ModuleService: what the servers know of single modules, for pipelines and operators."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -12,7 +12,7 @@ from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.ingest.queue import QueueFullError
-from symbolon_server.rpc.decoding import decode_module_id
+from symbolon_server.rpc.decoding import decode_module, decode_module_id
 from symbolon_server.rpc.encoding import encode_result
 from symbolon_server.rpc.explanation_encoding import encode_explanation
 from symbolon_server.rpc.module_encoding import encode_missing, encode_report
@@ -29,7 +29,8 @@ from symbolon_server.rpc.validation import (
 )
 from symbolon_server.symbolication.explanation import Explanation
 from symbolon_server.symbolication.module_lookup import ModuleReport
-from symbolon_server.symbolication.queries import NO_MODULE_ID
+from symbolon_server.symbolication.queries import NO_MODULE_ID, ModuleQuery, ModuleResult
+from symbolon_server.symbols.asked_modules import AskedModule, join_asked
 from symbolon_server.symbols.module_ids import ModuleId
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ModuleService"].full_name
@@ -63,7 +64,7 @@ class ModuleTasks:
 
     lookup: ModuleLookup
 
-    prefetch: Callable[[Sequence[ModuleId]], Sequence[ModuleReport]]
+    prefetch: Callable[[Sequence[AskedModule]], Sequence[ModuleReport]]
     """Queues what is not known, and returns what is; raises `QueueFullError`."""
 
     invalidate: Callable[[Collection[ModuleId]], None]
@@ -106,23 +107,23 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         self, request: pb.PrefetchModulesRequest, context: grpc.ServicerContext
     ) -> pb.PrefetchModulesResponse:
         """Queue what is not known, and return what is."""
-        module_ids = self._decode(request.modules, context)
-        known = list(dict.fromkeys(filter(None, module_ids)))
+        modules = self._decode(request.modules, context)
+        asked = join_asked(module.asked for module in modules)
         with _translated(context):
-            reports = dict(zip(known, self._tasks.prefetch(known), strict=True))
-        results = [NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+            reports = dict(zip(asked, self._tasks.prefetch(list(asked.values())), strict=True))
+        results = _results_of(modules, reports)
         return pb.PrefetchModulesResponse(modules=map(encode_result, results))
 
     def InvalidateModules(  # noqa: N802 # the name in the .proto file
         self, request: pb.InvalidateModulesRequest, context: grpc.ServicerContext
     ) -> pb.InvalidateModulesResponse:
         """Forget the modules, and return what was known of them."""
-        module_ids = self._decode(request.modules, context)
-        known = list(dict.fromkeys(filter(None, module_ids)))
+        modules = self._decode(request.modules, context)
+        known = list(join_asked(module.asked for module in modules))
         with _translated(context):
             reports = dict(zip(known, self._tasks.lookup.get_modules(known), strict=True))
             self._tasks.invalidate(known)
-        results = [NO_MODULE_ID if m is None else reports[m].result() for m in module_ids]
+        results = _results_of(modules, reports)
         outcomes = [module_pb2.ModuleOutcome.ValueType(result.outcome) for result in results]
         return pb.InvalidateModulesResponse(
             modules=[pb.InvalidatedModule(previous_outcome=outcome) for outcome in outcomes]
@@ -151,10 +152,18 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
 
     def _decode(
         self, modules: Sequence[module_pb2.Module], context: grpc.ServicerContext
-    ) -> list[ModuleId | None]:
-        """Return the module ids in the order asked; end the call where a rule is broken."""
+    ) -> list[ModuleQuery]:
+        """Return the modules in the order asked; end the call where a rule is broken."""
         _refuse_any(context, find_modules_violations(modules, self._max_modules))
-        return [decode_module_id(module) for module in modules]
+        return [decode_module(module) for module in modules]
+
+
+def _results_of(
+    modules: Sequence[ModuleQuery], reports: Mapping[ModuleId, ModuleReport]
+) -> list[ModuleResult]:
+    """Return what became of each module, in the order asked."""
+    ids = [module.module_id for module in modules]
+    return [NO_MODULE_ID if known is None else reports[known].result() for known in ids]
 
 
 def _refuse_any(context: grpc.ServicerContext, violations: Sequence[FieldViolation]) -> None:

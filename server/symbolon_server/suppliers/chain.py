@@ -15,8 +15,8 @@ from symbolon_server.suppliers.errors import (
 )
 from symbolon_server.suppliers.pauses import NoPauses, Pause, Pauses
 from symbolon_server.suppliers.supplier import Supplier, SymbolFileStream
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.errors import MalformedSymbolFileError
-from symbolon_server.symbols.module_ids import ModuleId
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class SupplierChain:
         """The suppliers' names, in order."""
         return tuple(supplier.name for supplier in self._suppliers)
 
-    def fetch(self, module_id: ModuleId, read: Reader[T]) -> Fetched[T]:
+    def fetch(self, asked: AskedModule, read: Reader[T]) -> Fetched[T]:
         """Return what `read` makes of the module's symbol file.
 
         If nobody has one that can be read, raises the worst of what the suppliers said:
@@ -112,7 +112,7 @@ class SupplierChain:
         """
         attempts: list[Attempt] = []
         for supplier in self._suppliers:
-            attempt, values = self._ask_unless_paused(supplier, module_id, read)
+            attempt, values = self._ask_unless_paused(supplier, asked, read)
             attempts.append(attempt)
             self._observe(attempt)
             if attempt.outcome is AttemptOutcome.FOUND:
@@ -120,16 +120,16 @@ class SupplierChain:
         raise _worst_error(attempts)
 
     def _ask_unless_paused(
-        self, supplier: Supplier, module_id: ModuleId, read: Reader[T]
+        self, supplier: Supplier, asked: AskedModule, read: Reader[T]
     ) -> tuple[Attempt, list[T]]:
         """Return what became of the supplier, and the one value if there is one."""
         pause = self._pauses.find(supplier.name)
         if pause is not None:
             return _not_asked(supplier, pause), []
-        return self._ask(supplier, module_id, read)
+        return self._ask(supplier, asked, read)
 
     def _ask(
-        self, supplier: Supplier, module_id: ModuleId, read: Reader[T]
+        self, supplier: Supplier, asked: AskedModule, read: Reader[T]
     ) -> tuple[Attempt, list[T]]:
         """Return what became of asking, and the one value if there is one."""
         start = self._clock()
@@ -137,7 +137,7 @@ class SupplierChain:
         stream: SymbolFileStream | None = None
         failure: SupplierError | MalformedSymbolFileError | None = None
         try:
-            with supplier.fetch(module_id) as stream:
+            with supplier.fetch(asked) as stream:
                 values.append(read(stream))
         except (SupplierError, MalformedSymbolFileError) as error:
             failure = error

@@ -3,16 +3,16 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
 from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
-from symbolon_server.suppliers.layout import symbol_file_parts
+from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, ask_in_turn
 from symbolon_server.suppliers.limits import MIB, FetchLimits
 from symbolon_server.suppliers.supplier import SymbolFileStream
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.asked_modules import AskedModule
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 """What opening a file says if no file of that name can be there."""
@@ -27,10 +27,17 @@ class DirectorySupplier:
     Symbolic links are followed as long as they stay inside the folder.
     """
 
-    def __init__(self, root: Path, limits: FetchLimits | None = None) -> None:
-        """Look below `root`, which need not exist yet."""
+    def __init__(
+        self,
+        root: Path,
+        limits: FetchLimits | None = None,
+        *,
+        layouts: Sequence[Layout] = DEFAULT_LAYOUTS,
+    ) -> None:
+        """Look below `root`, which need not exist yet, where `layouts` say."""
         self._root = root
         self._limits = limits or FetchLimits()
+        self._layouts = layouts
 
     @property
     def name(self) -> str:
@@ -38,17 +45,18 @@ class DirectorySupplier:
         return str(self._root).encode(errors="backslashreplace").decode()
 
     @contextmanager
-    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
+    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
         """Yield the module's symbol file."""
-        with self._open(module_id) as file:
+        with self._open(asked) as file:
             yield SymbolFileStream(_read_pieces(file), self._limits)
 
-    def _open(self, module_id: ModuleId) -> FileIO:
+    def _open(self, asked: AskedModule) -> FileIO:
         try:
             # A folder that is not mounted has no symbol files, but that is no definite no.
             root = self._root.resolve(strict=True)
-            path = root.joinpath(*symbol_file_parts(module_id))
-            return _open_inside(root, path)
+            return ask_in_turn(
+                self._layouts, asked, lambda parts: _open_inside(root, root.joinpath(*parts))
+            )
         except OSError as error:
             raise UnavailableSymbolFileError(_describe(error)) from None
         except RuntimeError:  # Python 3.11 and 3.12 say so where links lead in a circle

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,14 +22,14 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.http_trouble import describe_trouble, is_about_url, is_worth_a_retry
-from symbolon_server.suppliers.layout import quoted_symbol_file_path
+from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, ask_in_turn, quote_path
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.pace import Pace
 from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard, is_public
 from symbolon_server.suppliers.retries import RetryPolicy, parse_retry_after
 from symbolon_server.suppliers.supplier import SymbolFileStream
 from symbolon_server.suppliers.urls import InvalidUrlError, ServerUrl
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.asked_modules import AskedModule
 
 MAX_REDIRECTS = 5
 
@@ -96,8 +96,9 @@ class HttpSupplier:
         surroundings: Surroundings | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        layouts: Sequence[Layout] = DEFAULT_LAYOUTS,
     ) -> None:
-        """Ask the server at `url`, with `headers` that are for it alone.
+        """Ask the server at `url` for what `layouts` say, with `headers` that are for it alone.
 
         Connect at the first fetch.
         """
@@ -109,6 +110,7 @@ class HttpSupplier:
         self._guard = RedirectGuard(url, self._surroundings.is_public)
         own = {"Authorization": url.authorization} if url.authorization else {}
         self._credentials = _Credentials(own | dict(headers or {}))
+        self._layouts = layouts
         self._session: tuple[int, requests.Session] | None = None
 
     @property
@@ -117,10 +119,12 @@ class HttpSupplier:
         return str(self._url)
 
     @contextmanager
-    def fetch(self, module_id: ModuleId) -> Iterator[SymbolFileStream]:
+    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
         """Yield the module's symbol file as it arrives."""
         deadline = self._surroundings.clock() + self._limits.total_seconds
-        response = self._ask_with_retries(quoted_symbol_file_path(module_id), deadline)
+        response = ask_in_turn(
+            self._layouts, asked, lambda parts: self._ask_with_retries(quote_path(parts), deadline)
+        )
         try:
             layers = 1 + _count_codings(response)
             self._check_length(response)

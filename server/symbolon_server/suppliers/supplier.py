@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from symbolon_server.suppliers.errors import BrokenSymbolFileError
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.unpacking import unpack
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.asked_modules import AskedModule
 
 
 class SymbolFileStream(Iterator[bytes]):
@@ -51,8 +51,9 @@ class Supplier(Protocol):
     def name(self) -> str:
         """For people and logs: without credentials or a query."""
 
-    def fetch(self, module_id: ModuleId) -> AbstractContextManager[SymbolFileStream]:
+    def fetch(self, asked: AskedModule) -> AbstractContextManager[SymbolFileStream]:
         """Return the module's symbol file, to be read within the `with` block.
 
+        Where it is filed the supplier's layouts say; whether it is the module's own, its reader.
         Raises `SupplierError` on entering, or while the text is read.
         """

@@ -23,6 +23,7 @@ from symbolon_server.symbolication.page_findings import explain_ranges, judge
 from symbolon_server.symbolication.queries import TierName
 from symbolon_server.symbolication.tier_readers import MemoryReader, StoreReader, TierReader
 from symbolon_server.symbols import wire
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
@@ -45,7 +46,7 @@ class FrameExplainer:
         """Return everything that led to the answer, with `around` ranges on either side of it."""
         asked = _AskedTiers(self._tiers, self._held, module_id)
         warnings: list[str] = []
-        work = ModuleWork(module_id, {lookup: None})
+        work = ModuleWork(AskedModule(module_id), {lookup: None})
         directory = asked.find_directory(lookup)
         findings = Findings()
         if directory is not None:

@@ -165,7 +165,7 @@ class LookupOfCall:
             self._diagnostics.ingests += not work.counts.is_ingest_requested
             work.counts.is_ingest_requested = True
         try:
-            with self._tiers.loader.load(wanted) as pending:
+            with self._tiers.loader.load(wanted, asked=[w.asked for w in modules]) as pending:
                 self._wait(pending, modules, deadline, may_wait)
                 return bool(pending.ended)
         except QueueFullError:

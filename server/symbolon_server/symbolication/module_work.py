@@ -14,6 +14,7 @@ from symbolon_server.symbolication.queries import (
     ModuleResult,
 )
 from symbolon_server.symbols import wire
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
@@ -36,7 +37,7 @@ Lookup = tuple[int, bool]
 class ModuleWork:
     """One module, with each distinct lookup once; belongs to one call and its thread."""
 
-    module_id: ModuleId
+    asked: AskedModule
     frames: dict[Lookup, bytes | None] = field(default_factory=dict)
     """The encoded frame of each lookup, None while it has no answer."""
 
@@ -45,6 +46,11 @@ class ModuleWork:
     counts: ModuleCounts = field(default_factory=ModuleCounts)
     encoded_bytes: int = 0
     """Of the frames that pages answered."""
+
+    @property
+    def module_id(self) -> ModuleId:
+        """The id that the module is held by."""
+        return self.asked.module_id
 
     @property
     def generation(self) -> str:

@@ -73,21 +73,29 @@ class NewFrames:
             raise InvalidFrameError("a frame's module index is out of range")
 
     def _ask(self, frame: bytes, query: FrameQuery, module: ModuleQuery) -> None:
-        if module.module_id is None:
-            self._results[query.module_index] = None
+        work = self._results.get(query.module_index) or self._begin(query.module_index, module)
+        if work is None:
             self._answers[frame] = wire.frame(
                 wire.bytes_field(1, module.debug_file.encode()),
                 query.module_offset,
                 FrameOutcome.MODULE_MISSING,
             )
             return
-        work = self.works.get(module.module_id)
-        if work is None:
-            work = self.works[module.module_id] = ModuleWork(module.module_id)
         lookup = query.module_offset, query.is_return_address
         work.frames[lookup] = None
         self._lookups[frame] = work, lookup
-        self._results[query.module_index] = work
+
+    def _begin(self, index: int, module: ModuleQuery) -> ModuleWork | None:
+        """Return the work of the module at `index`, None where nobody can be asked for it.
+
+        The call may have one module at several places.
+        """
+        asked, work = module.asked, None
+        if asked is not None:
+            work = self.works.setdefault(asked.module_id, ModuleWork(asked))
+            work.asked = work.asked.or_as(asked)
+        self._results[index] = work
+        return work
 
     def finish(self, memory: FrameMemory) -> None:
         """Take the answers of all lookups, and remember those that stay true."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from symbolon_server.ingest.jobs import Priority
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.asked_modules import AskedModule
 
 
 class Prefetcher:
@@ -17,11 +17,12 @@ class Prefetcher:
         self._lookup = lookup
         self._queue = queue
 
-    def prefetch(self, module_ids: Sequence[ModuleId]) -> list[ModuleReport]:
+    def prefetch(self, asked: Sequence[AskedModule]) -> list[ModuleReport]:
         """Return what is known of each module once those are queued of which nothing is.
 
         Raises `CacheUnavailableError`, and `QueueFullError` when some could not be queued.
         """
+        module_ids = [module.module_id for module in asked]
         reports = self._lookup.get_modules(module_ids)
         unknown = {
             module_id
@@ -29,7 +30,7 @@ class Prefetcher:
             if report == ModuleReport()
         }
         if unknown:
-            self._queue.enqueue(dict.fromkeys(unknown, ()), Priority.PREFETCH)
+            self._queue.enqueue(dict.fromkeys(unknown, ()), Priority.PREFETCH, asked)
         return [
             replace(report, is_pending=True) if module_id in unknown else report
             for module_id, report in zip(module_ids, reports, strict=True)

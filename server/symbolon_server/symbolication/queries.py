@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.debug_ids import DEBUG_ID_FORM
 from symbolon_server.symbols.module_ids import ModuleId
 
@@ -48,11 +49,22 @@ class ModuleQuery(NamedTuple):
     """A module as it was asked for."""
 
     debug_file: str
+    """The debug file, or what stands in for it."""
+
     module_id: ModuleId | None
-    """None where the debug file or the debug id is empty: such a module is missing."""
+    """None where there is no debug file or no debug id: such a module is missing."""
 
     code_file: str = ""
     code_id: str = ""
+    lacks_age: bool = False
+    """These as in `AskedModule`."""
+
+    @property
+    def asked(self) -> AskedModule | None:
+        """What is to be asked for; None where the module is missing without any lookup."""
+        if self.module_id is None:
+            return None
+        return AskedModule(self.module_id, self.code_file, self.code_id, self.lacks_age)
 
 
 class InvalidFrameError(ValueError):
@@ -99,7 +111,7 @@ class ModuleResult(NamedTuple):
 
 
 NO_MODULE_ID: Final = ModuleResult(
-    ModuleOutcome.MISSING, f"it has no debug file, or no debug id of {DEBUG_ID_FORM}"
+    ModuleOutcome.MISSING, f"it has no debug file or code file, or no debug id of {DEBUG_ID_FORM}"
 )
 """What becomes of a module that nobody can be asked for."""
 

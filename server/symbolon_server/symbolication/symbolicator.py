@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Final
 
-from symbolon_server.cache.missing_modules import AskedModule
 from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.recent_use import RecentUse
 from symbolon_server.symbolication.held import Held
@@ -34,9 +33,6 @@ from symbolon_server.symbols.pages import PageKey
 
 NOTE_SECONDS: Final = 1.0
 """How often the pages of a call are noted as used."""
-
-_LONGEST_NAME: Final = 255
-"""Characters of a code file or code id."""
 
 _MOST_NOTED: Final = 2_000
 """Frames of such a call that are looked at."""
@@ -94,7 +90,7 @@ class Symbolicator:
             missed = sum(found.count(None) for found in answers)
             for stack, found in zip(stacks, answers, strict=True):
                 new.read(stack, found)
-            self._look_up(new, modules, Patience(wait_seconds, may_wait), diagnostics)
+            self._look_up(new, Patience(wait_seconds, may_wait), diagnostics)
             encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
             diagnostics.outcomes = new.outcomes
         frames = sum(map(len, stacks))
@@ -137,7 +133,6 @@ class Symbolicator:
     def _look_up(
         self,
         new: NewFrames,
-        modules: Sequence[ModuleQuery],
         patience: Patience,
         diagnostics: Diagnostics,
     ) -> None:
@@ -145,17 +140,14 @@ class Symbolicator:
         works = list(new.works.values())
         if works:
             LookupOfCall(self._tiers, self._held, diagnostics).answer(works, patience)
-            self._note_missing(works, modules)
+            self._note_missing(works)
         new.finish(self._held.frames)
 
-    def _note_missing(self, works: Sequence[ModuleWork], modules: Sequence[ModuleQuery]) -> None:
+    def _note_missing(self, works: Sequence[ModuleWork]) -> None:
         """Count this request for those of its modules that are missing."""
-        missing = {w.module_id for w in works if w.result().outcome is ModuleOutcome.MISSING}
+        missing = [w.asked for w in works if w.result().outcome is ModuleOutcome.MISSING]
         if missing and self._missing_tally is not None:
-            asked = {module.module_id: module for module in modules}
-            self._missing_tally.note(
-                [_asked_module(asked[module_id], module_id) for module_id in missing]
-            )
+            self._missing_tally.note(missing)
 
     def _count_modules(
         self, stacks: Sequence[Sequence[bytes]], new: NewFrames, modules: int
@@ -193,12 +185,6 @@ class Symbolicator:
                 pages.update(() if dictionary is None else (dictionary,))
         if self._recent_use is not None:
             self._recent_use.note(used, pages)
-
-
-def _asked_module(module: ModuleQuery, module_id: ModuleId) -> AskedModule:
-    """Return what to remember of a module; a name that is too long for one is left out."""
-    names = [n if len(n) <= _LONGEST_NAME else "" for n in (module.code_file, module.code_id)]
-    return AskedModule(module_id, *names)
 
 
 def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:

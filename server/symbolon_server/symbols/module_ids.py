@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from symbolon_server.symbols.debug_ids import DEBUG_ID_FORM, normalise_debug_id
 
-MAX_DEBUG_FILE_BYTES = 255
+MAX_FILE_NAME_BYTES = 255
 """The longest file name that common file systems take, in UTF-8 bytes."""
 
 _HEX_DIGITS = re.compile("[0-9A-Fa-f]*")
@@ -40,7 +40,7 @@ class ModuleId(NamedTuple):
     @classmethod
     def parse(cls, debug_file: str, debug_id: str) -> Self:
         """Return the module id; raise `InvalidModuleIdError` where a part cannot be one."""
-        _check_debug_file(debug_file)
+        check_file_name("debug_file", debug_file)
         normalised = normalise_debug_id(debug_id)
         if normalised is None:
             raise InvalidModuleIdError("debug_id", f"must be {DEBUG_ID_FORM}")
@@ -54,7 +54,7 @@ class ModuleId(NamedTuple):
         Crash reports have such modules. Raises `InvalidModuleIdError` for what cannot be a part.
         """
         if debug_file:
-            _check_debug_file(debug_file)
+            check_file_name("debug_file", debug_file)
         normalised = normalise_debug_id(debug_id)
         if normalised is None and not _HEX_DIGITS.fullmatch(debug_id):
             raise InvalidModuleIdError("debug_id", f"must be {DEBUG_ID_FORM}")
@@ -82,12 +82,13 @@ class ModuleId(NamedTuple):
         return self.debug_file + ".sym"
 
 
-def _check_debug_file(debug_file: str) -> None:
-    if not debug_file:
-        raise InvalidModuleIdError("debug_file", "must not be empty")
-    if not _PATH_SEPARATORS.isdisjoint(debug_file) or debug_file in _PATH_STEPS:
-        raise InvalidModuleIdError("debug_file", "must be a file name without a path")
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in debug_file):
-        raise InvalidModuleIdError("debug_file", "must not contain control characters")
-    if len(debug_file.encode()) > MAX_DEBUG_FILE_BYTES:
-        raise InvalidModuleIdError("debug_file", f"must be at most {MAX_DEBUG_FILE_BYTES} bytes")
+def check_file_name(field: str, name: str) -> None:
+    """Raise `InvalidModuleIdError` where the `field` is not safe as a part of a path."""
+    if not name:
+        raise InvalidModuleIdError(field, "must not be empty")
+    if not _PATH_SEPARATORS.isdisjoint(name) or name in _PATH_STEPS:
+        raise InvalidModuleIdError(field, "must be a file name without a path")
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise InvalidModuleIdError(field, "must not contain control characters")
+    if len(name.encode()) > MAX_FILE_NAME_BYTES:
+        raise InvalidModuleIdError(field, f"must be at most {MAX_FILE_NAME_BYTES} bytes")

@@ -1,0 +1,107 @@
+"""Modules as callers name them, from a request through the queue to the supplier and back."""
+
+from collections.abc import Sequence
+from itertools import count, islice
+from pathlib import Path
+
+import pytest
+
+from symbolon import Client, Frame, Module, ModuleOutcome, SymbolicatedFrame
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.app.conftest import Program
+from tests.ingest.symbol_files import numbered_module, symbol_file
+from tests.system.conftest import Site
+
+PLUGIN = "plugin.dll"
+PLUGIN_ID = "D1F7A0000000000000000000000000070"
+PLUGIN_FILE = f"""MODULE windows x86_64 {PLUGIN_ID} {PLUGIN}
+INFO CODE_ID 62A1B2C3D000 {PLUGIN}
+FUNC 1000 20 0 Open
+"""
+
+GUIDS = (f"{number:032X}" for number in count(0xA000))
+"""32 digits that no other test has asked for."""
+
+
+@pytest.fixture(scope="module")
+def worker(shared_site: Site) -> Program:
+    return shared_site.work()
+
+
+@pytest.fixture(scope="module")
+def client(shared_site: Site, worker: Program) -> Client:
+    return shared_site.new_client()
+
+
+def first_frames(client: Client, modules: Sequence[Module], offset: int) -> list[SymbolicatedFrame]:
+    """Return the answer to one frame in each of the modules."""
+    answer = client.symbolicate(modules, [[Frame(index, offset) for index in range(len(modules))]])
+    return list(answer.stacks[0])
+
+
+def put(site: Site, path: str, text: bytes) -> None:
+    file = Path(site.supplier.folder, path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(text)
+
+
+@pytest.mark.parametrize("code_file", [PLUGIN, f"C:\\Games\\{PLUGIN}"])
+def test_a_module_without_debug_file_is_asked_for_by_the_name_of_its_code_file(
+    shared_site: Site, client: Client, code_file: str
+) -> None:
+    plugin_id = ModuleId.parse(PLUGIN, PLUGIN_ID)
+    shared_site.supplier.put(plugin_id, PLUGIN_FILE.encode())
+    module = Module("", PLUGIN_ID, code_file)
+    (frame,) = first_frames(client, [module], 0x1000)
+    assert (frame.module, frame.function) == (PLUGIN, "Open")
+    assert client.get_module(PLUGIN, PLUGIN_ID).outcome is ModuleOutcome.FOUND
+    assert client.prefetch_modules([module])[0].outcome is ModuleOutcome.FOUND
+    assert client.invalidate_modules([module]) == (ModuleOutcome.FOUND,)
+    assert client.get_module(PLUGIN, PLUGIN_ID).outcome is ModuleOutcome.NOT_REFERENCED
+
+
+def test_without_debug_id_a_module_is_missing_whatever_else_is_told(
+    shared_site: Site, client: Client
+) -> None:
+    before = len(shared_site.supplier.gets)
+    module = Module("", "", "other.dll", "62A1B2C3D000")
+    answer = client.symbolicate([module], [[Frame(0, 1)]])
+    assert answer.stacks[0][0].module == "other.dll"
+    assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    assert answer.modules[0].retry_after_seconds is None
+    assert len(shared_site.supplier.gets) == before
+
+
+@pytest.mark.parametrize("digits", [32, 33])
+@pytest.mark.parametrize("in_the_record", [32, 33])
+def test_a_debug_id_of_32_digits_finds_what_is_filed_with_or_without_the_age(
+    shared_site: Site, client: Client, digits: int, in_the_record: int
+) -> None:
+    guid = next(GUIDS)
+    filed, recorded = f"{guid}0"[:digits], f"{guid}0"[:in_the_record]
+    text = f"MODULE Linux x86_64 {recorded} b.so\nFUNC 1000 10 0 f\n"
+    put(shared_site, f"b.so/{filed}/b.so.sym", text.encode())
+    (frame,) = first_frames(client, [Module("b.so", guid.lower())], 0x1000)
+    assert frame.function == "f"
+    asked = [get.path.split("/")[2] for get in shared_site.supplier.gets if guid in get.path]
+    assert asked == [f"{guid}0", guid][: 34 - digits]
+
+
+def test_however_a_debug_id_is_written_it_is_one_module(shared_site: Site, client: Client) -> None:
+    guid = next(GUIDS)
+    module_id = ModuleId.parse("c.so", f"{guid}0")
+    path = shared_site.supplier.put(module_id, symbol_file(module_id, 2))
+    dashed = f"{guid[:8]}-{guid[8:12]}-{guid[12:16]}-{guid[16:20]}-{guid[20:]}"
+    spellings = [f"{guid}0", guid, dashed, f"{{{dashed.lower()}}}", f"{dashed}-0", f"{guid}00"]
+    frames = first_frames(client, [Module("c.so", debug_id) for debug_id in spellings], 0)
+    assert [frame.function for frame in frames] == ["function_0"] * len(spellings)
+    assert shared_site.supplier.counts()[path] == 1
+    assert len(shared_site.store.keys(f"symbol:c.so/{guid}*")) == 1
+
+
+def test_who_tells_an_age_is_asked_for_no_more_than_that(shared_site: Site, client: Client) -> None:
+    (module_id,) = islice(map(numbered_module, count(0xB000)), 1)
+    answer = client.symbolicate([Module(*module_id)], [[Frame(0, 0)]])
+    assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    asked = [get.path for get in shared_site.supplier.gets if module_id.debug_id[:32] in get.path]
+    assert asked == [shared_site.supplier.path_of(module_id)]
