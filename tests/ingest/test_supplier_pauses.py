@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.keys import pause_key
+from symbolon_server.cache.keys import pause_key, try_key
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.supplier_pauses import PauseLengths, SharedPauses
 from symbolon_server.suppliers.chain import SupplierChain
@@ -183,6 +183,88 @@ def test_after_a_pause_one_worker_tries(
     assert pause is not None
     assert pause.detail == "it failed, and another worker tries it now"
     assert 0 < pause.seconds <= PauseLengths().first_seconds
+
+
+def test_a_supplier_that_hangs_is_tried_by_one_worker_at_a_time_however_long_the_try(
+    redis_cache: redis.Redis,
+    redis_cache_url: str,
+    clear_redis_cache: None,
+    symbol_server: SymbolServer,
+    supplier: HttpSupplier,
+) -> None:
+    del clear_redis_cache
+    lengths = PauseLengths(failures=1, first_seconds=0.01, longest_seconds=0.01)
+    first, *rest = (SharedPauses(KeyedCache(connect(redis_cache_url)), lengths) for _ in range(4))
+    first.note_failure(supplier.name, "no answer in time")
+    await_expiry(redis_cache, pause_key(supplier.name))
+    assert first.find(supplier.name) is None
+
+    symbol_server.answer(ALL_PATHS, Answer(b"MODULE"))
+    for worker in rest:  # each pause would be over by now
+        redis_cache.set("elapsed", b"", px=round(lengths.first_seconds * 2000))
+        await_expiry(redis_cache, "elapsed")
+        with pytest.raises(UnavailableSymbolFileError, match="another worker tries it now"):
+            fetch(SupplierChain([supplier], pauses=worker), 1)
+    assert symbol_server.get_count == 0
+    first.note_failure(supplier.name, "no answer in time")
+    await_expiry(redis_cache, pause_key(supplier.name))
+    assert fetch(SupplierChain([supplier], pauses=rest[0]), 1) == b"MODULE"
+
+
+def await_expiry(cache: redis.Redis, key: str) -> None:
+    while cache.exists(key):
+        pass
+
+
+def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
+    redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
+) -> None:
+    for _ in range(FAILURES):
+        pauses.note_failure("a", "no answer in time")
+    redis_cache.delete(pause_key("a"))
+    assert pauses.find("a") is None
+    # As a fetch does that began before the first failure.
+    others.note_failure("a", "no answer in time")
+    redis_cache.delete(pause_key("a"))
+    assert others.find("a") is not None
+    others.end_tries(["a"])
+    assert others.find("a") is not None
+
+
+def test_a_try_whose_worker_died_ends_by_itself(
+    redis_cache: redis.Redis, clear_redis_cache: None, others: SharedPauses
+) -> None:
+    del clear_redis_cache
+    dead = SharedPauses(KeyedCache(redis_cache), PauseLengths(try_seconds=0.05))
+    for _ in range(FAILURES):
+        dead.note_failure("a", "no answer in time")
+    redis_cache.delete(pause_key("a"))
+    assert dead.find("a") is None
+    assert 0 < redis_cache.pttl(try_key("a")) <= 50
+    while others.find("a") is not None:
+        pass
+
+
+def test_a_worker_goes_on_with_the_try_that_its_work_horse_died_in(
+    redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
+) -> None:
+    for _ in range(FAILURES):
+        pauses.note_failure("a", "no answer in time")
+    redis_cache.delete(pause_key("a"))
+    assert pauses.find("a") is None
+    assert pauses.find("a") is None
+    assert others.find("a") is not None
+
+
+def test_a_worker_that_stops_lets_others_try(
+    redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
+) -> None:
+    for _ in range(FAILURES):
+        pauses.note_failure("a", "no answer in time")
+    redis_cache.delete(pause_key("a"))
+    assert pauses.find("a") is None
+    pauses.end_tries(["b", "a"])
+    assert others.find("a") is None
 
 
 def test_a_supplier_that_recovers_is_asked_by_all(

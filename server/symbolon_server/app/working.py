@@ -15,7 +15,7 @@ from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
-from symbolon_server.ingest.supplier_pauses import SharedPauses
+from symbolon_server.ingest.supplier_pauses import PauseLengths, SharedPauses
 from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import run_worker
@@ -52,9 +52,13 @@ def _work_here(settings: Settings) -> None:
     )
     counts = WorkCounts()
     # A client of its own, which connects in the fork.
-    pauses = SharedPauses(KeyedCache(connect(settings.cache_url, timeouts_of(settings))))
+    pauses = SharedPauses(
+        KeyedCache(connect(settings.cache_url, timeouts_of(settings))),
+        PauseLengths(try_seconds=settings.ingest_seconds),
+    )
+    chain = SupplierChain(suppliers_of(settings), counts.add_attempt, pauses)
     ingest = Ingest(
-        SupplierChain(suppliers_of(settings), counts.add_attempt, pauses),
+        chain,
         store_of(settings, counts.add_store_error),
         spool_of(settings, counts.add_spool_skip),
         counts,
@@ -67,6 +71,7 @@ def _work_here(settings: Settings) -> None:
         ModuleMemory.of(cache, lifetimes_of(settings)),
         _options_of(settings),
     )
+    pauses.end_tries(chain.names)
 
 
 def _options_of(settings: Settings) -> WorkerOptions:

@@ -19,7 +19,7 @@ MISSING_PREFIX = "missing:"
 """In the cache: the modules that were asked for and are missing, in a few keys for all."""
 
 SUPPLIER_PREFIX = "supplier:"
-"""In the cache: how often in a row a supplier failed, and, for as long as it is left alone, why."""
+"""In the cache: how often in a row a supplier failed, why it is left alone, and who tries it."""
 
 INVALIDATED_KEY = "invalidated"
 """In the cache: the modules that were to be forgotten, by the number of the invalidation."""
@@ -56,6 +56,11 @@ def failures_key(supplier: str) -> str:
 def pause_key(supplier: str) -> str:
     """Return the key that is there while a supplier is left alone."""
     return f"{SUPPLIER_PREFIX}pause:{_as_utf8(supplier)}"
+
+
+def try_key(supplier: str) -> str:
+    """Return the key that is there while one worker tries a supplier that failed."""
+    return f"{SUPPLIER_PREFIX}try:{_as_utf8(supplier)}"
 
 
 def _as_utf8(supplier: str) -> str:
