@@ -1,6 +1,5 @@
 """A redirect leads to what is private only from what is private itself."""
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.suppliers.errors import UnavailableSymbolFileError
+from symbolon_server.ingest.work_horse import WorkLimits, run_in_horse
+from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
-from symbolon_server.suppliers.redirect_guard import is_public
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
@@ -96,23 +95,95 @@ def test_a_name_counts_as_what_it_stands_for(net: Net, module_id: ModuleId) -> N
     assert net.outside.connections == 0
 
 
+Resolve = Callable[..., object]
+
+
+class Names:
+    """A name server of bad will: `changing.example` stands for what it is set to."""
+
+    def __init__(self, resolve: Resolve, *addresses: str) -> None:
+        self._resolve = resolve
+        self.addresses = list(addresses)
+
+    def __call__(self, host: str, *more: object, **options: object) -> object:
+        return self._resolve(self._translate(host), *more, **options)
+
+    def _translate(self, host: str) -> str:
+        if host != "changing.example":
+            return host
+        return self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    answering = Names(socket.getaddrinfo, OUTSIDE)
+    monkeypatch.setattr(socket, "getaddrinfo", answering)
+    return answering
+
+
 def test_a_name_that_changes_before_the_connection_is_made_leads_nowhere(
-    net: Net, module_id: ModuleId, monkeypatch: pytest.MonkeyPatch
+    net: Net, module_id: ModuleId, names: Names
 ) -> None:
-    """As a name server of bad will does it, that is asked twice and answers two things."""
     redirect(net.outside, f"http://changing.example:{net.inside.port}/")
-    changing = iter([OUTSIDE, INSIDE])
-    resolve = socket.getaddrinfo
-
-    def answer_in_turn(host: str, *more: object, **options: object) -> object:
-        named = next(changing) if host == "changing.example" else host
-        return resolve(named, *more, **options)  # type: ignore[arg-type] # as they came
-
-    monkeypatch.setattr(socket, "getaddrinfo", answer_in_turn)
+    names.addresses = [OUTSIDE, INSIDE]
     with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
         fetch(supplier_at(net.outside.url), module_id)
-    assert next(changing, None) is None
+    assert names.addresses == [INSIDE]
     assert net.inside.get_count == 0
+
+
+def test_a_supplier_whose_own_name_changes_does_not_lead_us_inside(
+    net: Net, module_id: ModuleId, names: Names
+) -> None:
+    redirect(net.outside, f"{net.inside.url}latest/meta-data")
+    names.addresses = [OUTSIDE, INSIDE]
+    with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
+        fetch(supplier_at(f"http://changing.example:{net.outside.port}/"), module_id)
+    assert net.inside.connections == 0
+
+
+def test_a_supplier_that_was_public_once_is_not_asked_inside(
+    net: Net, module_id: ModuleId, names: Names
+) -> None:
+    with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
+        supplier = supplier_at(f"http://changing.example:{inside.port}/")
+        cut = Answer(status=302, headers={"Location": "/secret", "Connection": "close"})
+        net.outside.answer(ALL_PATHS, cut)
+        names.addresses = [OUTSIDE, INSIDE]
+        with pytest.raises(UnavailableSymbolFileError, match=r"^had a public address before"):
+            fetch(supplier, module_id)
+        assert inside.get_count == 0
+
+
+def test_a_server_inside_that_becomes_public_leads_us_inside_no_more(
+    net: Net, module_id: ModuleId, names: Names
+) -> None:
+    with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
+        supplier = supplier_at(f"http://changing.example:{inside.port}/")
+        names.addresses = [INSIDE]
+        inside.answer(ALL_PATHS, Answer(status=404, headers={"Connection": "close"}))
+        with pytest.raises(MissingSymbolFileError):
+            fetch(supplier, module_id)
+        names.addresses = [OUTSIDE]
+        redirect(net.outside, net.inside.url)
+        with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
+            fetch(supplier, module_id)
+    assert net.inside.connections == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_what_one_work_horse_saw_holds_for_the_next(
+    net: Net, module_id: ModuleId, names: Names
+) -> None:
+    with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
+        supplier = supplier_at(f"http://changing.example:{inside.port}/")
+        net.outside.answer(ALL_PATHS, Answer(TEXT))
+        end = run_in_horse(lambda: fetch(supplier, module_id), WorkLimits(), lambda: True)
+        assert end.report == TEXT
+        names.addresses = [INSIDE]
+        with pytest.raises(UnavailableSymbolFileError, match=r"^had a public address before"):
+            fetch(supplier, module_id)
+        assert inside.get_count == 0
 
 
 def test_a_server_inside_leads_us_inside(net: Net, module_id: ModuleId) -> None:
@@ -151,43 +222,11 @@ def test_a_proxy_may_be_inside_but_leads_us_nowhere_inside(
         fetch(supplier, module_id)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "127.8.8.8",
-        "0.0.0.0",  # noqa: S104 - only looked at
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "fe80::1",
-        "fe80::1%lo",
-        "fd00:ec2::254",
-        "ff02::1",
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "64:ff9b::a9fe:a9fe",
-        "2002:7f00:1::",
-    ],
-)
-def test_what_only_insiders_reach_is_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "::ffff:8.8.8.8", "2606:4700::1", "64:ff9b::808:808"]
-)
-def test_what_everybody_reaches_is_public(address: str) -> None:
-    assert is_public(address)
-
-
-def test_every_address_is_judged() -> None:
-    for version in (ipaddress.IPv4Address, ipaddress.IPv6Address):
-        for bit in range(version(0).max_prefixlen):
-            is_public(str(version(1 << bit)))
+def test_an_address_inside_stays_inside_behind_a_proxy(
+    net: Net, module_id: ModuleId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", net.outside.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    there = Answer(status=302, headers={"Location": "http://127.0.0.4/there"})
+    net.outside.answer(ALL_PATHS, there, Answer(TEXT))
+    assert fetch(supplier_at("http://127.0.0.3/"), module_id) == TEXT

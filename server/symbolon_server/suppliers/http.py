@@ -25,7 +25,8 @@ from symbolon_server.suppliers.http_trouble import describe_trouble, is_about_ur
 from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, ask_in_turn, quote_path
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.pace import Pace
-from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard, is_public
+from symbolon_server.suppliers.public_addresses import is_public
+from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard
 from symbolon_server.suppliers.retries import RetryPolicy, parse_retry_after
 from symbolon_server.suppliers.supplier import SymbolFileStream
 from symbolon_server.suppliers.urls import InvalidUrlError, ServerUrl
@@ -196,8 +197,8 @@ class HttpSupplier:
             guarded = GuardedAdapter(self._guard.check_address)
             session.mount("http://", guarded)
             session.mount("https://", guarded)
-            # Its own address was chosen by the operator; only where it sends us is looked at.
-            session.mount(self._url.origin, requests.adapters.HTTPAdapter())
+            # Its own address was chosen by the operator, inside or not, as long as it stays so.
+            session.mount(self._url.origin, GuardedAdapter(self._guard.check_own_address))
             self._session = (os.getpid(), session)
         return self._session[1]
 

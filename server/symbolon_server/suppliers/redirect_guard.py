@@ -1,41 +1,45 @@
 """Keeps a symbol server's redirects away from addresses that only insiders reach."""
 
-import ipaddress
+import mmap
 import socket
 from collections.abc import Callable
+from enum import IntEnum
+from ipaddress import ip_address
 from typing import Any
 
 import requests.adapters
 import urllib3
 
 from symbolon_server.suppliers.errors import UnavailableSymbolFileError
+from symbolon_server.suppliers.public_addresses import is_public
 from symbolon_server.suppliers.urls import ServerUrl
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+class _Side(IntEnum):
+    """Where a symbol server is, by the addresses of the connections to it."""
 
-def is_public(address: str) -> bool:
-    """Return whether everybody on the internet may mean the same by this IP address."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
+    UNKNOWN = 0
+    INSIDE = 1
+    PUBLIC = 2
 
 
 class RedirectGuard:
-    """Refuses addresses that are not public, unless the symbol server has only such ones itself.
+    """Refuses addresses that are not public, unless the symbol server is inside itself.
 
     Otherwise any server that is asked for symbols could have us ask what is meant for this
-    machine or its network alone, such as a cloud's metadata.
+    machine or its network alone, such as a cloud's metadata. A server is inside if the first
+    connection to it led to an address that is not public, and none to a public one since. Its
+    name is not looked up for that: whoever answers for it may answer another thing each time.
     """
 
     def __init__(self, own: ServerUrl, is_public: Callable[[str], bool] = is_public) -> None:
         self._own = own
         self._is_public = is_public
+        # Shared with forks, each of which does one ingest: what one of them saw, all know.
+        self._side = mmap.mmap(-1, 1)
+        address = _address_in(own)
+        if address is not None:  # known even where a proxy makes the connections
+            self.check_own_address(address)
 
     def check_target(self, target: ServerUrl) -> None:
         """Raise `UnavailableSymbolFileError` if the target's name stands for such an address.
@@ -48,13 +52,32 @@ class RedirectGuard:
 
     def check_address(self, address: str) -> None:
         """Raise `UnavailableSymbolFileError` for such an address."""
-        if not self._is_public(address) and not self._is_inside():
+        if not self._is_public(address) and self._side[0] != _Side.INSIDE:
             raise UnavailableSymbolFileError("redirects to an address that is not public")
 
-    def _is_inside(self) -> bool:
-        """Return whether the symbol server itself has private addresses, and no other."""
-        addresses = _resolve(self._own)
-        return bool(addresses) and not any(map(self._is_public, addresses))
+    def check_own_address(self, address: str) -> None:
+        """Note where a connection to the symbol server itself led.
+
+        Raises `UnavailableSymbolFileError` if a public server's name has come to stand for an
+        address that is not public.
+        """
+        if self._is_public(address):
+            self._side[0] = _Side.PUBLIC
+        elif self._side[0] == _Side.PUBLIC:
+            raise UnavailableSymbolFileError(
+                "had a public address before and now has one that is not; "
+                "restart the worker if that is right"
+            )
+        else:
+            self._side[0] = _Side.INSIDE
+
+
+def _address_in(url: ServerUrl) -> str | None:
+    """Return the address that stands in a URL, None for a name."""
+    try:
+        return str(ip_address(url.bare_host))
+    except ValueError:
+        return None
 
 
 def _resolve(url: ServerUrl) -> list[str]:
