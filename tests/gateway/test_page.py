@@ -2,60 +2,29 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tests.app.conftest import PATIENCE_SECONDS, SAMPLE
+from tests.app.conftest import SAMPLE
 from tests.gateway.asking import ORCHARD, get
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=20000",
-    "--dump-dom",
-]
-"""The last but one: the page is read when nothing is to be waited for any more."""
+from tests.gateway.browsing import needs_chromium, open_page
 
 SHIP = "orchard::ship(orchard::Crate const*, int)"
 
 Look = Callable[[str], str]
-
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on PATH: Debian has it as the package of that name"
-)
 
 
 @pytest.fixture
 def look(gateway: str, tmp_path: Path) -> Look:
     """What the page shows of a text, as HTML."""
 
-    def open_page(text: str) -> str:
-        assert CHROMIUM is not None
-        url = f"http://{gateway}/#{quote(text, safe='')}"
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", url]
-        shown = subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-        )
-        return shown.stdout
+    def look_at(text: str) -> str:
+        return open_page(f"http://{gateway}/#{quote(text, safe='')}", tmp_path / "profile")
 
-    return open_page
+    return look_at
 
 
 def rows(page: str) -> list[list[str]]:

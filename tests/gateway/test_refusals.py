@@ -12,8 +12,7 @@ from starlette.types import Message
 from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon_server.gateway.bodies import read_body
 from symbolon_server.gateway.refusals import Refused
-from tests.app.conftest import StartProgram
-from tests.gateway.asking import ORCHARD, V4, V5, ask, await_http, get, post
+from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post
 from tests.gateway.conftest import MAX_BODY_BYTES
 
 
@@ -109,15 +108,6 @@ def test_strictness_names_the_job_and_the_module(gateway: str, name: str) -> Non
         number = 1 if path == V5 else 0
         where = f"job {number} has invalid modules: module index 1 has an invalid debug_filename"
         assert (answer.status, answer.content) == (400, {"title": where})
-
-
-def test_what_the_server_behind_refuses_names_the_job(serve: StartProgram) -> None:
-    address = await_http(serve(http="127.0.0.1:0", max_modules="2"))
-    large = job(memoryMap=[["a.so", "A"], ["b.so", "B"], ["c.so", "C"]])
-    answer = post(address, V5, {"jobs": [job(), job(), large]})
-    assert answer.status == 400
-    assert answer.title == "job 2: modules: has 3 entries, the limit is 2"
-    assert answer.content["request_id"]
 
 
 def test_a_body_that_says_to_be_too_large_is_refused_unread(gateway: str) -> None:

@@ -48,6 +48,13 @@ GOOD = [
     ("metrics_listen", "off", None),
     ("metrics_listen", "127.0.0.1:9464", ListenAddress("127.0.0.1", 9464)),
     ("log_format", "JSON", "json"),
+    ("http_hosts", "Symbols.example, [2001:db8::1]", ("symbols.example", "[2001:db8::1]")),
+    ("http_origins", "", ()),
+    (
+        "http_origins",
+        "https://Profiler.example,http://[::1]:4242",
+        ("https://profiler.example", "http://[::1]:4242"),
+    ),
 ]
 
 BAD = [
@@ -83,6 +90,13 @@ BAD = [
     ("worker", "perhaps"),
     ("allow_shared_redis", "2"),
     ("log_level", "loud"),
+    ("http_hosts", "symbols.example:8080"),
+    ("http_hosts", "https://symbols.example"),
+    ("http_hosts", "*"),
+    ("http_origins", "*"),
+    ("http_origins", "null"),
+    ("http_origins", "profiler.example"),
+    ("http_origins", "https://profiler.example/"),
 ]
 
 

@@ -10,8 +10,9 @@ from symbolon_server.app.protection import protection_of
 from symbolon_server.app.reserved_port import bind_shared
 from symbolon_server.app.software import software_version
 from symbolon_server.gateway.http_server import HttpOptions, serve_http
+from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
-from symbolon_server.gateway.web_app import Gateway, GatewayOptions
+from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from symbolon_server.rpc.own_client import clients_of
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
@@ -19,8 +20,9 @@ from symbolon_server.telemetry.logs import LogFormat, configure_logs
 _CONNECTIONS_PER_PROCESS = 4
 """The kernel gives each to some serving process: with several, hardly one is left out."""
 
+_READERS = 2
 _WATCHERS = 2
-_PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
 """For an answer after the longest wait."""
 
 
@@ -28,21 +30,33 @@ def main() -> None:
     """Serve the settings of the environment until SIGTERM."""
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
-    tokens = protection_of(settings).tokens
-    timeout = settings.max_wait_seconds + _PATIENCE_SECONDS
+    timeout = settings.max_wait_seconds + PATIENCE_SECONDS
     count = settings.processes * _CONNECTIONS_PER_PROCESS
     with (
         clients_of(settings.listen, tls_of(settings), count, timeout) as clients,
+        ThreadPoolExecutor(_READERS) as readers,
         ThreadPoolExecutor(settings.threads) as callers,
         ThreadPoolExecutor(_WATCHERS) as watchers,
     ):
-        options = GatewayOptions(
-            max_body_bytes=settings.max_request_bytes,
-            version=software_version(),
-            is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
-        )
-        gateway = Gateway(Symbolicating(clients), options, callers, watchers)
+        threads = Threads(readers, callers, watchers)
+        gateway = Gateway(Symbolicating(clients), _options_of(settings, timeout), threads)
         _serve(settings, gateway)
+
+
+def _options_of(settings: Settings, answer_seconds: float) -> GatewayOptions:
+    tokens = protection_of(settings).tokens
+    own_names = [settings.http.host] if settings.http else []
+    if settings.http_server_name is not None:
+        own_names.append(settings.http_server_name)
+    return GatewayOptions(
+        max_body_bytes=settings.max_request_bytes,
+        limits=BodyLimits(settings.max_modules, settings.max_frames),
+        answer_seconds=answer_seconds,
+        hosts=(*settings.http_hosts, *own_names),
+        origins=settings.http_origins,
+        version=software_version(),
+        is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
+    )
 
 
 def _serve(settings: Settings, gateway: Gateway) -> None:

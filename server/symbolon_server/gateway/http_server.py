@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from symbolon_server.rpc.reloaded import Reloaded, UnusableFileError
 
@@ -32,7 +32,7 @@ class HttpOptions:
 
 
 def serve_http(
-    web_app: Starlette, port: socket.socket, options: HttpOptions, announce: Callable[[], None]
+    web_app: ASGIApp, port: socket.socket, options: HttpOptions, announce: Callable[[], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once requests are answered."""
     client_authority = options.client_authority

@@ -48,7 +48,12 @@ def answer_refused(_request: Request, error: Exception) -> JSONResponse:
     """Return the answer to a request that was refused here."""
     if not isinstance(error, Refused):
         raise error
-    return JSONResponse({"title": error.title}, error.status, error.headers)
+    return answer_to(error)
+
+
+def answer_to(refused: Refused) -> JSONResponse:
+    """Return the answer to a request that was refused."""
+    return JSONResponse({"title": refused.title}, refused.status, refused.headers)
 
 
 def answer_error(_request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,5 @@
 """One request in the JSON of Tecken's and Eliot's API, answered by way of gRPC."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -8,11 +7,12 @@ from typing import Any
 
 from symbolon import Client, InvalidReportError
 from symbolon.answers import EncodedAnswer
-from symbolon.tecken import parse_request
+from symbolon.encoding import EncodedReport
 from symbolon.tecken_answers import describe_modules, write_response
 from symbolon.tecken_debug import count_debug
 from symbolon.tecken_jobs import Job, TeckenRequest
 from symbolon.tecken_refusals import name_job
+from symbolon_server.gateway.deadline import Deadline
 
 _HEALTH_SECONDS = 5.0
 
@@ -21,10 +21,8 @@ _HEALTH_SECONDS = 5.0
 class Asked:
     """What came over HTTP."""
 
-    body: bytes
-    version: int
-    """4 or 5."""
-
+    request: TeckenRequest
+    deadline: Deadline
     token: str | None
     """What the caller is known by; None where nobody needs to be."""
 
@@ -34,8 +32,17 @@ class Asked:
     with_outcomes: bool = False
     """Whether version 5 also has what became of each module."""
 
-    is_strict: bool = False
-    """Whether a module or frame that cannot be asked refuses the request, as Eliot does."""
+
+@dataclass(frozen=True, slots=True)
+class _TimelyJob:
+    """A job that no call is begun for once its request's deadline has passed."""
+
+    job: Job
+    deadline: Deadline
+
+    def encode(self) -> EncodedReport:
+        self.deadline.left()
+        return self.job.encode()
 
 
 class Symbolicating:
@@ -49,29 +56,26 @@ class Symbolicating:
 
     def answer(self, asked: Asked) -> bytes:
         """Return the response, a line of JSON; raise `SymbolonError`."""
-        request = parse_request(_load(asked.body), version=asked.version, is_strict=asked.is_strict)
+        request, deadline = asked.request, asked.deadline
+        jobs = [_TimelyJob(job, deadline) for job in request.jobs]
         client = next(self._clients)
         if asked.token is not None:
             client = client.with_token(asked.token)
-        results = client.symbolicate_many(request.jobs, with_diagnostics=asked.with_debug)
+        results = client.symbolicate_many(
+            jobs, with_diagnostics=asked.with_debug, timeout=deadline.left()
+        )
         answers = []
         for index, result in enumerate(results):
             if result.encoded is None:
                 error = result.error or InvalidReportError("a result has an answer or an error")
                 raise name_job(error, index)
             answers.append(result.encoded)
+        deadline.left()  # what Eliot's debug wants takes a call for each module
         return write_response(request, answers, _extras(client, asked, request, answers))
 
     def is_serving(self) -> bool:
         """Return whether the other side says that it serves; raise `SymbolonError`."""
         return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
-
-
-def _load(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidReportError("Payload is not valid JSON") from None
 
 
 def _extras(

@@ -25,6 +25,11 @@ _REDIS_URL = re.compile(
 path in part, and that part be shown."""
 
 
+_NAMED_HOST = r"[a-z0-9_.-]+"
+_HOST_NAME = re.compile(rf"{_NAMED_HOST}|\[[0-9a-f:.]+\]", re.ASCII)
+_ORIGIN = re.compile(rf"https?://(?:{_NAMED_HOST}|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How text becomes a value (`ValueError` where it cannot) and a value text again."""
@@ -84,6 +89,20 @@ def _parse_redis_url(text: str) -> str:
 
 def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _parse_hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.lower() for host in _parse_list(text))
+    if not all(map(_HOST_NAME.fullmatch, hosts)):
+        raise ValueError("not a list of host names")
+    return hosts
+
+
+def _parse_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.lower() for origin in _parse_list(text))
+    if not all(map(_ORIGIN.fullmatch, origins)):
+        raise ValueError("not a list of origins")
+    return origins
 
 
 def at_least(minimum: int) -> Kind:
@@ -158,3 +177,11 @@ REDIS_URL = Kind(
     _parse_redis_url,
 )
 LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)
+HOSTS = Kind(
+    "host names without ports, IPv6 in brackets, separated by commas", _parse_hosts, ",".join
+)
+ORIGINS = Kind(
+    "origins such as https://profiler.firefox.com, without a path, separated by commas",
+    _parse_origins,
+    ",".join,
+)

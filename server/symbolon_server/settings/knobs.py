@@ -156,6 +156,24 @@ class Settings:
             "Address to answer HTTP on, such as 127.0.0.1:8080, for who cannot speak gRPC.",
         ),
     ] = None
+    http_hosts: Annotated[
+        tuple[str, ...],
+        Knob(
+            Group.HTTP,
+            kinds.HOSTS,
+            "Names that the gateway is reached by, besides those of its own machine and address.",
+            default_text="none",
+        ),
+    ] = ()
+    http_origins: Annotated[
+        tuple[str, ...],
+        Knob(
+            Group.HTTP,
+            kinds.ORIGINS,
+            "Origins whose pages may call the gateway, such as https://profiler.firefox.com.",
+            default_text="none",
+        ),
+    ] = ()
     http_server_name: Annotated[
         str | None,
         Knob(

@@ -1,0 +1,111 @@
+"""Which requests are let in: decided by their headers, before any more of them is read."""
+
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from symbolon_server.gateway.refusals import Refused, answer_to
+
+_CLOSE = {"Connection": "close"}
+
+
+class Admission:
+    """Refuses what could be read in two ways, names another host, or comes from a foreign page.
+
+    A page of any origin can have a browser send requests to this machine or its network: it may
+    make its own name stand for our address, or send what needs no permission and not care for the
+    answer. The headers that are looked at are the browser's own, which no page can forge.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
+        """Let in what names one of `hosts` or this machine, and pages of it or of `origins`."""
+        self._app = app
+        self._hosts = frozenset(map(_without_brackets, hosts)) | {"localhost"}
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            self._check(scope, Headers(scope=scope))
+        except Refused as refused:
+            await answer_to(refused)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        _check_framing(scope, headers)
+        hosts = headers.getlist("host")
+        if len(hosts) > 1 or not all(self._is_own(host, scope) for host in hosts):
+            raise Refused(
+                421, "this host is not served here; SYMBOLON_HTTP_HOSTS lists those that are"
+            )
+        self._check_page(scope, headers)
+
+    def _is_own(self, host: str, scope: Scope) -> bool:
+        """Return whether a `Host` names this machine, as it is reached or by a listed name."""
+        name = _name_in(host)
+        if name in self._hosts:
+            return True
+        address = _address_in(name)
+        if address is None:
+            return False
+        reached, _ = scope.get("server") or ("", 0)
+        return address.is_loopback or address == _address_in(reached)
+
+    def _check_page(self, scope: Scope, headers: Headers) -> None:
+        """Raise `Refused` for what a page of a foreign origin has its browser send."""
+        origins = headers.getlist("origin")
+        if not origins:
+            is_foreign = headers.get("sec-fetch-site") == "cross-site"
+            if is_foreign and not _is_link_followed(scope, headers):
+                raise Refused(403, "a page of another site may not call this")
+        elif len(origins) > 1 or not self._may_call(origins[0], headers):
+            raise Refused(
+                403, "pages of this origin may not call this; SYMBOLON_HTTP_ORIGINS lists those"
+            )
+
+    def _may_call(self, origin: str, headers: Headers) -> bool:
+        """Return whether pages of an origin may call; those of our own always do.
+
+        The scheme is not compared: a proxy that ends TLS leaves `http` here.
+        """
+        if origin in self._origins:
+            return True
+        _, separator, own = origin.partition("://")
+        return bool(separator and own) and own == headers.get("host", "").lower()
+
+
+def _check_framing(scope: Scope, headers: Headers) -> None:
+    """Raise `Refused` where a proxy could see another end of the body, as RFC 9112 6.1 says."""
+    if "transfer-encoding" not in headers:
+        return
+    if "content-length" in headers or scope["http_version"] == "1.0":
+        raise Refused(400, "the length of the body is told in two ways, or in none", _CLOSE)
+
+
+def _is_link_followed(scope: Scope, headers: Headers) -> bool:
+    """Return whether a person came here by a link: the answer is shown, and no page reads it."""
+    return scope["method"] in {"GET", "HEAD"} and headers.get("sec-fetch-mode") == "navigate"
+
+
+def _name_in(host: str) -> str:
+    """Return the host in a `Host`, without its port, and without the brackets of IPv6."""
+    name = host.lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].removesuffix(".")
+
+
+def _without_brackets(host: str) -> str:
+    return host.lower().removeprefix("[").removesuffix("]")
+
+
+def _address_in(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

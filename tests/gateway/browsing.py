@@ -1,0 +1,42 @@
+"""Pages in a real browser."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import PATIENCE_SECONDS
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--dump-dom",
+]
+"""The last but one: the page is read when nothing is to be waited for any more."""
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on PATH: Debian has it as the package of that name"
+)
+
+
+def open_page(url: str, profile: Path) -> str:
+    """Return what a page is like once its scripts have come to rest, as HTML."""
+    assert CHROMIUM is not None
+    shown = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", url],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    return shown.stdout
