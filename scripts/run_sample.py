@@ -1,7 +1,8 @@
 """Serve the sample symbols, symbolicate the sample crash, print it, serve on until told to stop.
 
-What `make run` runs. Ends, with everything it started, on SIGINT, SIGTERM or SIGHUP, and also
-when the make that started it is interrupted or killed without passing that on.
+What `make run` runs. Ends, with everything it started, on SIGINT, SIGTERM or SIGHUP, which is how a
+terminal says that it is closed, and also when the make that started it is interrupted or killed
+without passing that on. SIGUSR1 and SIGUSR2 are ignored.
 """
 
 import os
@@ -26,6 +27,7 @@ START_SECONDS = 90.0
 STOP_SECONDS = 40.0
 LOOK_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 class SampleError(Exception):
@@ -39,6 +41,8 @@ class Stopped(Exception):  # noqa: N818 - an end that was asked for is no error
 def main() -> int:
     """Return the exit code: 0 when told to stop, 1 when anything else ends the sample."""
     os.chdir(ROOT)
+    for number in IGNORED_SIGNALS:
+        signal.signal(number, ignore)
     server = start_server()
     try:
         for number in STOP_SIGNALS:
@@ -80,6 +84,11 @@ def stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise Stopped
+
+
+def ignore(number: int, _frame: FrameType | None) -> None:
+    """Say so in a line; not by `say`, which may be what the signal interrupts."""
+    os.write(sys.stderr.fileno(), f"{signal.Signals(number).name} is ignored.\n".encode())
 
 
 def wait_until_serving(server: Server, make: int) -> str:

@@ -17,6 +17,7 @@ from symbolon_server.settings import (
     read_settings,
     unknown_variables,
 )
+from symbolon_server.telemetry.ignored_signals import ignore_until_ready
 from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
 
 _CANNOT_START = 1
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    ignore_until_ready()
     keep_freed_memory()  # before what starts threads is imported
     from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
 
@@ -65,6 +67,7 @@ def _serve(settings: Settings) -> int:
 
 
 def _work(settings: Settings) -> int:
+    ignore_until_ready()
     # Imported here: a worker forks, and a process that has gRPC in it must not.
     from symbolon_server.app.working import work  # noqa: PLC0415
 

@@ -22,6 +22,11 @@ def interrupt_as_a_terminal_does(make: int) -> None:
     os.killpg(make, signal.SIGINT)
 
 
+def hang_up_as_a_terminal_does(make: int) -> None:
+    """The terminal is closed: SIGHUP for every process of the group."""
+    os.killpg(make, signal.SIGHUP)
+
+
 def interrupt_make_alone(make: int) -> None:
     """As `kill -INT` does, which make does not pass on."""
     os.kill(make, signal.SIGINT)
@@ -75,6 +80,7 @@ def read_until(output: Iterator[str], start: str) -> str:
     "stop",
     [
         interrupt_as_a_terminal_does,
+        hang_up_as_a_terminal_does,
         interrupt_make_alone,
         terminate_make_alone,
         kill_make_alone,
@@ -90,11 +96,19 @@ def test_the_sample_crash_is_shown_and_nothing_is_left_behind(
     started = psutil.Process(make_run.pid).children(recursive=True)
     # The sample, the server, its worker and two Redis servers.
     assert len(started) >= 5
+    send_what_is_ignored(started, make_run.stdout)
 
     stop(make_run.pid)
 
     _, alive = psutil.wait_procs(started, STOP_SECONDS)
     assert alive == []
+
+
+def send_what_is_ignored(started: list[psutil.Process], output: Iterator[str]) -> None:
+    (sample,) = (process for process in started if "run_sample.py" in " ".join(process.cmdline()))
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        sample.send_signal(number)
+        assert f"{number.name} is ignored." in read_until(output, number.name)
 
 
 def test_a_port_in_use_ends_make_run_with_the_reason(tmp_path: Path) -> None:

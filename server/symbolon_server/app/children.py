@@ -76,6 +76,11 @@ class Child:
         self._start()
         return None
 
+    def hang_up(self) -> None:
+        """Send SIGHUP: the program reads again what may have changed."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGHUP)
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM; `stop` waits for the end."""
         with contextlib.suppress(ProcessLookupError):

@@ -14,6 +14,7 @@ from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from symbolon_server.rpc.own_client import clients_of
+from symbolon_server.rpc.tokens import Tokens
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 
@@ -39,12 +40,13 @@ def main() -> None:
         ThreadPoolExecutor(_WATCHERS) as watchers,
     ):
         threads = Threads(readers, callers, watchers)
-        gateway = Gateway(Symbolicating(clients), _options_of(settings, timeout), threads)
-        _serve(settings, gateway)
+        tokens = protection_of(settings).tokens
+        options = _options_of(settings, tokens, timeout)
+        gateway = Gateway(Symbolicating(clients), options, threads)
+        _serve(settings, gateway, tokens)
 
 
-def _options_of(settings: Settings, answer_seconds: float) -> GatewayOptions:
-    tokens = protection_of(settings).tokens
+def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float) -> GatewayOptions:
     own_names = [settings.http.host] if settings.http else []
     if settings.http_server_name is not None:
         own_names.append(settings.http_server_name)
@@ -59,7 +61,7 @@ def _options_of(settings: Settings, answer_seconds: float) -> GatewayOptions:
     )
 
 
-def _serve(settings: Settings, gateway: Gateway) -> None:
+def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
     if settings.http is None:
         raise StartError("SYMBOLON_HTTP is off")
     options = HttpOptions(
@@ -70,7 +72,12 @@ def _serve(settings: Settings, gateway: Gateway) -> None:
         settings.tls_client_ca,
     )
     with bind_shared(settings.http) as port:
-        serve_http(gateway.web_app(), port, options, _tell_ready)
+        read_again = _do_nothing if tokens is None else tokens.read_again
+        serve_http(gateway.web_app(), port, options, _tell_ready, read_again)
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _tell_ready() -> None:

@@ -43,8 +43,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         if _wants_worker(settings):
             worker = worker_program(redis_servers.settings, metrics)
             children.append(started.enter_context(worker))
-        address = _start_serving(redis_servers.settings, metrics, children, started)
+        address, reload = _start_serving(redis_servers.settings, metrics, children, started)
         http = _start_gateway(replace(redis_servers.settings, listen=address), children, started)
+        signals.on_hang_up = lambda: _hang_up(reload, children)
         announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
         exit_code = _watch(signals, children, redis_servers)
         _log.info("stopping")
@@ -73,15 +74,27 @@ def _wants_worker(settings: Settings) -> bool:
 
 def _start_serving(
     settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
-) -> ListenAddress:
+) -> tuple[ListenAddress, Callable[[], None]]:
+    """Return the address, and what reads again what this process itself may have to."""
     if settings.processes == 1:
         process, address = start_serving(settings, any_core(), is_port_shared=False)
         started.callback(process.stop)
-        return address
+        return address, process.reload
     processes = ServingProcesses(settings, metrics)
     started.callback(processes.stop)
     children += processes.children
-    return processes.address
+    return processes.address, _do_nothing
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _hang_up(reload: Callable[[], None], children: Iterable[Child]) -> None:
+    """Have certificates and tokens read again, here and in all programs below."""
+    reload()
+    for child in children:
+        child.hang_up()
 
 
 def _start_gateway(

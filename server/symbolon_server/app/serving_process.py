@@ -35,8 +35,10 @@ class ServingProcess:
         self._heap_keeper = HeapKeeper(settings.memory_bytes)
         self._streams = Streams(answerer, settings.max_streams, settings.threads)
         waiting_room = WaitingRoom(settings.threads // 2)
+        options = server_options(settings, is_port_shared=is_port_shared)
+        self._protection = options.protection
         self._server = RpcServer(
-            server_options(settings, is_port_shared=is_port_shared),
+            options,
             [
                 SymbolicationService(answerer, waiting_room, self._streams).add_to,
                 make_module_service(settings, self._parts).add_to,
@@ -54,6 +56,10 @@ class ServingProcess:
         self._server.start()
         self._heap_keeper.start()
         return address
+
+    def reload(self) -> None:
+        """Read certificates and tokens again, whether their files seem to have changed or not."""
+        self._protection.read_again()
 
     def stop(self) -> None:
         """Refuse new calls, let those in flight finish, and let go of everything."""

@@ -28,6 +28,7 @@ def main() -> int:
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
     with Signals() as signals:
         process, _ = start_serving(settings, int(sys.argv[1]), is_port_shared=True)
+        signals.on_hang_up = process.reload
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
         while not signals.wait(_METRICS_SECONDS):

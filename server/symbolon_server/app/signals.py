@@ -4,17 +4,24 @@ import os
 import select
 import signal
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+from symbolon_server.telemetry.ignored_signals import HARMLESS, IGNORED, log_ignored
+
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-_WATCHED = (*_STOP, signal.SIGCHLD)
+_WATCHED = (*_STOP, signal.SIGCHLD, *HARMLESS)
 
 _READ_BYTES: Final = 4096
 
 
 class Signals:
-    """Collects SIGTERM, SIGINT and SIGCHLD while it is open, for the main thread only.
+    """Collects signals while it is open, for the main thread only.
+
+    SIGTERM and SIGINT stop the process, SIGHUP makes it read files again, and SIGCHLD lets it look
+    after its children; SIGUSR1 and SIGUSR2 are ignored.
 
     Python's own part of a signal writes the signal's number into a pipe, in whichever thread the
     kernel lets it arrive; `wait` reads the pipe. A handler in Python would run in the main
@@ -22,6 +29,9 @@ class Signals:
     """
 
     def __init__(self) -> None:
+        self.on_hang_up: Callable[[], None] = partial(log_ignored, signal.SIGHUP)
+        """What `wait` calls after SIGHUP."""
+
         self._arrived: deque[int] = deque()
         self._before = {number: signal.getsignal(number) for number in _WATCHED}
 
@@ -51,7 +61,12 @@ class Signals:
             if not ready:
                 return False
             self._arrived += os.read(self._read_end, _READ_BYTES)
-        return self._arrived.popleft() in _STOP
+        number = self._arrived.popleft()
+        if number == signal.SIGHUP:
+            self.on_hang_up()
+        elif number in IGNORED:
+            log_ignored(number)
+        return number in _STOP
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:

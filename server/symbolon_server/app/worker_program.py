@@ -38,5 +38,6 @@ def watch_worker(settings: Settings) -> None:
         serve_metrics(settings.metrics_listen) as metrics,
         worker_program(settings, metrics) as worker,
     ):
+        signals.on_hang_up = worker.hang_up
         while not signals.wait(worker.revive()):
             pass

@@ -55,6 +55,8 @@ def run_watched(parent: int, arguments: list[str]) -> int:
 def main() -> None:
     """Become the program, or watch over it where the kernel cannot."""
     parent, arguments = int(sys.argv[1]), sys.argv[2:]
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # until the program does something about them
     if sys.platform != "linux":
         sys.exit(run_watched(parent, arguments))
     die_with_parent(parent)

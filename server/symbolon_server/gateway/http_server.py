@@ -1,5 +1,7 @@
 """The HTTP server of the gateway."""
 
+import asyncio
+import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from symbolon_server.rpc.reloaded import Reloaded, UnusableFileError
+from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
 
 _TICKS_BETWEEN_LOOKS = 10
 """At the certificate's files; a tick is a tenth of a second."""
@@ -32,9 +35,16 @@ class HttpOptions:
 
 
 def serve_http(
-    web_app: ASGIApp, port: socket.socket, options: HttpOptions, announce: Callable[[], None]
+    web_app: ASGIApp,
+    port: socket.socket,
+    options: HttpOptions,
+    announce: Callable[[], None],
+    on_hang_up: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is called once requests are answered."""
+    """Serve until SIGTERM or SIGINT; `announce` is called once requests are answered.
+
+    SIGHUP reads the certificate again and calls `on_hang_up`.
+    """
     client_authority = options.client_authority
     config = uvicorn.Config(
         web_app,
@@ -53,7 +63,8 @@ def serve_http(
         ssl_cert_reqs=ssl.CERT_NONE if client_authority is None else ssl.CERT_REQUIRED,
     )
     config.load()
-    _Server(config, announce, _follow(config.ssl, options)).run(sockets=[port])
+    certificate = _follow(config.ssl, options)
+    _Server(config, announce, on_hang_up, certificate).run(sockets=[port])
 
 
 def _follow(live: ssl.SSLContext | None, options: HttpOptions) -> Reloaded[None] | None:
@@ -78,10 +89,12 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         announce: Callable[[], None],
+        on_hang_up: Callable[[], None],
         certificate: Reloaded[None] | None,
     ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._on_hang_up = on_hang_up
         self._certificate = certificate
 
     async def on_tick(self, counter: int) -> bool:
@@ -91,4 +104,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        for number in IGNORED:
+            loop.add_signal_handler(number, log_ignored, number)
         self._announce()
+
+    def _hang_up(self) -> None:
+        if self._certificate is not None:
+            self._certificate.read_again()
+        self._on_hang_up()

@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
 from symbolon_server.ingest.jobs import JOB_SERIALIZER, Claim, Priority
 from symbolon_server.ingest.warming import warm_up
+from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
 
 _WAIT_SECONDS = 5.0
@@ -121,6 +124,7 @@ class IngestWorker(BaseWorker):
         self._asked_at = 0.0
         self._stop_at: float | None = None
         self._is_waiting = False
+        self._ignored: deque[int] = deque()
         self._next_heartbeat = 0.0
         self._has_lost_cache = False
 
@@ -137,6 +141,8 @@ class IngestWorker(BaseWorker):
     ) -> None:
         """Get ready to work and to stop; RQ's own would die of a signal before its loop begins."""
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # RQ
+        for number in HARMLESS:
+            signal.signal(number, self.ignore_signal)
         super().bootstrap(logging_level, date_format, log_format)
 
     def dequeue_job_and_maintain_ttl(
@@ -148,6 +154,7 @@ class IngestWorker(BaseWorker):
         """
         del max_idle_time
         while not self.was_stopped:
+            self._log_ignored()
             try:
                 self.heartbeat()
                 found = self._desk.claim()
@@ -177,6 +184,13 @@ class IngestWorker(BaseWorker):
             self._asked_at, self._stop_at = now, now + self._stop_seconds
         elif now - self._asked_at > _SAME_REQUEST_SECONDS:
             self._stop_at = now
+        if self._is_waiting:
+            raise StopRequested
+
+    def ignore_signal(self, signum: int, frame: FrameType | None) -> None:
+        """Note a signal that means nothing to a worker, to be logged by its loop."""
+        del frame
+        self._ignored.append(signum)
         if self._is_waiting:
             raise StopRequested
 
@@ -225,8 +239,13 @@ class IngestWorker(BaseWorker):
         self._has_lost_cache = True
 
     def _may_go_on(self) -> bool:
+        self._log_ignored()
         self.heartbeat()
         return self._stop_at is None or time.monotonic() < self._stop_at
+
+    def _log_ignored(self) -> None:
+        while self._ignored:
+            log_ignored(self._ignored.popleft())
 
     def _wait(self, wait: Callable[[], None]) -> None:
         """Wait in a way that a signal breaks off; one that came before is seen here."""

@@ -35,11 +35,16 @@ class Certificates:
         """Read the files; raise `UnusableFileError`."""
         self._files = files
         self._reloaded = Reloaded(files.all, self._read)
+        self._given = self._reloaded.value
 
     @property
     def authenticate_clients(self) -> bool:
         """Whether only clients are served that an authority vouches for."""
         return self._files.client_authority is not None
+
+    def read_again(self) -> None:
+        """Read the files, also if they seem to be what they were."""
+        self._reloaded.read_again()
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """Return what a secure port is made with."""
@@ -51,7 +56,12 @@ class Certificates:
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """Return what is new, for gRPC, which asks at each connection."""
-        return self._reloaded.value if self._reloaded.refresh() else None
+        self._reloaded.refresh()
+        value = self._reloaded.value
+        if value is self._given:
+            return None
+        self._given = value
+        return value
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
         authority = self._files.client_authority

@@ -20,6 +20,12 @@ class Protection:
     allow_insecure_public: bool = False
     """Something else protects the server, or nothing needs to."""
 
+    def read_again(self) -> None:
+        """Read the files again; those that cannot be used change nothing but the log."""
+        for part in (self.certificates, self.tokens):
+            if part is not None:
+                part.read_again()
+
     def find_gap(self) -> str | None:
         """Return what is missing where others can reach the server, None when nothing is."""
         if self.certificates is None:

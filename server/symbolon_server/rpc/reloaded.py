@@ -35,8 +35,13 @@ class Reloaded(Generic[T]):
     def refresh(self) -> bool:
         """Look whether the files have changed; return whether `value` is a new one."""
         found = _state_of(self._files)
-        if found == self._seen:
-            return False
+        return found != self._seen and self._load(found)
+
+    def read_again(self) -> bool:
+        """Read the files whatever they look like; return whether `value` is a new one."""
+        return self._load(_state_of(self._files))
+
+    def _load(self, found: _State | None) -> bool:
         self._seen = found
         try:
             value = self._read()

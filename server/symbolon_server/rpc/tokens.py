@@ -72,6 +72,10 @@ class Tokens:
         """Return how many there are."""
         return len(self._reloaded.value)
 
+    def read_again(self) -> None:
+        """Read the file, also if it seems to be what it was."""
+        self._reloaded.read_again()
+
     def find(self, token: str) -> Token | None:
         """Return what is known of a token, None for a strange one.
 
