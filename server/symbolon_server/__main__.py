@@ -23,6 +23,10 @@ from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
 _CANNOT_START = 1
 _WRONG_SETTINGS = 2
 
+_PRIVATE_UMASK = 0o077
+"""Page files, Redis files, logs and notes, and the folders that are made for them, are for the user
+alone that a program runs as; programs that it starts inherit it."""
+
 _DESCRIPTION = """\
 Turns (module, offset) pairs of crash stacks into functions, source lines and inline
 frames, over gRPC.
@@ -56,8 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error.problems, _CANNOT_START)
 
 
-def _serve(settings: Settings) -> int:
+def _begin() -> None:
+    """Set up what holds for a program that stays, and for all that it starts."""
+    os.umask(_PRIVATE_UMASK)
     ignore_until_ready()
+
+
+def _serve(settings: Settings) -> int:
+    _begin()
     keep_freed_memory()  # before what starts threads is imported
     from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
 
@@ -67,7 +77,7 @@ def _serve(settings: Settings) -> int:
 
 
 def _work(settings: Settings) -> int:
-    ignore_until_ready()
+    _begin()
     # Imported here: a worker forks, and a process that has gRPC in it must not.
     from symbolon_server.app.working import work  # noqa: PLC0415
 

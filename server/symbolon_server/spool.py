@@ -1,4 +1,4 @@
-"""The spool: a bounded folder of page files, shared by the processes of one host.
+"""The spool: a bounded folder of page files, shared by the processes of one user on a host.
 
     <folder>/lock                                 held by who writes; the bytes accounted for
     <folder>/unfinished                           the page file being written
@@ -58,7 +58,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 _FILE_MODE = 0o666
-"""The umask decides who shares the spool."""
+"""The umask decides who shares the spool; our programs leave it to their own user."""
 
 
 class SkipReason(Enum):
@@ -277,6 +277,7 @@ class Spool:
 
     def _write(self, path: Path, contents: Sequence[bytes]) -> None:
         unfinished = self._folder / "unfinished"
+        unfinished.unlink(missing_ok=True)  # of a writer that was killed, with the mode it had
         with open(unfinished, "wb", opener=_open_to_write) as file:
             file.writelines(contents)
         now = self._clock()

@@ -228,7 +228,7 @@ class Settings:
         Knob(
             Group.MEMORY,
             kinds.FOLDER,
-            "Folder of page files, shared by the processes of a host.",
+            "Folder of page files, shared by the processes of one user on a host.",
             default_text="`symbolon/spool` in the user's cache folder",
         ),
     ] = _SPOOL_DIR
