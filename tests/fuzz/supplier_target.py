@@ -22,6 +22,7 @@ from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.fuzz.samples import MODULE_ID, symbol_texts
 from tests.fuzz.target import Target
+from tests.suppliers.aws_framing import frame
 
 _MOST_BYTES = 1 << 16
 _MOST_UNPACKED = 1 << 20
@@ -120,14 +121,16 @@ def _server() -> _RawServer:
 
 def _seeds() -> list[bytes]:
     text = symbol_texts()[1]
-    packed, frame = gzip.compress(text, mtime=0), zstandard.compress(text)
+    packed, zstd_frame = gzip.compress(text, mtime=0), zstandard.compress(text)
     chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (len(text), text)
     return [
         _response(b"200 OK", text),
         _response(b"200 OK", packed, b"Content-Encoding: gzip"),
-        _response(b"200 OK", frame, b"Content-Encoding: zstd", b"Server: x"),
+        _response(b"200 OK", zstd_frame, b"Content-Encoding: zstd", b"Server: x"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk,
         b"HTTP/1.0 200 OK\r\n\r\n" + text,
+        _response(b"200 OK", frame(text, 1024), b"Content-Encoding: aws-chunked"),
+        _response(b"200 OK", frame(packed, is_signed=False)),
         _response(b"404 Not Found", b"no"),
         _response(b"429 Slow Down", b"", b"Retry-After: 7", b"Date: Tue, 24 Nov 2026 10:00:00 GMT"),
         _response(b"302 Found", b"", b"Location: /elsewhere?x=1"),

@@ -1,15 +1,22 @@
 """What a symbol server packs its answers in."""
 
 import gzip
+from collections.abc import Callable
 
 import pytest
 import zstandard
 
-from symbolon_server.suppliers.errors import BrokenSymbolFileError
+from symbolon_server.suppliers.errors import BrokenSymbolFileError, UnavailableSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
+from tests.suppliers.aws_framing import frame
 from tests.suppliers.conftest import MakeSupplier
+
+
+def frame_packed(text: bytes) -> bytes:
+    """Return what a store has that kept the framing of an upload that was compressed."""
+    return frame(gzip.compress(text), is_signed=False)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +51,43 @@ def test_the_encoding_and_the_file_s_own_compression_are_undone(
     assert [fetch(supplier, module_id) for _ in endings] == [TEXT] * 3
 
 
-@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, br", "gzip, gzip, gzip"])
-def test_an_encoding_that_was_not_asked_for_is_broken(
+@pytest.mark.parametrize(
+    "coding",
+    [
+        "aws-chunked",
+        "aws-chunked,gzip",
+        "gzip,aws-chunked",
+        "AWS-Chunked, zstd",
+        "br",
+        "gzip, x, y",
+    ],
+)
+@pytest.mark.parametrize(
+    "pack",
+    [bytes, gzip.compress, zstandard.compress, frame, frame_packed],
+    ids=["plain", "gzip", "zstd", "framed", "gzip framed"],
+)
+def test_an_encoding_is_what_its_bytes_say_whatever_it_is_called(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
     coding: str,
+    pack: Callable[[bytes], bytes],
 ) -> None:
-    symbol_server.answer(ALL_PATHS, Answer(TEXT, headers={"Content-Encoding": coding}))
+    answer = Answer(pack(TEXT * 1000), headers={"Content-Encoding": coding})
+    symbol_server.answer(ALL_PATHS, answer)
 
-    with pytest.raises(BrokenSymbolFileError, match="nobody asked for"):
-        fetch(make_supplier(), module_id)
+    assert fetch(make_supplier(), module_id) == TEXT * 1000
+
+
+def test_framing_that_ends_with_the_connection_may_go_on_next_time(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
+) -> None:
+    cut = frame(TEXT)[:-100]
+    answers = [Answer(cut, ending=ending) for ending in (Ending.WHOLE, Ending.CLOSED)]
+    symbol_server.answer(ALL_PATHS, *answers)
+    supplier = make_supplier()
+    with pytest.raises(BrokenSymbolFileError, match="ends in the middle"):
+        fetch(supplier, module_id)
+    with pytest.raises(UnavailableSymbolFileError, match="or the connection broke"):
+        fetch(supplier, module_id)

@@ -113,7 +113,7 @@ def test_a_netrc_file_is_not_looked_into(
         Answer(status=302, headers={"Location": "https://127.0.0.1:1/secret?secret"}),
         Answer(status=302, headers={"Location": "http://secret\udcff/"}),
         Answer(headers={"Content-Length": "secret"}, ending=Ending.CLOSED, status=500),
-        Answer(TEXT, headers={"Content-Encoding": "secret"}),
+        Answer(b"4\r\nsecret", headers={"Content-Encoding": "secret"}),
         Answer(b"\x1f\x8bsecret"),
     ],
 )

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from symbolon_server.suppliers.errors import BrokenSymbolFileError, CutSymbolFileError
 from symbolon_server.suppliers.limits import GIB, MIB
-from symbolon_server.suppliers.unpacking import PIECE_BYTES, unpack
+from symbolon_server.suppliers.unpacking import MAX_LAYERS, PIECE_BYTES, unpack
+from tests.suppliers.aws_framing import frame
 
 COMPRESSIONS = [
     pytest.param(gzip.compress, id="gzip"),
@@ -24,8 +25,8 @@ SKIPPABLE_FRAME = struct.pack("<II", 0x184D2A53, 5) + b"hello"
 Pack = Callable[[bytes], bytes]
 
 
-def unpack_all(*pieces: bytes, max_bytes: int = GIB, layers: int = 1) -> bytes:
-    return b"".join(unpack(pieces, max_bytes, layers))
+def unpack_all(*pieces: bytes, max_bytes: int = GIB) -> bytes:
+    return b"".join(unpack(pieces, max_bytes))
 
 
 def single_bytes(data: bytes) -> Iterator[bytes]:
@@ -105,12 +106,14 @@ def test_a_zstd_window_of_more_than_128_mib_is_refused() -> None:
         unpack_all(compressor.compress(b"one") + compressor.flush())
 
 
-@pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_only_as_many_layers_as_told_are_undone(pack: Pack) -> None:
-    twice = pack(pack(b"text"))
-    assert unpack_all(twice) == pack(b"text")
-    assert unpack_all(twice, layers=2) == b"text"
-    assert unpack_all(pack(b"text"), layers=2) == b"text"
+@given(packs=st.lists(st.sampled_from([gzip.compress, zstandard.compress, frame])))
+def test_layers_are_undone_by_their_first_bytes_up_to_a_limit(packs: list[Pack]) -> None:
+    packed, layers = b"MODULE", [b"MODULE"]
+    for pack in packs:
+        packed = pack(packed)
+        layers.append(packed)
+    left = max(0, len(packs) - MAX_LAYERS)
+    assert unpack_all(packed) == layers[left]
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)

@@ -43,9 +43,6 @@ _PIECE_BYTES = 64 * 1024
 _DRAINED_PIECES = 4
 """How much of the text beside a 404 is read, to keep the connection; more closes it."""
 
-_CODINGS = frozenset({"gzip", "x-gzip", "zstd"})
-_MAX_CODINGS = 2
-
 _MAX_LENGTH_DIGITS = 20
 
 
@@ -127,10 +124,9 @@ class HttpSupplier:
             self._layouts, asked, lambda parts: self._ask_with_retries(quote_path(parts), deadline)
         )
         try:
-            layers = 1 + _count_codings(response)
             self._check_length(response)
             sent = self._read_pieces(response, deadline)
-            yield SymbolFileStream(sent, self._limits, layers)
+            yield SymbolFileStream(sent, self._limits)
         except CutSymbolFileError as error:
             if _tells_its_end(response):
                 raise
@@ -286,16 +282,6 @@ def _drain(response: requests.Response) -> None:
     except (urllib3.exceptions.HTTPError, HTTPException, OSError):
         pass  # the answer is known; close() below gives the broken connection up
     response.close()
-
-
-def _count_codings(response: requests.Response) -> int:
-    """Return how many compressions the server says it put around the file."""
-    text = response.headers.get("Content-Encoding", "").lower()
-    codings = [part.strip() for part in text.split(",")]
-    codings = [coding for coding in codings if coding not in {"", "identity"}]
-    if not _CODINGS.issuperset(codings) or len(codings) > _MAX_CODINGS:
-        raise BrokenSymbolFileError("is sent in an encoding that nobody asked for")
-    return len(codings)
 
 
 def _tells_its_end(response: requests.Response) -> bool:

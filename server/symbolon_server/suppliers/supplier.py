@@ -17,11 +17,11 @@ class SymbolFileStream(Iterator[bytes]):
     be unpacked, or a limit is reached.
     """
 
-    def __init__(self, sent: Iterable[bytes], limits: FetchLimits, layers: int = 1) -> None:
-        """Take the bytes as sent, with at most `layers` compressions to undo."""
+    def __init__(self, sent: Iterable[bytes], limits: FetchLimits) -> None:
+        """Take the bytes as sent, compressed or not."""
         self._fetched_bytes = 0
         counted = self._count(sent, limits.max_sent_bytes)
-        self._pieces = unpack(counted, limits.max_unpacked_bytes, layers)
+        self._pieces = unpack(counted, limits.max_unpacked_bytes)
 
     @property
     def fetched_bytes(self) -> int:

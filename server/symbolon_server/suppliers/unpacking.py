@@ -1,18 +1,22 @@
-"""Undoes gzip and zstd, recognised by their first bytes, piece by piece."""
+"""Undoes gzip, zstd and aws-chunked, recognised by their first bytes, piece by piece."""
 
 import zlib
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 
 import zstandard
 
+from symbolon_server.suppliers.aws_chunks import FIRST_LINE_BYTES, is_framed, unframe
 from symbolon_server.suppliers.errors import BrokenSymbolFileError, CutSymbolFileError
 from symbolon_server.suppliers.limits import MIB, describe_bytes
 
 PIECE_BYTES = MIB
 """Unpacked pieces have at least this size, but for the last one."""
 
-_MAGIC_BYTES = 4
+MAX_LAYERS = 4
+"""The file's own compression, two that a server puts around it, and aws-chunked."""
+
+_Undo = Callable[[Iterable[bytes]], Iterator[bytes]]
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
@@ -29,37 +33,56 @@ _ZSTD_SLICE_BYTES = 512
 gives all that its input stands for, so this bounds one step of a bomb to 16 MiB."""
 
 
-def unpack(pieces: Iterable[bytes], max_bytes: int, layers: int = 1) -> Iterator[bytes]:
-    """Yield the text in `pieces`, with at most `layers` compressions undone.
+def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Yield the text in `pieces`, with at most `MAX_LAYERS` of compression and framing undone.
 
-    Each layer is undone only if its first bytes say gzip or zstd, so plain text passes
+    A layer is what its first bytes say, whatever a server says of it; plain text passes
     through. Several gzip members or zstd frames after each other are one text.
 
     Raises `CutSymbolFileError` where compressed bytes end in the middle, and
     `BrokenSymbolFileError` where they are damaged or hold more than `max_bytes`.
     """
-    for _ in range(layers):
-        pieces = _limit(_unpack_layer(pieces), max_bytes)
-    return _join_pieces(_limit(pieces, max_bytes))
+    yield from _join_pieces(_limit(_peel(pieces, max_bytes), max_bytes))
 
 
-def _unpack_layer(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = iter(pieces)
-    start = b""
-    for piece in rest:
-        start += piece
-        if len(start) >= _MAGIC_BYTES:
+def _peel(pieces: Iterable[bytes], max_bytes: int) -> Iterable[bytes]:
+    for _ in range(MAX_LAYERS):
+        start, pieces = _look_at_start(pieces)
+        undo = _find_undo(start)
+        if undo is None:
             break
-    pieces = chain((start,), rest)
+        pieces = _limit(undo(pieces), max_bytes)
+    return pieces
+
+
+def _look_at_start(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes, and all of them."""
+    rest = iter(pieces)
+    held: list[bytes] = []
+    for piece in rest:
+        held.append(piece)
+        if sum(map(len, held)) >= FIRST_LINE_BYTES:
+            break
+    return b"".join(held)[:FIRST_LINE_BYTES], _give_back(held, rest)
+
+
+def _give_back(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is held and lets go of it: an unpacked piece may have 16 MiB."""
+    while held:
+        yield held.pop(0)
+    yield from rest
+
+
+def _find_undo(start: bytes) -> _Undo | None:
     if start.startswith(_GZIP_MAGIC):
-        return _gunzip(pieces)
+        return _gunzip
     if start.startswith(_ZSTD_MAGIC) or _is_skippable_frame(start):
-        return _unzstd(pieces)
-    return iter(pieces)
+        return _unzstd
+    return unframe if is_framed(start) else None
 
 
 def _is_skippable_frame(start: bytes) -> bool:
-    return start[1:_MAGIC_BYTES] == _ZSTD_SKIPPABLE_MAGIC and start[0] >> 4 == 5  # noqa: PLR2004 - part of the format
+    return start[1:4] == _ZSTD_SKIPPABLE_MAGIC and start[0] >> 4 == 5  # noqa: PLR2004 - part of the format
 
 
 def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
