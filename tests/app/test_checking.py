@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from symbolon_server.rpc.tokens import hash_token
 from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
 from tests.fixtures.certificates import Authority, authority
-from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
 
 __all__ = ["authority", "symbol_server"]
 
@@ -93,6 +95,29 @@ def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
     assert code == 1
     assert "127.0.0.1:1" in output
     assert "hunter2" not in output + program.log
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (HTML_PAGE, "has an HTML or XML document in place of the symbol file"),
+        (Answer(), "has nothing in place of the symbol file"),
+        (Answer(b"MODULE a b 1 c\n"), "its MODULE record has another debug id"),
+    ],
+    ids=["a login page", "nothing", "one file for all"],
+)
+def test_a_supplier_that_has_what_nobody_can_have_is_wrong(
+    start: StartProgram, symbol_server: SymbolServer, answer: Answer, complaint: str
+) -> None:
+    symbol_server.answer(ALL_PATHS, answer)
+    code, output = said(start("check", suppliers=symbol_server.url))
+    (line,) = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert code == 1
+    assert line.split(maxsplit=2) == [
+        "WRONG",
+        "supplier",
+        f"127.0.0.1:{symbol_server.port} {complaint}",
+    ]
 
 
 def test_help_explains_every_command_and_setting(start: StartProgram) -> None:

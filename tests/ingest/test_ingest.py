@@ -27,7 +27,7 @@ from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageDirectory, PageKey, page_owner
-from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.symbols import misfits
 from tests.symbols.misfits import misfit
@@ -119,6 +119,20 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
     assert steps[-1] == "directory"
     assert steps.count("directory") == 1
     assert "pages" in steps
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [HTML_PAGE, Answer(), Answer(bytes(100))],
+    ids=["a login page", "nothing", "zeros"],
+)
+def test_what_is_no_symbol_file_is_the_supplier_s_fault(
+    site: Site, xul: ModuleId, answer: Answer
+) -> None:
+    site.server.answer(ALL_PATHS, answer, Answer(symbol_file(xul, 1)))
+    ingest = Ingest(site.suppliers, site.store)
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.UNAVAILABLE
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
 
 
 def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
@@ -272,13 +286,12 @@ def test_a_supplier_that_fails_is_unavailable(site: Site, xul: ModuleId) -> None
     "make_text",
     [
         symbol_file,
-        lambda _: b"",
-        lambda _: b"\x00" * 100,
+        lambda _: b"MODULE Linux",
         lambda _: b"\x1f\x8b" + b"not gzip",
     ],
-    ids=["another module's", "empty", "zeros", "broken gzip"],
+    ids=["another module's", "no debug id", "broken gzip"],
 )
-def test_what_is_no_symbol_file_of_the_module_is_malformed(
+def test_a_symbol_file_that_cannot_be_read_as_the_module_s_is_malformed(
     site: Site, xul: ModuleId, libc: ModuleId, make_text: Callable[[ModuleId], bytes]
 ) -> None:
     site.server.put(xul, make_text(libc))

@@ -50,7 +50,7 @@ def test_what_is_asked_for_is_ingested_and_announced(plant: Plant, xul: ModuleId
 
 def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
     missing, malformed, unavailable, found = map(numbered_module, range(4))
-    plant.server.put(malformed, b"nonsense")
+    plant.server.put(malformed, symbol_file(found))
     busy = Answer(status=503, headers={"Retry-After": "3600"})
     plant.server.answer(plant.server.path_of(unavailable), busy)
     plant.server.put(found, symbol_file(found))

@@ -1,5 +1,6 @@
 """Suppliers that fail are left alone, by all workers together, and tried one at a time."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,16 @@ from symbolon_server.suppliers.limits import FetchLimits
 from symbolon_server.suppliers.pauses import Pause
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.asked_modules import AskedModule
-from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer, symbol_server
+from symbolon_server.symbols.reader import SymbolFileReader
+from symbolon_server.symbols.symbol_table import SymbolTable
+from tests.fixtures.symbol_server import (
+    ALL_PATHS,
+    HTML_PAGE,
+    Answer,
+    Ending,
+    SymbolServer,
+    symbol_server,
+)
 from tests.ingest.symbol_files import numbered_module, symbol_file
 
 __all__ = ["symbol_server"]
@@ -55,6 +65,16 @@ def make_supplier(url: str) -> HttpSupplier:
 
 def fetch(chain: SupplierChain, number: int) -> bytes:
     return chain.fetch(AskedModule(numbered_module(number)), b"".join).value
+
+
+def read(chain: SupplierChain, number: int) -> SymbolTable:
+    def read_text(text: Iterator[bytes]) -> SymbolTable:
+        reader = SymbolFileReader(numbered_module(number))
+        for piece in text:
+            reader.feed(piece)
+        return reader.finish()
+
+    return chain.fetch(AskedModule(numbered_module(number)), read_text).value
 
 
 def fail(chain: SupplierChain, times: int = FAILURES) -> None:
@@ -129,6 +149,20 @@ def test_what_is_about_one_file_never_pauses(
         with pytest.raises(SupplierError):
             fetch(chain, number)
     assert pauses.find(supplier.name) is None
+
+
+@pytest.mark.parametrize("answer", [HTML_PAGE, Answer()], ids=["HTML", "nothing"])
+def test_what_is_no_symbol_file_never_pauses(
+    symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, answer: Answer
+) -> None:
+    """Some servers answer so for what they lack, and have the others."""
+    symbol_server.answer(ALL_PATHS, answer)
+    chain = SupplierChain([supplier], pauses=pauses)
+    for number in range(2 * FAILURES):
+        with pytest.raises(UnavailableSymbolFileError, match="in place of the symbol file"):
+            read(chain, number)
+    assert pauses.find(supplier.name) is None
+    assert symbol_server.get_count == 2 * FAILURES
 
 
 def test_the_others_are_asked_all_the_same(

@@ -15,7 +15,7 @@ from symbolon_server.suppliers.errors import (
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.errors import MalformedSymbolFileError, NoSymbolFileError
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
 from tests.suppliers.conftest import MakeSupplier
@@ -27,7 +27,9 @@ def read(pieces: Iterator[bytes]) -> bytes:
     """Stand in for the reader: all it shares with it is what it refuses."""
     text = b"".join(pieces)
     if not text.startswith(b"MODULE"):
-        raise MalformedSymbolFileError("has no MODULE record")
+        raise NoSymbolFileError("has no MODULE record")
+    if not text.startswith(b"MODULE "):
+        raise MalformedSymbolFileError("its MODULE record is bad")
     return text
 
 
@@ -67,9 +69,10 @@ def test_the_first_that_has_it_answers(
         (Answer(status=404), AttemptOutcome.MISSING),
         (Answer(status=403), AttemptOutcome.UNAVAILABLE),
         (Answer(TEXT, ending=Ending.CUT), AttemptOutcome.UNAVAILABLE),
-        (HTML_PAGE, AttemptOutcome.MALFORMED),
+        (HTML_PAGE, AttemptOutcome.UNAVAILABLE),
+        (Answer(b"MODULE\n"), AttemptOutcome.MALFORMED),
         (Answer(b"\x1f\x8bnot gzip"), AttemptOutcome.MALFORMED),
-        (Answer(), AttemptOutcome.MALFORMED),
+        (Answer(), AttemptOutcome.UNAVAILABLE),
     ],
     ids=str,
 )
@@ -110,9 +113,9 @@ def test_no_supplier_at_all_makes_it_missing(module_id: ModuleId) -> None:
 def test_malformed_beats_missing(
     make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:
-    put(folder, module_id, b"<html>")
+    put(folder, module_id, b"MODULE")
 
-    with pytest.raises(BrokenSymbolFileError, match=r"folder: has no MODULE record$"):
+    with pytest.raises(BrokenSymbolFileError, match=r"folder: its MODULE record is bad$"):
         SupplierChain([DirectorySupplier(folder), make_supplier()]).fetch(
             AskedModule(module_id), read
         )
@@ -121,7 +124,7 @@ def test_malformed_beats_missing(
 def test_unavailable_beats_malformed_and_missing(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:
-    put(folder, module_id, b"<html>")
+    put(folder, module_id, b"MODULE")
     symbol_server.answer(ALL_PATHS, Answer(status=503, headers={"Retry-After": "30"}))
     gone = DirectorySupplier(folder / "gone")
     suppliers: list[Supplier] = [DirectorySupplier(folder), make_supplier(), gone]

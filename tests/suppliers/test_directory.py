@@ -164,6 +164,31 @@ def test_the_limits_hold_for_folders_too(root: Path, module_id: ModuleId) -> Non
         fetch(root, module_id, FetchLimits(max_unpacked_bytes=1024))
 
 
+def test_a_file_that_grows_while_it_is_read_is_unavailable(root: Path, module_id: ModuleId) -> None:
+    path = path_of(root, module_id)
+    path.write_bytes(TEXT)
+
+    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream, path.open("ab") as file:
+        file.write(TEXT)
+        file.flush()
+        with pytest.raises(UnavailableSymbolFileError, match="changed while it was read"):
+            b"".join(stream)
+    assert fetch(root, module_id) == TEXT * 2
+
+
+def test_a_packed_file_that_is_overwritten_while_it_is_read_is_not_called_broken(
+    root: Path, module_id: ModuleId
+) -> None:
+    path = path_of(root, module_id)
+    packed = gzip.compress(TEXT)
+    path.write_bytes(packed[:-8])
+
+    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream:
+        path.write_bytes(packed[:-4])
+        with pytest.raises(UnavailableSymbolFileError, match="changed while it was read"):
+            b"".join(stream)
+
+
 def test_a_folder_s_name_that_is_not_utf_8_is_one_for_people(tmp_path: Path) -> None:
     name = DirectorySupplier(tmp_path / "symbols\udcff").name
     assert name == f"{tmp_path}/symbols\\udcff"

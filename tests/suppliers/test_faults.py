@@ -24,6 +24,7 @@ from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT
+from tests.suppliers.aws_framing import frame
 from tests.suppliers.conftest import FakeTime, MakeSupplier
 
 __all__ = ["authority"]
@@ -31,6 +32,7 @@ __all__ = ["authority"]
 MISSING, UNAVAILABLE = AttemptOutcome.MISSING, AttemptOutcome.UNAVAILABLE
 MALFORMED = AttemptOutcome.MALFORMED
 OTHERS_TEXT = TEXT.replace(b"44E4", b"55E5")
+IN_PLACE = " in place of the symbol file"
 STALLS = {Ending.STALLED_AT_ONCE, Ending.STALLED_MIDWAY}
 TOO_LATE = {"Retry-After": "120"}
 
@@ -75,13 +77,38 @@ FAULTS = {
         Answer(gzip.compress(TEXT)[:-9]), MALFORMED, "its gzip data ends in the middle"
     ),
     "damaged gzip": Fault(Answer(b"\x1f\x8bsecret"), MALFORMED, "its gzip data is damaged"),
-    "HTML": Fault(HTML_PAGE, MALFORMED, "it has no MODULE record"),
+    "HTML": Fault(HTML_PAGE, UNAVAILABLE, "has an HTML or XML document" + IN_PLACE),
     "long HTML": Fault(
         Answer((HTML_PAGE.body + b"\n") * 40_000),
-        MALFORMED,
-        "it does not begin with a MODULE record",
+        UNAVAILABLE,
+        "has an HTML or XML document" + IN_PLACE,
     ),
-    "nothing": Fault(Answer(), MALFORMED, "it has no MODULE record"),
+    "HTML in gzip": Fault(
+        Answer(gzip.compress(HTML_PAGE.body), headers={"Content-Encoding": "gzip"}),
+        UNAVAILABLE,
+        "has an HTML or XML document" + IN_PLACE,
+    ),
+    "an XML error": Fault(
+        Answer(b'\xef\xbb\xbf<?xml version="1.0"?>\n<Error><Code>SlowDown</Code></Error>'),
+        UNAVAILABLE,
+        "has an HTML or XML document" + IN_PLACE,
+    ),
+    "a JSON error": Fault(Answer(b'{"error": "secret"}'), UNAVAILABLE, "has JSON" + IN_PLACE),
+    "a word": Fault(Answer(b"secret"), UNAVAILABLE, "has something else" + IN_PLACE),
+    "an unknown encoding": Fault(
+        Answer(b"\x0b\x02\x80secret\x03", headers={"Content-Encoding": "br"}),
+        UNAVAILABLE,
+        "has something else" + IN_PLACE,
+    ),
+    "nothing": Fault(Answer(), UNAVAILABLE, "has nothing" + IN_PLACE),
+    "blanks": Fault(Answer(b"\r\n \0\0"), UNAVAILABLE, "has nothing" + IN_PLACE),
+    "nothing in gzip": Fault(Answer(gzip.compress(b"")), UNAVAILABLE, "has nothing" + IN_PLACE),
+    "nothing in chunks": Fault(Answer(frame(b"")), UNAVAILABLE, "has nothing" + IN_PLACE),
+    "a MODULE record without debug id": Fault(
+        Answer(b"MODULE Linux x86_64\n", headers={"Content-Type": "text/html"}),
+        MALFORMED,
+        "its MODULE record has no debug id",
+    ),
     "endless": Fault(Answer(TEXT * 1000, ending=Ending.ENDLESS), MALFORMED, "is larger than 3 MiB"),
     "gzip bomb": Fault(
         Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "holds more than 8 MiB unpacked"

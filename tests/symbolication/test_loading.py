@@ -45,7 +45,7 @@ def test_modules_of_every_outcome_are_told_apart_in_one_call(
 ) -> None:
     found, missing, malformed, unavailable = (new_module() for _ in range(4))
     supplier.put(found, symbol_file(found))
-    supplier.put(malformed, b"nonsense")
+    supplier.put(malformed, b"MODULE Linux\n")
     supplier.answer(
         supplier.path_of(unavailable), SupplierAnswer(status=503, headers={"Retry-After": "3600"})
     )

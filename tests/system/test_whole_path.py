@@ -139,7 +139,7 @@ def test_failures_are_shared_by_all_servers(
     shared_site: Site, client: Client, neighbour: Client
 ) -> None:
     missing, malformed = islice(NEW_MODULES, 2)
-    shared_site.supplier.put(malformed, b"this is no symbol file")
+    shared_site.supplier.put(malformed, symbol_file(missing))
     before = shared_site.supplier.counts()
     outcomes = [ModuleOutcome.MISSING, ModuleOutcome.MALFORMED]
     for each in (client, neighbour):

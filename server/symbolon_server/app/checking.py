@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,14 +22,12 @@ from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.protection import check_address
 from symbolon_server.settings import Settings, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
-from symbolon_server.suppliers.errors import (
-    BrokenSymbolFileError,
-    MissingSymbolFileError,
-    UnavailableSymbolFileError,
-)
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
+from symbolon_server.suppliers.errors import SupplierError
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.reader import SymbolFileReader
 
 _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Asked of each supplier: it says that it is missing, if it can say anything."""
@@ -125,14 +123,21 @@ def _check_suppliers(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_supplier(supplier: Supplier) -> Finding:
-    try:
-        with supplier.fetch(_NOBODYS_MODULE):
-            pass
-    except MissingSymbolFileError:
+    attempts: list[Attempt] = []
+    with suppress(SupplierError):
+        SupplierChain([supplier], attempts.append).fetch(_NOBODYS_MODULE, _read_symbol_file)
+    (attempt,) = attempts
+    if attempt.outcome in {AttemptOutcome.FOUND, AttemptOutcome.MISSING}:
         return Finding("supplier", f"{supplier.name} answers")
-    except (UnavailableSymbolFileError, BrokenSymbolFileError) as error:
-        return Finding("supplier", f"{supplier.name} {error}", is_wrong=True)
-    return Finding("supplier", f"{supplier.name} answers")
+    return Finding("supplier", f"{supplier.name} {attempt.detail}", is_wrong=True)
+
+
+def _read_symbol_file(text: Iterator[bytes]) -> None:
+    """Read it as an ingest would, which tells login pages from symbol files."""
+    reader = SymbolFileReader(_NOBODYS_MODULE.module_id)
+    for piece in text:
+        reader.feed(piece)
+    reader.finish()
 
 
 def _check_folders(settings: Settings) -> Iterator[Finding]:

@@ -13,15 +13,17 @@ from symbolon_server.suppliers.errors import (
     SupplierError,
     UnavailableSymbolFileError,
 )
+from symbolon_server.suppliers.other_content import describe_content
 from symbolon_server.suppliers.pauses import NoPauses, Pause, Pauses
 from symbolon_server.suppliers.supplier import Supplier, SymbolFileStream
 from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.errors import MalformedSymbolFileError, NoSymbolFileError
 
 T = TypeVar("T")
 
 Reader = Callable[[Iterator[bytes]], T]
-"""Makes something of a symbol file's text; raises `MalformedSymbolFileError` where it cannot."""
+"""Makes something of a symbol file's text; raises `MalformedSymbolFileError` where it cannot, and
+`NoSymbolFileError` where it is no such text."""
 
 
 class AttemptOutcome(Enum):
@@ -138,7 +140,7 @@ class SupplierChain:
         failure: SupplierError | MalformedSymbolFileError | None = None
         try:
             with supplier.fetch(asked) as stream:
-                values.append(read(stream))
+                values.append(_read(stream, read))
         except (SupplierError, MalformedSymbolFileError) as error:
             failure = error
         self._note_health(supplier, failure)
@@ -159,6 +161,20 @@ class SupplierChain:
             self._pauses.note_failure(supplier.name, str(failure), told)
         else:
             self._pauses.end(supplier.name)
+
+
+def _read(stream: SymbolFileStream, read: Reader[T]) -> T:
+    """Return what `read` makes of the text.
+
+    What is no symbol file at all is an answer about the supplier: a login page, an error that
+    was sent with status 200, a file of which nothing was copied yet. Other files it may well have.
+    """
+    try:
+        return read(stream)
+    except NoSymbolFileError:
+        content = describe_content(stream.beginning)
+        detail = f"has {content} in place of the symbol file"
+        raise UnavailableSymbolFileError(detail) from None
 
 
 def _outcome_of(failure: Exception | None) -> AttemptOutcome:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
 from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, ask_in_turn
@@ -47,10 +48,11 @@ class DirectorySupplier:
     @contextmanager
     def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
         """Yield the module's symbol file."""
-        with self._open(asked) as file:
-            yield SymbolFileStream(_read_pieces(file), self._limits)
+        opened = self._open(asked)
+        with opened.file:
+            yield SymbolFileStream(_read_pieces(opened), self._limits)
 
-    def _open(self, asked: AskedModule) -> FileIO:
+    def _open(self, asked: AskedModule) -> "_Opened":
         try:
             # A folder that is not mounted has no symbol files, but that is no definite no.
             root = self._root.resolve(strict=True)
@@ -63,7 +65,23 @@ class DirectorySupplier:
             raise UnavailableSymbolFileError("symbolic links lead in a circle") from None
 
 
-def _open_inside(root: Path, path: Path) -> FileIO:
+class _Version(NamedTuple):
+    """What changes when a file is written to."""
+
+    size: int
+    modified_at: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+class _Opened(NamedTuple):
+    file: FileIO
+    version: _Version
+
+
+def _open_inside(root: Path, path: Path) -> _Opened:
     """Open `path`, which may be absent, making sure that it is a file inside `root`."""
     try:
         real_path = path.resolve(strict=True)
@@ -74,16 +92,20 @@ def _open_inside(root: Path, path: Path) -> FileIO:
         if error.errno in _ABSENT:
             raise MissingSymbolFileError("has no such file") from None
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise UnavailableSymbolFileError("what has the symbol file's name is no file")
-    return FileIO(descriptor)
+    return _Opened(FileIO(descriptor), _Version.of(status))
 
 
-def _read_pieces(file: FileIO) -> Iterator[bytes]:
+def _read_pieces(opened: _Opened) -> Iterator[bytes]:
+    """Yield the file's bytes; one that is being written would end where its writer is."""
     try:
-        while piece := file.read(MIB):
+        while piece := opened.file.read(MIB):
             yield piece
+        if _Version.of(os.fstat(opened.file.fileno())) != opened.version:
+            raise UnavailableSymbolFileError("the file changed while it was read")
     except OSError as error:
         raise UnavailableSymbolFileError(_describe(error)) from None
 

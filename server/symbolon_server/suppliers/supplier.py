@@ -9,6 +9,8 @@ from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.unpacking import unpack
 from symbolon_server.symbols.asked_modules import AskedModule
 
+_BEGINNING_BYTES = 512
+
 
 class SymbolFileStream(Iterator[bytes]):
     """The unpacked text of one symbol file, in pieces of about a MiB as they arrive.
@@ -20,6 +22,7 @@ class SymbolFileStream(Iterator[bytes]):
     def __init__(self, sent: Iterable[bytes], limits: FetchLimits) -> None:
         """Take the bytes as sent, compressed or not."""
         self._fetched_bytes = 0
+        self._beginning = b""
         counted = self._count(sent, limits.max_sent_bytes)
         self._pieces = unpack(counted, limits.max_unpacked_bytes)
 
@@ -28,13 +31,20 @@ class SymbolFileStream(Iterator[bytes]):
         """How many bytes the supplier has sent so far, compressed or not."""
         return self._fetched_bytes
 
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes of the text; empty while none was taken."""
+        return self._beginning
+
     def __iter__(self) -> Self:
         """Return itself."""
         return self
 
     def __next__(self) -> bytes:
         """Return the next piece of text."""
-        return next(self._pieces)
+        piece = next(self._pieces)
+        self._beginning = self._beginning or piece[:_BEGINNING_BYTES]
+        return piece
 
     def _count(self, sent: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         for piece in sent:

@@ -2,6 +2,7 @@
 
 SymbolError
 ├── MalformedSymbolFileError
+│   └── NoSymbolFileError
 └── DamagedPageError
 """
 
@@ -17,6 +18,10 @@ class SymbolError(Exception):
 
 class MalformedSymbolFileError(SymbolError):
     """The text is no symbol file of the module asked for."""
+
+
+class NoSymbolFileError(MalformedSymbolFileError):
+    """The text does not begin as a symbol file does, of whatever module."""
 
 
 class DamagedPageError(SymbolError):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from symbolon_server.symbols.bulk_records import BulkRecords
 from symbolon_server.symbols.columns import FunctionParts, Indexes
-from symbolon_server.symbols.errors import MalformedSymbolFileError
+from symbolon_server.symbols.errors import NoSymbolFileError
 from symbolon_server.symbols.inline_chains import Chains
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.named_records import NO_FUNCTION, NamedRecords
@@ -77,8 +77,8 @@ class SymbolFileReader:
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes of the file.
 
-        Raises `MalformedSymbolFileError` as soon as it is clear that the file is another module's
-        or none at all.
+        Raises `MalformedSymbolFileError` as soon as it is clear that the file is another module's,
+        and `NoSymbolFileError`, which is one, that it is none at all.
         """
         self._text += chunk
         if self._is_at_start and len(self._text) >= len(_BYTE_ORDER_MARK):
@@ -89,14 +89,14 @@ class SymbolFileReader:
     def finish(self) -> SymbolTable:
         """Return the table of the file, which has been fed whole.
 
-        Raises `MalformedSymbolFileError` where it has no MODULE record.
+        Raises `NoSymbolFileError` where it has no MODULE record.
         """
         self._drop_byte_order_mark()
         # The reference takes NULs at the very end for padding, not for text.
         self._text = self._text.rstrip(b"\0") + b"\n"
         self._read_whole_lines()
         if not self._named.has_module_record:
-            raise MalformedSymbolFileError("it has no MODULE record")
+            raise NoSymbolFileError("it has no MODULE record")
         self._resolve(len(self._named.function_starts))
         return build_table(self._named, self._module_id.debug_file, self._resolved)
 
@@ -153,7 +153,7 @@ class SymbolFileReader:
     def _skip_record(self, start: bytes) -> None:
         """Count a record that is too long, by its kind, and close the function it would close."""
         if not self._named.has_module_record:
-            raise MalformedSymbolFileError("it does not begin with a MODULE record")
+            raise NoSymbolFileError("it does not begin with a MODULE record")
         kind = KINDS[find_kinds(cut(start + b"\n"))[0]]
         self._named.skipped[RecordKind.UNKNOWN if kind is RecordKind.LINE else kind] += 1
         if kind in (RecordKind.FUNC, RecordKind.PUBLIC):
@@ -161,7 +161,7 @@ class SymbolFileReader:
 
     def _read_block(self, block: TextBlock) -> None:
         if self._has_read_block and not self._named.has_module_record:
-            raise MalformedSymbolFileError("it does not begin with a MODULE record")
+            raise NoSymbolFileError("it does not begin with a MODULE record")
         self._has_read_block = True
         is_record = block.line_ends > block.line_starts
         kinds = find_kinds(block)
