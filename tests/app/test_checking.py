@@ -120,6 +120,41 @@ def test_a_supplier_that_has_what_nobody_can_have_is_wrong(
     ]
 
 
+def test_a_supplier_that_answers_403_is_told_of_the_option(
+    start: StartProgram, symbol_server: SymbolServer
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(status=403))
+    name = f"127.0.0.1:{symbol_server.port}"
+    suppliers = f"{symbol_server.url},{symbol_server.url}#absent=403"
+    _, output = said(start("check", suppliers=suppliers))
+    told, absent = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert told.startswith("WRONG")
+    assert told.endswith(
+        f"{name} refuses access (HTTP 403); if it answers 403 for what it does "
+        "not have, add #absent=403"
+    )
+    assert absent.split(maxsplit=2) == [
+        "ok",
+        "supplier",
+        f"{name} answers that it has no such file (HTTP 403)",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_an_unknown_option_of_a_supplier_is_refused_with_those_that_are_known(
+    start: StartProgram, command: str
+) -> None:
+    program = start(command, suppliers="/symbols,https://a:hunter2@b.example#hunter2=1")
+    code, output = said(program)
+    complaint = (
+        "SYMBOLON_SUPPLIERS: supplier 2 has an unknown option; a URL takes "
+        "casing=default|lower|upper, layout=debug_id|debug_id+code_id and absent=403"
+    )
+    assert code != 0
+    assert complaint in output + program.log
+    assert "hunter2" not in output + program.log
+
+
 def test_help_explains_every_command_and_setting(start: StartProgram) -> None:
     code, output = said(start("--help"))
     assert code == 0

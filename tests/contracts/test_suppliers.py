@@ -34,6 +34,7 @@ class _Made(NamedTuple):
 
 SUPPLIERS = [
     _Made("directory", lambda server: str(server.folder)),
+    _Made("directory in any case", lambda server: f"{server.folder}#casing=any"),
     _Made("http", lambda server: server.url.replace("//", "//anna:secret@") + "?token=secret"),
 ]
 

@@ -22,6 +22,7 @@ from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.layout import by_code_id, by_debug_id
+from symbolon_server.suppliers.options import SupplierOptions
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.directory_format import decode_directory
@@ -311,7 +312,9 @@ def test_what_is_filed_by_code_id_is_used_if_its_debug_id_is_the_one_asked_for(
     path = site.server.folder / "app.exe" / "6A4B9A365000" / "app.sym"
     path.parent.mkdir(parents=True)
     path.write_bytes(symbol_file(numbered_module(recorded)))
-    supplier = DirectorySupplier(site.server.folder, layouts=(by_debug_id, by_code_id))
+    supplier = DirectorySupplier(
+        site.server.folder, options=SupplierOptions(layouts=(by_debug_id, by_code_id))
+    )
     queue.enqueue({asked.module_id: [0]}, Priority.INTERACTIVE, [asked])
     claim = desk.claim()
     assert isinstance(claim, Claim)

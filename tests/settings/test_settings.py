@@ -41,6 +41,11 @@ GOOD = [
     ("cache_url", "unix://a:b@/run/cache.sock?db=1", "unix://a:b@/run/cache.sock?db=1"),
     ("cache_url", "redis://:a%2Fb@[::1]:1?protocol=2", "redis://:a%2Fb@[::1]:1?protocol=2"),
     ("suppliers", "/symbols, https://a.example/x ,", ("/symbols", "https://a.example/x")),
+    (
+        "suppliers",
+        "/symbols#casing=any,https://a.example#casing=lower, absent=403",
+        ("/symbols#casing=any", "https://a.example#casing=lower", "absent=403"),
+    ),
     ("tls_cert", "/etc/tls.crt", Path("/etc/tls.crt")),
     ("auth_tokens_file", "Off", None),
     ("worker", "auto", None),

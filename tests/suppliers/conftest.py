@@ -7,6 +7,7 @@ import pytest
 
 from symbolon_server.suppliers.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.options import SupplierOptions
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
@@ -44,12 +45,15 @@ def make_supplier(symbol_server: SymbolServer, fake_time: FakeTime) -> MakeSuppl
     """Return what makes a supplier of the symbol server, or of another URL."""
     surroundings = Surroundings(fake_time.clock, fake_time.sleep, lambda: 1.0)
 
-    def make(url: str | None = None, **limits: float) -> HttpSupplier:
+    def make(
+        url: str | None = None, options: SupplierOptions | None = None, **limits: float
+    ) -> HttpSupplier:
         return HttpSupplier(
             ServerUrl.parse(url or symbol_server.url),
             "symbolon/1.2.3",
             FetchLimits(**limits),  # type: ignore[arg-type]  # two fields are int
             surroundings=surroundings,
+            options=options,
         )
 
     return make

@@ -14,6 +14,7 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.options import Casing, SupplierOptions
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
@@ -52,6 +53,22 @@ def test_a_symbol_file_may_be_compressed(root: Path, module_id: ModuleId, stored
 
 
 def test_a_file_that_is_not_there_is_missing(root: Path, module_id: ModuleId) -> None:
+    with pytest.raises(MissingSymbolFileError):
+        fetch(root, module_id)
+
+
+@pytest.mark.parametrize("casing", [Casing.LOWER, Casing.UPPER])
+def test_a_path_is_spelt_as_the_supplier_has_it(
+    root: Path, module_id: ModuleId, casing: Casing
+) -> None:
+    path = root.joinpath(*map(casing.spell, path_of(root, module_id).relative_to(root).parts))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(TEXT)
+
+    with DirectorySupplier(root, options=SupplierOptions(casing)).fetch(
+        AskedModule(module_id)
+    ) as stream:
+        assert b"".join(stream) == TEXT
     with pytest.raises(MissingSymbolFileError):
         fetch(root, module_id)
 

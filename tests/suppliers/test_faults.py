@@ -55,7 +55,12 @@ def saying(length: int) -> Answer:
 
 FAULTS = {
     "404": Fault(Answer(b"secret", status=404), MISSING, "has no such file"),
-    "403": Fault(Answer(b"secret", status=403), UNAVAILABLE, "refuses access (HTTP 403)"),
+    "401": Fault(Answer(b"secret", status=401), UNAVAILABLE, "refuses access (HTTP 401)"),
+    "403": Fault(
+        Answer(b"secret", status=403),
+        UNAVAILABLE,
+        "refuses access (HTTP 403); if it answers 403 for what it does not have, add #absent=403",
+    ),
     "429": Fault(Answer(status=429, headers=TOO_LATE), UNAVAILABLE, "answers HTTP 429"),
     "500": Fault(Answer(b"secret", status=500), UNAVAILABLE, "answers HTTP 500"),
     "stall": Fault(Answer(ending=Ending.STALLED_AT_ONCE), UNAVAILABLE, "no answer in time"),

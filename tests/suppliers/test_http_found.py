@@ -9,6 +9,7 @@ import pytest
 
 from symbolon_server.suppliers.errors import MissingSymbolFileError
 from symbolon_server.suppliers.http import HttpSupplier
+from symbolon_server.suppliers.options import Casing, SupplierOptions
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
@@ -80,6 +81,34 @@ def test_names_are_quoted_in_the_path(
 
     assert fetch(make_supplier(), module_id) == TEXT
     assert symbol_server.gets[0].path == "/" + path.format("A" * 33)
+
+
+@pytest.mark.parametrize(
+    ("casing", "path"),
+    [
+        (
+            Casing.DEFAULT,
+            "/Stra%C3%9Fe%20X.PDB/44E4EC8C2F41492B9369D6B9A059577C2A/Stra%C3%9Fe%20X.sym",
+        ),
+        (
+            Casing.LOWER,
+            "/stra%C3%9Fe%20x.pdb/44e4ec8c2f41492b9369d6b9a059577c2a/stra%C3%9Fe%20x.sym",
+        ),
+        (
+            Casing.UPPER,
+            "/STRA%C3%9FE%20X.PDB/44E4EC8C2F41492B9369D6B9A059577C2A/STRA%C3%9FE%20X.SYM",
+        ),
+    ],
+)
+def test_the_whole_path_below_the_url_is_spelt_as_the_supplier_has_it(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, casing: Casing, path: str
+) -> None:
+    module_id = ModuleId.parse("Straße X.PDB", "44e4ec8c2f41492b9369d6b9a059577C2a")
+    symbol_server.answer(f"/Store{path}", Answer(TEXT))
+    supplier = make_supplier(f"{symbol_server.url}Store", SupplierOptions(casing))
+
+    assert fetch(supplier, module_id) == TEXT
+    assert symbol_server.counts() == {f"/Store{path}": 1}
 
 
 @pytest.mark.parametrize("base", ["v1/public", "v1/public/"])

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
+from symbolon_server.suppliers.options import SupplierOptions
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
@@ -31,6 +32,29 @@ def test_a_definite_no_is_missing(
     with pytest.raises(MissingSymbolFileError):
         fetch(make_supplier(), module_id)
     assert symbol_server.get_count == 1
+
+
+def test_403_is_missing_where_the_options_say_so(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(status=403))
+    supplier = make_supplier(options=SupplierOptions(is_403_absent=True))
+    with pytest.raises(MissingSymbolFileError, match=r"^has no such file \(HTTP 403\)$"):
+        fetch(supplier, module_id)
+
+    to_a_bucket = Answer(status=302, headers={"Location": "/bucket"})
+    symbol_server.answer(symbol_server.path_of(module_id), to_a_bucket)
+    with pytest.raises(MissingSymbolFileError, match=r"^has no such file \(HTTP 403\)$"):
+        fetch(supplier, module_id)
+
+
+def test_401_is_unavailable_whatever_the_options_say(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(status=401))
+
+    with pytest.raises(UnavailableSymbolFileError, match=r"^refuses access \(HTTP 401\)$"):
+        fetch(make_supplier(options=SupplierOptions(is_403_absent=True)), module_id)
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 405, 451, 501, 505])

@@ -8,7 +8,8 @@ import pytest
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.errors import MissingSymbolFileError, UnavailableSymbolFileError
 from symbolon_server.suppliers.http import HttpSupplier
-from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, by_code_id, by_debug_id
+from symbolon_server.suppliers.layout import Layout, by_code_id, by_debug_id
+from symbolon_server.suppliers.options import SupplierOptions
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.suppliers.urls import ServerUrl
 from symbolon_server.symbols.asked_modules import AskedModule
@@ -30,11 +31,13 @@ Make = Callable[[SymbolServer, Sequence[Layout]], Supplier]
 
 def make_directory(server: SymbolServer, layouts: Sequence[Layout]) -> Supplier:
     server.folder.mkdir(exist_ok=True)
-    return DirectorySupplier(server.folder, layouts=layouts)
+    return DirectorySupplier(server.folder, options=SupplierOptions(layouts=layouts))
 
 
 def make_http(server: SymbolServer, layouts: Sequence[Layout]) -> Supplier:
-    return HttpSupplier(ServerUrl.parse(server.url), "symbolon/1.2.3", layouts=layouts)
+    return HttpSupplier(
+        ServerUrl.parse(server.url), "symbolon/1.2.3", options=SupplierOptions(layouts=layouts)
+    )
 
 
 @pytest.fixture(params=[make_directory, make_http])
@@ -112,7 +115,7 @@ def test_nobody_is_asked_by_code_id_who_was_not_set_up_so(
 ) -> None:
     put(symbol_server, BY_CODE_ID)
     with pytest.raises(MissingSymbolFileError, match="has no such file"):
-        fetch(make(symbol_server, DEFAULT_LAYOUTS), TOLD)
+        fetch(make(symbol_server, SupplierOptions().layouts), TOLD)
 
 
 def test_a_server_is_asked_for_each_path_once(symbol_server: SymbolServer) -> None:

@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.errors import MissingSymbolFileError
+from symbolon_server.suppliers.headers import parse_headers
 from symbolon_server.suppliers.http import HttpSupplier
+from symbolon_server.suppliers.options import URL_OPTIONS, Casing
 from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
+from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.symbols.module_ids import ModuleId
+from tests.fixtures.symbol_server import SymbolServer
+from tests.suppliers.asking import TEXT
 
 
 def names(text: str) -> list[str]:
@@ -61,6 +68,17 @@ def test_names_show_neither_credentials_nor_queries(url: str, name: str) -> None
         "http://secret:secret:1/",
         "http://[secret/",
         "http://host/#secret",
+        "http://host/#",
+        "http://host/#secret=secret",
+        "http://host/#casing=secret",
+        "http://host/#casing=lower;absent=secret",
+        "http://host/#casing=lower,casing=upper",
+        "http://host/#casing=lower,secret=1",
+        "http://me:se#cret=secret@host/",
+        "http://me:secret@host/#absent=secret",
+        "/srv/other#secret=1",
+        "/srv/other#casing=secret",
+        "/srv/other#absent=403",
     ],
 )
 def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
@@ -68,3 +86,66 @@ def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
         parse_suppliers(f"/srv/symbols,{entry}")
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        (
+            "http://host#casng=lower",
+            "has an unknown option; a URL takes casing=default|lower|upper, ",
+        ),
+        (
+            "http://host#casing=any",
+            "has an unknown value of casing; a URL takes casing=default|lower|upper, ",
+        ),
+        (
+            "http://host#lower",
+            f"has a fragment that is no option; {URL_OPTIONS}; a `#` of the URL is written %23",
+        ),
+        ("http://host#absent=403,absent=403", "has the option absent twice"),
+        (
+            "/srv/a#absent=403",
+            "has an unknown option; a directory takes casing=default|lower|upper|any",
+        ),
+        (
+            "/srv/a#casing=mixed",
+            "has an unknown value of casing; a directory takes casing=default|lower|upper|any",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_told_with_those_that_can(
+    entry: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidSupplierError) as caught:
+        parse_suppliers(f"/srv/symbols#casing=any, {entry}")
+    assert str(caught.value).startswith(f"supplier 2 {complaint}")
+
+
+def test_options_are_in_no_name() -> None:
+    listed = "http://me:secret@host/a?b#casing=lower,absent=403,/srv/c#/d#casing=any,relative"
+    assert names(listed) == ["host/a", "/srv/c#/d", "relative"]
+
+
+def test_options_reach_their_supplier(symbol_server: SymbolServer, module_id: ModuleId) -> None:
+    symbol_server.put(module_id, TEXT, Casing.LOWER)
+    url = symbol_server.url
+    listed = f"{url}#casing=lower,{url},{symbol_server.folder}#casing=lower,{symbol_server.folder}"
+    spelt, default, spelt_directory, default_directory = parse_suppliers(listed)
+    for supplier in (spelt, spelt_directory):
+        with supplier.fetch(AskedModule(module_id)) as stream:
+            assert b"".join(stream) == TEXT
+    for supplier in (default, default_directory):
+        with pytest.raises(MissingSymbolFileError), supplier.fetch(AskedModule(module_id)):
+            pass
+
+
+def test_headers_are_for_a_supplier_whatever_its_options(
+    symbol_server: SymbolServer, module_id: ModuleId
+) -> None:
+    headers = parse_headers(f"{symbol_server.url} X-Api-Key: key")
+    symbol_server.put(module_id, TEXT)
+    (supplier,) = parse_suppliers(f"{symbol_server.url}#absent=403", headers=headers)
+    with supplier.fetch(AskedModule(module_id)) as stream:
+        assert b"".join(stream) == TEXT
+    assert symbol_server.gets[0].headers["X-Api-Key"] == "key"

@@ -71,7 +71,8 @@ def shop(symbol_server: SymbolServer, tmp_path: Path) -> Shop:
     symbol_server.put(module_id, symbol_file(module_id))
     headers = tmp_path / "headers"
     headers.write_text(f"{symbol_server.url} X-Api-Key: {SECRET}-key\n")
-    url = symbol_server.url.replace("//", f"//{USER}:{SECRET}-shop@") + f"?signature={SECRET}"
+    url = symbol_server.url.replace("//", f"//{USER}:{SECRET}-shop@")
+    url += f"?signature={SECRET}#casing=default,absent=403"
     return Shop(module_id, {"suppliers": url, "supplier_headers_file": str(headers)})
 
 

@@ -8,6 +8,7 @@ from symbolon import Client
 from symbolon.results import ModuleOutcome, ModuleResult
 from symbolon_server.cache.keys import outcome_key, pause_key
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.app.conftest import wait_until
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
@@ -32,6 +33,18 @@ def client(site: Site, hanging: SymbolServer) -> Client:
     for _ in range(2):
         site.work(suppliers=suppliers, supplier_read_seconds=f"{READ_SECONDS:g}")
     return site.connect(site.serve())
+
+
+def test_what_a_bucket_answers_403_for_is_missing_where_its_entry_says_so(site: Site) -> None:
+    has, *lacks = map(numbered_module, range(3))
+    site.supplier.answer(ALL_PATHS, Answer(b"AccessDenied", status=403))
+    site.supplier.answer(site.supplier.path_of(has), Answer(symbol_file(has)))
+    site.work(suppliers=f"{site.supplier.url}#absent=403")
+    client = site.connect(site.serve())
+    answer = ask(client, [(module_id, 32) for module_id in (*lacks, has)])
+    outcomes = [result.outcome for result in answer.modules]
+    assert outcomes == [ModuleOutcome.MISSING, ModuleOutcome.MISSING, ModuleOutcome.FOUND]
+    wait_until(lambda: len(client.list_missing_modules().modules) == len(lacks))
 
 
 def ask_one(client: Client, module_id: ModuleId) -> tuple[ModuleResult, float]:

@@ -115,10 +115,10 @@ class Module(_message.Message):
     code_file: _builtins.str
     """The executable itself, such as `xul.dll`: of a path the last part counts, behind `/`
     or `\\`. It comes from the crash report. It stands in for an empty `debug_file`, and
-    a supplier that is set up as filing symbols by code file and code id, which none is
-    by default, is asked by it once it has nothing by debug file and debug id; what it
-    has is used only where it is of this `debug_id`. Empty, or no file name of at most
-    255 bytes: not known.
+    a supplier whose entry in the settings says `layout=debug_id+code_id` is asked for
+    `<code file>/<CODE ID>/` once it has nothing by debug file and debug id; what it has
+    is used only where it is of this `debug_id`. Empty, or no file name of at most 255
+    bytes: not known.
     """
     code_id: _builtins.str
     """Identity of the executable: a build id, or for Windows the timestamp and the

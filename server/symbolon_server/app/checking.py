@@ -127,8 +127,10 @@ def _check_supplier(supplier: Supplier) -> Finding:
     with suppress(SupplierError):
         SupplierChain([supplier], attempts.append).fetch(_NOBODYS_MODULE, _read_symbol_file)
     (attempt,) = attempts
-    if attempt.outcome in {AttemptOutcome.FOUND, AttemptOutcome.MISSING}:
+    if attempt.outcome is AttemptOutcome.FOUND:
         return Finding("supplier", f"{supplier.name} answers")
+    if attempt.outcome is AttemptOutcome.MISSING:
+        return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}")
     return Finding("supplier", f"{supplier.name} {attempt.detail}", is_wrong=True)
 
 

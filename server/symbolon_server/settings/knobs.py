@@ -297,7 +297,8 @@ class Settings:
         Knob(
             Group.SUPPLIERS,
             kinds.LIST,
-            "Directories and http(s) URLs that have symbol files, asked in this order.",
+            "Directories and http(s) URLs that have symbol files, asked in this order, each with "
+            "options of its own behind a `#`.",
             default_text="none",
             is_secret=True,
         ),

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,8 +22,9 @@ from symbolon_server.suppliers.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.http_trouble import describe_trouble, is_about_url, is_worth_a_retry
-from symbolon_server.suppliers.layout import DEFAULT_LAYOUTS, Layout, ask_in_turn, quote_path
+from symbolon_server.suppliers.layout import ask_in_turn, quote_path
 from symbolon_server.suppliers.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.options import SupplierOptions
 from symbolon_server.suppliers.pace import Pace
 from symbolon_server.suppliers.public_addresses import is_public
 from symbolon_server.suppliers.redirect_guard import GuardedAdapter, RedirectGuard
@@ -37,7 +38,11 @@ MAX_REDIRECTS = 5
 _MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504})
-_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REFUSALS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "",
+    HTTPStatus.FORBIDDEN: "; if it answers 403 for what it does not have, add #absent=403",
+}
+"""With what helps."""
 
 _PIECE_BYTES = 64 * 1024
 _DRAINED_PIECES = 4
@@ -80,9 +85,9 @@ class _Credentials(AuthBase):
 class HttpSupplier:
     """A symbol server; its answers are told apart into missing, unavailable and the text.
 
-    Only 404 and 410 mean missing. 403 is unavailable although S3 says so for a missing key
-    to those who may not list the bucket: taken as missing, expired credentials would turn
-    every module into a definite no. Give the permission to list instead.
+    Only 404 and 410 mean missing, and 403 where the options say so. S3 answers 403 for a missing
+    key to those who may not list the bucket, but others for expired credentials: taken as missing,
+    those would turn every module into a definite no.
     """
 
     def __init__(
@@ -94,21 +99,21 @@ class HttpSupplier:
         surroundings: Surroundings | None = None,
         *,
         headers: Mapping[str, str] | None = None,
-        layouts: Sequence[Layout] = DEFAULT_LAYOUTS,
+        options: SupplierOptions | None = None,
     ) -> None:
-        """Ask the server at `url` for what `layouts` say, with `headers` that are for it alone.
+        """Ask the server at `url` as its `options` say, with `headers` that are for it alone.
 
         Connect at the first fetch.
         """
         self._url = url
         self._user_agent = user_agent
+        self._options = options or SupplierOptions()
         self._limits = limits or FetchLimits()
         self._retries = retries or RetryPolicy()
         self._surroundings = surroundings or Surroundings()
         self._guard = RedirectGuard(url, self._surroundings.is_public)
         own = {"Authorization": url.authorization} if url.authorization else {}
         self._credentials = _Credentials(own | dict(headers or {}))
-        self._layouts = layouts
         self._session: tuple[int, requests.Session] | None = None
 
     @property
@@ -120,8 +125,12 @@ class HttpSupplier:
     def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
         """Yield the module's symbol file as it arrives."""
         deadline = self._surroundings.clock() + self._limits.total_seconds
+        options = self._options
         response = ask_in_turn(
-            self._layouts, asked, lambda parts: self._ask_with_retries(quote_path(parts), deadline)
+            options.layouts,
+            options.casing.spell,
+            asked,
+            lambda parts: self._ask_with_retries(quote_path(parts), deadline),
         )
         try:
             self._check_length(response)
@@ -156,7 +165,7 @@ class HttpSupplier:
                 return response
             _drain(response)
             if response.status_code not in _REDIRECTS:
-                raise _refusal(response)
+                raise _refusal(response, self._options)
             try:
                 target = target.follow(response.headers.get("Location", ""))
             except InvalidUrlError as error:
@@ -260,13 +269,15 @@ def _trouble(error: Exception) -> UnavailableSymbolFileError:
     return kind(describe_trouble(error))
 
 
-def _refusal(response: requests.Response) -> Exception:
+def _refusal(response: requests.Response, options: SupplierOptions) -> Exception:
     """Return the error for a status that is neither 200 nor a redirect."""
     status = response.status_code
     if status in _MISSING:
         return MissingSymbolFileError("has no such file")
+    if status == HTTPStatus.FORBIDDEN and options.is_403_absent:
+        return MissingSymbolFileError("has no such file (HTTP 403)")
     if status in _REFUSALS:
-        return UnavailableSymbolFileError(f"refuses access (HTTP {status})")
+        return UnavailableSymbolFileError(f"refuses access (HTTP {status}){_REFUSALS[status]}")
     detail = f"answers HTTP {status}"
     if status in _WORTH_A_RETRY:
         return _RetryableError(detail, parse_retry_after(response.headers))

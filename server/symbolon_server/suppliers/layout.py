@@ -9,7 +9,7 @@ a file name: none is empty, `.` or `..`, or holds a separator, which `ModuleId` 
 make sure of.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -45,16 +45,18 @@ def by_code_id(asked: AskedModule) -> Iterator[PathParts]:
     yield file, asked.code_id.upper(), f"{stem}.sym"
 
 
-DEFAULT_LAYOUTS: Final[Sequence[Layout]] = (by_debug_id,)
-
-
 def symbol_file_parts(module_id: ModuleId) -> tuple[str, str, str]:
     """Return the three parts of the symbol file's path by the debug id."""
     return module_id.debug_file, module_id.debug_id, module_id.symbol_file_name
 
 
-def ask_in_turn(layouts: Iterable[Layout], asked: AskedModule, ask: Callable[[PathParts], T]) -> T:
-    """Return what `ask` returns for the first path that is not missing.
+def ask_in_turn(
+    layouts: Iterable[Layout],
+    spell: Callable[[str], str],
+    asked: AskedModule,
+    ask: Callable[[PathParts], T],
+) -> T:
+    """Return what `ask` returns for the first path that is not missing, all its parts `spell`ed.
 
     Raises `MissingSymbolFileError` as the last one does where all are missing, and at once
     whatever else is raised.
@@ -63,7 +65,7 @@ def ask_in_turn(layouts: Iterable[Layout], asked: AskedModule, ask: Callable[[Pa
     for layout in layouts:
         for parts in layout(asked):
             try:
-                return ask(parts)
+                return ask(tuple(map(spell, parts)))
             except MissingSymbolFileError as error:
                 missing = error
     raise missing

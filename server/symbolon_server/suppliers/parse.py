@@ -1,13 +1,21 @@
 """Reads the list of suppliers from its setting."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.entries import Entry, split_entries
 from symbolon_server.suppliers.headers import Header, choose_headers, refuse_unused
 from symbolon_server.suppliers.http import HttpSupplier
 from symbolon_server.suppliers.limits import FetchLimits
+from symbolon_server.suppliers.options import (
+    DIRECTORY_OPTIONS,
+    URL_OPTIONS,
+    InvalidOptionError,
+    SupplierOptions,
+)
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.suppliers.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 
@@ -16,54 +24,56 @@ class InvalidSupplierError(ValueError):
     """An entry that is no supplier; the text names its place and never holds a credential."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a supplier is, and how it is asked there."""
+
+    where: Path | ServerUrl
+    options: SupplierOptions
+
+
 def parse_suppliers(
     text: str, limits: FetchLimits | None = None, headers: Sequence[Header] = ()
 ) -> list[Supplier]:
-    """Return the suppliers in `text`: directories and http(s) URLs with commas between them.
+    """Return the suppliers in `text`: directories and http(s) URLs, as `entries.py` says.
 
-    Spaces around them and empty entries are ignored; a comma within a URL is written `%2C`.
-    A URL may hold `user:password@` and a query; `headers` are given to those they are for.
-    Raises `InvalidSupplierError`, and `InvalidHeadersError` for a header that is for none.
+    A comma within a URL is written `%2C`. A URL may hold `user:password@` and a query; `headers`
+    are given to those they are for. Raises `InvalidSupplierError`, and `InvalidHeadersError` for
+    a header that is for none.
     """
-    places = list(_parse_entries(text))
-    refuse_unused(headers, [place for place in places if isinstance(place, ServerUrl)])
+    places = list(_parse_places(text))
+    refuse_unused(headers, [place.where for place in places if isinstance(place.where, ServerUrl)])
     limits = limits or FetchLimits()
     return [_make_supplier(place, limits, headers) for place in places]
 
 
-def _parse_entries(text: str) -> Iterator[Path | ServerUrl]:
-    for place, entry in enumerate(text.split(","), start=1):
-        location = entry.strip()
-        if not location:
-            continue
-        scheme, separator, _ = location.partition("://")
-        if not separator:
-            yield Path(location).expanduser()
-        elif scheme.lower() in HTTP_SCHEMES:
-            yield _parse_url(location, place)
-        else:
-            raise InvalidSupplierError(
-                f"supplier {place} is neither a directory nor an http or https URL"
-            )
+def _parse_places(text: str) -> Iterator[_Place]:
+    for number, entry in enumerate(split_entries(text), start=1):
+        try:
+            yield _parse_place(entry)
+        except (InvalidUrlError, InvalidOptionError) as error:
+            raise InvalidSupplierError(f"supplier {number} {error}") from None
 
 
-def _make_supplier(
-    place: Path | ServerUrl, limits: FetchLimits, headers: Sequence[Header]
-) -> Supplier:
-    if isinstance(place, Path):
-        return DirectorySupplier(place, limits)
-    own = choose_headers(headers, place)
-    return HttpSupplier(place, _user_agent(), limits, headers=own)
+def _parse_place(entry: Entry) -> _Place:
+    if entry.is_directory:
+        options = DIRECTORY_OPTIONS.parse(entry.options)
+        return _Place(Path(entry.location).expanduser(), options)
+    scheme, _, _ = entry.location.partition("://")
+    if scheme.lower() not in HTTP_SCHEMES:
+        raise InvalidUrlError("is neither a directory nor an http or https URL")
+    url = ServerUrl.parse(entry.location)
+    if entry.is_bad:
+        rules = f"{URL_OPTIONS}; a `#` of the URL is written %23"
+        raise InvalidOptionError(f"has a fragment that is no option; {rules}")
+    return _Place(url, URL_OPTIONS.parse(entry.options))
 
 
-def _parse_url(location: str, place: int) -> ServerUrl:
-    try:
-        url = ServerUrl.parse(location)
-    except InvalidUrlError as error:
-        raise InvalidSupplierError(f"supplier {place} {error}") from None
-    if "#" in location:
-        raise InvalidSupplierError(f"supplier {place} has a fragment; write `#` as %23")
-    return url
+def _make_supplier(place: _Place, limits: FetchLimits, headers: Sequence[Header]) -> Supplier:
+    if isinstance(place.where, Path):
+        return DirectorySupplier(place.where, limits, place.options)
+    own = choose_headers(headers, place.where)
+    return HttpSupplier(place.where, _user_agent(), limits, headers=own, options=place.options)
 
 
 def _user_agent() -> str:
