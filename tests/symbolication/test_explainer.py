@@ -269,7 +269,8 @@ def test_what_was_invalidated_is_told_where_it_still_is(
     host = open_host()
     old = redis_store.get(directory_key(ingested))
     assert isinstance(old, bytes)
-    InvalidationLog(KeyedCache(redis_cache)).add([ingested])
+    log = InvalidationLog(KeyedCache(redis_cache))
+    assert log.add([ingested], log.read_since(0, "").epoch)
     host.invalidator.catch_up()
     explanation = explain_on(host, redis_cache)(ingested, 0x1000)
     assert by_name(explanation)[TierName.STORE].detail == "what it has was invalidated"

@@ -24,6 +24,9 @@ SUPPLIER_PREFIX = "supplier:"
 INVALIDATED_KEY = "invalidated"
 """In the cache: the modules that were to be forgotten, by the number of the invalidation."""
 
+EPOCH_KEY = "invalidated:epoch"
+"""In the cache: which log of invalidations it is; another one after each loss."""
+
 SUPPLIERS_PREFIX = "suppliers:"
 """In the cache: what suppliers said last of a module, `suppliers:<debug file>/<DEBUG ID>`."""
 

@@ -55,7 +55,7 @@ class ClaimDesk:
             try:
                 module_id = module_id_of(job_id.decode())
             except InvalidModuleIdError:
-                self._drop(job_id, owner)
+                self._drop(job_id, owner, as_of)
                 continue
             return Claim(
                 asked_as(module_id, told),
@@ -91,11 +91,11 @@ class ClaimDesk:
         """
         return self._run(self._end, claim, str(claim.module_id), claim.freshness.as_of)
 
-    def _drop(self, job_id: bytes, owner: str) -> None:
+    def _drop(self, job_id: bytes, owner: str, as_of: int) -> None:
         """End a job that somebody else's program put on our queue."""
         _log.warning("foreign_job_dropped", job=job_id.decode(errors="replace"))
         with self._access.asking():
-            self._end(keys=scripts.ALL_KEYS, args=[job_id, owner, "", 0])
+            self._end(keys=scripts.ALL_KEYS, args=[job_id, owner, "", as_of])
 
     def _run(self, script: Script, claim: Claim, *more: str | int) -> bool:
         with self._access.asking():

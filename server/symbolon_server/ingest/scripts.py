@@ -20,8 +20,9 @@ A job is in one of three states, and every change of state is one script:
 from rq.job import Job
 from rq.queue import Queue
 
+from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCTIONS
 from symbolon_server.cache.invalidations import MOST_MODULES
-from symbolon_server.cache.keys import INVALIDATED_KEY
+from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.ingest.jobs import TOLD_FIELDS, Priority
 
 QUEUE_KEYS = tuple(Queue.redis_queue_namespace_prefix + priority.value for priority in Priority)
@@ -33,15 +34,14 @@ JOB_PREFIX = Job.redis_job_namespace_prefix
 WANTED_PREFIX = "ingest:wanted:"
 
 _INVALIDATIONS = f"""
-local invalidated, most_invalidated = '{INVALIDATED_KEY}', {MOST_MODULES}
-
-local function last_invalidation()
-  return tonumber(redis.call('ZREVRANGE', invalidated, 0, 0, 'WITHSCORES')[2]) or 0
-end
-
+local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KEY}', {MOST_MODULES}
+{LOG_FUNCTIONS}
 -- What was made of a module as of an earlier invalidation than this is stale.
 local function stale_before(module)
   local number = tonumber(redis.call('ZSCORE', invalidated, module)) or 0
+  if number > {LARGEST_NUMBER} then -- not from us
+    number = 0
+  end
   if redis.call('ZCARD', invalidated) < most_invalidated then
     return number
   end

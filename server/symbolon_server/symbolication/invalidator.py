@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Final
 
 from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
@@ -10,6 +11,12 @@ from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbols.directory_format import decode_directory
 from symbolon_server.symbols.errors import DamagedPageError
 from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.telemetry.logs import EventLog
+
+_TRIES: Final = 5
+"""How often the log may turn out to be another one while modules are numbered."""
+
+_log = EventLog(__name__)
 
 
 class Invalidator:
@@ -29,27 +36,47 @@ class Invalidator:
         """Forget these modules everywhere; raise `CacheUnavailableError`."""
         if not module_ids:
             return
-        self._log.add(module_ids)
+        self._number(module_ids)
         self._tiers.failures.forget(*module_ids)
         for module_id in module_ids:
             self._tiers.store.forget(module_id)
         self.catch_up()
+        # Another thread may know of it already and be about to.
+        self._forget_held(self._tiers.invalidations, module_ids, is_all=False)
 
     def catch_up(self) -> None:
         """Forget what was invalidated since the last time, by anybody; one round trip.
 
         While the cache does not answer nothing is learnt; the next time makes up for it.
         """
-        known = self._tiers.invalidations
         with suppress(CacheUnavailableError):
-            news = self._log.read_since(known.last)
-            known.learn(news)
-            self._forget_held(known, news.numbers, is_whole=news.is_whole)
+            self._learn()
+
+    def _number(self, module_ids: Collection[ModuleId]) -> None:
+        """Add to the log, as it is when all is put back that it may have lost."""
+        for _ in range(_TRIES):
+            self._learn()
+            if self._log.add(module_ids, self._tiers.invalidations.epoch):
+                return
+        raise CacheUnavailableError("the cache loses what it is told")
+
+    def _learn(self) -> None:
+        """Learn what is new; of another log than the one that was known, put back what it lacks."""
+        known = self._tiers.invalidations
+        news = self._log.read_since(known.last, known.epoch)
+        if news.is_other_log:
+            lost = known.find_lost(news)
+            if lost or known.last > news.last:
+                _log.warning("invalidations_put_back", modules=len(lost))
+                self._log.put_back(lost, known.last)
+        new = known.find_new(news)
+        known.learn(news)
+        self._forget_held(known, new, is_all=news.is_other_log or not news.is_whole)
 
     def _forget_held(
-        self, known: KnownInvalidations, module_ids: Collection[ModuleId], *, is_whole: bool
+        self, known: KnownInvalidations, module_ids: Collection[ModuleId], *, is_all: bool
     ) -> None:
-        if not is_whole:
+        if is_all:
             self._held.modules.clear()
         for module_id in module_ids:
             self._held.modules.discard(module_id)

@@ -1,0 +1,96 @@
+"""What is done to the log of invalidations in one step, each step a Lua script."""
+
+from typing import Final
+
+LARGEST_NUMBER: Final = 2**52
+"""Microseconds until the year 2112; what is above was not written by us. Redis keeps numbers
+exactly up to twice as many, and knows infinity."""
+
+LOG_FUNCTIONS: Final = f"""
+local function largest_number()
+  local found = redis.call('ZREVRANGEBYSCORE', invalidated, {LARGEST_NUMBER}, '-inf',
+      'WITHSCORES', 'LIMIT', 0, 1)
+  return math.max(0, tonumber(found[2]) or 0)
+end
+
+-- A log that is empty, or was lost, begins with a number of no module: the time, so that it is
+-- larger than all of an earlier log. From then on only numbers are compared, and no times.
+local function last_invalidation()
+  local last = largest_number()
+  if last == 0 then
+    local time = redis.call('TIME')
+    last = time[1] * 1000000 + time[2]
+    redis.call('ZADD', invalidated, last, '')
+    redis.call('SET', epoch_key, string.format('%.0f', last))
+  end
+  return last
+end
+"""
+"""For scripts that have the names of both keys in `invalidated` and `epoch_key`."""
+
+_PRELUDE: Final = f"""
+local invalidated, epoch_key = KEYS[1], KEYS[2]
+{LOG_FUNCTIONS}
+-- The log's own epoch, and that of the server's data, which is another one after each failover and
+-- restart: either may have lost the last second of them.
+local function epoch()
+  local info = redis.pcall('INFO', 'replication')
+  info = type(info) == 'string' and info or ''
+  local log = redis.call('GET', epoch_key) or ''
+  return log .. '/' .. (string.match(info, 'master_replid:(%x+)') or ''),
+      string.match(info, 'role:slave') ~= nil
+end
+"""
+
+READ: Final = (
+    _PRELUDE
+    + f"""
+-- ARGV: a number, the epoch that the caller knows. Returns the epoch, whether the log is another
+-- one than the caller's, the last number, and modules and numbers after the given one, or of all.
+local now, is_replica = epoch()
+if is_replica then
+  return redis.error_reply('READONLY this server is a replica')
+end
+local known, last = tonumber(ARGV[1]), last_invalidation()
+now = epoch()
+local is_other = now ~= ARGV[2] or last < known
+local after = is_other and 0 or known
+local found = redis.call('ZRANGEBYSCORE', invalidated, string.format('(%.0f', after),
+    {LARGEST_NUMBER}, 'WITHSCORES')
+return {{now, is_other and 1 or 0, string.format('%.0f', last), found}}
+"""
+)
+
+ADD: Final = (
+    _PRELUDE
+    + f"""
+-- ARGV: most modules kept, the channel, the epoch that the caller knows, module ids. Returns the
+-- number of these modules, 0 and numbers none where the epoch is another.
+local last, time = last_invalidation(), redis.call('TIME')
+if epoch() ~= ARGV[3] then
+  return 0
+end
+local number = math.max(time[1] * 1000000 + time[2], last + 1)
+redis.call('ZREMRANGEBYSCORE', invalidated, '({LARGEST_NUMBER}', '+inf')
+for at = 4, #ARGV do
+  redis.call('ZADD', invalidated, number, ARGV[at])
+end
+redis.call('ZREMRANGEBYRANK', invalidated, 0, -1 - ARGV[1])
+redis.call('PUBLISH', ARGV[2], string.format('%.0f', number))
+return number
+"""
+)
+
+PUT_BACK: Final = (
+    _PRELUDE
+    + """
+-- ARGV: most modules kept, the channel, numbers and module ids in turn. Numbers that the log has
+-- larger ones of stay. The epoch changes with the log: others may have read past these numbers.
+last_invalidation()
+if redis.call('ZADD', invalidated, 'GT', 'CH', unpack(ARGV, 3)) > 0 then
+  redis.call('ZREMRANGEBYRANK', invalidated, 0, -1 - ARGV[1])
+  redis.call('INCR', epoch_key)
+  redis.call('PUBLISH', ARGV[2], 'put back')
+end
+"""
+)
