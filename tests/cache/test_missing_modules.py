@@ -1,5 +1,8 @@
 """The bounded list of missing modules, on a real cache Redis."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
+
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -71,8 +74,7 @@ def test_those_not_asked_for_the_longest_go_first(
         fake_clock.now += 1
         missing.record({AskedModule(module_id): 1})
     assert ids_of(missing) == [ids[5], ids[4], ids[3]]
-    assert redis_cache.hlen("missing:counts") == 3
-    assert redis_cache.hlen("missing:first_seen") == 3
+    assert redis_cache.hlen("missing:seen") == 3
 
 
 def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
@@ -82,6 +84,42 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
     ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(50)]
     missing.record(dict.fromkeys(map(AskedModule, ids), 1))
     assert len(ids_of(missing, 100)) == 3
+
+
+def test_whoever_ends_midway_leaves_no_module_half_dropped(
+    keyed_cache: KeyedCache, redis_cache: redis.Redis
+) -> None:
+    missing = MissingModules(keyed_cache, most_modules=3)
+    ids = [ModuleId.parse("m.so", f"{number:032X}0") for number in range(300)]
+    with ThreadPoolExecutor(2) as threads:
+        recording = [threads.submit(missing.record, {AskedModule(one): 1}) for one in ids]
+        while not all(future.done() for future in recording):
+            with redis_cache.pipeline() as pipeline:
+                pipeline.zrange("missing:last_seen", 0, -1)
+                for key in redis_cache.keys("missing:*"):
+                    if key != b"missing:last_seen":
+                        pipeline.hkeys(key)
+                listed, *told = map(set, pipeline.execute())
+            assert all(names == listed for names in told)
+
+
+def test_what_somebody_else_wrote_into_the_list_is_left_out(
+    keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId, libc: ModuleId
+) -> None:
+    missing = MissingModules(keyed_cache)
+    missing.record({AskedModule(xul): 1})
+    deep = "[" * 100_000
+    for number, value in enumerate(
+        ("", "7", "{}", deep, '["a", 1, "", ""]', '[1, 1e400, "", ""]', '[1, 1, "\\ud800", ""]')
+    ):
+        name = f"{number}.so/{number:032X}0"
+        redis_cache.zadd("missing:last_seen", {name: 1.0})
+        redis_cache.hset("missing:seen", name, value)
+    redis_cache.zadd("missing:last_seen", {str(libc).encode(): math.inf, b"\xff": 1.0})
+    redis_cache.hset("missing:seen", str(libc), deep)
+    assert ids_of(missing) == [xul]
+    missing.record({AskedModule(libc): 2})
+    assert ids_of(missing) == [libc, xul]
 
 
 def test_a_module_that_is_missing_no_more_is_forgotten(

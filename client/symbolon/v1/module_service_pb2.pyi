@@ -548,8 +548,8 @@ class ExplainFrameResponse(_message.Message):
 
     @_builtins.property
     def suppliers(self) -> _explanation_pb2.SupplierRound:
-        """The last time that suppliers were asked for the module. Unset: that was longer
-        ago than is remembered (a day), or never.
+        """The last time that suppliers were asked for the module. Unset: that is forgotten,
+        with the failure or ten minutes after the module was found, or never was.
         """
 
     @_builtins.property

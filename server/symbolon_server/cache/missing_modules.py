@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -11,6 +10,7 @@ from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.keys import MISSING_PREFIX
+from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
@@ -20,16 +20,35 @@ MOST_MODULES = 10_000
 _LAST_SEEN = MISSING_PREFIX + "last_seen"
 """A sorted set: module ids by when they were last asked for, in Unix seconds."""
 
-_FIRST_SEEN = MISSING_PREFIX + "first_seen"
-"""A hash: when each was first asked for."""
+_SEEN = MISSING_PREFIX + "seen"
+"""A hash: in how many requests each was asked for, when first, and its code file and code id where
+a caller told them, as a JSON array."""
 
-_COUNTS = MISSING_PREFIX + "counts"
-"""A hash: in how many requests each was asked for."""
-
-_CODE = MISSING_PREFIX + "code"
-"""A hash: the code file and code id of each, as JSON, where a caller told them."""
-
-_HASHES = (_FIRST_SEEN, _COUNTS, _CODE)
+_RECORD = """
+-- KEYS: the sorted set, the hash. ARGV: the time, most modules kept, and for each module its id,
+-- how many requests, its code file and code id or two empty texts.
+local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+for at = 3, #ARGV, 4 do
+  local name, count, code_file, code_id = unpack(ARGV, at, at + 3)
+  local ok, seen = pcall(cjson.decode, redis.call('HGET', KEYS[2], name) or '')
+  if not ok or type(seen) ~= 'table' then
+    seen = {0, now, '', ''}
+  end
+  if code_file ~= '' or code_id ~= '' then
+    seen[3], seen[4] = code_file, code_id
+  end
+  seen = {(tonumber(seen[1]) or 0) + count, tonumber(seen[2]) or now, seen[3], seen[4]}
+  redis.call('HSET', KEYS[2], name, cjson.encode(seen))
+  redis.call('ZADD', KEYS[1], now, name)
+end
+local excess = redis.call('ZCARD', KEYS[1]) - most
+if excess > 0 then
+  for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do
+    redis.call('HDEL', KEYS[2], name)
+  end
+  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, excess - 1)
+end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +64,7 @@ class MissingModule:
 class MissingModules:
     """A bounded list shared by all servers; raises `CacheUnavailableError`.
 
-    A few keys hold all of it, rather than one for each module, so that it can be bounded.
+    Two keys hold all of it, rather than one for each module, so that it can be bounded.
     """
 
     def __init__(
@@ -59,36 +78,25 @@ class MissingModules:
         self._wall_clock = wall_clock
 
     def record(self, requests: Mapping[AskedModule, int]) -> None:
-        """Add so many requests to the count of each module, in one round trip."""
+        """Add so many requests to the count of each module, in one step."""
         if not requests:
             return
-        now = self._wall_clock()
-        counts: Counter[str] = Counter()
-        for asked, count in requests.items():
-            counts[str(asked.module_id)] += count
-        code = {
-            str(asked.module_id): json.dumps([asked.code_file, asked.code_id])
-            for asked in requests
-            if asked.code_file or asked.code_id
-        }
-
-        def add(pipeline: Pipeline) -> None:
-            pipeline.zadd(self._cache.key(_LAST_SEEN), dict.fromkeys(counts, now))
-            for name, count in counts.items():
-                pipeline.hsetnx(self._cache.key(_FIRST_SEEN), name, repr(now))
-                pipeline.hincrby(self._cache.key(_COUNTS), name, count)
-            for name, told in code.items():
-                pipeline.hset(self._cache.key(_CODE), name, told)
-            pipeline.zcard(self._cache.key(_LAST_SEEN))
-
-        excess = int(self._cache.run(add)[-1]) - self._most_modules
-        if excess > 0:
-            self._drop_oldest(excess)
+        arguments: list[str | int] = [repr(self._wall_clock()), self._most_modules]
+        for (module_id, code_file, code_id, _), count in requests.items():
+            arguments += [str(module_id), count, code_file, code_id]
+        keys = [self._cache.key(name) for name in (_LAST_SEEN, _SEEN)]
+        self._cache.run(lambda pipeline: pipeline.eval(_RECORD, len(keys), *keys, *arguments))
 
     def forget(self, module_ids: Collection[ModuleId]) -> None:
         """Drop modules that are missing no more."""
-        if module_ids:
-            self._drop([str(module_id) for module_id in module_ids])
+        names = [str(module_id) for module_id in module_ids]
+
+        def drop(pipeline: Pipeline) -> None:
+            pipeline.zrem(self._cache.key(_LAST_SEEN), *names)
+            pipeline.hdel(self._cache.key(_SEEN), *names)
+
+        if names:
+            self._cache.run(drop)
 
     def list(self, limit: int) -> tuple[list[MissingModule], int]:
         """Return those asked for most often, the latest first among equals, and how many there are.
@@ -98,37 +106,23 @@ class MissingModules:
 
         def ask(pipeline: Pipeline) -> None:
             pipeline.zrange(self._cache.key(_LAST_SEEN), 0, -1, withscores=True)
-            for name in _HASHES:
-                pipeline.hgetall(self._cache.key(name))
+            pipeline.hgetall(self._cache.key(_SEEN))
 
-        last_seen, first_seen, counts, code = self._cache.run(ask)
-        modules = [
-            MissingModule(
-                asked=_asked_module(name, code.get(name)),
-                count=int(counts.get(name, 0)),
-                first_seen=float(first_seen.get(name, last)),
-                last_seen=float(last),
-            )
-            for name, last in last_seen
-        ]
+        last_seen, seen = self._cache.run(ask)
+        decoded = (_decode(name, last, seen.get(name)) for name, last in last_seen)
+        modules = [module for module in decoded if module is not None]
         return nlargest(limit, modules, key=lambda m: (m.count, m.last_seen)), len(modules)
 
-    def _drop_oldest(self, number: int) -> None:
-        popped: list[tuple[bytes, float]] = self._cache.run(
-            lambda pipeline: pipeline.zpopmin(self._cache.key(_LAST_SEEN), number)
-        )[0]
-        if popped:  # nothing is left when another server dropped them first
-            self._drop([name for name, _last_seen in popped])
 
-    def _drop(self, names: Sequence[str | bytes]) -> None:
-        def drop(pipeline: Pipeline) -> None:
-            pipeline.zrem(self._cache.key(_LAST_SEEN), *names)
-            for name in _HASHES:
-                pipeline.hdel(self._cache.key(name), *names)
-
-        self._cache.run(drop)
-
-
-def _asked_module(name: bytes, code: bytes | None) -> AskedModule:
-    code_file, code_id = json.loads(code) if code else ("", "")
-    return AskedModule(ModuleId.from_text(name.decode()), code_file, code_id)
+def _decode(name: bytes, last_seen: float, seen: bytes | None) -> MissingModule | None:
+    """Return one module of the list, None for what somebody else wrote there."""
+    try:
+        count, first_seen, code_file, code_id = json.loads(seen or b"")
+        return MissingModule(
+            AskedModule(ModuleId.from_text(name.decode()), as_text(code_file), as_text(code_id)),
+            count=as_count(count),
+            first_seen=as_time(first_seen),
+            last_seen=as_time(last_seen),
+        )
+    except UNREADABLE:
+        return None

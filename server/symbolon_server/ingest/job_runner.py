@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from symbolon_server.cache.failures import Failure
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.cache.supplier_rounds import FOUND_SECONDS, SupplierRound
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.jobs import Claim
@@ -66,7 +67,7 @@ class JobRunner:
             return
         seconds = time.monotonic() - start
         _observe(claim, result, seconds)
-        self._insist(lambda: self._remember_and_end(claim, result, seconds), may_go_on)
+        self._insist(lambda: self.tell(claim, result, seconds), may_go_on)
 
     def _has_failed_since(self, claim: Claim) -> bool:
         """Return whether another job for the module failed after this one was asked for."""
@@ -100,23 +101,29 @@ class JobRunner:
         counts = self._ingest.counts
         return replace(result, counts=counts.counts(), attempts=counts.attempts()).encode()
 
-    def _remember_and_end(self, claim: Claim, result: IngestResult, seconds: float) -> None:
-        """Remember first, then announce: who is woken looks for what became of it."""
+    def tell(self, claim: Claim, result: IngestResult, seconds: float) -> None:
+        """Remember first, then announce: who is woken looks for what became of it.
+
+        Raises `CacheUnavailableError`.
+        """
+        failure = self._remember(claim.module_id, result)
         if result.attempts:
+            kept_seconds = FOUND_SECONDS if failure is None else failure.retry_after_seconds
             supplier_round = SupplierRound(result.attempts, time.time(), seconds)
-            self._memory.rounds.remember(claim.module_id, supplier_round)
-        self._remember(claim.module_id, result)
+            self._memory.rounds.remember(claim.module_id, supplier_round, kept_seconds)
         self._end(claim)
 
-    def _remember(self, module_id: ModuleId, result: IngestResult) -> None:
+    def _remember(self, module_id: ModuleId, result: IngestResult) -> Failure | None:
         failures = self._memory.failures
         if result.failure is None:
             failures.forget(module_id)
             self._memory.missing.forget([module_id])
-        elif result.outcome is IngestOutcome.NOT_KEPT:
-            failures.remember_outage(module_id, result.detail)
-        else:
-            failures.remember(module_id, result.failure, result.detail, result.retry_after_seconds)
+            return None
+        if result.outcome is IngestOutcome.NOT_KEPT:
+            return failures.remember_outage(module_id, result.detail)
+        return failures.remember(
+            module_id, result.failure, result.detail, result.retry_after_seconds
+        )
 
     def _end(self, claim: Claim) -> None:
         """End the job; one whose module was invalidated meanwhile begins anew.

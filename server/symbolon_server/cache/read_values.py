@@ -1,0 +1,50 @@
+"""Takes values out of what was read from the cache, where anybody may have written anything."""
+
+from typing import Final
+
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading a value raises that another program wrote, or another version of this one."""
+
+_LARGEST_COUNT: Final = 2**53
+"""Up to here all numbers are whole in JSON and in Lua."""
+
+_LATEST_TIME: Final = 253_402_300_800.0
+"""The year 10000, where dates end."""
+
+
+def as_text(value: object) -> str:
+    """Return a text that can be sent; raise one of `UNREADABLE` for anything else."""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    value.encode()  # a lone surrogate cannot be
+    return value
+
+
+def as_count(value: object, largest: int = _LARGEST_COUNT) -> int:
+    """Return a number from 0 to `largest`; raise one of `UNREADABLE` for anything else."""
+    count = int(as_number(value))
+    if not 0 <= count <= largest:
+        raise ValueError("not a count")
+    return count
+
+
+def as_time(value: object) -> float:
+    """Return a time in Unix seconds; raise one of `UNREADABLE` for anything else."""
+    time = as_number(value)
+    if not 0 <= time < _LATEST_TIME:
+        raise ValueError("not a time")
+    return float(time)
+
+
+def as_number(value: object) -> int | float:
+    """Return a number as it is; raise one of `UNREADABLE` for anything else."""
+    if not isinstance(value, int | float):
+        raise TypeError("not a number")
+    return value
