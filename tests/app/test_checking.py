@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.rpc.tokens import hash_token
 from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
 from tests.fixtures.certificates import Authority, authority
@@ -76,6 +77,22 @@ def test_who_may_call_is_told(
         "listen",
         "0.0.0.0:50051, TLS, 1 token",
     ]
+
+
+def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url: str) -> None:
+    options = EmbeddedOptions(overrides={"replicaof": "127.0.0.1 1"})
+    with EmbeddedRedis.start("cache.conf", options) as replica:
+        code, output = said(
+            start(
+                "check",
+                suppliers=str(SAMPLE / "symbols"),
+                store_url=redis_store_url,
+                cache_url=replica.url,
+            )
+        )
+    assert code == 1
+    (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
+    assert "is a replica, which cannot be written to" in wrong
 
 
 def test_no_supplier_at_all_is_wrong(start: StartProgram) -> None:

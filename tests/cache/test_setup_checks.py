@@ -131,6 +131,17 @@ def test_a_cluster_is_recognised(start_redis: StartRedis, redis_cache_url: str) 
     assert problem.kind is ProblemKind.CLUSTER
 
 
+@pytest.mark.parametrize("role", ["store", "cache"])
+def test_a_replica_is_recognised(
+    start_redis: StartRedis, redis_store_url: str, redis_cache_url: str, role: str
+) -> None:
+    server = start_redis(f"{role}.conf", replicaof="127.0.0.1 1")
+    urls = {"store": redis_store_url, "cache": redis_cache_url} | {role: server.url}
+    (problem,) = check(urls["store"], urls["cache"])
+    assert problem.kind is ProblemKind.REPLICA
+    assert str(problem).startswith(f"The {role} (")
+
+
 def test_facts_tell_what_an_operator_needs(start_redis: StartRedis) -> None:
     server = start_redis("store.conf")
     with connect(server.url) as client:

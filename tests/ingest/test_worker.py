@@ -225,6 +225,21 @@ def test_a_worker_waits_for_a_cache_that_starts_after_it(
         assert worker.stop() == 0
 
 
+def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(plant: Plant) -> None:
+    plant.cache.replicaof("127.0.0.1", "1")
+    try:
+        with plant.workers.run() as worker:
+            while b"cache_unreachable" not in worker.log.read_bytes():
+                worker.wait_for_log()
+            plant.cache.replicaof("NO", "ONE")
+            wait_for_worker(plant.cache)
+            assert worker.stop() == 0
+    finally:
+        plant.cache.replicaof("NO", "ONE")
+    (line,) = worker.log.read_text().splitlines()
+    assert "it is a replica, which cannot be written to" in line
+
+
 def test_a_cache_that_does_not_answer_for_a_while_delays_the_end_only(
     plant: Plant, xul: ModuleId
 ) -> None:

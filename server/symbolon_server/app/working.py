@@ -18,12 +18,13 @@ from symbolon_server.ingest.job_runner import WorkerOptions
 from symbolon_server.ingest.supplier_pauses import PauseLengths, SharedPauses
 from symbolon_server.ingest.work_counts import WorkCounts
 from symbolon_server.ingest.work_horse import WorkLimits
-from symbolon_server.ingest.worker import run_worker
+from symbolon_server.ingest.worker import WAIT_SECONDS, run_worker
 from symbolon_server.settings import Settings
 from symbolon_server.suppliers.chain import SupplierChain
 
-_LONGEST_WAIT_SECONDS = 30.0
-"""Of the client that waits for jobs, which takes long when there is nothing to do."""
+_LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
+"""Of the client that waits for jobs, which takes long when there is nothing to do; a cache that
+hangs is left after it."""
 
 
 def work(settings: Settings) -> None:

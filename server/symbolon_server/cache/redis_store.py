@@ -9,6 +9,7 @@ import redis
 from redis import exceptions
 
 from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.following import follow
 from symbolon_server.cache.keys import directory_key, page_key
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
@@ -136,6 +137,7 @@ class RedisPageStore:
         nothing: list[Any] = []
         for answer in self._ask(send, nothing):
             if isinstance(answer, redis.RedisError):
+                follow(self._client, answer)
                 self._on_error(_reason(answer))
 
     def _ask(self, ask: Callable[[], _T], otherwise: _T) -> _T:

@@ -12,6 +12,7 @@ _DESCRIPTIONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.AuthenticationError, "it refuses the user or the password, or wants some"),
     (exceptions.NoPermissionError, "it does not allow this to its user"),
     (exceptions.OutOfMemoryError, "its maxmemory is used up"),
+    (exceptions.ReadOnlyError, "it is a replica, which cannot be written to"),
     (exceptions.TimeoutError, "no answer in time"),
 )
 """The first that fits."""

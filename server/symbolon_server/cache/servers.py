@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Self, cast
 
 import redis
-from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
 from redis.exceptions import AuthorizationError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 
+from symbolon_server.cache.following import FollowingPool
 from symbolon_server.cache.redis_trouble import describe_trouble
 
 _MOST_CONNECTIONS = 2**31
@@ -59,13 +57,10 @@ def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
 
 
 def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
-    return redis.Redis.from_url(
+    pool = FollowingPool.from_url(
         url,
         socket_connect_timeout=timeouts.connect_seconds,
         socket_timeout=timeouts.answer_seconds,
-        # Once more at once: a pooled connection may be one that a restart has cut. Not after
-        # a timeout: the second wait would be as long as the first.
-        retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
         # What redis-py speaks by itself costs two more round trips for each new connection.
         protocol=2,
         client_name="symbolon",
@@ -75,6 +70,7 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         # for whoever comes next, as if the server were not there.
         max_connections=_MOST_CONNECTIONS,
     )
+    return redis.Redis.from_pool(pool)
 
 
 def _introduce(connection: AbstractConnection) -> None:
@@ -118,6 +114,8 @@ class ServerFacts:
     misses: int
     connected_clients: int
     uptime_seconds: int
+    is_replica: bool
+    """Whether it follows another server and cannot be written to."""
 
     @classmethod
     def from_info(cls, info: Mapping[str, object]) -> Self:
@@ -136,6 +134,7 @@ class ServerFacts:
             misses=_number(info, "keyspace_misses"),
             connected_clients=_number(info, "connected_clients"),
             uptime_seconds=_number(info, "uptime_in_seconds"),
+            is_replica=info.get("role") == "slave",
         )
 
 

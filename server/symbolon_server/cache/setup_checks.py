@@ -24,6 +24,8 @@ class ProblemKind(Enum):
 
     UNREACHABLE = "unreachable"
     CLUSTER = "cluster"
+    SENTINEL = "sentinel"
+    REPLICA = "replica"
     UNBOUNDED_STORE = "unbounded store"
     """Without `maxmemory`, or with a policy that refuses pages when it is full."""
 
@@ -88,9 +90,11 @@ def find_problems(
         if report.facts is None
     ]
     if store.facts is not None:
-        problems += _find_store_problems(store.facts, f"The store ({store.name})")
+        name = f"The store ({store.name})"
+        problems += _find_other_kind(store.facts, name) or _find_store_problems(store.facts, name)
     if cache.facts is not None:
-        problems += _find_cache_problems(cache.facts, f"The cache ({cache.name})")
+        name = f"The cache ({cache.name})"
+        problems += _find_other_kind(cache.facts, name) or _find_cache_problems(cache.facts, name)
     if store.facts is not None and cache.facts is not None:
         problems += _find_shared_server(store.facts, cache.facts, store.name)
     return [problem for problem in problems if problem.kind not in allowed]
@@ -105,9 +109,27 @@ def _unreachable(role: str, trouble: str) -> SetupProblem:
     )
 
 
-def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:
+def _find_other_kind(facts: ServerFacts, name: str) -> list[SetupProblem]:
+    """Return that the server is of a kind of which nothing else is worth a look, if it is."""
     if facts.mode == "cluster":
-        yield _cluster(name)
+        what = f"{name} is a cluster, which cannot answer for many keys at once."
+        mend = "Give a single server, with replicas if you like."
+        return [SetupProblem(ProblemKind.CLUSTER, what, mend)]
+    if facts.mode == "sentinel":
+        what = f"{name} is a Sentinel, which only knows where others are."
+        mend = (
+            "Give redis+sentinel://host:port/name as its URL, with the name under which it "
+            "watches the server."
+        )
+        return [SetupProblem(ProblemKind.SENTINEL, what, mend)]
+    if facts.is_replica:
+        what = f"{name} is a replica, which cannot be written to."
+        mend = "Give the URL of its primary, or make it one: `replicaof no one`."
+        return [SetupProblem(ProblemKind.REPLICA, what, mend)]
+    return []
+
+
+def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:
     if facts.maxmemory == 0:
         yield SetupProblem(
             ProblemKind.UNBOUNDED_STORE,
@@ -128,8 +150,6 @@ def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem
 
 
 def _find_cache_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:
-    if facts.mode == "cluster":
-        yield _cluster(name)
     if facts.maxmemory_policy != KEEPING_POLICY:
         yield SetupProblem(
             ProblemKind.EVICTING_CACHE,
@@ -154,11 +174,3 @@ def _find_shared_server(
             "(see redis/README.md).",
             "--allow-shared-redis",
         )
-
-
-def _cluster(name: str) -> SetupProblem:
-    return SetupProblem(
-        ProblemKind.CLUSTER,
-        f"{name} is a cluster, which cannot answer for many keys at once.",
-        "Give a single server, with replicas if you like.",
-    )

@@ -9,6 +9,7 @@ from typing import Any
 import redis
 from redis.client import PubSub
 
+from symbolon_server.cache.following import renewals_of
 from symbolon_server.telemetry.logs import EventLog
 
 RECHECK_SECONDS = 1.0
@@ -62,9 +63,10 @@ class Announcements:
         while not self._is_closing.is_set():
             try:
                 with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
+                    renewals = renewals_of(self._client)
                     pubsub.subscribe(*self._on_message)
                     is_known = False
-                    self._read(pubsub)
+                    self._read(pubsub, renewals)
             except redis.RedisError as error:
                 if not is_known:
                     _log.warning("announcements_lost", error=type(error).__name__)
@@ -72,9 +74,10 @@ class Announcements:
                 self._doubt()
                 self._is_closing.wait(_RECONNECT_SECONDS)
 
-    def _read(self, pubsub: PubSub) -> None:
+    def _read(self, pubsub: PubSub, renewals: int) -> None:
+        """Tell what is announced, until the other connections were left for another server."""
         due = time.monotonic() + self._recheck_seconds
-        while not self._is_closing.is_set():
+        while not self._is_closing.is_set() and renewals_of(self._client) == renewals:
             left = max(0.0, due - time.monotonic())
             message: dict[str, Any] | None = pubsub.get_message(timeout=left)
             if message is not None and message["type"] == "message":

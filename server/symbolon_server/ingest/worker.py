@@ -21,6 +21,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import BaseWorker, WorkerStatus
 
+from symbolon_server.cache.following import refuse_replica
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.redis_trouble import describe_trouble
@@ -32,7 +33,7 @@ from symbolon_server.ingest.warming import warm_up
 from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
 
-_WAIT_SECONDS = 5.0
+WAIT_SECONDS = 3.0
 """How long to wait for a new job before looking for those whose workers are gone."""
 
 _WORKER_TTL_SECONDS = 60
@@ -77,12 +78,16 @@ def _make_worker(
     client: redis.Redis, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
 ) -> "IngestWorker":
     """Return a worker as soon as the cache answers, which may be started after us."""
+    told = ""
     while True:
         try:
-            client.ping()  # RQ goes on without some of what the cache refuses, and fails later
+            # RQ goes on without some of what the cache refuses, and fails later.
+            refuse_replica(client)
             return IngestWorker(client, ingest, memory, options)
         except redis.RedisError as error:
-            _log.warning("cache_unreachable", detail=describe_trouble(error))
+            if (detail := describe_trouble(error)) != told:
+                _log.warning("cache_unreachable", detail=detail)
+            told = detail
             time.sleep(RETRY_SECONDS)
 
 
@@ -163,7 +168,7 @@ class IngestWorker(BaseWorker):
                     return self._make_job(found)
                 if timeout is None:
                     return None
-                self._wait(partial(self._desk.wait, found, _WAIT_SECONDS))
+                self._wait(partial(self._desk.wait, found, WAIT_SECONDS))
             except CacheUnavailableError as error:
                 self._note_outage(error)
                 self._wait(partial(time.sleep, RETRY_SECONDS))
