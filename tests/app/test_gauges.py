@@ -6,7 +6,7 @@ import redis
 
 from symbolon_server.app.gauges import measure_queue, measure_tiers
 from symbolon_server.cache.servers import connect
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.jobs import Band
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.symbolication.held import Held
 from symbolon_server.telemetry.metrics import REGISTRY
@@ -34,11 +34,11 @@ def test_the_length_of_each_queue_is_told_and_kept_while_the_cache_is_down(
     redis_cache: redis.Redis, clear_redis_cache: None, tmp_path: Path
 ) -> None:
     queue = IngestQueue(redis_cache)
-    queue.enqueue({numbered_module(number): () for number in range(3)}, Priority.PREFETCH)
-    queue.enqueue({numbered_module(9): ()}, Priority.INTERACTIVE)
+    queue.enqueue({numbered_module(number): () for number in range(3)}, Band.PREFETCH)
+    queue.enqueue({numbered_module(9): ()}, Band.AWAITED)
     measure_queue(queue)
-    assert gauge("symbolon_queue_length", queue="prefetch") == 3
-    assert gauge("symbolon_queue_length", queue="interactive") == 1
+    assert gauge("symbolon_queue_length", band="prefetch") == 3
+    assert gauge("symbolon_queue_length", band="awaited") == 1
     with connect(f"unix://{tmp_path}/nobody") as dead:
         measure_queue(IngestQueue(dead))
-    assert gauge("symbolon_queue_length", queue="prefetch") == 3
+    assert gauge("symbolon_queue_length", band="prefetch") == 3

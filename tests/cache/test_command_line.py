@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from symbolon_server.cache.command_prompt import format_raw, format_reply
+from symbolon_server.cache.keys import directory_key
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.cache.conftest import StartRedis
@@ -39,7 +40,7 @@ def test_the_modules_held_are_listed(
 ) -> None:
     RedisPageStore(redis_store).put_directories({xul: b"directory"})
     ended = run("store", "keys", "symbol:*", SYMBOLON_STORE_URL=redis_store_url)
-    assert ended.stdout == f"symbol:{xul}\n"
+    assert ended.stdout == f"{directory_key(xul)}\n"
     assert ended.returncode == 0
 
 

@@ -14,6 +14,7 @@ from symbolon_server.cache.embedded import EmbeddedRedis
 from symbolon_server.cache.keys import directory_key, page_key
 from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
+from symbolon_server.symbols.envelope import FORMAT_VERSION
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 from tests.cache.conftest import FakeClock, StartRedis
@@ -54,7 +55,7 @@ def test_keys_read_as_the_documents_say(
     store.put_directories({xul: b"directory"})
     assert sorted(redis_store.keys()) == [
         b"page:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2:1-00ff:12",
-        b"symbol:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2",
+        b"symbol:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2:%d" % FORMAT_VERSION,
     ]
 
 

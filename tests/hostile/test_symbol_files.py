@@ -16,7 +16,7 @@ from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import JobRunner, WorkerOptions
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.suppliers.chain import SupplierChain
@@ -85,7 +85,7 @@ def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore
 
     def run(file: HostileFile, size: int, limits: WorkLimits) -> Failure | None:
         ingest = Ingest(SupplierChain([HostileSupplier(file, size)]), store)
-        IngestQueue(redis_cache).enqueue({MODULE_ID: [FIRST_OFFSET]}, Priority.INTERACTIVE)
+        IngestQueue(redis_cache).enqueue({MODULE_ID: [FIRST_OFFSET]}, Band.AWAITED)
         claim = desk.claim()
         assert isinstance(claim, Claim)
         JobRunner(desk, ingest, memory, WorkerOptions(limits)).run(claim, lambda: True)

@@ -13,9 +13,10 @@ from symbolon_server.cache.supplier_rounds import RememberedAttempt
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import JobRunner, WorkerOptions
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
+from symbolon_server.ingest.scripts import BELL_KEY, TURNS_KEY
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
@@ -25,7 +26,8 @@ LIFETIME_SECONDS = 5.0
 FOR_ALL = {
     b"invalidated",
     b"invalidated:epoch",
-    b"ingest:bell",
+    BELL_KEY.encode(),
+    TURNS_KEY.encode(),
     b"missing:last_seen",
     b"missing:seen",
 }
@@ -50,7 +52,7 @@ class Site:
         """Ask for modules that no supplier has, a hundred at a time."""
         for at in range(0, len(module_ids), 100):
             some = module_ids[at : at + 100]
-            self._queue.enqueue({module_id: [16] for module_id in some}, Priority.INTERACTIVE)
+            self._queue.enqueue({module_id: [16] for module_id in some}, Band.AWAITED)
             self.memory.missing.record(dict.fromkeys(map(AskedModule, some), 1))
             for _ in some:
                 claim = self._desk.claim()

@@ -14,7 +14,7 @@ from symbolon_server.cache.redis_store import RedisPageStore
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.ingest import Ingest
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.ingest.results import IngestOutcome, IngestResult
 from symbolon_server.spool import Spool
@@ -315,7 +315,7 @@ def test_what_is_filed_by_code_id_is_used_if_its_debug_id_is_the_one_asked_for(
     supplier = DirectorySupplier(
         site.server.folder, options=SupplierOptions(layouts=(by_debug_id, by_code_id))
     )
-    queue.enqueue({asked.module_id: [0]}, Priority.INTERACTIVE, [asked])
+    queue.enqueue({asked.module_id: [0]}, Band.AWAITED, asked=[asked])
     claim = desk.claim()
     assert isinstance(claim, Claim)
     ingest = Ingest(SupplierChain([supplier]), site.store)

@@ -12,10 +12,10 @@ import redis
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk, NothingToClaim
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Claim
 from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.ingest.scripts import ENDED_CHANNEL
+from symbolon_server.ingest.queue import Enqueued, IngestQueue
+from symbolon_server.ingest.scripts import ENDED_CHANNEL, RUNNING_KEY
 from symbolon_server.symbols.module_ids import ModuleId
 
 LONG = 60.0
@@ -139,7 +139,7 @@ def test_an_ingest_that_goes_on_is_not_taken_for_ended(
         running = claim(desk)
         other = claim(desk)
         # While the other is asked for again and again, this one ends and is noticed.
-        redis_cache.delete(f"rq:job:{other.job_id}")
+        redis_cache.zrem(RUNNING_KEY, str(other.module_id))
         while not pending.ended:
             pending.wait(0.01)
         assert pending.ended == {other.module_id}
@@ -154,10 +154,9 @@ def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul
     """A look at the queue between asking to be told and enqueueing finds no job."""
 
     class LookedAt(IngestQueue):
-        def enqueue(self, wanted: object, priority: Priority, asked: object = ()) -> int:
-            del wanted, priority, asked
+        def enqueue(self, *_arguments: object, **_named: object) -> Enqueued:
             own_loader._look_again()
-            return 0
+            return Enqueued(0, frozenset())
 
     own_loader = ModuleLoader(redis_cache)
     own_loader._queue = LookedAt(redis_cache)

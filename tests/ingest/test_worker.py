@@ -12,13 +12,13 @@ from symbolon_server.cache.embedded import EmbeddedRedis
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.fixtures.symbol_server import Answer, SymbolServer, symbol_server
 from tests.ingest.plant import STALLED, Plant, plant
 from tests.ingest.symbol_files import numbered_module, symbol_file
-from tests.ingest.workers import WAIT_SECONDS, WorkerStarter, wait_for_worker
+from tests.ingest.workers import WAIT_SECONDS, WorkerStarter
 
 __all__ = ["plant", "symbol_server"]
 
@@ -83,9 +83,8 @@ def test_a_module_that_killed_two_workers_is_not_tried_on_a_third(
 
 def test_a_worker_without_work_stops_at_once(plant: Plant) -> None:
     with plant.workers.run() as worker:
-        wait_for_worker(plant.cache)
+        worker.wait_until_ready()
         assert worker.stop() == 0
-    assert plant.cache.scard("rq:workers") == 0
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_job(plant: Plant, xul: ModuleId) -> None:
@@ -108,7 +107,7 @@ def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: Module
             plant.server.wait_for_gets(1)
             assert worker.stop() == 0
         assert pending.ended == frozenset()
-        assert plant.queue.get_lengths() == {Priority.INTERACTIVE: 1, Priority.PREFETCH: 0}
+        assert plant.queue.get_lengths() == {Band.AWAITED: 1, Band.WANTED: 0, Band.PREFETCH: 0}
         with plant.workers.run():
             pending.wait(WAIT_SECONDS)
             assert pending.ended == {xul}
@@ -119,21 +118,21 @@ def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: Module
 def test_a_worker_that_is_told_twice_puts_its_job_back_at_once(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
     with plant.workers.run(stop_seconds=600) as worker:
-        plant.queue.enqueue({xul: []}, Priority.PREFETCH)
+        plant.queue.enqueue({xul: []}, Band.PREFETCH)
         plant.server.wait_for_gets(1)
         while plant.queue.length() == 0:  # the same request within a second is no second one
             worker.process.terminate()
             worker.wait_for_log()
         assert worker.process.wait(WAIT_SECONDS) == 0
-    assert plant.queue.get_lengths() == {Priority.INTERACTIVE: 0, Priority.PREFETCH: 1}
+    assert plant.queue.get_lengths() == {Band.AWAITED: 0, Band.WANTED: 0, Band.PREFETCH: 1}
 
 
-def test_interactive_jobs_are_done_before_prefetches(plant: Plant) -> None:
+def test_what_somebody_waits_for_is_done_before_prefetches(plant: Plant) -> None:
     prefetched = [numbered_module(number) for number in range(3)]
     wanted = numbered_module(9)
     for module_id in (*prefetched, wanted):
         plant.server.put(module_id, symbol_file(module_id))
-    plant.queue.enqueue(dict.fromkeys(prefetched, ()), Priority.PREFETCH)
+    plant.queue.enqueue(dict.fromkeys(prefetched, ()), Band.PREFETCH)
     with plant.loader.load({wanted: [], prefetched[2]: []}) as pending, plant.workers.run():
         pending.wait(WAIT_SECONDS)
         plant.load(*prefetched)
@@ -198,9 +197,7 @@ def test_a_worker_goes_on_after_the_cache_was_started_anew(
     with ExitStack() as stack:
         with EmbeddedRedis.start("cache.conf") as first:
             socket.symlink_to(first.url.removeprefix("unix://"))
-            stack.enter_context(workers.run())
-            with connect(first.url) as client:
-                wait_for_worker(client)
+            stack.enter_context(workers.run()).wait_until_ready()
         with EmbeddedRedis.start("cache.conf") as second, connect(second.url) as client:
             socket.unlink()
             socket.symlink_to(second.url.removeprefix("unix://"))
@@ -218,10 +215,9 @@ def test_a_worker_waits_for_a_cache_that_starts_after_it(
 ) -> None:
     socket = tmp_path / "socket"
     with replace(plant.workers, cache_url=f"unix://{socket}").run() as worker:
-        while b"cache_unreachable" not in worker.log.read_bytes():
-            worker.wait_for_log()
+        worker.wait_until_logged("cache_unreachable")
         socket.symlink_to(redis_cache_url.removeprefix("unix://"))
-        wait_for_worker(plant.cache)
+        worker.wait_until_ready()
         assert worker.stop() == 0
 
 
@@ -232,11 +228,12 @@ def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(pl
             while b"cache_unreachable" not in worker.log.read_bytes():
                 worker.wait_for_log()
             plant.cache.replicaof("NO", "ONE")
-            wait_for_worker(plant.cache)
+            worker.wait_until_ready()
             assert worker.stop() == 0
     finally:
         plant.cache.replicaof("NO", "ONE")
-    (line,) = worker.log.read_text().splitlines()
+    line, ready = worker.log.read_text().splitlines()
+    assert "worker_ready" in ready
     assert "it is a replica, which cannot be written to" in line
 
 
@@ -260,6 +257,7 @@ def test_a_worker_writes_its_own_log_only(plant: Plant, xul: ModuleId) -> None:
         plant.load(xul)
         worker.stop()
         lines = worker.log.read_text().splitlines()
-    assert len(lines) == 1
-    assert "ingest_ended" in lines[0]
-    assert f"module={xul}" in lines[0]
+    assert len(lines) == 2
+    assert "worker_ready" in lines[0]
+    assert "ingest_ended" in lines[1]
+    assert f"module={xul}" in lines[1]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import redis
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 WAIT_SECONDS = 60.0
@@ -26,6 +25,16 @@ class RunningWorker:
         """Return the one fork that the worker has; there is a job in hand."""
         [horse] = psutil.Process(self.process.pid).children()
         return horse
+
+    def wait_until_ready(self) -> None:
+        """Return once the worker has reached the cache."""
+        self.wait_until_logged("worker_ready")
+
+    def wait_until_logged(self, event: str) -> None:
+        """Return once the log tells of an event."""
+        while event.encode() not in self.log.read_bytes():
+            assert self.process.poll() is None, self.log.read_text()
+            self.wait_for_log()
 
     def wait_for_log(self) -> None:
         """Return in a moment, when the log may have grown."""
@@ -72,9 +81,3 @@ class WorkerStarter:
         finally:
             process.kill()
             process.wait()
-
-
-def wait_for_worker(client: redis.Redis) -> None:
-    """Return when a worker has introduced itself to the cache."""
-    while not client.scard("rq:workers"):
-        client.wait(0, 10)

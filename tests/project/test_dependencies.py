@@ -16,7 +16,7 @@ def project() -> dict[str, Any]:
 
 
 def name_of(requirement: str) -> str:
-    """The package that a requirement names: `rq` of `rq>=3,<4`."""
+    """The package that a requirement names: `redis` of `redis>=7.2`."""
     return re.split(r"[<>=!~;\[ ]", requirement, maxsplit=1)[0]
 
 

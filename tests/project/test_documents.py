@@ -81,7 +81,8 @@ def test_the_architecture_lists_the_floors_in_their_order() -> None:
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "redis/README.md"])
 def test_every_kind_of_key_is_documented(document: str) -> None:
     ours = [text for name, text in vars(keys).items() if name.endswith("_PREFIX")]
-    queue = [scripts.RUNNING_KEY, scripts.BELL_KEY, scripts.WANTED_PREFIX, keys.INVALIDATED_KEY]
+    queue = [text for name, text in vars(scripts).items() if name.endswith(("_KEY", "JOB_PREFIX"))]
+    queue += [scripts.WANT_PREFIX, scripts.ENDED_CHANNEL]
     documented = read(document)
     assert [key for key in (*ours, *queue) if f"`{key}" not in documented] == []
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.jobs import Band
 from symbolon_server.ingest.results import IngestOutcome
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.queries import FrameOutcome
@@ -49,7 +49,7 @@ VALUES = {
     ("symbolon_frames_total", "outcome"): {"remembered", *lower(FrameOutcome)},
     ("symbolon_ingests_total", "outcome"): {outcome.value for outcome in IngestOutcome},
     ("symbolon_lookups_total", "result"): {"hit", "miss"},
-    ("symbolon_queue_length", "queue"): {priority.value for priority in Priority},
+    ("symbolon_queue_length", "band"): {band.label for band in Band},
     ("symbolon_redis_errors_total", "server"): {"store", "cache"},
     ("symbolon_supplier_fetches_total", "outcome"): {outcome.value for outcome in AttemptOutcome},
 }

@@ -23,8 +23,6 @@ SHOWN = {
     "server/symbolon_server/cache/missing_modules.py": "first and last seen",
     "server/symbolon_server/ingest/ingest.py": "when a module was ingested",
     "server/symbolon_server/ingest/job_runner.py": "when suppliers were asked",
-    "server/symbolon_server/ingest/jobs.py": "since when a job waits, in `rq info`",
-    "server/symbolon_server/ingest/worker.py": "since when a worker is there, in `rq info`",
     "server/symbolon_server/suppliers/listings.py": "whether a folder changed just now: the times "
     "of files are times of day; a wrong one costs another listing, or ten seconds",
     "server/symbolon_server/spool.py": "order of use: the times of files are times of day; what "

@@ -26,7 +26,7 @@ IMPORT_THE_CLIENT = """
 import importlib, pkgutil, sys
 
 absent = ("google.rpc", "grpc_health", "grpc_reflection", "numpy", "prometheus_client", "redis",
-          "requests", "rich", "rq", "symbolon_server", "zstandard")
+          "requests", "rich", "symbolon_server", "zstandard")
 for name in absent:
     sys.modules[name] = None
 import symbolon

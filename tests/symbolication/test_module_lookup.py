@@ -6,7 +6,7 @@ import redis
 from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.keys import directory_key
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.jobs import Band
 from symbolon_server.ingest.queue import IngestQueue
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
@@ -40,7 +40,7 @@ def test_many_modules_are_told_in_the_order_asked(
 ) -> None:
     missing, queued, unknown = new_module(), new_module(), new_module()
     FailureMemory(KeyedCache(redis_cache)).remember(missing, FailureKind.MISSING, "nobody has it")
-    queue.enqueue({queued: ()}, Priority.PREFETCH)
+    queue.enqueue({queued: ()}, Band.PREFETCH)
     reports = lookup.get_modules([unknown, queued, spooled, missing])
     assert [report.result().outcome for report in reports] == [
         ModuleOutcome.NOT_REFERENCED,

@@ -5,7 +5,7 @@ import redis
 
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.jobs import Claim, Priority
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import IngestQueue, QueueFullError
 from symbolon_server.spool import Spool
 from symbolon_server.symbolication.module_lookup import ModuleLookup
@@ -28,7 +28,7 @@ def test_what_is_not_known_is_queued_behind_what_somebody_waits_for(
     for _ in range(2):
         reports = prefetcher_of(host, queue).prefetch(asked)
         assert {report.result().outcome for report in reports} == {ModuleOutcome.PENDING}
-        assert queue.get_lengths() == {Priority.INTERACTIVE: 0, Priority.PREFETCH: 3}
+        assert queue.get_lengths() == {Band.AWAITED: 0, Band.WANTED: 0, Band.PREFETCH: 3}
 
 
 def test_what_callers_tell_of_a_module_is_queued_with_it(
@@ -65,7 +65,7 @@ def test_a_prefetched_module_is_there_before_anybody_asks(
     host: Host, queue: IngestQueue, file: File, worker: RunningWorker
 ) -> None:
     prefetcher = prefetcher_of(host, queue)
-    with host.tiers.loader.load({file.module_id: ()}, Priority.PREFETCH) as pending:
+    with host.tiers.loader.load({file.module_id: ()}) as pending:
         prefetcher.prefetch([AskedModule(file.module_id)])
         pending.wait(WAIT_SECONDS)
     (report,) = prefetcher.prefetch([AskedModule(file.module_id)])

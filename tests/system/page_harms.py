@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
+from symbolon_server.cache.keys import directory_key
 from tests.symbols import misfits
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule
@@ -56,7 +57,7 @@ def publish_one_anew(site: Site, random: Random, modules: Sequence[KnownModule])
     module = random.choice(modules)
     site.supplier.put(module.module_id, module.symbol_file(edition=random.randrange(1, 1_000)))
     shutil.rmtree(site.spool, ignore_errors=True)
-    site.store.delete(f"symbol:{module.module_id}")
+    site.store.delete(directory_key(module.module_id))
 
 
 PAGE_HARMS: Final[tuple[Harm, ...]] = (

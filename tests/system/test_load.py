@@ -16,7 +16,7 @@ from symbolon import Client, FrameOutcome, ModuleOutcome, ServerBusyError
 from symbolon.rpc_errors import translate
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
-from symbolon_server.ingest.jobs import Priority
+from symbolon_server.ingest.jobs import Band
 from symbolon_server.ingest.queue import IngestQueue
 from tests.app.conftest import wait_until
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending
@@ -54,14 +54,15 @@ def test_many_cold_modules_queued_at_once_are_all_ingested_those_that_calls_want
     put_tiny_files(folder, [*asked, *prefetched])
     client = site.new_client(suppliers=str(folder), spool_bytes="0")
     queue = IngestQueue(site.cache)
-    queue.enqueue({module.module_id: () for module in prefetched}, Priority.PREFETCH)
+    queue.enqueue({module.module_id: () for module in prefetched}, Band.PREFETCH)
     for _ in range(2):
         for first in range(0, number, MOST_MODULES_A_CALL):
             some = asked[first : first + MOST_MODULES_A_CALL]
             client.symbolicate(*Question(some, [[0]] * len(some)).request(), max_wait=0)
         assert queue.get_lengths() == {
-            Priority.INTERACTIVE: number,
-            Priority.PREFETCH: len(prefetched),
+            Band.AWAITED: 0,
+            Band.WANTED: number,
+            Band.PREFETCH: len(prefetched),
         }
     assert site.cache.info("memory")["used_memory_dataset"] < BYTES_A_JOB * (number + 50)
     for _ in range(WORKERS):
@@ -74,9 +75,9 @@ def wait_until_empty(queue: IngestQueue, prefetched: int, seconds: float) -> Non
     """Return when nothing is queued; fail if a prefetch goes before what a call wants."""
     pause, end = Event(), time.monotonic() + seconds
     while any(lengths := queue.get_lengths().values()):
-        interactive, prefetches = lengths
-        # The two are not read in one step: each worker may have taken one in between.
-        assert interactive == 0 or prefetches >= prefetched - WORKERS
+        awaited, wanted, prefetches = lengths
+        # They are not read in one step: each worker may have taken one in between.
+        assert awaited + wanted == 0 or prefetches >= prefetched - WORKERS
         assert time.monotonic() < end
         pause.wait(0.05)
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from symbolon import Client, ModuleOutcome
+from symbolon_server.cache.keys import directory_key
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.app.conftest import wait_until
 from tests.ingest.symbol_files import numbered_module, symbol_file
@@ -54,7 +55,7 @@ def test_the_command_line_lists_the_modules_held(
     site.supplier.put(other, symbol_file(other))
     ask(client, [(module_id, 0), (other, 0)])
     listed = command_line(site, "keys", "symbol:*")
-    assert sorted(listed) == [f"symbol:{module_id}", f"symbol:{other}"]
+    assert sorted(listed) == [directory_key(module_id), directory_key(other)]
     assert command_line(site, "config", "get", "maxmemory") == ["maxmemory", str(500 * MEGABYTE)]
 
 
@@ -123,7 +124,7 @@ def test_a_store_that_is_started_again_is_filled_again(
     assert command_line(site, "keys", "symbol:*") == []
     answer = ask(site.new_client(), [(module_id, LAST)])
     assert functions(answer) == [f"function_{MANY - 1}"]
-    assert command_line(site, "keys", "symbol:*") == [f"symbol:{module_id}"]
+    assert command_line(site, "keys", "symbol:*") == [directory_key(module_id)]
     assert len(site.supplier.gets) == 1
 
 

@@ -2,8 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from symbolon_server.ingest.jobs import job_id_for
-from symbolon_server.ingest.scripts import WANTED_PREFIX
+from symbolon_server.ingest.scripts import WANT_PREFIX
 from tests.app.conftest import wait_until
 from tests.fixtures.symbol_server import Answer, Ending
 from tests.ingest.symbol_files import numbered_module, symbol_file
@@ -26,8 +25,8 @@ def test_calls_at_two_servers_for_one_cold_module_cause_one_request(site: Site) 
             for number in range(CALLS)
         ]
         # Each call asks for another offset, so that this tells how many calls wait.
-        wanted = WANTED_PREFIX + job_id_for(module_id)
-        wait_until(lambda: site.cache.scard(wanted) == CALLS)
+        wanted = WANT_PREFIX + str(module_id)
+        wait_until(lambda: site.cache.strlen(wanted) == 8 * CALLS)
         assert not any(call.done() for call in calls)
         site.supplier.release()
         answers = [functions(call.result()) for call in calls]
@@ -45,8 +44,8 @@ def test_more_calls_than_may_wait_are_answered_at_once_and_say_so(site: Site) ->
     assert functions(ask(client, [(held, 0)])) == ["function_0"]
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(ask, client, [(cold, 32 * number)]) for number in range(2)]
-        wanted = WANTED_PREFIX + job_id_for(cold)
-        wait_until(lambda: site.cache.scard(wanted) == 2)
+        wanted = WANT_PREFIX + str(cold)
+        wait_until(lambda: site.cache.strlen(wanted) == 8 * 2)
         refused = ask(client, [(cold, 64), (held, 0)])
         assert refused.diagnostics is not None
         assert refused.diagnostics.is_wait_refused

@@ -50,9 +50,9 @@ def skips(port: int, reason: str) -> float:
     return sum(float(line.removeprefix(name)) for line in scrape(port) if line.startswith(name))
 
 
-def limit_files(site: Site, worker: Program) -> None:
+def limit_files(worker: Program) -> None:
     """Let a worker write no larger files, as on a disk that is full; it has made its own before."""
-    wait_until(lambda: site.cache.scard("rq:workers") == 1)
+    wait_until(lambda: "worker_ready" in worker.log)
     for process in worker.below():
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES,) * 2)
 
@@ -66,7 +66,7 @@ def test_a_full_disk_costs_the_spool_only_and_is_told_once(
     worker = site.work(spool_dir=str(spool), metrics_listen=f"127.0.0.1:{port}")
     client = site.new_client(spool_dir=str(spool))
     if small_disk is None:
-        limit_files(site, worker)
+        limit_files(worker)
     answer = client.symbolicate(*QUESTION.request())
     assert QUESTION.wrong_in(answer) == []
     assert {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}

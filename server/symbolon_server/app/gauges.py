@@ -24,5 +24,5 @@ def measure_tiers(held: Held) -> None:
 def measure_queue(queue: IngestQueue) -> None:
     """Tell how many ingests are queued; while the cache does not answer, what was last known."""
     with suppress(CacheUnavailableError):
-        for priority, length in queue.get_lengths().items():
-            QUEUE_LENGTH.labels(priority.value).set(length)
+        for band, length in queue.get_lengths().items():
+            QUEUE_LENGTH.labels(band.label).set(length)

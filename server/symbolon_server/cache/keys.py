@@ -1,10 +1,12 @@
 """The texts of all keys in both Redis servers; people look them up with `keys symbol:*`."""
 
+from symbolon_server.symbols.envelope import FORMAT_VERSION
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 
 DIRECTORY_PREFIX = "symbol:"
-"""In the store: a module's page directory, `symbol:<debug file>/<DEBUG ID>`."""
+"""In the store: a module's page directory, `symbol:<debug file>/<DEBUG ID>:<version>`, so that
+servers of two versions of the format each find their own."""
 
 PAGE_PREFIX = "page:"
 """In the store: a page, `page:<debug file>/<DEBUG ID>:<generation>:<number>`."""
@@ -33,7 +35,7 @@ SUPPLIERS_PREFIX = "suppliers:"
 
 def directory_key(module_id: ModuleId) -> str:
     """Return the key of a module's page directory."""
-    return f"{DIRECTORY_PREFIX}{module_id}"
+    return f"{DIRECTORY_PREFIX}{module_id}:{FORMAT_VERSION}"
 
 
 def page_key(page: PageKey) -> str:

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 from redis.commands.core import Script
@@ -9,9 +10,14 @@ from redis.commands.core import Script
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Claim, Freshness, asked_as, module_id_of
-from symbolon_server.symbols.module_ids import InvalidModuleIdError
+from symbolon_server.ingest.jobs import Claim, Freshness, asked_as
+from symbolon_server.ingest.queue import unpack_offsets
+from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.metrics import FOREIGN_JOBS
+
+_SHOWN_BYTES = 80
+"""Of what is no module id, in the log."""
 
 _log = EventLog(__name__)
 
@@ -32,39 +38,39 @@ class ClaimDesk:
     """
 
     def __init__(
-        self, client: redis.Redis, lease_seconds: float, circuit: Circuit | None = None
+        self,
+        client: redis.Redis,
+        lease_seconds: float,
+        circuit: Circuit | None = None,
+        worker: str = "",
     ) -> None:
-        """Use the cache Redis of `client`, whose own time is the time of leases."""
+        """Use the cache Redis of `client`, whose own time is the time of leases.
+
+        `worker` is what operators see as the one who has a job.
+        """
         self._client = client
         self._access = CacheAccess(circuit or Circuit())
         self._lease_ms = round(lease_seconds * 1000)
+        self._worker = worker
         self._claim = client.register_script(scripts.CLAIM)
         self._renew = client.register_script(scripts.RENEW)
         self._give_back = client.register_script(scripts.GIVE_BACK)
         self._end = client.register_script(scripts.END)
+        self._remove = client.register_script(scripts.REMOVE)
 
     def claim(self) -> Claim | NothingToClaim:
-        """Take the next job: one whose worker is gone, else an interactive one, else any."""
+        """Take the next job: one whose worker is gone, else the first in line."""
         while True:
             owner = uuid.uuid4().hex
             with self._access.asking():
-                answer = self._claim(keys=scripts.ALL_KEYS, args=[owner, self._lease_ms])
-            if isinstance(answer, bytes):
+                arguments: list[str | int] = [owner, self._worker, self._lease_ms]
+                answer = self._claim(keys=[scripts.PREFIX], args=arguments)
+            if isinstance(answer, list):
+                claim = self._read(owner, *answer)
+                if claim is not None:
+                    return claim
+            elif answer:
                 return NothingToClaim(answer)
-            job_id, attempts, wanted, as_of, stale_before, waited_ms, told = answer
-            try:
-                module_id = module_id_of(job_id.decode())
-            except InvalidModuleIdError:
-                self._drop(job_id, owner, as_of)
-                continue
-            return Claim(
-                asked_as(module_id, told),
-                owner,
-                int(attempts),
-                frozenset(map(int, wanted)),
-                Freshness(int(as_of), int(stale_before)),
-                max(0, int(waited_ms)) / 1000,
-            )
 
     def wait(self, nothing: NothingToClaim, seconds: float) -> None:
         """Return when a job may be there that was not when `nothing` was found, or in time.
@@ -81,7 +87,7 @@ class ClaimDesk:
         return self._run(self._renew, claim, self._lease_ms)
 
     def give_back(self, claim: Claim) -> bool:
-        """Put the job back before all others, as if it had never been claimed."""
+        """Put the job back where it was, as if it had never been claimed."""
         return self._run(self._give_back, claim)
 
     def end(self, claim: Claim) -> bool:
@@ -89,15 +95,41 @@ class ClaimDesk:
 
         Return False, having done nothing, if its module was invalidated since it was claimed.
         """
-        return self._run(self._end, claim, str(claim.module_id), claim.freshness.as_of)
+        return self._run(self._end, claim, claim.freshness.as_of)
 
-    def _drop(self, job_id: bytes, owner: str, as_of: int) -> None:
-        """End a job that somebody else's program put on our queue."""
-        _log.warning("foreign_job_dropped", job=job_id.decode(errors="replace"))
+    def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
+        """Return the job, None where somebody else's program put it on our queue."""
+        attempts, wanted, as_of, stale_before, waited_ms, told = described
+        module_id = _module_id_of(name)
+        if module_id is None:
+            self._drop(name)
+            return None
+        return Claim(
+            asked_as(module_id, told),
+            owner,
+            int(attempts),
+            unpack_offsets(wanted),
+            Freshness(int(as_of), int(stale_before)),
+            max(0, int(waited_ms)) / 1000,
+        )
+
+    def _drop(self, name: bytes) -> None:
+        """Take what is no module id out of the queue."""
+        FOREIGN_JOBS.inc()
+        _log.warning("foreign_job_dropped", job=repr(name[:_SHOWN_BYTES]))
         with self._access.asking():
-            self._end(keys=scripts.ALL_KEYS, args=[job_id, owner, "", as_of])
+            self._remove(keys=[scripts.PREFIX], args=[name])
 
     def _run(self, script: Script, claim: Claim, *more: str | int) -> bool:
         with self._access.asking():
-            arguments = [claim.job_id, claim.owner, *more]
-            return bool(script(keys=scripts.ALL_KEYS, args=arguments))
+            arguments = [str(claim.module_id), claim.owner, *more]
+            return bool(script(keys=[scripts.PREFIX], args=arguments))
+
+
+def _module_id_of(name: bytes) -> ModuleId | None:
+    """Return the module that a job is for, None where `name` is not its very id."""
+    try:
+        module_id = ModuleId.from_text(name.decode())
+    except (UnicodeDecodeError, InvalidModuleIdError):
+        return None
+    return module_id if str(module_id).encode() == name else None

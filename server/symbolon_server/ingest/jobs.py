@@ -1,38 +1,30 @@
 """What a job is: one module to ingest, named after it."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from enum import IntEnum
 from typing import Final, NamedTuple
-
-import redis
-from rq.job import Job, JobStatus
-from rq.serializers import JSONSerializer
 
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
-JOB_FUNCTION = "symbolon.ingest"
-"""What `rq info` shows as a job's function. Only a label: our workers ingest the module that a
-job names and never call what it says, so that who can write to the queue cannot run code."""
 
-JOB_SERIALIZER = JSONSerializer
-"""Never pickle: reading a job must not run what somebody wrote into the queue."""
+class Band(IntEnum):
+    """Where in the line a job waits: all of one band go before all of the next."""
 
-_TO_QUOTE = re.compile(rb"[^0-9A-Za-z-]")
-_QUOTED = re.compile(rb"_([0-9A-F]{2})")
+    AWAITED = 0
+    """Somebody waits for an answer."""
 
+    WANTED = 1
+    """Somebody asked, and does not wait, or no longer."""
 
-class Priority(Enum):
-    """Which queue a job waits in; the value is the queue's name in RQ."""
+    PREFETCH = 2
+    """Nobody has asked yet."""
 
-    INTERACTIVE = "interactive"
-    """Somebody is waiting for an answer."""
-
-    PREFETCH = "prefetch"
-    """Only taken while nobody waits."""
+    @property
+    def label(self) -> str:
+        """The band's name in metrics and answers."""
+        return self.name.lower()
 
 
 TOLD_FIELDS: Final = ("code_file", "code_id", "lacks_age")
@@ -79,63 +71,13 @@ class Claim:
         """The module to ingest."""
         return self.asked.module_id
 
-    @property
-    def job_id(self) -> str:
-        """The id of the claimed job."""
-        return job_id_for(self.module_id)
 
-
-def job_id_for(module_id: ModuleId) -> str:
-    """Return the one job id of a module: `xul_2Epdb_2F44E4…` for `xul.pdb/44E4…`.
-
-    RQ allows letters, digits, dashes and underscores. Every other byte of the module id in
-    UTF-8, and the underscore, is an underscore and two hex digits. So an operator can read it,
-    and two modules never share one.
-    """
-    text = str(module_id).encode()
-    return _TO_QUOTE.sub(lambda found: b"_%02X" % found[0][0], text).decode("ascii")
-
-
-def module_id_of(job_id: str) -> ModuleId:
-    """Return the module that a job id names; raise `InvalidModuleIdError`."""
-    text = _QUOTED.sub(lambda found: bytes([int(found[1], 16)]), job_id.encode())
-    return ModuleId.from_text(text.decode(errors="replace"))
-
-
-def new_job(module_id: ModuleId, priority: Priority, client: redis.Redis) -> Job:
-    """Return a job as RQ knows it, not yet on a queue."""
-    text = str(module_id)
-    job = Job.create(
-        JOB_FUNCTION,
-        args=[text],
-        connection=client,
-        id=job_id_for(module_id),
-        origin=priority.value,
-        description=text,
-        status=JobStatus.QUEUED,
-        serializer=JOB_SERIALIZER,
-    )
-    job.enqueued_at = datetime.now(UTC)
-    return job
-
-
-def job_fields(job: Job) -> Mapping[str, str | bytes]:
-    """Return the fields of a job's hash in Redis, without the empty ones."""
-    fields = job.to_dict(include_meta=False, include_result=False)
-    return {name: _field(value) for name, value in fields.items() if value not in ("", None)}
-
-
-def told_of(asked: AskedModule) -> Mapping[str, str]:
-    """Return the fields of a job's hash for what is known of its module beside its id."""
-    values = (asked.code_file, asked.code_id, "1" if asked.lacks_age else "")
-    return {name: value for name, value in zip(TOLD_FIELDS, values, strict=True) if value}
+def told_of(asked: AskedModule) -> tuple[str, ...]:
+    """Return the values of `TOLD_FIELDS` for a module; empty where nothing was told."""
+    return asked.code_file, asked.code_id, "1" if asked.lacks_age else ""
 
 
 def asked_as(module_id: ModuleId, told: Sequence[bytes | None]) -> AskedModule:
     """Return what `told_of` was given; whoever can write to the queue can have written anything."""
     code_file, code_id, lacks_age = ((value or b"").decode(errors="replace") for value in told)
     return AskedModule.of(module_id, code_file, code_id, lacks_age=bool(lacks_age))
-
-
-def _field(value: object) -> str | bytes:
-    return value if isinstance(value, bytes) else str(getattr(value, "value", value))

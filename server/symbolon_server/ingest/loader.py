@@ -1,6 +1,8 @@
 """Asks for modules to be ingested, and waits for that together with all other callers."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import redis
@@ -8,10 +10,10 @@ import redis
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.announcements import RECHECK_SECONDS, Announcements
-from symbolon_server.ingest.jobs import Priority
-from symbolon_server.ingest.queue import MAX_QUEUED, IngestQueue
+from symbolon_server.ingest.jobs import Band
+from symbolon_server.ingest.queue import MAX_QUEUED, NOBODY, IngestQueue
 from symbolon_server.ingest.scripts import ENDED_CHANNEL
-from symbolon_server.ingest.waiting import PendingModules, Waiters
+from symbolon_server.ingest.waiting import PendingModules, Snapshot, Waiters
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
@@ -60,21 +62,22 @@ class ModuleLoader:
     def load(
         self,
         wanted: Mapping[ModuleId, Collection[int]],
-        priority: Priority = Priority.INTERACTIVE,
+        caller: str = NOBODY,
+        wait_seconds: float = math.inf,
         asked: Collection[AskedModule] = (),
     ) -> Iterator[PendingModules]:
         """Have these modules ingested and return what to wait on within the `with` block.
 
-        `wanted` gives the module offsets that are asked for, and `asked` what is known of the
-        modules beside their ids. Leaving the block ends the
-        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued, and
-        `QueueFullError` when some were not.
+        `wanted` gives the module offsets that are asked for, `asked` what is known of the modules
+        beside their ids, `wait_seconds` for how long `caller` will wait. Leaving the block ends the
+        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued.
         """
+        band = Band.AWAITED if wait_seconds > 0 else Band.WANTED
         # To be told comes first: an ingest may end before its enqueueing has returned.
-        pending = self._waiters.add(wanted)
+        pending = self._waiters.add(wanted, caller)
         try:
-            self._queue.enqueue(wanted, priority, asked)
-            self._waiters.confirm(pending)
+            enqueued = self._queue.enqueue(wanted, band, caller, wait_seconds, asked)
+            self._waiters.confirm(pending, enqueued.refused)
             yield pending
         finally:
             self._waiters.remove(pending)
@@ -88,6 +91,17 @@ class ModuleLoader:
     def _look_again(self) -> None:
         waiting = self._waiters.confirmed()
         try:
-            self._waiters.end_for(waiting, self._queue.find_ended(waiting))
+            look = self._queue.look(waiting)
+            self._waiters.end_for(waiting, look.ended)
+            for caller, modules in _by_caller(waiting, look.behind).items():
+                self._queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED, caller)
         except CacheUnavailableError:
             return  # nothing can have been announced either; the next look will tell
+
+
+def _by_caller(waiting: Snapshot, modules: Iterable[ModuleId]) -> defaultdict[str, list[ModuleId]]:
+    """Return modules by one of the callers that wait for each."""
+    found = defaultdict[str, list[ModuleId]](list)
+    for module_id in modules:
+        found[next(iter(waiting[module_id])).caller].append(module_id)
+    return found

@@ -1,6 +1,9 @@
 """The queue of ingests on the cache Redis, as those see it who want modules."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import redis
 
@@ -8,28 +11,58 @@ from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Priority, job_fields, job_id_for, new_job, told_of
+from symbolon_server.ingest.jobs import TOLD_FIELDS, Band, told_of
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 
-MAX_QUEUED = 100_000
-"""More jobs than workers do in an hour; each takes about a KB of the cache."""
+MAX_QUEUED: Final = 100_000
+"""More jobs than workers do in an hour; each takes about 400 bytes of the cache."""
 
-MAX_WANTED_OFFSETS = 2_000
+MAX_WANTED_OFFSETS: Final = 2_000
 """More than the pages of a large module; a job is told no more offsets than about these."""
 
-_MODULES_PER_STEP = 100
-"""So many modules keep a Redis busy for about a millisecond."""
+_OFFSET_BYTES: Final = 8
+_MOST_STEP_BYTES: Final = 400_000
+"""Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
+
+_WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
+_NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
+
+NOBODY: Final = ""
+"""The caller where nobody has called."""
 
 
 class QueueFullError(CacheUnavailableError):
-    """As many modules wait to be ingested as may; those that were asked for last do not."""
+    """As many modules wait to be ingested as may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of modules that were to be queued."""
+
+    added: int
+    """How many have a new job."""
+
+    refused: frozenset[ModuleId]
+    """Those that there was no room for; all others are on the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at modules that somebody waits for found."""
+
+    ended: frozenset[ModuleId]
+    """Those without a job."""
+
+    behind: frozenset[ModuleId]
+    """Those that went behind, because for a while nobody seemed to wait for them."""
 
 
 class IngestQueue:
     """Modules to ingest, each at most once, those that somebody waits for first.
 
-    Everything raises `CacheUnavailableError` when the cache does not answer.
+    Callers take turns, one module each. Everything raises `CacheUnavailableError` when the cache
+    does not answer.
     """
 
     def __init__(
@@ -37,82 +70,118 @@ class IngestQueue:
     ) -> None:
         """Use the cache Redis of `client`; `circuit` is shared by all who use it.
 
-        No more than `max_queued` modules of each priority wait at a time.
+        No more than `max_queued` modules wait at a time, and as many prefetches.
         """
         self._client = client
         self._max_queued = max_queued
         self._access = CacheAccess(circuit or Circuit())
         self._enqueue = client.register_script(scripts.ENQUEUE)
-        self._find_ended = client.register_script(scripts.FIND_ENDED)
+        self._look = client.register_script(scripts.LOOK)
 
     def enqueue(
         self,
         wanted: Mapping[ModuleId, Collection[int]],
-        priority: Priority,
+        band: Band,
+        caller: str = NOBODY,
+        wait_seconds: float = _WAITS_SECONDS,
         asked: Collection[AskedModule] = (),
-    ) -> int:
-        """Queue an ingest for each module that has none, and return how many are new.
+    ) -> Enqueued:
+        """Queue an ingest for each module that has none.
 
         `wanted` tells the module offsets that are asked for, so that a full store gets the
-        pages that cover them, and `asked` what is known of the modules beside their ids; a job
-        keeps what the first callers said. A module that waits as a prefetch overtakes when it
-        is wanted interactively. A hundred modules are one round trip. Raises `QueueFullError`
-        when there was no room for some of them; the others are queued.
+        pages that cover them. A module that waits in a later band overtakes. `wait_seconds` is for
+        how long somebody waits, if nobody looks meanwhile; `asked` is what is known of the modules
+        beside their ids. A hundred modules are one round trip.
         """
+        waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
+        limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
+        added, refused = 0, set[bytes]()
         with self._access.asking():
-            answers = [
-                self._enqueue(keys=scripts.ALL_KEYS, args=arguments)
-                for arguments in self._enqueue_arguments(wanted, priority, asked)
-            ]
-        if refused := sum(refused for _, refused in answers):
-            raise QueueFullError(f"the queue is full: {refused} modules found no place in it")
-        return sum(added for added, _ in answers)
+            for step in _steps(wanted, asked):
+                arguments: list[str | bytes | int] = [int(band), caller, waits, *limits, *step]
+                more, others = self._enqueue(keys=[scripts.PREFIX], args=arguments)
+                added += more
+                refused.update(others)
+        return Enqueued(added, frozenset(m for m in wanted if str(m).encode() in refused))
+
+    def look(self, module_ids: Collection[ModuleId]) -> Look:
+        """Look what becomes of modules that somebody waits for, and tell the queue so."""
+        ended, behind = set[ModuleId](), set[ModuleId]()
+        with self._access.asking():
+            for step in _cut(module_ids):
+                arguments: list[str | int] = [scripts.WAITS_MS, *map(str, step)]
+                found = self._look(keys=[scripts.PREFIX], args=arguments)
+                ended.update(step[place - 1] for place in found[0])
+                behind.update(step[place - 1] for place in found[1])
+        return Look(frozenset(ended), frozenset(behind))
 
     def find_ended(self, module_ids: Collection[ModuleId]) -> frozenset[ModuleId]:
         """Return the modules among these that have no ingest queued or running."""
-        by_job_id = {job_id_for(module_id): module_id for module_id in module_ids}
-        if not by_job_id:
-            return frozenset()
+        ended = set[ModuleId]()
         with self._access.asking():
-            ended = self._find_ended(keys=scripts.ALL_KEYS, args=list(by_job_id))
-        return frozenset(by_job_id[job_id.decode()] for job_id in ended)
+            for step in _cut(module_ids):
+                names = list(map(str, step))
+                with self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.zmscore(scripts.LINE_KEY, names)
+                    pipeline.zmscore(scripts.RUNNING_KEY, names)
+                    places = zip(step, *pipeline.execute(), strict=True)
+                ended.update(m for m, line, running in places if line is None and running is None)
+        return frozenset(ended)
 
-    def get_lengths(self) -> dict[Priority, int]:
-        """Return how many ingests are queued and not started, by priority."""
-        with self._access.asking(), self._client.pipeline(transaction=False) as pipeline:
-            for key in scripts.QUEUE_KEYS:
-                pipeline.llen(key)
-            return dict(zip(Priority, pipeline.execute(), strict=True))
+    def get_lengths(self) -> dict[Band, int]:
+        """Return how many ingests are queued and not started, by band."""
+        return dict(zip(Band, self.ask(_count_bands), strict=True))
 
     def length(self) -> int:
         """Return how many ingests are queued and not started."""
         return sum(self.get_lengths().values())
 
-    def _enqueue_arguments(
-        self,
-        wanted: Mapping[ModuleId, Collection[int]],
-        priority: Priority,
-        asked: Collection[AskedModule],
-    ) -> Iterator[list[str | bytes | int]]:
-        modules = list(wanted.items())
-        told = {module.module_id: told_of(module) for module in asked}
-        for start in range(0, len(modules), _MODULES_PER_STEP):
-            overtakes = int(priority is Priority.INTERACTIVE)
-            arguments: list[str | bytes | int] = [overtakes, MAX_WANTED_OFFSETS, self._max_queued]
-            for module_id, offsets in modules[start : start + _MODULES_PER_STEP]:
-                more = told.get(module_id, {})
-                arguments += self._job_arguments(module_id, offsets, priority, more)
-            yield arguments
+    def ask(self, commands: Callable[[Any], object]) -> list[Any]:
+        """Return the replies to `commands`, which are given a pipeline, in one round trip."""
+        with self._access.asking(), self._client.pipeline(transaction=False) as pipeline:
+            commands(pipeline)
+            replies: list[Any] = pipeline.execute()
+        return replies
 
-    def _job_arguments(
-        self,
-        module_id: ModuleId,
-        offsets: Collection[int],
-        priority: Priority,
-        told: Mapping[str, str],
-    ) -> Sequence[str | bytes | int]:
-        job = new_job(module_id, priority, self._client)
-        fields = [part for field in job_fields(job).items() for part in field]
-        more = [part for field in told.items() for part in field]
-        few = sorted(set(offsets))[:MAX_WANTED_OFFSETS]
-        return [job.id, len(fields), *fields, len(more), *more, len(few), *few]
+
+def _count_bands(pipeline: Any) -> None:
+    for band in Band:
+        first, behind = band * scripts.BAND_SIZE, (band + 1) * scripts.BAND_SIZE
+        pipeline.zcount(scripts.LINE_KEY, first, f"({behind}")
+
+
+def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
+    modules = list(module_ids)
+    for at in range(0, len(modules), scripts.MOST_MODULES_A_STEP):
+        yield modules[at : at + scripts.MOST_MODULES_A_STEP]
+
+
+def _steps(
+    wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
+) -> Iterator[list[str | bytes]]:
+    """Yield each module, its offsets and what is told of it, no more in a step than it may take."""
+    told = {module.module_id: told_of(module) for module in asked}
+    step: list[str | bytes] = []
+    size = 0
+    for module_id, offsets in wanted.items():
+        packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
+        more: list[str | bytes] = [str(module_id), packed]
+        more += told.get(module_id, _NOTHING_TOLD)
+        is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
+        if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
+            yield step
+            step, size = [], 0
+        step += more
+        size += len(packed)
+    if step:
+        yield step
+
+
+def _pack(offsets: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(offsets)}Q", *offsets)
+
+
+def unpack_offsets(packed: bytes) -> frozenset[int]:
+    """Return wanted offsets; what does not make up a whole one is dropped."""
+    count = len(packed) // _OFFSET_BYTES
+    return frozenset(struct.unpack(f">{count}Q", packed[: count * _OFFSET_BYTES]))

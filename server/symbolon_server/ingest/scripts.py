@@ -1,39 +1,131 @@
 """What the queue does to Redis in one step, each step a Lua script.
 
-RQ's own way to enqueue a job that exists at most once takes several round trips for each,
-cannot let one job overtake another, and pops a job in one step and notes who has it in
-another, so that a worker which dies in between takes the job with it. These scripts keep
-RQ's keys for jobs and queues (`rq:job:*`, `rq:queue:*`: `rq info` shows them), and add
+A module has a job if and only if it is in `line` or in `running`; what else there is only describes
+the job. All keys begin with `PREFIX`, which names the version of the page format, so that servers
+and workers of two versions each have a queue of their own.
 
-* `ingest:running`: job ids of claimed jobs, scored with the millisecond their lease ends;
-* `ingest:wanted:<job id>`: the module offsets that callers ask for;
-* `ingest:bell`: a stream of at most one entry; a new one is added when there is a new job,
-  so that workers wait for it without taking anything.
+| key | type | holds |
+|---|---|---|
+| `line` | sorted set | waiting modules by place: band * 2^40 + the caller's turn |
+| `running` | sorted set | claimed modules by the millisecond their lease ends |
+| `awaited` | sorted set | modules of the first band by the millisecond until which somebody waits |
+| `turns` | sorted set | `<band>:<caller>` by that caller's next turn |
+| `job:<module id>` | hash | when it was queued, for whom, its place, what is told; its claim |
+| `want:<module id>` | string | wanted module offsets, 8 bytes each, big end first |
+| `bell` | stream | one entry; a new one when there is a new job: workers wait, and take nothing |
 
-A job is in one of three states, and every change of state is one script:
+Callers take turns: a caller's next job goes one turn after its last one, but not before the head of
+the band. A job of the first band that nobody waits for any more goes behind, when it comes to the
+head of the line.
 
-    (no hash) --enqueue--> queued --claim--> started --end--> (no hash)
-                             ^                |  ^ |
-                             +---give back----+  +-+ claim, when its lease has lapsed
+              enqueue: a better band
+               +-----------------+
+               v                 |
+    --enqueue--> in line --nobody waits any more--> in line, second band
+                  ^  |
+        give back |  | claim
+                  |  v
+                 running --end--> (no job)
+                  ^    |
+                  +----+ claim again when the lease has lapsed, first of all
+
+Every step is O(log n) for each module. Lua unpacks some 8,000 values at most, and a step that holds
+Redis up for 10 ms is one too long: so a step takes at most `MOST_MODULES_A_STEP`.
 """
 
-from rq.job import Job
-from rq.queue import Queue
+from typing import Final
 
 from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCTIONS
 from symbolon_server.cache.invalidations import MOST_MODULES
 from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
-from symbolon_server.ingest.jobs import TOLD_FIELDS, Priority
+from symbolon_server.ingest.jobs import TOLD_FIELDS
+from symbolon_server.symbols.envelope import FORMAT_VERSION
 
-QUEUE_KEYS = tuple(Queue.redis_queue_namespace_prefix + priority.value for priority in Priority)
-"""In the order in which they are emptied."""
+PREFIX: Final = f"{{ingest:{FORMAT_VERSION}}}:"
+LINE_KEY: Final = PREFIX + "line"
+RUNNING_KEY: Final = PREFIX + "running"
+AWAITED_KEY: Final = PREFIX + "awaited"
+TURNS_KEY: Final = PREFIX + "turns"
+BELL_KEY: Final = PREFIX + "bell"
+JOB_PREFIX: Final = PREFIX + "job:"
+WANT_PREFIX: Final = PREFIX + "want:"
 
-RUNNING_KEY = "ingest:running"
-BELL_KEY = "ingest:bell"
-JOB_PREFIX = Job.redis_job_namespace_prefix
-WANTED_PREFIX = "ingest:wanted:"
+ENDED_CHANNEL: Final = PREFIX + "ended"
+"""Module ids of jobs that ended, as text."""
 
-_INVALIDATIONS = f"""
+MOST_MODULES_A_STEP: Final = 100
+BAND_SIZE: Final = 2**40
+"""Turns in a band; 100,000 jobs a second for four months."""
+
+KEPT_SECONDS: Final = 7 * 24 * 3600
+"""How long the queue of a version that nobody uses any more stays, for a way back to it."""
+
+WAITS_MS: Final = 10_000
+"""How long after its last look a server counts as waiting; it looks each second."""
+
+_MOST_BEHIND: Final = 20
+"""Jobs that nobody waits for are put behind so many at a time."""
+
+_PRELUDE: Final = f"""
+local P = KEYS[1]
+local line, running, awaited, turns, bell =
+    P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
+local band_size, kept_seconds = {BAND_SIZE}, {KEPT_SECONDS}
+local told_fields = {{{", ".join(map(repr, TOLD_FIELDS))}}}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function job(module) return P .. 'job:' .. module end
+local function want(module) return P .. 'want:' .. module end
+local function text(number) return string.format('%.0f', number) end
+local function band_of(place) return math.floor(tonumber(place) / band_size) end
+local function first_of(band) return text(band * band_size) end
+local function before(band) return '(' .. text(band * band_size) end
+
+-- What others wrote under our keys stops nobody.
+local function drop_unless(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
+end
+
+for key, kind in pairs({{[line] = 'zset', [running] = 'zset', [awaited] = 'zset',
+    [turns] = 'zset', [bell] = 'stream'}}) do
+  drop_unless(key, kind)
+end
+
+local function sound(module)
+  drop_unless(job(module), 'hash')
+  drop_unless(want(module), 'string')
+end
+
+local function keep()
+  for _, key in ipairs({{line, running, awaited, turns, bell}}) do
+    redis.call('EXPIRE', key, kept_seconds)
+  end
+end
+
+local function ring()
+  redis.call('XADD', bell, 'MAXLEN', 1, '*', 'at', now)
+  keep()
+end
+
+-- The place of a caller's next job: after its last one, but not before the head of the band. The
+-- turns of callers whose jobs are all gone from the line are dropped.
+local function next_place(band, caller)
+  local first, behind = first_of(band), before(band + 1)
+  local head = redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  redis.call('ZREMRANGEBYSCORE', turns, first, head and '(' .. head or behind)
+  local turn = redis.call('ZSCORE', turns, band .. ':' .. caller)
+  return math.max(tonumber(head or first), tonumber(turn or 0))
+end
+
+local function owned(module, claim)
+  sound(module)
+  return redis.call('ZSCORE', running, module) and redis.call('HGET', job(module), 'claim') == claim
+end
+"""
+
+_INVALIDATIONS: Final = f"""
 local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KEY}', {MOST_MODULES}
 {LOG_FUNCTIONS}
 -- What was made of a module as of an earlier invalidation than this is stale.
@@ -49,219 +141,212 @@ local function stale_before(module)
 end
 """
 
-ENDED_CHANNEL = "ingest:ended"
-"""Module ids of jobs that ended, as text."""
-
-ALL_KEYS = (*QUEUE_KEYS, RUNNING_KEY, BELL_KEY)
-"""What every script gets as KEYS."""
-
-_PRELUDE = f"""
-local interactive, prefetch, running, bell = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local job_prefix, wanted_prefix = '{JOB_PREFIX}', '{WANTED_PREFIX}'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function ring()
-  redis.call('XADD', bell, 'MAXLEN', 1, '*', 'at', now)
-end
-
-local function is_owned(id, owner)
-  return redis.call('HGET', job_prefix .. id, 'worker_name') == owner
-end
-"""
-
-_IN_FLIGHT = """
--- Whether a job will still come to an end by itself. A hash may be left without its place in
--- a queue when somebody deletes the queue; looking for it takes a while in a long queue, so
--- once a minute is enough.
-local function is_in_flight(id)
-  local key = job_prefix .. id
-  local status = redis.call('HGET', key, 'status')
-  if status == 'started' then
-    return redis.call('ZSCORE', running, id) ~= false
-  end
-  if status ~= 'queued' then
-    return false
-  end
-  local seen = tonumber(redis.call('HGET', key, 'seen_in_queue')) or 0
-  if math.abs(now - seen) < 60000 then -- the time of day may have been set back since
-    return true
-  end
-  redis.call('HSET', key, 'seen_in_queue', now)
-  return (redis.call('LPOS', interactive, id) or redis.call('LPOS', prefetch, id)) ~= false
-end
-"""
-
-ENQUEUE = (
+ENQUEUE: Final = (
     _PRELUDE
-    + _IN_FLIGHT
     + """
--- ARGV: 1 to overtake, most offsets kept for a job, most jobs of a queue; then for each job: its
--- id, the number of arguments for HSET and these, the number of those that say what is known of
--- its module and these, which are kept beside what was said before, the number of offsets and
--- these. Returns the number of new jobs and of those that there was no room for.
-local overtakes, most_wanted, most_queued = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
-local queue = overtakes and interactive or prefetch
-local room = most_queued - redis.call('LLEN', queue)
-local added, refused, at = 0, 0, 4
-while at <= #ARGV do
-  local id = ARGV[at]
-  local first, last = at + 2, at + 1 + tonumber(ARGV[at + 1])
-  local first_told = last + 2
-  local last_told = last + 1 + tonumber(ARGV[last + 1])
-  local first_wanted = last_told + 2
-  local last_wanted = last_told + 1 + tonumber(ARGV[last_told + 1])
-  local key, wanted_key = job_prefix .. id, wanted_prefix .. id
-  local is_new = not is_in_flight(id)
+-- ARGV: band, caller, milliseconds that somebody waits, most jobs that wait in a band, most bytes
+-- of wanted offsets of a job; then each module, its offsets and what is told of it, of which the
+-- first that is told counts. Returns the number of new jobs and the modules that there was no room
+-- for.
+local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local most_waiting, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local modules = {}
+local width = 2 + #told_fields
+for at = 6, #ARGV, width do modules[#modules + 1] = ARGV[at] end
+-- Jobs that went behind count with those that somebody waits for: they are never refused.
+local lowest = band == 2 and 2 or 0
+local behind = before(band == 2 and 3 or 2)
+local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), behind)
+local waiting = redis.call('ZMSCORE', line, unpack(modules))
+local busy = redis.call('ZMSCORE', running, unpack(modules))
+local place = next_place(band, caller)
+local places, awaits, refused, added = {}, {}, {}, 0
+
+local function put(module)
+  redis.call('HSET', job(module), 'caller', caller, 'place', text(place))
+  places[#places + 1], places[#places + 2] = text(place), module
+  place = place + 1
+end
+
+for at, module in ipairs(modules) do
+  local first = 6 + width * (at - 1)
+  local is_new, offsets = not waiting[at] and not busy[at], ARGV[first + 1]
   if is_new and added >= room then
-    refused = refused + 1
-  elseif is_new then
-    redis.call('DEL', key, wanted_key)
-    redis.call('ZREM', running, id)
-    redis.call('HSET', key, 'seen_in_queue', now, 'queued_at', now, unpack(ARGV, first, last))
-    redis.call('RPUSH', queue, id)
-    added = added + 1
-  elseif overtakes and redis.call('HGET', key, 'origin') == 'prefetch'
-      and redis.call('LREM', prefetch, 1, id) == 1 then
-    redis.call('RPUSH', interactive, id)
-    redis.call('HSET', key, 'origin', 'interactive')
-  end
-  if redis.call('EXISTS', key) == 1 then
-    for told = first_told, last_told, 2 do
-      redis.call('HSETNX', key, ARGV[told], ARGV[told + 1])
+    refused[#refused + 1] = module
+  else
+    if is_new then
+      redis.call('DEL', job(module), want(module))
+      redis.call('HSET', job(module), 'queued', now)
+      put(module)
+      redis.call('EXPIRE', job(module), kept_seconds)
+      added = added + 1
+    else
+      sound(module)
+      if waiting[at] and band_of(waiting[at]) > band then put(module) end
+    end
+    for number, field in ipairs(told_fields) do
+      local value = ARGV[first + 1 + number]
+      if value ~= '' then redis.call('HSETNX', job(module), field, value) end
+    end
+    if #offsets > 0 then
+      local bytes = redis.call('STRLEN', want(module))
+      if bytes + #offsets <= most_bytes then redis.call('APPEND', want(module), offsets) end
+      if bytes == 0 then redis.call('EXPIRE', want(module), kept_seconds) end
+    end
+    if band == 0 and not busy[at] then
+      awaits[#awaits + 1], awaits[#awaits + 2] = now + waits, module
     end
   end
-  if redis.call('EXISTS', key) == 1 and last_wanted >= first_wanted
-      and redis.call('SCARD', wanted_key) < most_wanted then
-    redis.call('SADD', wanted_key, unpack(ARGV, first_wanted, last_wanted))
-  end
-  at = last_wanted + 1
 end
-if added > 0 then
+if #awaits > 0 then redis.call('ZADD', awaited, 'GT', unpack(awaits)) end
+if #places > 0 then
+  redis.call('ZADD', line, unpack(places))
+  redis.call('ZADD', turns, text(place), band .. ':' .. caller)
   ring()
 end
 return {added, refused}
 """
 )
 
-FIND_ENDED = (
+LOOK: Final = (
     _PRELUDE
-    + _IN_FLIGHT
     + """
--- ARGV: job ids. Returns those that no worker will end: not queued and not running.
-local ended = {}
-for _, id in ipairs(ARGV) do
-  if not is_in_flight(id) then
-    ended[#ended + 1] = id
+-- ARGV: milliseconds that somebody waits from now on, modules. Returns the places in ARGV, from 1,
+-- of those without a job, and of those that went behind because nobody seemed to wait.
+local waits = tonumber(table.remove(ARGV, 1))
+local waiting = redis.call('ZMSCORE', line, unpack(ARGV))
+local busy = redis.call('ZMSCORE', running, unpack(ARGV))
+local ended, behind, awaits = {}, {}, {}
+for at, module in ipairs(ARGV) do
+  if waiting[at] and band_of(waiting[at]) > 0 then
+    behind[#behind + 1] = at
+  elseif waiting[at] then
+    awaits[#awaits + 1], awaits[#awaits + 2] = now + waits, module
+  elseif not busy[at] then
+    ended[#ended + 1] = at
   end
 end
-return ended
+if #awaits > 0 then redis.call('ZADD', awaited, unpack(awaits)) end
+return {ended, behind}
 """
 )
 
-_TOLD = f"""
--- What is known of a job's module beside its id.
-local function told_of(key)
-  return redis.call('HMGET', key, {", ".join(f"'{name}'" for name in TOLD_FIELDS)})
-end
-"""
-
-CLAIM = (
+CLAIM: Final = (
     _PRELUDE
     + _INVALIDATIONS
-    + _TOLD
-    + """
--- ARGV: the claim's name, milliseconds of its lease. Returns {id, attempts, offsets, the number of
--- the last invalidation, that before which the module is stale, milliseconds since it was queued,
--- what is known of the module}, or the bell's last entry when there is nothing to do.
-local owner, lease = ARGV[1], tonumber(ARGV[2])
+    + f"""
+-- ARGV: the claim's name, the worker's, milliseconds of the lease. Returns {{module, attempts,
+-- wanted offsets, the number of the last invalidation, that before which the module is stale,
+-- milliseconds since it was queued, what is told of it}}; or the bell's last entry when there is
+-- nothing to do; or an empty string when only jobs were put behind, and the claim is to be asked
+-- again.
+local claim, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-local function claim(id)
-  local key = job_prefix .. id
-  redis.call('HSET', key, 'status', 'started', 'worker_name', owner)
-  redis.call('ZADD', running, now + lease, id)
-  local attempts = redis.call('HINCRBY', key, 'attempts', 1)
-  local wanted = redis.call('SMEMBERS', wanted_prefix .. id)
-  local module = redis.call('HGET', key, 'description') or ''
-  local waited = now - (tonumber(redis.call('HGET', key, 'queued_at')) or now)
-  local told = told_of(key)
-  return {id, attempts, wanted, last_invalidation(), stale_before(module), waited, told}
+local function number_in(module, field)
+  local number = tonumber(redis.call('HGET', job(module), field))
+  return number and math.abs(number) < {LARGEST_NUMBER} and number -- neither infinite nor nan
+end
+
+local function take(module)
+  sound(module)
+  redis.call('ZREM', line, module)
+  redis.call('ZREM', awaited, module)
+  redis.call('ZADD', running, now + lease, module)
+  local attempts = (number_in(module, 'attempts') or 0) + 1
+  redis.call('HSET', job(module), 'claim', claim, 'worker', worker, 'since', now,
+      'attempts', text(attempts))
+  redis.call('EXPIRE', job(module), kept_seconds)
+  keep()
+  return {{module, text(attempts), redis.call('GET', want(module)) or '',
+      text(last_invalidation()), text(stale_before(module)),
+      text(now - (number_in(module, 'queued') or now)),
+      redis.call('HMGET', job(module), unpack(told_fields))}}
 end
 
 -- No lease ends later than one lease from now, unless the time of day was set back.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. (now + lease), '+inf')) do
-  redis.call('ZADD', running, now + lease, id)
+for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + lease), '+inf',
+    'LIMIT', 0, {_MOST_BEHIND})) do
+  redis.call('ZADD', running, now + lease, module)
 end
 
 -- A job whose worker is gone comes first: somebody has waited for it since.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '-inf', now)) do
-  if redis.call('HGET', job_prefix .. id, 'status') == 'started' then
-    return claim(id)
-  end
-  redis.call('ZREM', running, id)
-end
+local lapsed = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, 1)[1]
+if lapsed then return take(lapsed) end
 
-for _, queue in ipairs({interactive, prefetch}) do
-  local id = redis.call('LPOP', queue)
-  while id do
-    if redis.call('HGET', job_prefix .. id, 'status') == 'queued' then
-      return claim(id)
-    end
-    id = redis.call('LPOP', queue)
+for _ = 1, {_MOST_BEHIND} do
+  local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
+  if not head[1] then
+    local last = redis.call('XREVRANGE', bell, '+', '-', 'COUNT', 1)
+    return last[1] and last[1][1] or '0-0'
   end
+  local module = head[1]
+  if band_of(head[2]) ~= 0 then return take(module) end
+  local until_when = tonumber(redis.call('ZSCORE', awaited, module) or 0)
+  if until_when > now and until_when <= now + {60 * 60 * 1000} then return take(module) end
+  redis.call('ZREM', awaited, module)
+  redis.call('ZREM', line, module)
+  sound(module)
+  local caller = redis.call('HGET', job(module), 'caller') or ''
+  local place = next_place(1, caller)
+  redis.call('ZADD', line, text(place), module)
+  redis.call('ZADD', turns, text(place + 1), '1:' .. caller)
+  redis.call('HSET', job(module), 'place', text(place))
 end
-
-local last = redis.call('XREVRANGE', bell, '+', '-', 'COUNT', 1)
-return last[1] and last[1][1] or '0-0'
+return ''
 """
 )
 
-RENEW = (
+RENEW: Final = (
     _PRELUDE
     + """
--- ARGV: job id, the claim's name, milliseconds of its lease. Returns whether it is still ours.
-if not is_owned(ARGV[1], ARGV[2]) then
-  return 0
-end
+-- ARGV: module, the claim's name, milliseconds of its lease. Returns whether it is still ours.
+if not owned(ARGV[1], ARGV[2]) then return 0 end
 redis.call('ZADD', running, now + tonumber(ARGV[3]), ARGV[1])
 return 1
 """
 )
 
-GIVE_BACK = (
+GIVE_BACK: Final = (
     _PRELUDE
-    + """
--- ARGV: job id, the claim's name. Puts the job where it came from, before all others.
-if not is_owned(ARGV[1], ARGV[2]) then
-  return 0
-end
-local key = job_prefix .. ARGV[1]
-redis.call('HSET', key, 'status', 'queued', 'seen_in_queue', now)
-redis.call('HDEL', key, 'worker_name')
-redis.call('HINCRBY', key, 'attempts', -1)
-redis.call('ZREM', running, ARGV[1])
-local is_prefetch = redis.call('HGET', key, 'origin') == 'prefetch'
-redis.call('LPUSH', is_prefetch and prefetch or interactive, ARGV[1])
+    + f"""
+-- ARGV: module, the claim's name. Puts the job where it was, as if it had never been claimed.
+local module = ARGV[1]
+if not owned(module, ARGV[2]) then return 0 end
+redis.call('ZREM', running, module)
+redis.call('HDEL', job(module), 'claim', 'worker', 'since')
+redis.call('HINCRBY', job(module), 'attempts', -1)
+local place = tonumber(redis.call('HGET', job(module), 'place')) or 0
+if math.abs(place) >= 3 * band_size or place ~= place then place = 0 end
+redis.call('ZADD', line, text(place), module)
+if band_of(place) == 0 then redis.call('ZADD', awaited, now + {WAITS_MS}, module) end
 ring()
 return 1
 """
 )
 
-END = (
+END: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: job id, the claim's name, module id, the number of the last invalidation when the job was
--- claimed. Returns 0 and ends nothing if the module was invalidated since. The job is gone before
--- anybody hears of it: who asks before this is told, who asks after it gets a new job.
-if is_owned(ARGV[1], ARGV[2]) then
-  if stale_before(ARGV[3]) > tonumber(ARGV[4]) then
-    return 0
-  end
-  redis.call('DEL', job_prefix .. ARGV[1], wanted_prefix .. ARGV[1])
-  redis.call('ZREM', running, ARGV[1])
+-- ARGV: module, the claim's name, the number of the last invalidation when the job was claimed.
+-- Returns 0 and ends nothing if the module was invalidated since. The job is gone before anybody
+-- hears of it: who asks before this is told, who asks after it gets a new job.
+local module = ARGV[1]
+if owned(module, ARGV[2]) then
+  if stale_before(module) > tonumber(ARGV[3]) then return 0 end
+  redis.call('ZREM', running, module)
+  redis.call('DEL', job(module), want(module))
 end
-redis.call('PUBLISH', '{ENDED_CHANNEL}', ARGV[3])
+redis.call('PUBLISH', '{ENDED_CHANNEL}', module)
 return 1
+"""
+)
+
+REMOVE: Final = (
+    _PRELUDE
+    + """
+-- ARGV: what is no module id. Takes it out of the queue, whatever it is.
+for _, key in ipairs({line, running, awaited}) do redis.call('ZREM', key, ARGV[1]) end
+redis.call('DEL', job(ARGV[1]), want(ARGV[1]))
 """
 )

@@ -18,9 +18,13 @@ class PendingModules:
     late for a full store: then ask for it again.
     """
 
-    def __init__(self, module_ids: Iterable[ModuleId], lock: threading.Lock) -> None:
-        """Be told by the `Waiters` that own the lock."""
+    def __init__(self, module_ids: Iterable[ModuleId], caller: str, lock: threading.Lock) -> None:
+        """Wait for `caller`; be told by the `Waiters` that own the lock."""
         self.module_ids = frozenset(module_ids)
+        self.caller = caller
+        self.refused: frozenset[ModuleId] = frozenset()
+        """Those that the queue had no room for; nobody waits for them. Set before it is read."""
+
         self._pending = set(self.module_ids)
         self._ended: set[ModuleId] = set()
         self._changed = threading.Condition(lock)
@@ -54,6 +58,11 @@ class PendingModules:
             self._ended.add(module_id)
             self._changed.notify_all()
 
+    def refuse(self, module_ids: frozenset[ModuleId]) -> None:
+        """Wait for these no longer; only for `Waiters`, which holds the lock."""
+        self.refused = module_ids
+        self._pending -= module_ids
+
     def release(self) -> None:
         """Let go who waits, whatever has ended; only for `Waiters`, which holds the lock."""
         self._is_released = True
@@ -73,9 +82,9 @@ class Waiters:
         self._queued: set[PendingModules] = set()
         self._is_closed = False
 
-    def add(self, module_ids: Iterable[ModuleId]) -> PendingModules:
-        """Return a new caller's wait, from now on told what ends."""
-        pending = PendingModules(module_ids, self._lock)
+    def add(self, module_ids: Iterable[ModuleId], caller: str) -> PendingModules:
+        """Return a new wait of `caller`, from now on told what ends."""
+        pending = PendingModules(module_ids, caller, self._lock)
         with self._lock:
             for module_id in pending.module_ids:
                 self._by_module[module_id].add(pending)
@@ -91,13 +100,14 @@ class Waiters:
                 for pending in waiting:
                     pending.release()
 
-    def confirm(self, pending: PendingModules) -> None:
-        """Note that all modules of this wait have been queued.
+    def confirm(self, pending: PendingModules, refused: frozenset[ModuleId]) -> None:
+        """Note that all modules of this wait but the `refused` ones have been queued.
 
         Before that a module without a job has not ended: it has not begun.
         """
         with self._lock:
             self._queued.add(pending)
+            pending.refuse(refused)
 
     def remove(self, pending: PendingModules) -> None:
         """Forget a caller, whether what it waited for has ended or not."""
@@ -119,7 +129,11 @@ class Waiters:
         """Return who waits now for modules that have been queued."""
         with self._lock:
             found = {
-                module_id: frozenset(waiting & self._queued)
+                module_id: frozenset(
+                    pending
+                    for pending in waiting & self._queued
+                    if module_id not in pending.refused
+                )
                 for module_id, waiting in self._by_module.items()
             }
         return {module_id: waiting for module_id, waiting in found.items() if waiting}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
 from symbolon_server.cache.invalidations import KnownInvalidations
@@ -12,7 +12,7 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
 from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.ingest.queue import NOBODY
 from symbolon_server.ingest.waiting import PendingModules
 from symbolon_server.symbolication.call_pages import CallPages, count_memory
 from symbolon_server.symbolication.counted_store import CountedStore
@@ -22,6 +22,7 @@ from symbolon_server.symbolication.queries import Diagnostics, TierName
 from symbolon_server.symbols.directory_format import read_directory
 from symbolon_server.symbols.envelope import Unpacker
 from symbolon_server.symbols.errors import DamagedPageError, if_whole
+from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.page_reader import Page
 from symbolon_server.symbols.pages import PageKey
 
@@ -51,6 +52,8 @@ class Patience:
 
     seconds: float
     may_wait: MayWait
+    caller: str = NOBODY
+    """Whose turn it is when modules are queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class LookupOfCall:
         self._store = TieredPageStore(stores)
         self._pages = CallPages(held, stores, diagnostics)
         self._unpacker = Unpacker()
+        self._refused: frozenset[ModuleId] = frozenset()
+        """The modules that the queue had no room for."""
 
     def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         """Answer what can be answered with this `patience`, and have the rest ingested."""
@@ -96,10 +101,10 @@ class LookupOfCall:
         # What memory says of a module is old when another server had it ingested anew.
         self._answer_from_pages(self._read_modules(_unanswered(from_memory)))
         for _ in range(_ROUNDS):
-            waiting = self._without_failed(_unanswered(waiting))
+            waiting = self._without_failed(self._without_refused(_unanswered(waiting)))
             if not waiting or not self._can_be_told(waiting):
                 return
-            if not self._load(waiting, deadline, patience.may_wait):
+            if not self._load(waiting, deadline, patience):
                 return
             self._read_modules(waiting)
             self._answer_from_pages(waiting)  # of the same generation too: pages may be back
@@ -138,6 +143,9 @@ class LookupOfCall:
                 needs |= dict.fromkeys(pages, work.held.directory.dictionary_key(work.module_id))
         self._pages.answer(needs, lambda key, page: _answer(page, *asked[key]))
 
+    def _without_refused(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
+        return [work for work in modules if work.module_id not in self._refused]
+
     def _without_failed(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
         """Note the failures that are remembered of `modules`, and return the others."""
         if not modules:
@@ -158,26 +166,30 @@ class LookupOfCall:
             work.failure = Failure(FailureKind.UNAVAILABLE, _NO_STORE, 1, STORE_RETRY_SECONDS)
         return False
 
-    def _load(self, modules: Sequence[ModuleWork], deadline: float, may_wait: MayWait) -> bool:
+    def _load(self, modules: Sequence[ModuleWork], deadline: float, patience: Patience) -> bool:
         """Have `modules` ingested; return whether any of them has ended in time."""
         wanted = {work.module_id: work.wanted_offsets() for work in modules}
         for work in modules:
             self._diagnostics.ingests += not work.counts.is_ingest_requested
             work.counts.is_ingest_requested = True
         try:
-            with self._tiers.loader.load(wanted, asked=[w.asked for w in modules]) as pending:
-                self._wait(pending, modules, deadline, may_wait)
+            seconds = deadline - time.monotonic()
+            asked = [work.asked for work in modules]
+            with self._tiers.loader.load(wanted, patience.caller, seconds, asked) as pending:
+                if pending.refused:
+                    self._refused |= pending.refused
+                    full = [work for work in modules if work.module_id in pending.refused]
+                    self._give_up(full, _FULL_QUEUE)
+                self._wait(pending, modules, deadline, patience.may_wait)
                 return bool(pending.ended)
-        except QueueFullError:
-            return self._give_up(modules, _FULL_QUEUE)
         except CacheUnavailableError:
-            return self._give_up(modules, _NO_CACHE)
+            self._give_up(modules, _NO_CACHE)
+            return False
 
-    def _give_up(self, modules: Sequence[ModuleWork], why: str) -> Literal[False]:
+    def _give_up(self, modules: Sequence[ModuleWork], why: str) -> None:
         self._diagnostics.warnings.append(why)
         for work in modules:
             work.failure = Failure(FailureKind.UNAVAILABLE, why, 1, CACHE_RETRY_SECONDS)
-        return False
 
     def _wait(
         self,

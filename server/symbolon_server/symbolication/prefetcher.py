@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symbolon_server.ingest.jobs import Priority
-from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.jobs import Band
+from symbolon_server.ingest.queue import NOBODY, IngestQueue, QueueFullError
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
 from symbolon_server.symbols.asked_modules import AskedModule
 
@@ -17,7 +17,7 @@ class Prefetcher:
         self._lookup = lookup
         self._queue = queue
 
-    def prefetch(self, asked: Sequence[AskedModule]) -> list[ModuleReport]:
+    def prefetch(self, asked: Sequence[AskedModule], caller: str = NOBODY) -> list[ModuleReport]:
         """Return what is known of each module once those are queued of which nothing is.
 
         Raises `CacheUnavailableError`, and `QueueFullError` when some could not be queued.
@@ -30,7 +30,11 @@ class Prefetcher:
             if report == ModuleReport()
         }
         if unknown:
-            self._queue.enqueue(dict.fromkeys(unknown, ()), Priority.PREFETCH, asked)
+            wanted = dict.fromkeys(unknown, ())
+            enqueued = self._queue.enqueue(wanted, Band.PREFETCH, caller, asked=asked)
+            if enqueued.refused:
+                count = len(enqueued.refused)
+                raise QueueFullError(f"the queue is full: {count} modules found no place in it")
         return [
             replace(report, is_pending=True) if module_id in unknown else report
             for module_id, report in zip(module_ids, reports, strict=True)

@@ -120,10 +120,15 @@ TIER_MAX_BYTES = Gauge(
 )
 QUEUE_LENGTH = Gauge(
     "symbolon_queue_length",
-    "Ingests queued and not started, by queue (interactive, prefetch), for all servers.",
-    ("queue",),
+    "Ingests queued and not started, by band (awaited, wanted, prefetch), for all servers.",
+    ("band",),
     registry=REGISTRY,
     multiprocess_mode="livemax",
+)
+FOREIGN_JOBS = Counter(
+    "symbolon_foreign_jobs_total",
+    "Entries of the queue that name no module and were removed.",
+    registry=REGISTRY,
 )
 QUEUE_WAIT_SECONDS = Histogram(
     "symbolon_queue_wait_seconds",
