@@ -220,7 +220,7 @@ HOSTILE_FILES = {
     "empty lines": HostileFile(empty_lines, 1 << 30, 2 * _MIB),
     "bad records": HostileFile(bad_records, 1_000_000, 2_000),
     "INLINE levels without the first": HostileFile(levels_without_the_first, 1_000_000, 2_000),
-    "INLINE levels that cross": HostileFile(crossing_levels, 1_000_000, 5_000),
+    "INLINE levels that cross": HostileFile(crossing_levels, 500_000, 5_000),
     "names that explode": HostileFile(exploding_names, 20, 12),
     "names that nest": HostileFile(deep_names, 10_000_000, 50_000),
     "functions over everything": HostileFile(functions_over_everything, 500_000, 500),
