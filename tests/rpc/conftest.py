@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -23,9 +24,12 @@ def serve() -> Iterator[Serve]:
             threads: int = 4,
             max_calls: int = 8,
             logs_calls: bool = False,
+            **more: Any,
         ) -> Serving:
             listen = ListenAddress("127.0.0.1", 0)
-            options = ServerOptions(listen, threads, max_calls, 1 << 20, logs_calls=logs_calls)
+            options = ServerOptions(
+                listen, threads, max_calls, 1 << 20, logs_calls=logs_calls, **more
+            )
             server = RpcServer(options, [ScriptedModuleService(get_module).add_to])
             address = server.bind()
             server.start()

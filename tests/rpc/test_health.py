@@ -64,3 +64,32 @@ def test_many_who_watch_and_leave_hold_up_neither_checks_nor_the_stop(
             watch.cancel()
     assert health.Check(request_of(""), timeout=10).status == SERVING
     serving.server.stop(0.0)
+
+
+def test_a_watch_whose_client_has_left_is_forgotten(serving: Serving, health: Any) -> None:
+    watches = [health.Watch(request_of("")) for _ in range(20)]
+    for watch in watches:
+        assert next(watch).status == SERVING
+    assert len(serving.server._health._watches) == len(watches)
+    for watch in watches:
+        watch.cancel()
+    for _ in range(1_000):  # time for the server to hear of it
+        health.Check(request_of(""), timeout=10)
+        if not serving.server._health._watches:
+            break
+    else:
+        pytest.fail("clients that have left are still watched for")
+
+
+def test_beyond_the_most_watches_the_longest_one_is_ended(
+    serving: Serving, health: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symbolon_server.rpc.health.MAX_WATCHES", 2)
+    watches = [health.Watch(request_of("")) for _ in range(1)]
+    for _ in range(2):
+        assert next(watches[-1]).status == SERVING
+        watches.append(health.Watch(request_of("")))
+    assert next(watches[-1]).status == SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        next(watches[0])
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

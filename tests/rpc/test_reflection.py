@@ -86,3 +86,19 @@ def test_a_client_that_keeps_its_stream_open_does_not_hold_up_the_stop(
     client_is_done.set()
     with pytest.raises(grpc.RpcError):
         next(call)
+
+
+def test_a_client_that_leaves_while_it_is_answered_does_no_harm(serving: Serving) -> None:
+    ask = serving.channel.stream_stream(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    for number in range(200):
+        call = ask(iter([request] * 3))
+        if number % 2:
+            next(call)
+        call.cancel()
+    answers = list(ask(iter([request] * 3), timeout=30))
+    assert len(answers) == 3

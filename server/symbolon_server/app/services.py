@@ -144,5 +144,6 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         is_port_shared=is_port_shared,
         protection=protection_of(settings),
         has_reflection=settings.reflection,
+        message_seconds=settings.message_seconds,
         logs_calls=settings.log_calls,
     )

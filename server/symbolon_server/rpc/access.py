@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import grpc
 
-from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.in_pool import InPool
 from symbolon_server.rpc.status import refuse_plainly
 from symbolon_server.rpc.tokens import Permission, Token, Tokens
 from symbolon_server.telemetry.metrics import CALLS_DENIED

@@ -3,54 +3,96 @@
 The stock servicer is not used. Its callbacks deadlock when a Watch client leaves during a
 change, its threads stay for ever when a client left before Watch began, its pool belongs
 to the class instead of the server, and Check waits in the queue of ordinary calls.
+
+Nothing here has a thread of its own: callers need no token, so whatever their number, they would
+hold all that there are.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, Never
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
-from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.accepted_calls import AcceptedCall
+from symbolon_server.rpc.arrivals import Arrivals
+from symbolon_server.rpc.in_pool import InPool
+from symbolon_server.rpc.pools import Intake
+from symbolon_server.rpc.status import refuse_plainly
 
 OVERALL = ""
 """The service name that stands for the whole server."""
 
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
-_CHECK_THREADS = 2
-_MAX_WATCHES = 256
-"""Clients that watch at a time; each holds a thread of a pool of its own."""
+MAX_WATCHES: Final = 1_024
+"""Clients that watch at a time; for one more the longest watch is ended."""
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-class Health(health_pb2_grpc.HealthServicer):
+class _Watch:
+    """A client that watches a service: what it is told, one status after the other."""
+
+    def __init__(self, call: AcceptedCall, service: str) -> None:
+        self.call = call
+        self.service = service
+        self._lock = threading.Lock()
+        self._status: int | None = None
+        self._told: int | None = None
+        self._is_sending = False
+        self._is_last = False
+
+    def tell(self, status: int, *, is_last: bool = False) -> None:
+        """Tell a status when the client has taken what was told before; end after the last."""
+        with self._lock:
+            self._status, self._is_last = status, is_last
+        self._go_on()
+
+    def _go_on(self) -> None:
+        with self._lock:
+            if self._is_sending:
+                return
+            status = self._status
+            self._is_sending = status != self._told
+            self._told = status
+            is_over = self._is_last and not self._is_sending
+        if is_over:
+            self.call.end()
+        elif self._is_sending:
+            self.call.send(health_pb2.HealthCheckResponse(status=status), self._note_sent)
+
+    def _note_sent(self) -> None:
+        with self._lock:
+            self._is_sending = False
+        self._go_on()
+
+
+class Health:
     """The health of a server: not serving until `open`, and never again after `close`."""
 
-    def __init__(self, services: Iterable[str]) -> None:
-        self._changed = threading.Condition()
+    def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._lock = threading.Lock()
         self._status: dict[str, int] = dict.fromkeys((OVERALL, *services), _NOT_SERVING)
         self._is_closed = False
-        self._checks = ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="health")
-        self._watches = ThreadPoolExecutor(_MAX_WATCHES, thread_name_prefix="watch")
+        self._watches: dict[AcceptedCall, _Watch] = {}
 
     def add_to(self, server: grpc.Server) -> None:
-        """Register the service, in threads that ordinary calls never take."""
+        """Register the service, which gRPC's serving thread answers by itself."""
+        codecs = (
+            health_pb2.HealthCheckRequest.FromString,
+            health_pb2.HealthCheckResponse.SerializeToString,
+        )
+        checks = Intake(partial(self._arrivals.expect, begin=AcceptedCall.answer))
+        watches = Intake(partial(self._arrivals.expect, begin=self._watch))
         handlers = {
-            "Check": grpc.unary_unary_rpc_method_handler(
-                InPool(self.Check, self._checks),
-                health_pb2.HealthCheckRequest.FromString,
-                health_pb2.HealthCheckResponse.SerializeToString,
-            ),
-            "Watch": grpc.unary_stream_rpc_method_handler(
-                InPool(self.Watch, self._watches),
-                health_pb2.HealthCheckRequest.FromString,
-                health_pb2.HealthCheckResponse.SerializeToString,
-            ),
+            "Check": grpc.unary_unary_rpc_method_handler(InPool(self.check, checks), *codecs),
+            "Watch": grpc.unary_stream_rpc_method_handler(InPool(_refuse, watches), *codecs),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
@@ -63,12 +105,7 @@ class Health(health_pb2_grpc.HealthServicer):
         self._is_closed = True
         self._set_all(_NOT_SERVING)
 
-    def release(self) -> None:
-        """End the threads; the server has stopped."""
-        self._checks.shutdown()
-        self._watches.shutdown()
-
-    def Check(  # noqa: N802 # the name in the .proto file
+    def check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
         """Return the status of one service; NOT_FOUND when there is none of that name."""
@@ -77,29 +114,37 @@ class Health(health_pb2_grpc.HealthServicer):
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=status)
 
-    def Watch(  # noqa: N802 # the name in the .proto file
-        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
-    ) -> Iterator[health_pb2.HealthCheckResponse]:
-        """Yield the status of one service now and whenever it changes."""
-        if not context.add_callback(self._wake):
+    def _watch(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
+        """Tell the status of one service now and whenever it changes."""
+        if not call.when_over(partial(self._forget, call)):
             return
-        told = None
-        while context.is_active():
-            with self._changed:
-                status = self._status.get(request.service, _UNKNOWN)
-                if status == told and self._is_closed:
-                    return
-                if status == told:
-                    self._changed.wait()
-                    continue
-            told = status
-            yield health_pb2.HealthCheckResponse(status=status)
+        watch = _Watch(call, request.service)
+        with self._lock:
+            oldest = self._find_oldest()
+            self._watches[call] = watch
+            status = self._status.get(request.service, _UNKNOWN)
+            is_closed = self._is_closed
+        watch.tell(status, is_last=is_closed)
+        if oldest is not None:
+            oldest.refuse(_refuse)
+
+    def _find_oldest(self) -> AcceptedCall | None:
+        """Return the longest watch where there is no room for another."""
+        return next(iter(self._watches)) if len(self._watches) >= MAX_WATCHES else None
+
+    def _forget(self, call: AcceptedCall) -> None:
+        with self._lock:
+            self._watches.pop(call, None)
 
     def _set_all(self, status: int) -> None:
-        with self._changed:
+        with self._lock:
             self._status = dict.fromkeys(self._status, status)
-            self._changed.notify_all()
+            watches = list(self._watches.values())
+        for watch in watches:
+            told = self._status.get(watch.service, _UNKNOWN)
+            watch.tell(told, is_last=self._is_closed)
 
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+
+def _refuse(_request: object, context: grpc.ServicerContext) -> Never:
+    message = f"more than {MAX_WATCHES} clients watch"
+    refuse_plainly(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message)

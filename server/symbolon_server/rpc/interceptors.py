@@ -1,4 +1,4 @@
-"""What happens around every call: the limit of calls in flight, metrics, the last resort.
+"""What happens around every call: who is let through, metrics, the last resort.
 
 Interceptors run on gRPC's single serving thread, one call after the other. They only choose
 a handler there; all work is done in the call's own thread, by handlers wrapped once.
@@ -9,18 +9,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 import grpc
 
 from symbolon_server.rpc.access import AccessControl
+from symbolon_server.rpc.call_limit import CallLimit
+from symbolon_server.rpc.in_pool import InPool
 from symbolon_server.rpc.last_resort import log_defect
-from symbolon_server.rpc.pools import CallPool, InPool
 from symbolon_server.rpc.request_ids import REQUEST_ID_KEY, find_request_id, request_id_of
-from symbolon_server.rpc.status import code_of, refuse_for_now
+from symbolon_server.rpc.status import code_of
 from symbolon_server.telemetry.logs import EventLog
-from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS, CALLS_REFUSED
+from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS
 from symbolon_server.telemetry.tallies import Tally
 
 if TYPE_CHECKING:  # generic in the stubs only
@@ -28,16 +28,6 @@ if TYPE_CHECKING:  # generic in the stubs only
     Continuation = Callable[[grpc.HandlerCallDetails], Handler | None]
 
 _OUR_SERVICES = "/symbolon.v1."
-_REFUSING_THREADS = 2
-_RETRY_AFTER_SECONDS = 0.25
-"""When a full server is worth another try: a few times the length of an ordinary call."""
-
-DRAIN_SECONDS = 0.25
-"""How long a stopping server refuses calls itself, before gRPC does."""
-
-_RETRY_AFTER_STOP_SECONDS = 2 * DRAIN_SECONDS
-"""Who is refused comes back only when gRPC has closed the connection."""
-
 _log = EventLog(__name__)
 
 
@@ -69,50 +59,6 @@ class CallGate(grpc.ServerInterceptor):
                 return found
             handler = self._open[method] = self._outermost.wrap(found, method)
         return self._limit.refusal() or handler
-
-
-class CallLimit:
-    """Refuses calls to our services while the server holds as many as it may, or is stopping.
-
-    gRPC's own `maximum_concurrent_rpcs` would refuse health checks too. Refusals have
-    threads of their own, since the others are all taken when there is something to refuse.
-    """
-
-    def __init__(self, pool: CallPool, max_calls: int) -> None:
-        self._pool = pool
-        self._max_calls = max_calls
-        self._threads = ThreadPoolExecutor(_REFUSING_THREADS, thread_name_prefix="refuse")
-        self._is_stopping = False
-        # A handler of streams gets to refuse before the request's message has arrived.
-        self._refusal: Handler = grpc.stream_stream_rpc_method_handler(
-            InPool(self._refuse, self._threads)
-        )
-
-    def refusal(self) -> Handler | None:
-        """Return the function that refuses, or None while there is room."""
-        if self._is_stopping or self._pool.calls >= self._max_calls:
-            return self._refusal
-        return None
-
-    def close(self) -> None:
-        """Refuse all calls from now on: the server is stopping."""
-        self._is_stopping = True
-
-    def release(self) -> None:
-        """End the threads; the server has stopped."""
-        self._threads.shutdown()
-
-    def _refuse(self, _requests: Iterator[bytes], context: grpc.ServicerContext) -> Never:
-        if self._is_stopping:
-            refuse_for_now(
-                context,
-                grpc.StatusCode.UNAVAILABLE,
-                "the server is stopping",
-                _RETRY_AFTER_STOP_SECONDS,
-            )
-        CALLS_REFUSED.inc()
-        message = f"the server is full: it holds {self._max_calls} calls"
-        refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)
 
 
 class Outermost:

@@ -1,79 +1,63 @@
-"""Threads for calls: those that count as load, and those beside them."""
+"""Where calls go that gRPC has accepted: threads, once their message is there."""
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final
 
-from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT
+from symbolon_server.rpc.accepted_calls import AcceptedCall
+from symbolon_server.rpc.arrivals import Arrivals
+from symbolon_server.rpc.call_limit import CallLimit
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_TAKEN: Final[Future[Any]] = Future()
+"""What gRPC is told of each call: it asks for no more than whether it was taken."""
+
+_TAKEN.set_result(None)
 
 
-class CallPool(ThreadPoolExecutor):
-    """The threads that answer calls; knows how many calls it holds, queued ones included.
+class Intake(ThreadPoolExecutor):
+    """Stands where gRPC wants a pool of threads, and gives each call to `take` instead.
 
-    gRPC gives every accepted call to its pool exactly once, whatever becomes of the call
-    later, so that this is the one place where counting cannot leak.
+    gRPC gives every accepted call to its pool exactly once, on its serving thread.
     """
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(max_workers=threads, thread_name_prefix="call")
-        self._lock = threading.Lock()
-        self._calls = 0
-        self._told_calls = 0
-        BEFORE_READING.add(self._tell_calls)
+    def __init__(self, take: Callable[[AcceptedCall], None]) -> None:
+        super().__init__(max_workers=1)  # which never starts
+        self._take = take
 
-    @property
-    def calls(self) -> int:
-        """Number of calls accepted and not ended."""
-        return self._calls
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_kwargs: Any) -> Future[Any]:
+        """Take a call."""
+        self._take(AcceptedCall(fn, *args))
+        return _TAKEN
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue a call, counted from now until it ends."""
-        with self._lock:
-            self._calls += 1
-        try:
-            return super().submit(self._run, fn, args, kwargs)
-        except RuntimeError:  # the pool is shut down
-            self._leave()
-            raise
+
+class CallPool(Intake):
+    """The threads that answer calls; a call gets one, and is in flight, once its message is there.
+
+    Calls beyond the limit are refused then: they may all have begun while there was room.
+    """
+
+    def __init__(self, threads: int, limit: CallLimit, arrivals: Arrivals) -> None:
+        super().__init__(self._expect)
+        self._limit = limit
+        self._arrivals = arrivals
+        self._answering = ThreadPoolExecutor(threads, thread_name_prefix="call")
+
+    def begin(self, call: AcceptedCall, message: Any) -> None:
+        """Queue a call whose message is there."""
+        if self._limit.enter():
+            self._answering.submit(self._answer, call, message)
+        else:
+            self._limit.refuse(call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads when they have answered what was accepted; once."""
-        super().shutdown(wait, cancel_futures=cancel_futures)
-        BEFORE_READING.remove(self._tell_calls)
-        self._tell_calls()
+        """End the threads when they have answered what was accepted."""
+        self._answering.shutdown(wait, cancel_futures=cancel_futures)
 
-    def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    def _expect(self, call: AcceptedCall) -> None:
+        self._arrivals.expect(call, self.begin)
+
+    def _answer(self, call: AcceptedCall, message: Any) -> None:
         try:
-            return fn(*args, **kwargs)
+            call.answer(message)
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._calls -= 1
-
-    def _tell_calls(self) -> None:
-        """Bring the metric up to date, which other pools may share."""
-        with self._lock:
-            grown, self._told_calls = self._calls - self._told_calls, self._calls
-        CALLS_IN_FLIGHT.inc(grown)
-
-
-@dataclass(frozen=True)
-class InPool:
-    """A method's behaviour that runs in a pool of its own instead of the server's.
-
-    gRPC looks for the attribute `experimental_thread_pool` on each behaviour.
-    """
-
-    behavior: Callable[[Any, Any], Any]
-    experimental_thread_pool: ThreadPoolExecutor
-
-    def __call__(self, request: Any, context: Any) -> Any:
-        """Answer as the behaviour does."""
-        return self.behavior(request, context)
+            self._limit.leave()

@@ -1,40 +1,50 @@
 """Server reflection, v1 and v1alpha from one servicer: the two differ in name only."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, Never
 
 import grpc
 from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from symbolon_server.rpc.pools import InPool
+from symbolon_server.rpc.accepted_calls import AcceptedCall
+from symbolon_server.rpc.arrivals import Arrivals
+from symbolon_server.rpc.in_pool import InPool
+from symbolon_server.rpc.pools import Intake
+from symbolon_server.rpc.status import refuse_plainly
 
 _V1 = "grpc.reflection.v1.ServerReflection"
 _V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 SERVICES = (_V1, _V1ALPHA)
 
-_MAX_STREAMS = 64
-"""Clients at a time; interactive ones keep their stream open as long as they run."""
+_NO_CONTEXT: Final[Any] = None
+"""The servicer does not look at it."""
+
+_THREADS: Final = 2
+"""They answer requests; a stream that waits for its next one holds none."""
 
 
 class Reflection:
     """Tells clients which services there are and what their messages look like."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
         _describe_v1()
+        self._arrivals = arrivals
         self._servicer = reflection.ReflectionServicer((*services, *SERVICES))
-        self._threads = ThreadPoolExecutor(_MAX_STREAMS, thread_name_prefix="reflection")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reflection")
         self._lock = threading.Lock()
-        self._streams: set[grpc.ServicerContext] = set()
+        self._streams: set[AcceptedCall] = set()
         self._is_closed = False
 
     def add_to(self, server: grpc.Server) -> None:
         """Register both versions, in threads that ordinary calls never take."""
         handlers = {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
-                InPool(self._answer, self._threads),
+                InPool(_refuse_stopping, Intake(self._begin)),
                 reflection_pb2.ServerReflectionRequest.FromString,
                 reflection_pb2.ServerReflectionResponse.SerializeToString,
             )
@@ -49,26 +59,42 @@ class Reflection:
             self._is_closed = True
             streams = list(self._streams)
         for stream in streams:
-            stream.cancel()
+            stream.refuse(_refuse_stopping)
 
     def release(self) -> None:
         """End the threads; the server has stopped."""
         self._threads.shutdown()
 
-    def _answer(
-        self,
-        requests: Iterator[reflection_pb2.ServerReflectionRequest],
-        context: grpc.ServicerContext,
-    ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
+    def _begin(self, stream: AcceptedCall) -> None:
         with self._lock:
-            if self._is_closed:
-                context.cancel()
-            self._streams.add(context)
-        try:
-            yield from self._servicer.ServerReflectionInfo(requests, context)
-        finally:
-            with self._lock:
-                self._streams.discard(context)
+            self._streams.add(stream)
+            is_closed = self._is_closed
+        stream.when_over(partial(self._forget, stream))
+        if is_closed:
+            stream.refuse(_refuse_stopping)
+        else:
+            self._expect(stream)
+
+    def _expect(self, stream: AcceptedCall) -> None:
+        """Wait for the next request of a stream, without a thread."""
+        self._arrivals.expect(stream, self._take, AcceptedCall.end)
+
+    def _take(self, stream: AcceptedCall, request: reflection_pb2.ServerReflectionRequest) -> None:
+        self._threads.submit(self._answer, stream, request)
+
+    def _answer(
+        self, stream: AcceptedCall, request: reflection_pb2.ServerReflectionRequest
+    ) -> None:
+        answers = self._servicer.ServerReflectionInfo(iter([request]), _NO_CONTEXT)
+        stream.send(next(answers), partial(self._expect, stream))
+
+    def _forget(self, stream: AcceptedCall) -> None:
+        with self._lock:
+            self._streams.discard(stream)
+
+
+def _refuse_stopping(_request: object, context: grpc.ServicerContext) -> Never:
+    refuse_plainly(context, grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 
 
 def _describe_v1() -> None:

@@ -9,8 +9,10 @@ import grpc
 
 from symbolon_server.rpc.access import AccessControl
 from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.arrivals import Arrivals
+from symbolon_server.rpc.call_limit import DRAIN_SECONDS, CallLimit
 from symbolon_server.rpc.health import Health
-from symbolon_server.rpc.interceptors import DRAIN_SECONDS, CallGate, CallLimit, Outermost
+from symbolon_server.rpc.interceptors import CallGate, Outermost
 from symbolon_server.rpc.pools import CallPool
 from symbolon_server.rpc.protection import Protection, check_address
 from symbolon_server.rpc.reflection import Reflection
@@ -44,6 +46,9 @@ class ServerOptions:
     """For a new connection to agree on TLS and HTTP; gRPC's own two minutes let anybody who can
     connect hold a great many."""
 
+    message_seconds: float = 10.0
+    """How long the message of a call may take to arrive."""
+
     logs_calls: bool = False
     """Write a line into the log for each call."""
 
@@ -57,8 +62,9 @@ class RpcServer:
 
     def __init__(self, options: ServerOptions, services: Iterable[AddService]) -> None:
         self._options = options
-        self._pool = CallPool(options.threads)
-        self._limit = CallLimit(self._pool, options.max_calls_in_flight)
+        self._arrivals = Arrivals(options.message_seconds)
+        self._limit = CallLimit(options.max_calls_in_flight)
+        self._pool = CallPool(options.threads, self._limit, self._arrivals)
         self._access = AccessControl(options.protection.tokens)
         name_for_log = self._access.name_of if options.logs_calls else None
         self._server = grpc.server(
@@ -69,9 +75,9 @@ class RpcServer:
             options=_channel_options(options),
         )
         names = [add(self._server) for add in services]
-        self._health = Health(names)
+        self._health = Health(names, self._arrivals)
         self._health.add_to(self._server)
-        self._reflection = Reflection((*names, "grpc.health.v1.Health"))
+        self._reflection = Reflection((*names, "grpc.health.v1.Health"), self._arrivals)
         if options.has_reflection:
             self._reflection.add_to(self._server)
 
@@ -116,6 +122,7 @@ class RpcServer:
         self._limit.close()
         end_streams()
         time.sleep(min(DRAIN_SECONDS, grace_seconds))
+        self._arrivals.hurry()
         ended = self._server.stop(grace_seconds)
         if not ended.wait(grace_seconds / 2):
             hurry()
@@ -124,7 +131,7 @@ class RpcServer:
         self._access.release()
         self._limit.release()
         self._reflection.release()
-        self._health.release()
+        self._arrivals.release()
 
 
 def check_port(listen: ListenAddress) -> None:

@@ -15,8 +15,8 @@ from symbolon.v1.status_code_pb2 import StatusCode
 from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
 from symbolon_server.rpc.answering import Answerer
 from symbolon_server.rpc.fair_threads import FairThreads, WorkLine
+from symbolon_server.rpc.in_pool import InPool
 from symbolon_server.rpc.last_resort import log_defect
-from symbolon_server.rpc.pools import InPool
 from symbolon_server.rpc.raw_request import RawStreamRequest, decode_stream_request
 from symbolon_server.rpc.request_ids import request_id_of
 from symbolon_server.rpc.status import InvalidRequestError, refuse_for_now

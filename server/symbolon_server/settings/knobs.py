@@ -100,6 +100,14 @@ class Settings:
             "Streams one process holds at a time; more are refused with RESOURCE_EXHAUSTED.",
         ),
     ] = 32
+    message_seconds: Annotated[
+        float,
+        Knob(
+            Group.SERVING,
+            kinds.seconds(above_zero=True),
+            "Time that the message of a call has to arrive; then the call ends.",
+        ),
+    ] = 10.0
     shutdown_grace_seconds: Annotated[
         float,
         Knob(
