@@ -10,6 +10,7 @@ import pytest
 
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import RpcServer, ServerOptions
+from symbolon_server.rpc.unread_answers import UnreadAnswers
 from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 
@@ -24,13 +25,14 @@ def serve() -> Iterator[Serve]:
             threads: int = 4,
             max_calls: int = 8,
             logs_calls: bool = False,
+            unread: UnreadAnswers | None = None,
             **more: Any,
         ) -> Serving:
             listen = ListenAddress("127.0.0.1", 0)
             options = ServerOptions(
                 listen, threads, max_calls, 1 << 20, logs_calls=logs_calls, **more
             )
-            server = RpcServer(options, [ScriptedModuleService(get_module).add_to])
+            server = RpcServer(options, [ScriptedModuleService(get_module).add_to], unread)
             address = server.bind()
             server.start()
             stack.callback(server.stop, 0.0)

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from symbolon_server.rpc.call_limit import CallLimit
+from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.telemetry.metrics import REGISTRY
 
 
 @pytest.fixture
 def limit() -> Iterator[CallLimit]:
-    limit = CallLimit(2)
+    limit = CallLimit(2, UnreadAnswers(1))
     yield limit
     while limit.calls:
         limit.leave()
@@ -40,7 +41,7 @@ def test_no_more_calls_enter_than_there_is_room_for(limit: CallLimit) -> None:
 
 def test_a_server_that_has_stopped_counts_no_calls() -> None:
     before = in_flight()
-    limit = CallLimit(1)
+    limit = CallLimit(1, UnreadAnswers(1))
     assert limit.enter()
     limit.leave()
     limit.release()

@@ -25,6 +25,7 @@ from symbolon_server.rpc.server import RpcServer, ServerOptions
 from symbolon_server.rpc.status import DETAILS_KEY
 from symbolon_server.rpc.streams import FLOW, Streams
 from symbolon_server.rpc.symbolication_service import SymbolicationService
+from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbolication.lookup import MayWait
@@ -37,6 +38,7 @@ from symbolon_server.symbolication.queries import (
 )
 from symbolon_server.symbols import wire
 from symbolon_server.telemetry.metrics import REGISTRY
+from tests.fixtures.http2_peer import framed, http2_peer
 
 SECONDS = 30.0
 """How long anything may take."""
@@ -105,6 +107,7 @@ class Site:
     symbolicator: Scripted
     streams: Streams
     server: RpcServer
+    address: ListenAddress
     channel: grpc.Channel
 
     def stream(self, requests: Iterable[Request]) -> Any:
@@ -119,20 +122,23 @@ StartSite = Callable[..., Site]
 def start_site() -> Iterator[StartSite]:
     with ExitStack() as stack:
 
-        def start(*, max_streams: int = 4, threads: int = 4) -> Site:
+        def start(
+            *, max_streams: int = 4, threads: int = 4, unread: UnreadAnswers | None = None
+        ) -> Site:
             symbolicator = Scripted()
             answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
-            streams = Streams(answerer, max_streams, threads)
+            streams = Streams(answerer, max_streams, threads, unread)
             server = RpcServer(
                 ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20),
                 [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
+                unread,
             )
             address = server.bind()
             server.start()
             stack.callback(streams.close)
             stack.callback(server.stop, 0.0, end_streams=streams.stop)
             channel = stack.enter_context(grpc.insecure_channel(str(address)))
-            return Site(symbolicator, streams, server, channel)
+            return Site(symbolicator, streams, server, address, channel)
 
         yield start
 
@@ -354,3 +360,28 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
         assert next(answers).id == str(number)
     sent.queue.put(None)
     assert list(islice(answers, 1)) == []
+
+
+def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
+    start_site: StartSite,
+) -> None:
+    unread = UnreadAnswers(3 * LARGE_BYTES)
+    site = start_site(unread=unread)
+    with http2_peer(site.address, window=0) as deaf:
+        stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
+        for number in range(FLOW.max_requests):
+            message = framed(request(str(number), LARGE).SerializeToString())
+            deaf.send(stream, message, is_last=False)
+        refused = _ask_until(site, lambda answer: answer.HasField("error"))
+        assert refused.error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert unread.held_bytes < 4 * LARGE_BYTES
+    assert _ask_until(site, lambda answer: answer.HasField("response"))
+
+
+def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
+    """Return an answer that is enough, to one of many times the same large request."""
+    for _ in range(1_000):
+        (answer,) = site.stream([request("again", LARGE)])
+        if is_enough(answer):
+            return answer
+    return pytest.fail("nothing has changed")

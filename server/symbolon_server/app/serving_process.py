@@ -18,6 +18,7 @@ from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.server import RpcServer
 from symbolon_server.rpc.streams import Streams
 from symbolon_server.rpc.symbolication_service import SymbolicationService
+from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.settings import Settings
 
@@ -33,7 +34,8 @@ class ServingProcess:
         self._parts = SharedParts(settings)
         answerer = make_answerer(settings, self._parts)
         self._heap_keeper = HeapKeeper(settings.memory_bytes)
-        self._streams = Streams(answerer, settings.max_streams, settings.threads)
+        unread = UnreadAnswers(settings.max_unread_bytes)
+        self._streams = Streams(answerer, settings.max_streams, settings.threads, unread)
         waiting_room = WaitingRoom(settings.threads // 2)
         options = server_options(settings, is_port_shared=is_port_shared)
         self._protection = options.protection
@@ -44,6 +46,7 @@ class ServingProcess:
                 make_module_service(settings, self._parts).add_to,
                 make_store_service(settings, self._parts).add_to,
             ],
+            unread,
         )
 
     def start(self) -> ListenAddress:

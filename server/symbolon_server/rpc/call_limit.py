@@ -14,6 +14,7 @@ from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT, C
 
 if TYPE_CHECKING:  # generic in the stubs only
     from symbolon_server.rpc.accepted_calls import AcceptedCall
+    from symbolon_server.rpc.unread_answers import UnreadAnswers
 
     Handler = grpc.RpcMethodHandler[Any, Any]
 
@@ -35,8 +36,10 @@ class CallLimit:
     threads of their own, since the others are all taken when there is something to refuse.
     """
 
-    def __init__(self, max_calls: int) -> None:
+    def __init__(self, max_calls: int, unread: UnreadAnswers) -> None:
+        """Hold `max_calls`, and take none while there is no room for its answer."""
         self._max_calls = max_calls
+        self._unread = unread
         self._lock = threading.Lock()
         self._calls = 0
         self._told_calls = 0
@@ -55,7 +58,7 @@ class CallLimit:
 
     def refusal(self) -> Handler | None:
         """Return the function that refuses, or None while there is room."""
-        if self._is_stopping or self._calls >= self._max_calls:
+        if self._is_stopping or self._calls >= self._max_calls or self._unread.is_full():
             return self._refusal
         return None
 
@@ -99,6 +102,18 @@ class CallLimit:
                 "the server is stopping",
                 _RETRY_AFTER_STOP_SECONDS,
             )
-        CALLS_REFUSED.inc()
-        message = f"the server is full: it holds {self._max_calls} calls"
-        refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)
+        if self._calls < self._max_calls:
+            refuse_unread(context)
+        refuse_full(context, f"it holds {self._max_calls} calls")
+
+
+def refuse_unread(context: grpc.ServicerContext) -> Never:
+    """End a call for whose answer there is no room."""
+    refuse_full(context, "too much that it has answered was not read")
+
+
+def refuse_full(context: grpc.ServicerContext, why: str) -> Never:
+    """End a call that the server has no room for."""
+    CALLS_REFUSED.inc()
+    message = f"the server is full: {why}"
+    refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)

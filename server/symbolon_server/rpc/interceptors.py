@@ -9,16 +9,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 import grpc
 
 from symbolon_server.rpc.access import AccessControl
-from symbolon_server.rpc.call_limit import CallLimit
+from symbolon_server.rpc.call_limit import CallLimit, refuse_unread
 from symbolon_server.rpc.in_pool import InPool
 from symbolon_server.rpc.last_resort import log_defect
 from symbolon_server.rpc.request_ids import REQUEST_ID_KEY, find_request_id, request_id_of
 from symbolon_server.rpc.status import code_of
+from symbolon_server.rpc.unread_answers import CALL_BYTES, UnreadAnswers
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS
 from symbolon_server.telemetry.tallies import Tally
@@ -66,17 +68,22 @@ class Outermost:
 
     def __init__(
         self,
+        unread: UnreadAnswers,
         *,
         name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """With `name_for_log`, which names callers, write a line into the log for each call."""
+        """With `name_for_log`, which names callers, write a line into the log for each call.
+
+        Answers with no room among those that are `unread` are refused.
+        """
+        self._unread = unread
         self._name_for_log = name_for_log
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return `handler`, watched."""
-        watch = _Watch(method.rpartition("/")[2], self._clock, self._name_for_log)
+        watch = _Watch(method.rpartition("/")[2], self._unread, self._clock, self._name_for_log)
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
@@ -116,10 +123,12 @@ class _Watch:
     def __init__(
         self,
         method: str,
+        unread: UnreadAnswers,
         clock: Callable[[], float],
         name_for_log: Callable[[grpc.ServicerContext], str] | None,
     ) -> None:
         self._method = method
+        self._unread = unread
         self._clock = clock
         self._name_for_log = name_for_log
 
@@ -130,12 +139,23 @@ class _Watch:
             started = self._clock()
             try:
                 response = behavior(request, context)
+                self._hold(response, context)
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
             self._end(context, started, code_of(context))
             return response
 
         return answer
+
+    def _hold(self, response: Any, context: grpc.ServicerContext) -> None:
+        """Count an answer until it has left; end the call where there is no room for it."""
+        size = len(response) if isinstance(response, bytes) else response.ByteSize()
+        unread = self._unread.open(context.cancel)
+        if not self._unread.add(unread, size + CALL_BYTES):
+            self._unread.close(unread)
+            refuse_unread(context)
+        if not context.add_callback(partial(self._unread.close, unread)):
+            self._unread.close(unread)  # the caller is gone
 
     def stream(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Return `behavior` with many responses, watched."""
@@ -177,7 +197,10 @@ class _Watch:
         code = code_of(context)
         if code is not None or isinstance(error, grpc.RpcError):
             self._end(context, started, code)
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # else what the call works on stays until cycles are looked for
         request_id = request_id_of(context)
         message = log_defect(error, self._method, request_id)
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))

@@ -16,6 +16,7 @@ from symbolon_server.rpc.interceptors import CallGate, Outermost
 from symbolon_server.rpc.pools import CallPool
 from symbolon_server.rpc.protection import Protection, check_address
 from symbolon_server.rpc.reflection import Reflection
+from symbolon_server.rpc.unread_answers import UnreadAnswers
 
 AddService = Callable[[grpc.Server], str]
 """Registers one service with the server and returns the service's full name."""
@@ -60,17 +61,24 @@ def _do_nothing() -> None:
 class RpcServer:
     """A server for `services`, with health and reflection beside them."""
 
-    def __init__(self, options: ServerOptions, services: Iterable[AddService]) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        services: Iterable[AddService],
+        unread: UnreadAnswers | None = None,
+    ) -> None:
+        """Serve `services`, whose answers are counted among those that are `unread`."""
         self._options = options
         self._arrivals = Arrivals(options.message_seconds)
-        self._limit = CallLimit(options.max_calls_in_flight)
+        unread = unread or UnreadAnswers()
+        self._limit = CallLimit(options.max_calls_in_flight, unread)
         self._pool = CallPool(options.threads, self._limit, self._arrivals)
         self._access = AccessControl(options.protection.tokens)
         name_for_log = self._access.name_of if options.logs_calls else None
         self._server = grpc.server(
             self._pool,
             interceptors=[
-                CallGate(self._access, self._limit, Outermost(name_for_log=name_for_log))
+                CallGate(self._access, self._limit, Outermost(unread, name_for_log=name_for_log))
             ],
             options=_channel_options(options),
         )

@@ -21,6 +21,7 @@ from symbolon_server.rpc.raw_request import RawStreamRequest, decode_stream_requ
 from symbolon_server.rpc.request_ids import request_id_of
 from symbolon_server.rpc.status import InvalidRequestError, refuse_for_now
 from symbolon_server.rpc.stream_flow import FlowLimits, StreamFlow
+from symbolon_server.rpc.unread_answers import Unread, UnreadAnswers
 from symbolon_server.rpc.validation import find_id_violations
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbols import wire
@@ -37,6 +38,7 @@ _WAITING_SHARE: Final = 2
 _RETRY_AFTER_FULL_SECONDS: Final = 1.0
 _RETRY_AFTER_STOP_SECONDS: Final = 0.5
 
+_UNREAD: Final = "the server is full: too much that it has answered was not read; send it again"
 _RESPONSE = SymbolicateStreamResponse.RESPONSE_FIELD_NUMBER
 _ANSWERED = STREAM_ANSWERS.labels(grpc.StatusCode.OK.name)
 
@@ -48,6 +50,7 @@ class _Stream:
     flow: StreamFlow
     line: WorkLine
     waiting_room: WaitingRoom
+    unread: Unread
     context: grpc.ServicerContext
 
     @contextmanager
@@ -66,9 +69,19 @@ class Streams:
     answered at once, whatever else its stream asks. What can wait no more is pending.
     """
 
-    def __init__(self, answerer: Answerer, max_streams: int, threads: int) -> None:
-        """Answer at most `max_streams` at a time, with `threads` threads."""
+    def __init__(
+        self,
+        answerer: Answerer,
+        max_streams: int,
+        threads: int,
+        unread: UnreadAnswers | None = None,
+    ) -> None:
+        """Answer at most `max_streams` at a time, with `threads` threads.
+
+        Their answers are counted among those that are `unread`.
+        """
         self._answerer = answerer
+        self._unread = unread or UnreadAnswers()
         self._max_streams = max_streams
         self._threads = FairThreads(threads, "stream-answer")
         self._takers = ThreadPoolExecutor(max_streams, thread_name_prefix="stream-take")
@@ -100,14 +113,24 @@ class Streams:
     def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yield the encoded responses of one stream."""
         flow = StreamFlow(FLOW)
-        with self._entered(flow, context):
+        with self._entered(flow, context), self._opened(context) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
-                stream = _Stream(flow, WorkLine(), room, context)
+                stream = _Stream(flow, WorkLine(), room, unread, context)
                 self._takers.submit(self._take, requests, stream)
-                yield from flow.answers()
+                for answer in flow.answers():
+                    yield answer
+                    self._unread.leave(unread, len(answer))
         if flow.is_cut_short and not flow.is_closed:
             _refuse_stopping(context)
+
+    @contextmanager
+    def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
+        unread = self._unread.open(context.cancel)
+        try:
+            yield unread
+        finally:
+            self._unread.close(unread)
 
     @contextmanager
     def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
@@ -154,31 +177,42 @@ class Streams:
             request = decode_stream_request(data)
         except DecodeError:
             message = "is no symbolon.v1.SymbolicateStreamRequest"
-            return _error("", grpc.StatusCode.INVALID_ARGUMENT, message)
+            return self._refuse(stream, "", grpc.StatusCode.INVALID_ARGUMENT, message)
         try:
             answer = self._answer_request(request, stream)
         except InvalidRequestError as error:
-            return _error(request.id, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return self._refuse(stream, request.id, grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Exception as error:  # noqa: BLE001 # the last resort of a request
             message = log_defect(error, METHOD, request_id_of(stream.context))
-            return _error(request.id, grpc.StatusCode.INTERNAL, message)
+            return self._refuse(stream, request.id, grpc.StatusCode.INTERNAL, message)
+        if answer is None:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return self._refuse(stream, request.id, code, _UNREAD)
         _ANSWERED.inc()
-        start = wire.message_start(_RESPONSE, len(answer))
-        return b"".join([wire.bytes_field(1, request.id.encode()), start, answer])
+        return answer
 
-    def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes:
+    def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes | None:
+        """Return the encoded response with an answer, None where there is no room for it."""
         violations = find_id_violations(request)
         if violations:
             raise InvalidRequestError(violations)
+        if self._unread.is_full():
+            return None
         remaining_seconds = stream.context.time_remaining()
-        return self._answerer.answer(request.request, remaining_seconds, stream.may_wait)
+        answer = self._answerer.answer(request.request, remaining_seconds, stream.may_wait)
+        start = wire.message_start(_RESPONSE, len(answer))
+        response = b"".join([wire.bytes_field(1, request.id.encode()), start, answer])
+        return response if self._unread.add(stream.unread, len(response)) else None
 
-
-def _error(request_id: str, code: grpc.StatusCode, message: str) -> bytes:
-    """Return the encoded response that says why the request of this id has no answer."""
-    STREAM_ANSWERS.labels(code.name).inc()
-    error = StreamError(code=StatusCode.ValueType(code.value[0]), message=message)
-    return SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
+    def _refuse(
+        self, stream: _Stream, request_id: str, code: grpc.StatusCode, message: str
+    ) -> bytes:
+        """Return the encoded response that says why the request of this id has no answer."""
+        STREAM_ANSWERS.labels(code.name).inc()
+        error = StreamError(code=StatusCode.ValueType(code.value[0]), message=message)
+        response = SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
+        self._unread.add_refusal(stream.unread, len(response))
+        return response
 
 
 def _refuse_stopping(context: grpc.ServicerContext) -> Never:

@@ -231,6 +231,15 @@ class Settings:
             "Pages and remembered frames that one serving process holds.",
         ),
     ] = 256 * _MIB
+    max_unread_bytes: Annotated[
+        int,
+        Knob(
+            Group.MEMORY,
+            kinds.size(_MIB),
+            "Answers not yet read by their callers that one serving process holds; then calls are "
+            "refused with RESOURCE_EXHAUSTED.",
+        ),
+    ] = 256 * _MIB
     spool_dir: Annotated[
         Path,
         Knob(

@@ -41,7 +41,7 @@ CALLS_IN_FLIGHT = Gauge(
 )
 CALLS_REFUSED = Counter(
     "symbolon_calls_refused_total",
-    "Calls refused because the limit of calls in flight was reached.",
+    "Calls refused because the server held all the calls, or unread answers, that it may.",
     registry=REGISTRY,
 )
 CALLS_DENIED = Counter(
