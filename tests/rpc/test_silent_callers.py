@@ -135,3 +135,12 @@ def test_watches_that_nobody_reads_hold_nobody_up(serve: Serve) -> None:
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=10)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
         serving.server.stop(0.0)
+
+
+def test_a_connection_without_calls_is_closed(serve: Serve) -> None:
+    serving = serve(answer, connection_idle_seconds=0.5)
+    with http2_peer(serving.address) as peer:
+        peer.wait_for_close()
+    with http2_peer(serving.address) as peer:
+        assert peer.wait_for_end(peer.call(GET_MODULE))["grpc-status"] == "0"
+        peer.wait_for_close()

@@ -123,13 +123,17 @@ def start_site() -> Iterator[StartSite]:
     with ExitStack() as stack:
 
         def start(
-            *, max_streams: int = 4, threads: int = 4, unread: UnreadAnswers | None = None
+            *,
+            max_streams: int = 4,
+            threads: int = 4,
+            unread: UnreadAnswers | None = None,
+            **options: Any,
         ) -> Site:
             symbolicator = Scripted()
             answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
             streams = Streams(answerer, max_streams, threads, unread)
             server = RpcServer(
-                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20),
+                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
                 [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
                 unread,
             )
@@ -376,6 +380,28 @@ def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
         assert refused.error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         assert unread.held_bytes < 4 * LARGE_BYTES
     assert _ask_until(site, lambda answer: answer.HasField("response"))
+
+
+def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite) -> None:
+    site = start_site(connection_age_seconds=0.5)
+    is_too_old = threading.Event()
+
+    def note(state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.IDLE and is_open.is_set():
+            is_too_old.set()
+
+    is_open = threading.Event()
+    site.channel.subscribe(note)
+    sent = Sent(request("1"))
+    answers = site.stream(sent)
+    assert next(answers).id == "1"
+    is_open.set()
+    assert is_too_old.wait(SECONDS)
+    for name in ("2", "3"):
+        sent.queue.put(request(name))
+        assert next(answers).id == name
+    sent.queue.put(None)
+    assert list(answers) == []
 
 
 def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:

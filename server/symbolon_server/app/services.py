@@ -144,6 +144,8 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         is_port_shared=is_port_shared,
         protection=protection_of(settings),
         has_reflection=settings.reflection,
+        connection_idle_seconds=settings.max_connection_idle_seconds,
+        connection_age_seconds=settings.max_connection_age_seconds,
         message_seconds=settings.message_seconds,
         logs_calls=settings.log_calls,
     )

@@ -9,6 +9,7 @@ from symbolon_server.app.cores import any_core
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.gateway_program import gateway_program, tls_of
 from symbolon_server.app.metrics import serve_metrics
+from symbolon_server.app.open_files import allow_open_files
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, has_embedded, refuse_bad_setup
@@ -34,6 +35,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     opposite order: first the calls, then the worker they may wait for, last the Redis servers.
     """
     _refuse_bad_settings(settings)
+    allow_open_files(settings.open_files)
     with Signals() as signals, ExitStack() as started:
         redis_servers = RedisServers(settings)
         started.callback(redis_servers.close)

@@ -22,6 +22,9 @@ AddService = Callable[[grpc.Server], str]
 """Registers one service with the server and returns the service's full name."""
 
 _NO_LIMIT = -1
+_FOREVER = (1 << 31) - 1
+"""In milliseconds, to gRPC."""
+
 _KEEPALIVE_MILLISECONDS = 120_000
 _SHORTEST_PING_MILLISECONDS = 10_000
 _STREAMS_PER_CALL_IN_FLIGHT = 4
@@ -46,6 +49,12 @@ class ServerOptions:
     handshake_seconds: float = 10.0
     """For a new connection to agree on TLS and HTTP; gRPC's own two minutes let anybody who can
     connect hold a great many."""
+
+    connection_idle_seconds: float | None = None
+    """After which a connection without calls is closed."""
+
+    connection_age_seconds: float | None = None
+    """After which a connection takes no more calls; those that it has go on."""
 
     message_seconds: float = 10.0
     """How long the message of a call may take to arrive."""
@@ -166,8 +175,15 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", options.max_request_bytes),
         ("grpc.max_send_message_length", _NO_LIMIT),
         ("grpc.max_concurrent_streams", max(streams, _LEAST_STREAMS)),
+        ("grpc.max_connection_idle_ms", _milliseconds(options.connection_idle_seconds)),
+        ("grpc.max_connection_age_ms", _milliseconds(options.connection_age_seconds)),
+        ("grpc.max_connection_age_grace_ms", _FOREVER),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
         ("grpc.http2.min_ping_interval_without_data_ms", _SHORTEST_PING_MILLISECONDS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.enable_channelz", 0),
     ]
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return _FOREVER if seconds is None else min(round(seconds * 1000), _FOREVER)

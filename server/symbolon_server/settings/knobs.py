@@ -100,6 +100,32 @@ class Settings:
             "Streams one process holds at a time; more are refused with RESOURCE_EXHAUSTED.",
         ),
     ] = 32
+    max_connection_idle_seconds: Annotated[
+        float | None,
+        Knob(
+            Group.SERVING,
+            kinds.optional(kinds.seconds(above_zero=True), "off"),
+            "Time after which a connection without calls is closed; clients connect again.",
+        ),
+    ] = 300.0
+    max_connection_age_seconds: Annotated[
+        float | None,
+        Knob(
+            Group.SERVING,
+            kinds.optional(kinds.seconds(above_zero=True), "off"),
+            "Time after which a connection takes no more calls, so that load is spread anew; calls "
+            "and streams go on.",
+        ),
+    ] = None
+    open_files: Annotated[
+        int | None,
+        Knob(
+            Group.SERVING,
+            kinds.optional(kinds.at_least(64), "auto"),
+            "Descriptors that a process may have open, one for each connection; auto: as many as "
+            "the system allows.",
+        ),
+    ] = None
     message_seconds: Annotated[
         float,
         Knob(
