@@ -233,7 +233,7 @@ def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -
                 ),
             ),
             grpc.StatusCode.INVALID_ARGUMENT,
-            "stacks.frames: has 11 entries, the limit is 10",
+            "stacks.frames: has 11 or more entries, the limit is 10",
         ),
         (
             request("bad", "a/b.pdb"),

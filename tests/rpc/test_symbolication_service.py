@@ -295,7 +295,7 @@ def test_a_request_that_breaks_rules_is_refused_and_asks_nobody() -> None:
 def test_an_exceeded_limit_is_in_the_message_with_its_value() -> None:
     ended = symbolicate(canned(), pb.SymbolicateRequest(modules=[XUL] * 6))
     assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert ended.details == "modules: has 6 entries, the limit is 5"
+    assert ended.details == "modules: has 6 or more entries, the limit is 5"
 
 
 def sample(name: str, **labels: str) -> float:

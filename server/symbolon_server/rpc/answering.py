@@ -14,6 +14,7 @@ from symbolon_server.rpc.status import FieldViolation, InvalidRequestError
 from symbolon_server.rpc.validation import (
     RequestLimits,
     find_broken_rules,
+    find_exceeded_in_bytes,
     find_exceeded_limits,
     find_wait_violations,
 )
@@ -32,6 +33,9 @@ _ROUNDED_UP_BY = 0.01
 
 MANY_BYTES: Final = 6_000
 """Of encoded stacks: from some 500 frames on, recalling all at once is faster than one by one."""
+
+_LONGEST_FRAME_BYTES: Final = 19
+"""Of frames as clients write them; what is longer is not read as columns, which take memory."""
 
 _UNREADABLE = FieldViolation("request", "is no symbolon.v1.SymbolicateRequest")
 
@@ -101,6 +105,7 @@ class Answerer:
         """Recall the frames of a request at once where its stacks have `many_bytes`."""
         self._symbolicator = symbolicator
         self._many_bytes = many_bytes
+        self._most_many_bytes = request_limits.max_frames * _LONGEST_FRAME_BYTES
         self._request_limits = request_limits
         self._wait_limits = wait_limits
         self._modules = ModuleDecoder()
@@ -111,13 +116,26 @@ class Answerer:
         Raises `InvalidRequestError`. `remaining_seconds` is the time to the deadline, as gRPC
         tells it.
         """
-        request = _read(data)
+        request = self._read(data)
         stacks = request.stacks[:]
-        if sum(map(len, stacks)) >= self._many_bytes and not request.with_diagnostics:
+        are_many = self._many_bytes <= sum(map(len, stacks)) <= self._most_many_bytes
+        if are_many and not request.with_diagnostics:
             recalled = self._recall(request, stacks)
             if recalled is not None:
                 return recalled
         return self._symbolicate(request, stacks, remaining_seconds, may_wait)
+
+    def _read(self, data: bytes) -> RawRequest:
+        """Return the request of these bytes; nothing is built of one that exceeds a limit."""
+        violations = find_exceeded_in_bytes(data, self._request_limits)
+        if violations:
+            raise InvalidRequestError(violations)
+        try:
+            request = decode_request(data)
+        except DecodeError as error:
+            raise InvalidRequestError([_UNREADABLE]) from error
+        self._check_limits(request, len(request.stacks), 0)
+        return request
 
     def _recall(self, request: RawRequest, stacks: Sequence[bytes]) -> bytes | None:
         """Return the answer to a request of many frames where all are remembered.
@@ -159,18 +177,16 @@ class Answerer:
 
     def _check(self, request: RawRequest, stacks: int, frames: int) -> None:
         """Look at the limits and the wait of a request; modules and frames are not looked at."""
-        modules = len(request.modules)
-        violations = find_exceeded_limits(modules, stacks, frames, self._request_limits)
-        violations = violations or find_wait_violations(request)
+        self._check_limits(request, stacks, frames)
+        violations = find_wait_violations(request)
         if violations:
             raise InvalidRequestError(violations)
 
-
-def _read(data: bytes) -> RawRequest:
-    try:
-        return decode_request(data)
-    except DecodeError as error:
-        raise InvalidRequestError([_UNREADABLE]) from error
+    def _check_limits(self, request: RawRequest, stacks: int, frames: int) -> None:
+        modules = len(request.modules)
+        violations = find_exceeded_limits(modules, stacks, frames, self._request_limits)
+        if violations:
+            raise InvalidRequestError(violations)
 
 
 def _encode(answer: Symbolication, *, with_diagnostics: bool = False) -> bytes:

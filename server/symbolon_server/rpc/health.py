@@ -30,6 +30,11 @@ SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MAX_WATCHES: Final = 1_024
 """Clients that watch at a time; for one more the longest watch is ended."""
 
+_TOO_LONG: Final = 1 << 10
+"""Bytes of a request that names no service of anybody."""
+
+_UNKNOWN_NAME: Final = health_pb2.HealthCheckRequest(service="?").SerializeToString()
+
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
@@ -85,7 +90,7 @@ class Health:
     def add_to(self, server: grpc.Server) -> None:
         """Register the service, which gRPC's serving thread answers by itself."""
         codecs = (
-            health_pb2.HealthCheckRequest.FromString,
+            _read_request,
             health_pb2.HealthCheckResponse.SerializeToString,
         )
         checks = Intake(partial(self._arrivals.expect, begin=AcceptedCall.answer))
@@ -143,6 +148,13 @@ class Health:
         for watch in watches:
             told = self._status.get(watch.service, _UNKNOWN)
             watch.tell(told, is_last=self._is_closed)
+
+
+def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
+    """Return a request; by gRPC's serving thread, so a long one is not looked at."""
+    return health_pb2.HealthCheckRequest.FromString(
+        data if len(data) < _TOO_LONG else _UNKNOWN_NAME
+    )
 
 
 def _refuse(_request: object, context: grpc.ServicerContext) -> Never:

@@ -15,6 +15,7 @@ from symbolon_server.ingest.queue import QueueFullError
 from symbolon_server.rpc.decoding import decode_module, decode_module_id
 from symbolon_server.rpc.encoding import encode_result
 from symbolon_server.rpc.explanation_encoding import encode_explanation
+from symbolon_server.rpc.methods import add_methods, method_handler
 from symbolon_server.rpc.module_encoding import encode_missing, encode_report
 from symbolon_server.rpc.status import (
     FieldViolation,
@@ -43,6 +44,9 @@ _LISTED: Final = 100
 
 _RANGES: Final = 3
 """Ranges explained before and after a frame's own, when the caller does not say how many."""
+
+_OTHER_FIELDS: Final = 100
+"""Of a request besides its modules: more than any client has, be it newer than the server."""
 
 _RETRY_AFTER_SECONDS: Final = 1.0
 """When to ask again while the cache does not answer."""
@@ -86,7 +90,23 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
-        module_service_pb2_grpc.add_ModuleServiceServicer_to_server(self, server)
+        many = self._max_modules + _OTHER_FIELDS
+        handlers = {
+            "GetModule": method_handler(self.GetModule, pb.GetModuleRequest, _OTHER_FIELDS),
+            "PrefetchModules": method_handler(
+                self.PrefetchModules, pb.PrefetchModulesRequest, many
+            ),
+            "InvalidateModules": method_handler(
+                self.InvalidateModules, pb.InvalidateModulesRequest, many
+            ),
+            "ListMissingModules": method_handler(
+                self.ListMissingModules, pb.ListMissingModulesRequest, _OTHER_FIELDS
+            ),
+            "ExplainFrame": method_handler(
+                self.ExplainFrame, pb.ExplainFrameRequest, _OTHER_FIELDS
+            ),
+        }
+        add_methods(server, SERVICE, handlers)
         return SERVICE
 
     def GetModule(  # noqa: N802 # the name in the .proto file

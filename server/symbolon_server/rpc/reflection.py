@@ -24,6 +24,7 @@ SERVICES = (_V1, _V1ALPHA)
 _NO_CONTEXT: Final[Any] = None
 """The servicer does not look at it."""
 
+_TOO_LONG: Final = 1 << 14
 _THREADS: Final = 2
 """They answer requests; a stream that waits for its next one holds none."""
 
@@ -45,7 +46,7 @@ class Reflection:
         handlers = {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
                 InPool(_refuse_stopping, Intake(self._begin)),
-                reflection_pb2.ServerReflectionRequest.FromString,
+                _read_request,
                 reflection_pb2.ServerReflectionResponse.SerializeToString,
             )
         }
@@ -91,6 +92,11 @@ class Reflection:
     def _forget(self, stream: AcceptedCall) -> None:
         with self._lock:
             self._streams.discard(stream)
+
+
+def _read_request(data: bytes) -> reflection_pb2.ServerReflectionRequest:
+    """Return a request; by gRPC's serving thread, so of a long one nothing is asked."""
+    return reflection_pb2.ServerReflectionRequest.FromString(data if len(data) < _TOO_LONG else b"")
 
 
 def _refuse_stopping(_request: object, context: grpc.ServicerContext) -> Never:

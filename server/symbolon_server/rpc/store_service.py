@@ -17,8 +17,12 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import ServerUnreachableError
 from symbolon_server.cache.setup_checks import ServerReport
 from symbolon_server.rpc.encoding import encode_duration
+from symbolon_server.rpc.methods import add_methods, method_handler
 
 SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
+
+_MOST_FIELDS: Final = 100
+"""Of a request that has none yet."""
 
 _NOTHING_HELD: Final = HeldCounts(modules=0, pages=0, is_estimated=False)
 
@@ -95,7 +99,8 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
-        store_service_pb2_grpc.add_StoreServiceServicer_to_server(self, server)
+        get_info = method_handler(self.GetStoreInfo, pb.GetStoreInfoRequest, _MOST_FIELDS)
+        add_methods(server, SERVICE, {"GetStoreInfo": get_info})
         return SERVICE
 
     def GetStoreInfo(  # noqa: N802 # the name in the .proto file

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from symbolon.v1 import module_pb2, module_service_pb2
 from symbolon_server.rpc.decoding import decode_frame, decode_module_id
+from symbolon_server.rpc.field_counts import MOST_OTHERS, count_fields, count_request
 from symbolon_server.rpc.raw_request import RawRequest, RawStreamRequest, decode_stack
 from symbolon_server.rpc.status import FieldViolation
 from symbolon_server.symbolication.queries import NO_MODULE, InvalidFrameError
@@ -22,6 +23,9 @@ MAX_ID_BYTES = 255
 
 MAX_RANGES_AROUND = 100
 """That one explanation tells on either side."""
+
+_LEAST_FIELD_BYTES = 2
+"""A tag and a length, or a number."""
 
 _MAX_NANOS = 999_999_999
 _MAX_DURATION_SECONDS = 315_576_000_000
@@ -38,9 +42,9 @@ class RequestLimits:
 
 
 def find_exceeded_limits(
-    modules: int, stacks: int, frames: int, limits: RequestLimits
+    modules: int, stacks: int, frames: int, limits: RequestLimits, more: str = ""
 ) -> tuple[FieldViolation, ...]:
-    """Return the limits that a request exceeds; cheap, and looked at before all else."""
+    """Return the limits that a request exceeds, with what is to be said of numbers: `more`."""
     if modules <= limits.max_modules and max(stacks, frames) <= limits.max_frames:
         return ()
     counts = (
@@ -48,10 +52,31 @@ def find_exceeded_limits(
         ("stacks", stacks, limits.max_frames),
         ("stacks.frames", frames, limits.max_frames),
     )
-    return tuple(_exceeded(field, count, limit) for field, count, limit in counts if count > limit)
+    return tuple(
+        _exceeded(field, f"{count}{more}", limit) for field, count, limit in counts if count > limit
+    )
 
 
-def _exceeded(field: str, count: int, limit: int) -> FieldViolation:
+def find_exceeded_in_bytes(data: bytes, limits: RequestLimits) -> tuple[FieldViolation, ...]:
+    """Return the limits that an encoded request exceeds, before anything is built of it.
+
+    Of one that is short enough not to have more frames nothing is said: its modules and stacks
+    take little until they are looked at.
+    """
+    if len(data) <= _LEAST_FIELD_BYTES * limits.max_frames:
+        return ()
+    counts = count_request(data, limits.max_modules, limits.max_frames)
+    if counts.others > MOST_OTHERS:
+        return (FieldViolation("request", f"has over {MOST_OTHERS} fields of unknown numbers"),)
+    return find_exceeded_limits(counts.modules, counts.stacks, counts.frames, limits, " or more")
+
+
+def has_more_fields(data: bytes, most: int) -> bool:
+    """Tell whether an encoded message has more fields, before anything is built of it."""
+    return len(data) > _LEAST_FIELD_BYTES * most and count_fields(data, most) > most
+
+
+def _exceeded(field: str, count: int | str, limit: int) -> FieldViolation:
     return FieldViolation(field, f"has {count} entries, the limit is {limit}")
 
 
