@@ -28,6 +28,7 @@ from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.symbolication.caller import IsGone, is_never_gone
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.queries import (
@@ -43,7 +44,7 @@ from tests.fixtures.http2_peer import framed, http2_peer
 SECONDS = 30.0
 """How long anything may take."""
 
-COLD, BROKEN, LARGE = "cold.pdb", "broken.pdb", "large.pdb"
+COLD, BROKEN, LARGE, LEFT = "cold.pdb", "broken.pdb", "large.pdb", "left.pdb"
 LARGE_BYTES = 512 << 10
 
 MOST_ON_THE_WAY = 32
@@ -58,6 +59,7 @@ class Scripted:
     """Answers by the debug file of the first module; cold ones wait until they are let go."""
 
     began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    looking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     let_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     turned_away: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     ready: threading.Event = field(default_factory=threading.Event)
@@ -74,18 +76,27 @@ class Scripted:
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
+        is_gone: IsGone = is_never_gone,
     ) -> Symbolication:
         del stacks, wait_seconds, with_diagnostics
         debug_file = modules[0].debug_file if modules else ""
         if debug_file == BROKEN:
             raise RuntimeError("password=hunter2")
-        if debug_file == COLD:
+        if debug_file == LEFT:
+            self._look_until(is_gone)
+        if debug_file in (COLD, LEFT):
             self._wait(may_wait)
         self.answered += 1
         frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
         frame = wire.message_field(15, frames[0]) if frames else b""
         encoded = EncodedStacks(len(frame), [wire.stack_start(len(frame)), frame])
         return Symbolication(encoded, {}, 0, Diagnostics())
+
+    def _look_until(self, is_gone: IsGone) -> None:
+        self.looking.release()
+        pause = threading.Event()
+        while not is_gone():
+            pause.wait(0.001)
 
     def _wait(self, may_wait: MayWait) -> None:
         def let_go() -> None:
@@ -321,6 +332,14 @@ def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
     cold = pb.SymbolicateRequest(modules=request("", COLD).request.modules)
     call = SymbolicationServiceStub(site.channel).Symbolicate.future(cold, timeout=SECONDS)
     assert site.symbolicator.began.acquire(timeout=SECONDS)
+    call.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+
+
+def test_a_call_whose_caller_is_gone_already_does_not_wait(site: Site) -> None:
+    asked = pb.SymbolicateRequest(modules=request("", LEFT).request.modules)
+    call = SymbolicationServiceStub(site.channel).Symbolicate.future(asked, timeout=SECONDS)
+    assert site.symbolicator.looking.acquire(timeout=SECONDS)
     call.cancel()
     assert site.symbolicator.let_go.acquire(timeout=SECONDS)
 

@@ -18,6 +18,7 @@ from symbolon_server.rpc.validation import (
     find_exceeded_limits,
     find_wait_violations,
 )
+from symbolon_server.symbolication.caller import IsGone, is_never_gone, refuse_gone
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.many_frames import ManyFrames, read_many_frames
 from symbolon_server.symbolication.queries import (
@@ -51,11 +52,12 @@ class Symbolicator(Protocol):
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
+        is_gone: IsGone = is_never_gone,
     ) -> Symbolication:
         """Return what is known of each frame of `stacks` after at most `wait_seconds`.
 
         Frames are encoded; raises `InvalidFrameError` where one is none, or names no module, and
-        `AnswerTooLargeError`.
+        `AnswerTooLargeError`, or `CallerGoneError` soon after `is_gone`.
         """
 
     def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> Symbolication | None:
@@ -110,11 +112,17 @@ class Answerer:
         self._wait_limits = wait_limits
         self._modules = ModuleDecoder()
 
-    def answer(self, data: bytes, remaining_seconds: float | None, may_wait: MayWait) -> bytes:
+    def answer(
+        self,
+        data: bytes,
+        remaining_seconds: float | None,
+        may_wait: MayWait,
+        is_gone: IsGone = is_never_gone,
+    ) -> bytes:
         """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`.
 
-        Raises `InvalidRequestError`. `remaining_seconds` is the time to the deadline, as gRPC
-        tells it.
+        Raises `InvalidRequestError`, and `CallerGoneError` soon after `is_gone`.
+        `remaining_seconds` is the time to the deadline, as gRPC tells it.
         """
         request = self._read(data)
         stacks = request.stacks[:]
@@ -123,7 +131,8 @@ class Answerer:
             recalled = self._recall(request, stacks)
             if recalled is not None:
                 return recalled
-        return self._symbolicate(request, stacks, remaining_seconds, may_wait)
+        refuse_gone(is_gone)
+        return self._symbolicate(request, stacks, remaining_seconds, may_wait, is_gone)
 
     def _read(self, data: bytes) -> RawRequest:
         """Return the request of these bytes; nothing is built of one that exceeds a limit."""
@@ -158,6 +167,7 @@ class Answerer:
         stacks: Sequence[bytes],
         remaining_seconds: float | None,
         may_wait: MayWait,
+        is_gone: IsGone,
     ) -> bytes:
         try:
             frames = [decode_stack(stack) for stack in stacks]
@@ -168,6 +178,7 @@ class Answerer:
                 self._wait_limits.wait_seconds(request, remaining_seconds),
                 may_wait,
                 with_diagnostics=request.with_diagnostics,
+                is_gone=is_gone,
             )
         except (DecodeError, InvalidModuleError, InvalidFrameError) as error:
             raise InvalidRequestError(find_broken_rules(request)) from error

@@ -58,6 +58,7 @@ class CallPool(Intake):
 
     def _answer(self, call: AcceptedCall, message: Any) -> None:
         try:
-            call.answer(message)
+            if call.is_active():  # it may have waited for its thread
+                call.answer(message)
         finally:
             self._limit.leave()

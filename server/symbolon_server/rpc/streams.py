@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Never
@@ -24,6 +24,7 @@ from symbolon_server.rpc.stream_flow import FlowLimits, StreamFlow
 from symbolon_server.rpc.unread_answers import Unread, UnreadAnswers
 from symbolon_server.rpc.validation import find_id_violations
 from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.symbolication.caller import CallerGoneError
 from symbolon_server.symbols import wire
 from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
 
@@ -52,6 +53,10 @@ class _Stream:
     waiting_room: WaitingRoom
     unread: Unread
     context: grpc.ServicerContext
+
+    def is_gone(self) -> bool:
+        """Tell whether nobody waits for answers any more."""
+        return self.flow.is_closed
 
     @contextmanager
     def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
@@ -168,7 +173,9 @@ class Streams:
             stream.flow.close()  # the caller has cancelled it
 
     def _answer_one(self, data: bytes, stream: _Stream) -> None:
-        if not stream.flow.is_closed:
+        if stream.is_gone():
+            return
+        with suppress(CallerGoneError):
             stream.flow.put(len(data), self._response_to(data, stream))
 
     def _response_to(self, data: bytes, stream: _Stream) -> bytes:
@@ -180,6 +187,8 @@ class Streams:
             return self._refuse(stream, "", grpc.StatusCode.INVALID_ARGUMENT, message)
         try:
             answer = self._answer_request(request, stream)
+        except CallerGoneError:
+            raise
         except InvalidRequestError as error:
             return self._refuse(stream, request.id, grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Exception as error:  # noqa: BLE001 # the last resort of a request
@@ -199,7 +208,9 @@ class Streams:
         if self._unread.is_full():
             return None
         remaining_seconds = stream.context.time_remaining()
-        answer = self._answerer.answer(request.request, remaining_seconds, stream.may_wait)
+        answer = self._answerer.answer(
+            request.request, remaining_seconds, stream.may_wait, stream.is_gone
+        )
         start = wire.message_start(_RESPONSE, len(answer))
         response = b"".join([wire.bytes_field(1, request.id.encode()), start, answer])
         return response if self._unread.add(stream.unread, len(response)) else None

@@ -9,9 +9,10 @@ import grpc
 
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon_server.rpc.answering import Answerer
-from symbolon_server.rpc.status import InvalidRequestError, refuse_invalid
+from symbolon_server.rpc.status import InvalidRequestError, refuse_invalid, refuse_plainly
 from symbolon_server.rpc.streams import Streams
 from symbolon_server.rpc.waiting import WaitingRoom
+from symbolon_server.symbolication.caller import CallerGoneError
 
 SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
 
@@ -44,7 +45,10 @@ class SymbolicationService:
         """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`."""
         may_wait = partial(self._may_wait, context)
         try:
-            return self._answerer.answer(data, context.time_remaining(), may_wait)
+            is_gone = partial(_is_gone, context)
+            return self._answerer.answer(data, context.time_remaining(), may_wait, is_gone)
+        except CallerGoneError:
+            refuse_plainly(context, grpc.StatusCode.CANCELLED, "the caller is gone")
         except InvalidRequestError as error:
             refuse_invalid(context, error.violations)
 
@@ -52,5 +56,10 @@ class SymbolicationService:
         self, context: grpc.ServicerContext, let_go: Callable[[], None]
     ) -> AbstractContextManager[bool]:
         """Enter the waiting room; a call whose caller is gone waits no longer."""
-        context.add_callback(let_go)
+        if not context.add_callback(let_go):
+            let_go()  # it is gone already
         return self._waiting_room.enter()
+
+
+def _is_gone(context: grpc.ServicerContext) -> bool:
+    return not context.is_active()

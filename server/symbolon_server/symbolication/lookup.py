@@ -15,6 +15,7 @@ from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import NOBODY
 from symbolon_server.ingest.waiting import PendingModules
 from symbolon_server.symbolication.call_pages import CallPages, count_memory
+from symbolon_server.symbolication.caller import IsGone, is_never_gone, refuse_gone
 from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
@@ -52,6 +53,7 @@ class Patience:
 
     seconds: float
     may_wait: MayWait
+    is_gone: IsGone = is_never_gone
     caller: str = NOBODY
     """Whose turn it is when modules are queued."""
 
@@ -97,17 +99,19 @@ class LookupOfCall:
         waiting = list(modules)
         from_memory = [work for work in waiting if work.held is not None]
         self._read_modules([work for work in waiting if work.held is None])
-        self._answer_from_pages(waiting)
+        self._answer_from_pages(waiting, patience.is_gone)
         # What memory says of a module is old when another server had it ingested anew.
-        self._answer_from_pages(self._read_modules(_unanswered(from_memory)))
+        self._answer_from_pages(self._read_modules(_unanswered(from_memory)), patience.is_gone)
         for _ in range(_ROUNDS):
+            refuse_gone(patience.is_gone)
             waiting = self._without_failed(self._without_refused(_unanswered(waiting)))
             if not waiting or not self._can_be_told(waiting):
                 return
             if not self._load(waiting, deadline, patience):
                 return
             self._read_modules(waiting)
-            self._answer_from_pages(waiting)  # of the same generation too: pages may be back
+            # Of the same generation too: pages may be back.
+            self._answer_from_pages(waiting, patience.is_gone)
 
     def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
         held = self._held.modules.get_many([work.module_id for work in modules])
@@ -131,17 +135,23 @@ class LookupOfCall:
                     changed.append(work)
         return changed
 
-    def _answer_from_pages(self, modules: Sequence[ModuleWork]) -> None:
+    def _answer_from_pages(self, modules: Sequence[ModuleWork], is_gone: IsGone) -> None:
         """Answer what the pages of `modules` answer, all missing pages in one round trip."""
         asked: dict[PageKey, tuple[ModuleWork, list[Lookup]]] = {}
         needs: dict[PageKey, PageKey | None] = {}
         for work in modules:
             if work.held is not None:
+                refuse_gone(is_gone)
                 pages = work.lookups_by_page()
                 work.counts.pages += len(pages)
                 asked |= {key: (work, lookups) for key, lookups in pages.items()}
                 needs |= dict.fromkeys(pages, work.held.directory.dictionary_key(work.module_id))
-        self._pages.answer(needs, lambda key, page: _answer(page, *asked[key]))
+
+        def answer(key: PageKey, page: Page) -> bool:
+            refuse_gone(is_gone)
+            return _answer(page, *asked[key])
+
+        self._pages.answer(needs, answer)
 
     def _without_refused(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
         return [work for work in modules if work.module_id not in self._refused]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from symbolon_server.symbolication.caller import IsGone, in_steps, is_never_gone, refuse_gone
 from symbolon_server.symbolication.frame_memory import FrameMemory, FrameTable
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import (
@@ -23,6 +24,9 @@ from symbolon_server.symbols.module_ids import ModuleId
 DecodeFrame = Callable[[bytes], FrameQuery]
 """Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
 
+Remember = dict[FrameTable, list[tuple[bytes, bytes]]]
+"""By module, frames as they were asked and as they were answered."""
+
 _UNKNOWN_MODULE: Final = wire.bytes_field(1, b"<unknown>")
 
 
@@ -33,9 +37,17 @@ class NewFrames:
     """
 
     def __init__(
-        self, decode_frame: DecodeFrame, recall: Recall, modules: Sequence[ModuleQuery]
+        self,
+        decode_frame: DecodeFrame,
+        recall: Recall,
+        modules: Sequence[ModuleQuery],
+        is_gone: IsGone = is_never_gone,
     ) -> None:
-        """Take frames of `modules` that `recall` did not find."""
+        """Take frames of `modules` that `recall` did not find.
+
+        What goes through them raises `CallerGoneError` once the caller is gone.
+        """
+        self._is_gone = is_gone
         self._decode_frame = decode_frame
         self._recall = recall
         self._modules = modules
@@ -53,9 +65,11 @@ class NewFrames:
 
         Raises `InvalidFrameError` for one that cannot be decoded or names no module of the call.
         """
-        for frame, answer in zip(frames, answers, strict=True):
-            if answer is None and frame not in self._answers and frame not in self._lookups:
-                self._read(frame)
+        new = [frame for frame, answer in zip(frames, answers, strict=True) if answer is None]
+        for some in in_steps(new, self._is_gone):
+            for frame in some:
+                if frame not in self._answers and frame not in self._lookups:
+                    self._read(frame)
 
     def _read(self, frame: bytes) -> None:
         old = self._recall.find_old(frame)
@@ -99,19 +113,26 @@ class NewFrames:
 
     def finish(self, memory: FrameMemory) -> None:
         """Take the answers of all lookups, and remember those that stay true."""
-        remember: dict[FrameTable, list[tuple[bytes, bytes]]] = {}
-        for frame, (work, lookup) in self._lookups.items():
-            answer = work.frames[lookup]
-            if answer is not None and work.held is not None:
-                asked = what_is_asked(frame)
-                if asked == wire.asked_frame(*lookup):
-                    remember.setdefault(work.held.frames, []).append((asked, answer))
-            self._answers[frame] = work.frame(lookup)
+        remember: Remember = {}
+        for some in in_steps(list(self._lookups), self._is_gone):
+            for frame in some:
+                self._finish(frame, remember)
         for table, frames in remember.items():
             memory.put_many(table, frames)
 
+    def _finish(self, frame: bytes, remember: Remember) -> None:
+        """Take the answer of a lookup, and note it where it is to be remembered."""
+        work, lookup = self._lookups[frame]
+        answer = work.frames[lookup]
+        if answer is not None and work.held is not None:
+            asked = what_is_asked(frame)
+            if asked == wire.asked_frame(*lookup):
+                remember.setdefault(work.held.frames, []).append((asked, answer))
+        self._answers[frame] = work.frame(lookup)
+
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, those that were remembered and the new ones."""
+        refuse_gone(self._is_gone)
         return [
             self._take(frame) if answer is None else answer
             for frame, answer in zip(frames, answers, strict=True)
