@@ -19,6 +19,7 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
+from symbolon_server.rpc.access import NameCaller, name_of_peer
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.server import RpcServer, ServerOptions
@@ -138,11 +139,20 @@ def start_site() -> Iterator[StartSite]:
             max_streams: int = 4,
             threads: int = 4,
             unread: UnreadAnswers | None = None,
+            idle_seconds: float = FLOW.idle_seconds,
+            name_caller: NameCaller = name_of_peer,
             **options: Any,
         ) -> Site:
             symbolicator = Scripted()
             answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
-            streams = Streams(answerer, max_streams, threads, unread)
+            streams = Streams(
+                answerer,
+                max_streams,
+                threads,
+                unread,
+                idle_seconds=idle_seconds,
+                name_caller=name_caller,
+            )
             server = RpcServer(
                 ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
                 [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
@@ -358,6 +368,69 @@ def test_streams_beyond_the_limit_are_refused_with_a_delay(start_site: StartSite
     sent.queue.put(None)
     assert list(first) == []
     assert [answer.id for answer in site.stream([request("3")])] == ["3"]
+
+
+def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: StartSite) -> None:
+    site = start_site(idle_seconds=0.3)
+    answers = site.stream(Sent(request("1")))
+    assert next(answers).id == "1"
+    with pytest.raises(grpc.RpcError) as caught:
+        next(answers)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "the stream was idle for 0.3 s" in str(caught.value.details())
+    assert [answer.id for answer in site.stream([request("2")])] == ["2"]
+
+
+def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) -> None:
+    site = start_site(idle_seconds=0.05)
+    answers = site.stream([request("cold", COLD)])
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    other = site.stream(Sent())
+    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle for as long as the first waits
+    site.symbolicator.ready.set()
+    assert [answer.id for answer in answers] == ["cold"]
+
+
+def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> None:
+    def name_caller(context: grpc.ServicerContext) -> str:
+        return str(dict(context.invocation_metadata()).get("name", ""))
+
+    site = start_site(max_streams=4, name_caller=name_caller)
+    stub = SymbolicationServiceStub(site.channel)
+    sent = [Sent(request("1")) for _ in range(4)]
+
+    def open_stream(number: int, name: str) -> Any:
+        stream = stub.SymbolicateStream(sent[number], timeout=SECONDS, metadata=(("name", name),))
+        streams.append(stream)  # one that nobody holds is cancelled
+        return next(stream)
+
+    streams: list[Any] = []
+    assert [open_stream(number, "greedy").id for number in range(2)] == ["1", "1"]
+    with pytest.raises(grpc.RpcError) as caught:
+        open_stream(2, "greedy")
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "one caller may hold 2 of its 4 streams" in str(caught.value.details())
+    assert open_stream(3, "modest").id == "1"
+    for requests in sent:
+        requests.queue.put(None)
+
+
+def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: StartSite) -> None:
+    site = start_site(max_streams=1, idle_seconds=0.3)
+    with http2_peer(site.address, window=0) as deaf:
+        stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
+        message = framed(request("unread", LARGE).SerializeToString())
+        deaf.send(stream, message, is_last=False)
+        deaf.settle()
+        for _ in range(10_000):
+            try:
+                answers = list(site.stream([request("read")]))
+                break
+            except grpc.RpcError:
+                continue
+        else:
+            pytest.fail("a stream that nobody reads keeps its place")
+    assert [answer.id for answer in answers] == ["read"]
 
 
 def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:

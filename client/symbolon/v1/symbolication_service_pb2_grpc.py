@@ -98,12 +98,12 @@ class SymbolicationServiceServicer(object):
         be sent again:
         * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
         * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * RESOURCE_EXHAUSTED: too many streams, or a message larger than this channel
-        takes. Retry the former after the delay of the google.rpc.RetryInfo in the
-        status details.
+        * RESOURCE_EXHAUSTED: too many streams, all together or of one caller, or a
+        message larger than this channel takes. Retry the former after the delay of
+        the google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the stream's deadline passed. Retry what is unanswered.
-        * UNAVAILABLE: the server cannot be reached or is shutting down. Retry what is
-        unanswered with back-off.
+        * UNAVAILABLE: the server cannot be reached, is shutting down, or has waited
+        too long for another request. Retry what is unanswered with back-off.
         * INTERNAL: a defect of the server, which has logged the rest. Retry once.
         * UNIMPLEMENTED: this server does not offer the call. Do not retry: call
         `Symbolicate` for each report.

@@ -14,6 +14,7 @@ from symbolon_server.app.services import (
     make_store_service,
     server_options,
 )
+from symbolon_server.rpc.access import AccessControl
 from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.server import RpcServer
 from symbolon_server.rpc.streams import Streams
@@ -35,7 +36,16 @@ class ServingProcess:
         answerer = make_answerer(settings, self._parts)
         self._heap_keeper = HeapKeeper(settings.memory_bytes)
         unread = UnreadAnswers(settings.max_unread_bytes)
-        self._streams = Streams(answerer, settings.max_streams, settings.threads, unread)
+        options = server_options(settings, is_port_shared=is_port_shared)
+        access = AccessControl(options.protection.tokens)
+        self._streams = Streams(
+            answerer,
+            settings.max_streams,
+            settings.threads,
+            unread,
+            idle_seconds=settings.stream_idle_seconds,
+            name_caller=access.name_caller,
+        )
         waiting_room = WaitingRoom(settings.threads // 2)
         options = server_options(settings, is_port_shared=is_port_shared)
         self._protection = options.protection
@@ -47,6 +57,7 @@ class ServingProcess:
                 make_store_service(settings, self._parts).add_to,
             ],
             unread,
+            access,
         )
 
     def start(self) -> ListenAddress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Never
 
@@ -28,6 +28,9 @@ _OUR_SERVICES = "/symbolon.v1."
 _HEALTH = "/grpc.health.v1.Health/"
 """For everybody: balancers and orchestrators have no tokens, and it tells nothing else."""
 
+NameCaller = Callable[[grpc.ServicerContext], str]
+"""Returns what a caller is told apart by."""
+
 _HEADER = "authorization"
 _SCHEME = "bearer "
 _THREADS = 2
@@ -38,6 +41,11 @@ def permission_for(method: str) -> Permission | None:
     if method in OPERATOR_METHODS:
         return Permission.OPERATE
     return Permission.SYMBOLICATE if method.startswith(_OUR_SERVICES) else None
+
+
+def name_of_peer(context: grpc.ServicerContext) -> str:
+    """Return the address of a caller without its port, which each connection has another of."""
+    return context.peer().rpartition(":")[0]
 
 
 class AccessControl:
@@ -78,6 +86,10 @@ class AccessControl:
             return ""
         token = self._find_token(self._tokens, context.invocation_metadata())
         return token.name if token else ""
+
+    def name_caller(self, context: grpc.ServicerContext) -> str:
+        """Return the name of a caller's token, or its address where none is wanted."""
+        return self.name_of(context) or name_of_peer(context)
 
     def release(self) -> None:
         """End the threads; the server has stopped."""

@@ -75,6 +75,7 @@ class RpcServer:
         options: ServerOptions,
         services: Iterable[AddService],
         unread: UnreadAnswers | None = None,
+        access: AccessControl | None = None,
     ) -> None:
         """Serve `services`, whose answers are counted among those that are `unread`."""
         self._options = options
@@ -82,7 +83,7 @@ class RpcServer:
         unread = unread or UnreadAnswers()
         self._limit = CallLimit(options.max_calls_in_flight, unread)
         self._pool = CallPool(options.threads, self._limit, self._arrivals)
-        self._access = AccessControl(options.protection.tokens)
+        self._access = access or AccessControl(options.protection.tokens)
         name_for_log = self._access.name_of if options.logs_calls else None
         self._server = grpc.server(
             self._pool,

@@ -1,6 +1,7 @@
 """What one stream holds: requests that were taken, and answers that wait to be sent."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ class FlowLimits:
     max_bytes: int
     """Of these requests as long as they have no answer, then of their answers."""
 
+    idle_seconds: float = 60.0
+    """How long a caller may send nothing while nothing is on its way to it."""
+
 
 class StreamFlow:
     """The way of requests through one stream, bounded whatever its caller does.
@@ -26,15 +30,19 @@ class StreamFlow:
     One lock guards all of it; two conditions on it wake the taker and the sender.
     """
 
-    def __init__(self, limits: FlowLimits) -> None:
+    def __init__(self, limits: FlowLimits, clock: Callable[[], float] = time.monotonic) -> None:
         """Hold nothing yet."""
         self._limits = limits
+        self._clock = clock
+        self._moved_at = clock()
+        self._is_idle = False
         lock = threading.Lock()
         self._may_take = threading.Condition(lock)
         self._may_send = threading.Condition(lock)
         self._ready: deque[bytes] = deque()
         self._requests = 0
         self._bytes = 0
+        self._sending = False
         self._is_at_end = False
         self._is_stopped = False
         self._is_closed = False
@@ -50,6 +58,16 @@ class StreamFlow:
         """Whether it was stopped before its caller had sent the last request."""
         return self._is_stopped and not self._is_at_end
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it ended because its caller sent nothing for too long."""
+        return self._is_idle
+
+    def is_stuck(self) -> bool:
+        """Tell whether its caller has not read an answer that is ready for too long."""
+        with self._may_send:
+            return self._sending and self._idle_seconds_left() <= 0
+
     def wait_for_room(self) -> bool:
         """Return True once another request may be taken, False if none is to be any more."""
         with self._may_take:
@@ -61,6 +79,7 @@ class StreamFlow:
         with self._may_take:
             if self._has_ended():
                 return False
+            self._moved_at = self._clock()
             self._requests += 1
             self._bytes += request_bytes
             return True
@@ -77,19 +96,30 @@ class StreamFlow:
     def answers(self) -> Iterator[bytes]:
         """Yield answers as they get ready; each counts as sent when the next is asked for.
 
-        Ends with the answer to the last request, or when the stream is closed.
+        Ends with the answer to the last request, or when the stream is closed or idle.
         """
         sent_bytes = None
         while True:
             with self._may_send:
                 if sent_bytes is not None:
                     self._leave(sent_bytes)
-                self._may_send.wait_for(lambda: self._ready or self._is_over())
+                self._wait_to_send()
                 if self._is_closed or not self._ready:
                     return
                 answer = self._ready.popleft()
+                self._sending = True
             yield answer
             sent_bytes = len(answer)
+
+    def _wait_to_send(self) -> None:
+        """Wait for an answer, or until none will come any more; end the stream when it is idle."""
+        while not (self._ready or self._is_over()):
+            left = None if self._requests else self._idle_seconds_left()
+            if left is not None and left <= 0:
+                self._is_idle = self._is_stopped = True
+                self._may_take.notify()
+                return
+            self._may_send.wait(left)
 
     def end(self) -> None:
         """Note that the caller has sent the last request."""
@@ -135,12 +165,17 @@ class StreamFlow:
     def _has_ended(self) -> bool:
         return self._is_closed or self._is_stopped
 
+    def _idle_seconds_left(self) -> float:
+        return self._moved_at + self._limits.idle_seconds - self._clock()
+
     def _is_over(self) -> bool:
         """Whether no answer will come any more."""
         is_last = self._is_at_end or self._is_stopped
         return self._is_closed or (is_last and self._requests == 0)
 
     def _leave(self, sent_bytes: int) -> None:
+        self._moved_at = self._clock()
+        self._sending = False
         self._requests -= 1
         self._bytes -= sent_bytes
         self._may_take.notify()

@@ -1,10 +1,9 @@
 """`SymbolicateStream`: many requests over one stream, answered as they get ready."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Never
 
@@ -13,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from symbolon.v1.status_code_pb2 import StatusCode
 from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
+from symbolon_server.rpc.access import NameCaller, name_of_peer
 from symbolon_server.rpc.answering import Answerer
 from symbolon_server.rpc.fair_threads import FairThreads, WorkLine
 from symbolon_server.rpc.in_pool import InPool
@@ -21,6 +21,7 @@ from symbolon_server.rpc.raw_request import RawStreamRequest, decode_stream_requ
 from symbolon_server.rpc.request_ids import request_id_of
 from symbolon_server.rpc.status import InvalidRequestError, refuse_for_now
 from symbolon_server.rpc.stream_flow import FlowLimits, StreamFlow
+from symbolon_server.rpc.stream_places import StreamPlace, StreamPlaces
 from symbolon_server.rpc.unread_answers import Unread, UnreadAnswers
 from symbolon_server.rpc.validation import find_id_violations
 from symbolon_server.rpc.waiting import WaitingRoom
@@ -80,21 +81,25 @@ class Streams:
         max_streams: int,
         threads: int,
         unread: UnreadAnswers | None = None,
+        *,
+        idle_seconds: float = FLOW.idle_seconds,
+        name_caller: NameCaller = name_of_peer,
     ) -> None:
         """Answer at most `max_streams` at a time, with `threads` threads.
 
-        Their answers are counted among those that are `unread`.
+        Their answers are counted among those that are `unread`. Streams that are idle end, and
+        none of the callers that `name_caller` tells apart has more than half of them.
         """
+        self._flow_limits = replace(FLOW, idle_seconds=idle_seconds)
+        self._name_caller = name_caller
+        self._places = StreamPlaces(max_streams)
         self._answerer = answerer
         self._unread = unread or UnreadAnswers()
-        self._max_streams = max_streams
         self._threads = FairThreads(threads, "stream-answer")
         self._takers = ThreadPoolExecutor(max_streams, thread_name_prefix="stream-take")
         # One more, which refuses.
         self._senders = ThreadPoolExecutor(max_streams + 1, thread_name_prefix="stream-send")
         self._waiting_room = WaitingRoom(max(1, threads // _WAITING_SHARE))
-        self._lock = threading.Lock()
-        self._open: set[StreamFlow] = set()
         self._is_stopping = False
 
     def handler(self) -> InPool:
@@ -103,10 +108,8 @@ class Streams:
 
     def stop(self) -> None:
         """Have every stream end with the answers to what it has taken: the server is stopping."""
-        with self._lock:
-            self._is_stopping = True
-            flows = list(self._open)
-        for flow in flows:
+        self._is_stopping = True
+        for flow in self._places.flows():
             flow.stop()
 
     def close(self) -> None:
@@ -117,7 +120,7 @@ class Streams:
 
     def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yield the encoded responses of one stream."""
-        flow = StreamFlow(FLOW)
+        flow = StreamFlow(self._flow_limits)
         with self._entered(flow, context), self._opened(context) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
@@ -127,7 +130,7 @@ class Streams:
                     yield answer
                     self._unread.leave(unread, len(answer))
         if flow.is_cut_short and not flow.is_closed:
-            _refuse_stopping(context)
+            _refuse_more(context, self._flow_limits.idle_seconds if flow.is_idle else None)
 
     @contextmanager
     def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
@@ -140,24 +143,20 @@ class Streams:
     @contextmanager
     def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
         """Count a stream within the context; end the call where there is no room for it."""
-        with self._lock:
-            is_full = len(self._open) >= self._max_streams
-            if not is_full:
-                self._open.add(flow)
-            is_stopping = self._is_stopping
-        if is_full:
-            message = f"the server is full: it holds {self._max_streams} streams"
+        place = StreamPlace(flow, self._name_caller(context), context.cancel)
+        why_not = self._places.enter(place)
+        if why_not:
+            message = f"the server is full: {why_not}"
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
             refuse_for_now(context, code, message, _RETRY_AFTER_FULL_SECONDS)
-        if is_stopping:
+        if self._is_stopping:  # it is looked for after the place is taken, so that none is missed
             flow.stop()
         STREAMS.inc()
         try:
             yield
         finally:
             STREAMS.dec()
-            with self._lock:
-                self._open.discard(flow)
+            self._places.leave(place)
 
     def _take(self, requests: Iterator[bytes], stream: _Stream) -> None:
         """Take requests as long as there is room for them, until the last."""
@@ -226,6 +225,10 @@ class Streams:
         return response
 
 
-def _refuse_stopping(context: grpc.ServicerContext) -> Never:
-    message = "the server is stopping; send again what has no answer"
+def _refuse_more(context: grpc.ServicerContext, idle_seconds: float | None) -> Never:
+    """End a stream that takes no more requests, because it was idle or the server stops."""
+    why = "the server is stopping"
+    if idle_seconds is not None:
+        why = f"the stream was idle for {idle_seconds:g} s; open another one"
+    message = f"{why}; send again what has no answer"
     refuse_for_now(context, grpc.StatusCode.UNAVAILABLE, message, _RETRY_AFTER_STOP_SECONDS)

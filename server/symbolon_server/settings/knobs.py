@@ -97,9 +97,19 @@ class Settings:
         Knob(
             Group.SERVING,
             kinds.at_least(1),
-            "Streams one process holds at a time; more are refused with RESOURCE_EXHAUSTED.",
+            "Streams one process holds at a time, half of them for one caller; more are refused "
+            "with RESOURCE_EXHAUSTED.",
         ),
     ] = 32
+    stream_idle_seconds: Annotated[
+        float,
+        Knob(
+            Group.SERVING,
+            kinds.seconds(above_zero=True),
+            "Time after which a stream ends whose caller sends nothing, or reads nothing while all "
+            "streams are taken.",
+        ),
+    ] = 60.0
     max_connection_idle_seconds: Annotated[
         float | None,
         Knob(
