@@ -77,7 +77,7 @@ class Known:
         self._note("get", list(module_ids))
         return [self.reports.get(module_id, NOTHING) for module_id in module_ids]
 
-    def prefetch(self, asked: Sequence[AskedModule]) -> list[ModuleReport]:
+    def prefetch(self, asked: Sequence[AskedModule], _caller: str) -> list[ModuleReport]:
         self._note("prefetch", list(asked))
         pending = ModuleReport(is_pending=True)
         return [self.reports.get(module.module_id, pending) for module in asked]
@@ -140,7 +140,7 @@ NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 def ask(known: Known, method: str, request: Message) -> Ended:
     tasks = ModuleTasks(known, known.prefetch, known.invalidate, known.explain, known.list_missing)
-    return call(DESCRIPTOR, ModuleService(tasks, max_modules=4), method, request)
+    return call(DESCRIPTOR, ModuleService(tasks, 4, lambda _: "a caller"), method, request)
 
 
 def get_module(report: ModuleReport, module: module_pb2.Module = ASKED_XUL) -> Ended:

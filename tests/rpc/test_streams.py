@@ -29,7 +29,7 @@ from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
-from symbolon_server.symbolication.caller import IsGone, is_never_gone
+from symbolon_server.symbolication.caller import ANYBODY, Caller
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.queries import (
@@ -77,14 +77,14 @@ class Scripted:
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
-        is_gone: IsGone = is_never_gone,
+        caller: Caller = ANYBODY,
     ) -> Symbolication:
         del stacks, wait_seconds, with_diagnostics
         debug_file = modules[0].debug_file if modules else ""
         if debug_file == BROKEN:
             raise RuntimeError("password=hunter2")
         if debug_file == LEFT:
-            self._look_until(is_gone)
+            self._look_until(caller)
         if debug_file in (COLD, LEFT):
             self._wait(may_wait)
         self.answered += 1
@@ -93,10 +93,10 @@ class Scripted:
         encoded = EncodedStacks(len(frame), [wire.stack_start(len(frame)), frame])
         return Symbolication(encoded, {}, 0, Diagnostics())
 
-    def _look_until(self, is_gone: IsGone) -> None:
+    def _look_until(self, caller: Caller) -> None:
         self.looking.release()
         pause = threading.Event()
-        while not is_gone():
+        while not caller.is_gone():
             pause.wait(0.001)
 
     def _wait(self, may_wait: MayWait) -> None:

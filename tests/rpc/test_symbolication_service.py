@@ -22,7 +22,7 @@ from symbolon_server.rpc.streams import Streams
 from symbolon_server.rpc.symbolication_service import SERVICE, SymbolicationService
 from symbolon_server.rpc.validation import RequestLimits
 from symbolon_server.rpc.waiting import WaitingRoom
-from symbolon_server.symbolication.caller import IsGone, is_never_gone
+from symbolon_server.symbolication.caller import ANYBODY, Caller
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.many_frames import ManyFrames
 from symbolon_server.symbolication.queries import (
@@ -77,7 +77,7 @@ class Canned:
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
-        is_gone: IsGone = is_never_gone,
+        caller: Caller = ANYBODY,
     ) -> Symbolication:
         del may_wait, with_diagnostics
         for frame in (frame for stack in stacks for frame in stack):

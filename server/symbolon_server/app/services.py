@@ -16,6 +16,7 @@ from symbolon_server.cache.servers import connect
 from symbolon_server.cache.setup_checks import ask_server, find_problems
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.rpc.access import NameCaller
 from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.decoding import decode_frame
 from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
@@ -100,8 +101,10 @@ def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
     )
 
 
-def make_module_service(settings: Settings, parts: SharedParts) -> ModuleService:
-    """Return the service that is about single modules."""
+def make_module_service(
+    settings: Settings, parts: SharedParts, name_caller: NameCaller
+) -> ModuleService:
+    """Return the service that is about single modules, for callers named by `name_caller`."""
     lookup = ModuleLookup(parts.tiers, parts.queue.find_ended)
     tasks = ModuleTasks(
         lookup=lookup,
@@ -110,7 +113,7 @@ def make_module_service(settings: Settings, parts: SharedParts) -> ModuleService
         explain=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds).explain,
         list_missing=parts.memory.missing.list,
     )
-    return ModuleService(tasks, settings.max_modules)
+    return ModuleService(tasks, settings.max_modules, name_caller)
 
 
 def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:

@@ -47,13 +47,14 @@ class ServingProcess:
             name_caller=access.name_caller,
         )
         waiting_room = WaitingRoom(settings.threads // 2)
-        options = server_options(settings, is_port_shared=is_port_shared)
         self._protection = options.protection
         self._server = RpcServer(
             options,
             [
-                SymbolicationService(answerer, waiting_room, self._streams).add_to,
-                make_module_service(settings, self._parts).add_to,
+                SymbolicationService(
+                    answerer, waiting_room, self._streams, access.name_caller
+                ).add_to,
+                make_module_service(settings, self._parts, access.name_caller).add_to,
                 make_store_service(settings, self._parts).add_to,
             ],
             unread,

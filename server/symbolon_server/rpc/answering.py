@@ -18,7 +18,7 @@ from symbolon_server.rpc.validation import (
     find_exceeded_limits,
     find_wait_violations,
 )
-from symbolon_server.symbolication.caller import IsGone, is_never_gone, refuse_gone
+from symbolon_server.symbolication.caller import ANYBODY, Caller, refuse_gone
 from symbolon_server.symbolication.lookup import MayWait
 from symbolon_server.symbolication.many_frames import ManyFrames, read_many_frames
 from symbolon_server.symbolication.queries import (
@@ -52,12 +52,12 @@ class Symbolicator(Protocol):
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
-        is_gone: IsGone = is_never_gone,
+        caller: Caller = ANYBODY,
     ) -> Symbolication:
         """Return what is known of each frame of `stacks` after at most `wait_seconds`.
 
         Frames are encoded; raises `InvalidFrameError` where one is none, or names no module, and
-        `AnswerTooLargeError`, or `CallerGoneError` soon after `is_gone`.
+        `AnswerTooLargeError`, or `CallerGoneError` soon after the caller is gone.
         """
 
     def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> Symbolication | None:
@@ -117,11 +117,11 @@ class Answerer:
         data: bytes,
         remaining_seconds: float | None,
         may_wait: MayWait,
-        is_gone: IsGone = is_never_gone,
+        caller: Caller = ANYBODY,
     ) -> bytes:
         """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`.
 
-        Raises `InvalidRequestError`, and `CallerGoneError` soon after `is_gone`.
+        Raises `InvalidRequestError`, and `CallerGoneError` soon after the caller is gone.
         `remaining_seconds` is the time to the deadline, as gRPC tells it.
         """
         request = self._read(data)
@@ -131,8 +131,8 @@ class Answerer:
             recalled = self._recall(request, stacks)
             if recalled is not None:
                 return recalled
-        refuse_gone(is_gone)
-        return self._symbolicate(request, stacks, remaining_seconds, may_wait, is_gone)
+        refuse_gone(caller.is_gone)
+        return self._symbolicate(request, stacks, remaining_seconds, may_wait, caller)
 
     def _read(self, data: bytes) -> RawRequest:
         """Return the request of these bytes; nothing is built of one that exceeds a limit."""
@@ -167,7 +167,7 @@ class Answerer:
         stacks: Sequence[bytes],
         remaining_seconds: float | None,
         may_wait: MayWait,
-        is_gone: IsGone,
+        caller: Caller,
     ) -> bytes:
         try:
             frames = [decode_stack(stack) for stack in stacks]
@@ -178,7 +178,7 @@ class Answerer:
                 self._wait_limits.wait_seconds(request, remaining_seconds),
                 may_wait,
                 with_diagnostics=request.with_diagnostics,
-                is_gone=is_gone,
+                caller=caller,
             )
         except (DecodeError, InvalidModuleError, InvalidFrameError) as error:
             raise InvalidRequestError(find_broken_rules(request)) from error

@@ -12,6 +12,7 @@ from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.rpc.access import NameCaller, name_of_peer
 from symbolon_server.rpc.decoding import decode_module, decode_module_id
 from symbolon_server.rpc.encoding import encode_result
 from symbolon_server.rpc.explanation_encoding import encode_explanation
@@ -68,7 +69,7 @@ class ModuleTasks:
 
     lookup: ModuleLookup
 
-    prefetch: Callable[[Sequence[AskedModule]], Sequence[ModuleReport]]
+    prefetch: Callable[[Sequence[AskedModule], str], Sequence[ModuleReport]]
     """Queues what is not known, and returns what is; raises `QueueFullError`."""
 
     invalidate: Callable[[Collection[ModuleId]], None]
@@ -83,9 +84,12 @@ class ModuleTasks:
 class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
     """Tells what is known of modules, forgets it, and has it fetched ahead."""
 
-    def __init__(self, tasks: ModuleTasks, max_modules: int) -> None:
-        """Take at most `max_modules` in one request."""
+    def __init__(
+        self, tasks: ModuleTasks, max_modules: int, name_caller: NameCaller = name_of_peer
+    ) -> None:
+        """Take at most `max_modules` in one request; callers that are told apart take turns."""
         self._tasks = tasks
+        self._name_caller = name_caller
         self._max_modules = max_modules
 
     def add_to(self, server: grpc.Server) -> str:
@@ -130,7 +134,8 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         modules = self._decode(request.modules, context)
         asked = join_asked(module.asked for module in modules)
         with _translated(context):
-            reports = dict(zip(asked, self._tasks.prefetch(list(asked.values())), strict=True))
+            found = self._tasks.prefetch(list(asked.values()), self._name_caller(context))
+            reports = dict(zip(asked, found, strict=True))
         results = _results_of(modules, reports)
         return pb.PrefetchModulesResponse(modules=map(encode_result, results))
 

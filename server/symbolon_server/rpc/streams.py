@@ -25,7 +25,7 @@ from symbolon_server.rpc.stream_places import StreamPlace, StreamPlaces
 from symbolon_server.rpc.unread_answers import Unread, UnreadAnswers
 from symbolon_server.rpc.validation import find_id_violations
 from symbolon_server.rpc.waiting import WaitingRoom
-from symbolon_server.symbolication.caller import CallerGoneError
+from symbolon_server.symbolication.caller import Caller, CallerGoneError
 from symbolon_server.symbols import wire
 from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
 
@@ -54,6 +54,13 @@ class _Stream:
     waiting_room: WaitingRoom
     unread: Unread
     context: grpc.ServicerContext
+    name: str
+    """Of its caller."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends its requests."""
+        return Caller(lambda: self.name, self.is_gone)
 
     def is_gone(self) -> bool:
         """Tell whether nobody waits for answers any more."""
@@ -124,7 +131,8 @@ class Streams:
         with self._entered(flow, context), self._opened(context) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
-                stream = _Stream(flow, WorkLine(), room, unread, context)
+                name = self._name_caller(context)
+                stream = _Stream(flow, WorkLine(), room, unread, context, name)
                 self._takers.submit(self._take, requests, stream)
                 for answer in flow.answers():
                     yield answer
@@ -208,7 +216,7 @@ class Streams:
             return None
         remaining_seconds = stream.context.time_remaining()
         answer = self._answerer.answer(
-            request.request, remaining_seconds, stream.may_wait, stream.is_gone
+            request.request, remaining_seconds, stream.may_wait, stream.caller
         )
         start = wire.message_start(_RESPONSE, len(answer))
         response = b"".join([wire.bytes_field(1, request.id.encode()), start, answer])

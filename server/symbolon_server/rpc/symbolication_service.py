@@ -8,11 +8,12 @@ from typing import Any
 import grpc
 
 from symbolon.v1 import symbolication_service_pb2 as pb
+from symbolon_server.rpc.access import NameCaller, name_of_peer
 from symbolon_server.rpc.answering import Answerer
 from symbolon_server.rpc.status import InvalidRequestError, refuse_invalid, refuse_plainly
 from symbolon_server.rpc.streams import Streams
 from symbolon_server.rpc.waiting import WaitingRoom
-from symbolon_server.symbolication.caller import CallerGoneError
+from symbolon_server.symbolication.caller import Caller, CallerGoneError
 
 SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
 
@@ -20,7 +21,15 @@ SERVICE = pb.DESCRIPTOR.services_by_name["SymbolicationService"].full_name
 class SymbolicationService:
     """Answers calls in their own threads, and streams in those of `Streams`."""
 
-    def __init__(self, answerer: Answerer, waiting_room: WaitingRoom, streams: Streams) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        waiting_room: WaitingRoom,
+        streams: Streams,
+        name_caller: NameCaller = name_of_peer,
+    ) -> None:
+        """Answer what is asked; callers that `name_caller` tells apart take turns in the queue."""
+        self._name_caller = name_caller
         self._answerer = answerer
         self._waiting_room = waiting_room
         self._streams = streams
@@ -45,8 +54,8 @@ class SymbolicationService:
         """Return the encoded `SymbolicateResponse` to an encoded `SymbolicateRequest`."""
         may_wait = partial(self._may_wait, context)
         try:
-            is_gone = partial(_is_gone, context)
-            return self._answerer.answer(data, context.time_remaining(), may_wait, is_gone)
+            caller = Caller(partial(self._name_caller, context), partial(_is_gone, context))
+            return self._answerer.answer(data, context.time_remaining(), may_wait, caller)
         except CallerGoneError:
             refuse_plainly(context, grpc.StatusCode.CANCELLED, "the caller is gone")
         except InvalidRequestError as error:

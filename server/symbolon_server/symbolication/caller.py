@@ -1,6 +1,7 @@
-"""Whether anybody still wants an answer."""
+"""Who asks for an answer, and whether anybody still wants it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -19,6 +20,24 @@ class CallerGoneError(Exception):
 def is_never_gone() -> bool:
     """Tell that the caller waits for the answer whatever it takes."""
     return False
+
+
+def _find_no_name() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who made a call."""
+
+    find_name: Callable[[], str] = _find_no_name
+    """Returns what tells this caller from others, whose turns the queue gives; empty for nobody in
+    particular. Asked only where something is queued: to find it takes a look at the tokens."""
+
+    is_gone: IsGone = is_never_gone
+
+
+ANYBODY: Final = Caller()
 
 
 def refuse_gone(is_gone: IsGone) -> None:

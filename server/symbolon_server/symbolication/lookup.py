@@ -12,10 +12,9 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.page_stores import PageStore
 from symbolon_server.cache.tiered_store import TieredPageStore
 from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import NOBODY
 from symbolon_server.ingest.waiting import PendingModules
 from symbolon_server.symbolication.call_pages import CallPages, count_memory
-from symbolon_server.symbolication.caller import IsGone, is_never_gone, refuse_gone
+from symbolon_server.symbolication.caller import ANYBODY, Caller, IsGone, refuse_gone
 from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
@@ -53,9 +52,7 @@ class Patience:
 
     seconds: float
     may_wait: MayWait
-    is_gone: IsGone = is_never_gone
-    caller: str = NOBODY
-    """Whose turn it is when modules are queued."""
+    caller: Caller = ANYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +91,16 @@ class LookupOfCall:
             self._diagnostics.warnings.append(_NO_STORE)
 
     def _answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
-        deadline = time.monotonic() + patience.seconds
+        deadline, is_gone = time.monotonic() + patience.seconds, patience.caller.is_gone
         self._take_held_modules(modules)
         waiting = list(modules)
         from_memory = [work for work in waiting if work.held is not None]
         self._read_modules([work for work in waiting if work.held is None])
-        self._answer_from_pages(waiting, patience.is_gone)
+        self._answer_from_pages(waiting, is_gone)
         # What memory says of a module is old when another server had it ingested anew.
-        self._answer_from_pages(self._read_modules(_unanswered(from_memory)), patience.is_gone)
+        self._answer_from_pages(self._read_modules(_unanswered(from_memory)), is_gone)
         for _ in range(_ROUNDS):
-            refuse_gone(patience.is_gone)
+            refuse_gone(is_gone)
             waiting = self._without_failed(self._without_refused(_unanswered(waiting)))
             if not waiting or not self._can_be_told(waiting):
                 return
@@ -111,7 +108,7 @@ class LookupOfCall:
                 return
             self._read_modules(waiting)
             # Of the same generation too: pages may be back.
-            self._answer_from_pages(waiting, patience.is_gone)
+            self._answer_from_pages(waiting, is_gone)
 
     def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
         held = self._held.modules.get_many([work.module_id for work in modules])
@@ -184,8 +181,8 @@ class LookupOfCall:
             work.counts.is_ingest_requested = True
         try:
             seconds = deadline - time.monotonic()
-            asked = [work.asked for work in modules]
-            with self._tiers.loader.load(wanted, patience.caller, seconds, asked) as pending:
+            name, asked = patience.caller.find_name(), [work.asked for work in modules]
+            with self._tiers.loader.load(wanted, name, seconds, asked) as pending:
                 if pending.refused:
                     self._refused |= pending.refused
                     full = [work for work in modules if work.module_id in pending.refused]

@@ -8,7 +8,7 @@ from typing import Final
 
 from symbolon_server.cache.missing_tally import MissingTally
 from symbolon_server.cache.recent_use import RecentUse
-from symbolon_server.symbolication.caller import IsGone, is_never_gone
+from symbolon_server.symbolication.caller import ANYBODY, Caller
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
 from symbolon_server.symbolication.many_frames import ManyFrames
@@ -72,7 +72,7 @@ class Symbolicator:
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
-        is_gone: IsGone = is_never_gone,
+        caller: Caller = ANYBODY,
     ) -> Symbolication:
         """Return what is known of each frame of `stacks` after at most `wait_seconds`.
 
@@ -84,7 +84,7 @@ class Symbolicator:
         start = time.perf_counter()
         recall = Recall(self._held, modules)
         answers = [recall.find_all(stack) for stack in stacks]
-        new = NewFrames(self._decode_frame, recall, modules, is_gone)
+        new = NewFrames(self._decode_frame, recall, modules, caller.is_gone)
         diagnostics = Diagnostics()
         missed = 0
         try:
@@ -93,7 +93,7 @@ class Symbolicator:
             missed = sum(found.count(None) for found in answers)
             for stack, found in zip(stacks, answers, strict=True):
                 new.read(stack, found)
-            self._look_up(new, Patience(wait_seconds, may_wait, is_gone), diagnostics)
+            self._look_up(new, Patience(wait_seconds, may_wait, caller), diagnostics)
             encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
             diagnostics.outcomes = new.outcomes
         frames = sum(map(len, stacks))
