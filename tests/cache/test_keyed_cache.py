@@ -111,10 +111,11 @@ def test_a_counters_lifetime_starts_anew_with_each_count(
     assert lifetime(redis_cache, "count") == -1
 
 
-def test_a_counter_that_is_no_number_is_a_failure_of_the_cache(keyed_cache: KeyedCache) -> None:
-    keyed_cache.set("count", b"not a number")
-    with pytest.raises(CacheUnavailableError, match="not an integer"):
-        keyed_cache.increment("count")
+@pytest.mark.parametrize("value", [b"not a number", b"1" * 23, b""])
+def test_a_counter_that_is_no_number_counts_anew(keyed_cache: KeyedCache, value: bytes) -> None:
+    keyed_cache.set("count", value)
+    assert keyed_cache.increment("count") == 1
+    assert keyed_cache.increment("count") == 2
 
 
 def test_a_dead_cache_is_unavailable_and_asked_again_when_it_is_back(

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from symbolon_server.cache.servers import connect, read_facts
+from symbolon_server.cache.servers import InvalidRedisUrlError, connect, read_facts
 from symbolon_server.cache.setup_checks import (
     ProblemKind,
     SetupProblem,
@@ -163,3 +163,32 @@ def test_facts_tell_what_an_operator_needs(start_redis: StartRedis) -> None:
 def test_a_url_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="redis://"):
         connect("http://127.0.0.1:6379")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "decode_responses=true",
+        "encoding=latin-1",
+        "max_connections=1",
+        "single_connection_client=true",
+        "socket_timeout=0.1",
+        "retry_on_timeout=true",
+        "credential_provider=x",
+    ],
+)
+def test_an_option_that_would_break_us_is_refused_by_name(option: str) -> None:
+    with pytest.raises(InvalidRedisUrlError, match=option.partition("=")[0]):
+        connect(f"redis://127.0.0.1?db=0&{option}")
+
+
+def test_what_may_be_part_of_a_password_is_not_told() -> None:
+    with pytest.raises(InvalidRedisUrlError) as caught:
+        connect("redis://127.0.0.1?hunter2&a=b")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_options_that_do_no_harm_are_taken(redis_store_url: str) -> None:
+    options = "db=1&protocol=3&health_check_interval=30"
+    with connect(f"{redis_store_url}?{options}") as client:
+        assert client.ping()

@@ -21,6 +21,7 @@ class RedisProxy:
         self._delay_seconds = 0.0
         self._cuts_left = 0
         self._replies_cut = 0
+        self._lie = b""
         self._open: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(listen))
@@ -59,6 +60,15 @@ class RedisProxy:
         finally:
             self._set_cuts(0)
 
+    @contextmanager
+    def lying(self, reply: bytes) -> Iterator[None]:
+        """Send `reply` in the place of each piece of a reply."""
+        self._set_lie(reply)
+        try:
+            yield
+        finally:
+            self._set_lie(b"")
+
     def cut(self, count: int) -> None:
         """Send half of each of the next `count` pieces of replies, then hang up."""
         self._set_cuts(count)
@@ -72,6 +82,10 @@ class RedisProxy:
         with self._changed:
             self._delay_seconds = seconds
             self._changed.notify_all()
+
+    def _set_lie(self, reply: bytes) -> None:
+        with self._changed:
+            self._lie = reply
 
     def _set_cuts(self, count: int) -> None:
         with self._changed:
@@ -113,7 +127,7 @@ class RedisProxy:
             if self._is_to_cut_after_delay():
                 down.sendall(piece[: len(piece) // 2])
                 return
-            down.sendall(piece)
+            down.sendall(self._lie or piece)
 
     def _is_to_cut_after_delay(self) -> bool:
         with self._changed:

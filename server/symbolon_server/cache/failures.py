@@ -7,6 +7,7 @@ from enum import Enum
 
 from symbolon_server.cache.keyed_cache import CacheEntry, KeyedCache
 from symbolon_server.cache.keys import attempts_key, outcome_key
+from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
 from symbolon_server.symbols.module_ids import ModuleId
 
 LONGEST_DETAIL = 500
@@ -16,6 +17,9 @@ _ATTEMPTS_KEPT_SECONDS = 600.0
 """How long after the last failure a module counts as failing again rather than anew."""
 
 _ROUNDING_SECONDS = 0.01
+
+_MOST_ATTEMPTS = 2**31 - 1
+"""What the API can tell."""
 
 OUTAGE_SECONDS = 2.0
 """How long an outage of the store is remembered of a module: it ends for all modules at once, and
@@ -135,7 +139,7 @@ def _encode(failure: Failure) -> bytes:
 
 
 def _decode(entry: CacheEntry | None) -> Failure | None:
-    """Return the failure; None too for what another version wrote and this one cannot read.
+    """Return the failure; None too for what somebody else wrote and this version cannot read.
 
     Redis counts lifetimes by the time of day. When that was set back, a failure would live for as
     much longer: one that has more to live than it was given is over.
@@ -144,13 +148,14 @@ def _decode(entry: CacheEntry | None) -> Failure | None:
         return None
     try:
         record = json.loads(entry.value)
-        if (entry.remaining_seconds or 0.0) > float(record["seconds"]) + _ROUNDING_SECONDS:
+        remaining_seconds = as_time(entry.remaining_seconds)  # one without a lifetime is not ours
+        if remaining_seconds > as_time(record["seconds"]) + _ROUNDING_SECONDS:
             return None
         return Failure(
             kind=FailureKind(record["kind"]),
-            detail=str(record["detail"]),
-            attempts=int(record["attempts"]),
-            retry_after_seconds=entry.remaining_seconds or 0.0,
+            detail=as_text(record["detail"]),
+            attempts=as_count(record["attempts"], _MOST_ATTEMPTS),
+            retry_after_seconds=remaining_seconds,
         )
-    except (ValueError, KeyError, TypeError):
+    except UNREADABLE:
         return None

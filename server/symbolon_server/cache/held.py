@@ -6,6 +6,7 @@ from typing import cast
 import redis
 
 from symbolon_server.cache.keys import DIRECTORY_PREFIX, PAGE_PREFIX
+from symbolon_server.cache.read_values import UNREADABLE
 from symbolon_server.cache.redis_trouble import describe_trouble
 from symbolon_server.cache.servers import ServerUnreachableError, server_name
 
@@ -35,6 +36,9 @@ def count_held(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> HeldCount
         sample, is_whole = _sample(client, sample_keys)
     except redis.RedisError as error:
         text = f"{server_name(client)}: {describe_trouble(error)}"
+        raise ServerUnreachableError(text) from None
+    except UNREADABLE:
+        text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
         raise ServerUnreachableError(text) from None
     share = 1.0 if is_whole else keys / max(1, len(sample))
     return HeldCounts(

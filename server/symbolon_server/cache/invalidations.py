@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from symbolon_server.cache import invalidation_scripts as scripts
-from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
 from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
@@ -71,7 +71,8 @@ class InvalidationLog:
         names = [str(module_id) for module_id in module_ids]
         last = 0
         for step in _in_steps(names):
-            last = int(self._run(scripts.ADD, self._most_modules, CHANNEL, epoch, *step))
+            with sound_answers():
+                last = int(self._run(scripts.ADD, self._most_modules, CHANNEL, epoch, *step))
             if last == 0:
                 break
         return last
@@ -81,14 +82,15 @@ class InvalidationLog:
 
         All of them where the log's epoch is another, or its last number is smaller.
         """
-        now, is_other, last, found = self._run(scripts.READ, number, epoch)
-        return News(
-            numbers=dict(_decode(found[::2], found[1::2])),
-            is_whole=len(found) // 2 < self._most_modules,
-            epoch=now.decode(errors="replace"),
-            last=int(last),
-            is_other_log=bool(is_other),
-        )
+        with sound_answers():
+            now, is_other, last, found = self._run(scripts.READ, number, epoch)
+            return News(
+                numbers=dict(_decode(found[::2], found[1::2])),
+                is_whole=len(found) // 2 < self._most_modules,
+                epoch=now.decode(errors="replace"),
+                last=int(last),
+                is_other_log=bool(is_other),
+            )
 
     def put_back(self, numbers: Mapping[ModuleId, int], last: int) -> None:
         """Number modules as they were before the log was lost, and give it its last number."""

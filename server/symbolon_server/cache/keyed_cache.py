@@ -10,9 +10,11 @@ import redis
 from redis.client import Pipeline
 
 from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.read_values import UNREADABLE, as_values
 from symbolon_server.cache.redis_trouble import describe_trouble
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+_UNSOUND = "the cache Redis failed: its answer is of another kind than what it was asked for"
 
 
 class CacheUnavailableError(Exception):
@@ -78,8 +80,7 @@ class KeyedCache:
         if not names:
             return []
         with self._translated():
-            values: list[Any] = self._client.mget([self.key(name) for name in names])
-        return values
+            return as_values(self._client.mget([self.key(name) for name in names]), len(names))
 
     def get_entries(self, names: Sequence[str]) -> list[CacheEntry | None]:
         """Return the values with their remaining lifetimes, in one round trip."""
@@ -91,13 +92,16 @@ class KeyedCache:
             for name in names:
                 pipeline.pttl(self.key(name))
 
-        values, *lifetimes = self.run(ask)
-        return [_make_entry(*found) for found in zip(values, lifetimes, strict=True)]
+        with sound_answers():
+            values, *lifetimes = self.run(ask)
+            pairs = zip(as_values(values, len(names)), lifetimes, strict=True)
+            return [_make_entry(*pair) for pair in pairs]
 
     def set(self, name: str, value: bytes, timeout: float | _Default | None = DEFAULT) -> None:
         """Keep a value for `timeout` seconds; None keeps it until it is deleted."""
+        milliseconds = self._milliseconds(timeout)
         with self._translated():
-            self._client.set(self.key(name), value, px=self._milliseconds(timeout))
+            self._client.set(self.key(name), value, px=milliseconds)
 
     def delete(self, *names: str) -> None:
         """Drop values; those that are not there are none the less gone."""
@@ -110,7 +114,7 @@ class KeyedCache:
     ) -> int:
         """Add to a counter and return it; its lifetime starts anew, as with `set`.
 
-        A counter that is not there counts from 0.
+        A counter that is not there counts from 0, and so does what somebody else put there.
         """
         milliseconds = self._milliseconds(timeout)
 
@@ -121,7 +125,13 @@ class KeyedCache:
             else:
                 pipeline.pexpire(self.key(name), milliseconds)
 
-        return int(self.run(count)[0])
+        with self._translated(), self._client.pipeline(transaction=True) as pipeline:
+            count(pipeline)
+            counted = pipeline.execute(raise_on_error=False)[0]
+            if isinstance(counted, redis.ResponseError):
+                self._client.set(self.key(name), amount, px=milliseconds)
+                return amount
+            return int(counted)
 
     def run(self, add_commands: Callable[[Pipeline], object]) -> list[Any]:
         """Send commands of any kind as one transaction; return their answers.
@@ -153,12 +163,26 @@ class KeyedCache:
             self._on_error()
             text = f"the cache Redis failed: {describe_trouble(error)}"
             raise CacheUnavailableError(text) from None
+        except UNREADABLE:
+            self._on_error()
+            raise CacheUnavailableError(_UNSOUND) from None
         self._circuit.record(None)
 
 
-def _make_entry(value: bytes | None, lifetime_milliseconds: int) -> CacheEntry | None:
+@contextmanager
+def sound_answers() -> Iterator[None]:
+    """Raise `CacheUnavailableError` for answers of another kind than what was asked for."""
+    try:
+        yield
+    except UNREADABLE:
+        raise CacheUnavailableError(_UNSOUND) from None
+
+
+def _make_entry(value: bytes | None, lifetime_milliseconds: object) -> CacheEntry | None:
     if value is None:
         return None
+    if not isinstance(lifetime_milliseconds, int):
+        raise TypeError("not a lifetime")
     if lifetime_milliseconds < 0:  # -1: no lifetime
         return CacheEntry(value, None)
     return CacheEntry(value, lifetime_milliseconds / 1000)

@@ -8,7 +8,7 @@ from heapq import nlargest
 
 from redis.client import Pipeline
 
-from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
 from symbolon_server.cache.keys import MISSING_PREFIX
 from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
 from symbolon_server.symbols.asked_modules import AskedModule
@@ -108,8 +108,9 @@ class MissingModules:
             pipeline.zrange(self._cache.key(_LAST_SEEN), 0, -1, withscores=True)
             pipeline.hgetall(self._cache.key(_SEEN))
 
-        last_seen, seen = self._cache.run(ask)
-        decoded = (_decode(name, last, seen.get(name)) for name, last in last_seen)
+        with sound_answers():
+            last_seen, seen = self._cache.run(ask)
+            decoded = [_decode(name, last, seen.get(name)) for name, last in last_seen]
         modules = [module for module in decoded if module is not None]
         return nlargest(limit, modules, key=lambda m: (m.count, m.last_seen)), len(modules)
 

@@ -48,3 +48,12 @@ def as_number(value: object) -> int | float:
     if not isinstance(value, int | float):
         raise TypeError("not a number")
     return value
+
+
+def as_values(answer: object, count: int) -> list[bytes | None]:
+    """Return the answer to `MGET`; raise one of `UNREADABLE` for anything else."""
+    if not isinstance(answer, list) or len(answer) != count:
+        raise TypeError("not as many values as asked for")
+    if not all(value is None or isinstance(value, bytes) for value in answer):
+        raise TypeError("not values")
+    return answer

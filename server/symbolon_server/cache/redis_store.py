@@ -11,6 +11,7 @@ from redis import exceptions
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.following import follow
 from symbolon_server.cache.keys import directory_key, page_key
+from symbolon_server.cache.read_values import UNREADABLE, as_values
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.pages import PageKey
 
@@ -122,7 +123,7 @@ class RedisPageStore:
         if not keys:
             return []
         encoded = [key.encode() for key in keys]  # redis-py would try five types for each
-        values: list[Any] | None = self._ask(lambda: self._client.mget(encoded), None)
+        values = self._ask(lambda: as_values(self._client.mget(encoded), len(keys)), None)
         # Without a lock: of two threads at once the later is right about the present.
         self._is_readable = values is not None
         return [None] * len(keys) if values is None else values
@@ -149,6 +150,9 @@ class RedisPageStore:
         except redis.RedisError as error:
             self._circuit.record(error)
             self._on_error(_reason(error))
+            return otherwise
+        except UNREADABLE:  # an answer of another kind than what it was asked for
+            self._on_error("other")
             return otherwise
         self._circuit.record(None)
         return answer

@@ -2,16 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Final, Self, cast
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.connection import AbstractConnection
 from redis.exceptions import AuthorizationError
 
 from symbolon_server.cache.following import FollowingPool
+from symbolon_server.cache.read_values import UNREADABLE, as_count
 from symbolon_server.cache.redis_trouble import describe_trouble
 
 _MOST_CONNECTIONS = 2**31
+_OPTIONS: Final = frozenset(
+    {"db", "username", "password", "protocol", "socket_keepalive", "health_check_interval"}
+)
+_TLS_OPTION: Final = "ssl_"
+"""What may stand in the query of a URL. Others break us: answers that are decoded, timeouts that
+end the waiting for work, pools that are too small."""
+
+_LONGEST_SECONDS = 2**31
+"""Longer than any server runs, and short enough for the API."""
 
 _DRIVER: Final = redis.DriverInfo(lib_version=redis.__version__)
 """What `CLIENT LIST` says of us. redis-py itself would read the metadata of its package for each
@@ -40,9 +52,10 @@ class Timeouts:
 def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
     """Return a client with a pool of connections, made as they are needed.
 
-    Raises `InvalidRedisUrlError`. What redis-py takes beside user, password, host, port and
-    database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL.
+    Raises `InvalidRedisUrlError`. Some of what redis-py takes beside user, password, host, port
+    and database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL.
     """
+    _refuse_options(url)
     try:
         client = _make_client(url, timeouts or Timeouts())
         pool = client.connection_pool
@@ -54,6 +67,20 @@ def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
             "that is none"
         ) from None
     return client
+
+
+def _refuse_options(url: str) -> None:
+    """Raise `InvalidRedisUrlError` for options that would change what we read, or when we give up.
+
+    Only names that redis-py knows are told: others may be part of a password.
+    """
+    for name in parse_qs(urlsplit(url).query, keep_blank_values=True):
+        if name not in _OPTIONS and not name.startswith(_TLS_OPTION):
+            known = name if name in signature(redis.Redis).parameters else "in its query"
+            options = ", ".join(sorted(_OPTIONS))
+            raise InvalidRedisUrlError(
+                f"the option {known} is not supported; {options} and {_TLS_OPTION}* are"
+            ) from None
 
 
 def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
@@ -133,7 +160,7 @@ class ServerFacts:
             hits=_number(info, "keyspace_hits"),
             misses=_number(info, "keyspace_misses"),
             connected_clients=_number(info, "connected_clients"),
-            uptime_seconds=_number(info, "uptime_in_seconds"),
+            uptime_seconds=min(_number(info, "uptime_in_seconds"), _LONGEST_SECONDS),
             is_replica=info.get("role") == "slave",
         )
 
@@ -145,11 +172,16 @@ def read_facts(client: redis.Redis) -> ServerFacts:
     except redis.RedisError as error:
         text = f"{server_name(client)}: {describe_trouble(error)}"
         raise ServerUnreachableError(text) from None
+    except UNREADABLE:
+        text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
+        raise ServerUnreachableError(text) from None
 
 
 def _number(info: Mapping[str, object], name: str) -> int:
-    value = info.get(name, 0)
-    return int(value) if isinstance(value, int | float | str) else 0
+    try:
+        return as_count(info.get(name, 0))
+    except UNREADABLE:
+        return 0
 
 
 def _count_keys(info: Mapping[str, object]) -> int:
@@ -159,4 +191,4 @@ def _count_keys(info: Mapping[str, object]) -> int:
         for name, value in info.items()
         if name.startswith("db") and name[2:].isdigit() and isinstance(value, dict)
     )
-    return sum(database.get("keys", 0) for database in databases)
+    return sum(as_count(database.get("keys", 0)) for database in databases)

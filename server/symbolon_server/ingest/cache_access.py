@@ -7,6 +7,7 @@ import redis
 
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.read_values import UNREADABLE
 from symbolon_server.cache.redis_trouble import describe_trouble
 from symbolon_server.telemetry.metrics import REDIS_ERRORS
 
@@ -29,5 +30,11 @@ class CacheAccess:
             self._circuit.record(error)
             REDIS_ERRORS.labels("cache").inc()
             text = f"the cache Redis failed: {describe_trouble(error)}"
+            raise CacheUnavailableError(text) from None
+        except UNREADABLE:
+            REDIS_ERRORS.labels("cache").inc()
+            text = (
+                "the cache Redis failed: its answer is of another kind than what it was asked for"
+            )
             raise CacheUnavailableError(text) from None
         self._circuit.record(None)

@@ -8,6 +8,7 @@ import redis
 from redis.commands.core import Script
 
 from symbolon_server.cache.circuit import Circuit
+from symbolon_server.cache.keyed_cache import sound_answers
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
 from symbolon_server.ingest.jobs import Claim, Freshness, asked_as
@@ -66,7 +67,8 @@ class ClaimDesk:
                 arguments: list[str | int] = [owner, self._worker, self._lease_ms]
                 answer = self._claim(keys=[scripts.PREFIX], args=arguments)
             if isinstance(answer, list):
-                claim = self._read(owner, *answer)
+                with sound_answers():
+                    claim = self._read(owner, *answer)
                 if claim is not None:
                     return claim
             elif answer:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import redis
 
 from symbolon_server.cache.circuit import Circuit
-from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, sound_answers
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
 from symbolon_server.ingest.jobs import TOLD_FIELDS, Band, told_of
@@ -130,7 +130,8 @@ class IngestQueue:
 
     def get_lengths(self) -> dict[Band, int]:
         """Return how many ingests are queued and not started, by band."""
-        return dict(zip(Band, self.ask(_count_bands), strict=True))
+        with sound_answers():
+            return dict(zip(Band, map(int, self.ask(_count_bands)), strict=True))
 
     def length(self) -> int:
         """Return how many ingests are queued and not started."""
