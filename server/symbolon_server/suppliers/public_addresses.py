@@ -31,6 +31,7 @@ SPECIAL_IPV4 = tuple(
             "192.31.196.0/24",  # AS112
             "192.52.193.0/24",  # multicast tunnels
             "192.88.99.0/24",  # relays of 6to4
+            "192.88.99.2/32",  # relays of 6a44
             "192.168.0.0/16",  # private use
             "192.175.48.0/24",  # AS112
             "198.18.0.0/15",  # benchmarks
