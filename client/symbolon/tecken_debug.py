@@ -14,7 +14,7 @@ A module is looked up in the tiers instead of one cache, and it is read while it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from symbolon.answers import EncodedAnswer
@@ -36,10 +36,18 @@ class _Looked(NamedTuple):
         return f"{self.module.module.debug_file}/{self.module.module.debug_id}"
 
 
+SecondsLeft = Callable[[], float | None]
+"""How long the next call may take, `None` for the client's own timeout; raises `SymbolonError`
+where no more calls are to be made."""
+
+
 def count_debug(
-    client: Client, request: TeckenRequest, answers: Sequence[EncodedAnswer]
+    client: Client,
+    request: TeckenRequest,
+    answers: Sequence[EncodedAnswer],
+    seconds_left: SecondsLeft = lambda: None,
 ) -> dict[str, Any]:
-    """Return the object; asks the server for the sizes of modules that were fetched."""
+    """Return the object; asks the server for the sizes of modules that were fetched, one by one."""
     each = [decode_diagnostics(answer.diagnostics) for answer in answers]
     looked = list(_find_looked(request, answers, each))
     times = Counter(one.name for one in looked)
@@ -51,7 +59,7 @@ def count_debug(
             "time": sum(tier.seconds or 0.0 for one in each for tier in one.tiers),
         },
         "downloads": _count_downloads(
-            client, [one for one in looked if one.diagnostics.is_ingest_requested]
+            client, [one for one in looked if one.diagnostics.is_ingest_requested], seconds_left
         ),
         "parse_sym": {"time": 0.0},
         "save_symcache": {"time": 0.0},
@@ -70,14 +78,17 @@ def _find_looked(
                 yield _Looked(module, outcome, facts)
 
 
-def _count_downloads(client: Client, fetched: Sequence[_Looked]) -> dict[str, Any]:
+def _count_downloads(
+    client: Client, fetched: Sequence[_Looked], seconds_left: SecondsLeft
+) -> dict[str, Any]:
     sizes, seconds, failed = {}, {}, {}
     for one in fetched:
         if one.outcome is not ModuleOutcome.FOUND:
             failed[one.name] = one.diagnostics.waited_seconds
             continue
         asked = one.module.asked
-        held = client.get_module(asked.debug_file, asked.debug_id).held
+        timeout = seconds_left()
+        held = client.get_module(asked.debug_file, asked.debug_id, timeout=timeout).held
         sizes[one.name] = 0 if held is None else held.fetched_bytes
         seconds[one.name] = 0.0 if held is None else held.ingest_seconds
     return {

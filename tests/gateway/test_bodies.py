@@ -10,16 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import grpc
 import pytest
 from starlette.types import Message
 
 from symbolon import Client, DeadlineError, InvalidReportError
+from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
+from symbolon.v1.module_pb2 import MODULE_OUTCOME_FOUND, ModuleResult
+from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.app.http_gateway import PATIENCE_SECONDS
 from symbolon_server.gateway.deadline import Deadline
 from symbolon_server.gateway.reading import BodyLimits, read_request
 from symbolon_server.gateway.symbolicating import Asked, Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from tests.app.conftest import SAMPLE, StartProgram
+from tests.client.canned import CannedServer, start_canned_server
 from tests.gateway.asking import ORCHARD, V4, V5, await_http, get, post
 
 MAX_MODULES, MAX_FRAMES = 6, 20
@@ -117,6 +123,38 @@ def test_many_jobs_of_a_server_that_hangs_are_504_at_the_deadline(start: StartPr
         assert get(address, "/__lbheartbeat__").status == 200
     finally:
         program.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def canned() -> Iterator[CannedServer]:
+    with start_canned_server() as canned:
+        yield canned
+
+
+def test_what_debug_wants_is_asked_for_until_the_deadline(canned: CannedServer) -> None:
+    """Eliot's debug takes a call for each module that was fetched."""
+    fetched = 3
+    response = SymbolicateResponse(
+        stacks=[SymbolicatedStack(frames=[SymbolicatedFrame()] * fetched)],
+        modules=[ModuleResult(outcome=MODULE_OUTCOME_FOUND)] * fetched,
+        diagnostics=Diagnostics(modules=[ModuleDiagnostics(is_ingest_requested=True)] * fetched),
+    )
+    canned.answers = [lambda _request, _context: response, hang]
+    modules = [[f"{number}.pdb", "A" * 33] for number in range(fetched)]
+    document = {"memoryMap": modules, "stacks": [[[index, 7] for index in range(fetched)]]}
+    request = read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
+    deadline = Deadline.after(1.0)
+    with Client(canned.target) as client, pytest.raises(DeadlineError):
+        Symbolicating([client]).answer(Asked(request, deadline, None, with_debug=True))
+    assert len(canned.requests) == 2
+    assert max(canned.seconds_allowed) <= deadline.seconds
+
+
+def hang(_request: object, context: grpc.ServicerContext) -> None:
+    """Give no answer while the caller waits for one."""
+    is_over = threading.Event()
+    if context.add_callback(is_over.set):
+        is_over.wait()
 
 
 class Asgi:

@@ -70,22 +70,21 @@ class Symbolicating:
                 error = result.error or InvalidReportError("a result has an answer or an error")
                 raise name_job(error, index)
             answers.append(result.encoded)
-        deadline.left()  # what Eliot's debug wants takes a call for each module
-        return write_response(request, answers, _extras(client, asked, request, answers))
+        extras = _extras(client, asked, answers)
+        deadline.left()
+        return write_response(request, answers, extras)
 
     def is_serving(self) -> bool:
         """Return whether the other side says that it serves; raise `SymbolonError`."""
         return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
 
 
-def _extras(
-    client: Client, asked: Asked, request: TeckenRequest, answers: Sequence[EncodedAnswer]
-) -> dict[str, Any]:
+def _extras(client: Client, asked: Asked, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if asked.with_debug:
-        extras["debug"] = count_debug(client, request, answers)
+        extras["debug"] = count_debug(client, asked.request, answers, asked.deadline.left)
     if asked.with_outcomes:
-        pairs = zip(request.jobs, answers, strict=True)
+        pairs = zip(asked.request.jobs, answers, strict=True)
         extras["outcomes"] = [_write_outcomes(job, answer) for job, answer in pairs]
     return extras
 
