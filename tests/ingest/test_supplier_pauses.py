@@ -206,14 +206,10 @@ def test_a_pause_holds_for_all_workers(
 
 
 def test_after_a_pause_one_worker_tries(
-    redis_cache: redis.Redis, supplier: HttpSupplier, pauses: SharedPauses, others: SharedPauses
+    redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(FAILURES):
-        pauses.note_failure(supplier.name, "no answer in time")
-    let_time_pass(redis_cache, supplier)
-
-    assert pauses.find(supplier.name) is None
-    pause = others.find(supplier.name)
+    begin_try(pauses, redis_cache)
+    pause = others.find("a")
     assert pause is not None
     assert pause.detail == "it failed, and another worker tries it now"
     assert 0 < pause.seconds <= PauseLengths().first_seconds
@@ -250,13 +246,18 @@ def await_expiry(cache: redis.Redis, key: str) -> None:
         pass
 
 
+def begin_try(pauses: SharedPauses, cache: redis.Redis) -> None:
+    """Let a supplier fail until it is left alone, and begin to try it after that pause."""
+    for _ in range(FAILURES):
+        pauses.note_failure("a", "no answer in time")
+    cache.delete(pause_key("a"))
+    assert pauses.find("a") is None
+
+
 def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(FAILURES):
-        pauses.note_failure("a", "no answer in time")
-    redis_cache.delete(pause_key("a"))
-    assert pauses.find("a") is None
+    begin_try(pauses, redis_cache)
     # As a fetch does that began before the first failure.
     others.note_failure("a", "no answer in time")
     redis_cache.delete(pause_key("a"))
@@ -270,10 +271,7 @@ def test_a_try_whose_worker_died_ends_by_itself(
 ) -> None:
     del clear_redis_cache
     dead = SharedPauses(KeyedCache(redis_cache), PauseLengths(try_seconds=0.05))
-    for _ in range(FAILURES):
-        dead.note_failure("a", "no answer in time")
-    redis_cache.delete(pause_key("a"))
-    assert dead.find("a") is None
+    begin_try(dead, redis_cache)
     assert 0 < redis_cache.pttl(try_key("a")) <= 50
     while others.find("a") is not None:
         pass
@@ -282,10 +280,7 @@ def test_a_try_whose_worker_died_ends_by_itself(
 def test_a_worker_goes_on_with_the_try_that_its_work_horse_died_in(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(FAILURES):
-        pauses.note_failure("a", "no answer in time")
-    redis_cache.delete(pause_key("a"))
-    assert pauses.find("a") is None
+    begin_try(pauses, redis_cache)
     assert pauses.find("a") is None
     assert others.find("a") is not None
 
@@ -293,10 +288,7 @@ def test_a_worker_goes_on_with_the_try_that_its_work_horse_died_in(
 def test_a_worker_that_stops_lets_others_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(FAILURES):
-        pauses.note_failure("a", "no answer in time")
-    redis_cache.delete(pause_key("a"))
-    assert pauses.find("a") is None
+    begin_try(pauses, redis_cache)
     pauses.end_tries(["b", "a"])
     assert others.find("a") is None
 
