@@ -24,10 +24,8 @@ _REDIS_URL = re.compile(
 """A password with a `/`, `?`, `#` or `@` in it that is not quoted would be taken for host, port or
 path in part, and that part be shown."""
 
-
-_NAMED_HOST = r"[a-z0-9_.-]+"
-_HOST_NAME = re.compile(rf"{_NAMED_HOST}|\[[0-9a-f:.]+\]", re.ASCII)
-_ORIGIN = re.compile(rf"https?://(?:{_NAMED_HOST}|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
+_HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.ASCII)
+_ORIGIN = re.compile(rf"https?://(?:{_HOST_NAME.pattern})(?::\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +89,6 @@ def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _parse_hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(host.lower() for host in _parse_list(text))
-    if not all(map(_HOST_NAME.fullmatch, hosts)):
-        raise ValueError("not a list of host names")
-    return hosts
-
-
-def _parse_origins(text: str) -> tuple[str, ...]:
-    origins = tuple(origin.lower() for origin in _parse_list(text))
-    if not all(map(_ORIGIN.fullmatch, origins)):
-        raise ValueError("not a list of origins")
-    return origins
-
-
 def at_least(minimum: int) -> Kind:
     """Return the kind of whole numbers from `minimum`."""
 
@@ -156,6 +140,18 @@ def optional(kind: Kind, word: str) -> Kind:
     )
 
 
+def _list_of(form: re.Pattern[str], expected: str) -> Kind:
+    """Return the kind of lists of what has this form in lower case."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        parts = _parse_list(text.lower())
+        if not all(map(form.fullmatch, parts)):
+            raise ValueError("not a list of these")
+        return parts
+
+    return Kind(expected, parse, ",".join)
+
+
 def _not_below(minimum: int, value: int) -> int:
     if value < minimum:
         raise ValueError("too small")
@@ -177,11 +173,7 @@ REDIS_URL = Kind(
     _parse_redis_url,
 )
 LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)
-HOSTS = Kind(
-    "host names without ports, IPv6 in brackets, separated by commas", _parse_hosts, ",".join
-)
-ORIGINS = Kind(
-    "origins such as https://profiler.firefox.com, without a path, separated by commas",
-    _parse_origins,
-    ",".join,
+HOSTS = _list_of(_HOST_NAME, "host names without ports, IPv6 in brackets, separated by commas")
+ORIGINS = _list_of(
+    _ORIGIN, "origins such as https://profiler.firefox.com, without a path, separated by commas"
 )
