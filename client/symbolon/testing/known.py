@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from symbolon.debug_ids import normalise_debug_id
+from symbolon.unasked import last_part
 from symbolon.v1.module_pb2 import Module, ModuleOutcome, ModuleResult
 from symbolon.v1.stack_pb2 import Frame, FrameOutcome, SymbolicatedFrame
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
@@ -110,5 +111,4 @@ class Known:
 
 def make_key(module: Module) -> Key:
     """Return what a module is known by; its code file stands in for an empty debug file."""
-    code_file = module.code_file.replace("\\", "/").rpartition("/")[2]
-    return module.debug_file or code_file, normalise_debug_id(module.debug_id)
+    return module.debug_file or last_part(module.code_file), normalise_debug_id(module.debug_id)
