@@ -28,7 +28,7 @@ def can_be_asked(text: str) -> bool:
 
 
 def normalise_debug_id(text: str) -> str:
-    """Return 32 hex digits and the age without padding, upper case; what is none in upper case."""
+    """Return 32 hex digits and the age without padding, or text that is no debug id, upper case."""
     found = _DEBUG_ID.fullmatch(text)
     if found is None:
         return text.upper()

@@ -259,7 +259,7 @@ def _is_integer(value: object) -> bool:
 
 
 def _write_offset(offset: object) -> str:
-    """Return an offset that cannot be asked as it was given, if that is text or a number."""
+    """Return an offset that cannot be asked as it was given, if that is text or an integer."""
     if isinstance(offset, str):
         return offset or hex(NOWHERE)
     return hex(offset if isinstance(offset, int) else NOWHERE)

@@ -1,4 +1,4 @@
-"""Which IP addresses everybody on the internet reaches alike.
+"""Which IP addresses mean the same host from everywhere on the internet.
 
 The tables are IANA's registries of special-purpose addresses, as of 2025-10-09:
 https://www.iana.org/assignments/iana-ipv4-special-registry and
@@ -94,7 +94,7 @@ _LOW_32 = 0xFFFF_FFFF
 
 
 def is_public(address: str) -> bool:
-    """Return whether everybody on the internet may mean the same by this IP address."""
+    """Return whether this IP address may mean the same host from everywhere on the internet."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip not in _MULTICAST and not any(ip in special for special in SPECIAL_IPV4)

@@ -25,7 +25,7 @@ _DEBUG_ID = re.compile(
 
 
 def normalise_debug_id(text: str) -> str | None:
-    """Return 32 hex digits and the age in hex without padding, upper case; None if it is none."""
+    """Return 32 hex digits and the age without padding, upper case; None for no debug id."""
     found = _DEBUG_ID.fullmatch(text)
     if found is None:
         return None
@@ -34,6 +34,6 @@ def normalise_debug_id(text: str) -> str | None:
 
 
 def tells_age(text: str) -> bool:
-    """Return whether a debug id has an age, be it 0."""
+    """Return whether a text is a debug id that has an age, which may be 0."""
     found = _DEBUG_ID.fullmatch(text)
     return found is not None and found["age"] is not None

@@ -6,7 +6,7 @@ Neither the order of the records nor what contains what has a say: mozilla/dump_
 record for a call that it merged over several callers, in the order of first offsets, so that a call
 may reach over the ends of its callers and stand before them.
 
-Ranges of one level that overlap are unheard of, but have a meaning: the one that starts last
+No known writer makes ranges of one level that overlap. Where they do, the one that starts last
 counts, of one start the shorter, of equal ones the last record.
 """
 

@@ -78,7 +78,7 @@ class SymbolFileReader:
         """Read the next bytes of the file.
 
         Raises `MalformedSymbolFileError` as soon as it is clear that the file is another module's,
-        and `NoSymbolFileError`, which is one, that it is none at all.
+        or, as `NoSymbolFileError`, that the text is no symbol file.
         """
         self._text += chunk
         if self._is_at_start and len(self._text) >= len(_BYTE_ORDER_MARK):
