@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from symbolon.command_line import tables
 from symbolon.command_line.arguments import main
+from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
 from tests.client.canned import CannedServer
 from tests.client.test_module_calls import EXPLANATION
@@ -123,15 +124,17 @@ def test_of_the_modules_of_reports_those_that_cannot_be_asked_are_left_out_and_t
     odd = {"memoryMap": [["x" * 300, "AB0"], ["C:\\out\\a.so", "AB0"]], "stacks": [[[0, 9], 7]]}
     report, raw = tmp_path / "odd.json", tmp_path / "lines"
     report.write_text(json.dumps(odd))
-    raw.write_text("/usr/lib/b.so/CD0 0x1\n")
+    raw.write_bytes(b"/usr/lib/b.so/CD0 0x1\na\tb/CD0 0x1\nc\xff.so/CD0 0x1\nd.so/{-} 0x1\n")
     assert main(["prefetch", "--from", str(report), "/opt/c.so/EF0", target]) == 0
     assert main(["prefetch", "--from", str(raw), target]) == 0
     asked = [[(m.debug_file, m.debug_id) for m in request.modules] for request in canned.requests]
-    assert asked == [[("c.so", "EF0"), ("a.so", "AB0")], [("b.so", "CD0")]]
-    assert capsys.readouterr().err == (
-        f"symbolon: {report}: job 0: module index 0 is left out: the debug file: "
-        "it has 300 bytes, the limit is 255\n"
-    )
+    assert asked == [[("c.so", "EF0"), ("a.so", "AB0")], [("b.so", "CD0"), ("c\ufffd.so", "CD0")]]
+    long = "the debug file: it has 300 bytes, the limit is 255"
+    assert capsys.readouterr().err.splitlines() == [
+        f"symbolon: {report}: job 0: module index 0 is left out: {long}",
+        "symbolon: line 2 is left out: the debug file: it has control characters",
+        f"symbolon: line 4 is left out: the debug id: it must be {DEBUG_ID_FORM}",
+    ]
 
 
 @pytest.mark.parametrize("command", ["prefetch", "invalidate"])

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from symbolon.command_line.arguments import main
+from symbolon.debug_ids import DEBUG_ID_FORM
 from tests.client.canned import CannedServer
 from tests.client.naming import answer_by_name
 
@@ -85,13 +86,15 @@ def test_lines_share_calls_and_their_modules(
 def test_a_line_that_is_something_else_says_so_in_its_place(
     target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = f"{XUL} 0x1\nxul.pdb 0x2\n{XUL} 0x10000000000000000\n{XUL} 0x3\n"
+    huge = "9" * 5_000  # more digits than `int` takes
+    text = f"{XUL} 0x1\nxul.pdb 0x2\n{XUL} 0x10000000000000000\n{XUL} 0x3\n{XUL} {huge}\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["symbolicate", target, "--format=text"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "line 2: 'xul.pdb 0x2' is not <debug file>/<DEBUG ID> <offset>"
     assert lines[2].startswith("line 3: stacks[0].frames[0]: ")
     assert lines[3] == "xul.pdb 0x3  xul.pdb+3"
+    assert lines[4] == f"line 5: '{XUL} {huge}' is not <debug file>/<DEBUG ID> <offset>"
 
 
 def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
@@ -106,18 +109,20 @@ def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
     assert found[3] == {"error": "line 5: 'x' is not <debug file>/<DEBUG ID> <offset>"}
 
 
-def test_a_debug_file_that_cannot_be_asked_is_refused_without_asking(
+def test_a_module_that_cannot_be_asked_is_refused_without_asking(
     target: str,
     canned: CannedServer,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server would refuse the call of all lines, each of which had to be asked again alone."""
-    text = f"{XUL} 0x1\n{'x' * 300}/AB0 0x2\n{XUL} 0x3\n"
+    text = f"{XUL} 0x1\n{'x' * 300}/AB0 0x2\nxul.pdb/{{AB-0 0x2\n{XUL} 0x3\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["symbolicate", target]) == 3
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    fault = "the debug file cannot be asked: it has 300 bytes, the limit is 255"
-    assert found[1] == {"error": f"line 2: {fault}"}
-    asked = [module.debug_file for request in canned.requests for module in request.modules]
-    assert set(asked) == {"xul.pdb"}
+    assert [line["error"] for line in found[1:3]] == [
+        "line 2: cannot be asked: the debug file: it has 300 bytes, the limit is 255",
+        f"line 3: cannot be asked: the debug id: it must be {DEBUG_ID_FORM}",
+    ]
+    asked = [module for request in canned.requests for module in request.modules]
+    assert {f"{one.debug_file}/{one.debug_id}" for one in asked} == {XUL}

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from symbolon.debug_ids import DEBUG_ID_CHARACTERS
+from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
 from symbolon.errors import InvalidReportError
+from symbolon.reports import Module
+from symbolon.unasked import find_file_fault, last_part
 
 STANDARD_INPUT = "-"
 
-RAW_LINE = re.compile(
-    rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d+)\s*" % DEBUG_ID_CHARACTERS.encode()
+_RAW_LINE = re.compile(
+    rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d{1,20})\s*" % DEBUG_ID_CHARACTERS.encode()
 )
 """Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
 
-RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
+_RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
 
 Part = tuple[int, bytes]
 """A document or line, and the number of the line that it begins at."""
@@ -37,6 +39,27 @@ class InputKind(Enum):
     """One JSON document a line."""
     RAW = auto()
     """One module id and module offset a line."""
+
+
+class RawFrame(NamedTuple):
+    """What stands in a raw line."""
+
+    debug_file: str
+    """As it was given, with or without a path."""
+    debug_id: str
+    module_offset: int
+
+    @property
+    def module(self) -> Module:
+        """The module to ask for."""
+        return Module(last_part(self.debug_file), self.debug_id)
+
+    @property
+    def fault(self) -> str:
+        """Why a server would refuse all that is asked with the module; empty if it would not."""
+        if fault := find_file_fault(self.debug_file, takes_path=True):
+            return f"the debug file: {fault}"
+        return "" if can_be_asked(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +89,24 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
     """
     lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
     first = next(lines, (1, b""))
-    if not are_lines and RAW_LINE.fullmatch(first[1]):
+    if not are_lines and _RAW_LINE.fullmatch(first[1]):
         return Input(InputKind.RAW, chain([first], lines))
     if not (are_lines or is_json(first[1])):
         return Input(InputKind.DOCUMENT, [(first[0], first[1] + opened.read())])
     second = list(islice(lines, 1))
     kind = InputKind.LINES if are_lines or second else InputKind.DOCUMENT
     return Input(kind, chain([first] if first[1] else [], second, lines))
+
+
+def parse_raw(line: bytes) -> RawFrame:
+    """Return what stands in a raw line; raise `InvalidReportError`."""
+    found = _RAW_LINE.fullmatch(line)
+    if found is None:
+        text = line.decode(errors="replace").strip()
+        raise InvalidReportError(f"{text!r} is not {_RAW_LINE_FORM}")
+    debug_file, debug_id, offset = (part.decode(errors="replace") for part in found.groups())
+    base = 16 if offset[:2] in {"0x", "0X"} else 10
+    return RawFrame(debug_file, debug_id, int(offset, base))
 
 
 def is_json(data: bytes) -> bool:

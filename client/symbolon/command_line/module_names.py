@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from symbolon.command_line.inputs import (
-    RAW_LINE,
-    RAW_LINE_FORM,
     InputKind,
     open_input,
     parse_json,
+    parse_raw,
     read_input,
 )
 from symbolon.errors import InvalidReportError, InvalidRequestError
@@ -61,7 +60,7 @@ def _read_reports(file: str) -> Iterator[Module]:
         for number, part in given.parts:
             name = file if given.kind is InputKind.DOCUMENT else f"line {number}"
             if given.kind is InputKind.RAW:
-                yield _read_raw(part, name)
+                yield from _read_raw(part, name)
             else:
                 yield from _read_document(part, name)
 
@@ -71,16 +70,23 @@ def _read_document(part: bytes, name: str) -> Iterator[Module]:
     for index, job in enumerate(parse_jobs(parse_json(part, name))):
         for number, entry in enumerate(job.modules):
             if entry.problem:
-                where = f"{name}: job {index}: module index {number}"
-                print(f"symbolon: {where} is left out: {entry.problem}", file=sys.stderr)
+                _tell_left_out(f"{name}: job {index}: module index {number}", entry.problem)
         yield from (entry.asked for entry in job.modules if entry.is_named)
 
 
-def _read_raw(line: bytes, name: str) -> Module:
-    found = RAW_LINE.fullmatch(line)
-    if found is None:
-        raise InvalidReportError(f"{name} is not {RAW_LINE_FORM}")
-    return Module(last_part(found[1].decode()), found[2].decode())
+def _read_raw(line: bytes, name: str) -> Iterator[Module]:
+    try:
+        raw = parse_raw(line)
+    except InvalidReportError as error:
+        raise error.saying(f"{name}: {error}") from None
+    if raw.fault:
+        _tell_left_out(name, raw.fault)
+    else:
+        yield raw.module
+
+
+def _tell_left_out(where: str, problem: str) -> None:
+    print(f"symbolon: {where} is left out: {problem}", file=sys.stderr)
 
 
 def cut(modules: Iterable[Module]) -> Iterator[list[Module]]:

@@ -11,13 +11,12 @@ from symbolon.answers import ReportResult
 from symbolon.client import Client
 from symbolon.colors import choose_colors
 from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
-from symbolon.command_line.inputs import RAW_LINE, RAW_LINE_FORM, Part
+from symbolon.command_line.inputs import Part, parse_raw
 from symbolon.encoding import EncodedReport, Report
 from symbolon.errors import InvalidReportError
-from symbolon.reports import Frame, Module
+from symbolon.reports import Frame
 from symbolon.tecken_answers import write_v5_frame
 from symbolon.text import TextStyle, write_calls
-from symbolon.unasked import find_file_fault, last_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +24,16 @@ class RawLine:
     """One line, which is a report of one frame."""
 
     number: int
-    text: str
+    text: bytes
     is_return_address: bool
 
     def encode(self) -> EncodedReport:
         """Return the frame for the wire; raise `InvalidReportError`."""
-        found = RAW_LINE.fullmatch(self.text.encode())
-        if found is None:
-            raise InvalidReportError(f"{self.text.strip()!r} is not {RAW_LINE_FORM}")
-        file, debug_id, offset = (part.decode() for part in found.groups())
-        if fault := find_file_fault(file, takes_path=True):  # the call is one of many lines
-            raise InvalidReportError(f"the debug file cannot be asked: {fault}")
-        base = 16 if offset[:2] in {"0x", "0X"} else 10
-        frame = Frame(0, int(offset, base), self.is_return_address)
-        return Report([Module(last_part(file), debug_id)], [[frame]]).encode()
+        raw = parse_raw(self.text)
+        if raw.fault:  # the call is one of many lines
+            raise InvalidReportError(f"cannot be asked: {raw.fault}")
+        frame = Frame(0, raw.module_offset, self.is_return_address)
+        return Report([raw.module], [[frame]]).encode()
 
 
 def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> int:
@@ -56,7 +51,7 @@ def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> i
 def read_lines(lines: Iterable[Part], options: argparse.Namespace) -> Iterator[RawLine]:
     """Yield the lines; with --return-addresses each is one, for none is known to be innermost."""
     for number, line in lines:
-        yield RawLine(number, line.decode(errors="replace"), options.return_addresses)
+        yield RawLine(number, line, options.return_addresses)
 
 
 def write_text(result: ReportResult[RawLine], style: TextStyle) -> Iterator[str]:
