@@ -71,9 +71,7 @@ def read_table(file: SymbolFile) -> SymbolTable:
     """Return everything that a symbol file says."""
     reader = SymbolFileReader(file.module_id)
     with file.path.open("rb") as opened:
-        while piece := opened.read(_PIECE_BYTES):
-            reader.feed(piece)
-    return reader.finish()
+        return reader.read(iter(lambda: opened.read(_PIECE_BYTES), b""))
 
 
 def read_module(file: SymbolFile, random: Random) -> BenchModule:

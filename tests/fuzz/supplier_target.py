@@ -47,10 +47,7 @@ def take(data: bytes) -> None:
 
 
 def _read(text: Iterator[bytes]) -> SymbolTable:
-    reader = SymbolFileReader(MODULE_ID)
-    for piece in text:
-        reader.feed(piece)
-    return reader.finish()
+    return SymbolFileReader(MODULE_ID).read(text)
 
 
 class _RawServer:

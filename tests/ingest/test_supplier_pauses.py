@@ -1,6 +1,5 @@
 """Suppliers that fail are left alone, by all workers together, and tried one at a time."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,13 +67,8 @@ def fetch(chain: SupplierChain, number: int) -> bytes:
 
 
 def read(chain: SupplierChain, number: int) -> SymbolTable:
-    def read_text(text: Iterator[bytes]) -> SymbolTable:
-        reader = SymbolFileReader(numbered_module(number))
-        for piece in text:
-            reader.feed(piece)
-        return reader.finish()
-
-    return chain.fetch(AskedModule(numbered_module(number)), read_text).value
+    reader = SymbolFileReader(numbered_module(number))
+    return chain.fetch(AskedModule(numbered_module(number)), reader.read).value
 
 
 def fail(chain: SupplierChain, times: int = FAILURES) -> None:

@@ -130,10 +130,7 @@ FAULTS = {
 
 
 def read_with(module_id: ModuleId, text: Iterator[bytes]) -> SymbolTable:
-    reader = SymbolFileReader(module_id)
-    for piece in text:
-        reader.feed(piece)
-    return reader.finish()
+    return SymbolFileReader(module_id).read(text)
 
 
 def ask(module_id: ModuleId, *suppliers: Supplier) -> SupplierError:

@@ -1,6 +1,6 @@
 """Reading symbol files in tests."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from symbolon_server.symbols.answers import Answer
 from symbolon_server.symbols.directory_format import decode_directory, encode_directory
@@ -20,13 +20,7 @@ FILE = b"FILE 0 a.c"
 
 def read(text: bytes) -> SymbolTable:
     """Return the table of a symbol file that comes in one piece."""
-    return read_pieces([text], SymbolFileReader(MODULE_ID))
-
-
-def read_pieces(pieces: Iterable[bytes], reader: SymbolFileReader) -> SymbolTable:
-    for piece in pieces:
-        reader.feed(piece)
-    return reader.finish()
+    return SymbolFileReader(MODULE_ID).read([text])
 
 
 def read_records(*records: bytes) -> SymbolTable:

@@ -11,7 +11,6 @@ from tests.symbols.reading import (
     answer,
     answers,
     place,
-    read_pieces,
     read_records,
     skipped,
 )
@@ -221,7 +220,7 @@ def test_functions_that_are_resolved_apart_keep_their_inlines_apart(
             b"%x %x 5 0" % (start, size - 1),
         ]
     reader = SymbolFileReader(MODULE_ID, block_bytes=80, resolve_records=resolve_records)
-    table = read_pieces([b"\n".join(records)], reader)
+    table = reader.read([b"\n".join(records)])
     for number in range(4):
         found = answer(table, number * size)
         assert found.function == f"f{number}"

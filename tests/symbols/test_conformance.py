@@ -28,7 +28,7 @@ from symbolon_server.symbols.reader import SymbolFileReader
 from symbolon_server.symbols.spelling import clean_path
 from symbolon_server.symbols.symbol_table import SymbolTable
 from tests.symbols.model import Model
-from tests.symbols.reading import INGEST, find_in_pages, read_pieces
+from tests.symbols.reading import INGEST, find_in_pages
 
 CASES_MODULE_ID = ModuleId("foo", "0123456789ABCDEF0123456789ABCDEF0")
 
@@ -79,7 +79,7 @@ def read_symbol_file(variable: str, debug_file: str) -> SymbolTable:
     module_id = ModuleId.parse(debug_file, path.parent.name)
     reader = SymbolFileReader(module_id, are_demangled=False)
     with path.open("rb") as file:
-        return read_pieces(iter(lambda: file.read(PIECE_BYTES), b""), reader)
+        return reader.read(iter(lambda: file.read(PIECE_BYTES), b""))
 
 
 @pytest.fixture(scope="module", params=REAL_FILES)
@@ -132,7 +132,7 @@ def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
     assert cases
     for case in cases:
         reader = SymbolFileReader(CASES_MODULE_ID, are_demangled=False)
-        table = read_pieces([case.text], reader)
+        table = reader.read([case.text])
         find = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=4))
         for answer in case.answers:
             assert agree(table.find, answer), (case.name, answer)

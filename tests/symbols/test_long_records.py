@@ -4,7 +4,7 @@ import pytest
 
 from symbolon_server.symbols.errors import MalformedSymbolFileError
 from symbolon_server.symbols.reader import SymbolFileReader
-from tests.symbols.reading import FILE, FUNCTION, LINE, answer, place, read_pieces
+from tests.symbols.reading import FILE, FUNCTION, LINE, answer, place
 from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
 
@@ -12,7 +12,7 @@ def test_a_record_that_is_too_long_is_skipped_and_counted_once() -> None:
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
     long = b"FILE 1 " + b"x" * 1000
     text = b"\n".join([MODULE_RECORD, FILE, FUNCTION, long, LINE, b""])
-    table = read_pieces([bytes([byte]) for byte in text], reader)
+    table = reader.read([bytes([byte]) for byte in text])
     assert table.facts.skipped_records == {"FILE": 1}
     assert place(table) == ("f", "a.c", 5)
 
@@ -20,16 +20,16 @@ def test_a_record_that_is_too_long_is_skipped_and_counted_once() -> None:
 def test_a_record_of_the_greatest_length_is_read() -> None:
     text = b"\n".join([MODULE_RECORD, b"PUBLIC 1000 0 " + b"p" * 86])
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
-    assert answer(read_pieces([text], reader), 0x1000).function == "p" * 86
+    assert answer(reader.read([text]), 0x1000).function == "p" * 86
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=99)
-    assert read_pieces([text], reader).facts.skipped_records == {"PUBLIC": 1}
+    assert reader.read([text]).facts.skipped_records == {"PUBLIC": 1}
 
 
 @pytest.mark.parametrize("word", [b"FUNC", b"PUBLIC"])
 def test_lines_after_a_function_that_is_too_long_are_not_of_the_one_before(word: bytes) -> None:
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
     long = word + b" 2000 10 0 " + b"x" * 1000
-    table = read_pieces([b"\n".join([MODULE_RECORD, FUNCTION, long, LINE])], reader)
+    table = reader.read([b"\n".join([MODULE_RECORD, FUNCTION, long, LINE])])
     assert table.facts.skipped_records == {word.decode(): 1, "line": 1}
     assert place(table) == ("f", "", 0)
 

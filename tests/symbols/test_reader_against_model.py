@@ -17,7 +17,6 @@ from tests.symbols.reading import (
     find_in_pages,
     offsets_of_interest,
     read,
-    read_pieces,
 )
 from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_files
 
@@ -95,7 +94,7 @@ def test_a_symbol_file_says_the_same_however_it_is_cut(
         places.append(places[-1] + chance.randint(1, piece_bytes))
     cut = [text[place:end] for place, end in pairwise(places)]
     reader = SymbolFileReader(MODULE_ID, block_bytes, resolve_records=resolve_records)
-    table = read_pieces(cut, reader)
+    table = reader.read(cut)
     assert table.facts == whole.facts
     assert answers(table) == answers(whole)
 
@@ -113,6 +112,6 @@ def test_the_same_records_are_too_long_however_the_file_is_cut(
     for size in (piece_bytes, len(long)):
         cut = [long[place : place + size] for place in range(0, len(long), size)]
         reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=max_record_bytes)
-        tables.append(read_pieces(cut, reader))
+        tables.append(reader.read(cut))
     assert tables[0].facts == tables[1].facts
     assert answers(tables[0]) == answers(tables[1])

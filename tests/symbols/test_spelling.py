@@ -11,7 +11,7 @@ from symbolon_server.symbols.spelling import (
     clean_path,
     demangle,
 )
-from tests.symbols.reading import answer, read_pieces, read_records
+from tests.symbols.reading import answer, read_records
 from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
 
@@ -118,7 +118,7 @@ def test_all_names_and_paths_of_a_symbol_file_are_shown_so() -> None:
     assert (inline.function, inline.file) == ("Foo::bar(int)", "b.c")
     assert answer(table, 0x2000).function == "g()"
     text = b"\n".join([MODULE_RECORD, *records, b""])
-    table = read_pieces([text], SymbolFileReader(MODULE_ID, are_demangled=False))
+    table = SymbolFileReader(MODULE_ID, are_demangled=False).read([text])
     found = answer(table, 0x1000)
     assert (found.function, found.inlines[0].function) == ("_Z1fv", "_ZN3Foo3barEi")
     assert (found.file, answer(table, 0x2000).function) == ("b.c", "_Z1gv")

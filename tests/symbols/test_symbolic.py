@@ -20,7 +20,7 @@ from symbolon_server.symbols.page_writer import write_pages
 from symbolon_server.symbols.reader import SymbolFileReader
 from tests.bench.symbolic_peer import convert, has_symbolic
 from tests.symbols.merged_calls import MergedCalls, merged_calls
-from tests.symbols.reading import INGEST, find_in_pages, read_pieces
+from tests.symbols.reading import INGEST, find_in_pages
 from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
 pytestmark = pytest.mark.skipif(not has_symbolic(), reason="the extra bench is not installed")
@@ -44,7 +44,7 @@ def frames_of_symbolic(locations: Iterable[Any]) -> Frames:
 def check(text: bytes, module_id: ModuleId, offsets: Iterable[int]) -> None:
     """Compare reader and pages with `symbolic` at `offsets`."""
     symcache = convert(text)
-    table = read_pieces([text], SymbolFileReader(module_id, are_demangled=False))
+    table = SymbolFileReader(module_id, are_demangled=False).read([text])
     assert table.facts.skipped_records == {}
     find = find_in_pages(write_pages(table, "1-0", INGEST, page_weight=20))
     for offset in offsets:

@@ -15,7 +15,6 @@ from tests.symbols.reading import (
     answers,
     place,
     read,
-    read_pieces,
     read_records,
     skipped,
 )
@@ -106,7 +105,7 @@ def test_from_a_module_record_of_another_debug_id_on_records_are_skipped_and_cou
 ) -> None:
     text = b"\n".join([MODULE_RECORD, FILE, FUNCTION, LINE, *OTHERS])
     pieces = [text[start : start + piece_bytes] for start in range(0, len(text), piece_bytes)]
-    table = read_pieces(pieces, SymbolFileReader(MODULE_ID, block_bytes))
+    table = SymbolFileReader(MODULE_ID, block_bytes).read(pieces)
     assert table.facts.skipped_records == OTHERS_SKIPPED
     assert (table.facts.os, table.facts.code_id, table.facts.module_name) == ("Linux", "", "foo.so")
     assert place(table) == ("f", "a.c", 5)
@@ -116,7 +115,7 @@ def test_from_a_module_record_of_another_debug_id_on_records_are_skipped_and_cou
 def test_a_module_record_may_be_of_any_length() -> None:
     text = MODULE_RECORD + b"o" * 3_000_000 + b"\n" + FUNCTION + b"\n"
     pieces = [text[start : start + 100_000] for start in range(0, len(text), 100_000)]
-    assert answer(read_pieces(pieces, SymbolFileReader(MODULE_ID)), 0x1000).function == "f"
+    assert answer(SymbolFileReader(MODULE_ID).read(pieces), 0x1000).function == "f"
 
 
 def test_a_text_that_begins_without_a_module_record_is_refused_before_its_end() -> None:

@@ -28,6 +28,7 @@ from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import ModuleId
 from symbolon_server.symbols.reader import SymbolFileReader
+from symbolon_server.symbols.symbol_table import SymbolTable
 
 _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Asked of each supplier: it says that it is missing, if it can say anything."""
@@ -134,12 +135,9 @@ def _check_supplier(supplier: Supplier) -> Finding:
     return Finding("supplier", f"{supplier.name} {attempt.detail}", is_wrong=True)
 
 
-def _read_symbol_file(text: Iterator[bytes]) -> None:
+def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
     """Read it as an ingest would, which tells login pages from symbol files."""
-    reader = SymbolFileReader(_NOBODYS_MODULE.module_id)
-    for piece in text:
-        reader.feed(piece)
-    reader.finish()
+    return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
 
 
 def _check_folders(settings: Settings) -> Iterator[Finding]:

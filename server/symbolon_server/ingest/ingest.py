@@ -110,9 +110,7 @@ class Ingest:
 
         def read(text: Iterator[bytes]) -> SymbolTable:
             reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
-            for piece in text:
-                reader.feed(piece)
-            return reader.finish()
+            return reader.read(text)
 
         fetched = self._suppliers.fetch(asked, read)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret

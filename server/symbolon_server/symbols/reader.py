@@ -6,6 +6,7 @@ resolved, and their records dropped, as soon as enough of them are complete.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -73,6 +74,12 @@ class SymbolFileReader:
         self._parts: list[FunctionParts] = []
         self._resolved: list[tuple[ResolvedRanges, Chains]] = []
         self._resolved_functions = 0
+
+    def read(self, pieces: Iterable[bytes]) -> SymbolTable:
+        """Return the table of a file whose bytes come in pieces; raise what the steps raise."""
+        for piece in pieces:
+            self.feed(piece)
+        return self.finish()
 
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes of the file.
