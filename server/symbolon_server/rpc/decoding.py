@@ -26,18 +26,16 @@ class InvalidModuleError(ValueError):
 
 
 def decode_module_id(module: module_pb2.Module) -> ModuleId | None:
-    """Return the id of a module, None where one of its parts is empty or not of its length.
-
-    Raises `InvalidModuleIdError` for what no debug file or debug id can be.
-    """
+    """Return the id that `decode_module` finds, None where a module has none."""
     return decode_module(module).module_id
 
 
 def decode_module(module: module_pb2.Module) -> ModuleQuery:
-    """Return a module as it is asked for; raise `InvalidModuleIdError`.
+    """Return a module as it is asked for.
 
     The code file's name stands in for an empty debug file: that is how `dump_syms` names modules
-    of Windows that have no PDB.
+    of Windows that have no PDB. Raises `InvalidModuleIdError` for what cannot be a debug file or a
+    debug id.
     """
     code_file = read_code_file(module.code_file)
     debug_file = module.debug_file or code_file
