@@ -1,5 +1,6 @@
 """What load balancers ask, with and without a server behind the gateway."""
 
+import http.client
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from symbolon_server.app.gateway_program import READY
 from symbolon_server.app.reserved_port import bind_shared
 from symbolon_server.rpc.addresses import ListenAddress
-from tests.app.conftest import StartProgram, wait_until
+from tests.app.conftest import PATIENCE_SECONDS, StartProgram, wait_until
 from tests.app.test_serving import process_of
 from tests.gateway.asking import ORCHARD, V5, await_http, get, post
 
@@ -29,10 +30,10 @@ def test_health_and_version_are_told(gateway: str) -> None:
 def alone(environment: Mapping[str, str]) -> Iterator[str]:
     """The address of a gateway that no server stands behind."""
     with (
-        bind_shared(ListenAddress("127.0.0.1", 0)) as http,
+        bind_shared(ListenAddress("127.0.0.1", 0)) as port,
         bind_shared(ListenAddress("127.0.0.1", 0)) as nobody,
     ):
-        address = f"127.0.0.1:{http.getsockname()[1]}"
+        address = f"127.0.0.1:{port.getsockname()[1]}"
         variables = {
             "SYMBOLON_HTTP": address,
             "SYMBOLON_LISTEN": f"127.0.0.1:{nobody.getsockname()[1]}",
@@ -70,6 +71,21 @@ def test_a_gateway_that_dies_is_replaced_at_its_address_and_none_is_left_behind(
     assert get(address, "/__heartbeat__").status == 200
     assert program.end(signal.SIGTERM) == 0
     assert program.left_behind() == []
+
+
+def test_a_gateway_is_started_again_at_once_where_it_closed_connections(
+    serve: StartProgram,
+) -> None:
+    program = serve(http="127.0.0.1:0")
+    address = await_http(program)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
+    connection.request("GET", "/__lbheartbeat__")
+    connection.getresponse().read()
+    assert program.end(signal.SIGTERM) == 0
+    connection.close()
+    again = serve(http=address)
+    assert await_http(again) == address
+    assert get(address, "/__heartbeat__").status == 200
 
 
 def _lives(address: str) -> bool:

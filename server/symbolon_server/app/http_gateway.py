@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.gateway_program import READY, tls_of
 from symbolon_server.app.protection import protection_of
-from symbolon_server.app.reserved_port import bind_shared
+from symbolon_server.app.reserved_port import allow_restart, bind_shared
 from symbolon_server.app.software import software_version
 from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
@@ -72,6 +72,7 @@ def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
         settings.tls_client_ca,
     )
     with bind_shared(settings.http) as port:
+        allow_restart(port)
         read_again = _do_nothing if tokens is None else tokens.read_again
         serve_http(gateway.web_app(), port, options, _tell_ready, read_again)
 

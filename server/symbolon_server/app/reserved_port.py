@@ -30,3 +30,12 @@ def bind_shared(listen: ListenAddress) -> socket.socket:
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     port.bind(address)
     return port
+
+
+def allow_restart(port: socket.socket) -> None:
+    """Let a later program take the port while connections that we closed are in TIME_WAIT.
+
+    The connections of a bound port inherit this. It is not said before the port is bound: a
+    reserved port would then keep nobody out.
+    """
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
