@@ -133,6 +133,22 @@ def test_the_client_runs_without_what_only_the_server_installs(unpacked: Path) -
     assert Path(run_in(unpacked, IMPORT_THE_CLIENT)).is_relative_to(unpacked)
 
 
+def test_the_command_of_the_server_says_that_its_extra_is_not_installed(unpacked: Path) -> None:
+    script = """
+import contextlib, io, sys
+
+sys.modules["platformdirs"] = None
+from symbolon_server.launch import main
+
+with contextlib.redirect_stderr(io.StringIO()) as said:
+    code = main()
+print(code, said.getvalue())
+"""
+    said = run_in(unpacked, script)
+    assert said.startswith("1 symbolon-server: the package platformdirs is not installed: ")
+    assert "WHEEL[server]" in said
+
+
 def test_the_build_says_where_the_wheel_is_and_how_to_install_it(shown: str, wheel: Path) -> None:
     assert wheel.name.startswith("symbolon_grpc-")
     assert wheel.is_file()

@@ -1,0 +1,24 @@
+"""What the command `symbolon-server` starts: the command line, if its packages are installed."""
+
+import sys
+
+_PACKAGES_OF_OURS = ("symbolon", "symbolon_server")
+
+
+def main() -> int:
+    """Run a command and return its exit code; 1, with advice, without the packages of the extra.
+
+    The client alone brings the command as well: a wheel cannot tie it to an extra.
+    """
+    try:
+        from symbolon_server.__main__ import main as run  # noqa: PLC0415 # which needs the extra
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if not package or package in _PACKAGES_OF_OURS:
+            raise
+        sys.stderr.write(
+            f"symbolon-server: the package {package} is not installed: install the extra 'server', "
+            "by pip install '.[server]' in a checkout or pip install 'WHEEL[server]' from a wheel\n"
+        )
+        return 1
+    return run()
