@@ -73,7 +73,10 @@ class InvalidCredentialsError(SymbolonError):
 class ServerUnreachableError(SymbolonError):
     """Nothing answers at the target, or it is shutting down."""
 
-    advice = "Check that symbolon-server runs there and that the target is right; then ask again."
+    advice = (
+        "Check that symbolon-server runs there, that the target is right, and that both sides "
+        "agree on TLS and its certificates; then ask again."
+    )
 
 
 class ServerBusyError(SymbolonError):

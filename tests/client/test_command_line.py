@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from symbolon import ServerUnreachableError
 from symbolon.command_line.arguments import main
 from symbolon.v1 import (
     diagnostics_pb2,
@@ -219,8 +220,7 @@ def test_a_server_that_cannot_be_reached_is_exit_code_1(
     assert main(["symbolicate", str(CRASH), "--target=127.0.0.1:1", "--timeout=20"]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("symbolon: cannot reach 127.0.0.1:1: ")
-    assert line.endswith("Check that symbolon-server runs there and that the target is right; "
-                         "then ask again.")  # fmt: skip
+    assert line.endswith(ServerUnreachableError.advice)
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for(
