@@ -39,7 +39,7 @@ class Admission:
         hosts = headers.getlist("host")
         if len(hosts) > 1 or not all(self._is_own(host, scope) for host in hosts):
             raise Refused(
-                421, "this host is not served here; SYMBOLON_HTTP_HOSTS lists those that are"
+                421, "this host is not served here; to serve it, add it to SYMBOLON_HTTP_HOSTS"
             )
         self._check_page(scope, headers)
 
@@ -63,7 +63,9 @@ class Admission:
                 raise Refused(403, "a page of another site may not call this")
         elif len(origins) > 1 or not self._may_call(origins[0], headers):
             raise Refused(
-                403, "pages of this origin may not call this; SYMBOLON_HTTP_ORIGINS lists those"
+                403,
+                "pages of this origin may not call this; "
+                "to let them, add the origin to SYMBOLON_HTTP_ORIGINS",
             )
 
     def _may_call(self, origin: str, headers: Headers) -> bool:
