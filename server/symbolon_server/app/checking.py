@@ -44,9 +44,13 @@ class Finding:
 
     is_wrong: bool = False
 
+    is_note: bool = False
+    """Whether it may be a slip, and may be right."""
+
     def __str__(self) -> str:
         """Return the line for a person."""
-        return f"{'WRONG' if self.is_wrong else 'ok':<6}{self.subject:<12}{self.said}"
+        verdict = "WRONG" if self.is_wrong else "note" if self.is_note else "ok"
+        return f"{verdict:<6}{self.subject:<12}{self.said}"
 
 
 def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -62,7 +66,8 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
 
 def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in unknown_variables(environment):
-        yield Finding("settings", f"{name} names no setting and does nothing")
+        said = f"{name} names no setting and does nothing; look for a misspelt name"
+        yield Finding("settings", said, is_note=True)
 
 
 def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Finding:
