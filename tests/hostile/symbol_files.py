@@ -6,6 +6,12 @@ from random import Random
 from typing import NamedTuple
 
 from symbolon_server.symbols.module_ids import ModuleId
+from tests.symbols.exploding_names import (
+    explode_itanium,
+    explode_msvc,
+    explode_nested,
+    explode_rust,
+)
 
 MODULE_ID = ModuleId.parse("hostile.so", "0123456789ABCDEF0123456789ABCDEF0")
 
@@ -192,10 +198,10 @@ def wide_function(size: int) -> Iterator[bytes]:
 
 
 def exploding_names(size: int) -> Iterator[bytes]:
-    """Yield a function with a mangled name of which each part stands for two of the one before."""
-    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    parts = (f"S_IS{digits[place]}_S{digits[place]}_E" for place in range(size))
-    yield b"FUNC 1000 10 0 _Z1f1aIiiE%b\n" % "".join(parts).encode()
+    """Yield functions with mangled names of which each part stands for several of those before."""
+    names = (explode_itanium(size), explode_nested(size), explode_msvc(size), explode_rust(size))
+    for place, name in enumerate(names):
+        yield b"FUNC %x 10 0 %b\n" % (0x1000 + 16 * place, name.encode())
 
 
 def deep_names(size: int) -> Iterator[bytes]:
@@ -221,7 +227,7 @@ HOSTILE_FILES = {
     "bad records": HostileFile(bad_records, 1_000_000, 2_000),
     "INLINE levels without the first": HostileFile(levels_without_the_first, 1_000_000, 2_000),
     "INLINE levels that cross": HostileFile(crossing_levels, 500_000, 5_000),
-    "names that explode": HostileFile(exploding_names, 20, 12),
+    "names that explode": HostileFile(exploding_names, 600, 40),
     "names that nest": HostileFile(deep_names, 10_000_000, 50_000),
     "functions over everything": HostileFile(functions_over_everything, 500_000, 500),
     "a function over everything": HostileFile(wide_function, 1_000_000, 2_000),
