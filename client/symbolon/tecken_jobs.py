@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from symbolon.encoding import EncodedReport
 from symbolon.reports import Module
-from symbolon.unasked import UnaskedFrame
+from symbolon.unasked import MAX_DEBUG_FILE_BYTES, UnaskedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class MemoryMap:
     """Whether each module is named, and none is there twice."""
 
     unasked: Mapping[int, str]
-    """The debug files, as given, of the modules that cannot be asked, by index."""
+    """What frames call the modules that cannot be asked, by index: the debug file as it was given,
+    no longer than one that can be, since a frame of a few bytes repeats it."""
 
     @classmethod
     def make(cls, modules: Iterable[JobModule]) -> MemoryMap:
@@ -63,7 +64,11 @@ class MemoryMap:
             [module.encoded for module in entries],
             [*keys[:1], *(b", " + key for key in keys[1:])],
             is_ordinary=len(set(keys)) == len(keys) and all(module.is_named for module in entries),
-            unasked={i: one.module.debug_file for i, one in enumerate(entries) if one.problem},
+            unasked={
+                index: module.module.debug_file[:MAX_DEBUG_FILE_BYTES]
+                for index, module in enumerate(entries)
+                if module.problem
+            },
         )
 
 

@@ -22,7 +22,7 @@ class UnaskedFrame:
     """What is written of a frame that was not asked as it was given."""
 
     module: str | None
-    """Its module as it was given; `None`: as the server calls it."""
+    """Its module as it was given, cut if it is long; `None`: as the server calls it."""
 
     offset: str
     """Its module offset as it was given."""

@@ -40,6 +40,16 @@ def write(version: int, job: Job, answer: EncodedAnswer) -> Any:
     return json.loads(write_response(TeckenRequest(version, [job]), [answer]))
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version: int) -> None:
+    name, frames = "x" * 10_000, 100
+    job = parse([[name, XUL[1]]], [[[0, 1]] * frames])
+    answer = make_answer([[make_frame("", 0, "")] * frames], ModuleOutcome.NOT_REFERENCED)
+    written = write_response(TeckenRequest(version, [job]), [answer])
+    assert written.count(b"x" * MAX_DEBUG_FILE_BYTES) >= frames
+    assert len(written) < len(name) + frames * 2 * MAX_DEBUG_FILE_BYTES
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -106,16 +116,15 @@ def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: st
     answer = make_answer([frames], ModuleOutcome.FOUND, ModuleOutcome.MISSING, ModuleOutcome.FOUND)
     parts = [*module, ""] if isinstance(module, list) else ["", ""]
     file, debug_id = (part if isinstance(part, str) else "" for part in parts[:2])
+    name = file[:MAX_DEBUG_FILE_BYTES] or "<unknown>"
     (result,) = write(5, job, answer)["results"]
     (stack,) = result["stacks"]
     assert [frame.get("function") for frame in stack] == ["f", None, "g"]
-    assert stack[1] == {"frame": 1, "module": file or "<unknown>", "module_offset": "0x2"}
+    assert stack[1] == {"frame": 1, "module": name, "module_offset": "0x2"}
     assert result["found_modules"] == {"/".join(XUL): True, f"{file}/{debug_id}": False}
     assert result["errors"] == list(job.problems)
     assert write(4, job, answer) == {
-        "symbolicatedStacks": [
-            ["f (in xul.dll)", f"0x2 (in {file or '<unknown>'})", "g (in xul.dll)"]
-        ],
+        "symbolicatedStacks": [["f (in xul.dll)", f"0x2 (in {name})", "g (in xul.dll)"]],
         "knownModules": [True, False, True],
         "errors": list(job.problems),
     }
