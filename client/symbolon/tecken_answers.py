@@ -53,6 +53,8 @@ _FOUND = defaultdict[int, bytes](
     },
 )
 
+_BEST_LAST = (_NULL, b"false", b"true")
+
 _OUTCOME = attrgetter("outcome")
 
 
@@ -235,11 +237,14 @@ def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:
 
 
 def _merge(modules: Sequence[JobModule], found: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return each key once: a module can be listed twice with frames in only one of the two."""
+    """Return each key once, with the best that is known of it.
+
+    A module can be listed twice with frames in only one of the two; and a path with a debug id is
+    written as a name is with something before its debug id, which cannot be asked.
+    """
     merged: dict[bytes, bytes] = {}
     for module, value in zip(modules, found, strict=True):
-        if merged.get(module.key, _NULL) == _NULL:
-            merged[module.key] = value
+        merged[module.key] = max(merged.get(module.key, _NULL), value, key=_BEST_LAST.index)
     return list(merged), list(merged.values())
 
 

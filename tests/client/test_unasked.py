@@ -40,6 +40,20 @@ def write(version: int, job: Job, answer: EncodedAnswer) -> Any:
     return json.loads(write_response(TeckenRequest(version, [job]), [answer]))
 
 
+@pytest.mark.parametrize("paths_first", [True, False])
+def test_a_module_is_found_beside_one_that_is_written_alike_and_cannot_be_asked(
+    paths_first: bool,
+) -> None:
+    modules = [[f"lib/{XUL[0]}", XUL[1]], ["lib", "/".join(XUL)]]
+    outcomes = [ModuleOutcome.FOUND, ModuleOutcome.MISSING]
+    if not paths_first:
+        modules, outcomes = modules[::-1], outcomes[::-1]
+    job = parse(modules, [[[0, 1], [1, 1]]])
+    answer = make_answer([[make_frame("", 1)] * 2], *outcomes)
+    (result,) = write(5, job, answer)["results"]
+    assert result["found_modules"] == {f"lib/{'/'.join(XUL)}": True}
+
+
 @pytest.mark.parametrize("version", [4, 5])
 def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version: int) -> None:
     name, frames = "x" * 10_000, 100
