@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 import pytest
-import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from symbolon_server.ingest.jobs import Band
@@ -17,14 +16,17 @@ from symbolon_server.ingest.results import IngestOutcome
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.queries import FrameOutcome
 from symbolon_server.telemetry.metrics import all_metrics
+from tests.project.alerting import rules
 
 MONITORING = Path(__file__).resolve().parents[2] / "monitoring"
 
-SELECTOR = re.compile(r"\b(symbolon_\w+)(?:\{([^}]*)\})?")
+SELECTOR = re.compile(r"\b(symbolon_\w+|up)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|=)"([^"]*)"')
 GROUPING = re.compile(r"\bby \(([^)]*)\)")
 
 ADDED_BY_PROMETHEUS = {"instance", "job", "le"}
+UP = "up"
+"""The one series that Prometheus makes itself, of each target."""
 
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
 
@@ -62,12 +64,6 @@ def dashboard() -> dict[str, Any]:
     return found
 
 
-def rules() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load((MONITORING / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
-
-
 def expressions() -> Iterator[tuple[str, str]]:
     """Every expression with the panel or the alert that it is of."""
     for panel in dashboard()["panels"]:
@@ -90,8 +86,9 @@ def test_an_expression_names_only_metrics_and_labels_that_exist(expression: str)
     selectors = SELECTOR.findall(expression)
     assert selectors
     for name, matchers in selectors:
-        assert name in known
-        its_labels = set(known[name]._labelnames) | ADDED_BY_PROMETHEUS
+        assert name in known or name == UP
+        own = () if name == UP else known[name]._labelnames
+        its_labels = set(own) | ADDED_BY_PROMETHEUS
         labels |= its_labels
         for label, kind, text in MATCHER.findall(matchers):
             assert label in its_labels
@@ -114,8 +111,18 @@ def test_every_alert_says_what_is_wrong_what_helps_and_how_bad_it_is() -> None:
 def test_an_alert_tells_only_labels_that_its_expression_keeps() -> None:
     for rule in rules():
         told = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
-        kept = re.match(r"sum by \(([^)]*)\)", rule["expr"])
-        assert told <= set(re.split(r",\s*", kept[1]) if kept else ())
+        grouped = re.match(r"sum by \(([^)]*)\)", rule["expr"])
+        kept = set(re.split(r",\s*", grouped[1]) if grouped else ())
+        if rule["expr"].startswith(UP):
+            kept = {"instance", "job"}
+        assert told <= kept
+
+
+def test_the_job_whose_targets_are_watched_is_the_one_of_the_readme() -> None:
+    readme = (MONITORING / "README.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"job_name: (\S+)", readme)
+    watched = [re.findall(r'up\{job="(\w+)"\}', rule["expr"]) for rule in rules()]
+    assert [names for names in watched if names] == [[named]]
 
 
 def test_the_dashboard_uses_only_variables_that_it_has() -> None:

@@ -16,7 +16,7 @@ from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.ingest import Ingest
 from symbolon_server.ingest.job_runner import WorkerOptions
 from symbolon_server.ingest.supplier_pauses import PauseLengths, SharedPauses
-from symbolon_server.ingest.work_counts import WorkCounts
+from symbolon_server.ingest.work_counts import WorkCounts, begin_at_zero
 from symbolon_server.ingest.work_horse import WorkLimits
 from symbolon_server.ingest.worker import WAIT_SECONDS, run_worker
 from symbolon_server.settings import Settings
@@ -58,6 +58,7 @@ def _work_here(settings: Settings) -> None:
         PauseLengths(try_seconds=settings.ingest_seconds),
     )
     chain = SupplierChain(suppliers_of(settings), counts.add_attempt, pauses)
+    begin_at_zero(chain.names)
     ingest = Ingest(
         chain,
         store_of(settings, counts.add_store_error),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from symbolon_server.cache.supplier_rounds import RememberedAttempt
 from symbolon_server.spool import SkipReason
-from symbolon_server.suppliers.chain import Attempt
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome
 from symbolon_server.telemetry.metrics import (
     REDIS_ERRORS,
     SPOOL_SKIPS,
@@ -73,6 +73,14 @@ class WorkCounts:
 
     def _add(self, metric: str, *labels: str, amount: int = 1) -> None:
         self._amounts[metric, labels] += amount
+
+
+def begin_at_zero(suppliers: Iterable[str]) -> None:
+    """Tell the metrics of all suppliers, given by their names, before one is asked."""
+    for supplier in suppliers:
+        SUPPLIER_BYTES.labels(supplier)
+        for outcome in AttemptOutcome:
+            SUPPLIER_FETCHES.labels(supplier, outcome.value)
 
 
 def add_to_metrics(counts: Iterable[Count]) -> None:

@@ -16,6 +16,7 @@ from symbolon_server.rpc.interceptors import CallGate, Outermost
 from symbolon_server.rpc.pools import CallPool
 from symbolon_server.rpc.protection import Protection, check_address
 from symbolon_server.rpc.reflection import Reflection
+from symbolon_server.rpc.series import begin_at_zero
 from symbolon_server.rpc.unread_answers import UnreadAnswers
 
 AddService = Callable[[grpc.Server], str]
@@ -93,6 +94,7 @@ class RpcServer:
             options=_channel_options(options),
         )
         names = [add(self._server) for add in services]
+        begin_at_zero(names)
         self._health = Health(names, self._arrivals)
         self._health.add_to(self._server)
         self._reflection = Reflection((*names, "grpc.health.v1.Health"), self._arrivals)
