@@ -21,7 +21,8 @@ def _hashes(tag: str) -> str:
 _HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'none'; script-src {_hashes('script')}; style-src {_hashes('style')}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

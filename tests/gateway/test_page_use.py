@@ -1,0 +1,176 @@
+"""The page in the hands of a person: clicks, links, colours, a small screen."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.app.conftest import SAMPLE
+from tests.gateway.asking import ORCHARD
+from tests.gateway.browsing import needs_chromium
+from tests.gateway.driving import OpenPage, open_browser
+
+pytestmark = needs_chromium
+
+LINE = f"{'/'.join(ORCHARD)} 0x10b0"
+LOST = "lost.pdb/0123456789ABCDEF0123456789ABCDEF1 0x7"
+ANSWERED = "document.body.dataset.state === 'answered'"
+FAILED = "document.body.dataset.state === 'failed'"
+READABLE = 4.5
+"""The contrast that WCAG 2 asks of text of this size."""
+
+CONTRASTS = """
+(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => {
+    const [red, green, blue] = numbers(colour).map((part) => part / 255).map(
+      (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const canvas = document.createElement("div");
+  canvas.style.backgroundColor = "Canvas";
+  document.body.append(canvas);
+  const behind = luminance(getComputedStyle(canvas).backgroundColor);
+  const shown = ["found", "missing", "malformed", "unavailable", "pending", "inline"];
+  const made = shown.map((name) => Object.assign(document.createElement("p"), { className: name }));
+  byId("answer").append(...made);
+  const cells = document.querySelectorAll("td");
+  const found = [byId("error"), byId("busy"), ...made, ...cells].map((one) => {
+    const style = getComputedStyle(one);
+    const row = getComputedStyle(one.parentElement);
+    if (style.opacity !== "1" || row.opacity !== "1") return 1;
+    const [low, high] = [behind, luminance(style.color)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  });
+  canvas.remove();
+  made.forEach((one) => one.remove());
+  return found;
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenPage]:
+    with open_browser(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser: OpenPage, gateway: str) -> OpenPage:
+    """The page without a text, as wide as a desk's screen."""
+    browser.show(1280, "light")
+    browser.go("about:blank")
+    browser.console.clear()
+    browser.go(f"http://{gateway}/")
+    return browser
+
+
+def link(gateway: str, text: str) -> str:
+    return f"http://{gateway}/#{quote(text, safe='')}"
+
+
+def give(page: OpenPage, text: str) -> None:
+    page.run(f"byId('given').value = {json.dumps(text)}")
+
+
+def hold_answers(page: OpenPage) -> None:
+    """Let each request go on only when `release()` is called."""
+    page.run(
+        "var held = []; var asked = 0; const real = fetch;"
+        "window.fetch = async (...all) => {"
+        "asked += 1; await new Promise((go) => held.push(go)); return real(...all); };"
+        "var release = () => held.splice(0).forEach((go) => go()); 0"
+    )
+
+
+def first_function(page: OpenPage) -> str:
+    return str(page.run("document.querySelector('tbody tr td:nth-child(3)').textContent"))
+
+
+def test_while_a_text_is_asked_the_page_says_so_and_a_second_click_asks_nothing(
+    page: OpenPage,
+) -> None:
+    hold_answers(page)
+    give(page, LINE)
+    page.run("byId('ask').click(); byId('ask').click()")
+    assert page.run("document.body.dataset.state") == "asking"
+    assert page.run("byId('busy').innerText").startswith("Asking")
+    assert page.run("byId('ask').disabled")
+    assert page.run("getComputedStyle(document.body).cursor") == "progress"
+    page.run("release()")
+    page.wait(ANSWERED)
+    assert page.run("asked") == 1
+    assert page.run("document.querySelectorAll('table').length") == 2
+    assert page.run("byId('busy').innerText + byId('ask').disabled") == "false"
+
+
+def test_a_link_opened_in_a_page_that_asks_takes_its_place(page: OpenPage, gateway: str) -> None:
+    hold_answers(page)
+    give(page, f"{LINE}\n{LOST}")
+    page.run("byId('ask').click()")
+    page.run(f"location.href = {json.dumps(link(gateway, LINE))}")
+    page.wait("held.length === 2")
+    page.run("release()")
+    page.wait(ANSWERED)
+    assert page.run("document.querySelectorAll('tbody tr').length") == 2
+    assert page.run("byId('given').value") == LINE
+
+
+def test_a_link_opened_in_a_tab_that_has_the_page_is_answered(page: OpenPage, gateway: str) -> None:
+    page.run(f"location.href = {json.dumps(link(gateway, LINE))}")
+    page.wait(ANSWERED)
+    assert first_function(page) == "_start + 0x20"
+
+
+@pytest.mark.parametrize("cut", ["%2", "%", "%E2%82", "%zz"])
+def test_a_link_that_was_cut_is_said_to_be_damaged(page: OpenPage, gateway: str, cut: str) -> None:
+    page.go("about:blank")
+    page.go(f"{link(gateway, LINE)}{cut}")
+    page.wait(FAILED)
+    assert page.run("byId('error').innerText").startswith("this link is damaged")
+    assert page.console == []
+
+
+def test_the_browser_has_nothing_to_complain_of(page: OpenPage) -> None:
+    give(page, f"{LINE}\n{LOST}")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    assert page.console == []
+
+
+def test_when_to_ask_again_is_told_in_whole_seconds(page: OpenPage) -> None:
+    give(page, LOST)
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    told = page.run("[...document.querySelectorAll('td')].at(-1).textContent")
+    assert "ask again after " in told
+    assert told.rpartition("after ")[2].removesuffix(" s").isdigit()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read_in_both_schemes(page: OpenPage, scheme: str) -> None:
+    page.show(1280, scheme)
+    give(page, f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    contrasts = page.run(CONTRASTS)
+    assert len(contrasts) > 8
+    assert min(contrasts) >= READABLE
+
+
+def test_a_small_screen_needs_no_scrolling_sideways_and_breaks_no_short_word(
+    page: OpenPage,
+) -> None:
+    page.show(390, "light")
+    give(page, (SAMPLE / "crash.json").read_text())
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    assert page.run("document.documentElement.scrollWidth") <= 390
+    heights = page.run(
+        "[...document.querySelectorAll('th, td:first-child, td:nth-child(2)')]"
+        ".filter(({ textContent: { length } }) => length > 0 && length < 10)"
+        ".map((one) => { const range = document.createRange(); range.selectNodeContents(one);"
+        " return range.getClientRects().length; })"
+    )
+    assert set(heights) == {1}
