@@ -35,7 +35,10 @@ def client(site: Site) -> Client:
 
 
 def command_line(site: Site, *command: str) -> list[str]:
-    """Return the lines that `make redis-store-cli` prints for a command."""
+    """Return the lines that `make redis-store-cli` prints for a command.
+
+    For a list without entries redis-cli prints an empty one into a pipe.
+    """
     settings = {f"SYMBOLON_{name.upper()}": url for name, url in site.pair.settings().items()}
     done = subprocess.run(
         [sys.executable, "-m", "symbolon_server.cache.command_line", "store", *command],
@@ -45,7 +48,7 @@ def command_line(site: Site, *command: str) -> list[str]:
         timeout=60,
         check=True,
     )
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if line]
 
 
 def test_the_command_line_lists_the_modules_held(
