@@ -41,6 +41,7 @@ MOST_LINES = 15
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|conf|proto|toml|md|yaml))`")
 _TEST = re.compile(r"^\s*(?:async )?def (test_\w+)", re.MULTILINE)
+_THREAD = re.compile(r"(?:thread_name_prefix|\bname)=\"([a-z-]+)\"")
 _DECISION = re.compile(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -85,6 +86,23 @@ def test_every_kind_of_key_is_documented(document: str) -> None:
     queue += [scripts.WANT_PREFIX, scripts.ENDED_CHANNEL]
     documented = read(document)
     assert [key for key in (*ours, *queue) if f"`{key}" not in documented] == []
+
+
+def test_every_thread_of_a_server_is_documented() -> None:
+    sources = (ROOT / "server").rglob("*.py")
+    names = {name for file in sources for name in _THREAD.findall(file.read_text(encoding="utf-8"))}
+    assert names
+    table = read("ARCHITECTURE.md").partition("Threads of a serving process")[2]
+    assert [name for name in names if f"`{name}`" not in table.partition("shared state")[0]] == []
+
+
+def test_a_decision_that_was_superseded_names_one_that_is_there() -> None:
+    text = " ".join(read("DECISIONS.md").split())
+    named = re.findall(r'Superseded (?:in part )?by "([^"]+)"', text)
+    assert len(named) == text.count("Superseded")
+    assert [
+        title for title in named if not re.search(rf"## [\d-]+ {re.escape(title)} ", text)
+    ] == []
 
 
 def test_the_lifetimes_of_failures_are_those_of_the_code() -> None:
