@@ -11,6 +11,7 @@ import pytest
 from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.server import RpcServer, ServerOptions
 from symbolon_server.rpc.unread_answers import UnreadAnswers
+from symbolon_server.telemetry.lasting_threads import Vitals
 from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 
@@ -26,13 +27,15 @@ def serve() -> Iterator[Serve]:
             max_calls: int = 8,
             logs_calls: bool = False,
             unread: UnreadAnswers | None = None,
+            vitals: Vitals | None = None,
             **more: Any,
         ) -> Serving:
             listen = ListenAddress("127.0.0.1", 0)
             options = ServerOptions(
                 listen, threads, max_calls, 1 << 20, logs_calls=logs_calls, **more
             )
-            server = RpcServer(options, [ScriptedModuleService(get_module).add_to], unread)
+            service = ScriptedModuleService(get_module)
+            server = RpcServer(options, [service.add_to], unread, vitals=vitals)
             address = server.bind()
             server.start()
             stack.callback(server.stop, 0.0)

@@ -5,6 +5,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from symbolon_server.telemetry.lasting_threads import Vitals
 from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -93,3 +94,16 @@ def test_beyond_the_most_watches_the_longest_one_is_ended(
     with pytest.raises(grpc.RpcError) as caught:
         next(watches[0])
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_part_that_cannot_go_on_is_told_to_who_checks_and_who_watches(serve: Serve) -> None:
+    vitals = Vitals()
+    health: Any = health_pb2_grpc.HealthStub(serve(answer, vitals=vitals).channel)
+    watch = health.Watch(request_of(MODULE_SERVICE))
+    assert next(watch).status == SERVING
+    vitals.lose("a thread")
+    assert next(watch).status == NOT_SERVING
+    assert health.Check(request_of("")).status == NOT_SERVING
+    vitals.recover("a thread")
+    assert next(watch).status == SERVING
+    watch.cancel()

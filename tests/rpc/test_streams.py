@@ -24,6 +24,7 @@ from symbolon_server.rpc.addresses import ListenAddress
 from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.server import RpcServer, ServerOptions
 from symbolon_server.rpc.status import DETAILS_KEY
+from symbolon_server.rpc.stream_flow import StreamFlow
 from symbolon_server.rpc.streams import FLOW, Streams
 from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.unread_answers import UnreadAnswers
@@ -503,3 +504,27 @@ def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
         if is_enough(answer):
             return answer
     return pytest.fail("nothing has changed")
+
+
+@pytest.mark.parametrize(
+    ("name", "thread", "code"),
+    [
+        ("take", "stream-take", grpc.StatusCode.UNAVAILABLE),
+        ("put", "stream-answer", grpc.StatusCode.CANCELLED),
+    ],
+)
+def test_an_error_that_nobody_expected_ends_a_stream_with_a_status_and_is_counted(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str, thread: str, code: grpc.StatusCode
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a defect")
+
+    errors = count_of("symbolon_thread_errors_total", thread=thread)
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamFlow, name, fail)
+        stream = site.stream([request("one"), request("two")])
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+    assert caught.value.code() is code
+    assert count_of("symbolon_thread_errors_total", thread=thread) > errors
+    assert [response.id for response in site.stream([request("three")])] == ["three"]

@@ -1,11 +1,11 @@
 """The heap of a serving process: new memory is ready, what is free goes back when it is quiet."""
 
-import threading
 import time
 from typing import Final
 
 from symbolon_server.app.malloc import find_in_libc
 from symbolon_server.app.ready_memory import ReadyMemory
+from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 
 _MOST_READY: Final = 32 << 20
 _READY_SHARE: Final = 8
@@ -30,11 +30,10 @@ _MOST_LOOKS: Final = 10
 class HeapKeeper:
     """Keeps the heap in a thread of its own."""
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, vitals: Vitals | None = None) -> None:
         """Keep the heap of a process that may hold so much; do nothing yet."""
         self._ready_bytes = min(_MOST_READY, memory_bytes // _READY_SHARE)
-        self._is_closing = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="heap-keeper", daemon=True)
+        self._thread = LastingThread("heap-keeper", self._keep, vitals)
 
     def start(self) -> None:
         """Look four times a second from now on."""
@@ -42,8 +41,7 @@ class HeapKeeper:
 
     def close(self) -> None:
         """Look no more, and wait for the thread's end."""
-        self._is_closing.set()
-        self._thread.join()
+        self._thread.close()
 
     def _keep(self) -> None:
         trim = find_in_libc("malloc_trim")
@@ -55,8 +53,9 @@ class HeapKeeper:
             if time.process_time() - made_at >= _NOTHING_SECONDS:
                 ready.make_ready()
                 made_at = time.process_time()
-            if self._is_closing.wait(_LOOK_SECONDS):
+            if self._thread.is_closing.wait(_LOOK_SECONDS):
                 return
+            self._thread.resort.note_progress()
             looks += 1
             if looks % _LOOKS_A_SECOND == 0 and times.is_due(time.process_time()):
                 trim(self._ready_bytes)

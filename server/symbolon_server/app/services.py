@@ -1,5 +1,7 @@
 """The services of one serving process, and what they share."""
 
+from functools import partial
+
 from symbolon_server.app.gauges import measure_queue, measure_tiers
 from symbolon_server.app.parts import count_cache_error, lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
@@ -36,19 +38,20 @@ from symbolon_server.symbolication.lookup import Tiers
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.telemetry.lasting_threads import Vitals
 
 
 class SharedParts:
     """What the services of one process share: connections, tiers and memory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, vitals: Vitals | None = None) -> None:
         self.store_client = connect(settings.store_url, timeouts_of(settings))
         self.cache_client = connect(settings.cache_url, timeouts_of(settings))
         circuit = Circuit(server="cache")
         cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
         self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
         self.loader = ModuleLoader(
-            self.cache_client, circuit, max_queued=settings.max_queued_modules
+            self.cache_client, circuit, max_queued=settings.max_queued_modules, vitals=vitals
         )
         store = store_of(settings)
         self.spool = spool_of(settings)
@@ -63,7 +66,10 @@ class SharedParts:
         )
         self.held = Held(settings.memory_bytes)
         self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.held)
-        self.loader.watch(CHANNEL, self._catch_up)
+        self.loader.watch(CHANNEL, self.invalidator.catch_up)
+        self.loader.repeat(self.missing_tally.flush)
+        self.loader.repeat(partial(measure_tiers, self.held))
+        self.loader.repeat(partial(measure_queue, self.queue))
 
     def start(self) -> None:
         """Learn what to forget, and hear from now on what others announce."""
@@ -76,13 +82,6 @@ class SharedParts:
         self.missing_tally.flush()
         self.cache_client.close()
         self.store_client.close()
-
-    def _catch_up(self) -> None:
-        """Forget, tell and measure what others wait for; about once a second."""
-        self.invalidator.catch_up()
-        self.missing_tally.flush()
-        measure_tiers(self.held)
-        measure_queue(self.queue)
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:

@@ -22,6 +22,7 @@ from symbolon_server.rpc.symbolication_service import SymbolicationService
 from symbolon_server.rpc.unread_answers import UnreadAnswers
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.settings import Settings
+from symbolon_server.telemetry.lasting_threads import Vitals
 
 _COLLECTOR_THRESHOLDS = 50_000, 20, 20
 """With Python's own, looking at the lists of frames took a third of a call with 1,000 of them."""
@@ -32,9 +33,10 @@ class ServingProcess:
 
     def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
         self._grace_seconds = settings.shutdown_grace_seconds
-        self._parts = SharedParts(settings)
+        vitals = Vitals()
+        self._parts = SharedParts(settings, vitals)
         answerer = make_answerer(settings, self._parts)
-        self._heap_keeper = HeapKeeper(settings.memory_bytes)
+        self._heap_keeper = HeapKeeper(settings.memory_bytes, vitals)
         unread = UnreadAnswers(settings.max_unread_bytes)
         options = server_options(settings, is_port_shared=is_port_shared)
         access = AccessControl(options.protection.tokens)
@@ -59,6 +61,7 @@ class ServingProcess:
             ],
             unread,
             access,
+            vitals,
         )
 
     def start(self) -> ListenAddress:

@@ -16,6 +16,7 @@ from symbolon_server.ingest.scripts import ENDED_CHANNEL
 from symbolon_server.ingest.waiting import PendingModules, Snapshot, Waiters
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.telemetry.lasting_threads import Vitals
 
 
 class ModuleLoader:
@@ -32,11 +33,15 @@ class ModuleLoader:
         circuit: Circuit | None = None,
         recheck_seconds: float = RECHECK_SECONDS,
         max_queued: int = MAX_QUEUED,
+        vitals: Vitals | None = None,
     ) -> None:
-        """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
+        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+
+        `vitals` are told when what ended, or what is watched, cannot be heard any more.
+        """
         self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
-        self._announcements = Announcements(client, recheck_seconds)
+        self._announcements = Announcements(client, recheck_seconds, vitals)
         self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
 
     def watch(self, channel: str, look: Callable[[], None]) -> None:
@@ -45,6 +50,10 @@ class ModuleLoader:
         It runs in the thread that hears announcements. To be called before `start`.
         """
         self._announcements.listen(channel, lambda _: look(), look)
+
+    def repeat(self, look: Callable[[], object]) -> None:
+        """Have `look` called about once a second in that thread; to be called before `start`."""
+        self._announcements.repeat(look)
 
     def start(self) -> None:
         """Begin to listen, also while the cache is down; once, before the first `load`."""

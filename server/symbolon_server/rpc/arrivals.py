@@ -10,6 +10,7 @@ import grpc
 
 from symbolon_server.rpc.accepted_calls import AcceptedCall
 from symbolon_server.rpc.status import refuse_plainly
+from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 
 Begin = Callable[[AcceptedCall, Any], None]
 """Begins to answer a call whose message is there; called by gRPC's serving thread."""
@@ -28,16 +29,21 @@ class Arrivals:
     Until its message is there a call is a line of a dictionary here. One lock guards that.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        vitals: Vitals | None = None,
+    ) -> None:
         """Give each message `seconds` to come."""
         self._seconds = seconds
         self._pause = min(seconds / _LOOKS, _LONGEST_PAUSE_SECONDS)
         self._clock = clock
         self._lock = threading.Lock()
         self._awaited: dict[AcceptedCall, float] = {}
-        self._is_released = threading.Event()
         self._late = f"no message came within {seconds:g} s"
-        self._thread = threading.Thread(target=self._end_late, name="arrivals", daemon=True)
+        self._thread = LastingThread("arrivals", self._end_late, vitals)
+        self._refusing = LastResort("arrivals")
         self._thread.start()
 
     def expect(self, call: AcceptedCall, begin: Begin, end: End | None = None) -> None:
@@ -57,8 +63,7 @@ class Arrivals:
 
     def release(self) -> None:
         """End the thread; the server has stopped."""
-        self._is_released.set()
-        self._thread.join()
+        self._thread.close()
 
     def _note(self, call: AcceptedCall, begin: Begin, end: End, message: Any) -> None:
         with self._lock:
@@ -69,9 +74,10 @@ class Arrivals:
             end(call)
 
     def _end_late(self) -> None:
-        while not self._is_released.wait(self._pause):
+        while not self._thread.is_closing.wait(self._pause):
             for call in self._take_late():
-                call.refuse(self._refuse_late)
+                self._refusing.run(partial(call.refuse, self._refuse_late))
+            self._thread.resort.note_progress()
 
     def _take_late(self) -> list[AcceptedCall]:
         began_before = self._clock() - self._seconds

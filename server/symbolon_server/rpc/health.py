@@ -21,6 +21,7 @@ from symbolon_server.rpc.arrivals import Arrivals
 from symbolon_server.rpc.in_pool import InPool
 from symbolon_server.rpc.pools import Intake
 from symbolon_server.rpc.status import refuse_plainly
+from symbolon_server.telemetry.lasting_threads import Vitals
 
 OVERALL = ""
 """The service name that stands for the whole server."""
@@ -78,13 +79,20 @@ class _Watch:
 
 
 class Health:
-    """The health of a server: not serving until `open`, and never again after `close`."""
+    """The health of a server: not serving until `open`, and never again after `close`.
 
-    def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
+    Nor between while a part of the process that has to go on cannot.
+    """
+
+    def __init__(
+        self, services: Iterable[str], arrivals: Arrivals, vitals: Vitals | None = None
+    ) -> None:
         self._arrivals = arrivals
+        self._vitals = vitals or Vitals()
+        self._vitals.listen(self._look)
         self._lock = threading.Lock()
         self._status: dict[str, int] = dict.fromkeys((OVERALL, *services), _NOT_SERVING)
-        self._is_closed = False
+        self._is_open = self._is_closed = False
         self._watches: dict[AcceptedCall, _Watch] = {}
 
     def add_to(self, server: grpc.Server) -> None:
@@ -103,12 +111,13 @@ class Health:
 
     def open(self) -> None:
         """Say from now on that every service takes calls."""
-        self._set_all(_SERVING)
+        self._is_open = True
+        self._look()
 
     def close(self) -> None:
         """Say from now on that no service does; watching clients are told, then let go."""
         self._is_closed = True
-        self._set_all(_NOT_SERVING)
+        self._look()
 
     def check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
@@ -141,8 +150,11 @@ class Health:
         with self._lock:
             self._watches.pop(call, None)
 
-    def _set_all(self, status: int) -> None:
+    def _look(self) -> None:
+        """Bring the status up to date, and tell it to those who watch."""
         with self._lock:
+            is_serving = self._is_open and not self._is_closed and self._vitals.are_sound()
+            status = _SERVING if is_serving else _NOT_SERVING
             self._status = dict.fromkeys(self._status, status)
             watches = list(self._watches.values())
         for watch in watches:

@@ -18,6 +18,7 @@ from symbolon_server.rpc.protection import Protection, check_address
 from symbolon_server.rpc.reflection import Reflection
 from symbolon_server.rpc.series import begin_at_zero
 from symbolon_server.rpc.unread_answers import UnreadAnswers
+from symbolon_server.telemetry.lasting_threads import Vitals
 
 AddService = Callable[[grpc.Server], str]
 """Registers one service with the server and returns the service's full name."""
@@ -77,10 +78,15 @@ class RpcServer:
         services: Iterable[AddService],
         unread: UnreadAnswers | None = None,
         access: AccessControl | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
-        """Serve `services`, whose answers are counted among those that are `unread`."""
+        """Serve `services`, whose answers are counted among those that are `unread`.
+
+        Health says that they are not served while `vitals` are not sound.
+        """
+        vitals = vitals or Vitals()
         self._options = options
-        self._arrivals = Arrivals(options.message_seconds)
+        self._arrivals = Arrivals(options.message_seconds, vitals=vitals)
         unread = unread or UnreadAnswers()
         self._limit = CallLimit(options.max_calls_in_flight, unread)
         self._pool = CallPool(options.threads, self._limit, self._arrivals)
@@ -95,7 +101,7 @@ class RpcServer:
         )
         names = [add(self._server) for add in services]
         begin_at_zero(names)
-        self._health = Health(names, self._arrivals)
+        self._health = Health(names, self._arrivals, vitals)
         self._health.add_to(self._server)
         self._reflection = Reflection((*names, "grpc.health.v1.Health"), self._arrivals)
         if options.has_reflection:

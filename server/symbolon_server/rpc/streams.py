@@ -27,6 +27,7 @@ from symbolon_server.rpc.validation import find_id_violations
 from symbolon_server.rpc.waiting import WaitingRoom
 from symbolon_server.symbolication.caller import Caller, CallerGoneError
 from symbolon_server.symbols import wire
+from symbolon_server.telemetry.lasting_threads import LastResort
 from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
 
 METHOD: Final = "SymbolicateStream"
@@ -107,6 +108,8 @@ class Streams:
         # One more, which refuses.
         self._senders = ThreadPoolExecutor(max_streams + 1, thread_name_prefix="stream-send")
         self._waiting_room = WaitingRoom(max(1, threads // _WAITING_SHARE))
+        self._taking = LastResort("stream-take")
+        self._answering = LastResort("stream-answer")
         self._is_stopping = False
 
     def handler(self) -> InPool:
@@ -138,7 +141,14 @@ class Streams:
                     yield answer
                     self._unread.leave(unread, len(answer))
         if flow.is_cut_short and not flow.is_closed:
-            _refuse_more(context, self._flow_limits.idle_seconds if flow.is_idle else None)
+            _refuse_more(context, self._why_cut_short(flow))
+
+    def _why_cut_short(self, flow: StreamFlow) -> str:
+        if flow.is_idle:
+            return f"the stream was idle for {self._flow_limits.idle_seconds:g} s; open another one"
+        if self._is_stopping:
+            return "the server is stopping"
+        return "the server failed to take the next request"
 
     @contextmanager
     def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
@@ -178,12 +188,19 @@ class Streams:
                     self._threads.submit(stream.line, partial(self._answer_one, data, stream))
         except grpc.RpcError:
             stream.flow.close()  # the caller has cancelled it
+        except Exception as error:  # noqa: BLE001 # the last resort of a stream
+            self._taking.note(error)
+            stream.flow.stop()
 
     def _answer_one(self, data: bytes, stream: _Stream) -> None:
         if stream.is_gone():
             return
-        with suppress(CallerGoneError):
-            stream.flow.put(len(data), self._response_to(data, stream))
+        try:
+            with suppress(CallerGoneError):
+                stream.flow.put(len(data), self._response_to(data, stream))
+        except Exception as error:  # noqa: BLE001 # the last resort of a stream
+            self._answering.note(error)
+            stream.context.cancel()  # a request without an answer would keep it open for ever
 
     def _response_to(self, data: bytes, stream: _Stream) -> bytes:
         """Return the encoded response to one request, be it that it has no answer."""
@@ -233,10 +250,7 @@ class Streams:
         return response
 
 
-def _refuse_more(context: grpc.ServicerContext, idle_seconds: float | None) -> Never:
-    """End a stream that takes no more requests, because it was idle or the server stops."""
-    why = "the server is stopping"
-    if idle_seconds is not None:
-        why = f"the stream was idle for {idle_seconds:g} s; open another one"
+def _refuse_more(context: grpc.ServicerContext, why: str) -> Never:
+    """End a stream that takes no more requests."""
     message = f"{why}; send again what has no answer"
     refuse_for_now(context, grpc.StatusCode.UNAVAILABLE, message, _RETRY_AFTER_STOP_SECONDS)

@@ -142,6 +142,12 @@ REDIS_ERRORS = Counter(
     ("server",),
     registry=REGISTRY,
 )
+THREAD_ERRORS = Counter(
+    "symbolon_thread_errors_total",
+    "Errors that nobody expected in threads that serve for ever and went on, by thread.",
+    ("thread",),
+    registry=REGISTRY,
+)
 SPOOL_SKIPS = Counter(
     "symbolon_spool_skips_total",
     "Page files not read or not written, by reason.",

@@ -1,0 +1,95 @@
+"""A server in whose threads something is raised that nobody expected."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import redis
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from symbolon_server.app.serving_process import ServingProcess
+from symbolon_server.cache.invalidations import InvalidationLog
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.settings import Settings, read_settings
+from symbolon_server.symbolication.invalidator import Invalidator
+from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.telemetry import lasting_threads
+from symbolon_server.telemetry.metrics import TIER_ENTRIES
+from tests.app.conftest import wait_until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture
+def settings(redis_store_url: str, redis_cache_url: str, tmp_path: Path) -> Settings:
+    flags = {
+        "listen": "127.0.0.1:0",
+        "store_url": redis_store_url,
+        "cache_url": redis_cache_url,
+        "spool_dir": str(tmp_path),
+    }
+    return read_settings({}, {f"SYMBOLON_{name.upper()}": flags[name] for name in flags})
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Iterator[Callable[[], tuple[ServingProcess, Any]]]:
+    stops = list[Callable[[], None]]()
+
+    def start() -> tuple[ServingProcess, Any]:
+        process = ServingProcess(settings, is_port_shared=False)
+        channel = grpc.insecure_channel(str(process.start()))
+        stops.extend([channel.close, process.stop])
+        return process, health_pb2_grpc.HealthStub(channel)
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+def status(health: Any) -> int:
+    return int(health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True).status)
+
+
+def fail(*_: object) -> None:
+    raise KeyError("a defect")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [(MissingTally, "flush"), (TIER_ENTRIES, "labels"), (ModuleLoader, "_look_again")],
+)
+def test_invalidations_are_heard_though_another_callback_raises(
+    serve: Callable[[], tuple[ServingProcess, Any]],
+    redis_cache: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: tuple[object, str],
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(*broken, fail)
+        process, health = serve()
+        known = process._parts.tiers.invalidations
+        log = InvalidationLog(KeyedCache(redis_cache))
+        news = log.read_since(0, "")
+        number = log.add([ModuleId("heard.pdb", "0" * 33)], news.epoch)
+        wait_until(lambda: known.last >= number)
+        wait_until(lambda: "thread_failed" in caplog.messages)
+        assert status(health) == SERVING
+
+
+def test_a_server_that_hears_no_invalidations_says_that_it_does_not_serve(
+    serve: Callable[[], tuple[ServingProcess, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lasting_threads, "MOST_FAILURES", 2)
+    _, health = serve()
+    assert status(health) == SERVING
+    with monkeypatch.context() as patched:
+        patched.setattr(ModuleLoader, "_look_again", fail)
+        patched.setattr(Invalidator, "_learn", fail)
+        wait_until(lambda: status(health) == NOT_SERVING)
+    wait_until(lambda: status(health) == SERVING)
