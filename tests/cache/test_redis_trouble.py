@@ -1,12 +1,16 @@
 """What is said of Redis servers that do not do what they are asked."""
 
+import re
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
 import redis
 
+from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.cache.redis_trouble import describe_trouble
@@ -16,6 +20,7 @@ from symbolon_server.cache.servers import (
     connect,
     read_facts,
 )
+from symbolon_server.telemetry.logs import TextFormatter
 from tests.cache.conftest import StartRedis
 from tests.fixtures.certificates import Authority, authority, strange_authority
 from tests.fixtures.tls_proxy import TlsProxy
@@ -41,7 +46,7 @@ def as_user(url: str, user: str = USER, password: str = PASSWORD) -> str:
         # What the server answers holds user and password then.
         ({"rename-command": 'AUTH ""'}, r"unknown command \[...\]"),
         ({"requirepass": "another"}, "refuses the user or the password"),
-        ({"user": f"{USER} on >{PASSWORD}"}, "does not allow this to its user"),
+        ({"user": f"{USER} on >{PASSWORD}"}, r"does not allow the command CLIENT\|SETNAME to"),
     ],
     ids=["no AUTH", "wrong password", "not allowed"],
 )
@@ -144,3 +149,29 @@ def test_a_url_that_leads_nowhere_is_refused_without_being_shown(url: str) -> No
         connect(url)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        ("-time", "the command TIME|a command of a script"),
+        ("-eval", "the command EVAL"),
+        ("resetkeys ~{name}", "a key or channel"),
+    ],
+)
+def test_what_a_user_is_not_allowed_is_logged_once(
+    start_redis: StartRedis, caplog: pytest.LogCaptureFixture, rules: str, refused: str
+) -> None:
+    rights = f"{USER} on >{PASSWORD} ~* &* +@all {rules}".replace("{name}", "name")
+    server = start_redis("cache.conf", user=rights, requirepass="another")
+    with connect(as_user(server.url)) as client:
+        cache = KeyedCache(client, circuit=Circuit(server="cache"))
+        for script in ("return redis.call('TIME')", "return redis.call('GET', 'other')"):
+            for _ in range(2):
+                with suppress(CacheUnavailableError):
+                    cache.run(methodcaller("eval", script, 0))
+    [record] = caplog.records
+    assert record.getMessage() == "redis_refused"
+    said = TextFormatter().format(record)
+    assert re.search(refused, said)
+    assert USER not in said

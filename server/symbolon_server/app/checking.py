@@ -18,6 +18,7 @@ from symbolon_server.cache.servers import (
     read_facts,
     server_name,
 )
+from symbolon_server.ingest.permissions import CACHE, STORE, find_missing_permissions
 from symbolon_server.rpc.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.protection import check_address
 from symbolon_server.settings import Settings, unknown_variables
@@ -113,6 +114,18 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
+    if (
+        facts.mode == "standalone" and not facts.is_replica
+    ):  # others refuse for reasons of their own
+        yield from _check_permissions(role, url)
+
+
+def _check_permissions(role: str, url: str) -> Iterator[Finding]:
+    needed = STORE if role == "store" else CACHE
+    with closing(connect(url)) as client:
+        if missing := find_missing_permissions(client, needed):
+            said = f"its user lacks {' '.join(missing)} (see Permissions in redis/README.md)"
+            yield Finding(role, said, is_wrong=True)
 
 
 def _check_suppliers(settings: Settings) -> Iterator[Finding]:

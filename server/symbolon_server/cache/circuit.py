@@ -8,6 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from symbolon_server.cache.redis_trouble import describe_refusal
 from symbolon_server.telemetry.logs import EventLog
 
 _log = EventLog(__name__)
@@ -29,11 +30,15 @@ class Circuit:
         clock: Callable[[], float] = time.monotonic,
         server: str = "",
     ) -> None:
-        """Log when `server`, where it has a name, is lost and when it is back, once each."""
+        """Log when `server`, where it has a name, is lost and when it is back, once each.
+
+        What it does not allow its user is logged once, too.
+        """
         self._server = server
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._lock = threading.Lock()
+        self._refusals = set[str]()
         self._failed = False
         """Read without the lock: in good days nobody waits for it."""
         self._next_try = 0.0
@@ -56,6 +61,8 @@ class Circuit:
 
     def record(self, error: RedisError | None) -> None:
         """Note how it went; only errors of the connection say that the server is not there."""
+        if error is not None and self._server:
+            self._log_refusal(error)
         is_gone = isinstance(error, RedisConnectionError | RedisTimeoutError)
         if not is_gone and not self._failed:
             return
@@ -67,3 +74,9 @@ class Circuit:
             _log.warning("redis_lost", server=self._server, error=type(error).__name__)
         elif is_news and self._server:
             _log.info("redis_back", server=self._server)
+
+    def _log_refusal(self, error: RedisError) -> None:
+        refusal = describe_refusal(error)
+        if refusal is not None and refusal not in self._refusals:
+            self._refusals.add(refusal)
+            _log.error("redis_refused", server=self._server, detail=refusal)

@@ -25,10 +25,6 @@ end the waiting for work, pools that are too small."""
 _LONGEST_SECONDS = 2**31
 """Longer than any server runs, and short enough for the API."""
 
-_DRIVER: Final = redis.DriverInfo(lib_version=redis.__version__)
-"""What `CLIENT LIST` says of us. redis-py itself would read the metadata of its package for each
-new connection: 2 to 3 ms, twice in each ingest."""
-
 
 class InvalidRedisUrlError(ValueError):
     """A URL with which no connection can be made; the text holds nothing of it."""
@@ -88,10 +84,11 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         url,
         socket_connect_timeout=timeouts.connect_seconds,
         socket_timeout=timeouts.answer_seconds,
-        # What redis-py speaks by itself costs two more round trips for each new connection.
+        # What redis-py says of itself costs more round trips for each new connection, 2 to 3 ms
+        # for reading the metadata of its package, and a permission that not every version knows.
         protocol=2,
         client_name="symbolon",
-        driver_info=_DRIVER,
+        driver_info=None,
         redis_connect_func=_introduce,
         # As many as there are threads. redis-py's own limit of 100 is an error of the connection
         # for whoever comes next, as if the server were not there.
