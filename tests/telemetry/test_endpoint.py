@@ -2,8 +2,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
+from socketserver import BaseServer
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -50,6 +52,32 @@ def scrape(port: int) -> dict[str, float]:
         for family in families
         for sample in family.samples
     }
+
+
+def test_the_endpoint_answers_again_after_an_error_that_nobody_expected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_failed = threading.Event()
+
+    def fail(_: object) -> None:
+        if not has_failed.is_set():
+            has_failed.set()
+            raise KeyError("a defect")
+
+    monkeypatch.setattr(BaseServer, "service_actions", fail)
+    with MetricsEndpoint("127.0.0.1", 0) as endpoint:
+        assert has_failed.wait(10)
+        assert scrape(endpoint.port)["symbolon_thread_errors_totalmetrics"] >= 1
+
+
+def test_the_endpoint_listens_on_an_address_of_either_kind() -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    with MetricsEndpoint("::1", 0) as endpoint:
+        socket.create_connection(("::1", endpoint.port), timeout=10).close()
 
 
 def test_the_endpoint_serves_what_was_counted() -> None:

@@ -1,23 +1,50 @@
 """The HTTP endpoint that Prometheus scrapes."""
 
 import os
-import threading
+import socket
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from types import TracebackType
-from typing import Self
-from wsgiref.simple_server import WSGIServer
+from typing import Any, Final, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort
 from symbolon_server.telemetry.metrics import REGISTRY
 
 MULTIPROCESS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Tells prometheus-client, when it is imported, to keep its values in files of this folder."""
+
+_THREAD: Final = "metrics"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Answers each request in a thread of its own."""
+
+    daemon_threads = True
+    failed_requests = LastResort(_THREAD)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        del request, client_address
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, ConnectionError):  # who asked is gone
+            self.failed_requests.note(error)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # as inherited
+        """Log no request."""
 
 
 class MetricsEndpoint:
@@ -25,16 +52,24 @@ class MetricsEndpoint:
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry = REGISTRY) -> None:
         """Listen on `host` and `port` (0: any free one); raise `OSError` when that is taken."""
-        self._server: WSGIServer
-        self._thread: threading.Thread
-        self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        kind = _Server6 if family == socket.AF_INET6 else _Server
+        app = make_wsgi_app(registry)
+        self._server = make_server(
+            str(address[0]), port, app, server_class=kind, handler_class=_SilentHandler
+        )
         self.port: int = self._server.server_port
+        self._thread = LastingThread(_THREAD, self._server.serve_forever)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop serving and free the port."""
+        self._thread.is_closing.set()
         self._server.shutdown()
+        self._thread.close()
         self._server.server_close()
-        self._thread.join()
 
     def __enter__(self) -> Self:
         """Return the endpoint, which serves already."""
