@@ -13,11 +13,13 @@ from symbolon.async_client import AsyncClient
 from symbolon.client import Client
 from symbolon.encoding import AnyReport, Report
 from symbolon.errors import (
+    ClosedError,
     DeadlineError,
     FieldViolation,
     InvalidCredentialsError,
     InvalidReportError,
     InvalidRequestError,
+    InvalidTargetError,
     MessageTooLargeError,
     NotAllowedError,
     NotOfferedError,
@@ -64,6 +66,7 @@ __all__ = [
     "AnyReport",
     "AsyncClient",
     "Client",
+    "ClosedError",
     "DeadlineError",
     "DecidingSymbol",
     "Diagnostics",
@@ -79,6 +82,7 @@ __all__ = [
     "InvalidCredentialsError",
     "InvalidReportError",
     "InvalidRequestError",
+    "InvalidTargetError",
     "MessageTooLargeError",
     "MissingModule",
     "MissingModules",

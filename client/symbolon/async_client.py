@@ -18,7 +18,9 @@ from symbolon.answers import ReportResult, symbolication_of
 from symbolon.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon.calls import Call
 from symbolon.channels import open_async_channel
+from symbolon.connections import Connection
 from symbolon.encoding import AnyReport, Report
+from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon.packers import Packer, choose_packer, pack
@@ -32,7 +34,6 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
-from symbolon.rpc_errors import translate
 from symbolon.stubs import AsyncStubs, find_raw_symbolicate
 from symbolon.targets import DEFAULT_TARGET, join_targets
 from symbolon.tokens import call_credentials
@@ -44,7 +45,8 @@ ReportT = TypeVar("ReportT", bound=AnyReport)
 class AsyncClient:
     """As `Client`, for asyncio: the same calls with the same results, to be awaited.
 
-    To be made and used in a running event loop.
+    To be made and used in a running event loop. A task that is cancelled while it waits for a call
+    is left by `asyncio.CancelledError`, as with everything that is awaited.
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class AsyncClient:
     ) -> None:
         """Connect when the first call is made; the arguments are those of `Client`."""
         joined = join_targets(target)
-        self._options = CallOptions(joined, timeout, wait_for_ready)
+        self._connection = Connection(joined)
+        self._options = CallOptions(timeout, wait_for_ready)
         self.channel = open_async_channel(joined, credentials, options, token)
         """gRPC's own, for stubs of other services."""
         self.stubs = AsyncStubs(self.channel)
@@ -85,7 +88,8 @@ class AsyncClient:
         return bearing
 
     async def close(self) -> None:
-        """Close the connection; calls in flight are cancelled."""
+        """Close the connection; calls in flight, and later ones, raise `ClosedError`."""
+        self._connection.is_closed = True
         await self.channel.close()
 
     async def symbolicate(
@@ -193,10 +197,9 @@ class AsyncClient:
 
     async def _ask(self, call: Call[T], timeout: float | None) -> T:
         method = call.find_method(self)
-        try:
-            answer = await method(call.request, **self._options.choose(timeout))
-        except grpc.RpcError as error:
-            raise translate(error, self._options.target) from error
+        options = self._options.choose(timeout)
+        with self._connection.translating_errors():
+            answer = await method(call.request, **options)
         return call.decode(answer)
 
     async def _answer(
@@ -220,7 +223,8 @@ class AsyncClient:
                     call.cancel()
 
     def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
-        return [self._symbolicate(request, **options) for request in batch.requests]
+        with self._connection.translating_errors():
+            return [self._symbolicate(request, **options) for request in batch.requests]
 
     async def _finish(
         self,
@@ -244,10 +248,10 @@ class AsyncClient:
 
     async def _wait(self, call: Any, batch: Batch[Any], number: int) -> Any:
         try:
-            return await call
-        except grpc.RpcError as error:
-            translated = translate(error, self._options.target)
-            raise name_fields(batch, number, translated) from error
+            with self._connection.translating_errors():
+                return await call
+        except InvalidRequestError as error:
+            raise name_fields(batch, number, error) from error.__cause__
 
 
 async def pack_each(

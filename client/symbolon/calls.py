@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from symbolon import health, wire
-from symbolon.encoding import make_module
+from symbolon.encoding import check_list, make_module
 from symbolon.errors import InvalidRequestError
 from symbolon.explanation_wire import decode_explanation
 from symbolon.explanations import Explanation
@@ -91,6 +91,7 @@ def explain_frame(
 
 
 def _make_modules(modules: Sequence[Module]) -> list[module_pb2.Module]:
+    check_list("modules", modules)
     return [make_module(module, f"modules[{index}]") for index, module in enumerate(modules)]
 
 
@@ -98,7 +99,7 @@ def _make(kind: Callable[..., T], **values: Any) -> T:
     """Return a message; raise `InvalidRequestError` for what it cannot hold."""
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InvalidRequestError(str(error)) from error
 
 
@@ -113,4 +114,8 @@ def get_store_info() -> Call[StoreInfo]:
 
 def is_serving(service: str) -> Call[bool]:
     """Ask whether the server, or one of its services, serves."""
-    return Call(lambda client: health.find_check(client.channel), service, health.is_serving)
+    return Call(
+        lambda client: health.find_check(client.channel),
+        _make(health.encode_check, service=service),
+        health.is_serving,
+    )

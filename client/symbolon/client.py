@@ -16,7 +16,9 @@ from symbolon.answers import ReportResult, symbolication_of
 from symbolon.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon.calls import Call
 from symbolon.channels import open_channel
+from symbolon.connections import Connection
 from symbolon.encoding import AnyReport, Report
+from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon.packers import Packer, choose_packer, pack
@@ -30,7 +32,6 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
-from symbolon.rpc_errors import translate
 from symbolon.stubs import Stubs, find_raw_symbolicate
 from symbolon.targets import DEFAULT_TARGET, join_targets
 from symbolon.tokens import call_credentials
@@ -59,18 +60,20 @@ class Client:
     ) -> None:
         """Connect when the first call is made.
 
-        Several targets, or several addresses of one name, take calls in turn; of several
-        targets each must be an IP address with a port, or `ValueError` is raised. `timeout` is
+        A target without a port has the default one, 50051. Several targets, or several addresses
+        of one name, take calls in turn; of several targets each must be an IP address. Raises
+        `InvalidTargetError`, which is a `ValueError` too. `timeout` is
         each call's deadline in seconds; `wait_for_ready` waits that long for a server that is
         not there yet; `options` are gRPC's channel options.
 
         The connection is encrypted with `credentials` (`grpc.ssl_channel_credentials`, with key
         and certificate where the server wants to know its clients). The `token` is sent with
-        each call; raises `InvalidCredentialsError` where it would leave this machine
-        without TLS.
+        each call, without white space around it; raises `InvalidCredentialsError` where it would
+        leave this machine without TLS.
         """
         joined = join_targets(target)
-        self._options = CallOptions(joined, timeout, wait_for_ready)
+        self._connection = Connection(joined)
+        self._options = CallOptions(timeout, wait_for_ready)
         self.channel = open_channel(joined, credentials, options, token)
         """gRPC's own, for stubs of other services."""
         self.stubs = Stubs(self.channel)
@@ -101,7 +104,8 @@ class Client:
         return bearing
 
     def close(self) -> None:
-        """Close the connection; calls in flight are cancelled."""
+        """Close the connection; calls in flight, and later ones, raise `ClosedError`."""
+        self._connection.is_closed = True
         self.channel.close()
 
     def symbolicate(
@@ -234,10 +238,9 @@ class Client:
 
     def _ask(self, call: Call[T], timeout: float | None) -> T:
         method = call.find_method(self)
-        try:
-            answer = method(call.request, **self._options.choose(timeout))
-        except grpc.RpcError as error:
-            raise translate(error, self._options.target) from error
+        options = self._options.choose(timeout)
+        with self._connection.translating_errors():
+            answer = method(call.request, **options)
         return call.decode(answer)
 
     def _answer(
@@ -261,7 +264,8 @@ class Client:
                     future.cancel()
 
     def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
-        return [self._symbolicate.future(request, **options) for request in batch.requests]
+        with self._connection.translating_errors():
+            return [self._symbolicate.future(request, **options) for request in batch.requests]
 
     def _finish(
         self,
@@ -283,7 +287,7 @@ class Client:
 
     def _wait(self, future: Any, batch: Batch[Any], number: int) -> Any:
         try:
-            return future.result()
-        except grpc.RpcError as error:
-            translated = translate(error, self._options.target)
-            raise name_fields(batch, number, translated) from error
+            with self._connection.translating_errors():
+                return future.result()
+        except InvalidRequestError as error:
+            raise name_fields(batch, number, error) from error.__cause__

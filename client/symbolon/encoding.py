@@ -4,7 +4,7 @@ The position is known only when it is known what else is in the call. A frame is
 pieces that are remembered: `symbolon.v1.Frame.module_index`, and the fields after it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import add, index
@@ -71,6 +71,10 @@ class Report:
 
 def encode_report(modules: Sequence[Module], stacks: Sequence[Sequence[Frame]]) -> EncodedReport:
     """Return the report; raise `InvalidRequestError` for what no message can hold."""
+    check_list("modules", modules)
+    check_list("stacks", stacks)
+    for place, stack in enumerate(stacks):
+        check_list(f"stacks[{place}]", stack)
     encoded = [encode_module(module, f"modules[{place}]") for place, module in enumerate(modules)]
     indexes, offsets = [], []
     for place, stack in enumerate(stacks):
@@ -78,11 +82,17 @@ def encode_report(modules: Sequence[Module], stacks: Sequence[Sequence[Frame]]) 
             try:
                 indexes.append(_encode_index(frame.module_index, len(modules)))
                 offsets.append(_read_offset(frame))
-            except (TypeError, ValueError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 field = f"stacks[{place}].frames[{number}]"
                 raise refuse(field, f"{frame!r} is no frame: {error}") from error
     lengths = [len(stack) for stack in stacks]
     return EncodedReport(encoded, lengths, indexes, offsets, set(indexes))
+
+
+def check_list(field: str, items: object) -> None:
+    """Refuse what is no list, such as a frame where one of frames belongs."""
+    if not isinstance(items, Collection):
+        raise refuse(field, f"{items!r} is not a list")
 
 
 def _encode_index(position: int | None, modules: int) -> int:
@@ -159,7 +169,8 @@ def make_module(module: Module, field: str = "module") -> module_pb2.Module:
             code_file=module.code_file,
             code_id=module.code_id,
         )
-    except (TypeError, ValueError) as error:  # UnicodeEncodeError of a lone surrogate is one
+    except (AttributeError, TypeError, ValueError) as error:
+        # UnicodeEncodeError of a lone surrogate is a ValueError.
         raise refuse(field, f"{module!r} is no module: {error}") from error
 
 

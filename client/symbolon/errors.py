@@ -3,7 +3,9 @@
     SymbolonError
     ├── InvalidReportError          a report cannot be read: mend it
     ├── InvalidRequestError         the request breaks a rule: mend it
+    ├── InvalidTargetError          no server can be at this address: correct it
     ├── InvalidCredentialsError     a token, key or certificate cannot be used: mend it
+    ├── ClosedError                 the client was closed: make a new one
     ├── ServerUnreachableError      no answer from there: check the target, try again
     ├── ServerBusyError             the server is full: try again later
     ├── DeadlineError               too slow: allow more time, or wait less for modules
@@ -64,10 +66,22 @@ class InvalidRequestError(SymbolonError):
         """Every rule broken, as far as the server told."""
 
 
+class InvalidTargetError(SymbolonError, ValueError):
+    """A target, or several of them, cannot be the address of a server."""
+
+    advice = "Give host:port, without a scheme such as http://."
+
+
 class InvalidCredentialsError(SymbolonError):
     """A token, key or certificate cannot be read, or others could read it on its way."""
 
     advice = "Mend the file, or connect by TLS."
+
+
+class ClosedError(SymbolonError):
+    """The client was closed, before a call or during it."""
+
+    advice = "Make a new client, or close this one when its calls are done."
 
 
 class ServerUnreachableError(SymbolonError):

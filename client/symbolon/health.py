@@ -13,8 +13,8 @@ SERVING = b"\x08\x01"  # field 1, a varint: 1
 
 
 def find_check(channel: "grpc.Channel | grpc.aio.Channel") -> Any:
-    """Return the method, which takes a service's name and returns an encoded answer."""
-    return channel.unary_unary(METHOD, request_serializer=encode_check, response_deserializer=bytes)
+    """Return the method, which takes what `encode_check` returns and returns an encoded answer."""
+    return channel.unary_unary(METHOD, request_serializer=bytes, response_deserializer=bytes)
 
 
 def is_serving(answer: bytes) -> bool:

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from symbolon.batches import OWN_ERRORS, Batch, Divided, Joint, Refused, Remembering
 from symbolon.divided_calls import divide
 from symbolon.encoding import AnyReport, EncodedReport, encode_wait
+from symbolon.errors import InvalidReportError
 from symbolon.frame_memory import FrameMemory
 from symbolon.joint_calls import CALL_SIZE, CallSize, JointCall
 from symbolon.questions import Question, Recalled
@@ -29,7 +30,7 @@ class Packer(ABC, Generic[ReportT]):
     def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
         """Put a report in; return what is full now."""
         try:
-            encoded = report.encode()
+            encoded = _encode(report)
         except OWN_ERRORS as error:
             return [*self.finish(), Refused([report], error)]
         return self._put(report, encoded)
@@ -180,6 +181,15 @@ def pack(reports: Iterable[ReportT], packer: Packer[ReportT]) -> Iterator[Batch[
     for report in reports:
         yield from packer.add(report)
     yield from packer.finish()
+
+
+def _encode(report: AnyReport) -> EncodedReport:
+    """Return a report for the wire; refuse what has the form of none."""
+    encode: Any = getattr(report, "encode", None)
+    encoded = encode() if callable(encode) else None
+    if not isinstance(encoded, EncodedReport):  # a text has an `encode`, too
+        raise InvalidReportError(f"{report!r} is not a report")
+    return encoded
 
 
 def _ask_alone(

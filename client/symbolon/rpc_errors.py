@@ -14,6 +14,8 @@ _KINDS: dict[grpc.StatusCode, type[errors.SymbolonError]] = {
     grpc.StatusCode.PERMISSION_DENIED: errors.NotAllowedError,
     grpc.StatusCode.UNIMPLEMENTED: errors.NotOfferedError,
     grpc.StatusCode.NOT_FOUND: errors.NotOfferedError,  # a health check of an unknown service
+    # Not by us: as happens to a call that reaches a server, or a proxy, while that stops.
+    grpc.StatusCode.CANCELLED: errors.ServerUnreachableError,
 }
 
 

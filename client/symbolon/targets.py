@@ -1,34 +1,70 @@
 """Addresses of one server, or of several that share the calls."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
-DEFAULT_TARGET = "127.0.0.1:50051"
+from symbolon.errors import InvalidTargetError
+
+DEFAULT_PORT = 50051
+DEFAULT_TARGET = f"127.0.0.1:{DEFAULT_PORT}"
+
+_ADDRESS = re.compile(r"((?:dns|ipv4|ipv6):(?://[^/]*/)?|)(.*)", re.ASCII | re.DOTALL)
+"""Hosts, perhaps with a scheme whose hosts have ports."""
+
+_OTHER_SCHEME = re.compile(r"(?:unix|unix-abstract|vsock|xds):", re.ASCII)
 
 
 def join_targets(target: str | Sequence[str]) -> str:
-    """Return what gRPC takes for one or several addresses; raise `ValueError`.
+    """Return what gRPC takes for one or several addresses; raise `InvalidTargetError`.
 
     A single address is anything that gRPC knows: `host:port`, `dns:///host:port`, `unix:/path`.
-    Of several each must be a number and a port, all of one version of IP: gRPC asks DNS for one
-    name only, which may have several addresses.
+    Of several each must be a number, all of one version of IP: gRPC asks DNS for one name only,
+    which may have several addresses. The default port is that of a server, not gRPC's own (443).
     """
     addresses = [target] if isinstance(target, str) else list(target)
     if len(addresses) == 1:
-        return addresses[0]
+        return _add_port(addresses[0])
     versions = {_read_version(address) for address in addresses}
     if len(versions) != 1:
-        raise ValueError(f"{', '.join(addresses) or 'nothing'} are not addresses of one kind")
-    return f"ipv{versions.pop()}:{','.join(addresses)}"
+        raise InvalidTargetError(
+            f"{', '.join(addresses) or 'nothing'} are not addresses of one kind"
+        )
+    return f"ipv{versions.pop()}:{','.join(map(_add_port, addresses))}"
+
+
+def _add_port(address: str) -> str:
+    """Return an address with the default port where it has none."""
+    if _OTHER_SCHEME.match(address):
+        return address
+    found = _ADDRESS.fullmatch(address)
+    scheme, hosts = found.groups() if found else ("", address)
+    if "://" in hosts:
+        raise InvalidTargetError(f"{address} is a URL: give host:port alone")
+    return scheme + ",".join(map(_add_port_to_host, hosts.split(",")))
+
+
+def _add_port_to_host(host: str) -> str:
+    if _is_version_6(host):
+        return f"[{host}]:{DEFAULT_PORT}"
+    if not host or host.endswith(":"):
+        raise InvalidTargetError(f"{host!r} is not an address: give host:port")
+    return host if ":" in host.rpartition("]")[2] else f"{host}:{DEFAULT_PORT}"
+
+
+def _is_version_6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6  # noqa: PLR2004 # of IP
+    except ValueError:
+        return False
 
 
 def _read_version(address: str) -> int:
-    host, colon, port = address.rpartition(":")
+    host = _add_port(address).rpartition(":")[0]
     try:
-        if not (colon and port.isdecimal()):
-            raise ValueError("no port")
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version
     except ValueError:
-        raise ValueError(
-            f"{address} is not an IP address with a port, as each of several addresses must be"
+        raise InvalidTargetError(
+            f"{address} is not an IP address, as each of several addresses must be: gRPC looks up "
+            "one name only, which may have several addresses"
         ) from None

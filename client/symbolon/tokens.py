@@ -31,10 +31,15 @@ def add_token(
 def call_credentials(token: str) -> grpc.CallCredentials:
     """Return what sends the token with a call; gRPC refuses that where others could read it.
 
+    White space around it, such as the newline at the end of a file, does not belong to it.
     Raises `InvalidCredentialsError`.
     """
+    token = token.strip()
     if _TOKEN.fullmatch(token) is None:
-        raise InvalidCredentialsError("the token holds what no token may hold")
+        raise InvalidCredentialsError(
+            "a token has letters, digits and ._~+/- only, with = at its end; this one "
+            + ("has other characters too" if token else "is empty")
+        )
     return grpc.access_token_call_credentials(token)
 
 

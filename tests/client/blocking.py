@@ -15,7 +15,11 @@ class BlockingClient:
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._runner = asyncio.Runner()
-        self._client = self._runner.run(make_client(*arguments, **named))
+        try:
+            self._client = self._runner.run(make_client(*arguments, **named))
+        except BaseException:
+            self._runner.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._client, name)
@@ -25,9 +29,18 @@ class BlockingClient:
         """Return what becomes of something of the client's event loop."""
         return self._runner.run(wait_for(awaitable))
 
+    def close_client(self) -> None:
+        """Close the client alone."""
+        self._runner.run(self._client.close())
+
+    def close_from_a_thread(self) -> None:
+        """Close the client while another thread waits for a call."""
+        closing = asyncio.run_coroutine_threadsafe(self._client.close(), self._runner.get_loop())
+        closing.result(20)
+
     def close(self) -> None:
         """Close the client and its event loop."""
-        self._runner.run(self._client.close())
+        self.close_client()
         self._runner.close()
 
     def _wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:

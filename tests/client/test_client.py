@@ -1,8 +1,9 @@
 """The client against a real gRPC server."""
 
+import asyncio
 import socket
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Thread
 from typing import Any, NoReturn
 
 import grpc
@@ -24,6 +25,7 @@ from symbolon.v1 import (
     store_service_pb2,
     symbolication_service_pb2,
 )
+from tests.client.blocking import BlockingClient
 from tests.client.canned import Answer, CannedServer
 from tests.client.conftest import AT_ONCE, Connect
 
@@ -281,3 +283,127 @@ def test_every_call_raises_errors_of_this_package_only(
     client = connect(f"127.0.0.1:{find_free_port()}", options=AT_ONCE)
     with pytest.raises(symbolon.SymbolonError):
         call(client)
+
+
+SERVER_CALLS = [
+    pytest.param(lambda client: client.symbolicate(MODULES, STACKS), id="symbolicate"),
+    pytest.param(lambda client: list(client.symbolicate_many([REPORT])), id="many"),
+    pytest.param(lambda client: client.get_store_info(), id="info"),
+    pytest.param(lambda client: client.is_serving(), id="is_serving"),
+]
+
+
+@pytest.mark.parametrize("call", SERVER_CALLS)
+def test_a_closed_client_says_so(
+    canned: CannedServer, connect: Connect, call: Callable[[Client], object]
+) -> None:
+    client = connect(canned.target)
+    close(client)
+    with pytest.raises(symbolon.ClosedError, match="the client is closed"):
+        call(client)
+    assert canned.requests == []
+
+
+def test_what_shares_a_closed_connection_says_so(canned: CannedServer) -> None:
+    local = grpc.local_channel_credentials()
+    with Client(canned.target, credentials=local) as client:
+        bearing = client.with_token("a-token")
+    with pytest.raises(symbolon.ClosedError):
+        bearing.get_store_info()
+
+
+def close(client: Client) -> None:
+    """Close the client, for one of asyncio without its event loop."""
+    if isinstance(client, BlockingClient):
+        client.close_client()
+    else:
+        client.close()
+
+
+@pytest.mark.parametrize("call", SERVER_CALLS[:3])
+def test_a_client_that_is_closed_during_a_call_says_so(
+    canned: CannedServer, connect: Connect, call: Callable[[Client], object]
+) -> None:
+    arrived = Event()
+
+    def wait(_request: Any, context: grpc.ServicerContext) -> Any:
+        arrived.set()
+        return wait_for_the_end(context)
+
+    canned.answers = [wait]
+    client = connect(canned.target, timeout=20)
+
+    def close_when_it_has_arrived() -> None:
+        assert arrived.wait(20)
+        client.close_from_a_thread() if isinstance(client, BlockingClient) else client.close()
+
+    closing = Thread(target=close_when_it_has_arrived)
+    closing.start()
+    with pytest.raises(symbolon.ClosedError):
+        call(client)
+    closing.join()
+
+
+def test_a_task_that_is_cancelled_is_cancelled(canned: CannedServer) -> None:
+    canned.answers = [lambda _, context: wait_for_the_end(context)]
+
+    async def cancel() -> None:
+        async with symbolon.AsyncClient(canned.target, timeout=20) as client:
+            asking = asyncio.create_task(client.get_store_info())
+            await asyncio.sleep(0)
+            asking.cancel()
+            await client.close()
+            await asking
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel())
+
+
+def test_a_call_that_the_other_side_cancels_did_not_reach_a_server(
+    canned: CannedServer, client: Client
+) -> None:
+    canned.answers = [abort_with(grpc.StatusCode.CANCELLED)]
+    with pytest.raises(symbolon.ServerUnreachableError, match="the reason"):
+        client.get_store_info()
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda c: c.symbolicate(MODULES, [Frame(0, 1)]), r"^stacks\[0\]: Frame\(.*is not a list"),
+        (lambda c: c.symbolicate(MODULES, [[Module("a", "b")]]), r"^stacks\[0\]\.frames\[0\]: "),
+        (lambda c: c.symbolicate(MODULES[0], STACKS), r"^modules: Module\(.*is not a list"),
+        (lambda c: c.symbolicate([("a", "b")], []), r"^modules\[0\]: .* is no module"),
+        (lambda c: c.symbolicate(MODULES, None), "^stacks: None is not a list"),
+        (lambda c: c.prefetch_modules(None), "^modules: None is not a list"),
+        (lambda c: c.invalidate_modules(["orchard"]), r"^modules\[0\]: 'orchard' is no module"),
+        (lambda c: c.list_missing_modules("all"), "str|all"),
+        (lambda c: c.is_serving("s" * 200), "200 bytes"),
+        (lambda c: c.is_serving(None), "NoneType"),
+        (lambda c: c.get_store_info(timeout="soon"), "^timeout: 'soon'"),
+        (lambda c: c.get_store_info(timeout=float("nan")), "^timeout: nan"),
+        (lambda c: c.symbolicate([], [], request_id="two\nlines"), r"^request_id: 'two\\nlines'"),
+        (lambda c: c.symbolicate([], [], request_id=17), "^request_id: 17"),
+    ],
+)
+def test_what_no_request_can_hold_is_refused_with_its_name(
+    canned: CannedServer, client: Client, call: Callable[[Client], object], complaint: str
+) -> None:
+    with pytest.raises(symbolon.InvalidRequestError, match=complaint):
+        call(client)
+    assert canned.requests == []
+
+
+@pytest.mark.parametrize("report", ["a text", (MODULES, STACKS), None], ids=type)
+def test_what_is_no_report_is_refused_among_others(
+    canned: CannedServer, client: Client, report: Any
+) -> None:
+    fine = symbolication_service_pb2.SymbolicateResponse()
+    canned.answers = [answer_with(fine)]
+    reports: list[Any] = [Report([], []), report, Report([], [])]
+    results = list(client.symbolicate_many(reports))
+    assert [type(result.error) for result in results] == [
+        type(None),
+        symbolon.InvalidReportError,
+        type(None),
+    ]

@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from symbolon import Client, ServerUnreachableError, channels
-from symbolon.targets import join_targets
+from symbolon import Client, InvalidTargetError, ServerUnreachableError, channels
+from symbolon.targets import DEFAULT_PORT, join_targets
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon.v1.store_service_pb2 import GetStoreInfoResponse
 from tests.client.blocking import BlockingClient
@@ -46,6 +46,20 @@ def test_a_server_that_is_gone_is_passed_over(canned: CannedServer, connect: Con
         (["dns:///symbols.example.org:443"], "dns:///symbols.example.org:443"),
         (["10.0.0.1:1", "10.0.0.2:2"], "ipv4:10.0.0.1:1,10.0.0.2:2"),
         (["[::1]:1", "[fe80::2]:2"], "ipv6:[::1]:1,[fe80::2]:2"),
+        ("symbols.example.org", "symbols.example.org:50051"),
+        ("dns:///symbols.example.org", "dns:///symbols.example.org:50051"),
+        ("dns://8.8.8.8/symbols.example.org", "dns://8.8.8.8/symbols.example.org:50051"),
+        ("dns:symbols.example.org", "dns:symbols.example.org:50051"),
+        ("127.0.0.1", "127.0.0.1:50051"),
+        ("::1", "[::1]:50051"),
+        ("[::1]", "[::1]:50051"),
+        ("[::1]:7", "[::1]:7"),
+        ("ipv4:127.0.0.1,127.0.0.2:2", "ipv4:127.0.0.1:50051,127.0.0.2:2"),
+        (["10.0.0.1", "10.0.0.2:2"], "ipv4:10.0.0.1:50051,10.0.0.2:2"),
+        (["::1", "fe80::2"], "ipv6:[::1]:50051,[fe80::2]:50051"),
+        ("unix:/run/symbolon", "unix:/run/symbolon"),
+        ("unix:///run/symbolon", "unix:///run/symbolon"),
+        ("xds:///symbolon", "xds:///symbolon"),
     ],
 )
 def test_targets_are_joined_as_grpc_reads_them(targets: str | list[str], joined: str) -> None:
@@ -54,12 +68,28 @@ def test_targets_are_joined_as_grpc_reads_them(targets: str | list[str], joined:
 
 @pytest.mark.parametrize(
     "targets",
-    [[], ["a.example:1", "b.example:1"], ["10.0.0.1:1", "[::1]:1"], ["10.0.0.1", "10.0.0.2"]],
+    [
+        [],
+        [""],
+        ["127.0.0.1:"],
+        ["a.example:1", "b.example:1"],
+        ["10.0.0.1:1", "[::1]:1"],
+        ["http://127.0.0.1:50061"],
+        ["https://symbols.example.org"],
+        ["grpc:///symbols.example.org:50051"],
+    ],
     ids=str,
 )
-def test_targets_that_cannot_be_joined_are_refused(targets: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"address|kind"):
-        join_targets(targets)
+def test_what_is_no_target_is_refused(targets: list[str], connect: Connect) -> None:
+    with pytest.raises(InvalidTargetError, match=r"address|kind|host:port") as caught:
+        connect(targets)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_client_without_a_port_asks_the_default_one(connect: Connect) -> None:
+    client = connect("127.77.0.1", timeout=20, options=AT_ONCE)
+    with pytest.raises(ServerUnreachableError, match=f"127.77.0.1:{DEFAULT_PORT}"):
+        client.get_store_info()
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def read_token(options: argparse.Namespace, environment: Mapping[str, str]) -> s
     if options.token_file is None:
         return environment.get(TOKEN_VARIABLE) or None
     content = _read(options.token_file) or b""
-    return content.decode("ascii", "replace").strip()
+    return content.decode("ascii", "replace")
 
 
 def _read(file: Path | None) -> bytes | None:
