@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from symbolon import ServerUnreachableError
 from symbolon.command_line.arguments import main
+from symbolon.command_line.not_reports import RAW_LINE_EXAMPLE
 from symbolon.v1 import (
     diagnostics_pb2,
     module_pb2,
@@ -180,10 +181,14 @@ def test_the_wait_and_the_deadline_are_those_of_the_flags(
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
-        ("\xff", "is not valid JSON"),
+        ("\xff", "is not JSON, nor a line with a module. Taken are crash reports"),
+        ("==1==ERROR: AddressSanitizer: SEGV", "<debug file>/<DEBUG ID> <offset>, such as: xul"),
+        ("", "crash.json is empty. Taken are crash reports in the JSON of Tecken"),
+        ("MDMP\x93\xa7", "is a minidump: its stacks must be walked first"),
+        ("\x1f\x8b\x08", "is gzip: unpack it first, `gzip -dc"),
         ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),
     ],
-    ids=["cut off", "deep", "not UTF-8", "no stacks"],
+    ids=["cut off", "deep", "binary", "other text", "empty", "minidump", "gzip", "no stacks"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
     content: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -194,6 +199,41 @@ def test_bad_input_is_one_line_and_exit_code_2(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("symbolon: ")
     assert complaint in line
+
+
+def test_the_line_that_is_given_as_an_example_is_taken(
+    target: str, canned: CannedServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "lines"
+    file.write_text(RAW_LINE_EXAMPLE)
+    assert main(["symbolicate", str(file), target]) == 0
+    assert canned.requests[0].modules[0].debug_file == "xul.pdb"
+
+
+def test_what_comes_through_a_pipe_is_called_standard_input() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "symbolon", "symbolicate"],
+        input=b"{",
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith(b"symbolon: standard input is not valid JSON: ")
+
+
+def test_a_second_file_is_refused_with_the_way_to_give_several(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["symbolicate", "a.jsonl", "b.jsonl"])
+    assert ended.value.code == 2
+    complaint = capsys.readouterr().err
+    assert "unrecognized arguments: b.jsonl; one FILE at a time" in complaint
+    assert "cat FILE FILE | symbolon symbolicate -" in complaint
+    with pytest.raises(SystemExit):
+        main(["symbolicate", "a.jsonl", "--fast"])
+    assert "one FILE" not in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,19 @@ def test_a_module_is_told_as_json(
     assert told["held"]["ingested_at"] == "2026-03-04T12:00:00+00:00"
 
 
+def test_a_module_of_which_nothing_is_known_is_unknown(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = module_pb2.MODULE_OUTCOME_NOT_REFERENCED
+    answer(canned, module_service_pb2.GetModuleResponse(outcome=nothing, detail="never asked"))
+    assert main(["module", "xul.pdb/AB1", target]) == 0
+    assert capsys.readouterr().out == "outcome: unknown\ndetail: never asked\nfailed attempts: 0\n"
+    forgotten = [module_service_pb2.InvalidatedModule(previous_outcome=nothing)]
+    answer(canned, module_service_pb2.InvalidateModulesResponse(modules=forgotten))
+    assert main(["invalidate", "xul.pdb/AB1", target]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["xul.pdb/AB1", "unknown"]
+
+
 @pytest.mark.parametrize("command", ["module", "invalidate", "prefetch", "explain"])
 def test_a_debug_id_is_asked_for_as_it_is_written(
     target: str, canned: CannedServer, command: str

@@ -21,6 +21,7 @@ from symbolon.errors import (
     InvalidCredentialsError,
     InvalidReportError,
     InvalidRequestError,
+    InvalidTargetError,
     SymbolonError,
 )
 from symbolon.options import DEFAULT_TIMEOUT_SECONDS
@@ -30,7 +31,9 @@ from symbolon.targets import DEFAULT_TARGET, join_targets
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; `None` takes the process's arguments."""
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options, others = parser.parse_known_args(arguments)
+    if others:
+        parser.error(_tell_of_others(others, options))
     if "shell" in options:  # the one command that asks no server
         return completion.write_script(options.shell, parser)
     command: Command = options.command
@@ -39,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = command(client, options)
             sys.stdout.flush()
             return code
-    except (InvalidReportError, InvalidRequestError, InvalidCredentialsError) as error:
+    except (
+        InvalidReportError,
+        InvalidRequestError,
+        InvalidTargetError,
+        InvalidCredentialsError,
+    ) as error:
         return _fail(str(error), exit_codes.BAD_INPUT)
     except SymbolonError as error:
         return _fail(f"{error}. {error.advice}", exit_codes.SERVER_TROUBLE)
@@ -49,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_codes.SUCCESS
     except KeyboardInterrupt:
         return _fail("interrupted", exit_codes.INTERRUPTED)
+
+
+def _tell_of_others(others: Sequence[str], options: argparse.Namespace) -> str:
+    """Return what is wrong with arguments that the command does not have."""
+    said = f"unrecognized arguments: {' '.join(others)}"
+    if "file" not in options or any(other.startswith("-") for other in others):
+        return said
+    return f"{said}; one FILE at a time, several by `cat FILE FILE | symbolon symbolicate -`"
 
 
 def _connect(options: argparse.Namespace) -> Client:
@@ -101,7 +117,7 @@ def parse_targets(text: str) -> list[str]:
     targets = text.split(",")
     try:
         join_targets(targets)
-    except ValueError as error:
+    except InvalidTargetError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return targets
 

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from symbolon.command_line.not_reports import RAW_LINE_FORM, describe
 from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
@@ -23,8 +24,6 @@ _RAW_LINE = re.compile(
     rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d{1,20})\s*" % DEBUG_ID_CHARACTERS.encode()
 )
 """Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
-
-_RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
 
 Part = tuple[int, bytes]
 """A document or line, and the number of the line that it begins at."""
@@ -71,6 +70,11 @@ class Input:
     """The document, or the lines that are not blank."""
 
 
+def name_input(file: str) -> str:
+    """Return what an input is called in messages."""
+    return "standard input" if file == STANDARD_INPUT else file
+
+
 def open_input(file: str) -> BinaryIO:
     """Return a file, or standard input; raise `InvalidReportError`."""
     if file == STANDARD_INPUT:
@@ -103,7 +107,7 @@ def parse_raw(line: bytes) -> RawFrame:
     found = _RAW_LINE.fullmatch(line)
     if found is None:
         text = line.decode(errors="replace").strip()
-        raise InvalidReportError(f"{text!r} is not {_RAW_LINE_FORM}")
+        raise InvalidReportError(f"{text!r} is not {RAW_LINE_FORM}")
     debug_file, debug_id, offset = (part.decode(errors="replace") for part in found.groups())
     base = 16 if offset[:2] in {"0x", "0X"} else 10
     return RawFrame(debug_file, debug_id, int(offset, base))
@@ -123,7 +127,7 @@ def parse_json(data: bytes, name: str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidReportError(f"{name} is not valid JSON: {error}") from error
+        raise InvalidReportError(f"{name} {describe(data, error)}") from error
 
 
 def skip(parts: Iterable[Part], count: int) -> Iterator[Part]:

@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from symbolon.client import Client
@@ -14,7 +15,7 @@ from symbolon.command_line.parsers import add_json, add_parser
 from symbolon.command_line.tables import show_table
 from symbolon.command_line.values import make_plain, write_json
 from symbolon.reports import Module
-from symbolon.results import ModuleResult
+from symbolon.results import ModuleInfo, ModuleOutcome, ModuleResult
 
 
 def add_module(commands: Any) -> argparse.ArgumentParser:
@@ -80,9 +81,22 @@ def show_module(client: Client, options: argparse.Namespace) -> int:
     """Print what is known of the module."""
     module = parse_module(options.module)
     info = client.get_module(module.debug_file, module.debug_id)
-    lines = [write_json(info)] if options.json else write_facts(info)
+    lines = [write_json(info)] if options.json else _write_info(info)
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return SUCCESS
+
+
+def _write_info(info: ModuleInfo) -> Iterator[str]:
+    """Yield the lines that tell of one module."""
+    yield f"outcome: {_name_outcome(info.outcome)}"
+    facts = {field.name: getattr(info, field.name) for field in fields(info)}
+    del facts["outcome"]
+    yield from write_facts(facts)
+
+
+def _name_outcome(outcome: ModuleOutcome) -> str:
+    """Return what a module is that was asked for by itself: no frame was to name it."""
+    return "unknown" if outcome is ModuleOutcome.NOT_REFERENCED else write_fact(outcome)
 
 
 def prefetch(client: Client, options: argparse.Namespace) -> int:
@@ -105,7 +119,7 @@ def invalidate(client: Client, options: argparse.Namespace) -> int:
         print_json(modules, plain)
         return SUCCESS
     rows = [
-        (name_module(module), write_fact(outcome))
+        (name_module(module), _name_outcome(outcome))
         for module, outcome in zip(modules, before, strict=True)
     ]
     show_table(("module", "was"), rows)

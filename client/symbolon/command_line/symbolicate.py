@@ -12,7 +12,7 @@ from symbolon.client import Client
 from symbolon.command_line import raw_lines
 from symbolon.command_line.durations import parse_wait
 from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
-from symbolon.command_line.inputs import Input, InputKind, open_input, read_input, skip
+from symbolon.command_line.inputs import Input, InputKind, name_input, open_input, read_input, skip
 from symbolon.command_line.outputs import Output, open_output
 from symbolon.command_line.report_lines import Answered, LineReport, collect, read_reports
 from symbolon.command_line.reporting import report_progress
@@ -152,7 +152,8 @@ def tune_python() -> Iterator[None]:
 
 
 def _run_document(client: Client, given: Input, options: argparse.Namespace, write: Write) -> int:
-    for answered in ask(client, read_reports(given.parts, options, name=options.file), options):
+    reports = read_reports(given.parts, options, name=name_input(options.file))
+    for answered in ask(client, reports, options):
         answered.raise_error()
         print(write(answered).decode())
     return SUCCESS

@@ -11,13 +11,13 @@ from symbolon_server.symbols.pages import PageDirectory
 
 def encode_report(module_id: ModuleId, report: ModuleReport) -> pb.GetModuleResponse:
     """Return what is known of one module."""
+    result = report.result()
     response = pb.GetModuleResponse(
-        outcome=module_pb2.ModuleOutcome.ValueType(report.result().outcome)
+        outcome=module_pb2.ModuleOutcome.ValueType(result.outcome), detail=result.detail
     )
     if report.directory is not None:
         response.held.CopyFrom(encode_held(module_id, report.directory))
     elif report.failure is not None:
-        response.detail = report.failure.detail
         response.retry_after.CopyFrom(encode_duration(report.failure.retry_after_seconds))
         response.failed_attempts = report.failure.attempts
     return response

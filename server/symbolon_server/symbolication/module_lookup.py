@@ -40,8 +40,10 @@ class ModuleReport:
             return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
         if self.is_pending:
             return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
-        return ModuleResult(ModuleOutcome.NOT_REFERENCED)
+        return ModuleResult(ModuleOutcome.NOT_REFERENCED, NOTHING_KNOWN)
 
+
+NOTHING_KNOWN = "nobody has asked for it, or it was forgotten since"
 
 FindEnded = Callable[[Collection[ModuleId]], Collection[ModuleId]]
 """Returns the modules that have no ingest queued or running; raises `CacheUnavailableError`."""
