@@ -8,6 +8,8 @@
 The generated messages and stubs are in `symbolon.v1`.
 """
 
+from typing import TYPE_CHECKING
+
 from symbolon.answers import ReportResult
 from symbolon.async_client import AsyncClient
 from symbolon.client import Client
@@ -61,6 +63,18 @@ from symbolon.results import (
     TierInfo,
     TierLookups,
 )
+from symbolon.version import find_version
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Look the version up when it is wanted: that takes longer than all else here."""
+        if name == "__version__":
+            return find_version()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "AnyReport",

@@ -19,6 +19,7 @@ from symbolon_server.settings import (
 )
 from symbolon_server.telemetry.ignored_signals import ignore_until_ready
 from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
+from symbolon_server.telemetry.software import software_version
 
 _CANNOT_START = 1
 _WRONG_SETTINGS = 2
@@ -144,6 +145,9 @@ def _make_parser() -> argparse.ArgumentParser:
         prog="symbolon-server",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"symbolon-server {software_version()}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():

@@ -1,3 +1,4 @@
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,10 @@ def test_an_unknown_option_of_a_supplier_is_refused_with_those_that_are_known(
     assert code != 0
     assert complaint in output + program.log
     assert "hunter2" not in output + program.log
+
+
+def test_the_version_is_that_of_the_package(start: StartProgram) -> None:
+    assert said(start("--version")) == (0, f"symbolon-server {version('symbolon-grpc')}\n")
 
 
 def test_help_explains_every_command_and_setting(start: StartProgram) -> None:

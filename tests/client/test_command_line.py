@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+import symbolon
 from symbolon import ServerUnreachableError
 from symbolon.command_line.arguments import main
 from symbolon.command_line.not_reports import RAW_LINE_EXAMPLE
@@ -234,6 +236,14 @@ def test_a_second_file_is_refused_with_the_way_to_give_several(
     with pytest.raises(SystemExit):
         main(["symbolicate", "a.jsonl", "--fast"])
     assert "one FILE" not in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"symbolon {symbolon.__version__}\n"
+    assert symbolon.__version__ == version("symbolon-grpc")
 
 
 def test_a_file_that_is_not_there_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

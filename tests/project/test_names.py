@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.app.software import software_version
+from symbolon_server.telemetry.software import software_version
 from tests.project.test_tracked_files import tracked_files
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -165,6 +165,8 @@ def test_the_wheel_alone_brings_the_client_and_its_command_line(
     found = say([programs / "python", "-c", "import symbolon; print(symbolon.__file__)"], tmp_path)
     assert Path(found.strip()).is_relative_to(tmp_path)
     assert say([programs / "symbolon", "--help"], tmp_path).startswith("usage: symbolon ")
+    version = say([programs / "symbolon", "--version"], tmp_path).split()[1]
+    assert f"-{version}-" in wheel.name
     listing = "import importlib.metadata as all; print(*[one.name for one in all.distributions()])"
     names = {name.lower() for name in say([programs / "python", "-c", listing], tmp_path).split()}
     assert names - {"typing_extensions"} == {"grpcio", "protobuf", "symbolon-grpc"}
@@ -177,6 +179,8 @@ def test_the_wheel_with_its_extras_finds_all_that_it_needs_to_serve(
 ) -> None:
     programs = install_wheel(wheel, f"[{','.join(EXTRAS)}]", tmp_path / "venv")
     checked = say([programs / "symbolon-server", "check", f"--suppliers={SYMBOLS}"], tmp_path)
+    version = say([programs / "symbolon-server", "--version"], tmp_path)
+    assert version == say([programs / "symbolon", "--version"], tmp_path).replace(" ", "-server ")
     assert str(SYMBOLS) in checked
     assert "WRONG" not in checked
 

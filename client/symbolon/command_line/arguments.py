@@ -16,7 +16,7 @@ from symbolon.command_line import (
     symbolicate,
 )
 from symbolon.command_line.durations import parse_timeout
-from symbolon.command_line.parsers import Command
+from symbolon.command_line.parsers import Command, ShowVersion
 from symbolon.errors import (
     InvalidCredentialsError,
     InvalidReportError,
@@ -92,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=exit_codes.EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in _ADD:
         add_connection(add(commands))

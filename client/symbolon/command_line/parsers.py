@@ -5,9 +5,22 @@ from collections.abc import Callable
 from typing import Any
 
 from symbolon.client import Client
+from symbolon.version import find_version
 
 Command = Callable[[Client, argparse.Namespace], int]
 """Does what a command is for, and returns the exit code."""
+
+
+class ShowVersion(argparse.Action):
+    """Prints the version, which is looked up only then: it takes longer than the parser."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(nargs=0, help="print the version", **named)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and end."""
+        print(f"{parser.prog} {find_version()}")
+        parser.exit()
 
 
 def add_parser(

@@ -8,7 +8,6 @@ from symbolon_server.app.errors import StartError
 from symbolon_server.app.gateway_program import READY, tls_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.reserved_port import allow_restart, bind_shared
-from symbolon_server.app.software import software_version
 from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
@@ -17,6 +16,7 @@ from symbolon_server.rpc.own_client import clients_of
 from symbolon_server.rpc.tokens import Tokens
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
+from symbolon_server.telemetry.software import software_version
 
 _CONNECTIONS_PER_PROCESS = 4
 """The kernel gives each to some serving process: with several, hardly one is left out."""

@@ -6,7 +6,6 @@ from symbolon_server.app.gauges import measure_queue, measure_tiers
 from symbolon_server.app.parts import count_cache_error, lifetimes_of, spool_of, store_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import allowed_problems, timeouts_of
-from symbolon_server.app.software import software_version
 from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.held import count_held
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
@@ -39,6 +38,7 @@ from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.software import software_version
 
 
 class SharedParts:

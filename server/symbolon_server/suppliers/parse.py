@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from symbolon_server.suppliers.directory import DirectorySupplier
@@ -18,6 +17,7 @@ from symbolon_server.suppliers.options import (
 )
 from symbolon_server.suppliers.supplier import Supplier
 from symbolon_server.suppliers.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
+from symbolon_server.telemetry.software import software_name
 
 
 class InvalidSupplierError(ValueError):
@@ -73,11 +73,4 @@ def _make_supplier(place: _Place, limits: FetchLimits, headers: Sequence[Header]
     if isinstance(place.where, Path):
         return DirectorySupplier(place.where, limits, place.options)
     own = choose_headers(headers, place.where)
-    return HttpSupplier(place.where, _user_agent(), limits, headers=own, options=place.options)
-
-
-def _user_agent() -> str:
-    try:
-        return f"symbolon-grpc/{version('symbolon-grpc')}"
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "symbolon-grpc"
+    return HttpSupplier(place.where, software_name(), limits, headers=own, options=place.options)

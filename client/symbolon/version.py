@@ -1,9 +1,9 @@
-"""Which version of the software runs."""
+"""Which version of the client is installed."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 
-def software_version() -> str:
+def find_version() -> str:
     """Return the version of the installed package."""
     try:
         return version("symbolon-grpc")
