@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.malloc import keep_freed_memory
+from symbolon_server.app.warnings import warn_of_unknown
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,
     Settings,
     add_flags,
     read_settings,
-    unknown_variables,
 )
 from symbolon_server.telemetry.ignored_signals import ignore_until_ready
-from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
+from symbolon_server.telemetry.logs import LogFormat, configure_logs, write_json_line
 from symbolon_server.telemetry.software import software_version
 
 _CANNOT_START = 1
@@ -72,9 +72,15 @@ def _serve(settings: Settings) -> int:
     keep_freed_memory()  # before what starts threads is imported
     from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
 
-    for name in unknown_variables(os.environ):
-        EventLog(__name__).warning("unknown_setting", name=name)
-    return serve(settings, lambda line: print(line, flush=True))
+    warn_of_unknown(os.environ)
+    return serve(settings, lambda line: _announce(line, LogFormat(settings.log_format)))
+
+
+def _announce(line: str, log_format: LogFormat) -> None:
+    """Print that the server is ready, as the log is written: both may be read together."""
+    if log_format is LogFormat.JSON:
+        line = write_json_line("ready", message=line)
+    print(line, flush=True)
 
 
 def _work(settings: Settings) -> int:
@@ -82,17 +88,18 @@ def _work(settings: Settings) -> int:
     # Imported here: a worker forks, and a process that has gRPC in it must not.
     from symbolon_server.app.working import work  # noqa: PLC0415
 
+    warn_of_unknown(os.environ)
     work(settings)
     return 0
 
 
 def _check(settings: Settings) -> int:
-    from symbolon_server.app.checking import check  # noqa: PLC0415 # see `_work`
+    from symbolon_server.app.checking import Verdict, check  # noqa: PLC0415 # see `_work`
 
     anything_wrong = False
     for finding in check(settings, os.environ):
         print(finding, flush=True)
-        anything_wrong = anything_wrong or finding.is_wrong
+        anything_wrong = anything_wrong or finding.verdict is Verdict.WRONG
     return int(anything_wrong)
 
 

@@ -1,3 +1,7 @@
+import os
+import socket
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,16 +48,128 @@ def test_everything_that_is_wrong_is_told_with_what_mends_it(
     assert code == 1
     wrong = [line for line in output.splitlines() if line.startswith("WRONG")]
     assert [line.split()[1] for line in wrong] == [
+        "settings",
         "listen",
         "http",
-        "redis",
-        "redis",
+        "cache",
+        "store/cache",
         "supplier",
         "spool",
     ]
     assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
-    [note] = [line for line in output.splitlines() if line.startswith("note")]
-    assert "SYMBOLON_THREAD names no setting" in note
+
+
+def wrong_lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("WRONG")]
+
+
+def test_a_misspelt_setting_is_wrong_and_the_likely_name_is_told(start: StartProgram) -> None:
+    code, output = said(start("check", supplier="/x", spool_byte="1", xyzzy="1", token="t"))
+    assert code == 1
+    assert [line.split(maxsplit=2)[2] for line in wrong_lines(output)[:3]] == [
+        "SYMBOLON_SPOOL_BYTE names no setting: is SYMBOLON_SPOOL_BYTES meant?",
+        "SYMBOLON_SUPPLIER names no setting: is SYMBOLON_SUPPLIERS meant?",
+        "SYMBOLON_XYZZY names no setting",
+    ]
+    assert "SYMBOLON_TOKEN" not in output
+
+
+def test_a_port_that_is_taken_is_told(start: StartProgram) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, output = said(
+            start(
+                "check",
+                listen=address,
+                http=address,
+                metrics_listen=address,
+                suppliers=str(SAMPLE / "symbols"),
+            )
+        )
+    told = [line for line in output.splitlines() if line.startswith("WARN")]
+    assert [line.split()[1] for line in told] == ["listen", "http", "metrics"]
+    assert all(f"cannot listen on {address}: address already in use" in line for line in told)
+    assert code == 0  # a server that runs has its ports
+
+
+def test_an_address_of_another_machine_is_wrong(start: StartProgram) -> None:
+    code, output = said(start("check", listen="192.0.2.7:0", allow_insecure_public="true"))
+    assert code == 1
+    assert "cannot listen on 192.0.2.7:0: cannot assign" in wrong_lines(output)[0]
+
+
+WITHOUT_ALL_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""What takes from root, as which tests may run, the right to look into every folder."""
+
+
+@pytest.mark.parametrize("variable", ["SYMBOLON_SPOOL_DIR", "SYMBOLON_DATA_DIR"])
+def test_a_folder_that_may_not_be_looked_into_is_wrong(
+    environment: dict[str, str], tmp_path: Path, variable: str
+) -> None:
+    forbidden = tmp_path / "forbidden"
+    forbidden.mkdir(mode=0)
+    run = subprocess.run(
+        [
+            *(WITHOUT_ALL_RIGHTS if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "symbolon_server", "check"),
+        ],
+        env=environment | {variable: str(forbidden / "deep" / "folder")},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (run.returncode, run.stderr) == (1, "")
+    assert (
+        f"{forbidden}/deep/folder cannot be written: let this user write to {forbidden}, "
+        f"or name another folder in {variable}"
+    ) in run.stdout
+
+
+def test_a_folder_with_a_name_that_is_too_long_is_no_defect(
+    start: StartProgram, tmp_path: Path
+) -> None:
+    program = start("check", spool_dir=str(tmp_path / ("x" * 300)))
+    said(program)
+    assert program.log == ""
+
+
+def test_swapped_urls_are_told_as_such(
+    start: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    code, output = said(
+        start(
+            "check",
+            suppliers=str(SAMPLE / "symbols"),
+            store_url=redis_cache_url,
+            cache_url=redis_store_url,
+        )
+    )
+    assert code == 1
+    (line,) = wrong_lines(output)
+    assert line.split()[1:6] == ["store/cache", "Store", "and", "cache", "are"]
+    assert line.endswith("Exchange SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL.")
+
+
+def test_a_password_that_is_refused_is_told_for_its_server(
+    start: StartProgram, redis_store_url: str
+) -> None:
+    options = EmbeddedOptions(overrides={"requirepass": "swordfish"})
+    with EmbeddedRedis.start("cache.conf", options) as cache:
+        url = cache.url.replace("unix://", "unix://:hunter2@")
+        code, output = said(
+            start(
+                "check",
+                suppliers=str(SAMPLE / "symbols"),
+                store_url=redis_store_url,
+                cache_url=url,
+            )
+        )
+    assert code == 1
+    (line,) = wrong_lines(output)
+    assert line.split()[1:5] == ["cache", "The", "cache", "refuses"]
+    assert "Correct user and password in SYMBOLON_CACHE_URL" in line
+    assert "hunter2" not in output
 
 
 def test_who_may_call_is_told(

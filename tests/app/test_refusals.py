@@ -1,3 +1,4 @@
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from tests.app.conftest import (
     StartProgram,
     environment_in,
     starting,
+    wait_until,
 )
 
 NOBODY = "redis://somebody:hunter2@127.0.0.1:1/0"
@@ -127,4 +129,35 @@ def test_a_worker_needs_the_urls_of_its_servers(start: StartProgram) -> None:
 def test_a_misspelt_setting_is_told(serve: StartProgram) -> None:
     program = serve(suplier="/symbols")
     program.await_address()
-    assert "unknown_setting name=SYMBOLON_SUPLIER" in program.log
+    wait_until(lambda: "worker_ready" in program.log)
+    told = [line for line in program.log.splitlines() if "unknown_setting" in line]
+    assert [line.split("unknown_setting ")[1] for line in told] == [
+        "name=SYMBOLON_SUPLIER likely=SYMBOLON_SUPPLIERS"
+    ]
+
+
+def test_a_worker_tells_of_a_misspelt_setting_and_that_it_has_no_suppliers(
+    start: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    worker = start("worker", supplier="/x", store_url=redis_store_url, cache_url=redis_cache_url)
+    wait_until(lambda: "worker_ready" in worker.log)
+    assert "warning unknown_setting name=SYMBOLON_SUPPLIER" in worker.log
+    assert "warning no_suppliers" in worker.log
+
+
+def test_a_server_with_a_worker_tells_that_it_has_no_suppliers(serve: StartProgram) -> None:
+    program = serve(suppliers="")
+    program.await_address()
+    wait_until(lambda: "worker_ready" in program.log)
+    assert program.log.count("warning no_suppliers") == 1
+
+
+def test_a_server_whose_log_is_json_prints_json_alone(serve: StartProgram) -> None:
+    program = serve(log_format="json", processes="2", suplier="/x")
+    assert program.process.stdout is not None
+    ready = json.loads(program.process.stdout.readline())
+    wait_until(lambda: "worker_ready" in program.log)
+    assert (ready["event"], ready["level"]) == ("ready", "info")
+    assert ready["message"].startswith("symbolon-server is ready on 127.0.0.1:")
+    events = [json.loads(line)["event"] for line in program.log.splitlines()]
+    assert events.count("unknown_setting") == 1

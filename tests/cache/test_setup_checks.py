@@ -22,6 +22,25 @@ def test_servers_set_up_by_our_files_are_right(redis_store_url: str, redis_cache
     assert check(redis_store_url, redis_cache_url) == []
 
 
+def test_swapped_servers_are_recognised_unless_one_of_their_problems_is_allowed(
+    redis_store_url: str, redis_cache_url: str
+) -> None:
+    (problem,) = check(redis_cache_url, redis_store_url)
+    assert problem.kind is ProblemKind.SWAPPED
+    (left,) = check(redis_cache_url, redis_store_url, ProblemKind.UNBOUNDED_STORE)
+    assert (left.kind, left.role) == (ProblemKind.EVICTING_CACHE, "cache")
+
+
+def test_tls_to_a_server_without_it_is_told(
+    start_redis: StartRedis, redis_store_url: str, unused_port: int
+) -> None:
+    cache = start_redis("cache.conf", port=unused_port)
+    (problem,) = check(redis_store_url, f"rediss://127.0.0.1:{unused_port}")
+    assert problem.role == "cache"
+    assert "Does it speak TLS? Give a redis:// URL to one that does not." in str(problem)
+    assert check(redis_store_url, cache.url) == []
+
+
 def test_a_store_without_a_limit_is_recognised(
     start_redis: StartRedis, redis_cache_url: str
 ) -> None:

@@ -12,6 +12,7 @@ from symbolon_server.settings import (
     InvalidSettingsError,
     Settings,
     add_flags,
+    find_likely_name,
     kinds,
     read_settings,
     settings_table,
@@ -206,6 +207,27 @@ def test_secrets_are_not_in_the_text_of_settings_or_errors() -> None:
 def test_a_misspelt_variable_is_noticed() -> None:
     environment = {"SYMBOLON_THREDS": "1", "SYMBOLON_THREADS": "2", "HOME": "/"}
     assert unknown_variables(environment) == ["SYMBOLON_THREDS"]
+    assert find_likely_name("SYMBOLON_THREDS") == "SYMBOLON_THREADS"
+    assert find_likely_name("SYMBOLON_XYZZY") is None
+
+
+def test_variables_that_others_set_are_not_taken_for_settings() -> None:
+    """Kubernetes gives each pod those of every service, also of one called symbolon-store."""
+    environment = {
+        "SYMBOLON_TOKEN": "of the client",
+        "SYMBOLON_SERVICE_HOST": "10.0.0.7",
+        "SYMBOLON_SERVICE_PORT": "50051",
+        "SYMBOLON_SERVICE_PORT_GRPC": "50051",
+        "SYMBOLON_PORT": "tcp://10.0.0.7:50051",
+        "SYMBOLON_PORT_50051_TCP": "tcp://10.0.0.7:50051",
+        "SYMBOLON_PORT_50051_TCP_PROTO": "tcp",
+        "SYMBOLON_PORT_50051_TCP_PORT": "50051",
+        "SYMBOLON_PORT_50051_TCP_ADDR": "10.0.0.7",
+        "SYMBOLON_STORE_SERVICE_HOST": "10.0.0.8",
+        "SYMBOLON_STORE_PORT": "tcp://10.0.0.8:6379",
+    }
+    assert unknown_variables(environment) == []
+    assert unknown_variables({"SYMBOLON_PORT": "50051"}) == ["SYMBOLON_PORT"]
 
 
 def test_every_setting_of_the_interface_exists_with_its_default() -> None:

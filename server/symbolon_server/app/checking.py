@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 from symbolon_server.app.errors import StartError
@@ -19,9 +20,10 @@ from symbolon_server.cache.servers import (
     server_name,
 )
 from symbolon_server.ingest.permissions import CACHE, STORE, find_missing_permissions
-from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.addresses import ListenAddress, ListenError, PortTakenError
 from symbolon_server.rpc.protection import check_address
-from symbolon_server.settings import Settings, unknown_variables
+from symbolon_server.rpc.server import check_port
+from symbolon_server.settings import Settings, find_likely_name, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.errors import SupplierError
@@ -35,6 +37,14 @@ _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Asked of each supplier: it says that it is missing, if it can say anything."""
 
 
+class Verdict(Enum):
+    """How bad it is; only what is wrong keeps a server from starting or working."""
+
+    OK = "ok"
+    WARNING = "WARN"
+    WRONG = "WRONG"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was checked."""
@@ -43,15 +53,11 @@ class Finding:
     said: str
     """What is there, or what is wrong and how to mend it."""
 
-    is_wrong: bool = False
-
-    is_note: bool = False
-    """Whether it may be a slip, and may be right."""
+    verdict: Verdict = Verdict.OK
 
     def __str__(self) -> str:
         """Return the line for a person."""
-        verdict = "WRONG" if self.is_wrong else "note" if self.is_note else "ok"
-        return f"{verdict:<6}{self.subject:<12}{self.said}"
+        return f"{self.verdict.value:<6}{self.subject:<12}{self.said}"
 
 
 def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -60,6 +66,8 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
     yield _check_listen("listen", settings, settings.listen)
     if settings.http is not None:
         yield _check_http(settings, settings.http)
+    if settings.metrics_listen is not None:
+        yield _check_port("metrics", settings.metrics_listen)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings)
     yield from _check_folders(settings)
@@ -67,8 +75,9 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
 
 def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in unknown_variables(environment):
-        said = f"{name} names no setting and does nothing; look for a misspelt name"
-        yield Finding("settings", said, is_note=True)
+        likely = find_likely_name(name)
+        meant = f": is {likely} meant?" if likely else ""
+        yield Finding("settings", f"{name} names no setting{meant}", Verdict.WRONG)
 
 
 def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Finding:
@@ -76,15 +85,29 @@ def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Fi
         protection = protection_of(settings)
         check_address(listen, protection)
     except (ListenError, StartError) as error:
-        return Finding(subject, str(error), is_wrong=True)
-    return Finding(subject, ", ".join(filter(None, (str(listen), str(protection)))))
+        return Finding(subject, str(error), Verdict.WRONG)
+    return _check_port(subject, listen, str(protection))
+
+
+def _check_port(subject: str, listen: ListenAddress, protection: str = "") -> Finding:
+    """Check that a server could listen there; one that runs with these settings does already."""
+    try:
+        check_port(listen)
+    except PortTakenError as error:
+        said = (
+            f"{error}; unless that is this server, stop what listens there or choose another port"
+        )
+        return Finding(subject, said, Verdict.WARNING)
+    except ListenError as error:
+        return Finding(subject, str(error), Verdict.WRONG)
+    return Finding(subject, ", ".join(filter(None, (str(listen), protection))))
 
 
 def _check_http(settings: Settings, http: ListenAddress) -> Finding:
     try:
         tls_of(settings)
     except StartError as error:
-        return Finding("http", str(error), is_wrong=True)
+        return Finding("http", str(error), Verdict.WRONG)
     return _check_listen("http", settings, http)
 
 
@@ -94,13 +117,13 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
         try:
             servers = RedisServers(replace(settings, data_dir=Path(folder)), is_listed=False)
         except StartError as error:
-            yield Finding("redis", str(error), is_wrong=True)
+            yield Finding("store/cache", str(error), Verdict.WRONG)
             return
         with closing(servers):
             yield from _check_server("store", settings.store_url, servers.settings.store_url)
             yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
             for problem in find_setup_problems(servers.settings):
-                yield Finding("redis", str(problem), is_wrong=True)
+                yield Finding(problem.role, str(problem), Verdict.WRONG)
 
 
 def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
@@ -125,18 +148,18 @@ def _check_permissions(role: str, url: str) -> Iterator[Finding]:
     with closing(connect(url)) as client:
         if missing := find_missing_permissions(client, needed):
             said = f"its user lacks {' '.join(missing)} (see Permissions in redis/README.md)"
-            yield Finding(role, said, is_wrong=True)
+            yield Finding(role, said, Verdict.WRONG)
 
 
 def _check_suppliers(settings: Settings) -> Iterator[Finding]:
     try:
         suppliers = suppliers_of(settings)
     except StartError as error:
-        yield Finding("suppliers", str(error), is_wrong=True)
+        yield Finding("suppliers", str(error), Verdict.WRONG)
         return
     if not suppliers:
         said = "none: every module will be missing; name some in SYMBOLON_SUPPLIERS"
-        yield Finding("suppliers", said, is_wrong=True)
+        yield Finding("suppliers", said, Verdict.WRONG)
     for supplier in suppliers:
         yield _check_supplier(supplier)
 
@@ -150,7 +173,7 @@ def _check_supplier(supplier: Supplier) -> Finding:
         return Finding("supplier", f"{supplier.name} answers")
     if attempt.outcome is AttemptOutcome.MISSING:
         return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}")
-    return Finding("supplier", f"{supplier.name} {attempt.detail}", is_wrong=True)
+    return Finding("supplier", f"{supplier.name} {attempt.detail}", Verdict.WRONG)
 
 
 def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
@@ -167,8 +190,19 @@ def _check_folders(settings: Settings) -> Iterator[Finding]:
 
 def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
     """Check that the folder, or the first one above that is there, can be written to."""
-    place = next(above for above in (folder, *folder.parents) if above.exists())
+    place = next(above for above in (folder, *folder.parents) if _is_seen(above))
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding(subject, str(folder))
-    said = f"{folder} cannot be written: mend {place}, or name another folder in {variable}"
-    return Finding(subject, said, is_wrong=True)
+    said = (
+        f"{folder} cannot be written: let this user write to {place}, or name another folder in "
+        f"{variable}"
+    )
+    return Finding(subject, said, Verdict.WRONG)
+
+
+def _is_seen(place: Path) -> bool:
+    """Return whether it is there, as far as this user may know."""
+    try:
+        return place.exists()
+    except OSError:  # in a folder that may not be looked into, or of a name too long
+        return False

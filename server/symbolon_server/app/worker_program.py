@@ -8,6 +8,7 @@ from dataclasses import replace
 from symbolon_server.app.children import Child
 from symbolon_server.app.metrics import serve_metrics
 from symbolon_server.app.signals import Signals
+from symbolon_server.app.warnings import without_unknown
 from symbolon_server.settings import Settings
 
 _PATIENCE_SECONDS = 5.0
@@ -23,7 +24,9 @@ def worker_program(settings: Settings, metrics: Mapping[str, str]) -> Iterator[C
     """
     environment = replace(settings, metrics_listen=None).as_environment()
     worker = Child(
-        "worker", ["symbolon_server", "worker"], {**os.environ, **environment, **metrics}
+        "worker",
+        ["symbolon_server", "worker"],
+        {**without_unknown(os.environ), **environment, **metrics},
     )
     try:
         yield worker

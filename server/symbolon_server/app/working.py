@@ -9,6 +9,7 @@ from symbolon_server.app.parts import (
     suppliers_of,
 )
 from symbolon_server.app.redis_servers import has_embedded, refuse_bad_urls, timeouts_of
+from symbolon_server.app.warnings import warn_of_no_suppliers
 from symbolon_server.app.worker_program import watch_worker
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
@@ -47,6 +48,7 @@ def _refuse_bad_settings(settings: Settings) -> None:
 
 
 def _work_here(settings: Settings) -> None:
+    warn_of_no_suppliers(settings)
     memory_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
         settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)

@@ -8,11 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import redis
 from redis.connection import AbstractConnection
-from redis.exceptions import AuthorizationError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 
 from symbolon_server.cache.following import FollowingPool
 from symbolon_server.cache.read_values import UNREADABLE, as_count
 from symbolon_server.cache.redis_trouble import describe_trouble
+
+_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 _MOST_CONNECTIONS = 2**31
 _OPTIONS: Final = frozenset(
@@ -32,6 +34,11 @@ class InvalidRedisUrlError(ValueError):
 
 class ServerUnreachableError(Exception):
     """A Redis server does not answer, or refuses us; its text holds no credentials."""
+
+    def __init__(self, text: str, *, refuses_us: bool = False) -> None:
+        super().__init__(text)
+        self.refuses_us = refuses_us
+        """It answers, but not to this user with this password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,11 @@ def _introduce(connection: AbstractConnection) -> None:
         raise AuthorizationError(describe_trouble(error)) from None
 
 
+def is_encrypted(client: redis.Redis) -> bool:
+    """Return whether a client speaks TLS."""
+    return issubclass(client.connection_pool.connection_class, redis.SSLConnection)
+
+
 def server_name(client: redis.Redis) -> str:
     """Return where a client connects to, without credentials: a socket or `host:port`."""
     arguments = client.connection_pool.connection_kwargs
@@ -168,7 +180,7 @@ def read_facts(client: redis.Redis) -> ServerFacts:
         return ServerFacts.from_info(client.info())
     except redis.RedisError as error:
         text = f"{server_name(client)}: {describe_trouble(error)}"
-        raise ServerUnreachableError(text) from None
+        raise ServerUnreachableError(text, refuses_us=isinstance(error, _REFUSALS)) from None
     except UNREADABLE:
         text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
         raise ServerUnreachableError(text) from None

@@ -1,7 +1,7 @@
 """Recognises Redis servers that are set up so that Symbolon would lose work or memory."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import redis
@@ -9,6 +9,7 @@ import redis
 from symbolon_server.cache.servers import (
     ServerFacts,
     ServerUnreachableError,
+    is_encrypted,
     read_facts,
     server_name,
 )
@@ -30,6 +31,7 @@ class ProblemKind(Enum):
     """Without `maxmemory`, or with a policy that refuses pages when it is full."""
 
     EVICTING_CACHE = "evicting cache"
+    SWAPPED = "swapped"
     SHARED_REDIS = "shared redis"
 
 
@@ -46,6 +48,9 @@ class SetupProblem:
 
     override_flag: str | None = None
     """The flag that lets the server start all the same, if there is one."""
+
+    role: str = "store/cache"
+    """Which of the two servers it is; without any word of it, it is both."""
 
     def __str__(self) -> str:
         """Return all of it for a person."""
@@ -68,6 +73,12 @@ class ServerReport:
     trouble: str = ""
     """Why it said nothing, in a line for a person."""
 
+    refuses_us: bool = False
+    """Whether it said nothing because of the user or the password."""
+
+    is_encrypted: bool = False
+    """Whether it was asked by TLS."""
+
 
 def ask_server(client: redis.Redis) -> ServerReport:
     """Ask a server what it is.
@@ -77,35 +88,70 @@ def ask_server(client: redis.Redis) -> ServerReport:
     try:
         return ServerReport(server_name(client), read_facts(client))
     except ServerUnreachableError as error:
-        return ServerReport(server_name(client), None, str(error))
+        return ServerReport(
+            server_name(client), None, str(error), error.refuses_us, is_encrypted(client)
+        )
 
 
 def find_problems(
     store: ServerReport, cache: ServerReport, allowed: Collection[ProblemKind] = ()
 ) -> list[SetupProblem]:
     """Return what is wrong with the two servers, without the kinds that are `allowed`."""
+    if _are_swapped(store.facts, cache.facts) and not _LIVED_WITH_SWAPPED & set(allowed):
+        return [_swapped(store.name, cache.name)]
     problems = [
-        _unreachable(role, report.trouble)
-        for role, report in (("store", store), ("cache", cache))
-        if report.facts is None
+        *_find_problems_of("store", store, _find_store_problems),
+        *_find_problems_of("cache", cache, _find_cache_problems),
     ]
-    if store.facts is not None:
-        name = f"The store ({store.name})"
-        problems += _find_other_kind(store.facts, name) or _find_store_problems(store.facts, name)
-    if cache.facts is not None:
-        name = f"The cache ({cache.name})"
-        problems += _find_other_kind(cache.facts, name) or _find_cache_problems(cache.facts, name)
     if store.facts is not None and cache.facts is not None:
         problems += _find_shared_server(store.facts, cache.facts, store.name)
     return [problem for problem in problems if problem.kind not in allowed]
 
 
-def _unreachable(role: str, trouble: str) -> SetupProblem:
+def _find_problems_of(
+    role: str, report: ServerReport, find: Callable[[ServerFacts, str], Iterable[SetupProblem]]
+) -> list[SetupProblem]:
+    """Return what is wrong with one server."""
+    if report.facts is None:
+        return [replace(_unreachable(role, report), role=role)]
+    name = f"The {role} ({report.name})"
+    problems = _find_other_kind(report.facts, name) or find(report.facts, name)
+    return [replace(problem, role=role) for problem in problems]
+
+
+def _unreachable(role: str, report: ServerReport) -> SetupProblem:
+    variable = f"SYMBOLON_{role.upper()}_URL"
+    if report.refuses_us:
+        what = f"The {role} refuses us: {report.trouble}."
+        mend = f"Correct user and password in {variable}; the user must be allowed INFO."
+        return SetupProblem(ProblemKind.UNREACHABLE, what, mend)
+    mend = f"Start it, or correct {variable}."
+    if report.is_encrypted:
+        mend += " Does it speak TLS? Give a redis:// URL to one that does not."
+    what = f"The {role} does not answer: {report.trouble}."
+    return SetupProblem(ProblemKind.UNREACHABLE, what, mend)
+
+
+_LIVED_WITH_SWAPPED = {ProblemKind.UNBOUNDED_STORE, ProblemKind.EVICTING_CACHE}
+"""Problems of swapped servers; whoever allows one of them may mean it."""
+
+
+def _are_swapped(store: ServerFacts | None, cache: ServerFacts | None) -> bool:
+    """Return whether each is set up as the other should be."""
+    return (
+        store is not None
+        and cache is not None
+        and store.maxmemory_policy == KEEPING_POLICY
+        and cache.maxmemory_policy.startswith(_EVICTING_PREFIX)
+    )
+
+
+def _swapped(store: str, cache: str) -> SetupProblem:
     return SetupProblem(
-        ProblemKind.UNREACHABLE,
-        f"The {role} does not answer: {trouble}.",
-        f"Start it, or give its URL in SYMBOLON_{role.upper()}_URL; its user must be "
-        "allowed the command INFO.",
+        ProblemKind.SWAPPED,
+        f"Store and cache are swapped: the store ({store}) keeps everything, and the cache "
+        f"({cache}) evicts.",
+        "Exchange SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL.",
     )
 
 

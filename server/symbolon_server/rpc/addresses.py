@@ -12,6 +12,10 @@ class ListenError(Exception):
     """An address cannot be listened on; the text says why and how to mend it."""
 
 
+class PortTakenError(ListenError):
+    """Something listens there already."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
     """A host and a TCP port; port 0 lets the system choose a free one."""

@@ -1,5 +1,6 @@
 """The gRPC server: options, port, start and orderly stop."""
 
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from symbolon_server.rpc.access import AccessControl
-from symbolon_server.rpc.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.addresses import ListenAddress, ListenError, PortTakenError
 from symbolon_server.rpc.arrivals import Arrivals
 from symbolon_server.rpc.call_limit import DRAIN_SECONDS, CallLimit
 from symbolon_server.rpc.health import Health
@@ -173,7 +174,8 @@ def check_port(listen: ListenAddress) -> None:
                 probe.bind(address)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ListenError(f"cannot listen on {listen}: {reason.lower()}") from error
+        refusal = PortTakenError if error.errno == errno.EADDRINUSE else ListenError
+        raise refusal(f"cannot listen on {listen}: {reason.lower()}") from error
 
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:

@@ -5,15 +5,16 @@ from symbolon_server.settings.reading import (
     InvalidSettingsError,
     add_flags,
     read_settings,
-    unknown_variables,
 )
 from symbolon_server.settings.table import settings_table
+from symbolon_server.settings.unknown import find_likely_name, unknown_variables
 
 __all__ = [
     "Group",
     "InvalidSettingsError",
     "Settings",
     "add_flags",
+    "find_likely_name",
     "read_settings",
     "settings_table",
     "unknown_variables",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symbolon_server.settings import kinds
-from symbolon_server.settings.knobs import PREFIX, Group, Row, Settings, rows
+from symbolon_server.settings.knobs import Group, Row, Settings, rows
 
 _KIND_OF_SWITCH = kinds.SWITCH
 _CREDENTIALS = re.compile(r"://[^,]*[@?]")
@@ -52,12 +52,6 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     if problems:
         raise InvalidSettingsError(tuple(problems))
     return Settings(**values)
-
-
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return the `SYMBOLON_*` variables that name no setting: most are misspelt."""
-    known = {row.variable for row in rows()}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def _add_flag(section: "argparse._ArgumentGroup", row: Row) -> None:

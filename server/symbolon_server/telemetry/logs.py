@@ -90,6 +90,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line | _fields(record))
 
 
+def write_json_line(event: str, message: str) -> str:
+    """Return a line for a person as an event: what is printed beside a log in JSON is JSON too."""
+    return JsonFormatter().format(
+        logging.makeLogRecord(
+            {"name": _OURS, "levelname": "INFO", "msg": event, _FIELDS: {"message": message}}
+        )
+    )
+
+
 def _time(record: logging.LogRecord) -> str:
     moment = datetime.fromtimestamp(record.created, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
