@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from symbolon_server.app.children import Child
-from symbolon_server.app.cores import any_core
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.gateway_program import gateway_program, tls_of
 from symbolon_server.app.metrics import serve_metrics
@@ -79,7 +78,7 @@ def _start_serving(
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reads again what this process itself may have to."""
     if settings.processes == 1:
-        process, address = start_serving(settings, any_core(), is_port_shared=False)
+        process, address = start_serving(settings, is_port_shared=False)
         started.callback(process.stop)
         return address, process.reload
     processes = ServingProcesses(settings, metrics)

@@ -1,10 +1,9 @@
 """One process that answers calls."""
 
 import gc
-from contextlib import nullcontext
 from typing import NamedTuple
 
-from symbolon_server.app.cores import on_one_core
+from symbolon_server.app.cores import claim_core, on_one_core
 from symbolon_server.app.errors import StartError
 from symbolon_server.app.heap_keeper import HeapKeeper
 from symbolon_server.app.services import (
@@ -98,12 +97,12 @@ class Serving(NamedTuple):
     address: ListenAddress
 
 
-def start_serving(settings: Settings, core: int, *, is_port_shared: bool) -> Serving:
+def start_serving(settings: Settings, *, is_port_shared: bool) -> Serving:
     """Return a process that answers calls, and its address; raise `StartError`.
 
-    Its threads stay on one core, by number, if the settings say so.
+    Its threads stay on one core of its own, if the settings say so.
     """
-    with on_one_core(core) if settings.one_core else nullcontext():
+    with on_one_core(claim_core(settings.one_core)):
         process = ServingProcess(settings, is_port_shared=is_port_shared)
         address = process.start()
     _collect_seldom()

@@ -28,7 +28,7 @@ class ServingProcesses:
         settings = replace(settings, listen=self.address)
         environment = {**os.environ, **environment, **settings.as_environment()}
         self.children = [
-            Child(f"serving process {number}", [_PROGRAM, str(number)], environment, reports=True)
+            Child(f"serving process {number}", [_PROGRAM], environment, reports=True)
             for number in range(1, settings.processes + 1)
         ]
         if any(child.read_report() != READY for child in self.children):

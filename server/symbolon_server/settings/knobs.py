@@ -69,13 +69,14 @@ class Settings:
         ),
     ] = 1
     one_core: Annotated[
-        bool,
+        bool | None,
         Knob(
             Group.SERVING,
-            kinds.SWITCH,
-            "Keep the threads of each serving process on one core, where they take turns fastest.",
+            kinds.optional(kinds.SWITCH, "auto"),
+            "Keep the threads of each serving process on one core of its own, where they take "
+            "turns fastest; auto: where it has a cpuset, or is in no container.",
         ),
-    ] = True
+    ] = None
     threads: Annotated[
         int,
         Knob(
