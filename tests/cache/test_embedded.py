@@ -285,6 +285,23 @@ def test_a_running_server_is_listed_until_it_is_closed(
     assert find_listed_servers(tmp_path / "run", "store") == []
 
 
+@pytest.mark.parametrize("number", ["", "x", "0", "-1", "9" * 40, "٣"])
+def test_a_file_that_names_no_process_is_no_note(tmp_path: Path, number: str) -> None:
+    file = tmp_path / f"store-{number}.url"
+    file.write_text("unix:///nobody\n")
+    assert find_listed_servers(tmp_path, "store") == []
+    assert file.exists()
+
+
+def test_notes_that_go_away_while_they_are_read_are_passed_over(tmp_path: Path) -> None:
+    """As when several command lines are opened after the servers were killed."""
+    for number in range(20):
+        (tmp_path / f"store-{number + 1}.url").symlink_to(tmp_path / "gone")
+    note = list_server(tmp_path, "store", os.getpid(), "unix:///here")
+    assert note is not None
+    assert find_listed_servers(tmp_path, "store") == ["unix:///here"]
+
+
 def test_a_note_of_a_server_that_is_gone_is_removed(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()

@@ -1,9 +1,13 @@
 """Remembers where this user's embedded servers listen, so that a command line finds them."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+_PROCESS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 def default_run_folder() -> Path:
@@ -28,21 +32,23 @@ def list_server(run_folder: Path, role: str, process_id: int, url: str) -> Path 
 def find_listed_servers(run_folder: Path, role: str) -> list[str]:
     """Return the URLs of a role's running servers, the latest first.
 
-    Notes of servers that are gone (their parent was killed) are removed on the way.
+    Notes of servers that are gone (their parent was killed) are removed on the way; others may
+    do so at the same time. What is not named as a note is left alone.
     """
-    notes = sorted(
-        run_folder.glob(f"{role}-*.url"), key=lambda note: note.stat().st_mtime, reverse=True
-    )
-    return [note.read_text(encoding="utf-8").strip() for note in notes if _is_alive(note)]
+    found: list[tuple[float, str]] = []
+    for note in run_folder.glob(f"{role}-*.url"):
+        with suppress(OSError):  # it is gone by now, or may not be read or removed
+            if _is_alive(note, note.stem.removeprefix(f"{role}-")):
+                found.append((note.stat().st_mtime, note.read_text(encoding="utf-8").strip()))
+    return [url for _, url in sorted(found, reverse=True)]
 
 
-def _is_alive(note: Path) -> bool:
-    try:
-        os.kill(int(note.stem.rpartition("-")[2]), 0)
-    except ProcessLookupError:
-        note.unlink(missing_ok=True)
+def _is_alive(note: Path, number: str) -> bool:
+    if not _PROCESS.fullmatch(number):
         return False
-    except PermissionError:  # the number went to another user's process
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, PermissionError):  # the number may have gone to another user's
         note.unlink(missing_ok=True)
         return False
     return True
