@@ -146,8 +146,14 @@ class Ingest:
         Otherwise each caller that is woken would find nothing and ask for another ingest.
         """
         if self._store.get_directories([module_id])[0] is None:
-            return IngestResult(IngestOutcome.NOT_KEPT, "the store did not keep its pages")
+            return IngestResult(IngestOutcome.NOT_KEPT, self._tell_of_store())
         return IngestResult(outcome)
+
+    def _tell_of_store(self) -> str:
+        """Return why nothing was kept, as far as that can be told."""
+        if self._store.is_answering() and not self._store.has_room():
+            return "the store did not keep its pages: it is full, and too small for the module"
+        return "the store did not keep its pages"
 
 
 def _decode(module_id: ModuleId, data: bytes | None, freshness: Freshness) -> PageDirectory | None:

@@ -19,6 +19,7 @@ from symbolon_server.symbolication.counted_store import CountedStore
 from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.queries import Diagnostics, TierName
+from symbolon_server.symbolication.small_store import SmallStore
 from symbolon_server.symbols.directory_format import read_directory
 from symbolon_server.symbols.envelope import Unpacker
 from symbolon_server.symbols.errors import DamagedPageError, if_whole
@@ -64,6 +65,7 @@ class Tiers:
     failures: FailureMemory
     loader: ModuleLoader
     invalidations: KnownInvalidations = field(default_factory=KnownInvalidations)
+    small_store: SmallStore = field(default_factory=SmallStore)
 
 
 class LookupOfCall:
@@ -89,6 +91,11 @@ class LookupOfCall:
         self._answer(modules, patience)
         if not self._store.is_answering():
             self._diagnostics.warnings.append(_NO_STORE)
+            return
+        for work in modules:
+            work.is_forgotten = work.failure is None and work.was_put_in_vain()
+            if work.is_forgotten:
+                self._tiers.small_store.tell(work.module_id)
 
     def _answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         deadline, is_gone = time.monotonic() + patience.seconds, patience.caller.is_gone
@@ -188,7 +195,10 @@ class LookupOfCall:
                     full = [work for work in modules if work.module_id in pending.refused]
                     self._give_up(full, _FULL_QUEUE)
                 self._wait(pending, modules, deadline, patience.may_wait)
-                return bool(pending.ended)
+                ended = pending.ended
+                for work in modules:
+                    work.rounds += work.module_id in ended
+                return bool(ended)
         except CacheUnavailableError:
             self._give_up(modules, _NO_CACHE)
             return False

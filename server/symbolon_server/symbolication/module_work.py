@@ -13,6 +13,7 @@ from symbolon_server.symbolication.queries import (
     ModuleOutcome,
     ModuleResult,
 )
+from symbolon_server.symbolication.small_store import TOO_SMALL
 from symbolon_server.symbols import wire
 from symbolon_server.symbols.asked_modules import AskedModule
 from symbolon_server.symbols.errors import DamagedPageError
@@ -43,6 +44,12 @@ class ModuleWork:
 
     held: HeldModule | None = None
     failure: Failure | None = None
+    rounds: int = 0
+    """How many ingests of it have ended during the call."""
+
+    is_forgotten: bool = False
+    """The store forgot it before it was read."""
+
     counts: ModuleCounts = field(default_factory=ModuleCounts)
     encoded_bytes: int = 0
     """Of the frames that pages answered."""
@@ -135,8 +142,16 @@ class ModuleWork:
             outcome, _ = FAILED[self.failure.kind]
             return ModuleResult(outcome, self.failure.detail, self.failure.retry_after_seconds)
         if self.held is None or self.unanswered():
-            return ModuleResult(ModuleOutcome.PENDING, "", PENDING_RETRY_SECONDS)
+            detail = TOO_SMALL if self.is_forgotten else ""
+            return ModuleResult(ModuleOutcome.PENDING, detail, PENDING_RETRY_SECONDS)
         return self.held.result
+
+    def was_put_in_vain(self) -> bool:
+        """Return whether it was put into the store during the call, and could not be read there.
+
+        One ingest alone may have put other pages than the call wants, but none without a directory.
+        """
+        return self.rounds > (self.held is not None) and bool(self.unanswered())
 
     def frame(self, lookup: Lookup) -> bytes:
         """Return the encoded frame that answers `lookup`: where nothing is known, it says why."""
