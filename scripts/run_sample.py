@@ -70,6 +70,7 @@ def start_server() -> Server:
     named = os.environ.get("SYMBOLON_SUPPLIERS", "")
     own = {
         "SYMBOLON_DATA_DIR": f"{KEPT}/data",
+        "SYMBOLON_LOG_LEVEL": "warning",  # the answer is printed without events between its lines
         "SYMBOLON_SPOOL_DIR": f"{KEPT}/spool",
         "SYMBOLON_WORKER": "true",
     }

@@ -93,6 +93,7 @@ def test_the_sample_crash_is_shown_and_nothing_is_left_behind(
     shown = read_until(make_run.stdout, "Serving on")
     for expected in ("orchard::grade", "inlined into", "orchard/grading.cpp:9", "Serving on"):
         assert expected in shown, shown
+    assert " info " not in shown  # no events of the log between the lines of the answer
     started = psutil.Process(make_run.pid).children(recursive=True)
     # The sample, the server, its worker and two Redis servers.
     assert len(started) >= 5
