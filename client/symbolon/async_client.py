@@ -31,6 +31,7 @@ from symbolon.results import (
     ModuleInfo,
     ModuleOutcome,
     ModuleResult,
+    Queue,
     StoreInfo,
     Symbolication,
 )
@@ -170,6 +171,10 @@ class AsyncClient:
     ) -> MissingModules:
         """As `Client.list_missing_modules`."""
         return await self._ask(calls.list_missing_modules(limit), timeout)
+
+    async def get_queue(self, *, timeout: float | None = None) -> Queue:
+        """As `Client.get_queue`."""
+        return await self._ask(calls.get_queue(), timeout)
 
     async def explain_frame(
         self,

@@ -15,7 +15,14 @@ from symbolon.errors import InvalidRequestError
 from symbolon.explanation_wire import decode_explanation
 from symbolon.explanations import Explanation
 from symbolon.reports import Module
-from symbolon.results import MissingModules, ModuleInfo, ModuleOutcome, ModuleResult, StoreInfo
+from symbolon.results import (
+    MissingModules,
+    ModuleInfo,
+    ModuleOutcome,
+    ModuleResult,
+    Queue,
+    StoreInfo,
+)
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2
 
 T = TypeVar("T")
@@ -66,6 +73,15 @@ def list_missing_modules(limit: int) -> Call[MissingModules]:
         lambda client: client.stubs.modules.ListMissingModules,
         _make(module_service_pb2.ListMissingModulesRequest, limit=limit),
         wire.decode_missing_modules,
+    )
+
+
+def get_queue() -> Call[Queue]:
+    """Ask what is on the queue."""
+    return Call(
+        lambda client: client.stubs.modules.GetQueue,
+        module_service_pb2.GetQueueRequest(),
+        wire.decode_queue,
     )
 
 

@@ -17,6 +17,7 @@ RETRIED_METHODS = (
     ("symbolon.v1.ModuleService", "GetModule"),
     ("symbolon.v1.ModuleService", "PrefetchModules"),
     ("symbolon.v1.ModuleService", "ListMissingModules"),
+    ("symbolon.v1.ModuleService", "GetQueue"),
     ("symbolon.v1.ModuleService", "ExplainFrame"),
     ("symbolon.v1.StoreService", "GetStoreInfo"),
 )

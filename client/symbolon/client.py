@@ -29,6 +29,7 @@ from symbolon.results import (
     ModuleInfo,
     ModuleOutcome,
     ModuleResult,
+    Queue,
     StoreInfo,
     Symbolication,
 )
@@ -208,6 +209,10 @@ class Client:
         At most `limit` of them; 0 leaves the number to the server (100).
         """
         return self._ask(calls.list_missing_modules(limit), timeout)
+
+    def get_queue(self, *, timeout: float | None = None) -> Queue:
+        """Return what waits to be ingested, and what is being ingested by which worker."""
+        return self._ask(calls.get_queue(), timeout)
 
     def explain_frame(
         self,

@@ -220,6 +220,39 @@ class MissingModules:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningIngest:
+    """A module that is being ingested."""
+
+    module: Module
+    worker: str
+    """`host:process id`; empty when not known."""
+    seconds: float | None
+    """How long the worker has had it; `None` when not known."""
+    attempts: int
+    """How many workers have begun with it, this one included."""
+    caller: str
+    """Whose turn it took: a token's name or an address; empty for nobody in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The modules that wait to be ingested, and those that are being ingested."""
+
+    awaited: int
+    """In line, and a call waits for them."""
+    wanted: int
+    """In line, and no call waits for them, or no longer."""
+    prefetches: int
+    """In line, to be fetched ahead."""
+    longest_wait_seconds: float | None
+    """How long the one that has waited longest has been in line; `None` when none is."""
+    running: tuple[RunningIngest, ...]
+    """Those that take longest first, at most a hundred."""
+    total_running: int
+    """How many are being ingested, listed here or not."""
+
+
+@dataclass(frozen=True, slots=True)
 class RedisInfo:
     """What a Redis server tells about itself."""
 

@@ -151,6 +151,28 @@ def decode_missing_modules(
     )
 
 
+def decode_queue(response: module_service_pb2.GetQueueResponse) -> results.Queue:
+    """Return what is on the queue."""
+    return results.Queue(
+        awaited=response.awaited,
+        wanted=response.wanted,
+        prefetches=response.prefetches,
+        longest_wait_seconds=decode_seconds(response, "longest_wait"),
+        running=tuple(_decode_running(ingest) for ingest in response.running),
+        total_running=response.total_running,
+    )
+
+
+def _decode_running(ingest: module_service_pb2.RunningIngest) -> results.RunningIngest:
+    return results.RunningIngest(
+        module=_decode_module(ingest.module),
+        worker=ingest.worker,
+        seconds=decode_seconds(ingest, "duration"),
+        attempts=ingest.attempts,
+        caller=ingest.caller,
+    )
+
+
 def decode_store_info(response: store_service_pb2.GetStoreInfoResponse) -> results.StoreInfo:
     """Return the state of the servers behind a server."""
     return results.StoreInfo(

@@ -52,6 +52,7 @@ class CannedModules(module_service_pb2_grpc.ModuleServiceServicer):
         self.PrefetchModules = canned.answer  # type: ignore[method-assign]
         self.InvalidateModules = canned.answer  # type: ignore[method-assign]
         self.ListMissingModules = canned.answer  # type: ignore[method-assign]
+        self.GetQueue = canned.answer  # type: ignore[method-assign]
         self.ExplainFrame = canned.answer  # type: ignore[method-assign]
 
 

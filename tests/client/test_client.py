@@ -134,6 +134,7 @@ def test_a_call_that_changes_nothing_is_tried_again(
     [
         pytest.param(lambda client: client.prefetch_modules(MODULES), 2, id="prefetch"),
         pytest.param(lambda client: client.list_missing_modules(), 2, id="missing"),
+        pytest.param(lambda client: client.get_queue(), 2, id="queue"),
         pytest.param(lambda client: client.explain_frame("a", "AB0", 1), 2, id="explain"),
         pytest.param(lambda client: client.get_module("a", "AB0"), 2, id="module"),
         pytest.param(lambda client: client.get_store_info(), 2, id="info"),
@@ -273,6 +274,7 @@ def test_the_store_can_be_asked_for(canned: CannedServer, client: Client) -> Non
         pytest.param(lambda client: client.prefetch_modules(MODULES), id="prefetch_modules"),
         pytest.param(lambda client: client.invalidate_modules(MODULES), id="invalidate_modules"),
         pytest.param(lambda client: client.list_missing_modules(), id="list_missing_modules"),
+        pytest.param(lambda client: client.get_queue(), id="get_queue"),
         pytest.param(lambda client: client.explain_frame("a", "", 1), id="explain_frame"),
         pytest.param(lambda client: list(client.symbolicate_many([REPORT])), id="many"),
     ],

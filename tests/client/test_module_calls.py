@@ -22,6 +22,8 @@ from symbolon import (
     Module,
     ModuleOutcome,
     PublicSymbolVerdict,
+    Queue,
+    RunningIngest,
     SupplierAttempt,
     SupplierOutcome,
     SupplierRound,
@@ -91,6 +93,22 @@ def test_missing_modules_can_be_listed(canned: CannedServer, client: Client) -> 
     xul = MissingModule(Module("xul.pdb", "AB1", "xul.dll"), 7, NOON, None)
     assert client.list_missing_modules(5) == MissingModules((xul,), 12)
     assert canned.requests[0].limit == 5
+
+
+def test_the_queue_can_be_asked_for(canned: CannedServer, client: Client) -> None:
+    running = module_service_pb2.RunningIngest(
+        module=module_pb2.Module(debug_file="xul.pdb", debug_id="AB1"),
+        worker="host:7",
+        duration=Duration(seconds=2),
+        attempts=1,
+        caller="crashes",
+    )
+    response = module_service_pb2.GetQueueResponse(
+        awaited=1, wanted=2, prefetches=3, running=[running], total_running=4
+    )
+    canned.answers = [answer_with(response)]
+    ingest = RunningIngest(Module("xul.pdb", "AB1"), "host:7", 2.0, 1, "crashes")
+    assert client.get_queue() == Queue(1, 2, 3, None, (ingest,), 4)
 
 
 @pytest.mark.parametrize("limit", [-1, 2**32, "many"])

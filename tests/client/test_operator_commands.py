@@ -1,4 +1,4 @@
-"""`symbolon module`, `prefetch`, `invalidate`, `missing`, `explain`, `info` and `health`."""
+"""What operators ask: `symbolon module`, `prefetch`, `missing`, `queue`, `explain`, `info` …."""
 
 import json
 import signal
@@ -216,6 +216,44 @@ def test_no_missing_modules_are_none(
     answer(canned, module_service_pb2.ListMissingModulesResponse())
     assert main(["missing", target]) == 0
     assert capsys.readouterr().out == "0 of 0 missing modules\n"
+
+
+def test_the_queue_is_told(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = module_service_pb2.RunningIngest(
+        module=module_pb2.Module(debug_file="xul.pdb", debug_id="AB1"),
+        worker="host:7",
+        duration=Duration(seconds=2),
+        attempts=1,
+        caller="crashes",
+    )
+    queue = module_service_pb2.GetQueueResponse(
+        awaited=1_234, longest_wait=Duration(seconds=60), running=[running], total_running=101
+    )
+    answer(canned, queue)
+    assert main(["queue", target]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "in line: 1,234 awaited, 0 wanted, 0 prefetches; the longest wait is 60.0 s",
+        "module       worker  seconds  attempts  caller",
+        "xul.pdb/AB1  host:7      2.0         1  crashes",
+        "1 of 101 running ingests",
+    ]
+    assert main(["queue", "--json", target]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["awaited"], told["longest_wait_seconds"]) == (1_234, 60.0)
+    assert told["running"][0]["module"]["debug_file"] == "xul.pdb"
+
+
+def test_an_empty_queue_is_told(
+    target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(canned, module_service_pb2.GetQueueResponse())
+    assert main(["queue", target]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "in line: 0 awaited, 0 wanted, 0 prefetches",
+        "0 of 0 running ingests",
+    ]
 
 
 def test_a_frame_is_explained(

@@ -103,6 +103,7 @@ def test_every_other_call_is_answered(symbolon_server: FakeServer, client: Clien
     assert client.prefetch_modules([XUL])[0].outcome is ModuleOutcome.FOUND
     assert client.explain_frame("xul.pdb", "AB0", 16).frame.function == "f()"
     assert client.get_store_info().server_version == "fake"
+    assert client.get_queue().total_running == 0
     assert client.is_serving()
     assert client.invalidate_modules([XUL]) == (ModuleOutcome.FOUND,)
     assert client.get_module("xul.pdb", "AB0").outcome is ModuleOutcome.MISSING

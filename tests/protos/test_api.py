@@ -26,6 +26,7 @@ METHODS = {
         "PrefetchModules",
         "InvalidateModules",
         "ListMissingModules",
+        "GetQueue",
         "ExplainFrame",
     ],
     "StoreService": ["GetStoreInfo"],

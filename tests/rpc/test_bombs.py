@@ -57,7 +57,12 @@ class NoLookup:
 
 
 NO_TASKS = ModuleTasks(
-    lookup=NoLookup(), prefetch=never, invalidate=never, explain=never, list_missing=never
+    lookup=NoLookup(),
+    prefetch=never,
+    invalidate=never,
+    explain=never,
+    list_missing=never,
+    read_queue=never,
 )
 
 

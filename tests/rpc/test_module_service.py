@@ -14,7 +14,9 @@ from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRound
+from symbolon_server.ingest.jobs import Band
 from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.ingest.queue_view import QueueOverview, RunningIngest
 from symbolon_server.rpc.explanation_encoding import encode_explanation
 from symbolon_server.rpc.module_service import ModuleService, ModuleTasks
 from symbolon_server.suppliers.chain import AttemptOutcome
@@ -93,6 +95,10 @@ class Known:
         self._note("list", limit)
         return self.missing, 7
 
+    def read_queue(self) -> QueueOverview:
+        self._note("queue", None)
+        return OVERVIEW
+
     def _note(self, what: str, of: object) -> None:
         if self.trouble is not None:
             raise self.trouble
@@ -131,6 +137,12 @@ EXPLANATION = Explanation(
     warnings=["something"],
 )
 
+OVERVIEW = QueueOverview(
+    {Band.AWAITED: 1, Band.WANTED: 2, Band.PREFETCH: 3},
+    1.5,
+    [RunningIngest(XUL, "host:7", 2.5, 2, "crashes"), RunningIngest(LIBC, "", None, 0, "")],
+    9,
+)
 NOTHING = ModuleReport()
 FAILED = ModuleReport(failure=Failure(FailureKind.MISSING, "nobody has it", 1, 30.0))
 ASKED_XUL = module_pb2.Module(debug_file=XUL.debug_file, debug_id=XUL.debug_id.lower())
@@ -139,7 +151,14 @@ NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 
 def ask(known: Known, method: str, request: Message) -> Ended:
-    tasks = ModuleTasks(known, known.prefetch, known.invalidate, known.explain, known.list_missing)
+    tasks = ModuleTasks(
+        known,
+        known.prefetch,
+        known.invalidate,
+        known.explain,
+        known.list_missing,
+        known.read_queue,
+    )
     return call(DESCRIPTOR, ModuleService(tasks, 4, lambda _: "a caller"), method, request)
 
 
@@ -215,6 +234,7 @@ def test_without_the_cache_the_call_is_unavailable_for_now() -> None:
         ("PrefetchModules", pb.PrefetchModulesRequest()),
         ("InvalidateModules", pb.InvalidateModulesRequest()),
         ("ListMissingModules", pb.ListMissingModulesRequest()),
+        ("GetQueue", pb.GetQueueRequest()),
     ):
         assert ask(known, method, request).code is grpc.StatusCode.UNAVAILABLE
 
@@ -299,6 +319,18 @@ def test_no_more_missing_modules_are_listed_than_are_remembered() -> None:
     assert ended.code is grpc.StatusCode.INVALID_ARGUMENT
     assert ended.details == "limit: is 10001, the limit is 10000"
     assert known.asked == [("list", 10_000)]
+
+
+def test_the_queue_is_told_with_what_workers_do() -> None:
+    response = ask(Known(), "GetQueue", pb.GetQueueRequest()).response
+    assert (response.awaited, response.wanted, response.prefetches) == (1, 2, 3)
+    assert response.longest_wait.ToMilliseconds() == 1_500
+    known, unknown = response.running
+    assert (known.module.debug_file, known.module.debug_id) == (XUL.debug_file, XUL.debug_id)
+    assert (known.worker, known.attempts, known.caller) == ("host:7", 2, "crashes")
+    assert known.duration.ToMilliseconds() == 2_500
+    assert not unknown.HasField("duration")
+    assert response.total_running == 9
 
 
 def explain(known: Known, **fields: Any) -> Ended:

@@ -12,6 +12,7 @@ from symbolon.command_line import (
     exit_codes,
     explain,
     module_commands,
+    queue_command,
     server_commands,
     symbolicate,
 )
@@ -106,6 +107,7 @@ _ADD = (
     module_commands.add_prefetch,
     module_commands.add_invalidate,
     module_commands.add_missing,
+    queue_command.add_queue,
     explain.add_explain,
     server_commands.add_info,
     server_commands.add_health,

@@ -445,6 +445,120 @@ class MissingModule(_message.Message):
 Global___MissingModule: _TypeAlias = MissingModule  # noqa: Y015
 
 @_typing.final
+class GetQueueRequest(_message.Message):
+    """Asks what is on the queue. It has no fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
+
+@_typing.final
+class GetQueueResponse(_message.Message):
+    """What is on the queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AWAITED_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    PREFETCHES_FIELD_NUMBER: _builtins.int
+    LONGEST_WAIT_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    TOTAL_RUNNING_FIELD_NUMBER: _builtins.int
+    awaited: _builtins.int
+    """Number of modules in line that a call waits for; they go first."""
+    wanted: _builtins.int
+    """Number of modules in line that a call asked for without waiting, or no longer
+    waits for; they go second.
+    """
+    prefetches: _builtins.int
+    """Number of modules in line that were to be fetched ahead; they go last."""
+    total_running: _builtins.int
+    """How many modules are being ingested, listed here or not."""
+    @_builtins.property
+    def longest_wait(self) -> _duration_pb2.Duration:
+        """How long the module that has waited longest has been on the queue: the longest of
+        the first hundred in line of each kind, among which each caller's first one is.
+        Unset: none is in line.
+        """
+
+    @_builtins.property
+    def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningIngest]:
+        """Modules that are being ingested, those that take longest first; at most a hundred."""
+
+    def __init__(
+        self,
+        *,
+        awaited: _builtins.int = ...,
+        wanted: _builtins.int = ...,
+        prefetches: _builtins.int = ...,
+        longest_wait: _duration_pb2.Duration | None = ...,
+        running: _abc.Iterable[Global___RunningIngest] | None = ...,
+        total_running: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longest_wait", b"longest_wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "longest_wait", b"longest_wait", "prefetches", b"prefetches", "running", b"running", "total_running", b"total_running", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueResponse: _TypeAlias = GetQueueResponse  # noqa: Y015
+
+@_typing.final
+class RunningIngest(_message.Message):
+    """A module that is being ingested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODULE_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """The worker that has it, as `host:process id`. Empty: not known."""
+    attempts: _builtins.int
+    """How many workers have begun with it, this one included. More than one: the others
+    have died, or have not been heard of for the length of a lease.
+    """
+    caller: _builtins.str
+    """The caller whose turn it took: the name of its token, or else where it called from.
+    Empty: nobody in particular.
+    """
+    @_builtins.property
+    def module(self) -> _module_pb2.Module:
+        """The module, the debug id in upper case with its age, and without dashes and braces."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long that worker has had it. Unset: not known."""
+
+    def __init__(
+        self,
+        *,
+        module: _module_pb2.Module | None = ...,
+        worker: _builtins.str = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        attempts: _builtins.int = ...,
+        caller: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "module", b"module"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller", b"caller", "duration", b"duration", "module", b"module", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunningIngest: _TypeAlias = RunningIngest  # noqa: Y015
+
+@_typing.final
 class ExplainFrameRequest(_message.Message):
     """Which frame to explain."""
 

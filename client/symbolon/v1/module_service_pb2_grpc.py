@@ -55,6 +55,11 @@ class ModuleServiceStub(object):
                 request_serializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.SerializeToString,
                 response_deserializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.FromString,
                 _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/symbolon.v1.ModuleService/GetQueue',
+                request_serializer=symbolon_dot_v1_dot_module__service__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=symbolon_dot_v1_dot_module__service__pb2.GetQueueResponse.FromString,
+                _registered_method=True)
         self.ExplainFrame = channel.unary_unary(
                 '/symbolon.v1.ModuleService/ExplainFrame',
                 request_serializer=symbolon_dot_v1_dot_module__service__pb2.ExplainFrameRequest.SerializeToString,
@@ -160,6 +165,26 @@ class ModuleServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQueue(self, request, context):
+        """Tells what is on the queue: how many modules wait to be ingested, for how long,
+        and which are being ingested by which worker. It is the queue of all servers and
+        workers of one version. Starts no work. May be repeated at any time.
+
+        Errors:
+        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
+        its queue. Retry with back-off.
+        * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+        google.rpc.RetryInfo in the status details.
+        * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainFrame(self, request, context):
         """Tells everything that leads to the answer for one frame: what each tier has, the
         page, the ranges around the offset, how the symbol was chosen, and the suppliers
@@ -206,6 +231,11 @@ def add_ModuleServiceServicer_to_server(servicer, server):
                     servicer.ListMissingModules,
                     request_deserializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.FromString,
                     response_serializer=symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=symbolon_dot_v1_dot_module__service__pb2.GetQueueRequest.FromString,
+                    response_serializer=symbolon_dot_v1_dot_module__service__pb2.GetQueueResponse.SerializeToString,
             ),
             'ExplainFrame': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainFrame,
@@ -322,6 +352,33 @@ class ModuleService(object):
             '/symbolon.v1.ModuleService/ListMissingModules',
             symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesRequest.SerializeToString,
             symbolon_dot_v1_dot_module__service__pb2.ListMissingModulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/symbolon.v1.ModuleService/GetQueue',
+            symbolon_dot_v1_dot_module__service__pb2.GetQueueRequest.SerializeToString,
+            symbolon_dot_v1_dot_module__service__pb2.GetQueueResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -111,6 +111,22 @@ class ModuleServiceStub:
      * INTERNAL: a defect of the server, which has logged the rest. Retry once.
      * UNIMPLEMENTED: this server does not offer the call. Do not retry.
     """
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.GetQueueRequest, _module_service_pb2.GetQueueResponse]
+    """Tells what is on the queue: how many modules wait to be ingested, for how long,
+    and which are being ingested by which worker. It is the queue of all servers and
+    workers of one version. Starts no work. May be repeated at any time.
+
+    Errors:
+     * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
+       its queue. Retry with back-off.
+     * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+       google.rpc.RetryInfo in the status details.
+     * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+    """
     ExplainFrame: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.ExplainFrameRequest, _module_service_pb2.ExplainFrameResponse]
     """Tells everything that leads to the answer for one frame: what each tier has, the
     page, the ranges around the offset, how the symbol was chosen, and the suppliers
@@ -207,6 +223,22 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
        hold a google.rpc.BadRequest. Do not retry: mend the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its cache. Retry with back-off.
+     * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+       google.rpc.RetryInfo in the status details.
+     * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+    """
+    GetQueue: _aio.UnaryUnaryMultiCallable[_module_service_pb2.GetQueueRequest, _module_service_pb2.GetQueueResponse]  # type: ignore[assignment]
+    """Tells what is on the queue: how many modules wait to be ingested, for how long,
+    and which are being ingested by which worker. It is the queue of all servers and
+    workers of one version. Starts no work. May be repeated at any time.
+
+    Errors:
+     * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
+       its queue. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
        google.rpc.RetryInfo in the status details.
      * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
@@ -328,6 +360,27 @@ class ModuleServiceServicer:
            hold a google.rpc.BadRequest. Do not retry: mend the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            its cache. Retry with back-off.
+         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
+           google.rpc.RetryInfo in the status details.
+         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
+         * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
+         * PERMISSION_DENIED: the token does not allow this call. Do not retry.
+         * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+         * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        """
+
+    def GetQueue(
+        self,
+        request: _module_service_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_module_service_pb2.GetQueueResponse, _abc.Awaitable[_module_service_pb2.GetQueueResponse]]:
+        """Tells what is on the queue: how many modules wait to be ingested, for how long,
+        and which are being ingested by which worker. It is the queue of all servers and
+        workers of one version. Starts no work. May be repeated at any time.
+
+        Errors:
+         * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
+           its queue. Retry with back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
            google.rpc.RetryInfo in the status details.
          * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.

@@ -17,6 +17,7 @@ from symbolon_server.cache.servers import connect
 from symbolon_server.cache.setup_checks import ask_server, find_problems
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import IngestQueue
+from symbolon_server.ingest.queue_view import QueueView
 from symbolon_server.rpc.access import NameCaller
 from symbolon_server.rpc.answering import Answerer, WaitLimits
 from symbolon_server.rpc.decoding import decode_frame
@@ -50,6 +51,7 @@ class SharedParts:
         circuit = Circuit(server="cache")
         cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
         self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
+        self.queue_view = QueueView(self.cache_client, circuit)
         self.loader = ModuleLoader(
             self.cache_client, circuit, max_queued=settings.max_queued_modules, vitals=vitals
         )
@@ -111,6 +113,7 @@ def make_module_service(
         invalidate=parts.invalidator.invalidate,
         explain=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds).explain,
         list_missing=parts.memory.missing.list,
+        read_queue=parts.queue_view.read,
     )
     return ModuleService(tasks, settings.max_modules, name_caller)
 

@@ -11,9 +11,8 @@ from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import sound_answers
 from symbolon_server.ingest import scripts
 from symbolon_server.ingest.cache_access import CacheAccess
-from symbolon_server.ingest.jobs import Claim, Freshness, asked_as
+from symbolon_server.ingest.jobs import Claim, Freshness, asked_as, module_id_of
 from symbolon_server.ingest.queue import unpack_offsets
-from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import FOREIGN_JOBS
 
@@ -102,7 +101,7 @@ class ClaimDesk:
     def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
         """Return the job, None where somebody else's program put it on our queue."""
         attempts, wanted, as_of, stale_before, waited_ms, told = described
-        module_id = _module_id_of(name)
+        module_id = module_id_of(name)
         if module_id is None:
             self._drop(name)
             return None
@@ -126,12 +125,3 @@ class ClaimDesk:
         with self._access.asking():
             arguments = [str(claim.module_id), claim.owner, *more]
             return bool(script(keys=[scripts.PREFIX], args=arguments))
-
-
-def _module_id_of(name: bytes) -> ModuleId | None:
-    """Return the module that a job is for, None where `name` is not its very id."""
-    try:
-        module_id = ModuleId.from_text(name.decode())
-    except (UnicodeDecodeError, InvalidModuleIdError):
-        return None
-    return module_id if str(module_id).encode() == name else None

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
 
 
 class Band(IntEnum):
@@ -70,6 +70,15 @@ class Claim:
     def module_id(self) -> ModuleId:
         """The module to ingest."""
         return self.asked.module_id
+
+
+def module_id_of(name: bytes) -> ModuleId | None:
+    """Return the module that a job is for, None where `name` is not its very id."""
+    try:
+        module_id = ModuleId.from_text(name.decode())
+    except (UnicodeDecodeError, InvalidModuleIdError):
+        return None
+    return module_id if str(module_id).encode() == name else None
 
 
 def told_of(asked: AskedModule) -> tuple[str, ...]:

@@ -342,6 +342,31 @@ return 1
 """
 )
 
+OVERVIEW: Final = (
+    _PRELUDE
+    + """
+-- ARGV: how many to look at. Returns {now, the length of each band, since when the first in line of
+-- each band are queued, {module, {worker, since, attempts, caller}} of those that are running and
+-- whose leases end first, how many are running}.
+local most = tonumber(ARGV[1])
+local lengths, queued, claimed = {}, {}, {}
+for band = 0, 2 do
+  local first, behind = first_of(band), before(band + 1)
+  lengths[band + 1] = redis.call('ZCOUNT', line, first, behind)
+  for _, module in ipairs(redis.call('ZRANGEBYSCORE', line, first, behind, 'LIMIT', 0, most)) do
+    drop_unless(job(module), 'hash')
+    queued[#queued + 1] = redis.call('HGET', job(module), 'queued')
+  end
+end
+for at, module in ipairs(redis.call('ZRANGE', running, 0, most - 1)) do
+  drop_unless(job(module), 'hash')
+  claimed[at] =
+      {module, redis.call('HMGET', job(module), 'worker', 'since', 'attempts', 'caller')}
+end
+return {text(now), lengths, queued, claimed, redis.call('ZCARD', running)}
+"""
+)
+
 REMOVE: Final = (
     _PRELUDE
     + """

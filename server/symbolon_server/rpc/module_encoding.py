@@ -3,6 +3,8 @@
 from symbolon.v1 import module_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.missing_modules import MissingModule
+from symbolon_server.ingest.jobs import Band
+from symbolon_server.ingest.queue_view import QueueOverview, RunningIngest
 from symbolon_server.rpc.encoding import encode_duration, encode_time
 from symbolon_server.symbolication.module_lookup import ModuleReport
 from symbolon_server.symbols.module_ids import ModuleId
@@ -37,6 +39,33 @@ def encode_missing(module: MissingModule) -> pb.MissingModule:
         first_seen=encode_time(module.first_seen),
         last_seen=encode_time(module.last_seen),
     )
+
+
+def encode_queue(overview: QueueOverview) -> pb.GetQueueResponse:
+    """Return what is on the queue."""
+    response = pb.GetQueueResponse(
+        awaited=overview.lengths[Band.AWAITED],
+        wanted=overview.lengths[Band.WANTED],
+        prefetches=overview.lengths[Band.PREFETCH],
+        running=map(_encode_running, overview.running),
+        total_running=overview.total_running,
+    )
+    if overview.longest_wait_seconds is not None:
+        response.longest_wait.CopyFrom(encode_duration(overview.longest_wait_seconds))
+    return response
+
+
+def _encode_running(ingest: RunningIngest) -> pb.RunningIngest:
+    module_id = ingest.module_id
+    running = pb.RunningIngest(
+        module=module_pb2.Module(debug_file=module_id.debug_file, debug_id=module_id.debug_id),
+        worker=ingest.worker,
+        attempts=ingest.attempts,
+        caller=ingest.caller,
+    )
+    if ingest.seconds is not None:
+        running.duration.CopyFrom(encode_duration(ingest.seconds))
+    return running
 
 
 def encode_held(module_id: ModuleId, directory: PageDirectory) -> pb.HeldModule:

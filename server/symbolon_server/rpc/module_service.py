@@ -12,12 +12,13 @@ from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModule
 from symbolon_server.ingest.queue import QueueFullError
+from symbolon_server.ingest.queue_view import QueueOverview
 from symbolon_server.rpc.access import NameCaller, name_of_peer
 from symbolon_server.rpc.decoding import decode_module, decode_module_id
 from symbolon_server.rpc.encoding import encode_result
 from symbolon_server.rpc.explanation_encoding import encode_explanation
 from symbolon_server.rpc.methods import add_methods, method_handler
-from symbolon_server.rpc.module_encoding import encode_missing, encode_report
+from symbolon_server.rpc.module_encoding import encode_missing, encode_queue, encode_report
 from symbolon_server.rpc.status import (
     FieldViolation,
     refuse_for_now,
@@ -80,6 +81,8 @@ class ModuleTasks:
     list_missing: Callable[[int], tuple[Sequence[MissingModule], int]]
     """Returns at most so many, and how many there are."""
 
+    read_queue: Callable[[], QueueOverview]
+
 
 class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
     """Tells what is known of modules, forgets it, and has it fetched ahead."""
@@ -106,6 +109,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
             "ListMissingModules": method_handler(
                 self.ListMissingModules, pb.ListMissingModulesRequest, _OTHER_FIELDS
             ),
+            "GetQueue": method_handler(self.GetQueue, pb.GetQueueRequest, _OTHER_FIELDS),
             "ExplainFrame": method_handler(
                 self.ExplainFrame, pb.ExplainFrameRequest, _OTHER_FIELDS
             ),
@@ -162,6 +166,14 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         with _translated(context):
             modules, total = self._tasks.list_missing(request.limit or _LISTED)
         return pb.ListMissingModulesResponse(modules=map(encode_missing, modules), total=total)
+
+    def GetQueue(  # noqa: N802 # the name in the .proto file
+        self, request: pb.GetQueueRequest, context: grpc.ServicerContext
+    ) -> pb.GetQueueResponse:
+        """Return what is on the queue."""
+        del request
+        with _translated(context):
+            return encode_queue(self._tasks.read_queue())
 
     def ExplainFrame(  # noqa: N802 # the name in the .proto file
         self, request: pb.ExplainFrameRequest, context: grpc.ServicerContext
