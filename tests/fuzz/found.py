@@ -15,6 +15,11 @@ FOUND = {
         _PAGE_FILE + b"\xff\xff\xff\xff" + bytes(60),
     ),
     "a frame that ends within its module index": ("request", b"\x12\x04\x0a\x02\x08\x80"),
+    "an invalidation whose number is a fraction": (
+        "queue",
+        b"\0\5\0\x08\0\0\0\0\0\0\0\r",
+    ),
+    "a text in place of the log of invalidations": ("queue", b"\3\5\0\1x"),
     "a report with half a surrogate pair as a debug file": (
         "report",
         b'{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1]]]}',

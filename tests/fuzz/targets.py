@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tests.fuzz import (
     page_file_target,
     page_target,
+    queue_target,
     report_target,
     request_target,
     supplier_target,
@@ -19,4 +20,5 @@ TARGETS: Mapping[str, Target] = {
     "request": request_target.TARGET,
     "report": report_target.TARGET,
     "supplier": supplier_target.TARGET,
+    "queue": queue_target.TARGET,
 }

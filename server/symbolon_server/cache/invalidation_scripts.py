@@ -7,10 +7,16 @@ LARGEST_NUMBER: Final = 2**52
 exactly up to twice as many, and knows infinity."""
 
 LOG_FUNCTIONS: Final = f"""
+-- What somebody else wrote in place of the log is lost with it.
+for key, kind in pairs({{[invalidated] = 'zset', [epoch_key] = 'string'}}) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
+end
+
 local function largest_number()
   local found = redis.call('ZREVRANGEBYSCORE', invalidated, {LARGEST_NUMBER}, '-inf',
       'WITHSCORES', 'LIMIT', 0, 1)
-  return math.max(0, tonumber(found[2]) or 0)
+  return math.max(0, math.floor(tonumber(found[2]) or 0))
 end
 
 -- A log that is empty, or was lost, begins with a number of no module: the time, so that it is
@@ -89,7 +95,9 @@ PUT_BACK: Final = (
 last_invalidation()
 if redis.call('ZADD', invalidated, 'GT', 'CH', unpack(ARGV, 3)) > 0 then
   redis.call('ZREMRANGEBYRANK', invalidated, 0, -1 - ARGV[1])
-  redis.call('INCR', epoch_key)
+  if type(redis.pcall('INCR', epoch_key)) ~= 'number' then -- not from us
+    redis.call('SET', epoch_key, redis.call('TIME')[1])
+  end
   redis.call('PUBLISH', ARGV[2], 'put back')
 end
 """

@@ -130,14 +130,15 @@ local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KE
 {LOG_FUNCTIONS}
 -- What was made of a module as of an earlier invalidation than this is stale.
 local function stale_before(module)
-  local number = tonumber(redis.call('ZSCORE', invalidated, module)) or 0
-  if number > {LARGEST_NUMBER} then -- not from us
-    number = 0
+  local function ours(score)
+    local number = math.floor(tonumber(score) or 0)
+    return number <= {LARGEST_NUMBER} and number or 0
   end
+  local number = ours(redis.call('ZSCORE', invalidated, module))
   if redis.call('ZCARD', invalidated) < most_invalidated then
     return number
   end
-  return math.max(number, tonumber(redis.call('ZRANGE', invalidated, 0, 0, 'WITHSCORES')[2]))
+  return math.max(number, ours(redis.call('ZRANGE', invalidated, 0, 0, 'WITHSCORES')[2]))
 end
 """
 
