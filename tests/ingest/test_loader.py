@@ -12,10 +12,10 @@ import redis
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.servers import connect
 from symbolon_server.ingest.claims import ClaimDesk, NothingToClaim
-from symbolon_server.ingest.jobs import Claim
+from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.loader import ModuleLoader
 from symbolon_server.ingest.queue import Enqueued, IngestQueue
-from symbolon_server.ingest.scripts import ENDED_CHANNEL, RUNNING_KEY
+from symbolon_server.ingest.scripts import AWAITED_KEY, ENDED_CHANNEL, RUNNING_KEY
 from symbolon_server.symbols.module_ids import ModuleId
 
 LONG = 60.0
@@ -118,6 +118,23 @@ def test_a_lost_announcement_is_made_up_for(
         assert pending.ended == {xul}
     loader.close()
     assert queue.length() == 0
+
+
+def test_what_went_behind_although_somebody_waits_is_put_first_again(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
+    with loader.load({libc: [1]}, "a"):
+        queue.enqueue({xul: []}, Band.AWAITED, "b")
+        redis_cache.zadd(AWAITED_KEY, {str(libc): 1})  # as if no server had looked for long
+        assert claim(desk).module_id == xul
+        assert queue.look([libc]).behind == {libc}
+        loader.start()
+        while queue.look([libc]).behind:
+            threading.Event().wait(0.001)
+        assert queue.get_lengths()[Band.AWAITED] == 1
+        assert claim(desk).module_id == libc
+    loader.close()
 
 
 def test_a_connection_cut_while_an_ingest_ends_is_made_up_for(

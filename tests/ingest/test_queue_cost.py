@@ -113,6 +113,15 @@ def test_many_calls_of_one_caller_have_one_turn(
     assert xul in list(islice(claimed(desk), 2))
 
 
+def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({numbered_module(number): () for number in range(300)}, Band.PREFETCH, "a")
+    queue.enqueue({numbered_module(number): () for number in range(500, 510)}, Band.AWAITED, "b")
+    queue.enqueue({xul: ()}, Band.AWAITED, "a")
+    assert xul in list(islice(claimed(desk), 2))
+
+
 def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:

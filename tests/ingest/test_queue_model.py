@@ -16,6 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from symbolon_server.cache.invalidations import InvalidationLog
+from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.ingest.claims import ClaimDesk, NothingToClaim
 from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import IngestQueue
@@ -46,6 +48,8 @@ class Job:
     attempts: int = 0
     is_awaited: bool = False
     claim: Claim | None = None
+    is_stale: bool = False
+    """Whether its module was invalidated since it was claimed."""
 
 
 class Model:
@@ -114,6 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.client.flushall()
         self.queue = IngestQueue(self.client, max_queued=MOST_QUEUED)
         self.desk = ClaimDesk(self.client, lease_seconds=600)
+        self.log = InvalidationLog(KeyedCache(self.client))
         self.model = Model()
         self.lost: list[Claim] = []
 
@@ -139,7 +144,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert isinstance(found, Claim)
         module_id, job = expected
         job.attempts += 1
-        job.claim, job.is_awaited = found, False
+        job.claim, job.is_awaited, job.is_stale = found, False, False
         assert (found.module_id, found.attempts) == (module_id, job.attempts)
         assert found.wanted == job.wanted
 
@@ -157,7 +162,7 @@ class QueueMachine(RuleBasedStateMachine):
         job.attempts += 1
         assert (found.module_id, found.attempts) == (job.claim.module_id, job.attempts)
         self.lost.append(job.claim)
-        job.claim = found
+        job.claim, job.is_stale = found, False
 
     @precondition(lambda self: self.running())
     @rule(chance=st.randoms(use_true_random=False), is_end=st.booleans())
@@ -166,7 +171,8 @@ class QueueMachine(RuleBasedStateMachine):
         claim = job.claim
         assert self.desk.renew(claim)
         if is_end:
-            assert self.desk.end(claim)
+            assert self.desk.end(claim) is not job.is_stale
+        if is_end and not job.is_stale:
             del self.model.jobs[claim.module_id]
         else:
             assert self.desk.give_back(claim)
@@ -181,6 +187,12 @@ class QueueMachine(RuleBasedStateMachine):
         assert not self.desk.renew(lost)
         assert not self.desk.give_back(lost)
         self.desk.end(lost)
+
+    @rule(module_id=modules)
+    def invalidate(self, module_id: ModuleId) -> None:
+        assert self.log.add([module_id], self.log.read_since(0, "").epoch)
+        if module_id in self.model.jobs:
+            self.model.jobs[module_id].is_stale = True
 
     @rule(module_id=modules)
     def stop_waiting(self, module_id: ModuleId) -> None:

@@ -82,10 +82,14 @@ local function band_of(place) return math.floor(tonumber(place) / band_size) end
 local function first_of(band) return text(band * band_size) end
 local function before(band) return '(' .. text(band * band_size) end
 
--- What others wrote under our keys stops nobody.
+-- What others wrote under our keys stops nobody. The log of Redis tells of it, once.
 local function drop_unless(key, kind)
   local found = redis.call('TYPE', key).ok
-  if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
+  if found ~= kind and found ~= 'none' then
+    redis.call('DEL', key)
+    redis.log(redis.LOG_WARNING,
+        'symbolon: deleted ' .. key .. ': a ' .. found .. ', not a ' .. kind)
+  end
 end
 
 for key, kind in pairs({{[line] = 'zset', [running] = 'zset', [awaited] = 'zset',
