@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 import redis
 
+from symbolon_server.cache.servers import Timeouts, connect
 from symbolon_server.ingest.claims import ClaimDesk
 from symbolon_server.ingest.jobs import Band, Claim
 from symbolon_server.ingest.queue import MAX_WANTED_OFFSETS, IngestQueue
@@ -65,15 +66,22 @@ def cost(client: redis.Redis, step: Step, queued: int) -> float:
     return cpu_seconds(client) - before
 
 
+@pytest.fixture
+def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[redis.Redis]:
+    """A client that a loaded machine may keep waiting."""
+    del clear_redis_cache
+    with connect(redis_cache_url, Timeouts(60.0, 60.0)) as client:
+        yield client
+
+
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
 def test_a_step_costs_the_cache_the_same_however_much_is_queued(
-    redis_cache: redis.Redis, queue: IngestQueue, step: Step
+    patient_cache: redis.Redis, step: Step
 ) -> None:
-    del queue  # emptied the cache
-    few = min(cost(redis_cache, step, FEW) for _ in range(ROUNDS))
-    many = min(cost(redis_cache, step, MANY) for _ in range(ROUNDS))
+    few = min(cost(patient_cache, step, FEW) for _ in range(ROUNDS))
+    many = min(cost(patient_cache, step, MANY) for _ in range(ROUNDS))
     assert many <= MOST_TIMES * few
 
 
