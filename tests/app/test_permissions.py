@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from symbolon_server.app.checking import check
+from symbolon_server.app.checking import Verdict, check
 from symbolon_server.cache import invalidation_scripts, missing_modules
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.cache.servers import connect
@@ -49,7 +49,9 @@ def check_lines(
             "SYMBOLON_SPOOL_DIR": str(tmp_path),
         },
     )
-    return lambda: [str(finding) for finding in check(settings, {}) if finding.is_wrong]
+    return lambda: [
+        str(finding) for finding in check(settings, {}) if finding.verdict is Verdict.WRONG
+    ]
 
 
 def keys_of(admins: dict[str, redis.Redis]) -> list[set[object]]:
