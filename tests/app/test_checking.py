@@ -9,8 +9,9 @@ import pytest
 
 from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.rpc.tokens import hash_token
-from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
+from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, authority
+from tests.fixtures.sentinels import Access, watched
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
 
 __all__ = ["authority", "symbol_server"]
@@ -211,6 +212,45 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
     assert code == 1
     (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
     assert "is a replica, which cannot be written to" in wrong
+
+
+def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(
+    start: StartProgram, redis_store_url: str
+) -> None:
+    def lines(url: str) -> list[str]:
+        program = start(
+            "check",
+            store_url=redis_store_url,
+            cache_url=url,
+            suppliers=str(SAMPLE / "symbols"),
+        )
+        _, output = said(program)
+        assert "hunter2" not in output + program.log
+        return [line for line in output.splitlines() if "Sentinel" in line]
+
+    access = Access("hunter2-server", "hunter2-sentinel")
+    with watched("cache", access=access, name="our-cache") as servers:
+        primary = f"127.0.0.1:{servers.primary_port()}"
+        all_there, where, *_ = lines(servers.url())
+        assert all_there.split(maxsplit=2) == [
+            "ok",
+            "cache",
+            f"3 of 3 Sentinels name {primary} as primary of our-cache",
+        ]
+        assert where.startswith("ok    cache       our-cache of Sentinels ")
+        servers.sentinels[0].kill()
+        two_there, one_gone, _ = lines(servers.url())
+        assert f"2 of 3 Sentinels name {primary}" in two_there
+        gone = f"Sentinel 127.0.0.1:{servers.sentinels[0].port}: "
+        assert one_gone.startswith(f"WARN  cache       {gone}")
+        servers.sentinels[1].kill()
+        wait_until(lambda: not any(answer.can_fail_over for answer in servers.answers()))
+        [wrong] = [line for line in lines(servers.url()) if line.startswith("WRONG")]
+        assert wrong.startswith("WRONG cache       too few Sentinels of our-cache are up")
+        servers.sentinels[2].kill()
+        [wrong_cache] = lines(servers.url())
+        assert wrong_cache.startswith("WRONG redis       The cache does not answer: our-cache of ")
+        assert "no Sentinel names a primary that is up" in wrong_cache
 
 
 def test_no_supplier_at_all_is_wrong(start: StartProgram) -> None:

@@ -15,6 +15,7 @@ from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.symbols.module_ids import ModuleId
 from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, authority
+from tests.fixtures.sentinels import Access, watched
 from tests.fixtures.symbol_server import SymbolServer
 from tests.fixtures.tls_proxy import TlsProxy
 from tests.ingest.symbol_files import numbered_module, symbol_file
@@ -36,12 +37,17 @@ class Locked:
     urls: dict[str, str]
 
 
-@pytest.fixture(params=["unix", "rediss"])
+@pytest.fixture(params=["unix", "rediss", "sentinel"])
 def locked(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Locked]:
     with ExitStack() as stack:
         servers, urls = {}, {}
         for role in ("store", "cache"):
             password = f"{SECRET}-{role}"
+            if request.param == "sentinel":
+                access = Access(password, f"{SECRET}-sentinel")
+                watch = stack.enter_context(watched(role, replicas=0, access=access))
+                [servers[role]], urls[f"{role}_url"] = watch.servers.values(), watch.url()
+                continue
             overrides = {"user": f"{USER} on >{password} ~* &* +@all", "requirepass": "other"}
             options = EmbeddedOptions(overrides=overrides)
             server = stack.enter_context(EmbeddedRedis.start(f"{role}.conf", options))

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from symbolon_server.app.gateway_program import tls_of
 from symbolon_server.app.parts import suppliers_of
 from symbolon_server.app.protection import protection_of
 from symbolon_server.app.redis_servers import RedisServers, find_setup_problems
+from symbolon_server.cache.sentinels import SentinelAnswer, sentinels_of, show
 from symbolon_server.cache.servers import (
     ServerUnreachableError,
     connect,
@@ -129,6 +131,8 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
 def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     """Yield what a server is; one that does not answer is found by the check of both."""
     with closing(connect(url)) as client:
+        if (sentinels := sentinels_of(client)) is not None:
+            yield from _check_sentinels(role, sentinels.name, sentinels.ask_all())
         try:
             facts = read_facts(client)
         except ServerUnreachableError:
@@ -137,9 +141,8 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
-    if (
-        facts.mode == "standalone" and not facts.is_replica
-    ):  # others refuse for reasons of their own
+    # A server of another kind refuses for reasons of its own.
+    if facts.mode == "standalone" and not facts.is_replica:
         yield from _check_permissions(role, url)
 
 
@@ -149,6 +152,28 @@ def _check_permissions(role: str, url: str) -> Iterator[Finding]:
         if missing := find_missing_permissions(client, needed):
             said = f"its user lacks {' '.join(missing)} (see Permissions in redis/README.md)"
             yield Finding(role, said, Verdict.WRONG)
+
+
+def _check_sentinels(role: str, name: str, answers: list[SentinelAnswer]) -> Iterator[Finding]:
+    """Yield which primary most name, and each that does not name it.
+
+    That none names any is found by the check of both servers.
+    """
+    named = Counter(answer.primary for answer in answers if answer.primary is not None)
+    for primary, count in named.most_common(1):
+        said = f"{count} of {len(answers)} Sentinels name {show(primary)} as primary of {name}"
+        yield Finding(role, said)
+        for answer in answers:
+            if answer.primary != primary:
+                yield _warn_of_sentinel(role, answer)
+        if not any(answer.can_fail_over for answer in answers):
+            said = f"too few Sentinels of {name} are up to choose another primary: start the others"
+            yield Finding(role, said, Verdict.WRONG)
+
+
+def _warn_of_sentinel(role: str, answer: SentinelAnswer) -> Finding:
+    trouble = answer.trouble if answer.primary is None else f"it names {show(answer.primary)}"
+    return Finding(role, f"Sentinel {show(answer.sentinel)}: {trouble}", Verdict.WARNING)
 
 
 def _check_suppliers(settings: Settings) -> Iterator[Finding]:

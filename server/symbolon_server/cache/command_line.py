@@ -14,7 +14,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from symbolon_server.cache.command_prompt import run_command, run_prompt
+from symbolon_server.cache.redis_trouble import NoPrimaryError
 from symbolon_server.cache.running_servers import default_run_folder, find_listed_servers
+from symbolon_server.cache.sentinels import SentinelUrl, sentinels_of
 from symbolon_server.cache.servers import InvalidRedisUrlError, Timeouts, connect
 
 EMBEDDED = "embedded"
@@ -40,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     try:
+        url = find_primary(url)
         client = connect(url, _PATIENT)
-    except InvalidRedisUrlError as error:
+    except (InvalidRedisUrlError, NoPrimaryError) as error:
         sys.stderr.write(f"SYMBOLON_{asked.role.upper()}_URL: {error}\n")
         return 1
     program = find_program()
@@ -59,6 +62,15 @@ def find_url(role: str, run_folder: Path) -> str | None:
     if url != EMBEDDED:
         return url
     return next(iter(find_listed_servers(run_folder, role)), None)
+
+
+def find_primary(url: str) -> str:
+    """Return the URL of the server itself, where the one given is of its Sentinels."""
+    with connect(url) as client:
+        sentinels, parsed = sentinels_of(client), SentinelUrl.parse(url)
+        if sentinels is None or parsed is None:
+            return url
+        return parsed.url_of(sentinels.discover_master(parsed.name))
 
 
 def find_program() -> str | None:

@@ -77,6 +77,9 @@ class FollowingPool(ConnectionPool):
             self._current = WeakSet()
             self.disconnect(inuse_connections=False)
 
+    def look_again(self) -> None:
+        """Leave all connections where the name leads to another server, if that can be told."""
+
 
 def renewals_of(client: redis.Redis) -> int:
     """Return how often all connections of a client were left."""
@@ -89,6 +92,16 @@ def follow(client: redis.Redis, error: exceptions.RedisError) -> None:
     pool = client.connection_pool
     if isinstance(error, _SHOWS_LOSS) and isinstance(pool, FollowingPool):
         pool.renew()
+
+
+def look_again(client: redis.Redis) -> None:
+    """Leave all connections of a client for another server, where the name leads to one.
+
+    Takes a question to Sentinels where there are some, and nothing otherwise.
+    """
+    pool = client.connection_pool
+    if isinstance(pool, FollowingPool):
+        pool.look_again()
 
 
 def refuse_replica(client: redis.Redis) -> None:

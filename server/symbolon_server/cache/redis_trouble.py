@@ -8,6 +8,14 @@ import re
 
 from redis import exceptions
 
+
+class NoPrimaryError(exceptions.TimeoutError):
+    """No Sentinel names a primary, after each had its time; its text is ours.
+
+    Not tried again at once, as after any timeout: each Sentinel was asked.
+    """
+
+
 _DESCRIPTIONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.AuthenticationError, "it refuses the user or the password, or wants some"),
     (exceptions.OutOfMemoryError, "its maxmemory is used up"),
@@ -26,6 +34,8 @@ _QUOTED = re.compile(r"""\s*["'`].*""", re.DOTALL)
 
 def describe_trouble(error: exceptions.RedisError) -> str:
     """Return one line for a person: up to what is quoted, where the words are the server's."""
+    if isinstance(error, NoPrimaryError):
+        return str(error)
     for kind, text in _DESCRIPTIONS:
         if isinstance(error, kind):
             return text

@@ -13,6 +13,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissi
 from symbolon_server.cache.following import FollowingPool
 from symbolon_server.cache.read_values import UNREADABLE, as_count
 from symbolon_server.cache.redis_trouble import describe_trouble
+from symbolon_server.cache.sentinels import SentinelPool, SentinelUrl, sentinels_of, show
 
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 
@@ -56,18 +57,21 @@ def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
     """Return a client with a pool of connections, made as they are needed.
 
     Raises `InvalidRedisUrlError`. Some of what redis-py takes beside user, password, host, port
-    and database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL.
+    and database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL. A URL of
+    Sentinels leads to the primary of the name in it, also after a failover.
     """
-    _refuse_options(url)
     try:
+        _refuse_options(url)
         client = _make_client(url, timeouts or Timeouts())
         pool = client.connection_pool
         # Not connected, but its options are looked at.
         pool.connection_class(**pool.connection_kwargs)
+    except InvalidRedisUrlError:
+        raise
     except (ValueError, TypeError, redis.RedisError):
         raise InvalidRedisUrlError(
-            "the URL is no redis://, rediss:// or unix:// URL, or has an option in its query "
-            "that is none"
+            "the URL is no redis://, rediss://, unix:// or redis+sentinel:// URL, or has an option "
+            "in its query that is none"
         ) from None
     return client
 
@@ -77,7 +81,9 @@ def _refuse_options(url: str) -> None:
 
     Only names that redis-py knows are told: others may be part of a password.
     """
-    for name in parse_qs(urlsplit(url).query, keep_blank_values=True):
+    sentinels = SentinelUrl.parse(url)
+    plain = url if sentinels is None else sentinels.url_of(sentinels.sentinels[0])
+    for name in parse_qs(urlsplit(plain).query, keep_blank_values=True):
         if name not in _OPTIONS and not name.startswith(_TLS_OPTION):
             known = name if name in signature(redis.Redis).parameters else "in its query"
             options = ", ".join(sorted(_OPTIONS))
@@ -87,21 +93,23 @@ def _refuse_options(url: str) -> None:
 
 
 def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
-    pool = FollowingPool.from_url(
-        url,
-        socket_connect_timeout=timeouts.connect_seconds,
-        socket_timeout=timeouts.answer_seconds,
+    options = {
+        "socket_connect_timeout": timeouts.connect_seconds,
+        "socket_timeout": timeouts.answer_seconds,
         # What redis-py says of itself costs more round trips for each new connection, 2 to 3 ms
         # for reading the metadata of its package, and a permission that not every version knows.
-        protocol=2,
-        client_name="symbolon",
-        driver_info=None,
-        redis_connect_func=_introduce,
+        "protocol": 2,
+        "client_name": "symbolon",
+        "driver_info": None,
+        "redis_connect_func": _introduce,
         # As many as there are threads. redis-py's own limit of 100 is an error of the connection
         # for whoever comes next, as if the server were not there.
-        max_connections=_MOST_CONNECTIONS,
-    )
-    return redis.Redis.from_pool(pool)
+        "max_connections": _MOST_CONNECTIONS,
+    }
+    sentinels = SentinelUrl.parse(url)
+    if sentinels is not None:
+        return redis.Redis.from_pool(SentinelPool.of(sentinels, options))
+    return redis.Redis.from_pool(FollowingPool.from_url(url, **options))
 
 
 def _introduce(connection: AbstractConnection) -> None:
@@ -118,7 +126,12 @@ def is_encrypted(client: redis.Redis) -> bool:
 
 
 def server_name(client: redis.Redis) -> str:
-    """Return where a client connects to, without credentials: a socket or `host:port`."""
+    """Return where a client connects to, without credentials.
+
+    A socket, `host:port`, or the name that Sentinels watch.
+    """
+    if (sentinels := sentinels_of(client)) is not None:
+        return f"{sentinels.name} of Sentinels {', '.join(map(show, sentinels.addresses))}"
     arguments = client.connection_pool.connection_kwargs
     if path := arguments.get("path"):
         return str(path)

@@ -12,7 +12,7 @@ from types import FrameType
 
 import redis
 
-from symbolon_server.cache.following import refuse_replica
+from symbolon_server.cache.following import look_again, refuse_replica
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.cache.redis_trouble import describe_trouble
@@ -99,6 +99,7 @@ class Worker:
                 if isinstance(found, Claim):
                     self._runner.run(found, self._may_go_on)
                 else:
+                    look_again(self._client)
                     self._wait(partial(self._desk.wait, found, WAIT_SECONDS))
             except CacheUnavailableError as error:
                 self._note_outage("cache_unavailable", str(error))

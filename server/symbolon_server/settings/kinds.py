@@ -17,8 +17,10 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]ib|b|)", re.ASCII | re.IGNORECASE)
 _USER = r"(?:[^/?#@]*@)?"
 _QUERY = r"(?:\?[^#@]*)?"
 _HOST = r"(?:[^/?#@:\[\]]+|\[[0-9a-f:.%]+\])?(?::\d+)?"
+_SENTINEL = r"(?:[^/?#@:,\[\]]+|\[[0-9a-f:.%]+\])(?::\d+)?"
 _REDIS_URL = re.compile(
-    rf"rediss?://{_USER}{_HOST}(?:/\d*)?{_QUERY}|unix://{_USER}/[^?#@]+{_QUERY}",
+    rf"rediss?://{_USER}{_HOST}(?:/\d*)?{_QUERY}|unix://{_USER}/[^?#@]+{_QUERY}"
+    rf"|rediss?\+sentinel://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/[\w.-]+{_QUERY}",
     re.ASCII | re.IGNORECASE,
 )
 """A password with a `/`, `?`, `#` or `@` in it that is not quoted would be taken for host, port or
@@ -168,8 +170,8 @@ FOLDER = Kind("a folder", _parse_path)
 FILE = Kind("a file", _parse_path)
 ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)
 REDIS_URL = Kind(
-    "embedded, or a redis://, rediss:// or unix:// URL, with / ? # @ in a password as "
-    "%2F %3F %23 %40",
+    "embedded, or a redis://, rediss:// or unix:// URL, or redis+sentinel://host:port,…/name, "
+    "with / ? # @ in a password as %2F %3F %23 %40",
     _parse_redis_url,
 )
 LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)
