@@ -95,11 +95,15 @@ def test_a_store_that_evicts_everything_changes_no_answer(
 
 
 def test_a_store_set_up_wrongly_at_run_time_is_told(site: Site, client: Client) -> None:
+    def warnings() -> str:
+        return " ".join(client.get_store_info().warnings)
+
     site.store.config_set("maxmemory-policy", "noeviction")
+    assert "maxmemory-policy noeviction and would refuse new pages" in warnings()
     site.cache.config_set("maxmemory-policy", "allkeys-lru")
-    warnings = " ".join(client.get_store_info().warnings)
-    assert "maxmemory-policy noeviction and would refuse new pages" in warnings
-    assert "maxmemory-policy allkeys-lru and would lose queued work" in warnings
+    assert "Store and cache are swapped" in warnings()
+    site.store.config_set("maxmemory-policy", "allkeys-lru")
+    assert "maxmemory-policy allkeys-lru and would lose queued work" in warnings()
 
 
 def test_while_the_store_is_down_calls_are_answered(
