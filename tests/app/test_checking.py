@@ -249,7 +249,7 @@ def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(
         assert wrong.startswith("WRONG cache       too few Sentinels of our-cache are up")
         servers.sentinels[2].kill()
         [wrong_cache] = lines(servers.url())
-        assert wrong_cache.startswith("WRONG redis       The cache does not answer: our-cache of ")
+        assert wrong_cache.startswith("WRONG cache       The cache does not answer: our-cache of ")
         assert "no Sentinel names a primary that is up" in wrong_cache
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from symbolon_server.app.malloc import find_in_libc
 from symbolon_server.rpc.addresses import ListenAddress
@@ -66,10 +68,21 @@ NO_TASKS = ModuleTasks(
 )
 
 
+def describe_ignoring() -> None:
+    """Describe the service of the handler that ignores its messages, as those of protos are."""
+    file = FileDescriptorProto(name="test/ignoring.proto", package="test")
+    file.message_type.add(name="Anything")
+    service = file.service.add(name="Ignoring")
+    service.method.add(name="Ignore", input_type=".test.Anything", output_type=".test.Anything")
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+
+
 @contextmanager
 def serving() -> Iterator[ListenAddress]:
     answerer = Answerer(Scripted(), RequestLimits(5_000, 200_000), WaitLimits(60.0, 0.5))
     streams = Streams(answerer, 4, 4)
+
+    describe_ignoring()
 
     def add_ignoring(server: grpc.Server) -> str:
         handler: Any = grpc.unary_unary_rpc_method_handler(lambda _data, _context: b"")

@@ -34,6 +34,14 @@ LOST = module_pb2.Module(debug_file="lost.pdb", debug_id="0123456789ABCDEF012345
 SUPPLIER = str(SAMPLE / "symbols")
 (SYMBOL_FILE,) = (SAMPLE / "symbols").glob("orchard/*/*")
 SERVICES = (symbolication_service_pb2, module_service_pb2, store_service_pb2)
+THREADS = (
+    "announcements",
+    "arrivals",
+    "heap-keeper",
+    "metrics",
+    "stream-answer",
+    "stream-take",
+)
 METHODS = [
     method.name
     for file in SERVICES
@@ -105,6 +113,7 @@ def expected_series() -> set[Series]:
         ("symbolon_lookups_total", {"tier": lower(TierName), "result": ["hit", "miss"]}),
         ("symbolon_redis_errors_total", {"server": ["store", "cache"]}),
         ("symbolon_spool_skips_total", {"reason": values(SkipReason)}),
+        ("symbolon_thread_errors_total", {"thread": THREADS}),
         ("symbolon_ingests_total", {"outcome": values(IngestOutcome)}),
         ("symbolon_supplier_bytes_total", {"supplier": [SUPPLIER]}),
         (
