@@ -162,7 +162,6 @@ def test_sentinels_and_server_are_asked_by_tls(
             client.ping()
 
 
-@pytest.mark.alone
 def test_a_primary_that_still_runs_is_left_as_soon_as_sentinels_name_another() -> None:
     with watched("cache", replicas=2) as servers, connect(servers.url()) as client:
         old = servers.primary_port()

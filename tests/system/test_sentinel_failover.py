@@ -14,8 +14,6 @@ from tests.system.known_modules import KnownModule, Question, known_modules
 from tests.system.test_failover import function_of
 from tests.system.traffic import Traffic
 
-pytestmark = pytest.mark.alone
-
 HEALED_SECONDS = 15.0
 """From the failure to the first new module, of which the Sentinels take three to four."""
 
