@@ -23,7 +23,9 @@ def said(program: Program) -> tuple[int, str]:
 
 
 def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
-    code, output = said(start("check", http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols")))
+    code, output = said(
+        start("check", listen="127.0.0.1:0", http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols"))
+    )
     assert code == 0, output
     subjects = [line.split()[1] for line in output.splitlines()]
     assert subjects == ["listen", "http", "store", "cache", "supplier", "spool", "data"]
@@ -181,8 +183,8 @@ def test_who_may_call_is_told(
     tokens.write_text(f"pipeline symbolicate {hash_token('pipeline-0123456789abcdef')}\n")
     program = start(
         "check",
-        listen="0.0.0.0:50051",
-        http="127.0.0.1:8080",
+        listen="0.0.0.0:0",
+        http="127.0.0.1:0",
         tls_cert=str(server.chain),
         tls_key=str(server.key),
         auth_tokens_file=str(tokens),
@@ -194,7 +196,7 @@ def test_who_may_call_is_told(
     assert output.splitlines()[0].split(maxsplit=2) == [
         "ok",
         "listen",
-        "0.0.0.0:50051, TLS, 1 token",
+        "0.0.0.0:0, TLS, 1 token",
     ]
 
 
