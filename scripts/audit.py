@@ -53,9 +53,9 @@ def _find_vulnerabilities(packages: list[dict[str, Any]]) -> Iterator[str]:
         if "skip_reason" in package:
             yield f"{package['name']} was not looked up: {package['skip_reason']}"
         for vulnerability in package.get("vulns", ()):
-            mended = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+            fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
             named = f"{package['name']} {package['version']}"
-            yield f"{named}: {vulnerability['id']}, mended in {mended}"
+            yield f"{named}: {vulnerability['id']}, fixed in {fixed}"
 
 
 if __name__ == "__main__":

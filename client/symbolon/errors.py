@@ -1,10 +1,10 @@
 """What can go wrong when a server is asked, one class for each thing to do about it.
 
     SymbolonError
-    ├── InvalidReportError          a report cannot be read: mend it
-    ├── InvalidRequestError         the request breaks a rule: mend it
+    ├── InvalidReportError          a report cannot be read: fix it
+    ├── InvalidRequestError         the request breaks a rule: fix it
     ├── InvalidTargetError          no server can be at this address: correct it
-    ├── InvalidCredentialsError     a token, key or certificate cannot be used: mend it
+    ├── InvalidCredentialsError     a token, key or certificate cannot be used: fix it
     ├── ClosedError                 the client was closed: make a new one
     ├── ServerUnreachableError      no answer from there: check the target, try again
     ├── ServerBusyError             the server is full: try again later
@@ -41,7 +41,7 @@ class SymbolonError(Exception):
 class InvalidReportError(SymbolonError):
     """A crash report does not have the form that it claims to have."""
 
-    advice = "Mend the report; asking again as it is does not help."
+    advice = "Fix the report; asking again as it is does not help."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class FieldViolation:
 class InvalidRequestError(SymbolonError):
     """The request breaks rules of the API."""
 
-    advice = "Mend the request; asking again as it is does not help."
+    advice = "Fix the request; asking again as it is does not help."
 
     def __init__(self, message: str, violations: tuple[FieldViolation, ...] = ()) -> None:
         super().__init__(message)
@@ -75,7 +75,7 @@ class InvalidTargetError(SymbolonError, ValueError):
 class InvalidCredentialsError(SymbolonError):
     """A token, key or certificate cannot be read, or others could read it on its way."""
 
-    advice = "Mend the file, or connect by TLS."
+    advice = "Fix the file, or connect by TLS."
 
 
 class ClosedError(SymbolonError):

@@ -133,7 +133,7 @@ _COMMANDS = {
         _check,
         "check settings, Redis servers and suppliers",
         "Checks settings, both Redis servers, suppliers and folders; says what is wrong and "
-        "how to mend it. Exit code 1 if anything is.",
+        "how to fix it. Exit code 1 if anything is.",
         Group,
     ),
     "hash-token": _Command(

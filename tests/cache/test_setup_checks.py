@@ -48,7 +48,7 @@ def test_a_store_without_a_limit_is_recognised(
     (problem,) = check(store.url, redis_cache_url)
     assert problem.kind is ProblemKind.UNBOUNDED_STORE
     assert "has no maxmemory" in problem.what
-    assert "config set maxmemory 500mb" in problem.mend
+    assert "config set maxmemory 500mb" in problem.fix
     assert problem.override_flag == "--allow-unbounded-store"
     assert check(store.url, redis_cache_url, ProblemKind.UNBOUNDED_STORE) == []
 
@@ -61,7 +61,7 @@ def test_a_store_that_would_refuse_pages_is_recognised(
     (problem,) = check(store.url, redis_cache_url)
     assert problem.kind is ProblemKind.UNBOUNDED_STORE
     assert f"maxmemory-policy {policy}" in problem.what
-    assert "config set maxmemory-policy allkeys-lru" in problem.mend
+    assert "config set maxmemory-policy allkeys-lru" in problem.fix
     assert problem.override_flag == "--allow-unbounded-store"
 
 
@@ -81,7 +81,7 @@ def test_a_cache_that_evicts_is_recognised(
     (problem,) = check(redis_store_url, cache.url)
     assert problem.kind is ProblemKind.EVICTING_CACHE
     assert f"maxmemory-policy {policy}" in problem.what
-    assert "config set maxmemory-policy noeviction" in problem.mend
+    assert "config set maxmemory-policy noeviction" in problem.fix
     assert problem.override_flag == "--allow-evicting-cache"
     assert check(redis_store_url, cache.url, ProblemKind.EVICTING_CACHE) == []
 
@@ -96,7 +96,7 @@ def test_one_server_by_two_addresses_is_recognised(
         ProblemKind.SHARED_REDIS,
     ]
     assert problems[1].override_flag == "--allow-shared-redis"
-    assert "SYMBOLON_CACHE_URL" in problems[1].mend
+    assert "SYMBOLON_CACHE_URL" in problems[1].fix
 
 
 def test_a_problem_for_a_person_ends_with_its_flag(
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_answer_is_named_without_credentials(
     (problem,) = check(f"redis://user:secret@127.0.0.1:{unused_port}/0", redis_cache_url)
     assert problem.kind is ProblemKind.UNREACHABLE
     assert f"127.0.0.1:{unused_port}" in problem.what
-    assert "SYMBOLON_STORE_URL" in problem.mend
+    assert "SYMBOLON_STORE_URL" in problem.fix
     assert problem.override_flag is None
     assert "secret" not in str(problem)
 

@@ -3,7 +3,7 @@
 from symbolon_server.symbols.envelope import FORMAT_VERSION
 
 _PAGE_FILE = b"\1SyF" + bytes([FORMAT_VERSION])
-"""Its checksum is mended by the target."""
+"""Its checksum is fixed by the target."""
 
 FOUND = {
     "a page file of more pages than its table holds": (

@@ -20,7 +20,7 @@ _HEAD_BYTES = 12
 
 
 def take(data: bytes) -> None:
-    """Read `data` but for its first byte, which says whether its checksum is mended."""
+    """Read `data` but for its first byte, which says whether its checksum is fixed."""
     if not data:
         return
     content = _with_checksum(data[1:]) if data[0] & 1 else data[1:]

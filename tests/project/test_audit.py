@@ -94,7 +94,7 @@ def test_a_vulnerability_fails_the_check_and_is_named(database: Database, tmp_pa
     done = audit(tmp_path, "--osv-url", database.url)
     assert done.returncode == 1
     assert done.stdout.startswith("requests ")
-    assert done.stdout.endswith(": PYSEC-2026-1, mended in 99.1\n")
+    assert done.stdout.endswith(": PYSEC-2026-1, fixed in 99.1\n")
 
 
 def test_without_the_database_it_says_so_and_fails_nothing(

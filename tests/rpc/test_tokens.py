@@ -144,9 +144,9 @@ def test_a_file_that_is_broken_or_gone_leaves_the_tokens_as_they_were_and_says_s
             assert names(tokens) == ["pipeline", "operator", None]
     assert [record.getMessage() for record in caplog.records] == ["file_not_reloaded"] * 2
     assert "secret" not in caplog.text
-    file.write_bytes(whole.replace(b"pipeline", b"mended"))
+    file.write_bytes(whole.replace(b"pipeline", b"fixed"))
     clock.now += 1
-    assert names(tokens) == ["mended", "operator", None]
+    assert names(tokens) == ["fixed", "operator", None]
 
 
 HASH = hash_token(PIPELINE)

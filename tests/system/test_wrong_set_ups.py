@@ -18,7 +18,7 @@ class SetUp:
     name: str
     spoil: Callable[[Site], object]
     sentence: str
-    mend: str
+    fix: str
     flag: str
 
 
@@ -65,7 +65,7 @@ def end_of(program: Program) -> str:
 def test_a_server_refuses_to_start_and_says_what_mends_it(site: Site, set_up: SetUp) -> None:
     set_up.spoil(site)
     said = end_of(site.serve())
-    for part in (set_up.sentence, set_up.mend, set_up.flag):
+    for part in (set_up.sentence, set_up.fix, set_up.flag):
         assert part in said
     assert "Traceback" not in said
     site.serve(set_up.flag).await_address()

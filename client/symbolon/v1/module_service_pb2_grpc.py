@@ -77,7 +77,7 @@ class ModuleServiceServicer(object):
 
         Errors:
         * INVALID_ARGUMENT: the module is not set, or breaks a rule of `Module`; the
-        status details hold a google.rpc.BadRequest. Do not retry: mend the request.
+        status details hold a google.rpc.BadRequest. Do not retry: fix the request.
         * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
         its own servers. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -100,7 +100,7 @@ class ModuleServiceServicer(object):
         Errors:
         * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
         the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-        queued. Do not retry: mend the request.
+        queued. Do not retry: fix the request.
         * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
         its queue. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server or its queue is full. Retry after the delay of
@@ -125,7 +125,7 @@ class ModuleServiceServicer(object):
         Errors:
         * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
         the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-        forgotten. Do not retry: mend the request.
+        forgotten. Do not retry: fix the request.
         * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
         the servers that it shares with others; some modules may be forgotten already.
         Retry with back-off.
@@ -150,7 +150,7 @@ class ModuleServiceServicer(object):
 
         Errors:
         * INVALID_ARGUMENT: `limit` is larger than the server takes; the status details
-        hold a google.rpc.BadRequest. Do not retry: mend the request.
+        hold a google.rpc.BadRequest. Do not retry: fix the request.
         * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
         its cache. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -194,7 +194,7 @@ class ModuleServiceServicer(object):
         Errors:
         * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
         `ranges_around` is larger than the server takes; the status details hold a
-        google.rpc.BadRequest. Do not retry: mend the request.
+        google.rpc.BadRequest. Do not retry: fix the request.
         * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
         back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the

@@ -39,7 +39,7 @@ class ModuleServiceStub:
 
     Errors:
      * INVALID_ARGUMENT: the module is not set, or breaks a rule of `Module`; the
-       status details hold a google.rpc.BadRequest. Do not retry: mend the request.
+       status details hold a google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its own servers. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -58,7 +58,7 @@ class ModuleServiceStub:
     Errors:
      * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-       queued. Do not retry: mend the request.
+       queued. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its queue. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server or its queue is full. Retry after the delay of
@@ -79,7 +79,7 @@ class ModuleServiceStub:
     Errors:
      * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-       forgotten. Do not retry: mend the request.
+       forgotten. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        the servers that it shares with others; some modules may be forgotten already.
        Retry with back-off.
@@ -100,7 +100,7 @@ class ModuleServiceStub:
 
     Errors:
      * INVALID_ARGUMENT: `limit` is larger than the server takes; the status details
-       hold a google.rpc.BadRequest. Do not retry: mend the request.
+       hold a google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its cache. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -136,7 +136,7 @@ class ModuleServiceStub:
     Errors:
      * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
        `ranges_around` is larger than the server takes; the status details hold a
-       google.rpc.BadRequest. Do not retry: mend the request.
+       google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
        back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -159,7 +159,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
 
     Errors:
      * INVALID_ARGUMENT: the module is not set, or breaks a rule of `Module`; the
-       status details hold a google.rpc.BadRequest. Do not retry: mend the request.
+       status details hold a google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its own servers. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -178,7 +178,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     Errors:
      * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-       queued. Do not retry: mend the request.
+       queued. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its queue. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server or its queue is full. Retry after the delay of
@@ -199,7 +199,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     Errors:
      * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-       forgotten. Do not retry: mend the request.
+       forgotten. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        the servers that it shares with others; some modules may be forgotten already.
        Retry with back-off.
@@ -220,7 +220,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
 
     Errors:
      * INVALID_ARGUMENT: `limit` is larger than the server takes; the status details
-       hold a google.rpc.BadRequest. Do not retry: mend the request.
+       hold a google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
        its cache. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -256,7 +256,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     Errors:
      * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
        `ranges_around` is larger than the server takes; the status details hold a
-       google.rpc.BadRequest. Do not retry: mend the request.
+       google.rpc.BadRequest. Do not retry: fix the request.
      * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
        back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -281,7 +281,7 @@ class ModuleServiceServicer:
 
         Errors:
          * INVALID_ARGUMENT: the module is not set, or breaks a rule of `Module`; the
-           status details hold a google.rpc.BadRequest. Do not retry: mend the request.
+           status details hold a google.rpc.BadRequest. Do not retry: fix the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            its own servers. Retry with back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -305,7 +305,7 @@ class ModuleServiceServicer:
         Errors:
          * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
            the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-           queued. Do not retry: mend the request.
+           queued. Do not retry: fix the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            its queue. Retry with back-off.
          * RESOURCE_EXHAUSTED: the server or its queue is full. Retry after the delay of
@@ -331,7 +331,7 @@ class ModuleServiceServicer:
         Errors:
          * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
            the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-           forgotten. Do not retry: mend the request.
+           forgotten. Do not retry: fix the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            the servers that it shares with others; some modules may be forgotten already.
            Retry with back-off.
@@ -357,7 +357,7 @@ class ModuleServiceServicer:
 
         Errors:
          * INVALID_ARGUMENT: `limit` is larger than the server takes; the status details
-           hold a google.rpc.BadRequest. Do not retry: mend the request.
+           hold a google.rpc.BadRequest. Do not retry: fix the request.
          * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
            its cache. Retry with back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
@@ -403,7 +403,7 @@ class ModuleServiceServicer:
         Errors:
          * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
            `ranges_around` is larger than the server takes; the status details hold a
-           google.rpc.BadRequest. Do not retry: mend the request.
+           google.rpc.BadRequest. Do not retry: fix the request.
          * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
            back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the

@@ -86,7 +86,7 @@ class GetStoreInfoResponse(_message.Message):
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is set up wrongly or out of order, one line each for a person, with what
-        mends it. Empty: nothing is.
+        fixes it. Empty: nothing is.
         """
 
     @_builtins.property

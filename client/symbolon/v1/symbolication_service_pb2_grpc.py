@@ -63,7 +63,7 @@ class SymbolicationServiceServicer(object):
         Errors, each of the whole call:
         * INVALID_ARGUMENT: the request breaks a rule. The status details hold a
         google.rpc.BadRequest that names each field; the message names the first, and
-        for a limit also the limit and the value. Do not retry: mend the request.
+        for a limit also the limit and the value. Do not retry: fix the request.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details. The same status without
         RetryInfo: a message is larger than this channel takes, most often the answer

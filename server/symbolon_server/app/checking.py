@@ -53,7 +53,7 @@ class Finding:
 
     subject: str
     said: str
-    """What is there, or what is wrong and how to mend it."""
+    """What is there, or what is wrong and how to fix it."""
 
     verdict: Verdict = Verdict.OK
 

@@ -110,6 +110,6 @@ def allowed_problems(settings: Settings) -> set[ProblemKind]:
 
 
 def refuse_bad_setup(settings: Settings) -> None:
-    """Raise `StartError` with the sentences that mend the set-up of the two servers."""
+    """Raise `StartError` with the sentences that fix the set-up of the two servers."""
     if problems := find_setup_problems(settings):
         raise StartError(*map(str, problems))

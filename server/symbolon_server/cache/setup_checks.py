@@ -43,8 +43,8 @@ class SetupProblem:
     what: str
     """The sentence that says what is wrong."""
 
-    mend: str
-    """The sentence that says how to mend it."""
+    fix: str
+    """The sentence that says how to fix it."""
 
     override_flag: str | None = None
     """The flag that lets the server start all the same, if there is one."""
@@ -54,7 +54,7 @@ class SetupProblem:
 
     def __str__(self) -> str:
         """Return all of it for a person."""
-        text = f"{self.what} {self.mend}"
+        text = f"{self.what} {self.fix}"
         if self.override_flag is None:
             return text
         return f"{text} To go on as it is: {self.override_flag}."
@@ -123,13 +123,13 @@ def _unreachable(role: str, report: ServerReport) -> SetupProblem:
     variable = f"SYMBOLON_{role.upper()}_URL"
     if report.refuses_us:
         what = f"The {role} refuses us: {report.trouble}."
-        mend = f"Correct user and password in {variable}; the user must be allowed INFO."
-        return SetupProblem(ProblemKind.UNREACHABLE, what, mend)
-    mend = f"Start it, or correct {variable}."
+        fix = f"Correct user and password in {variable}; the user must be allowed INFO."
+        return SetupProblem(ProblemKind.UNREACHABLE, what, fix)
+    fix = f"Start it, or correct {variable}."
     if report.is_encrypted:
-        mend += " Does it speak TLS? Give a redis:// URL to one that does not."
+        fix += " Does it speak TLS? Give a redis:// URL to one that does not."
     what = f"The {role} does not answer: {report.trouble}."
-    return SetupProblem(ProblemKind.UNREACHABLE, what, mend)
+    return SetupProblem(ProblemKind.UNREACHABLE, what, fix)
 
 
 _LIVED_WITH_SWAPPED = {ProblemKind.UNBOUNDED_STORE, ProblemKind.EVICTING_CACHE}
@@ -159,19 +159,19 @@ def _find_other_kind(facts: ServerFacts, name: str) -> list[SetupProblem]:
     """Return that the server is of a kind of which nothing else is worth a look, if it is."""
     if facts.mode == "cluster":
         what = f"{name} is a cluster, which cannot answer for many keys at once."
-        mend = "Give a single server, with replicas if you like."
-        return [SetupProblem(ProblemKind.CLUSTER, what, mend)]
+        fix = "Give a single server, with replicas if you like."
+        return [SetupProblem(ProblemKind.CLUSTER, what, fix)]
     if facts.mode == "sentinel":
         what = f"{name} is a Sentinel, which only knows where others are."
-        mend = (
+        fix = (
             "Give redis+sentinel://host:port/name as its URL, with the name under which it "
             "watches the server."
         )
-        return [SetupProblem(ProblemKind.SENTINEL, what, mend)]
+        return [SetupProblem(ProblemKind.SENTINEL, what, fix)]
     if facts.is_replica:
         what = f"{name} is a replica, which cannot be written to."
-        mend = "Give the URL of its primary, or make it one: `replicaof no one`."
-        return [SetupProblem(ProblemKind.REPLICA, what, mend)]
+        fix = "Give the URL of its primary, or make it one: `replicaof no one`."
+        return [SetupProblem(ProblemKind.REPLICA, what, fix)]
     return []
 
 

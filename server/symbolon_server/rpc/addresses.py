@@ -9,7 +9,7 @@ _MAX_PORT = 65_535
 
 
 class ListenError(Exception):
-    """An address cannot be listened on; the text says why and how to mend it."""
+    """An address cannot be listened on; the text says why and how to fix it."""
 
 
 class PortTakenError(ListenError):

@@ -48,7 +48,7 @@ _RANGES: Final = 3
 """Ranges explained before and after a frame's own, when the caller does not say how many."""
 
 _OTHER_FIELDS: Final = 100
-"""Of a request besides its modules: more than any client has, be it newer than the server."""
+"""Of a request besides its modules: more than any client has, also one newer than the server."""
 
 _RETRY_AFTER_SECONDS: Final = 1.0
 """When to ask again while the cache does not answer."""
