@@ -22,6 +22,16 @@ FAILOVERS = pytest.mark.parametrize(
 )
 
 
+def are_found(site: Site, client: Client, modules: list[KnownModule]) -> bool:
+    """Have the supplier hold modules; return whether a call found them, and nothing wrong."""
+    for module in modules:
+        site.supplier.put(module.module_id, module.symbol_file())
+    question = Question(modules, [[0]] * len(modules))
+    answer = client.symbolicate(*question.request())
+    assert question.wrong_in(answer) == []
+    return {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}
+
+
 @pytest.mark.parametrize("role", ["store", "cache"])
 @FAILOVERS
 def test_after_a_failover_new_modules_are_found_within_seconds_and_no_call_failed(
@@ -34,22 +44,14 @@ def test_after_a_failover_new_modules_are_found_within_seconds_and_no_call_faile
         target = site.serve(**SMALL_MEMORY).await_address()
         client = site.connect_to(target)
 
-        def is_found(modules: list[KnownModule]) -> bool:
-            for module in modules:
-                site.supplier.put(module.module_id, module.symbol_file())
-            question = Question(modules, [[0]] * len(modules))
-            answer = client.symbolicate(*question.request())
-            assert question.wrong_in(answer) == []
-            return {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}
-
-        assert is_found(warm)
+        assert are_found(site, client, warm)
         with Traffic(target, warm) as traffic:
             traffic.take_after(calls=5).check()
             fail_over(servers)
             start = time.monotonic()
-            wait_until(lambda: is_found([next(cold)]))
+            wait_until(lambda: are_found(site, client, [next(cold)]))
             assert time.monotonic() - start < HEALED_SECONDS
-            wait_until(lambda: is_found([next(cold)]))
+            wait_until(lambda: are_found(site, client, [next(cold)]))
             traffic.take_after(calls=5).check()
 
 

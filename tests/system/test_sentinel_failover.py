@@ -6,12 +6,12 @@ from itertools import count
 
 import pytest
 
-from symbolon import Client, ModuleOutcome, SymbolonError
+from symbolon import Client, SymbolonError
 from tests.app.conftest import wait_until
 from tests.fixtures.sentinels import Watched, watched
 from tests.system.conftest import SMALL_MEMORY, Site
 from tests.system.known_modules import KnownModule, Question, known_modules
-from tests.system.test_failover import function_of
+from tests.system.test_failover import are_found, function_of
 from tests.system.traffic import Traffic
 
 HEALED_SECONDS = 15.0
@@ -31,24 +31,20 @@ def test_when_sentinels_fail_over_no_call_fails_and_new_modules_are_found(
         target = site.serve(**SMALL_MEMORY, **url).await_address()
         client = site.connect_to(target)
 
-        def is_found(modules: list[KnownModule]) -> bool:
-            for module in modules:
-                site.supplier.put(module.module_id, module.symbol_file())
-            question = Question(modules, [[0]] * len(modules))
-            answer = client.symbolicate(*question.request())
-            assert question.wrong_in(answer) == []
-            return {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}
-
-        assert is_found(warm)
+        assert are_found(site, client, warm)
         old = servers.primary_port()
         with Traffic(target, warm) as traffic:
             traffic.take_after(calls=5).check()
             fail(servers)
             start = time.monotonic()
-            wait_until(lambda: is_found([next(cold)]) and servers.names_only_others_than(old))
-            wait_until(lambda: is_found([next(cold)]))
+            wait_until(
+                lambda: (
+                    are_found(site, client, [next(cold)]) and servers.names_only_others_than(old)
+                )
+            )
+            wait_until(lambda: are_found(site, client, [next(cold)]))
             assert time.monotonic() - start < HEALED_SECONDS
-            wait_until(lambda: is_found([next(cold)]))
+            wait_until(lambda: are_found(site, client, [next(cold)]))
             tally = traffic.take_after(calls=5)
         tally.check()
 
