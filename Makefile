@@ -60,7 +60,7 @@ hostile: $(environment) ## Read hostile symbol files of full size, within limits
 
 .PHONY: soak
 soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 for one; then the longest tests
-	@$(python) -m tests.system.soak $(SECONDS)
+	@$(python) -m tests.system.load.soak $(SECONDS)
 	@$(python) -m pytest -m soak tests/system
 
 .PHONY: check
@@ -113,8 +113,8 @@ image: ## Build the container image symbolon
 
 .PHONY: redis-store-cli
 redis-store-cli: $(environment) ## Open a command line on the store
-	@exec $(python) -m symbolon_server.cache.command_line store
+	@exec $(python) -m symbolon_server.redis_servers.command_line store
 
 .PHONY: redis-cache-cli
 redis-cache-cli: $(environment) ## Open a command line on the cache
-	@exec $(python) -m symbolon_server.cache.command_line cache
+	@exec $(python) -m symbolon_server.redis_servers.command_line cache

@@ -10,14 +10,16 @@ import pytest
 import redis
 from hypothesis import settings
 
-from symbolon_server.cache.embedded import EmbeddedRedis
-from symbolon_server.cache.servers import connect
+from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.servers import connect
 from tests.fixtures import turns
 from tests.fixtures.installing import MARK, begin_to_install
 
 # A loaded machine makes any example slow, and no test is about time alone.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+pytest_plugins = ["tests.fixtures.redis_fixtures"]
 
 _TURNS = pytest.StashKey[turns.Turns]()
 

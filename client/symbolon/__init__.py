@@ -10,10 +10,11 @@ The generated messages and stubs are in `symbolon.v1`.
 
 from typing import TYPE_CHECKING
 
-from symbolon.answers import ReportResult
+from symbolon._batching.progress import Progress
+from symbolon._messages.answers import ReportResult
+from symbolon._messages.encoding import AnyReport, Report
 from symbolon.async_client import AsyncClient
 from symbolon.client import Client
-from symbolon.encoding import AnyReport, Report
 from symbolon.errors import (
     ClosedError,
     DeadlineError,
@@ -42,7 +43,6 @@ from symbolon.explanations import (
     SupplierRound,
     SymbolKind,
 )
-from symbolon.progress import Progress
 from symbolon.reports import Frame, Module
 from symbolon.results import (
     Diagnostics,

@@ -13,18 +13,21 @@ from typing import Any, Self, TypeVar
 import grpc
 import grpc.aio
 
-from symbolon import calls
-from symbolon.answers import ReportResult, symbolication_of
-from symbolon.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
-from symbolon.calls import Call
-from symbolon.channels import open_async_channel
-from symbolon.connections import Connection
-from symbolon.encoding import AnyReport, Report
+from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
+from symbolon._batching.packers import Packer, choose_packer, pack
+from symbolon._batching.progress import Count, Tell
+from symbolon._calling import calls
+from symbolon._calling.calls import Call
+from symbolon._calling.channels import open_async_channel
+from symbolon._calling.connections import Connection
+from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon._calling.stubs import AsyncStubs, find_raw_symbolicate
+from symbolon._calling.targets import DEFAULT_TARGET, join_targets
+from symbolon._calling.tokens import call_credentials
+from symbolon._messages.answers import ReportResult, symbolication_of
+from symbolon._messages.encoding import AnyReport, Report
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
-from symbolon.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
-from symbolon.packers import Packer, choose_packer, pack
-from symbolon.progress import Count, Tell
 from symbolon.reports import Frame, Module
 from symbolon.results import (
     MissingModules,
@@ -35,9 +38,6 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
-from symbolon.stubs import AsyncStubs, find_raw_symbolicate
-from symbolon.targets import DEFAULT_TARGET, join_targets
-from symbolon.tokens import call_credentials
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from symbolon.colors import PLAIN, Colors
+from symbolon._colors import PLAIN, Colors
 from symbolon.reports import Module
 from symbolon.results import (
     FrameOutcome,
@@ -14,7 +14,7 @@ from symbolon.results import (
     SymbolicatedFrame,
     Symbolication,
 )
-from symbolon.unasked import UnaskedFrame
+from symbolon.tecken.unasked import UnaskedFrame
 
 MAX_MODULE_WIDTH = 24
 """Longer module names push their line to the right, not all lines."""

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from symbolon_server.app.errors import StartError
-from symbolon_server.app.malloc import keep_freed_memory
-from symbolon_server.app.warnings import warn_of_unknown
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.process.malloc import keep_freed_memory
+from symbolon_server.app.wiring.setting_warnings import warn_of_unknown
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,
@@ -70,7 +70,7 @@ def _begin() -> None:
 def _serve(settings: Settings) -> int:
     _begin()
     keep_freed_memory()  # before what starts threads is imported
-    from symbolon_server.app.serving import serve  # noqa: PLC0415 # see `_work`
+    from symbolon_server.app.programs.serve_command import serve  # noqa: PLC0415 # see `_work`
 
     warn_of_unknown(os.environ)
     return serve(settings, lambda line: _announce(line, LogFormat(settings.log_format)))
@@ -86,7 +86,7 @@ def _announce(line: str, log_format: LogFormat) -> None:
 def _work(settings: Settings) -> int:
     _begin()
     # Imported here: a worker forks, and a process that has gRPC in it must not.
-    from symbolon_server.app.working import work  # noqa: PLC0415
+    from symbolon_server.app.programs.worker_command import work  # noqa: PLC0415
 
     warn_of_unknown(os.environ)
     work(settings)
@@ -94,7 +94,7 @@ def _work(settings: Settings) -> int:
 
 
 def _check(settings: Settings) -> int:
-    from symbolon_server.app.checking import Verdict, check  # noqa: PLC0415 # see `_work`
+    from symbolon_server.app.programs.check_command import Verdict, check  # noqa: PLC0415 # see `_work`
 
     anything_wrong = False
     for finding in check(settings, os.environ):
@@ -104,7 +104,7 @@ def _check(settings: Settings) -> int:
 
 
 def _hash_token(_settings: Settings) -> int:
-    from symbolon_server.rpc.tokens import hash_token  # noqa: PLC0415 # see `_work`
+    from symbolon_server.rpc.access.tokens import hash_token  # noqa: PLC0415 # see `_work`
 
     token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
     try:

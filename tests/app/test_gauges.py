@@ -4,11 +4,11 @@ from pathlib import Path
 
 import redis
 
-from symbolon_server.app.gauges import measure_queue, measure_tiers
-from symbolon_server.cache.servers import connect
-from symbolon_server.ingest.jobs import Band
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.symbolication.held import Held
+from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbolication.memory.server_memory import Held
 from symbolon_server.telemetry.metrics import REGISTRY
 from tests.ingest.symbol_files import numbered_module
 

@@ -12,7 +12,7 @@ from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from tests.app.conftest import PATIENCE_SECONDS, StartProgram, wait_until
-from tests.app.test_serving import ORCHARD, functions_of_sample
+from tests.app.test_serve_command import ORCHARD, functions_of_sample
 
 CALLS = 8
 FRAMES = 200_000

@@ -7,7 +7,7 @@ from tests.app.conftest import ROOT
 WHAT_A_WORKER_HAS = """
 import sys
 import symbolon_server.__main__
-import symbolon_server.app.working
+import symbolon_server.app.programs.worker_command
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "grpc"))
 """
 

@@ -9,14 +9,14 @@ import pytest
 import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from symbolon_server.app.serving_process import ServingProcess
+from symbolon_server.app.programs.server_process import ServingProcess
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.ingest.loader import ModuleLoader
+from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry import lasting_threads
 from symbolon_server.telemetry.metrics import TIER_ENTRIES
 from tests.app.conftest import wait_until

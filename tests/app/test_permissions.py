@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 import redis
 
-from symbolon_server.app.checking import Verdict, check
+from symbolon_server.app.programs.check_command import Verdict, check
 from symbolon_server.cache import invalidation_scripts, missing_modules
-from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.cache.servers import connect
-from symbolon_server.ingest import scripts, supplier_pauses
-from symbolon_server.ingest.permissions import CACHE, STORE, Permissions, find_missing_permissions
+from symbolon_server.ingest.queueing import scripts
+from symbolon_server.ingest.queueing.permissions import (
+    CACHE,
+    STORE,
+    Permissions,
+    find_missing_permissions,
+)
+from symbolon_server.ingest.working import supplier_pauses
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.redis_servers.servers import connect
 from symbolon_server.settings import read_settings
 from tests.app.conftest import SAMPLE
 from tests.fixtures.redis_users import denied, documented_rules, make_user, url_of

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table as RichTable
 
 from tests.bench.plan import QUICK, Bench, Plan
-from tests.bench.programs import ROOT
 from tests.bench.report import write_report
 from tests.bench.results import PartResult, show
-from tests.bench.symbol_files import FOLDER_VARIABLE, find_symbol_files
+from tests.bench.world.programs import ROOT
+from tests.bench.world.symbol_files import FOLDER_VARIABLE, find_symbol_files
 
 PARTS = ("hot", "cold", "memory", "lookup", "warm", "scale", "hit_ratio", "stream", "day")
 RESULTS = Path(__file__).parent / "results"

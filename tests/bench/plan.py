@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from tests.bench.symbol_files import SymbolFile
+from tests.bench.world.symbol_files import SymbolFile
 
 T = TypeVar("T")
 

@@ -9,15 +9,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.bench.__main__ import PARTS
-from tests.bench.caller import Caller
-from tests.bench.echo_server import SERVICE
 from tests.bench.plan import QUICK, Bench
 from tests.bench.plots import draw
-from tests.bench.programs import EchoServer
 from tests.bench.report import BEGIN, END, write_report
 from tests.bench.results import Bar, PartResult, Plot, Table, median_ratio, show
-from tests.bench.symbol_files import generate_symbol_file
-from tests.bench.symbolic_peer import has_symbolic
+from tests.bench.world.caller import Caller
+from tests.bench.world.echo_server import SERVICE
+from tests.bench.world.programs import EchoServer
+from tests.bench.world.symbol_files import generate_symbol_file
+from tests.bench.world.symbolic_peer import has_symbolic
 
 NEED_SYMBOLIC = {"lookup"}
 

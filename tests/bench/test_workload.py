@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tests.bench.hit_ratio import memory_at
-from tests.bench.workload import STAYS, Workload
+from tests.bench.parts.hit_ratio import memory_at
+from tests.bench.world.workload import STAYS, Workload
 
 PAGES = [np.array([0]), np.arange(7), np.arange(80) // 2]
 """On which page the functions of each module are looked up."""

@@ -12,7 +12,7 @@ from symbolon_server.cache.failures import (
     FailureMemory,
 )
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
 @pytest.fixture

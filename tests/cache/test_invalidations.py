@@ -15,9 +15,9 @@ from symbolon_server.cache.invalidations import (
     News,
 )
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.servers import connect
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.cache.conftest import StartRedis
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.redis_fixtures import StartRedis
 
 MODULES = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(6)]
 

@@ -3,10 +3,10 @@
 import pytest
 import redis
 
-from symbolon_server.cache.circuit import Circuit
 from symbolon_server.cache.keyed_cache import CacheEntry, CacheUnavailableError, KeyedCache
-from symbolon_server.cache.servers import connect
-from tests.cache.conftest import FakeClock, StartRedis
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.servers import connect
+from tests.fixtures.redis_fixtures import FakeClock, StartRedis
 
 
 def lifetime(client: redis.Redis, key: str) -> int:

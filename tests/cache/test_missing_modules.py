@@ -7,9 +7,9 @@ import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModule, MissingModules
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.cache.conftest import FakeClock
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.redis_fixtures import FakeClock
 
 
 def ids_of(missing: MissingModules, limit: int = 10) -> list[ModuleId]:

@@ -9,10 +9,10 @@ import redis
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MOST_MODULES, MissingTally
-from symbolon_server.cache.servers import connect
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.cache.conftest import FakeClock
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.redis_fixtures import FakeClock
 
 
 @pytest.fixture

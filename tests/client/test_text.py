@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from symbolon import FrameOutcome, InlineFrame, Module, ModuleOutcome, ModuleResult, Symbolication
-from symbolon.colors import COLORFUL, choose_colors
+from symbolon._colors import COLORFUL, choose_colors
 from symbolon.text import TextStyle, shorten_path, write_crash
 from tests.client.answers import make_answer, make_frame
 

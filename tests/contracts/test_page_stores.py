@@ -1,4 +1,4 @@
-"""What every page store keeps of the promise in `cache/page_stores.py`."""
+"""What every page store keeps of the promise in `store/page_stores.py`."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,12 +6,12 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from symbolon_server.cache.memory_store import MemoryPageStore
-from symbolon_server.cache.page_stores import PageStore
-from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.cache.tiered_store import TieredPageStore
-from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import PageKey
+from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageKey
+from tests.fixtures.memory_store import MemoryPageStore
 
 XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
 LIBC = ModuleId.parse("libc.so.6", "0123456789ABCDEF0123456789ABCDEF0")

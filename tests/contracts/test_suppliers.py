@@ -1,4 +1,4 @@
-"""What every supplier keeps of the promise in `suppliers/supplier.py`."""
+"""What every supplier keeps of the promise in `suppliers/contents/supplier.py`."""
 
 import gzip
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import NamedTuple
 import pytest
 import zstandard
 
-from symbolon_server.suppliers.errors import BrokenSymbolFileError, MissingSymbolFileError
-from symbolon_server.suppliers.layout import symbol_file_parts
-from symbolon_server.suppliers.limits import MIB, FetchLimits
+from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, MissingSymbolFileError
+from symbolon_server.suppliers.contents.limits import MIB, FetchLimits
+from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.suppliers.layouts.layout import symbol_file_parts
 from symbolon_server.suppliers.parse import parse_suppliers
-from symbolon_server.suppliers.supplier import Supplier
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
 __all__ = ["symbol_server"]

@@ -9,19 +9,19 @@ import redis
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.memory_store import MemoryPageStore
-from symbolon_server.cache.servers import connect
-from symbolon_server.ingest.ingest import Ingest
-from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.rpc.answering import Answerer, WaitLimits
-from symbolon_server.rpc.decoding import decode_frame
-from symbolon_server.rpc.validation import RequestLimits
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.symbolication.held import Held
-from symbolon_server.symbolication.lookup import Tiers
+from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.memory.server_memory import Held
 from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from tests.fixtures.memory_store import MemoryPageStore
 from tests.fuzz.samples import MODULE_ID, SYMBOLS_FOLDER
 
 _MEGABYTE = 1 << 20

@@ -1,6 +1,6 @@
 """Inputs that broke a target, made small, each named for what it is."""
 
-from symbolon_server.symbols.envelope import FORMAT_VERSION
+from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
 _PAGE_FILE = b"\1SyF" + bytes([FORMAT_VERSION])
 """Its checksum is fixed by the target."""

@@ -5,11 +5,11 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-from symbolon_server.spool import Spool
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.errors import DamagedPageError
-from symbolon_server.symbols.page_file import PageFile, encode_page_file
-from symbolon_server.symbols.pages import PageKey
+from symbolon_server.store.spool import Spool
+from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.ground.pages import PageKey
+from symbolon_server.symbols.paging.directory import decode_directory
+from symbolon_server.symbols.paging.file import PageFile, encode_page_file
 from tests.fuzz.samples import MODULE_ID, encoded_directories, paged_modules
 from tests.fuzz.target import Target
 

@@ -2,13 +2,14 @@
 
 from functools import cache
 
-from symbolon_server.symbols import directory_format, page_layout
-from symbolon_server.symbols.directory_format import decode_directory, directory_owner
-from symbolon_server.symbols.envelope import seal, unseal
-from symbolon_server.symbols.errors import DamagedPageError
-from symbolon_server.symbols.page_dictionary import MIN_BYTES, PageDictionary, train
-from symbolon_server.symbols.page_reader import Page
-from symbolon_server.symbols.pages import page_owner
+from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.ground.pages import page_owner
+from symbolon_server.symbols.paging import directory as directory_format
+from symbolon_server.symbols.paging import layout as page_layout
+from symbolon_server.symbols.paging.dictionary import MIN_BYTES, PageDictionary, train
+from symbolon_server.symbols.paging.directory import decode_directory, directory_owner
+from symbolon_server.symbols.paging.envelope import seal, unseal
+from symbolon_server.symbols.paging.reader import Page
 from tests.fixtures.wordy_symbols import wordy_symbol_file
 from tests.fuzz.samples import MODULE_ID, encoded_directories, paged_modules
 from tests.fuzz.target import Target

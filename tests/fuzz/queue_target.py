@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import redis
 
-from symbolon_server.cache.circuit import Circuit
-from symbolon_server.cache.embedded import EmbeddedRedis
-from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
-from symbolon_server.cache.servers import connect
-from symbolon_server.ingest import scripts
-from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.jobs import TOLD_FIELDS, Band, Claim
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.ingest.queue_view import QueueView
-from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.ingest.queueing import scripts
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.queue_view import QueueView
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from tests.fuzz.samples import MODULE_ID
 from tests.fuzz.target import Target
 

@@ -3,17 +3,17 @@
 import json
 from collections.abc import Iterator
 
-from symbolon.answers import EncodedAnswer, decode_answer
-from symbolon.batches import pair
-from symbolon.command_line.inputs import parse_json
+from symbolon._batching.batches import pair
+from symbolon._batching.packers import PlainPacker, pack
+from symbolon._messages.answers import EncodedAnswer, decode_answer
+from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
+from symbolon.command_line.reading.inputs import parse_json
 from symbolon.errors import InvalidReportError
-from symbolon.packers import PlainPacker, pack
-from symbolon.raw_messages import RawRequest, RawResponse, read_response
-from symbolon.tecken import parse_request
-from symbolon.tecken_answers import write_response
-from symbolon.tecken_jobs import TeckenRequest
+from symbolon.tecken.answers import write_response
+from symbolon.tecken.jobs import TeckenRequest
+from symbolon.tecken.requests import parse_request
 from symbolon.text import write_crash
-from symbolon_server.rpc.status import InvalidRequestError as RefusedError
+from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
 from tests.fuzz.answering import answer
 from tests.fuzz.samples import MODULE_ID
 from tests.fuzz.target import Target

@@ -3,12 +3,12 @@
 from functools import cache
 from pathlib import Path
 
-from symbolon_server.symbols.directory_format import encode_directory
-from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.page_writer import write_pages
-from symbolon_server.symbols.pages import IngestFacts, PagedModule
-from symbolon_server.symbols.reader import SymbolFileReader
-from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import IngestFacts, PagedModule
+from symbolon_server.symbols.paging.directory import encode_directory
+from symbolon_server.symbols.paging.writer import write_pages
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 MODULE_ID = ModuleId.parse("orchard", "C3D8E3C7B6594DF1DFCA907993B477250")
 MODULE_RECORD = b"MODULE Linux x86_64 C3D8E3C7B6594DF1DFCA907993B477250 orchard\n"

@@ -12,17 +12,17 @@ from unittest.mock import patch
 import zstandard
 
 from symbolon_server.suppliers.chain import SupplierChain
-from symbolon_server.suppliers.errors import SupplierError
-from symbolon_server.suppliers.http import HttpSupplier, Surroundings
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.retries import RetryPolicy
-from symbolon_server.suppliers.urls import ServerUrl
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.reader import SymbolFileReader
-from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.suppliers.contents.errors import SupplierError
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.web.http import HttpSupplier, Surroundings
+from symbolon_server.suppliers.web.retries import RetryPolicy
+from symbolon_server.suppliers.web.urls import ServerUrl
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.fuzz.samples import MODULE_ID, symbol_texts
 from tests.fuzz.target import Target
-from tests.suppliers.aws_framing import frame
+from tests.suppliers.contents.aws_framing import frame
 
 _MOST_BYTES = 1 << 16
 _MOST_UNPACKED = 1 << 20

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from symbolon_server.symbols.errors import MalformedSymbolFileError
-from symbolon_server.symbols.reader import SymbolFileReader
-from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.fixtures.paging import decode_pages
 from tests.fuzz.samples import MODULE_ID, MODULE_RECORD, symbol_texts, write_table
 from tests.fuzz.target import Target

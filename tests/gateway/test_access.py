@@ -10,7 +10,7 @@ import pytest
 from tests.app.conftest import Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, Certificate, authority, strange_authority
 from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
-from tests.rpc.protected import write_tokens
+from tests.rpc.access.protected import write_tokens
 
 __all__ = ["authority", "strange_authority"]
 

@@ -19,7 +19,7 @@ from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
 from symbolon.v1.module_pb2 import MODULE_OUTCOME_FOUND, ModuleResult
 from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
-from symbolon_server.app.http_gateway import PATIENCE_SECONDS
+from symbolon_server.app.programs.gateway_main import PATIENCE_SECONDS
 from symbolon_server.gateway.deadline import Deadline
 from symbolon_server.gateway.reading import BodyLimits, read_request
 from symbolon_server.gateway.symbolicating import Asked, Symbolicating

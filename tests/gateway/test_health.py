@@ -9,11 +9,11 @@ from importlib.metadata import version
 
 import pytest
 
-from symbolon_server.app.gateway_program import READY
-from symbolon_server.app.reserved_port import bind_shared
-from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.app.process.reserved_port import bind_shared
+from symbolon_server.app.programs.gateway_child import READY
+from symbolon_server.rpc.calls.addresses import ListenAddress
 from tests.app.conftest import PATIENCE_SECONDS, StartProgram, wait_until
-from tests.app.test_serving import process_of
+from tests.app.test_serve_command import process_of
 from tests.gateway.asking import ORCHARD, V5, await_http, get, post
 
 
@@ -39,7 +39,7 @@ def alone(environment: Mapping[str, str]) -> Iterator[str]:
             "SYMBOLON_LISTEN": f"127.0.0.1:{nobody.getsockname()[1]}",
         }
         program = subprocess.Popen(
-            [sys.executable, "-m", "symbolon_server.app.http_gateway"],
+            [sys.executable, "-m", "symbolon_server.app.programs.gateway_main"],
             env={**environment, **variables},
             stdout=subprocess.PIPE,
         )

@@ -5,8 +5,8 @@ from itertools import islice
 from random import Random
 from typing import NamedTuple
 
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.symbols.exploding_names import (
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.symbols.reading.exploding_names import (
     explode_itanium,
     explode_msvc,
     explode_nested,

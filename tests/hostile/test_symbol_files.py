@@ -12,21 +12,21 @@ import redis
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.ingest import Ingest
-from symbolon_server.ingest.job_runner import JobRunner, WorkerOptions
-from symbolon_server.ingest.jobs import Band, Claim
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.ingest.work_horse import WorkLimits
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.ingest_process import WorkLimits
+from symbolon_server.ingest.working.job_runner import JobRunner, WorkerOptions
+from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.suppliers.chain import SupplierChain
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.supplier import SymbolFileStream
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.page_dictionary import PageDictionary
-from symbolon_server.symbols.page_reader import Page
-from symbolon_server.symbols.pages import PageDirectory, PageKey
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.contents.supplier import SymbolFileStream
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
+from symbolon_server.symbols.paging.dictionary import PageDictionary
+from symbolon_server.symbols.paging.directory import decode_directory
+from symbolon_server.symbols.paging.reader import Page
 from tests.hostile.symbol_files import (
     FIRST_FUNCTION,
     FIRST_OFFSET,

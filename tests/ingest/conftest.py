@@ -3,9 +3,9 @@
 import pytest
 import redis
 
-from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
 @pytest.fixture

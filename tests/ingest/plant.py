@@ -8,12 +8,12 @@ import redis
 
 from symbolon_server.cache.failures import Failure, FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import Ending, SymbolServer
-from tests.ingest.workers import WAIT_SECONDS, WorkerStarter
+from tests.ingest.working.workers import WAIT_SECONDS, WorkerStarter
 
 STALLED = Ending.STALLED_MIDWAY
 

@@ -1,6 +1,6 @@
 """Small symbol files for tests."""
 
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
 def symbol_file(module_id: ModuleId, functions: int = 3) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from symbolon_server.rpc.tokens import hash_token
+from symbolon_server.rpc.access.tokens import hash_token
 from tests.app.conftest import SAMPLE, environment_in, starting
 from tests.fixtures.certificates import Authority, authority, strange_authority
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.cache import keys
 from symbolon_server.cache.failures import FailureLifetimes
-from symbolon_server.ingest import scripts
+from symbolon_server.ingest.queueing import scripts
+from symbolon_server.redis_servers import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (

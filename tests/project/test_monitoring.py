@@ -11,10 +11,10 @@ import grpc
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from symbolon_server.ingest.jobs import Band
-from symbolon_server.ingest.results import IngestOutcome
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.suppliers.chain import AttemptOutcome
-from symbolon_server.symbolication.queries import FrameOutcome
+from symbolon_server.symbolication.memory.queries import FrameOutcome
 from symbolon_server.telemetry.metrics import all_metrics
 from tests.project.alerting import rules
 

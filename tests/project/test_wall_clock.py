@@ -21,12 +21,12 @@ WALL_CLOCKS = {
 
 SHOWN = {
     "server/symbolon_server/cache/missing_modules.py": "first and last seen",
-    "server/symbolon_server/ingest/ingest.py": "when a module was ingested",
-    "server/symbolon_server/ingest/job_runner.py": "when suppliers were asked",
-    "server/symbolon_server/suppliers/listings.py": "whether a folder changed just now: the times "
-    "of files are times of day; a wrong one costs another listing, or ten seconds",
-    "server/symbolon_server/spool.py": "order of use: the times of files are times of day; what "
-    "lies in the future is noted as used now",
+    "server/symbolon_server/ingest/working/ingest.py": "when a module was ingested",
+    "server/symbolon_server/ingest/working/job_runner.py": "when suppliers were asked",
+    "server/symbolon_server/suppliers/layouts/listings.py": "whether a folder changed just now: "
+    "the times of files are times of day; a wrong one costs another listing, or ten seconds",
+    "server/symbolon_server/store/spool.py": "order of use: the times of files are times of day; "
+    "what lies in the future is noted as used now",
 }
 """The files that read it, and for what."""
 

@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
-from symbolon_server.rpc.addresses import ListenAddress
-from symbolon_server.rpc.server import RpcServer, ServerOptions
-from symbolon_server.rpc.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.addresses import ListenAddress
+from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.telemetry.lasting_threads import Vitals
 from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 

@@ -8,8 +8,8 @@ import grpc
 
 from symbolon.v1 import module_service_pb2_grpc
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
-from symbolon_server.rpc.addresses import ListenAddress
-from symbolon_server.rpc.server import RpcServer
+from symbolon_server.rpc.calls.addresses import ListenAddress
+from symbolon_server.rpc.serving.server import RpcServer
 
 MODULE_SERVICE = "symbolon.v1.ModuleService"
 GetModule = Callable[[GetModuleRequest, grpc.ServicerContext], GetModuleResponse]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from symbolon_server.suppliers.http import HttpSupplier, Surroundings
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.options import SupplierOptions
-from symbolon_server.suppliers.urls import ServerUrl
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.web.http import HttpSupplier, Surroundings
+from symbolon_server.suppliers.web.urls import ServerUrl
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 
 __all__ = ["symbol_server"]

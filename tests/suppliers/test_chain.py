@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
-from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.errors import (
+from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
+from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.parse import parse_suppliers
-from symbolon_server.suppliers.supplier import Supplier
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.errors import MalformedSymbolFileError, NoSymbolFileError
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
 from tests.suppliers.conftest import MakeSupplier
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.errors import (
+from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.options import Casing, SupplierOptions
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from symbolon_server.suppliers.contents.errors import MissingSymbolFileError
 from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.errors import MissingSymbolFileError
-from symbolon_server.suppliers.headers import parse_headers
-from symbolon_server.suppliers.http import HttpSupplier
-from symbolon_server.suppliers.options import URL_OPTIONS, Casing
+from symbolon_server.suppliers.layouts.options import URL_OPTIONS, Casing
 from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.suppliers.web.headers import parse_headers
+from symbolon_server.suppliers.web.http import HttpSupplier
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.suppliers.asking import TEXT
 

@@ -17,22 +17,21 @@ from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.cache.page_stores import PageStore
-from symbolon_server.cache.recent_use import RecentUse
-from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.cache.servers import connect
-from symbolon_server.ingest.ingest import Ingest
-from symbolon_server.ingest.loader import ModuleLoader
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.ingest.results import IngestOutcome
-from symbolon_server.rpc.decoding import decode_frame
-from symbolon_server.spool import Spool
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.results import IngestOutcome
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.symbolication.held import Held
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbolication.lookup import Tiers
-from symbolon_server.symbolication.queries import (
+from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameQuery,
     ModuleOutcome,
@@ -40,12 +39,13 @@ from symbolon_server.symbolication.queries import (
     ModuleResult,
     Symbolication,
 )
+from symbolon_server.symbolication.memory.server_memory import Held
 from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
-from tests.ingest.workers import RunningWorker, WorkerStarter
+from tests.ingest.working.workers import RunningWorker, WorkerStarter
 
 WAIT_SECONDS = 60.0
 """How long a call may wait for what must happen."""

@@ -7,17 +7,17 @@ import redis
 
 from symbolon.v1.stack_pb2 import FrameOutcome as WireOutcome
 from symbolon.v1.stack_pb2 import InlineFrame, SymbolicatedFrame
-from symbolon_server.symbolication.queries import (
+from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameQuery,
     ModuleOutcome,
     ModuleQuery,
     TierName,
 )
-from symbolon_server.symbols.answers import Answer as SymbolAnswer
-from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.reader import SymbolFileReader
-from symbolon_server.symbols.symbol_table import SymbolTable
+from symbolon_server.symbols.ground.answers import Answer as SymbolAnswer
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.symbolication.conftest import Host, IngestNow, calls, new_calls, new_module, query

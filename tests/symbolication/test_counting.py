@@ -7,14 +7,14 @@ from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.symbolication.queries import (
+from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameOutcome,
     FrameQuery,
     ModuleOutcome,
     ModuleQuery,
 )
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.symbolication.conftest import (
     File,
     Host,

@@ -9,15 +9,15 @@ import redis
 
 from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
-from symbolon_server.cache.keys import directory_key
 from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.spool import Spool
-from symbolon_server.symbolication.queries import ModuleOutcome
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.keys import directory_key
+from symbolon_server.store.spool import Spool
+from symbolon_server.symbolication.memory.queries import ModuleOutcome
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import Answer, Ending, SymbolServer
 from tests.ingest.symbol_files import symbol_file
-from tests.ingest.workers import RunningWorker
+from tests.ingest.working.workers import RunningWorker
 from tests.symbolication.conftest import MEGABYTE, WAIT_SECONDS, File, Host, OpenHost
 
 PROMISED_SECONDS = 1.0

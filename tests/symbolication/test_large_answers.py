@@ -7,11 +7,12 @@ import pytest
 
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
-from symbolon_server.rpc.answering import Answerer, WaitLimits
-from symbolon_server.rpc.status import InvalidRequestError
-from symbolon_server.rpc.validation import RequestLimits
-from symbolon_server.symbolication import module_work, symbolicator
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.rpc.calls.status import InvalidRequestError
+from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.symbolication import symbolicator
+from symbolon_server.symbolication.looking_up import module_work
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.symbolication.conftest import File, Host, IngestNow
 
 NAME_BYTES = 100_000

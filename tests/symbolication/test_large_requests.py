@@ -8,14 +8,14 @@ import redis
 
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
-from symbolon_server.cache.recent_use import RecentUse
-from symbolon_server.cache.redis_store import RedisPageStore
-from symbolon_server.rpc.answering import MANY_BYTES, Answerer, WaitLimits
-from symbolon_server.rpc.status import FieldViolation, InvalidRequestError
-from symbolon_server.rpc.validation import RequestLimits
+from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
+from symbolon_server.rpc.symbolicate.answering import MANY_BYTES, Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbolication import symbolicator
-from symbolon_server.symbolication.answer_columns import AnswerColumns
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.symbolication.conftest import Host, IngestNow, OpenHost, calls, new_calls, new_module

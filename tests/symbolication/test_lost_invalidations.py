@@ -9,10 +9,10 @@ import redis
 
 from symbolon_server.cache.invalidations import MOST_MODULES, InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
-from symbolon_server.spool import Spool
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.ingest.workers import RunningWorker
+from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
+from symbolon_server.store.spool import Spool
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.ingest.working.workers import RunningWorker
 from tests.symbolication.conftest import MEGABYTE, File, Host, OpenHost
 from tests.symbolication.test_invalidation import better_file, function
 

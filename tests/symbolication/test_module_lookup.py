@@ -5,13 +5,13 @@ import redis
 
 from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.keys import directory_key
-from symbolon_server.ingest.jobs import Band
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.spool import Spool
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.redis_servers.keys import directory_key
+from symbolon_server.store.spool import Spool
+from symbolon_server.symbolication.memory.queries import ModuleOutcome
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
-from symbolon_server.symbolication.queries import ModuleOutcome
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.symbolication.conftest import Host, IngestNow, OpenHost, new_module

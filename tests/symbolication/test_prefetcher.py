@@ -4,16 +4,16 @@ import pytest
 import redis
 
 from symbolon_server.cache.failures import FailureKind
-from symbolon_server.ingest.claims import ClaimDesk
-from symbolon_server.ingest.jobs import Band, Claim
-from symbolon_server.ingest.queue import IngestQueue, QueueFullError
-from symbolon_server.spool import Spool
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue, QueueFullError
+from symbolon_server.store.spool import Spool
+from symbolon_server.symbolication.memory.queries import ModuleOutcome
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
-from symbolon_server.symbolication.queries import ModuleOutcome
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
-from tests.ingest.workers import RunningWorker
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.ingest.working.workers import RunningWorker
 from tests.symbolication.conftest import WAIT_SECONDS, File, Host, OpenHost, new_module
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from symbolon_server.symbols.answers import Answer, InlineAnswer
+from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 
 END = 2**64 - 1
 """The one offset that no function covers, and the first number that is too large for hex fields."""

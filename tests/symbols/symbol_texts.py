@@ -11,7 +11,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 MODULE_ID: Final = ModuleId("foo.so", "0123456789ABCDEF0123456789ABCDEF0")
 MODULE_RECORD: Final = b"MODULE Linux x86_64 0123456789ABCDEF0123456789ABCDEF0 foo.so"

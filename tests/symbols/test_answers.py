@@ -2,9 +2,9 @@
 
 import pytest
 
-from symbolon_server.symbols.inline_chains import MAX_DEPTH
-from symbolon_server.symbols.reader import SymbolFileReader
-from tests.symbols.reading import (
+from symbolon_server.symbols.reading.inline_chains import MAX_DEPTH
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from tests.symbols.read_texts import (
     FILE,
     FUNCTION,
     LINE,

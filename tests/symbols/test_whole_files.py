@@ -2,11 +2,11 @@
 
 import pytest
 
-from symbolon_server.symbols.directory_format import decode_directory, encode_directory
-from symbolon_server.symbols.errors import MalformedSymbolFileError
-from symbolon_server.symbols.page_writer import write_pages
-from symbolon_server.symbols.reader import SymbolFileReader
-from tests.symbols.reading import (
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+from symbolon_server.symbols.paging.directory import decode_directory, encode_directory
+from symbolon_server.symbols.paging.writer import write_pages
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from tests.symbols.read_texts import (
     FILE,
     FUNCTION,
     INGEST,

@@ -12,9 +12,9 @@ import redis
 
 from symbolon import Client, Frame, Module
 from symbolon.results import Diagnostics, Symbolication, Tier
-from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.cache.servers import Timeouts, connect
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import (
     PATIENCE_SECONDS,
     Program,
@@ -25,7 +25,7 @@ from tests.app.conftest import (
     starting,
 )
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
-from tests.system.redis_proxy import RedisProxy
+from tests.system.redis.redis_proxy import RedisProxy
 
 __all__ = ["environment", "start", "symbol_server"]
 

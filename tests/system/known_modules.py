@@ -7,7 +7,7 @@ from typing import Final
 
 from symbolon import Frame, FrameOutcome, Module, Symbolication
 from symbolon.results import SymbolicatedFrame
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 SPACING: Final = 32
 """Bytes from the start of one function to the next; each covers the first half of them."""

@@ -7,7 +7,7 @@ from tests.app.conftest import Program
 
 def serving_processes(program: Program) -> list[psutil.Process]:
     """Return the processes below a server that answer calls, where it has several."""
-    return _below(program, "symbolon_server.app.serving_program")
+    return _below(program, "symbolon_server.app.programs.server_main")
 
 
 def all_listen(program: Program, processes: int) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from symbolon import Client, Frame, Module, ModuleOutcome, SymbolicatedFrame
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import Program
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site

@@ -19,11 +19,11 @@ from symbolon.v1 import (
     symbolication_service_pb2,
     symbolication_service_pb2_grpc,
 )
-from symbolon_server.ingest.results import IngestOutcome
-from symbolon_server.rpc.series import CODES
-from symbolon_server.spool import SkipReason
+from symbolon_server.ingest.working.results import IngestOutcome
+from symbolon_server.rpc.calls.series import CODES
+from symbolon_server.store.spool import SkipReason
 from symbolon_server.suppliers.chain import AttemptOutcome
-from symbolon_server.symbolication.queries import FrameOutcome, ModuleOutcome, TierName
+from symbolon_server.symbolication.memory.queries import FrameOutcome, ModuleOutcome, TierName
 from symbolon_server.telemetry.metrics import all_metrics
 from tests.app.conftest import SAMPLE, environment_in, starting, wait_until
 from tests.fixtures.scraping import Series, find_address, of, scrape, written

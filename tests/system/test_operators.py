@@ -12,7 +12,7 @@ from symbolon import Client
 from symbolon.v1 import explanation_pb2, module_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon.v1.module_service_pb2_grpc import ModuleServiceStub
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import PATIENCE_SECONDS, wait_until
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions

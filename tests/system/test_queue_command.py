@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from symbolon import Frame, Module
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import PATIENCE_SECONDS, Program, wait_until
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending
 from tests.ingest.symbol_files import numbered_module

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from symbolon import AsyncClient, Client, Frame, InvalidRequestError, Module, Report
-from symbolon.joint_calls import CALL_SIZE
+from symbolon._batching.joint_calls import CALL_SIZE
 from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, environment_in, starting
 
 ORCHARD = Module("orchard", "C3D8E3C7B6594DF1DFCA907993B477250")

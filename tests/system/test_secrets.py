@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from symbolon import Client
-from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.sentinels import Access, watched

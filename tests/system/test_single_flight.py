@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from symbolon_server.ingest.scripts import WANT_PREFIX
+from symbolon_server.ingest.queueing.scripts import WANT_PREFIX
 from tests.app.conftest import wait_until
 from tests.fixtures.symbol_server import Answer, Ending
 from tests.ingest.symbol_files import numbered_module, symbol_file

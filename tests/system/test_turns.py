@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from symbolon import Client, Frame, Module, ModuleOutcome
-from symbolon_server.ingest.jobs import Band
-from symbolon_server.ingest.queue import IngestQueue
-from symbolon_server.ingest.scripts import JOB_PREFIX
-from symbolon_server.rpc.tokens import hash_token
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.scripts import JOB_PREFIX
+from symbolon_server.rpc.access.tokens import hash_token
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
 

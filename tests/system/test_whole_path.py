@@ -11,7 +11,7 @@ import pytest
 
 from symbolon import Client, Frame, Module, ModuleOutcome
 from symbolon.results import Tier
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import Program
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, diagnostics_of, functions, hits

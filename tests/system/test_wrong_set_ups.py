@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from symbolon_server.cache.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from tests.app.conftest import PATIENCE_SECONDS, Program
 from tests.system.conftest import Site
 

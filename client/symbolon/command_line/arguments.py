@@ -5,19 +5,20 @@ import os
 import sys
 from collections.abc import Sequence
 
+from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS
+from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon.client import Client
-from symbolon.command_line import (
-    completion,
-    credentials,
-    exit_codes,
+from symbolon.command_line import completion, exit_codes
+from symbolon.command_line.commands import (
     explain,
     module_commands,
     queue_command,
     server_commands,
     symbolicate,
 )
-from symbolon.command_line.durations import parse_timeout
 from symbolon.command_line.parsers import Command, ShowVersion
+from symbolon.command_line.reading import credentials
+from symbolon.command_line.showing.durations import parse_timeout
 from symbolon.errors import (
     InvalidCredentialsError,
     InvalidReportError,
@@ -25,8 +26,6 @@ from symbolon.errors import (
     InvalidTargetError,
     SymbolonError,
 )
-from symbolon.options import DEFAULT_TIMEOUT_SECONDS
-from symbolon.targets import DEFAULT_TARGET, join_targets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import Self
 
 import grpc
 
-from symbolon.encoding import Report, make_module
+from symbolon._messages.encoding import Report, make_module
 from symbolon.reports import Frame, Module
 from symbolon.results import InlineFrame, ModuleOutcome
 from symbolon.testing.known import Known, make_key

@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 
-from symbolon.health import METHOD as HEALTH_METHOD
-from symbolon.health import SERVING
+from symbolon._calling.health import METHOD as HEALTH_METHOD
+from symbolon._calling.health import SERVING
 from symbolon.testing.known import Known, make_key
 from symbolon.v1 import (
     module_service_pb2,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from symbolon_server.cache.keyed_cache import CacheEntry, KeyedCache
-from symbolon_server.cache.keys import attempts_key, outcome_key
-from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.keys import attempts_key, outcome_key
+from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 LONGEST_DETAIL = 500
 """Characters of a detail line that are kept."""

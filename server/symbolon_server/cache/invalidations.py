@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 
 from symbolon_server.cache import invalidation_scripts as scripts
 from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
-from symbolon_server.cache.keys import EPOCH_KEY, INVALIDATED_KEY
-from symbolon_server.symbols.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
+from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
 
 MOST_MODULES: Final = 10_000
 """How many modules are remembered. Of a module that is not, what was ingested before the oldest

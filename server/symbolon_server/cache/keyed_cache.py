@@ -9,9 +9,9 @@ from typing import Any, Final
 import redis
 from redis.client import Pipeline
 
-from symbolon_server.cache.circuit import Circuit
-from symbolon_server.cache.read_values import UNREADABLE, as_values
-from symbolon_server.cache.redis_trouble import describe_trouble
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.read_values import UNREADABLE, as_values
+from symbolon_server.redis_servers.redis_trouble import describe_trouble
 
 DEFAULT_TIMEOUT_SECONDS = 3600.0
 _UNSOUND = "the cache Redis failed: its answer is of another kind than what it was asked for"

@@ -9,10 +9,10 @@ from heapq import nlargest
 from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
-from symbolon_server.cache.keys import MISSING_PREFIX
-from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.keys import MISSING_PREFIX
+from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 MOST_MODULES = 10_000
 """How many are remembered; those not asked for the longest go first."""

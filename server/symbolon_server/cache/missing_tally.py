@@ -9,7 +9,7 @@ from typing import Final
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModules
-from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 TELL_SECONDS: Final = 1.0
 """How often the cache is told at most."""

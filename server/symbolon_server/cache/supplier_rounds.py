@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.keys import suppliers_key
-from symbolon_server.cache.read_values import UNREADABLE, as_count, as_text, as_time
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.redis_servers.keys import suppliers_key
+from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 FOUND_SECONDS: Final = 600.0
 """How long the round of a module is kept that was found."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from symbolon_server.rpc.reloaded import Reloaded, UnusableFileError
+from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError
 from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
 
 _TICKS_BETWEEN_LOOKS = 10

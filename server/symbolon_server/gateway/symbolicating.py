@@ -6,12 +6,12 @@ from itertools import cycle
 from typing import Any
 
 from symbolon import Client, InvalidReportError
-from symbolon.answers import EncodedAnswer
-from symbolon.encoding import EncodedReport
-from symbolon.tecken_answers import describe_modules, write_response
-from symbolon.tecken_debug import count_debug
-from symbolon.tecken_jobs import Job, TeckenRequest
-from symbolon.tecken_refusals import name_job
+from symbolon._messages.answers import EncodedAnswer
+from symbolon._messages.encoding import EncodedReport
+from symbolon.tecken.answers import describe_modules, write_response
+from symbolon.tecken.debug import count_debug
+from symbolon.tecken.jobs import Job, TeckenRequest
+from symbolon.tecken.refusals import name_job
 from symbolon_server.gateway.deadline import Deadline
 
 _HEALTH_SECONDS = 5.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.calls.addresses import ListenAddress
 
 EMBEDDED = "embedded"
 """In place of a Redis URL: the server starts a Redis of its own."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 from platformdirs import user_cache_path, user_data_path
 
-from symbolon_server.rpc.addresses import ListenAddress
+from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.settings import kinds
 from symbolon_server.settings.kinds import Kind
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from symbolon_server.suppliers.errors import (
+from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
     FailingSupplierError,
     MissingSymbolFileError,
     SupplierError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.other_content import describe_content
+from symbolon_server.suppliers.contents.other_content import describe_content
+from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.pauses import NoPauses, Pause, Pauses
-from symbolon_server.suppliers.supplier import Supplier, SymbolFileStream
-from symbolon_server.symbols.asked_modules import AskedModule
-from symbolon_server.symbols.errors import MalformedSymbolFileError, NoSymbolFileError
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
 
 T = TypeVar("T")
 

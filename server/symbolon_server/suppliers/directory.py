@@ -4,15 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from symbolon_server.suppliers.any_casing import open_in_any_case
-from symbolon_server.suppliers.errors import UnavailableSymbolFileError
-from symbolon_server.suppliers.files import OpenedFile, describe_error, open_inside, resolve
-from symbolon_server.suppliers.layout import PathParts, ask_in_turn
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.listings import Listings
-from symbolon_server.suppliers.options import Casing, SupplierOptions
-from symbolon_server.suppliers.supplier import SymbolFileStream
-from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.suppliers.contents.errors import UnavailableSymbolFileError
+from symbolon_server.suppliers.contents.files import (
+    OpenedFile,
+    describe_error,
+    open_inside,
+    resolve,
+)
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.contents.supplier import SymbolFileStream
+from symbolon_server.suppliers.layouts.any_casing import open_in_any_case
+from symbolon_server.suppliers.layouts.layout import PathParts, ask_in_turn
+from symbolon_server.suppliers.layouts.listings import Listings
+from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 
 class DirectorySupplier:

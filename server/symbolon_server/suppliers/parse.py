@@ -4,19 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.contents.supplier import Supplier
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.entries import Entry, split_entries
-from symbolon_server.suppliers.headers import Header, choose_headers, refuse_unused
-from symbolon_server.suppliers.http import HttpSupplier
-from symbolon_server.suppliers.limits import FetchLimits
-from symbolon_server.suppliers.options import (
+from symbolon_server.suppliers.layouts.options import (
     DIRECTORY_OPTIONS,
     URL_OPTIONS,
     InvalidOptionError,
     SupplierOptions,
 )
-from symbolon_server.suppliers.supplier import Supplier
-from symbolon_server.suppliers.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
+from symbolon_server.suppliers.web.headers import Header, choose_headers, refuse_unused
+from symbolon_server.suppliers.web.http import HttpSupplier
+from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 from symbolon_server.telemetry.software import software_name
 
 

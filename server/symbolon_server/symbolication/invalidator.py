@@ -6,11 +6,11 @@ from typing import Final
 
 from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.symbolication.held import Held
-from symbolon_server.symbolication.lookup import Tiers
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.errors import DamagedPageError
-from symbolon_server.symbols.module_ids import ModuleId
+from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.paging.directory import decode_directory
 from symbolon_server.telemetry.logs import EventLog
 
 _TRIES: Final = 5

@@ -4,21 +4,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from symbolon_server.cache.failures import Failure
-from symbolon_server.cache.page_stores import PageStore
-from symbolon_server.cache.tiered_store import TieredPageStore
-from symbolon_server.symbolication.counted_store import CountedStore
-from symbolon_server.symbolication.lookup import Tiers
-from symbolon_server.symbolication.module_work import FAILED, PENDING_RETRY_SECONDS
-from symbolon_server.symbolication.queries import (
+from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.symbolication.looking_up.counted_store import CountedStore
+from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.module_work import FAILED, PENDING_RETRY_SECONDS
+from symbolon_server.symbolication.memory.queries import (
     Diagnostics,
     ModuleOutcome,
     ModuleResult,
     TierName,
 )
-from symbolon_server.symbols.directory_format import decode_directory
-from symbolon_server.symbols.errors import DamagedPageError
-from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import PageDirectory
+from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageDirectory
+from symbolon_server.symbols.paging.directory import decode_directory
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symbolon_server.ingest.jobs import Band
-from symbolon_server.ingest.queue import NOBODY, IngestQueue, QueueFullError
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import NOBODY, IngestQueue, QueueFullError
 from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
-from symbolon_server.symbols.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 
 class Prefetcher:

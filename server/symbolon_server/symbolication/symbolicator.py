@@ -7,14 +7,13 @@ from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.cache.recent_use import RecentUse
-from symbolon_server.symbolication.caller import ANYBODY, Caller
-from symbolon_server.symbolication.held import Held
-from symbolon_server.symbolication.lookup import LookupOfCall, MayWait, Patience, Tiers
-from symbolon_server.symbolication.many_frames import ManyFrames
-from symbolon_server.symbolication.module_work import ModuleWork
-from symbolon_server.symbolication.new_frames import DecodeFrame, NewFrames
-from symbolon_server.symbolication.queries import (
+from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
+from symbolon_server.symbolication.looking_up.lookup import LookupOfCall, MayWait, Patience, Tiers
+from symbolon_server.symbolication.looking_up.module_work import ModuleWork
+from symbolon_server.symbolication.looking_up.new_frames import DecodeFrame, NewFrames
+from symbolon_server.symbolication.memory.many_frames import ManyFrames
+from symbolon_server.symbolication.memory.queries import (
     MAX_ANSWER_BYTES,
     NO_MODULE,
     AnswerTooLargeError,
@@ -26,11 +25,12 @@ from symbolon_server.symbolication.queries import (
     ModuleResult,
     Symbolication,
 )
-from symbolon_server.symbolication.recall import Recall
-from symbolon_server.symbolication.recall_many import recall_many
-from symbolon_server.symbols import wire
-from symbolon_server.symbols.module_ids import ModuleId
-from symbolon_server.symbols.pages import PageKey
+from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.recalling.recall import Recall
+from symbolon_server.symbolication.recalling.recall_many import recall_many
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageKey
+from symbolon_server.symbols.paging import wire
 
 NOTE_SECONDS: Final = 1.0
 """How often the pages of a call are noted as used."""

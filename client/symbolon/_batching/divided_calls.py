@@ -1,0 +1,141 @@
+"""A report that is larger than a call should be, divided among several calls."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+
+from symbolon._batching.joint_calls import NOT_REFERENCED, CallSize, JointCall
+from symbolon._messages.answers import EncodedAnswer
+from symbolon._messages.encoding import NO_MODULE, EncodedReport
+from symbolon._messages.field_names import FieldNames, StackPlace
+from symbolon._messages.raw_messages import RawResponse
+from symbolon.v1 import module_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Some frames of one stack."""
+
+    start: int
+    """Where they are in the columns of the report."""
+
+    end: int
+    stack: int
+    """Which stack it is of."""
+
+    first: int
+    """Where in that stack it begins."""
+
+    @property
+    def frames(self) -> int:
+        return self.end - self.start
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the frames before it are in the slice before."""
+        return self.first > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a report, in a call of its own."""
+
+    call: JointCall
+    modules: Sequence[int]
+    """For each module of the call, where it is in the report."""
+
+    slices: Sequence[_Slice]
+    """What its stacks are in the report."""
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether the last stack of the piece before goes on here."""
+        return bool(self.slices) and self.slices[0].is_continued
+
+    def name_fields(self) -> FieldNames:
+        """Return what the call's fields are called in the report."""
+        places = self.call.find_modules().items()
+        return FieldNames(
+            {position: self.modules[place] for position, place in places},
+            [StackPlace(part.stack, part.first) for part in self.slices],
+        )
+
+
+def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
+    """Return the report in pieces.
+
+    Each has all modules, so that the first that is refused tells what is wrong with them; or those
+    that its frames name, where they are too many.
+    """
+    if len(report.modules) <= size.modules:
+        every = range(len(report.modules))
+        groups = _group(report.lengths, size.frames)
+        return [_make_piece(group, report, every, max_wait) for group in groups]
+    # No more modules are named than there are frames, so that frames alone are counted.
+    groups = _group(report.lengths, min(size.frames, size.modules))
+    return [_make_piece(group, report, None, max_wait) for group in groups]
+
+
+def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
+    """Yield stacks of these lengths in slices of at most that size, one for the stack itself."""
+    end = 0
+    for stack, length in enumerate(lengths):
+        begin, end = end, end + length
+        for start in range(begin, max(begin + 1, end), most - 1):
+            yield _Slice(start, min(end, start + most - 1), stack, start - begin)
+
+
+def _group(lengths: Iterable[int], most: int) -> Iterator[list[_Slice]]:
+    """Yield the slices in groups of at most that size, at least one group."""
+    group: list[_Slice] = []
+    room = most
+    for part in _slice(lengths, most):
+        if 1 + part.frames > room:
+            yield group
+            group, room = [], most
+        group.append(part)
+        room -= 1 + part.frames
+    yield group
+
+
+def _make_piece(
+    group: Sequence[_Slice],
+    report: EncodedReport,
+    modules: Sequence[int] | None,
+    max_wait: Duration | None,
+) -> Piece:
+    """Return a group as a piece with those modules; `None`: the ones that its frames name."""
+    frames = slice(group[0].start, group[-1].end) if group else slice(0)
+    indexes = report.indexes[frames]
+    named = set(indexes)
+    if modules is None:
+        modules = sorted(named - {NO_MODULE})
+    renumbered = {old: new for new, old in enumerate(modules)} | {NO_MODULE: NO_MODULE}
+    call = JointCall(max_wait)
+    call.add(
+        EncodedReport(
+            [report.modules[index] for index in modules],
+            [part.frames for part in group],
+            [renumbered[index] for index in indexes],
+            report.offsets[frames],
+            {renumbered[index] for index in named},
+        )
+    )
+    return Piece(call, modules, group)
+
+
+def join(pieces: Sequence[Piece], responses: Sequence[RawResponse], modules: int) -> EncodedAnswer:
+    """Return the answer to the whole report, which has that number of modules."""
+    stacks: list[list[bytes]] = []
+    results: list[module_pb2.ModuleResult] = [NOT_REFERENCED] * modules
+    for piece, response in zip(pieces, responses, strict=True):
+        (answer,) = piece.call.read(response)
+        for index, result in zip(piece.modules, answer.modules, strict=True):
+            if result.outcome != module_pb2.MODULE_OUTCOME_NOT_REFERENCED:
+                results[index] = result
+        own = [list(stack) for stack in answer.stacks]
+        if piece.is_continued:
+            stacks[-1] += own.pop(0)
+        stacks += own
+    return EncodedAnswer(stacks, results)

@@ -1,0 +1,129 @@
+"""One call for several reports: each module is sent once, and each report gets its own answer."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from symbolon._messages.answers import EncodedAnswer
+from symbolon._messages.encoding import EncodedReport, encode_frames
+from symbolon._messages.raw_messages import RawRequest, RawResponse, new_request
+from symbolon.errors import ServerDefectError
+from symbolon.v1 import module_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class CallSize:
+    """How large a call should become."""
+
+    frames: int = 2_000
+    """And stacks: enough that the cost of a call does not matter, few enough to hold the answers to
+    several calls, of which each frame can take some kilobytes."""
+
+    modules: int = 4_000
+    """Below the 5,000 that a server takes unless it is set up otherwise."""
+
+    held: int = 16_000
+    """Frames and stacks of the reports that share a call, whether they are asked or remembered."""
+
+    def has_room_for(self, report: EncodedReport) -> bool:
+        """Return whether a report fits into a call of this size."""
+        return report.size <= self.frames and len(report.modules) <= self.modules
+
+
+CALL_SIZE = CallSize()
+
+NOT_REFERENCED = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_NOT_REFERENCED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one report has in a call."""
+
+    lengths: Sequence[int]
+    """Number of frames of each of its stacks."""
+
+    positions: Sequence[int]
+    """For each of its modules, where that is in the call."""
+
+    named: AbstractSet[int]
+    """Those of its modules that its frames name: others may be named by other reports."""
+
+
+class JointCall:
+    """One request that grows by whole reports."""
+
+    def __init__(
+        self,
+        max_wait: Duration | None = None,
+        *,
+        size: CallSize = CALL_SIZE,
+        with_diagnostics: bool = False,
+    ) -> None:
+        self.request: RawRequest = new_request()
+        self.request.with_diagnostics = with_diagnostics
+        if max_wait is not None:
+            # Zero is a wait too. The message is another class than that of the generated code.
+            self.request.max_wait.SetInParent()
+            self.request.max_wait.MergeFromString(max_wait.SerializeToString())
+        self._size = size
+        self._positions: dict[bytes, int] = {}
+        self._frames = 0
+        self._shares: list[_Share] = []
+
+    def has_room_for(self, report: EncodedReport) -> bool:
+        """Return whether the call stays as small as it should be."""
+        return (
+            self._frames + report.size <= self._size.frames
+            and len(self._positions) + len(report.modules) <= self._size.modules
+        )
+
+    def add(self, report: EncodedReport) -> None:
+        """Put a report into the call."""
+        known = self._positions
+        first_new = len(known)
+        positions = [known.setdefault(module, len(known)) for module in report.modules]
+        self.request.modules.extend(islice(known, first_new, None))
+        frames = encode_frames(report, positions)
+        for length in report.lengths:
+            self.request.stacks.add().frames.extend(islice(frames, length))
+        self._shares.append(_Share(report.lengths, positions, report.named))
+        self._frames += report.size
+
+    def find_modules(self) -> dict[int, int]:
+        """Return where each module is in the one report of which the call was made, at first."""
+        (share,) = self._shares
+        places = list(enumerate(share.positions))
+        return {position: place for place, position in reversed(places)}
+
+    def read(self, response: RawResponse) -> Iterator[EncodedAnswer]:
+        """Yield the answer to each report; raise `ServerDefectError` if these are not answers."""
+        stacks = [stack.frames for stack in response.stacks]
+        expected = [length for share in self._shares for length in share.lengths]
+        if list(map(len, stacks)) != expected or len(response.modules) != len(self._positions):
+            raise ServerDefectError("the server answered something else than it was asked")
+        remaining = iter(stacks)
+        results = list(response.modules)
+        for share in self._shares:
+            yield EncodedAnswer(
+                list(islice(remaining, len(share.lengths))),
+                [
+                    results[position] if index in share.named else NOT_REFERENCED
+                    for index, position in enumerate(share.positions)
+                ],
+                _diagnostics_for(share, response),
+            )
+
+
+def _diagnostics_for(share: _Share, response: RawResponse) -> Any:
+    """Return the diagnostics with one entry for each module of the report, `None` without any."""
+    if not response.HasField("diagnostics"):
+        return None
+    diagnostics = response.diagnostics
+    entries = [diagnostics.modules[position] for position in share.positions]
+    diagnostics.ClearField("modules")
+    diagnostics.modules.extend(entries)
+    return diagnostics

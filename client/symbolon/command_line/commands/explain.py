@@ -1,0 +1,158 @@
+"""`symbolon explain`: everything that leads to the answer for one frame."""
+
+import argparse
+from typing import Any
+
+from symbolon.client import Client
+from symbolon.command_line.exit_codes import SUCCESS
+from symbolon.command_line.parsers import add_json, add_parser
+from symbolon.command_line.reading.module_names import parse_module
+from symbolon.command_line.showing.facts import write_bytes, write_fact
+from symbolon.command_line.showing.tables import show_table
+from symbolon.command_line.showing.values import write_json
+from symbolon.explanations import ExplainedRange, Explanation
+from symbolon.text import TextStyle, make_printable, write_calls
+
+_VERDICTS = {
+    "TAKEN": "a public symbol answers: it is the last symbol before the offset",
+    "FUNCTION_COVERS": "no public symbol was taken: a function covers the offset",
+    "FUNCTION_BETWEEN": "no public symbol was taken: a function starts between it and the offset",
+    "NONE_BEFORE": "no symbol starts at or before the offset",
+    "UNSPECIFIED": "the page that covers the offset is not known",
+}
+
+
+def add_explain(commands: Any) -> argparse.ArgumentParser:
+    """Add `explain`."""
+    parser = add_parser(
+        commands,
+        "explain",
+        "tell everything that leads to the answer for one frame",
+        "Tells what each tier has, the page and the ranges around the offset, how the symbol was "
+        "chosen, and the suppliers that were asked last. Starts no work.",
+        explain,
+    )
+    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
+    parser.add_argument(
+        "offset", type=parse_offset, metavar="OFFSET", help="such as 0x1a2f, or 6703"
+    )
+    parser.add_argument(
+        "--return-address",
+        action="store_true",
+        help="the offset is where a call returns to: it is looked up one byte before",
+    )
+    parser.add_argument(
+        "--ranges", type=int, default=0, metavar="N", help="ranges on either side (default: 3)"
+    )
+    add_json(parser)
+    return parser
+
+
+def parse_offset(text: str) -> int:
+    """Return a module offset, hex with 0x and decimal without; raises what argparse tells."""
+    try:
+        offset = int(text, 16 if text[:2].lower() == "0x" else 10)
+    except ValueError:
+        offset = -1
+    if not 0 <= offset < 2**64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a module offset")
+    return offset
+
+
+def explain(client: Client, options: argparse.Namespace) -> int:
+    """Print the explanation."""
+    module = parse_module(options.module)
+    found = client.explain_frame(
+        module.debug_file,
+        module.debug_id,
+        options.offset,
+        is_return_address=options.return_address,
+        ranges_around=options.ranges,
+    )
+    if options.json:
+        print(write_json(found))
+        return SUCCESS
+    _print_answer(found)
+    _print_tiers(found)
+    _print_ranges(found)
+    _print_suppliers(found)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    return SUCCESS
+
+
+def _print_answer(found: Explanation) -> None:
+    detail = f": {found.module.detail}" if found.module.detail else ""
+    print(f"module: {write_fact(found.module.outcome)}{detail}")
+    print(f"looked up: {hex(found.looked_up_offset)}")
+    indent = "answer: "
+    for line in write_calls(found.frame, TextStyle()):
+        print(f"{indent}{line}")
+        indent = "        "
+    print(f"why: {_VERDICTS[found.public_symbol_verdict.name]}")
+    if (symbol := found.deciding_symbol) is not None:
+        end = "the end of its page" if symbol.end is None else hex(symbol.end)
+        name = make_printable(symbol.name)
+        print(f"decided by: {write_fact(symbol.kind)} {name}, {hex(symbol.start)} to {end}")
+    if found.held is not None:
+        skipped = ", ".join(f"{n:,} {kind}" for kind, n in found.held.skipped_records.items())
+        print(f"skipped records: {skipped or 'none'}")
+
+
+def _print_tiers(found: Explanation) -> None:
+    rows = [
+        (
+            write_fact(tier.tier),
+            write_fact(tier.has_directory),
+            write_fact(tier.has_answer),
+            write_bytes(tier.bytes) if tier.bytes else "",
+            "" if tier.seconds is None else f"{1e3 * tier.seconds:,.2f}",
+            tier.generation,
+            tier.detail,
+        )
+        for tier in found.tiers
+    ]
+    if rows:
+        print()
+        headings = ("tier", "directory", "answer", "size", "ms", "generation", "detail")
+        show_table(headings, rows)
+
+
+def _print_ranges(found: Explanation) -> None:
+    if (page := found.page) is None:
+        return
+    end = "the end" if page.end_offset is None else hex(page.end_offset)
+    print(f"\npage {page.number}: {hex(page.first_offset)} to {end}, {page.key}")
+    if found.ranges:
+        rows = [_describe_range(part) for part in found.ranges]
+        show_table(("", "from", "to", "symbol", "source", "inlines"), rows)
+
+
+def _describe_range(part: ExplainedRange) -> tuple[str, ...]:
+    source = "" if part.file is None else f"{part.file}:{part.line or '?'}"
+    return (
+        ">" if part.is_hit else "",
+        hex(part.first_offset),
+        "" if part.end_offset is None else hex(part.end_offset),
+        make_printable(part.function) or "nothing",
+        make_printable(source),
+        write_fact(len(part.inlines)),
+    )
+
+
+def _print_suppliers(found: Explanation) -> None:
+    if (suppliers := found.suppliers) is None:
+        return
+    print(f"\nsuppliers, asked until {write_fact(suppliers.ended_at) or 'an unknown time'}")
+    rows = [
+        (
+            attempt.supplier,
+            write_fact(attempt.outcome),
+            "" if attempt.seconds is None else f"{attempt.seconds:,.3f}",
+            write_bytes(attempt.fetched_bytes),
+            attempt.detail,
+        )
+        for attempt in suppliers.attempts
+    ]
+    if rows:
+        show_table(("supplier", "outcome", "s", "sent", "detail"), rows)

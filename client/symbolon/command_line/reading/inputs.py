@@ -1,0 +1,139 @@
+"""What `symbolon symbolicate` reads: one document, one report a line, or raw lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from symbolon.command_line.reading.not_reports import RAW_LINE_FORM, describe
+from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
+from symbolon.errors import InvalidReportError
+from symbolon.reports import Module
+from symbolon.tecken.unasked import find_file_fault, last_part
+
+STANDARD_INPUT = "-"
+
+_RAW_LINE = re.compile(
+    rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d{1,20})\s*" % DEBUG_ID_CHARACTERS.encode()
+)
+"""Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
+
+Part = tuple[int, bytes]
+"""A document or line, and the number of the line that it begins at."""
+
+
+class InputKind(Enum):
+    """How an input is cut into reports."""
+
+    DOCUMENT = auto()
+    """One JSON document."""
+    LINES = auto()
+    """One JSON document a line."""
+    RAW = auto()
+    """One module id and module offset a line."""
+
+
+class RawFrame(NamedTuple):
+    """What stands in a raw line."""
+
+    debug_file: str
+    """As it was given, with or without a path."""
+    debug_id: str
+    module_offset: int
+
+    @property
+    def module(self) -> Module:
+        """The module to ask for."""
+        return Module(last_part(self.debug_file), self.debug_id)
+
+    @property
+    def fault(self) -> str:
+        """Why a server would refuse all that is asked with the module; empty if it would not."""
+        if fault := find_file_fault(self.debug_file, takes_path=True):
+            return f"the debug file: {fault}"
+        return "" if can_be_asked(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input whose beginning has been looked at."""
+
+    kind: InputKind
+    parts: Iterable[Part]
+    """The document, or the lines that are not blank."""
+
+
+def name_input(file: str) -> str:
+    """Return what an input is called in messages."""
+    return "standard input" if file == STANDARD_INPUT else file
+
+
+def open_input(file: str) -> BinaryIO:
+    """Return a file, or standard input; raise `InvalidReportError`."""
+    if file == STANDARD_INPUT:
+        return sys.stdin.buffer
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise InvalidReportError(f"cannot read {file}: {error.strerror}") from error
+
+
+def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
+    """Return the input in parts; `are_lines` says that each line is a report.
+
+    Otherwise its first lines tell: a raw line, or a JSON document by itself in the first of
+    several.
+    """
+    lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
+    first = next(lines, (1, b""))
+    if not are_lines and _RAW_LINE.fullmatch(first[1]):
+        return Input(InputKind.RAW, chain([first], lines))
+    if not (are_lines or is_json(first[1])):
+        return Input(InputKind.DOCUMENT, [(first[0], first[1] + opened.read())])
+    second = list(islice(lines, 1))
+    kind = InputKind.LINES if are_lines or second else InputKind.DOCUMENT
+    return Input(kind, chain([first] if first[1] else [], second, lines))
+
+
+def parse_raw(line: bytes) -> RawFrame:
+    """Return what stands in a raw line; raise `InvalidReportError`."""
+    found = _RAW_LINE.fullmatch(line)
+    if found is None:
+        text = line.decode(errors="replace").strip()
+        raise InvalidReportError(f"{text!r} is not {RAW_LINE_FORM}")
+    debug_file, debug_id, offset = (part.decode(errors="replace") for part in found.groups())
+    base = 16 if offset[:2] in {"0x", "0X"} else 10
+    return RawFrame(debug_file, debug_id, int(offset, base))
+
+
+def is_json(data: bytes) -> bool:
+    """Return whether these bytes are a JSON document by themselves."""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """Return the document; raise `InvalidReportError` that calls it so."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidReportError(f"{name} {describe(data, error)}") from error
+
+
+def skip(parts: Iterable[Part], count: int) -> Iterator[Part]:
+    """Return the parts after the first ones; raise `InvalidReportError` if there are fewer."""
+    iterator = iter(parts)
+    for number in range(count):
+        if next(iterator, None) is None:
+            raise InvalidReportError(f"the output has {count} lines, the input only {number}")
+    return iterator

@@ -1,0 +1,96 @@
+"""Modules on the command line: `DEBUG_FILE/DEBUG_ID`, or those of crash reports."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from symbolon.command_line.reading.inputs import (
+    InputKind,
+    open_input,
+    parse_json,
+    parse_raw,
+    read_input,
+)
+from symbolon.errors import InvalidReportError, InvalidRequestError
+from symbolon.reports import Module
+from symbolon.tecken.requests import parse_jobs
+from symbolon.tecken.unasked import last_part
+
+MODULES_PER_CALL = 1_000
+
+
+def add_modules(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that `read_modules` reads."""
+    parser.add_argument(
+        "modules", metavar="DEBUG_FILE/DEBUG_ID", nargs="*", help="such as xul.pdb/44E4...C2"
+    )
+    parser.add_argument(
+        "--from",
+        dest="report",
+        metavar="FILE",
+        help="the modules of the crash reports in this file, as `symbolicate` reads it; "
+        "- reads standard input",
+    )
+
+
+def parse_module(text: str) -> Module:
+    """Return a module; raise `InvalidRequestError`."""
+    debug_file, slash, debug_id = text.rpartition("/")
+    if not slash:
+        raise InvalidRequestError(f"{text} is not DEBUG_FILE/DEBUG_ID")
+    return Module(last_part(debug_file), debug_id)
+
+
+def read_modules(options: argparse.Namespace) -> Sequence[Module]:
+    """Return the modules that are meant, each once, in their order; raise if there are none."""
+    named = map(parse_module, options.modules)
+    found = () if options.report is None else _read_reports(options.report)
+    modules = list(dict.fromkeys([*named, *found]))
+    if not modules:
+        raise InvalidRequestError("no module is named: say DEBUG_FILE/DEBUG_ID or --from FILE")
+    return modules
+
+
+def _read_reports(file: str) -> Iterator[Module]:
+    with open_input(file) as opened:
+        given = read_input(opened, are_lines=False)
+        for number, part in given.parts:
+            name = file if given.kind is InputKind.DOCUMENT else f"line {number}"
+            if given.kind is InputKind.RAW:
+                yield from _read_raw(part, name)
+            else:
+                yield from _read_document(part, name)
+
+
+def _read_document(part: bytes, name: str) -> Iterator[Module]:
+    """Yield the modules of reports; tell of those that cannot be asked, which are left out."""
+    for index, job in enumerate(parse_jobs(parse_json(part, name))):
+        for number, entry in enumerate(job.modules):
+            if entry.problem:
+                _tell_left_out(f"{name}: job {index}: module index {number}", entry.problem)
+        yield from (entry.asked for entry in job.modules if entry.is_named)
+
+
+def _read_raw(line: bytes, name: str) -> Iterator[Module]:
+    try:
+        raw = parse_raw(line)
+    except InvalidReportError as error:
+        raise error.saying(f"{name}: {error}") from None
+    if raw.fault:
+        _tell_left_out(name, raw.fault)
+    else:
+        yield raw.module
+
+
+def _tell_left_out(where: str, problem: str) -> None:
+    print(f"symbolon: {where} is left out: {problem}", file=sys.stderr)
+
+
+def cut(modules: Iterable[Module]) -> Iterator[list[Module]]:
+    """Yield the modules in lists that a call may hold."""
+    iterator = iter(modules)
+    while some := list(islice(iterator, MODULES_PER_CALL)):
+        yield some

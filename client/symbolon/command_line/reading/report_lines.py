@@ -1,0 +1,120 @@
+"""The reports of a document or a line, and what becomes of them together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from symbolon._messages.answers import EncodedAnswer, ReportResult
+from symbolon._messages.encoding import EncodedReport
+from symbolon.command_line.reading.inputs import Part, parse_json
+from symbolon.errors import InvalidReportError, SymbolonError
+from symbolon.tecken.jobs import Job, TeckenRequest
+from symbolon.tecken.refusals import name_job
+from symbolon.tecken.requests import parse_request
+
+_VERSIONS = {"v5": 5, "v4": 4}
+
+_NOTHING = EncodedReport((), (), (), (), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class LineReport:
+    """One job of a document; a document without one, or that cannot be read, has one as well."""
+
+    number: int
+    """Of the document, from 1."""
+
+    request: TeckenRequest | None
+    job: Job | None
+    error: SymbolonError | None
+    is_last: bool
+    index: int = 0
+    """Of the job in its document."""
+
+    line: str = ""
+    """What the document is called where it is one of several."""
+
+    def name(self, error: SymbolonError) -> SymbolonError:
+        """Return an error that the job met, with the job and its line before its text."""
+        named = error if self.job is None else name_job(error, self.index)
+        return named.saying(f"{self.line}: {named}") if self.line else named
+
+    def encode(self) -> EncodedReport:
+        """Return the job for the wire; raise the document's error."""
+        if self.error is not None:
+            raise self.error
+        return _NOTHING if self.job is None else self.job.encode()
+
+
+@dataclass(slots=True)
+class Answered:
+    """What became of one document."""
+
+    number: int
+    request: TeckenRequest | None
+    """`None` when it could not be read."""
+
+    answers: list[EncodedAnswer] = field(default_factory=list)
+    """One for each job."""
+
+    results: list[ReportResult[LineReport]] = field(default_factory=list)
+    error: SymbolonError | None = None
+    """The first of its jobs' errors."""
+
+    def raise_error(self) -> None:
+        """Raise the error if there is one."""
+        if self.error is not None:
+            raise self.error
+
+
+def read_reports(
+    parts: Iterable[Part], options: argparse.Namespace, *, first: int = 1, name: str = ""
+) -> Iterator[LineReport]:
+    """Yield the reports of each part; without a name they are called by their line."""
+    for number, (line, part) in enumerate(parts, first):
+        yield from _read_part(part, number, name, "" if name else f"line {line}", options)
+
+
+def _read_part(
+    part: bytes, number: int, name: str, line: str, options: argparse.Namespace
+) -> Iterator[LineReport]:
+    try:
+        request = _parse(parse_json(part, name or line), line, options)
+    except InvalidReportError as error:
+        yield LineReport(number, None, None, error, is_last=True)
+        return
+    jobs = request.jobs or (None,)
+    last = len(jobs) - 1
+    for index, job in enumerate(jobs):
+        yield LineReport(number, request, job, None, index == last, index, line)
+
+
+def _parse(payload: object, line: str, options: argparse.Namespace) -> TeckenRequest:
+    try:
+        return parse_request(
+            payload,
+            version=_VERSIONS.get(options.format),
+            are_return_addresses=options.return_addresses,
+            is_strict=options.strict,
+        )
+    except InvalidReportError as error:
+        raise (error.saying(f"{line}: {error}") if line else error) from None
+
+
+def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
+    """Yield each document when all of its reports have a result."""
+    answered: Answered | None = None
+    for result in results:
+        report = result.report
+        if answered is None:
+            answered = Answered(report.number, report.request)
+        if result.error is not None and answered.error is None:
+            answered.error = report.name(result.error)
+        if result.encoded is not None and report.job is not None:
+            answered.answers.append(result.encoded)
+            answered.results.append(result)
+        if report.is_last:
+            yield answered
+            answered = None

@@ -1,0 +1,76 @@
+"""How an answered document is written: JSON of one version or the other, or text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from symbolon._colors import choose_colors
+from symbolon._messages.answers import ReportResult
+from symbolon.client import Client
+from symbolon.command_line.reading.report_lines import Answered, LineReport
+from symbolon.tecken.answers import describe_modules, write_response
+from symbolon.tecken.debug import count_debug
+from symbolon.tecken.jobs import Job
+from symbolon.text import TextStyle, write_crash
+
+Write = Callable[[Answered], bytes]
+"""Returns the line or lines of a document, without the last line's end."""
+
+
+def choose_writer(client: Client, options: argparse.Namespace, *, are_lines: bool) -> Write:
+    """Return what writes as the flags say; `are_lines`: each document is one of several."""
+    if options.format == "text":
+        style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
+        return lambda answered: write_text(answered, style, is_line=are_lines).encode()
+    is_for_people = options.output is None and sys.stdout.isatty()
+
+    def write(answered: Answered) -> bytes:
+        line = write_json(client, answered, options)
+        return json.dumps(json.loads(line), indent=2).encode() if is_for_people else line
+
+    return write
+
+
+def write_json(client: Client, answered: Answered, options: argparse.Namespace) -> bytes:
+    """Return a response, or why there is none."""
+    request = answered.request
+    if request is None or answered.error is not None:
+        return json.dumps({"error": str(answered.error)}).encode()
+    extras = {}
+    if options.debug:
+        extras["debug"] = count_debug(client, request, answered.answers)
+    return write_response(request, answered.answers, extras)
+
+
+def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
+    """Return each report's stacks, under a heading where there are several reports."""
+    request = answered.request
+    if request is None or answered.error is not None:
+        return f"Report {answered.number}: {answered.error}\n"
+    names = _name_reports(answered.number, len(request.jobs), is_line=is_line)
+    crashes = [
+        _write_job(job, result, style)
+        for job, result in zip(request.jobs, answered.results, strict=True)
+    ]
+    parts = [name + crash.rstrip() for name, crash in zip(names, crashes, strict=True)]
+    return "\n\n".join(parts) + ("\n" if is_line else "")
+
+
+def _write_job(job: Job, result: ReportResult[LineReport], style: TextStyle) -> str:
+    answer = result.symbolication()
+    if result.encoded is not None:
+        answer = replace(answer, modules=tuple(describe_modules(job, result.encoded)))
+    modules = [entry.module for entry in job.modules]
+    unasked = job.frames.cut_unasked()
+    return write_crash(modules, answer, style, unasked=unasked, problems=job.problems)
+
+
+def _name_reports(number: int, jobs: int, *, is_line: bool) -> list[str]:
+    if is_line:
+        name = f"Report {number}"
+        return [f"{name}\n\n"] if jobs == 1 else [f"{name}, job {job}\n\n" for job in range(jobs)]
+    return [""] if jobs == 1 else [f"Report {job}\n\n" for job in range(jobs)]

@@ -1,0 +1,233 @@
+"""`symbolon-server check`: whether a server could start with these settings, and would work."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.programs.gateway_child import tls_of
+from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
+from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.ingest.queueing.permissions import CACHE, STORE, find_missing_permissions
+from symbolon_server.redis_servers.sentinels import SentinelAnswer, sentinels_of, show
+from symbolon_server.redis_servers.servers import (
+    ServerUnreachableError,
+    connect,
+    read_facts,
+    server_name,
+)
+from symbolon_server.rpc.access.protection import check_address
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
+from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.settings import Settings, find_likely_name, unknown_variables
+from symbolon_server.settings.kinds import EMBEDDED
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
+from symbolon_server.suppliers.contents.errors import SupplierError
+from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
+
+_NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
+"""Asked of each supplier: it says that it is missing, if it can say anything."""
+
+
+class Verdict(Enum):
+    """How bad it is; only what is wrong keeps a server from starting or working."""
+
+    OK = "ok"
+    WARNING = "WARN"
+    WRONG = "WRONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    subject: str
+    said: str
+    """What is there, or what is wrong and how to fix it."""
+
+    verdict: Verdict = Verdict.OK
+
+    def __str__(self) -> str:
+        """Return the line for a person."""
+        return f"{self.verdict.value:<6}{self.subject:<12}{self.said}"
+
+
+def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what was found, one thing after the other."""
+    yield from _check_variables(environment)
+    yield _check_listen("listen", settings, settings.listen)
+    if settings.http is not None:
+        yield _check_http(settings, settings.http)
+    if settings.metrics_listen is not None:
+        yield _check_port("metrics", settings.metrics_listen)
+    yield from _check_redis(settings)
+    yield from _check_suppliers(settings)
+    yield from _check_folders(settings)
+
+
+def _check_variables(environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in unknown_variables(environment):
+        likely = find_likely_name(name)
+        meant = f": is {likely} meant?" if likely else ""
+        yield Finding("settings", f"{name} names no setting{meant}", Verdict.WRONG)
+
+
+def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Finding:
+    try:
+        protection = protection_of(settings)
+        check_address(listen, protection)
+    except (ListenError, StartError) as error:
+        return Finding(subject, str(error), Verdict.WRONG)
+    return _check_port(subject, listen, str(protection))
+
+
+def _check_port(subject: str, listen: ListenAddress, protection: str = "") -> Finding:
+    """Check that a server could listen there; one that runs with these settings does already."""
+    try:
+        check_port(listen)
+    except PortTakenError as error:
+        said = (
+            f"{error}; unless that is this server, stop what listens there or choose another port"
+        )
+        return Finding(subject, said, Verdict.WARNING)
+    except ListenError as error:
+        return Finding(subject, str(error), Verdict.WRONG)
+    return Finding(subject, ", ".join(filter(None, (str(listen), protection))))
+
+
+def _check_http(settings: Settings, http: ListenAddress) -> Finding:
+    try:
+        tls_of(settings)
+    except StartError as error:
+        return Finding("http", str(error), Verdict.WRONG)
+    return _check_listen("http", settings, http)
+
+
+def _check_redis(settings: Settings) -> Iterator[Finding]:
+    """Check the servers that were given, and that those can be started that were not."""
+    with tempfile.TemporaryDirectory(prefix="symbolon-check-") as folder:
+        try:
+            servers = RedisServers(replace(settings, data_dir=Path(folder)), is_listed=False)
+        except StartError as error:
+            yield Finding("store/cache", str(error), Verdict.WRONG)
+            return
+        with closing(servers):
+            yield from _check_server("store", settings.store_url, servers.settings.store_url)
+            yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
+            for problem in find_setup_problems(servers.settings):
+                yield Finding(problem.role, str(problem), Verdict.WRONG)
+
+
+def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
+    """Yield what a server is; one that does not answer is found by the check of both."""
+    with closing(connect(url)) as client:
+        if (sentinels := sentinels_of(client)) is not None:
+            yield from _check_sentinels(role, sentinels.name, sentinels.ask_all())
+        try:
+            facts = read_facts(client)
+        except ServerUnreachableError:
+            return
+        where = EMBEDDED if asked == EMBEDDED else server_name(client)
+    limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
+    said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
+    yield Finding(role, said)
+    # A server of another kind refuses for reasons of its own.
+    if facts.mode == "standalone" and not facts.is_replica:
+        yield from _check_permissions(role, url)
+
+
+def _check_permissions(role: str, url: str) -> Iterator[Finding]:
+    needed = STORE if role == "store" else CACHE
+    with closing(connect(url)) as client:
+        if missing := find_missing_permissions(client, needed):
+            said = f"its user lacks {' '.join(missing)} (see Permissions in redis/README.md)"
+            yield Finding(role, said, Verdict.WRONG)
+
+
+def _check_sentinels(role: str, name: str, answers: list[SentinelAnswer]) -> Iterator[Finding]:
+    """Yield which primary most name, and each that does not name it.
+
+    That none names any is found by the check of both servers.
+    """
+    named = Counter(answer.primary for answer in answers if answer.primary is not None)
+    for primary, count in named.most_common(1):
+        said = f"{count} of {len(answers)} Sentinels name {show(primary)} as primary of {name}"
+        yield Finding(role, said)
+        for answer in answers:
+            if answer.primary != primary:
+                yield _warn_of_sentinel(role, answer)
+        if not any(answer.can_fail_over for answer in answers):
+            said = f"too few Sentinels of {name} are up to choose another primary: start the others"
+            yield Finding(role, said, Verdict.WRONG)
+
+
+def _warn_of_sentinel(role: str, answer: SentinelAnswer) -> Finding:
+    trouble = answer.trouble if answer.primary is None else f"it names {show(answer.primary)}"
+    return Finding(role, f"Sentinel {show(answer.sentinel)}: {trouble}", Verdict.WARNING)
+
+
+def _check_suppliers(settings: Settings) -> Iterator[Finding]:
+    try:
+        suppliers = suppliers_of(settings)
+    except StartError as error:
+        yield Finding("suppliers", str(error), Verdict.WRONG)
+        return
+    if not suppliers:
+        said = "none: every module will be missing; name some in SYMBOLON_SUPPLIERS"
+        yield Finding("suppliers", said, Verdict.WRONG)
+    for supplier in suppliers:
+        yield _check_supplier(supplier)
+
+
+def _check_supplier(supplier: Supplier) -> Finding:
+    attempts: list[Attempt] = []
+    with suppress(SupplierError):
+        SupplierChain([supplier], attempts.append).fetch(_NOBODYS_MODULE, _read_symbol_file)
+    (attempt,) = attempts
+    if attempt.outcome is AttemptOutcome.FOUND:
+        return Finding("supplier", f"{supplier.name} answers")
+    if attempt.outcome is AttemptOutcome.MISSING:
+        return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}")
+    return Finding("supplier", f"{supplier.name} {attempt.detail}", Verdict.WRONG)
+
+
+def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
+    """Read it as an ingest would, which tells login pages from symbol files."""
+    return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
+
+
+def _check_folders(settings: Settings) -> Iterator[Finding]:
+    if settings.spool_bytes:
+        yield _check_folder("spool", settings.spool_dir, "SYMBOLON_SPOOL_DIR")
+    if settings.cache_url == EMBEDDED:
+        yield _check_folder("data", settings.data_dir, "SYMBOLON_DATA_DIR")
+
+
+def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
+    """Check that the folder, or the first one above that is there, can be written to."""
+    place = next(above for above in (folder, *folder.parents) if _is_seen(above))
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return Finding(subject, str(folder))
+    said = (
+        f"{folder} cannot be written: let this user write to {place}, or name another folder in "
+        f"{variable}"
+    )
+    return Finding(subject, said, Verdict.WRONG)
+
+
+def _is_seen(place: Path) -> bool:
+    """Return whether it is there, as far as this user may know."""
+    try:
+        return place.exists()
+    except OSError:  # in a folder that may not be looked into, or of a name too long
+        return False

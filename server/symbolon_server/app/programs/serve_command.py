@@ -1,0 +1,136 @@
+"""`symbolon-server serve`: everything that runs, from start to orderly stop."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+
+from symbolon_server.app.process.children import Child
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.process.open_files import allow_open_files
+from symbolon_server.app.process.signals import Signals
+from symbolon_server.app.programs.gateway_child import gateway_program, tls_of
+from symbolon_server.app.programs.server_children import ServingProcesses
+from symbolon_server.app.programs.server_process import start_serving
+from symbolon_server.app.programs.worker_child import worker_program
+from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app.wiring.metrics_server import serve_metrics
+from symbolon_server.app.wiring.redis_connections import (
+    RedisServers,
+    has_embedded,
+    refuse_bad_setup,
+)
+from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.rpc.access.protection import check_address
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.settings import Settings
+from symbolon_server.telemetry.logs import EventLog
+
+_LOST_REDIS = 1
+
+_log = EventLog(__name__)
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code; raise `StartError`.
+
+    `announce` is called with one line when calls are answered. What was started stops in the
+    opposite order: first the calls, then the worker they may wait for, last the Redis servers.
+    """
+    _refuse_bad_settings(settings)
+    allow_open_files(settings.open_files)
+    with Signals() as signals, ExitStack() as started:
+        redis_servers = RedisServers(settings)
+        started.callback(redis_servers.close)
+        refuse_bad_setup(redis_servers.settings)
+        metrics = started.enter_context(serve_metrics(settings.metrics_listen))
+        children: list[Child] = []
+        if _wants_worker(settings):
+            worker = worker_program(redis_servers.settings, metrics)
+            children.append(started.enter_context(worker))
+        address, reload = _start_serving(redis_servers.settings, metrics, children, started)
+        http = _start_gateway(replace(redis_servers.settings, listen=address), children, started)
+        signals.on_hang_up = lambda: _hang_up(reload, children)
+        announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
+        exit_code = _watch(signals, children, redis_servers)
+        _log.info("stopping")
+    _log.info("stopped")
+    return exit_code
+
+
+def _refuse_bad_settings(settings: Settings) -> None:
+    """Raise `StartError` for what is wrong anyway, before anything is started."""
+    suppliers_of(settings)
+    try:
+        protection = protection_of(settings)
+        check_address(settings.listen, protection)
+        check_port(settings.listen)
+        if settings.http is not None:
+            tls_of(settings)
+            check_address(settings.http, protection)
+            check_port(settings.http)
+    except ListenError as error:
+        raise StartError(str(error)) from error
+
+
+def _wants_worker(settings: Settings) -> bool:
+    return has_embedded(settings) if settings.worker is None else settings.worker
+
+
+def _start_serving(
+    settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
+) -> tuple[ListenAddress, Callable[[], None]]:
+    """Return the address, and what reads again what this process itself may have to."""
+    if settings.processes == 1:
+        process, address = start_serving(settings, is_port_shared=False)
+        started.callback(process.stop)
+        return address, process.reload
+    processes = ServingProcesses(settings, metrics)
+    started.callback(processes.stop)
+    children += processes.children
+    return processes.address, _do_nothing
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _hang_up(reload: Callable[[], None], children: Iterable[Child]) -> None:
+    """Have certificates and tokens read again, here and in all programs below."""
+    reload()
+    for child in children:
+        child.hang_up()
+
+
+def _start_gateway(
+    settings: Settings, children: list[Child], started: ExitStack
+) -> ListenAddress | None:
+    if settings.http is None:
+        return None
+    child, address = started.enter_context(gateway_program(settings, settings.http))
+    children.append(child)
+    return address
+
+
+def _ready_line(
+    settings: Settings, address: ListenAddress, http: ListenAddress | None, *, has_worker: bool
+) -> str:
+    redis = "embedded Redis" if has_embedded(settings) else "given Redis servers"
+    count = settings.processes
+    processes = f"{count} process" + ("es" if count > 1 else "")
+    worker = "a local worker" if has_worker else "no local worker"
+    parts = [processes, redis, worker]
+    if http is not None:
+        parts.append(f"HTTP on {http}")
+    return f"symbolon-server is ready on {address} ({', '.join(parts)})"
+
+
+def _watch(signals: Signals, children: Iterable[Child], redis_servers: RedisServers) -> int:
+    """Start again what ends, until the process is to stop; return the exit code."""
+    while True:
+        pauses = [child.revive() for child in children]
+        if redis_servers.find_dead():
+            _log.error("embedded_redis_ended")
+            return _LOST_REDIS
+        if signals.wait(min((pause for pause in pauses if pause is not None), default=None)):
+            return 0

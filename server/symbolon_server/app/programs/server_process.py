@@ -1,0 +1,119 @@
+"""One process that answers calls."""
+
+import gc
+from typing import NamedTuple
+
+from symbolon_server.app.process.cores import claim_core, on_one_core
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.process.heap_keeper import HeapKeeper
+from symbolon_server.app.wiring.services import (
+    SharedParts,
+    make_answerer,
+    make_module_service,
+    make_store_service,
+    server_options,
+)
+from symbolon_server.rpc.access.access import AccessControl
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
+from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.serving.server import RpcServer
+from symbolon_server.rpc.symbolicate.service import SymbolicationService
+from symbolon_server.rpc.symbolicate.streams import Streams
+from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.settings import Settings
+from symbolon_server.telemetry.lasting_threads import Vitals
+
+_COLLECTOR_THRESHOLDS = 50_000, 20, 20
+"""With Python's own, looking at the lists of frames took a third of a call with 1,000 of them."""
+
+
+class ServingProcess:
+    """Everything that one process needs to answer calls."""
+
+    def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
+        self._grace_seconds = settings.shutdown_grace_seconds
+        vitals = Vitals()
+        self._parts = SharedParts(settings, vitals)
+        answerer = make_answerer(settings, self._parts)
+        self._heap_keeper = HeapKeeper(settings.memory_bytes, vitals)
+        unread = UnreadAnswers(settings.max_unread_bytes)
+        options = server_options(settings, is_port_shared=is_port_shared)
+        access = AccessControl(options.protection.tokens)
+        self._streams = Streams(
+            answerer,
+            settings.max_streams,
+            settings.threads,
+            unread,
+            idle_seconds=settings.stream_idle_seconds,
+            name_caller=access.name_caller,
+        )
+        waiting_room = WaitingRoom(settings.threads // 2)
+        self._protection = options.protection
+        self._server = RpcServer(
+            options,
+            [
+                SymbolicationService(
+                    answerer, waiting_room, self._streams, access.name_caller
+                ).add_to,
+                make_module_service(settings, self._parts, access.name_caller).add_to,
+                make_store_service(settings, self._parts).add_to,
+            ],
+            unread,
+            access,
+            vitals,
+        )
+
+    def start(self) -> ListenAddress:
+        """Answer calls from now on; return the address with its port; raise `StartError`."""
+        try:
+            address = self._server.bind()
+        except ListenError as error:
+            raise StartError(str(error)) from error
+        self._parts.start()
+        self._server.start()
+        self._heap_keeper.start()
+        return address
+
+    def reload(self) -> None:
+        """Read certificates and tokens again, whether their files seem to have changed or not."""
+        self._protection.read_again()
+
+    def stop(self) -> None:
+        """Refuse new calls, let those in flight finish, and let go of everything."""
+        self._server.stop(
+            self._grace_seconds,
+            hurry=self._parts.loader.stop_waiting,
+            end_streams=self._streams.stop,
+        )
+        self._streams.close()
+        self._parts.close()
+        self._heap_keeper.close()
+
+
+class Serving(NamedTuple):
+    """A process that answers calls."""
+
+    process: ServingProcess
+    address: ListenAddress
+
+
+def start_serving(settings: Settings, *, is_port_shared: bool) -> Serving:
+    """Return a process that answers calls, and its address; raise `StartError`.
+
+    Its threads stay on one core of its own, if the settings say so.
+    """
+    with on_one_core(claim_core(settings.one_core)):
+        process = ServingProcess(settings, is_port_shared=is_port_shared)
+        address = process.start()
+    _collect_seldom()
+    return Serving(process, address)
+
+
+def _collect_seldom() -> None:
+    """Have the garbage collector look for cycles seldom: calls leave none, of gRPC's neither.
+
+    What is there by now stays, so that it need not go through it again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR_THRESHOLDS)

@@ -1,0 +1,46 @@
+"""A worker as a program of its own, beside the process that starts it and serves its metrics."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from symbolon_server.app.process.children import Child
+from symbolon_server.app.process.signals import Signals
+from symbolon_server.app.wiring.metrics_server import serve_metrics
+from symbolon_server.app.wiring.setting_warnings import without_unknown
+from symbolon_server.settings import Settings
+
+_PATIENCE_SECONDS = 5.0
+"""For a worker to end after its own time for that."""
+
+
+@contextmanager
+def worker_program(settings: Settings, metrics: Mapping[str, str]) -> Iterator[Child]:
+    """Run a worker until the end of the context.
+
+    `metrics` is what `serve_metrics` yields: a worker forks, so it has no threads and serves
+    nothing itself.
+    """
+    environment = replace(settings, metrics_listen=None).as_environment()
+    worker = Child(
+        "worker",
+        ["symbolon_server", "worker"],
+        {**without_unknown(os.environ), **environment, **metrics},
+    )
+    try:
+        yield worker
+    finally:
+        worker.stop(settings.worker_stop_seconds + _PATIENCE_SECONDS)
+
+
+def watch_worker(settings: Settings) -> None:
+    """Serve the metrics of a worker that runs beside this process until SIGTERM or SIGINT."""
+    with (
+        Signals() as signals,
+        serve_metrics(settings.metrics_listen) as metrics,
+        worker_program(settings, metrics) as worker,
+    ):
+        signals.on_hang_up = worker.hang_up
+        while not signals.wait(worker.revive()):
+            pass

@@ -1,0 +1,84 @@
+"""The worker: takes ingests from the queue, one after the other."""
+
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.programs.worker_child import watch_worker
+from symbolon_server.app.wiring.components import (
+    count_cache_error,
+    lifetimes_of,
+    spool_of,
+    store_of,
+    suppliers_of,
+)
+from symbolon_server.app.wiring.redis_connections import has_embedded, refuse_bad_urls, timeouts_of
+from symbolon_server.app.wiring.setting_warnings import warn_of_no_suppliers
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.ingest_process import WorkLimits
+from symbolon_server.ingest.working.job_runner import WorkerOptions
+from symbolon_server.ingest.working.supplier_pauses import PauseLengths, SharedPauses
+from symbolon_server.ingest.working.work_counts import WorkCounts, begin_at_zero
+from symbolon_server.ingest.working.worker import WAIT_SECONDS, run_worker
+from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.settings import Settings
+from symbolon_server.suppliers.chain import SupplierChain
+
+_LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
+"""Of the client that waits for jobs, which takes long when there is nothing to do; a cache that
+hangs is left after it."""
+
+
+def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; raise `StartError`."""
+    _refuse_bad_settings(settings)
+    if settings.metrics_listen is None:
+        _work_here(settings)
+    else:
+        watch_worker(settings)
+
+
+def _refuse_bad_settings(settings: Settings) -> None:
+    suppliers_of(settings)
+    refuse_bad_urls(settings)
+    if has_embedded(settings):
+        raise StartError(
+            "a worker needs the Redis servers of the server it works for: give their URLs in "
+            "SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL"
+        )
+
+
+def _work_here(settings: Settings) -> None:
+    warn_of_no_suppliers(settings)
+    memory_client = connect(settings.cache_url, timeouts_of(settings))
+    jobs_client = connect(
+        settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
+    )
+    counts = WorkCounts()
+    # A client of its own, which connects in the fork.
+    pauses = SharedPauses(
+        KeyedCache(connect(settings.cache_url, timeouts_of(settings))),
+        PauseLengths(try_seconds=settings.ingest_seconds),
+    )
+    chain = SupplierChain(suppliers_of(settings), counts.add_attempt, pauses)
+    begin_at_zero(chain.names)
+    ingest = Ingest(
+        chain,
+        store_of(settings, counts.add_store_error),
+        spool_of(settings, counts.add_spool_skip),
+        counts,
+        are_demangled=settings.demangle,
+    )
+    cache = KeyedCache(memory_client, on_error=count_cache_error)
+    run_worker(
+        jobs_client,
+        ingest,
+        ModuleMemory.of(cache, lifetimes_of(settings)),
+        _options_of(settings),
+    )
+    pauses.end_tries(chain.names)
+
+
+def _options_of(settings: Settings) -> WorkerOptions:
+    """Return how the worker goes about its work."""
+    limits = WorkLimits(memory_bytes=settings.ingest_memory_bytes, seconds=settings.ingest_seconds)
+    return WorkerOptions(limits=limits, stop_seconds=settings.worker_stop_seconds)

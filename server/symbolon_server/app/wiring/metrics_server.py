@@ -1,0 +1,38 @@
+"""Serves the metrics of this process and of the programs that it starts, added up."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.rpc.calls.addresses import ListenAddress
+from symbolon_server.telemetry.endpoint import (
+    MULTIPROCESS_FOLDER_VARIABLE,
+    MetricsEndpoint,
+    registry_of_processes,
+)
+from symbolon_server.telemetry.logs import EventLog
+
+_log = EventLog(__name__)
+
+
+@contextmanager
+def serve_metrics(listen: ListenAddress | None) -> Iterator[Mapping[str, str]]:
+    """Serve the metrics at `listen` until the end of the context; None: do not.
+
+    Yields what programs need in their environment to be counted too. Raises `StartError`.
+    """
+    if listen is None:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="symbolon-metrics-") as folder:
+        try:
+            endpoint = MetricsEndpoint(
+                listen.host, listen.port, registry_of_processes(Path(folder))
+            )
+        except OSError as error:
+            raise StartError(f"cannot serve metrics on {listen}: {error.strerror}") from error
+        with endpoint:
+            _log.info("metrics_served", address=str(ListenAddress(listen.host, endpoint.port)))
+            yield {MULTIPROCESS_FOLDER_VARIABLE: folder}

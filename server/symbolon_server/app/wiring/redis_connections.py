@@ -1,0 +1,119 @@
+"""The two Redis servers: embedded ones are started here, given ones are looked at."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.redis_servers.configuration import CACHE_CONFIGURATION, STORE_CONFIGURATION
+from symbolon_server.redis_servers.embedded import (
+    EmbeddedOptions,
+    EmbeddedRedis,
+    EmbeddedRedisError,
+)
+from symbolon_server.redis_servers.running_servers import default_run_folder
+from symbolon_server.redis_servers.server_programs import NoServerProgramError
+from symbolon_server.redis_servers.servers import InvalidRedisUrlError, Timeouts, connect
+from symbolon_server.redis_servers.setup_checks import (
+    ProblemKind,
+    SetupProblem,
+    ask_server,
+    find_problems,
+)
+from symbolon_server.settings import Settings
+from symbolon_server.settings.kinds import EMBEDDED
+
+
+def has_embedded(settings: Settings) -> bool:
+    """Return whether one of the two servers is ours to start."""
+    return EMBEDDED in {settings.store_url, settings.cache_url}
+
+
+class RedisServers:
+    """The embedded servers that the settings ask for, which end with `close`."""
+
+    def __init__(self, settings: Settings, *, is_listed: bool = True) -> None:
+        """Start them, from the main thread; raise `StartError` also for URLs of given ones.
+
+        With `is_listed` the command lines of `make redis-store-cli` find them.
+        """
+        self._run_folder = default_run_folder() if is_listed else None
+        self._running: list[EmbeddedRedis] = []
+        refuse_bad_urls(settings)
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            self.settings = replace(
+                settings,
+                store_url=self._url(settings.store_url, STORE_CONFIGURATION, EmbeddedOptions()),
+                cache_url=self._url(
+                    settings.cache_url,
+                    CACHE_CONFIGURATION,
+                    EmbeddedOptions(data_folder=settings.data_dir / "cache"),
+                ),
+            )
+            on_failure.pop_all()
+
+    settings: Settings
+    """The settings, with the URLs of the servers that run."""
+
+    def find_dead(self) -> bool:
+        """Return whether an embedded server has ended, which it never should."""
+        return not all(server.is_running() for server in self._running)
+
+    def close(self) -> None:
+        """Stop the embedded servers."""
+        for server in reversed(self._running):
+            server.close()
+
+    def _url(self, url: str, configuration: str, options: EmbeddedOptions) -> str:
+        if url != EMBEDDED:
+            return url
+        options = replace(options, run_folder=self._run_folder)
+        try:
+            server = EmbeddedRedis.start(configuration, options)
+        except (EmbeddedRedisError, NoServerProgramError, OSError) as error:
+            hint = " (the setting is SYMBOLON_DATA_DIR)" if options.data_folder else ""
+            raise StartError(f"{error}{hint}") from error
+        self._running.append(server)
+        return server.url
+
+
+def timeouts_of(settings: Settings) -> Timeouts:
+    """Return how long Redis may take."""
+    return Timeouts(settings.redis_timeout_seconds, settings.redis_timeout_seconds)
+
+
+def refuse_bad_urls(settings: Settings) -> None:
+    """Raise `StartError` for a URL of a given server that leads nowhere."""
+    for variable, url in (
+        ("SYMBOLON_STORE_URL", settings.store_url),
+        ("SYMBOLON_CACHE_URL", settings.cache_url),
+    ):
+        try:
+            if url != EMBEDDED:
+                connect(url).close()
+        except InvalidRedisUrlError as error:
+            raise StartError(f"{variable}: {error}") from error
+
+
+def find_setup_problems(settings: Settings) -> list[SetupProblem]:
+    """Return what is wrong with the two servers and not allowed by a setting."""
+    store = connect(settings.store_url, timeouts_of(settings))
+    cache = connect(settings.cache_url, timeouts_of(settings))
+    with store, cache:
+        return find_problems(ask_server(store), ask_server(cache), allowed_problems(settings))
+
+
+def allowed_problems(settings: Settings) -> set[ProblemKind]:
+    """Return the kinds of problems that the settings say to live with."""
+    allowed = {
+        ProblemKind.UNBOUNDED_STORE: settings.allow_unbounded_store,
+        ProblemKind.EVICTING_CACHE: settings.allow_evicting_cache,
+        ProblemKind.SHARED_REDIS: settings.allow_shared_redis,
+    }
+    return {kind for kind, is_allowed in allowed.items() if is_allowed}
+
+
+def refuse_bad_setup(settings: Settings) -> None:
+    """Raise `StartError` with the sentences that fix the set-up of the two servers."""
+    if problems := find_setup_problems(settings):
+        raise StartError(*map(str, problems))

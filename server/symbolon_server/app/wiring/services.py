@@ -1,0 +1,161 @@
+"""The services of one serving process, and what they share."""
+
+from functools import partial
+
+from symbolon_server.app.wiring.components import (
+    count_cache_error,
+    lifetimes_of,
+    spool_of,
+    store_of,
+)
+from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
+from symbolon_server.app.wiring.redis_connections import allowed_problems, timeouts_of
+from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.queue_view import QueueView
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.redis_servers.setup_checks import ask_server, find_problems
+from symbolon_server.rpc.access.access import NameCaller
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
+from symbolon_server.rpc.operators.store_service import (
+    Probes,
+    StoreService,
+    TierKind,
+    TierProbe,
+)
+from symbolon_server.rpc.serving.server import ServerOptions
+from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.settings import Settings
+from symbolon_server.store.key_counts import count_held
+from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.symbolication.explaining.explainer import FrameExplainer
+from symbolon_server.symbolication.invalidator import Invalidator
+from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.module_lookup import ModuleLookup
+from symbolon_server.symbolication.prefetcher import Prefetcher
+from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.software import software_version
+
+
+class SharedParts:
+    """What the services of one process share: connections, tiers and memory."""
+
+    def __init__(self, settings: Settings, vitals: Vitals | None = None) -> None:
+        self.store_client = connect(settings.store_url, timeouts_of(settings))
+        self.cache_client = connect(settings.cache_url, timeouts_of(settings))
+        circuit = Circuit(server="cache")
+        cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
+        self.queue = IngestQueue(self.cache_client, circuit, settings.max_queued_modules)
+        self.queue_view = QueueView(self.cache_client, circuit)
+        self.loader = ModuleLoader(
+            self.cache_client, circuit, max_queued=settings.max_queued_modules, vitals=vitals
+        )
+        store = store_of(settings)
+        self.spool = spool_of(settings)
+        self.recent_use = RecentUse(store)
+        self.memory = ModuleMemory.of(cache, lifetimes_of(settings))
+        self.missing_tally = MissingTally(self.memory.missing)
+        self.tiers = Tiers(
+            store=store,
+            spool=self.spool if settings.spool_bytes else None,
+            failures=self.memory.failures,
+            loader=self.loader,
+        )
+        self.held = Held(settings.memory_bytes)
+        self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.held)
+        self.loader.watch(CHANNEL, self.invalidator.catch_up)
+        self.loader.repeat(self.missing_tally.flush)
+        self.loader.repeat(partial(measure_tiers, self.held))
+        self.loader.repeat(partial(measure_queue, self.queue))
+
+    def start(self) -> None:
+        """Learn what to forget, and hear from now on what others announce."""
+        self.invalidator.catch_up()
+        self.loader.start()
+
+    def close(self) -> None:
+        """Let go of all connections; nobody is answered any more."""
+        self.loader.close()
+        self.missing_tally.flush()
+        self.cache_client.close()
+        self.store_client.close()
+
+
+def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
+    """Return what answers requests, those of calls and those of streams."""
+    symbolicator = Symbolicator(
+        parts.tiers,
+        parts.held,
+        decode_frame,
+        recent_use=parts.recent_use,
+        missing_tally=parts.missing_tally,
+    )
+    return Answerer(
+        symbolicator,
+        RequestLimits(settings.max_modules, settings.max_frames),
+        WaitLimits(settings.max_wait_seconds, settings.deadline_margin_seconds),
+    )
+
+
+def make_module_service(
+    settings: Settings, parts: SharedParts, name_caller: NameCaller
+) -> ModuleService:
+    """Return the service that is about single modules, for callers named by `name_caller`."""
+    lookup = ModuleLookup(parts.tiers, parts.queue.find_ended)
+    tasks = ModuleTasks(
+        lookup=lookup,
+        prefetch=Prefetcher(lookup, parts.queue).prefetch,
+        invalidate=parts.invalidator.invalidate,
+        explain=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds).explain,
+        list_missing=parts.memory.missing.list,
+        read_queue=parts.queue_view.read,
+    )
+    return ModuleService(tasks, settings.max_modules, name_caller)
+
+
+def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
+    """Return the service that tells about the servers behind this one."""
+    allowed = allowed_problems(settings)
+    probes = Probes(
+        ask_store=lambda: ask_server(parts.store_client),
+        ask_cache=lambda: ask_server(parts.cache_client),
+        tiers=[
+            TierProbe(TierKind.FRAMES, parts.held.counts_of_frames),
+            TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
+            TierProbe(TierKind.SPOOL, parts.spool.counts),
+        ],
+        count_held=lambda: count_held(parts.store_client),
+        count_queued=parts.queue.length,
+        find_warnings=lambda store, cache: [
+            str(problem) for problem in find_problems(store, cache, allowed)
+        ],
+        server_version=software_version(),
+    )
+    return StoreService(probes)
+
+
+def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions:
+    """Return what the server needs to know besides its services."""
+    return ServerOptions(
+        listen=settings.listen,
+        threads=settings.threads,
+        max_calls_in_flight=settings.max_calls_in_flight,
+        max_request_bytes=settings.max_request_bytes,
+        is_port_shared=is_port_shared,
+        protection=protection_of(settings),
+        has_reflection=settings.reflection,
+        connection_idle_seconds=settings.max_connection_idle_seconds,
+        connection_age_seconds=settings.max_connection_age_seconds,
+        message_seconds=settings.message_seconds,
+        logs_calls=settings.log_calls,
+    )

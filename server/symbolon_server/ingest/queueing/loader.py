@@ -1,0 +1,116 @@
+"""Asks for modules to be ingested, and waits for that together with all other callers."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import redis
+
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.queueing.announcements import RECHECK_SECONDS, Announcements
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import MAX_QUEUED, NOBODY, IngestQueue
+from symbolon_server.ingest.queueing.scripts import ENDED_CHANNEL
+from symbolon_server.ingest.queueing.waiting import PendingModules, Snapshot, Waiters
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.telemetry.lasting_threads import Vitals
+
+
+class ModuleLoader:
+    """Gets modules ingested, each once however many callers and servers ask.
+
+    Callers are woken by an announcement. One that is lost, with its connection or because
+    nobody listened yet, is made up for by asking the queue every `recheck_seconds`, in one
+    round trip for all callers of this process.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        circuit: Circuit | None = None,
+        recheck_seconds: float = RECHECK_SECONDS,
+        max_queued: int = MAX_QUEUED,
+        vitals: Vitals | None = None,
+    ) -> None:
+        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+
+        `vitals` are told when what ended, or what is watched, cannot be heard any more.
+        """
+        self._queue = IngestQueue(client, circuit, max_queued)
+        self._waiters = Waiters()
+        self._announcements = Announcements(client, recheck_seconds, vitals)
+        self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
+
+    def watch(self, channel: str, look: Callable[[], None]) -> None:
+        """Have `look` called when something is announced on `channel`, and about once a second.
+
+        It runs in the thread that hears announcements. To be called before `start`.
+        """
+        self._announcements.listen(channel, lambda _: look(), look)
+
+    def repeat(self, look: Callable[[], object]) -> None:
+        """Have `look` called about once a second in that thread; to be called before `start`."""
+        self._announcements.repeat(look)
+
+    def start(self) -> None:
+        """Begin to listen, also while the cache is down; once, before the first `load`."""
+        self._announcements.start()
+
+    def stop_waiting(self) -> None:
+        """Let go who waits, now and from now on; what was queued is ingested all the same."""
+        self._waiters.close()
+
+    def close(self) -> None:
+        """Stop listening; who still waits does so until its own time is over."""
+        self._announcements.close()
+
+    @contextmanager
+    def load(
+        self,
+        wanted: Mapping[ModuleId, Collection[int]],
+        caller: str = NOBODY,
+        wait_seconds: float = math.inf,
+        asked: Collection[AskedModule] = (),
+    ) -> Iterator[PendingModules]:
+        """Have these modules ingested and return what to wait on within the `with` block.
+
+        `wanted` gives the module offsets that are asked for, `asked` what is known of the modules
+        beside their ids, `wait_seconds` for how long `caller` will wait. Leaving the block ends the
+        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued.
+        """
+        band = Band.AWAITED if wait_seconds > 0 else Band.WANTED
+        # To be told comes first: an ingest may end before its enqueueing has returned.
+        pending = self._waiters.add(wanted, caller)
+        try:
+            enqueued = self._queue.enqueue(wanted, band, caller, wait_seconds, asked)
+            self._waiters.confirm(pending, enqueued.refused)
+            yield pending
+        finally:
+            self._waiters.remove(pending)
+
+    def _wake(self, text: str) -> None:
+        try:
+            self._waiters.end(ModuleId.from_text(text))
+        except InvalidModuleIdError:
+            return  # not from one of us
+
+    def _look_again(self) -> None:
+        waiting = self._waiters.confirmed()
+        try:
+            look = self._queue.look(waiting)
+            self._waiters.end_for(waiting, look.ended)
+            for caller, modules in _by_caller(waiting, look.behind).items():
+                self._queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED, caller)
+        except CacheUnavailableError:
+            return  # nothing can have been announced either; the next look will tell
+
+
+def _by_caller(waiting: Snapshot, modules: Iterable[ModuleId]) -> defaultdict[str, list[ModuleId]]:
+    """Return modules by one of the callers that wait for each."""
+    found = defaultdict[str, list[ModuleId]](list)
+    for module_id in modules:
+        found[next(iter(waiting[module_id])).caller].append(module_id)
+    return found

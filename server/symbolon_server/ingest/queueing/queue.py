@@ -1,0 +1,188 @@
+"""The queue of ingests on the cache Redis, as those see it who want modules."""
+
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+
+from symbolon_server.cache.access import CacheAccess
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, sound_answers
+from symbolon_server.ingest.queueing import scripts
+from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, told_of
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+MAX_QUEUED: Final = 100_000
+"""More jobs than workers do in an hour; each takes about 400 bytes of the cache."""
+
+MAX_WANTED_OFFSETS: Final = 2_000
+"""More than the pages of a large module; a job is told no more offsets than about these."""
+
+_OFFSET_BYTES: Final = 8
+_MOST_STEP_BYTES: Final = 400_000
+"""Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
+
+_WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
+_NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
+
+NOBODY: Final = ""
+"""The caller where nobody has called."""
+
+
+class QueueFullError(CacheUnavailableError):
+    """As many modules wait to be ingested as may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of modules that were to be queued."""
+
+    added: int
+    """How many have a new job."""
+
+    refused: frozenset[ModuleId]
+    """Those that there was no room for; all others are on the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at modules that somebody waits for found."""
+
+    ended: frozenset[ModuleId]
+    """Those without a job."""
+
+    behind: frozenset[ModuleId]
+    """Those that went behind, because for a while nobody seemed to wait for them."""
+
+
+class IngestQueue:
+    """Modules to ingest, each at most once, those that somebody waits for first.
+
+    Callers take turns, one module each. Everything raises `CacheUnavailableError` when the cache
+    does not answer.
+    """
+
+    def __init__(
+        self, client: redis.Redis, circuit: Circuit | None = None, max_queued: int = MAX_QUEUED
+    ) -> None:
+        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+
+        No more than `max_queued` modules wait at a time, and as many prefetches.
+        """
+        self._client = client
+        self._max_queued = max_queued
+        self._access = CacheAccess(circuit or Circuit())
+        self._enqueue = client.register_script(scripts.ENQUEUE)
+        self._look = client.register_script(scripts.LOOK)
+
+    def enqueue(
+        self,
+        wanted: Mapping[ModuleId, Collection[int]],
+        band: Band,
+        caller: str = NOBODY,
+        wait_seconds: float = _WAITS_SECONDS,
+        asked: Collection[AskedModule] = (),
+    ) -> Enqueued:
+        """Queue an ingest for each module that has none.
+
+        `wanted` tells the module offsets that are asked for, so that a full store gets the
+        pages that cover them. A module that waits in a later band overtakes. `wait_seconds` is for
+        how long somebody waits, if nobody looks meanwhile; `asked` is what is known of the modules
+        beside their ids. A hundred modules are one round trip.
+        """
+        waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
+        limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
+        added, refused = 0, set[bytes]()
+        with self._access.asking():
+            for step in _steps(wanted, asked):
+                arguments: list[str | bytes | int] = [int(band), caller, waits, *limits, *step]
+                more, others = self._enqueue(keys=[scripts.PREFIX], args=arguments)
+                added += more
+                refused.update(others)
+        return Enqueued(added, frozenset(m for m in wanted if str(m).encode() in refused))
+
+    def look(self, module_ids: Collection[ModuleId]) -> Look:
+        """Look what becomes of modules that somebody waits for, and tell the queue so."""
+        ended, behind = set[ModuleId](), set[ModuleId]()
+        with self._access.asking():
+            for step in _cut(module_ids):
+                arguments: list[str | int] = [scripts.WAITS_MS, *map(str, step)]
+                found = self._look(keys=[scripts.PREFIX], args=arguments)
+                ended.update(step[place - 1] for place in found[0])
+                behind.update(step[place - 1] for place in found[1])
+        return Look(frozenset(ended), frozenset(behind))
+
+    def find_ended(self, module_ids: Collection[ModuleId]) -> frozenset[ModuleId]:
+        """Return the modules among these that have no ingest queued or running."""
+        ended = set[ModuleId]()
+        with self._access.asking():
+            for step in _cut(module_ids):
+                names = list(map(str, step))
+                with self._client.pipeline(transaction=True) as pipeline:
+                    pipeline.zmscore(scripts.LINE_KEY, names)
+                    pipeline.zmscore(scripts.RUNNING_KEY, names)
+                    places = zip(step, *pipeline.execute(), strict=True)
+                ended.update(m for m, line, running in places if line is None and running is None)
+        return frozenset(ended)
+
+    def get_lengths(self) -> dict[Band, int]:
+        """Return how many ingests are queued and not started, by band."""
+        with sound_answers():
+            return dict(zip(Band, map(int, self.ask(_count_bands)), strict=True))
+
+    def length(self) -> int:
+        """Return how many ingests are queued and not started."""
+        return sum(self.get_lengths().values())
+
+    def ask(self, commands: Callable[[Any], object]) -> list[Any]:
+        """Return the replies to `commands`, which are given a pipeline, in one round trip."""
+        with self._access.asking(), self._client.pipeline(transaction=False) as pipeline:
+            commands(pipeline)
+            replies: list[Any] = pipeline.execute()
+        return replies
+
+
+def _count_bands(pipeline: Any) -> None:
+    for band in Band:
+        first, behind = band * scripts.BAND_SIZE, (band + 1) * scripts.BAND_SIZE
+        pipeline.zcount(scripts.LINE_KEY, first, f"({behind}")
+
+
+def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
+    modules = list(module_ids)
+    for at in range(0, len(modules), scripts.MOST_MODULES_A_STEP):
+        yield modules[at : at + scripts.MOST_MODULES_A_STEP]
+
+
+def _steps(
+    wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
+) -> Iterator[list[str | bytes]]:
+    """Yield each module, its offsets and what is told of it, no more in a step than it may take."""
+    told = {module.module_id: told_of(module) for module in asked}
+    step: list[str | bytes] = []
+    size = 0
+    for module_id, offsets in wanted.items():
+        packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
+        more: list[str | bytes] = [str(module_id), packed]
+        more += told.get(module_id, _NOTHING_TOLD)
+        is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
+        if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
+            yield step
+            step, size = [], 0
+        step += more
+        size += len(packed)
+    if step:
+        yield step
+
+
+def _pack(offsets: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(offsets)}Q", *offsets)
+
+
+def unpack_offsets(packed: bytes) -> frozenset[int]:
+    """Return wanted offsets; what does not make up a whole one is dropped."""
+    count = len(packed) // _OFFSET_BYTES
+    return frozenset(struct.unpack(f">{count}Q", packed[: count * _OFFSET_BYTES]))

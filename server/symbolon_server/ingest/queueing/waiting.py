@@ -1,0 +1,149 @@
+"""Who in this process waits for which module."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
+"""Who waited for what at one moment."""
+
+
+class PendingModules:
+    """Modules that one caller waits for.
+
+    That one has ended means: look again, in the store and in the memory of failures. It may
+    have ended without what this caller wants, as when the caller's module offsets came too
+    late for a full store: then ask for it again.
+    """
+
+    def __init__(self, module_ids: Iterable[ModuleId], caller: str, lock: threading.Lock) -> None:
+        """Wait for `caller`; be told by the `Waiters` that own the lock."""
+        self.module_ids = frozenset(module_ids)
+        self.caller = caller
+        self.refused: frozenset[ModuleId] = frozenset()
+        """Those that the queue had no room for; nobody waits for them. Set before it is read."""
+
+        self._pending = set(self.module_ids)
+        self._ended: set[ModuleId] = set()
+        self._changed = threading.Condition(lock)
+        self._is_released = False
+
+    @property
+    def ended(self) -> frozenset[ModuleId]:
+        """The modules whose ingest has ended since they were asked for."""
+        with self._changed:
+            return frozenset(self._ended)
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Return when all modules have ended, at the latest after `timeout_seconds`.
+
+        Return at once when nobody is to wait any more.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._pending or self._is_released, max(0.0, timeout_seconds)
+            )
+
+    def let_go(self) -> None:
+        """End the wait, from any thread: nobody wants what it is for any more."""
+        with self._changed:
+            self.release()
+
+    def end(self, module_id: ModuleId) -> None:
+        """Wake who waits; only for `Waiters`, which holds the lock."""
+        if module_id in self._pending:
+            self._pending.remove(module_id)
+            self._ended.add(module_id)
+            self._changed.notify_all()
+
+    def refuse(self, module_ids: frozenset[ModuleId]) -> None:
+        """Wait for these no longer; only for `Waiters`, which holds the lock."""
+        self.refused = module_ids
+        self._pending -= module_ids
+
+    def release(self) -> None:
+        """Let go who waits, whatever has ended; only for `Waiters`, which holds the lock."""
+        self._is_released = True
+        self._changed.notify_all()
+
+
+class Waiters:
+    """All callers of this process that wait for modules.
+
+    This is the one owner of that state, under one lock, held for moments only and never
+    while anybody else is asked anything.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_module: defaultdict[ModuleId, set[PendingModules]] = defaultdict(set)
+        self._queued: set[PendingModules] = set()
+        self._is_closed = False
+
+    def add(self, module_ids: Iterable[ModuleId], caller: str) -> PendingModules:
+        """Return a new wait of `caller`, from now on told what ends."""
+        pending = PendingModules(module_ids, caller, self._lock)
+        with self._lock:
+            for module_id in pending.module_ids:
+                self._by_module[module_id].add(pending)
+            if self._is_closed:
+                pending.release()
+        return pending
+
+    def close(self) -> None:
+        """Let go all who wait, now and from now on: the server stops."""
+        with self._lock:
+            self._is_closed = True
+            for waiting in self._by_module.values():
+                for pending in waiting:
+                    pending.release()
+
+    def confirm(self, pending: PendingModules, refused: frozenset[ModuleId]) -> None:
+        """Note that all modules of this wait but the `refused` ones have been queued.
+
+        Before that a module without a job has not ended: it has not begun.
+        """
+        with self._lock:
+            self._queued.add(pending)
+            pending.refuse(refused)
+
+    def remove(self, pending: PendingModules) -> None:
+        """Forget a caller, whether what it waited for has ended or not."""
+        with self._lock:
+            self._queued.discard(pending)
+            for module_id in pending.module_ids:
+                waiting = self._by_module[module_id]
+                waiting.discard(pending)
+                if not waiting:
+                    del self._by_module[module_id]
+
+    def end(self, module_id: ModuleId) -> None:
+        """Wake all who wait for a module."""
+        with self._lock:
+            for pending in self._by_module.get(module_id, ()):
+                pending.end(module_id)
+
+    def confirmed(self) -> Snapshot:
+        """Return who waits now for modules that have been queued."""
+        with self._lock:
+            found = {
+                module_id: frozenset(
+                    pending
+                    for pending in waiting & self._queued
+                    if module_id not in pending.refused
+                )
+                for module_id, waiting in self._by_module.items()
+            }
+        return {module_id: waiting for module_id, waiting in found.items() if waiting}
+
+    def end_for(self, snapshot: Snapshot, ended: Iterable[ModuleId]) -> None:
+        """Wake those of an earlier moment who wait for modules found to have ended since.
+
+        Whoever came later may wait for a later ingest of the same module.
+        """
+        with self._lock:
+            for module_id in ended:
+                for pending in snapshot[module_id]:
+                    pending.end(module_id)

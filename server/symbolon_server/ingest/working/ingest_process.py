@@ -1,0 +1,179 @@
+"""Runs one piece of work in a forked process that may run wild, be killed, or take too long."""
+
+import math
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import NoReturn
+
+from symbolon_server.redis_servers.with_parent import die_with_parent
+from symbolon_server.telemetry.logs import EventLog
+
+TICK_SECONDS = 1.0
+"""How often a worker looks up from waiting for its work horse."""
+
+_REPORT_BYTES = 1 << 16
+
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit of `ru_maxrss`."""
+
+_log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """How much one piece of work may take before it is ended."""
+
+    memory_bytes: int = 4 << 30
+    """Of address space, not of resident memory: what a process asks for beyond it is refused,
+    which Python raises as a MemoryError."""
+
+    seconds: float = 600.0
+    """By the clock, and again of processor time."""
+
+
+class HorseEnding(Enum):
+    """How a work horse came to its end."""
+
+    REPORTED = "reported"
+    CRASHED = "crashed"
+    """By an exception, or a signal that it brought upon itself."""
+
+    KILLED = "killed"
+    """By somebody else, such as the kernel when the machine ran out of memory."""
+
+    TIMED_OUT = "timed out"
+    STOPPED = "stopped"
+    """By its worker, because that is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class HorseEnd:
+    """How a work horse ended, and the report that it made if it lived to make one."""
+
+    ending: HorseEnding
+    report: bytes = b""
+    signal_name: str = ""
+    """Of the signal that ended it, empty for none."""
+
+    peak_bytes: int = field(default=0, compare=False)
+    """The most memory that it had resident, its share of its worker's included."""
+
+    cpu_seconds: float = field(default=0.0, compare=False)
+    """Of processor time, in all."""
+
+
+_OWN_FAULT = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGXCPU}
+)
+
+
+def run_in_horse(
+    work: Callable[[], bytes], limits: WorkLimits, may_go_on: Callable[[], bool]
+) -> HorseEnd:
+    """Run `work` in a fork of this process; return its report, or how it failed to make one.
+
+    `may_go_on` is called about every `TICK_SECONDS`; when it returns False the work is
+    stopped. What `work` raises is logged in the fork and counts as a crash.
+    """
+    read_end, write_end = os.pipe()
+    parent = os.getpid()
+    process_id = os.fork()
+    if process_id == 0:
+        os.close(read_end)
+        _work(work, limits, parent, write_end)
+    os.close(write_end)
+    report, ending = b"", HorseEnding.STOPPED
+    try:
+        report, ending = _read_report(read_end, limits.seconds, may_go_on)
+    finally:  # also when a signal's exception breaks off the wait
+        os.close(read_end)
+        exit_code, usage = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
+    return replace(
+        _describe_end(report, ending, exit_code),
+        peak_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+    )
+
+
+def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end: int) -> NoReturn:
+    """Do the work in the fork, and leave without running what the parent set up for its end."""
+    code = 1
+    try:
+        _set_up_fork(limits, parent)
+        _write_all(write_end, work())
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the outermost frame of a process
+        _log.error("work_horse_crashed", exception=error)
+    finally:
+        os._exit(code)
+
+
+def _set_up_fork(limits: WorkLimits, parent: int) -> None:
+    os.setpgid(0, 0)  # Ctrl+C at the worker's terminal is for the worker, which ends its work
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        die_with_parent(parent)
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_CPU, math.ceil(limits.seconds))
+    _set_limit(resource.RLIMIT_AS, limits.memory_bytes)
+
+
+def _set_limit(kind: int, value: int) -> None:
+    """Lower a limit; one that is lower already stays."""
+    soft, hard = resource.getrlimit(kind)
+    given = [limit for limit in (soft, hard, value) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(kind, (min(given), hard))
+
+
+def _write_all(descriptor: int, report: bytes) -> None:
+    while report:
+        report = report[os.write(descriptor, report) :]
+
+
+def _read_report(
+    read_end: int, seconds: float, may_go_on: Callable[[], bool]
+) -> tuple[bytes, HorseEnding]:
+    """Return what the fork wrote until it closed the pipe, or why we no longer wait for it."""
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(read_end, select.POLLIN)
+    report = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if poll.poll(math.ceil(min(left, TICK_SECONDS) * 1000)):
+            piece = os.read(read_end, _REPORT_BYTES)
+            if not piece:
+                return report, HorseEnding.REPORTED
+            report += piece
+        elif not may_go_on():
+            return report, HorseEnding.STOPPED
+    return report, HorseEnding.TIMED_OUT
+
+
+def _await_exit(process_id: int, *, kill: bool) -> tuple[int, resource.struct_rusage]:
+    """Return the exit code of the fork, less than 0 for a signal, and what it took.
+
+    What the kernel counts for a program begins with the size of the process that started it,
+    for a fork with its own: only here it is the work alone that is measured.
+    """
+    if kill:
+        os.kill(process_id, signal.SIGKILL)
+    _, status, usage = os.wait4(process_id, 0)
+    return os.waitstatus_to_exitcode(status), usage
+
+
+def _describe_end(report: bytes, ending: HorseEnding, exit_code: int) -> HorseEnd:
+    if ending is not HorseEnding.REPORTED or exit_code == 0:
+        return HorseEnd(ending, report)
+    if exit_code > 0:
+        return HorseEnd(HorseEnding.CRASHED)
+    number = signal.Signals(-exit_code)
+    ending = HorseEnding.CRASHED if number in _OWN_FAULT else HorseEnding.KILLED
+    return HorseEnd(ending, signal_name=number.name)

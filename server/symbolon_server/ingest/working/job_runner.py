@@ -1,0 +1,196 @@
+"""Does one claimed job from its fork to the announcement of its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from symbolon_server.cache.failures import Failure
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.cache.supplier_rounds import FOUND_SECONDS, SupplierRound
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Claim
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_horse
+from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
+from symbolon_server.ingest.working.work_counts import add_to_metrics
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
+
+LEASE_SECONDS = 15.0
+"""For how long a job is left to a worker that is not heard of."""
+
+MOST_ATTEMPTS = 2
+"""A worker that dies may have died of something else; a second one that dies did not."""
+
+RETRY_SECONDS = 0.5
+"""Between two attempts to reach a cache that is down."""
+
+_RENEWALS_PER_LEASE = 5
+
+# From the start, at 0: the rate of a series born at 1 leaves that one out.
+_INGESTS = {outcome: INGESTS.labels(outcome.value) for outcome in IngestOutcome}
+
+_log = EventLog(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker goes about its work."""
+
+    limits: WorkLimits = field(default_factory=WorkLimits)
+    lease_seconds: float = LEASE_SECONDS
+    stop_seconds: float = 10.0
+    """How long a job may go on after SIGTERM before it is stopped and put back."""
+
+
+class JobRunner:
+    """Does jobs; whatever becomes of one, its module is free again within its lease."""
+
+    def __init__(
+        self, desk: ClaimDesk, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
+    ) -> None:
+        """Do `ingest` in forks, and tell `memory` and `desk` what came of it."""
+        self._desk = desk
+        self._ingest = ingest
+        self._memory = memory
+        self._limits = options.limits
+        self._lease_seconds = options.lease_seconds
+
+    def run(self, claim: Claim, may_go_on: Callable[[], bool]) -> None:
+        """Do one job; put it back when `may_go_on` says no before it is done."""
+        start = time.monotonic()
+        if self._has_failed_since(claim):
+            self._insist(lambda: self._end(claim), may_go_on)
+            return
+        result = self._do(claim, may_go_on)
+        if result is None:
+            self._insist(lambda: self._desk.give_back(claim), may_go_on)
+            return
+        seconds = time.monotonic() - start
+        _observe(claim, result, seconds)
+        self._insist(lambda: self.tell(claim, result, seconds), may_go_on)
+
+    def _has_failed_since(self, claim: Claim) -> bool:
+        """Return whether another job for the module failed after this one was asked for."""
+        try:
+            return bool(self._memory.failures.get_many([claim.module_id]))
+        except CacheUnavailableError:
+            return False
+
+    def _do(self, claim: Claim, may_go_on: Callable[[], bool]) -> IngestResult | None:
+        """Return what became of the module, None when it was stopped."""
+        if claim.attempts > MOST_ATTEMPTS:
+            detail = f"{MOST_ATTEMPTS} workers in a row died while they read it"
+            return IngestResult(IngestOutcome.UNAVAILABLE, detail)
+        lease = _Lease(self._desk, claim, self._lease_seconds / _RENEWALS_PER_LEASE)
+
+        def look_up() -> bool:
+            lease.keep()
+            return may_go_on()
+
+        end = run_in_horse(lambda: self._report(claim), self._limits, look_up)
+        return result_of(end, self._limits)
+
+    def _report(self, claim: Claim) -> bytes:
+        """Do the work, in the fork."""
+        try:
+            result = self._ingest.run(claim.asked, claim.wanted, claim.freshness)
+        except MemoryError:
+            # The next attempt would need as much: this is about the symbol file.
+            detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
+            result = IngestResult(IngestOutcome.MALFORMED, detail)
+        counts = self._ingest.counts
+        return replace(result, counts=counts.counts(), attempts=counts.attempts()).encode()
+
+    def tell(self, claim: Claim, result: IngestResult, seconds: float) -> None:
+        """Remember first, then announce: who is woken looks for what became of it.
+
+        Raises `CacheUnavailableError`.
+        """
+        failure = self._remember(claim.module_id, result)
+        if result.attempts:
+            kept_seconds = FOUND_SECONDS if failure is None else failure.retry_after_seconds
+            supplier_round = SupplierRound(result.attempts, time.time(), seconds)
+            self._memory.rounds.remember(claim.module_id, supplier_round, kept_seconds)
+        self._end(claim)
+
+    def _remember(self, module_id: ModuleId, result: IngestResult) -> Failure | None:
+        failures = self._memory.failures
+        if result.failure is None:
+            failures.forget(module_id)
+            self._memory.missing.forget([module_id])
+            return None
+        if result.outcome is IngestOutcome.NOT_KEPT:
+            return failures.remember_outage(module_id, result.detail)
+        return failures.remember(
+            module_id, result.failure, result.detail, result.retry_after_seconds
+        )
+
+    def _end(self, claim: Claim) -> None:
+        """End the job; one whose module was invalidated meanwhile begins anew.
+
+        Nobody else has the job before it is given back, so that its next worker does not meet the
+        failure of this one.
+        """
+        if not self._desk.end(claim):
+            self._memory.failures.forget(claim.module_id)
+            self._desk.give_back(claim)
+
+    def _insist(self, tell: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
+        """Tell the cache, again for as long as the lease would hold the module anyway.
+
+        After that the job goes to another worker, which finds the module in the store, in
+        its spool or at the supplier: what was done is repeated, never lost.
+        """
+        deadline = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                tell()
+            except CacheUnavailableError as error:
+                _log.warning("cache_unavailable", detail=str(error))
+                if time.monotonic() >= deadline or not may_go_on():
+                    return
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
+
+
+class _Lease:
+    """Renews a claim now and then."""
+
+    def __init__(self, desk: ClaimDesk, claim: Claim, every_seconds: float) -> None:
+        self._desk = desk
+        self._claim = claim
+        self._every_seconds = every_seconds
+        self._due = time.monotonic() + every_seconds
+
+    def keep(self) -> None:
+        """Renew the lease if it is time; one that cannot be renewed now may be the next time."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self._every_seconds
+        try:
+            if not self._desk.renew(self._claim):
+                _log.warning("lease_lost", module=str(self._claim.module_id))
+        except CacheUnavailableError as error:
+            _log.warning("cache_unavailable", detail=str(error))
+
+
+def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:
+    add_to_metrics(result.counts)
+    _INGESTS[result.outcome].inc()
+    if claim.attempts == 1:
+        QUEUE_WAIT_SECONDS.observe(claim.waited_seconds)
+    if result.failure is None:
+        INGEST_SECONDS.observe(seconds)
+    _log.info(
+        "ingest_ended",
+        module=str(claim.module_id),
+        outcome=result.outcome.value,
+        detail=result.detail,
+        seconds=round(seconds, 3),
+        attempts=claim.attempts,
+        peak_mb=round(result.peak_bytes / 1e6),
+    )

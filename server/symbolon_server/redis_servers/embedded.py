@@ -1,0 +1,286 @@
+"""Redis servers of our own: started from `redis/*.conf`, stopped and killed with us."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import redis
+
+from symbolon_server.redis_servers import with_parent
+from symbolon_server.redis_servers.configuration import find_configuration
+from symbolon_server.redis_servers.running_servers import list_server
+from symbolon_server.redis_servers.server_programs import find_server_program
+from symbolon_server.redis_servers.servers import connect
+
+START_SECONDS = 60.0
+"""How long a server may take to be ready; reading a large append-only file takes most."""
+
+STOP_SECONDS = 10.0
+"""How long a server may take to end before it is killed."""
+
+_POLL_SECONDS = 0.01
+_LOCK_SECONDS = 2.0
+_QUOTED_LOG_LINES = 8
+_LONGEST_SOCKET_PATH = 100
+"""Bytes; the kernel's limit is 108 on Linux and 104 on macOS, with the final NUL."""
+
+
+class EmbeddedRedisError(Exception):
+    """A server of our own did not start; its text says why, with the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedOptions:
+    """What an embedded server is given beside its configuration file."""
+
+    data_folder: Path | None = None
+    """Where the append-only file is kept; None: in the private folder, lost at the end."""
+
+    port: int | None = None
+    """A TCP port on loopback beside the socket; None: only the socket."""
+
+    run_folder: Path | None = None
+    """Where to write down its URL for command lines; None: nowhere."""
+
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """More lines of configuration, such as `{"maxmemory": "100mb"}`; they win."""
+
+
+class EmbeddedRedis:
+    """One running Redis or Valkey server on a unix socket in a private folder.
+
+    It ends with `close`, and also when this process is killed. For that to hold it must be
+    started from the main thread: the kernel watches the thread that started it.
+    """
+
+    def __init__(
+        self, url: str, process: "subprocess.Popen[bytes]", folder: Path, note: Path | None
+    ) -> None:
+        self.url = url
+        self._process = process
+        self._folder = folder
+        self._note = note
+
+    @classmethod
+    def start(
+        cls,
+        configuration: str,
+        options: EmbeddedOptions | None = None,
+        program: Path | None = None,
+    ) -> Self:
+        """Start a server from `store.conf` or `cache.conf`; return when it answers.
+
+        Raises `EmbeddedRedisError`, or `NoServerProgramError` when there is none to start.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("embedded servers are started from the main thread")
+        options = options or EmbeddedOptions()
+        _check_port_is_free(options.port)
+        _remove_leftovers()
+        with contextlib.ExitStack() as on_failure:
+            folder = _make_private_folder()
+            on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
+            process = _launch(program or find_server_program(), configuration, folder, options)
+            on_failure.callback(_stop, process)
+            url = f"unix://{folder}/socket"
+            _wait_until_ready(url, process, folder / "log")
+            on_failure.pop_all()
+        note = None
+        if options.run_folder is not None:
+            role = configuration.removesuffix(".conf")
+            note = list_server(options.run_folder, role, process.pid, url)
+        return cls(url, process, folder, note)
+
+    @property
+    def process_id(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        """Return whether the server's process is there."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Stop the server and remove its private folder; the data folder stays."""
+        _stop(self._process)
+        if self._note is not None:
+            self._note.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+_FOLDER_PREFIX = "symbolon-redis-"
+_LOCK_NAME = "lock"
+
+
+def _temporary_root() -> Path:
+    """Return a folder for private folders in which a socket's path is not too long."""
+    folder = Path(tempfile.gettempdir())
+    longest = folder / f"{_FOLDER_PREFIX}12345678" / "socket"
+    return folder if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH else Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+
+
+def _make_private_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=_temporary_root()))
+
+
+def _remove_leftovers() -> None:
+    """Remove private folders whose server is gone: its parent was killed before it could."""
+    for folder in _temporary_root().glob(f"{_FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            # Ours before it is opened: in another's folder the lock could be a pipe that hangs.
+            if folder.lstat().st_uid == os.getuid():
+                _remove_if_unlocked(folder)
+
+
+def _remove_if_unlocked(folder: Path) -> None:
+    with (folder / _LOCK_NAME).open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Return an open, locked file in `folder`; a child that inherits it holds the lock too.
+
+    It gets its name only when it is locked, so that nobody takes it for a leftover.
+    """
+    unnamed = folder / f"{_LOCK_NAME}.{os.getpid()}"
+    lock = unnamed.open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    unnamed.rename(folder / _LOCK_NAME)
+    return lock
+
+
+def _lock_data(folder: Path, clock: Callable[[], float] = time.monotonic) -> IO[bytes]:
+    """Return a lock on a data folder, in which two servers would spoil each other's file.
+
+    A server whose parent was killed just now may still be there for a moment.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (folder / _LOCK_NAME).open("ab")
+    deadline = clock() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock() >= deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        else:
+            return lock
+    lock.close()
+    raise EmbeddedRedisError(
+        f"{folder} is in use by another server: stop it, or give this one another folder"
+    )
+
+
+def _check_port_is_free(port: int | None) -> None:
+    if port is None:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise EmbeddedRedisError(f"port {port} cannot be used: {error.strerror}") from None
+
+
+def _launch(
+    program: Path, configuration: str, folder: Path, options: EmbeddedOptions
+) -> "subprocess.Popen[bytes]":
+    text = _compose(configuration, folder, options)
+    path = folder / "redis.conf"
+    path.write_text(text, encoding="utf-8")
+    with contextlib.ExitStack() as locks, (folder / "log").open("wb") as log:
+        held = [locks.enter_context(_lock(folder))]
+        if options.data_folder is not None:
+            held.append(locks.enter_context(_lock_data(options.data_folder)))
+        launcher = [sys.executable, "-I", "-S", with_parent.__file__, str(os.getpid())]
+        # A session of its own: Ctrl-C is for the server, which stops its Redis last.
+        return subprocess.Popen(  # noqa: S603 - our own script and the program just found
+            [*launcher, str(program), str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock.fileno() for lock in held],
+            start_new_session=True,
+        )
+
+
+def _compose(configuration: str, folder: Path, options: EmbeddedOptions) -> str:
+    """Return the text of the configuration file with what is this server's own."""
+    own = {
+        "port": str(options.port or 0),
+        "bind": "127.0.0.1",
+        "unixsocket": _quote(folder / "socket"),
+        "unixsocketperm": "700",
+        "dir": _quote((options.data_folder or folder).absolute()),
+        "daemonize": "no",
+    }
+    lines = [f"{name} {value}" for name, value in (own | dict(options.overrides)).items()]
+    return "\n".join([find_configuration(configuration).read_text(encoding="utf-8"), *lines, ""])
+
+
+def _quote(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _wait_until_ready(
+    url: str,
+    process: "subprocess.Popen[bytes]",
+    log: Path,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Return when the server answers; raise `EmbeddedRedisError` when it ends or takes too long."""
+    deadline = clock() + START_SECONDS
+    with connect(url) as client:
+        while process.poll() is None and clock() < deadline:
+            try:
+                client.ping()
+            except redis.AuthenticationError:  # a password in the overrides: it does answer
+                return
+            except redis.RedisError:  # not listening yet, or reading its file
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+    what = "did not answer in time" if process.poll() is None else "did not start"
+    raise EmbeddedRedisError(f"the embedded Redis {what}; it said:\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-_QUOTED_LOG_LINES:])
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,124 @@
+"""Protobuf out: why a frame has the answer that it has."""
+
+from symbolon.v1 import explanation_pb2, stack_pb2, tier_pb2
+from symbolon.v1 import module_service_pb2 as pb
+from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.redis_servers.keys import page_key
+from symbolon_server.rpc.operators.module_encoding import encode_held
+from symbolon_server.rpc.symbolicate.encoding import encode_duration, encode_result, encode_time
+from symbolon_server.symbolication.explaining.explanation import (
+    DecidingSymbol,
+    ExplainedPage,
+    ExplainedRange,
+    ExplainedTier,
+    Explanation,
+)
+from symbolon_server.symbols.ground.answers import Answer
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+
+def encode_explanation(module_id: ModuleId, explanation: Explanation) -> pb.ExplainFrameResponse:
+    """Return everything that led to the answer for a frame of this module."""
+    findings = explanation.findings
+    (frame,) = stack_pb2.SymbolicatedStack.FromString(explanation.frame).frames
+    response = pb.ExplainFrameResponse(
+        frame=frame,
+        module=encode_result(explanation.result),
+        looked_up_offset=explanation.looked_up,
+        tiers=map(_tier, explanation.tiers),
+        ranges=map(_range, findings.ranges),
+        public_symbol_verdict=explanation_pb2.PublicSymbolVerdict.ValueType(findings.verdict),
+        failed_attempts=explanation.failed_attempts,
+        warnings=explanation.warnings,
+    )
+    if explanation.directory is not None:
+        response.held.CopyFrom(encode_held(module_id, explanation.directory))
+    if findings.page is not None:
+        response.page.CopyFrom(_page(findings.page))
+    if findings.deciding is not None:
+        response.deciding_symbol.CopyFrom(_deciding(findings.deciding))
+    if explanation.suppliers is not None:
+        response.suppliers.CopyFrom(_suppliers(explanation.suppliers))
+    return response
+
+
+def _tier(tier: ExplainedTier) -> explanation_pb2.ExplainedTier:
+    return explanation_pb2.ExplainedTier(
+        tier=tier_pb2.Tier.ValueType(tier.name),
+        has_directory=tier.directory is not None,
+        generation="" if tier.directory is None else tier.directory.generation,
+        has_answer=tier.has_answer,
+        bytes=tier.stored_bytes,
+        duration=encode_duration(tier.seconds),
+        detail=tier.detail,
+    )
+
+
+def _page(page: ExplainedPage) -> explanation_pb2.ExplainedPage:
+    return explanation_pb2.ExplainedPage(
+        number=page.key.number,
+        key=page_key(page.key),
+        generation=page.key.generation,
+        first_offset=page.first_offset,
+        end_offset=page.end_offset,
+        tier=tier_pb2.Tier.ValueType(page.tier or tier_pb2.TIER_UNSPECIFIED),
+        ranges=page.ranges,
+        stored_bytes=page.stored_bytes,
+    )
+
+
+def _range(explained: ExplainedRange) -> explanation_pb2.ExplainedRange:
+    message = explanation_pb2.ExplainedRange(
+        first_offset=explained.first_offset,
+        end_offset=explained.end_offset,
+        is_hit=explained.is_hit,
+    )
+    answer = explained.answer
+    if answer is not None:
+        message.kind = _kind(answer)
+        message.function, message.function_start = answer.function, answer.function_start
+        message.file, message.line = answer.file, answer.line
+        message.is_multiple = answer.is_multiple
+        for inline in answer.inlines:
+            message.inlines.add(function=inline.function, file=inline.file, line=inline.line)
+    return message
+
+
+def _deciding(symbol: DecidingSymbol) -> explanation_pb2.DecidingSymbol:
+    return explanation_pb2.DecidingSymbol(
+        kind=_kind(symbol.answer),
+        name=symbol.answer.function,
+        start=symbol.answer.function_start,
+        end=symbol.end,
+    )
+
+
+def _kind(answer: Answer) -> explanation_pb2.SymbolKind.ValueType:
+    if answer.is_public:
+        return explanation_pb2.SYMBOL_KIND_PUBLIC
+    return explanation_pb2.SYMBOL_KIND_FUNCTION
+
+
+def _suppliers(supplier_round: SupplierRound) -> explanation_pb2.SupplierRound:
+    message = explanation_pb2.SupplierRound(
+        ended_at=encode_time(supplier_round.ended_at),
+        duration=encode_duration(supplier_round.seconds),
+    )
+    for attempt in supplier_round.attempts:
+        message.attempts.add(
+            supplier=attempt.supplier,
+            outcome=_OUTCOMES.get(attempt.outcome, explanation_pb2.SUPPLIER_OUTCOME_UNSPECIFIED),
+            detail=attempt.detail,
+            duration=encode_duration(attempt.seconds),
+            fetched_bytes=attempt.fetched_bytes,
+        )
+    return message
+
+
+_OUTCOMES = {
+    "found": explanation_pb2.SUPPLIER_OUTCOME_FOUND,
+    "missing": explanation_pb2.SUPPLIER_OUTCOME_MISSING,
+    "unavailable": explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE,
+    "malformed": explanation_pb2.SUPPLIER_OUTCOME_MALFORMED,
+    "not_asked": explanation_pb2.SUPPLIER_OUTCOME_NOT_ASKED,
+}

@@ -1,0 +1,176 @@
+"""The StoreService: how the servers behind this server are doing."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+import grpc
+
+from symbolon.v1 import store_service_pb2 as pb
+from symbolon.v1 import store_service_pb2_grpc, tier_pb2
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.redis_servers.servers import ServerUnreachableError
+from symbolon_server.redis_servers.setup_checks import ServerReport
+from symbolon_server.rpc.operators.methods import add_methods, method_handler
+from symbolon_server.rpc.symbolicate.encoding import encode_duration
+from symbolon_server.store.key_counts import HeldCounts
+
+SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
+
+_MOST_FIELDS: Final = 100
+"""Of a request that has none yet."""
+
+_NOTHING_HELD: Final = HeldCounts(modules=0, pages=0, is_estimated=False)
+
+
+class TierKind(Enum):
+    """The tiers of a process."""
+
+    FRAMES = tier_pb2.TIER_FRAMES
+    MEMORY = tier_pb2.TIER_MEMORY
+    SPOOL = tier_pb2.TIER_SPOOL
+
+
+class TierCounts(Protocol):
+    """What a tier holds and how well it served; the floors of the tiers do not know each other."""
+
+    @property
+    def entries(self) -> int:
+        """How many things it holds."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """How much it holds."""
+
+    @property
+    def max_bytes(self) -> int:
+        """How much it may hold; 0: it is turned off."""
+
+    @property
+    def hits(self) -> int:
+        """Lookups that found what they asked for."""
+
+    @property
+    def misses(self) -> int:
+        """Lookups that did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierProbe:
+    """One tier of this process and how to ask what it holds."""
+
+    kind: TierKind
+    read_counts: Callable[[], TierCounts]
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Everything that GetStoreInfo asks."""
+
+    ask_store: Callable[[], ServerReport]
+    ask_cache: Callable[[], ServerReport]
+    tiers: Sequence[TierProbe]
+    count_held: Callable[[], HeldCounts]
+    """Raises `ServerUnreachableError`."""
+
+    count_queued: Callable[[], int]
+    """Raises `CacheUnavailableError`."""
+
+    find_warnings: Callable[[ServerReport, ServerReport], Sequence[str]]
+    """Of what store and cache said."""
+
+    server_version: str
+
+
+class StoreService(store_service_pb2_grpc.StoreServiceServicer):
+    """Answers from its probes; one that fails leaves its part of the answer empty.
+
+    Both servers are asked at the same time, so that two that hang cost no more than one does.
+    """
+
+    def __init__(self, probes: Probes, clock: Callable[[], float] = time.monotonic) -> None:
+        self._probes = probes
+        self._clock = clock
+        self._started = clock()
+
+    def add_to(self, server: grpc.Server) -> str:
+        """Register the service and return its name."""
+        get_info = method_handler(self.GetStoreInfo, pb.GetStoreInfoRequest, _MOST_FIELDS)
+        add_methods(server, SERVICE, {"GetStoreInfo": get_info})
+        return SERVICE
+
+    def GetStoreInfo(  # noqa: N802 # the name in the .proto file
+        self, request: pb.GetStoreInfoRequest, context: grpc.ServicerContext
+    ) -> pb.GetStoreInfoResponse:
+        """Return the facts of both Redis servers, of this process's tiers, and warnings."""
+        del request, context
+        probes = self._probes
+        with ThreadPoolExecutor(1, "store-info") as beside:
+            asked_store = beside.submit(self._ask_store)
+            cache, queued = self._ask_cache()
+            store, held = asked_store.result()
+        return pb.GetStoreInfoResponse(
+            store=_redis_info(store),
+            cache=_redis_info(cache),
+            modules=held.modules,
+            pages=held.pages,
+            is_estimated=held.is_estimated,
+            tiers=[_tier_info(probe) for probe in probes.tiers],
+            queued_modules=queued,
+            warnings=probes.find_warnings(store, cache),
+            server_version=probes.server_version,
+            server_uptime=encode_duration(self._clock() - self._started),
+        )
+
+    def _ask_store(self) -> tuple[ServerReport, HeldCounts]:
+        report = self._probes.ask_store()
+        if report.facts is not None:
+            with suppress(ServerUnreachableError):
+                return report, self._probes.count_held()
+        return report, _NOTHING_HELD
+
+    def _ask_cache(self) -> tuple[ServerReport, int]:
+        report = self._probes.ask_cache()
+        if report.facts is not None:
+            with suppress(CacheUnavailableError):
+                return report, self._probes.count_queued()
+        return report, 0
+
+
+def _redis_info(report: ServerReport) -> pb.RedisInfo:
+    facts = report.facts
+    if facts is None:
+        return pb.RedisInfo(address=report.name, detail=report.trouble)
+    return pb.RedisInfo(
+        address=report.name,
+        is_reachable=True,
+        product=facts.software,
+        version=facts.version,
+        used_memory_bytes=facts.used_memory,
+        maxmemory_bytes=facts.maxmemory,
+        maxmemory_policy=facts.maxmemory_policy,
+        keys=facts.keys,
+        evicted_keys=facts.evicted_keys,
+        hits=facts.hits,
+        misses=facts.misses,
+        connected_clients=facts.connected_clients,
+        uptime=encode_duration(facts.uptime_seconds),
+    )
+
+
+def _tier_info(probe: TierProbe) -> pb.TierInfo:
+    counts = probe.read_counts()
+    lookups = counts.hits + counts.misses
+    return pb.TierInfo(
+        tier=probe.kind.value,
+        entries=counts.entries,
+        bytes=counts.stored_bytes,
+        max_bytes=counts.max_bytes,
+        hits=counts.hits,
+        misses=counts.misses,
+        hit_ratio=counts.hits / lookups if lookups else 0.0,
+    )

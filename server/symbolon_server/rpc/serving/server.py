@@ -1,0 +1,200 @@
+"""The gRPC server: options, port, start and orderly stop."""
+
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import grpc
+
+from symbolon_server.rpc.access.access import AccessControl
+from symbolon_server.rpc.access.protection import Protection, check_address
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
+from symbolon_server.rpc.calls.arrivals import Arrivals
+from symbolon_server.rpc.calls.call_limit import DRAIN_SECONDS, CallLimit
+from symbolon_server.rpc.calls.pools import CallPool
+from symbolon_server.rpc.calls.series import begin_at_zero
+from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.serving.health import Health
+from symbolon_server.rpc.serving.interceptors import CallGate, Outermost
+from symbolon_server.rpc.serving.reflection import Reflection
+from symbolon_server.telemetry.lasting_threads import Vitals
+
+AddService = Callable[[grpc.Server], str]
+"""Registers one service with the server and returns the service's full name."""
+
+_NO_LIMIT = -1
+_FOREVER = (1 << 31) - 1
+"""In milliseconds, to gRPC."""
+
+_KEEPALIVE_MILLISECONDS = 120_000
+_SHORTEST_PING_MILLISECONDS = 10_000
+_STREAMS_PER_CALL_IN_FLIGHT = 4
+_LEAST_STREAMS = 1_024
+"""One connection may ask for more than the server takes, to be refused with a status that
+says so; but not for any number. Beyond this gRPC resets streams, which says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the server needs to know besides its services."""
+
+    listen: ListenAddress
+    threads: int
+    max_calls_in_flight: int
+    max_request_bytes: int
+    is_port_shared: bool = False
+    """Several processes serve this port; otherwise a second server fails loudly."""
+
+    protection: Protection = field(default_factory=Protection)
+    has_reflection: bool = True
+    handshake_seconds: float = 10.0
+    """For a new connection to agree on TLS and HTTP; gRPC's own two minutes let anybody who can
+    connect hold a great many."""
+
+    connection_idle_seconds: float | None = None
+    """After which a connection without calls is closed."""
+
+    connection_age_seconds: float | None = None
+    """After which a connection takes no more calls; those that it has go on."""
+
+    message_seconds: float = 10.0
+    """How long the message of a call may take to arrive."""
+
+    logs_calls: bool = False
+    """Write a line into the log for each call."""
+
+
+def _do_nothing() -> None:
+    """Tell nobody."""
+
+
+class RpcServer:
+    """A server for `services`, with health and reflection beside them."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        services: Iterable[AddService],
+        unread: UnreadAnswers | None = None,
+        access: AccessControl | None = None,
+        vitals: Vitals | None = None,
+    ) -> None:
+        """Serve `services`, whose answers are counted among those that are `unread`.
+
+        Health says that they are not served while `vitals` are not sound.
+        """
+        vitals = vitals or Vitals()
+        self._options = options
+        self._arrivals = Arrivals(options.message_seconds, vitals=vitals)
+        unread = unread or UnreadAnswers()
+        self._limit = CallLimit(options.max_calls_in_flight, unread)
+        self._pool = CallPool(options.threads, self._limit, self._arrivals)
+        self._access = access or AccessControl(options.protection.tokens)
+        name_for_log = self._access.name_of if options.logs_calls else None
+        self._server = grpc.server(
+            self._pool,
+            interceptors=[
+                CallGate(self._access, self._limit, Outermost(unread, name_for_log=name_for_log))
+            ],
+            options=_channel_options(options),
+        )
+        names = [add(self._server) for add in services]
+        begin_at_zero(names)
+        self._health = Health(names, self._arrivals, vitals)
+        self._health.add_to(self._server)
+        self._reflection = Reflection((*names, "grpc.health.v1.Health"), self._arrivals)
+        if options.has_reflection:
+            self._reflection.add_to(self._server)
+
+    def bind(self) -> ListenAddress:
+        """Take the port and return the address with it; raise `ListenError`."""
+        check_address(self._options.listen, self._options.protection)
+        if not self._options.is_port_shared:
+            check_port(self._options.listen)
+        try:
+            port = self._add_port(str(self._options.listen))
+        except RuntimeError as error:
+            raise ListenError(f"cannot listen on {self._options.listen}") from error
+        return ListenAddress(self._options.listen.host, port)
+
+    def _add_port(self, address: str) -> int:
+        certificates = self._options.protection.certificates
+        if certificates is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, certificates.server_credentials())
+
+    def start(self) -> None:
+        """Serve, and say so in the health service."""
+        self._server.start()
+        self._health.open()
+
+    def stop(
+        self,
+        grace_seconds: float,
+        hurry: Callable[[], None] = _do_nothing,
+        end_streams: Callable[[], None] = _do_nothing,
+    ) -> None:
+        """Refuse new calls, let those in flight finish within the grace period, and end.
+
+        `end_streams` is called once new calls are refused: streams have no end of their own.
+        `hurry` is called when half of that time is over: who waits for something should then
+        answer with what there is.
+        """
+        self._health.close()
+        self._reflection.close()
+        # A call that reaches gRPC while it stops fails as CANCELLED, which no client tries
+        # again. So calls are refused as UNAVAILABLE first, until clients have paused.
+        self._limit.close()
+        end_streams()
+        time.sleep(min(DRAIN_SECONDS, grace_seconds))
+        self._arrivals.hurry()
+        ended = self._server.stop(grace_seconds)
+        if not ended.wait(grace_seconds / 2):
+            hurry()
+        ended.wait()
+        self._pool.shutdown()
+        self._access.release()
+        self._limit.release()
+        self._reflection.release()
+        self._arrivals.release()
+
+
+def check_port(listen: ListenAddress) -> None:
+    """Raise `ListenError` when another process has the port, or the host is not ours.
+
+    gRPC's own error says neither which nor why.
+    """
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        refusal = PortTakenError if error.errno == errno.EADDRINUSE else ListenError
+        raise refusal(f"cannot listen on {listen}: {reason.lower()}") from error
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    streams = options.max_calls_in_flight * _STREAMS_PER_CALL_IN_FLIGHT
+    return [
+        ("grpc.so_reuseport", int(options.is_port_shared)),
+        ("grpc.server_handshake_timeout_ms", round(options.handshake_seconds * 1000)),
+        ("grpc.max_receive_message_length", options.max_request_bytes),
+        ("grpc.max_send_message_length", _NO_LIMIT),
+        ("grpc.max_concurrent_streams", max(streams, _LEAST_STREAMS)),
+        ("grpc.max_connection_idle_ms", _milliseconds(options.connection_idle_seconds)),
+        ("grpc.max_connection_age_ms", _milliseconds(options.connection_age_seconds)),
+        ("grpc.max_connection_age_grace_ms", _FOREVER),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+        ("grpc.http2.min_ping_interval_without_data_ms", _SHORTEST_PING_MILLISECONDS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.enable_channelz", 0),
+    ]
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return _FOREVER if seconds is None else min(round(seconds * 1000), _FOREVER)

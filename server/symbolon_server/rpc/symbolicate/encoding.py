@@ -1,0 +1,109 @@
+"""Protobuf out: answers as bytes on the wire."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from symbolon.v1 import diagnostics_pb2, module_pb2, tier_pb2
+from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
+from symbolon_server.symbolication.memory.queries import (
+    Diagnostics,
+    ModuleCounts,
+    ModuleOutcome,
+    ModuleResult,
+    Symbolication,
+)
+
+
+def encode_symbolication(answer: Symbolication, *, with_diagnostics: bool) -> bytes:
+    """Return the encoded `SymbolicateResponse`, joined of parts that are encoded already."""
+    modules = [_NOT_REFERENCED] * answer.modules
+    for index, result in answer.results.items():
+        modules[index] = _encode_result(result)
+    pieces = [*answer.stacks.pieces, *modules]
+    if with_diagnostics:
+        rest = SymbolicateResponse(diagnostics=_encode_diagnostics(answer.diagnostics))
+        pieces.append(rest.SerializeToString())
+    return b"".join(pieces)
+
+
+def encode_duration(seconds: float) -> Duration:
+    """Return a duration, rounded to nanoseconds."""
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration
+
+
+def encode_time(unix_seconds: float) -> Timestamp:
+    """Return a moment, rounded to nanoseconds."""
+    timestamp = Timestamp()
+    timestamp.FromNanoseconds(round(unix_seconds * 1e9))
+    return timestamp
+
+
+def encode_result(result: ModuleResult) -> module_pb2.ModuleResult:
+    """Return what became of a module."""
+    message = module_pb2.ModuleResult(
+        outcome=module_pb2.ModuleOutcome.ValueType(result.outcome),
+        detail=result.detail,
+        skipped_records=result.skipped_records,
+    )
+    if result.retry_after_seconds is not None:
+        message.retry_after.CopyFrom(encode_duration(result.retry_after_seconds))
+    return message
+
+
+@lru_cache(1024)
+def _encode_result(result: ModuleResult) -> bytes:
+    """Return a result as a field of the response."""
+    return SymbolicateResponse(modules=[encode_result(result)]).SerializeToString()
+
+
+_NOT_REFERENCED = _encode_result(ModuleResult(ModuleOutcome.NOT_REFERENCED))
+
+
+def _encode_diagnostics(counts: Diagnostics) -> diagnostics_pb2.Diagnostics:
+    message = diagnostics_pb2.Diagnostics(
+        duration=encode_duration(counts.seconds),
+        is_wait_refused=counts.is_wait_refused,
+        frames=counts.frames,
+        distinct_frames=counts.distinct_frames,
+        tiers=_encode_tiers(counts),
+        ingests=counts.ingests,
+        warnings=counts.warnings,
+        modules=_encode_modules(counts.modules),
+    )
+    if counts.waited_seconds is not None:
+        message.waited.CopyFrom(encode_duration(counts.waited_seconds))
+    return message
+
+
+def _encode_tiers(counts: Diagnostics) -> Iterator[diagnostics_pb2.TierLookups]:
+    for name, tier in sorted(counts.tiers.items()):
+        message = diagnostics_pb2.TierLookups(
+            tier=tier_pb2.Tier.ValueType(name),
+            lookups=tier.lookups,
+            hits=tier.hits,
+            bytes=tier.stored_bytes,
+        )
+        if tier.seconds:
+            message.duration.CopyFrom(encode_duration(tier.seconds))
+        yield message
+
+
+def _encode_modules(
+    modules: Iterable[ModuleCounts],
+) -> Iterator[diagnostics_pb2.ModuleDiagnostics]:
+    for counts in modules:
+        message = diagnostics_pb2.ModuleDiagnostics(
+            frames=counts.frames,
+            distinct_frames=counts.distinct_frames,
+            pages=counts.pages,
+            generation=counts.generation,
+            is_ingest_requested=counts.is_ingest_requested,
+        )
+        if counts.waited_seconds is not None:
+            message.waited.CopyFrom(encode_duration(counts.waited_seconds))
+        yield message

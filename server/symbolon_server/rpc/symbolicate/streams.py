@@ -1,0 +1,256 @@
+"""`SymbolicateStream`: many requests over one stream, answered as they get ready."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Never
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from symbolon.v1.status_code_pb2 import StatusCode
+from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
+from symbolon_server.rpc.access.access import NameCaller, name_of_peer
+from symbolon_server.rpc.calls.in_pool import InPool
+from symbolon_server.rpc.calls.last_resort import log_defect
+from symbolon_server.rpc.calls.request_ids import request_id_of
+from symbolon_server.rpc.calls.status import InvalidRequestError, refuse_for_now
+from symbolon_server.rpc.calls.unread_answers import Unread, UnreadAnswers
+from symbolon_server.rpc.symbolicate.answering import Answerer
+from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkLine
+from symbolon_server.rpc.symbolicate.raw_request import RawStreamRequest, decode_stream_request
+from symbolon_server.rpc.symbolicate.stream_flow import FlowLimits, StreamFlow
+from symbolon_server.rpc.symbolicate.stream_places import StreamPlace, StreamPlaces
+from symbolon_server.rpc.symbolicate.validation import find_id_violations
+from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.symbolication.looking_up.caller import Caller, CallerGoneError
+from symbolon_server.symbols.paging import wire
+from symbolon_server.telemetry.lasting_threads import LastResort
+from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
+
+METHOD: Final = "SymbolicateStream"
+
+FLOW: Final = FlowLimits(max_requests=32, max_bytes=4 << 20)
+"""What each stream may hold: enough that threads never wait for requests on their way."""
+
+_WAITING_SHARE: Final = 2
+"""One part in so many of the requests that a stream may hold, or of all threads, may wait."""
+
+_RETRY_AFTER_FULL_SECONDS: Final = 1.0
+_RETRY_AFTER_STOP_SECONDS: Final = 0.5
+
+_UNREAD: Final = "the server is full: too much that it has answered was not read; send it again"
+_RESPONSE = SymbolicateStreamResponse.RESPONSE_FIELD_NUMBER
+_ANSWERED = STREAM_ANSWERS.labels(grpc.StatusCode.OK.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One stream that is open."""
+
+    flow: StreamFlow
+    line: WorkLine
+    waiting_room: WaitingRoom
+    unread: Unread
+    context: grpc.ServicerContext
+    name: str
+    """Of its caller."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends its requests."""
+        return Caller(lambda: self.name, self.is_gone)
+
+    def is_gone(self) -> bool:
+        """Tell whether nobody waits for answers any more."""
+        return self.flow.is_closed
+
+    @contextmanager
+    def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
+        """Enter the stream's part of the waiting room; leave it when the caller is gone."""
+        with self.waiting_room.enter() as is_place, self.flow.waiting(let_go):
+            yield is_place
+
+
+class Streams:
+    """All streams of a process.
+
+    Each has a thread that takes its requests and one that sends its answers; the answers are
+    made by threads that all streams share fairly, and that calls do not. Half of those threads,
+    and half of the requests that one stream may hold, may wait for ingests: so what is held is
+    answered at once, whatever else its stream asks. What can wait no more is pending.
+    """
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        max_streams: int,
+        threads: int,
+        unread: UnreadAnswers | None = None,
+        *,
+        idle_seconds: float = FLOW.idle_seconds,
+        name_caller: NameCaller = name_of_peer,
+    ) -> None:
+        """Answer at most `max_streams` at a time, with `threads` threads.
+
+        Their answers are counted among those that are `unread`. Streams that are idle end, and
+        none of the callers that `name_caller` tells apart has more than half of them.
+        """
+        self._flow_limits = replace(FLOW, idle_seconds=idle_seconds)
+        self._name_caller = name_caller
+        self._places = StreamPlaces(max_streams)
+        self._answerer = answerer
+        self._unread = unread or UnreadAnswers()
+        self._threads = FairThreads(threads, "stream-answer")
+        self._takers = ThreadPoolExecutor(max_streams, thread_name_prefix="stream-take")
+        # One more, which refuses.
+        self._senders = ThreadPoolExecutor(max_streams + 1, thread_name_prefix="stream-send")
+        self._waiting_room = WaitingRoom(max(1, threads // _WAITING_SHARE))
+        self._taking = LastResort("stream-take")
+        self._answering = LastResort("stream-answer")
+        self._is_stopping = False
+
+    def handler(self) -> InPool:
+        """Return the method's function, which has threads of its own."""
+        return InPool(self._answer, self._senders)
+
+    def stop(self) -> None:
+        """Have every stream end with the answers to what it has taken: the server is stopping."""
+        self._is_stopping = True
+        for flow in self._places.flows():
+            flow.stop()
+
+    def close(self) -> None:
+        """End the threads; all streams have ended."""
+        self._senders.shutdown()
+        self._takers.shutdown()
+        self._threads.close()
+
+    def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Yield the encoded responses of one stream."""
+        flow = StreamFlow(self._flow_limits)
+        with self._entered(flow, context), self._opened(context) as unread:
+            if context.add_callback(flow.close):
+                room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
+                name = self._name_caller(context)
+                stream = _Stream(flow, WorkLine(), room, unread, context, name)
+                self._takers.submit(self._take, requests, stream)
+                for answer in flow.answers():
+                    yield answer
+                    self._unread.leave(unread, len(answer))
+        if flow.is_cut_short and not flow.is_closed:
+            _refuse_more(context, self._why_cut_short(flow))
+
+    def _why_cut_short(self, flow: StreamFlow) -> str:
+        if flow.is_idle:
+            return f"the stream was idle for {self._flow_limits.idle_seconds:g} s; open another one"
+        if self._is_stopping:
+            return "the server is stopping"
+        return "the server failed to take the next request"
+
+    @contextmanager
+    def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
+        unread = self._unread.open(context.cancel)
+        try:
+            yield unread
+        finally:
+            self._unread.close(unread)
+
+    @contextmanager
+    def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
+        """Count a stream within the context; end the call where there is no room for it."""
+        place = StreamPlace(flow, self._name_caller(context), context.cancel)
+        why_not = self._places.enter(place)
+        if why_not:
+            message = f"the server is full: {why_not}"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            refuse_for_now(context, code, message, _RETRY_AFTER_FULL_SECONDS)
+        if self._is_stopping:  # it is looked for after the place is taken, so that none is missed
+            flow.stop()
+        STREAMS.inc()
+        try:
+            yield
+        finally:
+            STREAMS.dec()
+            self._places.leave(place)
+
+    def _take(self, requests: Iterator[bytes], stream: _Stream) -> None:
+        """Take requests as long as there is room for them, until the last."""
+        try:
+            while stream.flow.wait_for_room():
+                data = next(requests, None)
+                if data is None:
+                    stream.flow.end()
+                    return
+                if stream.flow.take(len(data)):
+                    self._threads.submit(stream.line, partial(self._answer_one, data, stream))
+        except grpc.RpcError:
+            stream.flow.close()  # the caller has cancelled it
+        except Exception as error:  # noqa: BLE001 # the last resort of a stream
+            self._taking.note(error)
+            stream.flow.stop()
+
+    def _answer_one(self, data: bytes, stream: _Stream) -> None:
+        if stream.is_gone():
+            return
+        try:
+            with suppress(CallerGoneError):
+                stream.flow.put(len(data), self._response_to(data, stream))
+        except Exception as error:  # noqa: BLE001 # the last resort of a stream
+            self._answering.note(error)
+            stream.context.cancel()  # a request without an answer would keep it open for ever
+
+    def _response_to(self, data: bytes, stream: _Stream) -> bytes:
+        """Return the encoded response to one request, be it that it has no answer."""
+        try:
+            request = decode_stream_request(data)
+        except DecodeError:
+            message = "is no symbolon.v1.SymbolicateStreamRequest"
+            return self._refuse(stream, "", grpc.StatusCode.INVALID_ARGUMENT, message)
+        try:
+            answer = self._answer_request(request, stream)
+        except CallerGoneError:
+            raise
+        except InvalidRequestError as error:
+            return self._refuse(stream, request.id, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Exception as error:  # noqa: BLE001 # the last resort of a request
+            message = log_defect(error, METHOD, request_id_of(stream.context))
+            return self._refuse(stream, request.id, grpc.StatusCode.INTERNAL, message)
+        if answer is None:
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return self._refuse(stream, request.id, code, _UNREAD)
+        _ANSWERED.inc()
+        return answer
+
+    def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes | None:
+        """Return the encoded response with an answer, None where there is no room for it."""
+        violations = find_id_violations(request)
+        if violations:
+            raise InvalidRequestError(violations)
+        if self._unread.is_full():
+            return None
+        remaining_seconds = stream.context.time_remaining()
+        answer = self._answerer.answer(
+            request.request, remaining_seconds, stream.may_wait, stream.caller
+        )
+        start = wire.message_start(_RESPONSE, len(answer))
+        response = b"".join([wire.bytes_field(1, request.id.encode()), start, answer])
+        return response if self._unread.add(stream.unread, len(response)) else None
+
+    def _refuse(
+        self, stream: _Stream, request_id: str, code: grpc.StatusCode, message: str
+    ) -> bytes:
+        """Return the encoded response that says why the request of this id has no answer."""
+        STREAM_ANSWERS.labels(code.name).inc()
+        error = StreamError(code=StatusCode.ValueType(code.value[0]), message=message)
+        response = SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
+        self._unread.add_refusal(stream.unread, len(response))
+        return response
+
+
+def _refuse_more(context: grpc.ServicerContext, why: str) -> Never:
+    """End a stream that takes no more requests."""
+    message = f"{why}; send again what has no answer"
+    refuse_for_now(context, grpc.StatusCode.UNAVAILABLE, message, _RETRY_AFTER_STOP_SECONDS)

@@ -1,0 +1,69 @@
+"""What a supplier is, and the text of a symbol file on its way from one."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
+
+from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError
+from symbolon_server.suppliers.contents.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.contents.unpacking import unpack
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+
+_BEGINNING_BYTES = 512
+
+
+class SymbolFileStream(Iterator[bytes]):
+    """The unpacked text of one symbol file, in pieces of about a MiB as they arrive.
+
+    Taking the next piece raises `SupplierError` where the supplier fails, the bytes cannot
+    be unpacked, or a limit is reached.
+    """
+
+    def __init__(self, sent: Iterable[bytes], limits: FetchLimits) -> None:
+        """Take the bytes as sent, compressed or not."""
+        self._fetched_bytes = 0
+        self._beginning = b""
+        counted = self._count(sent, limits.max_sent_bytes)
+        self._pieces = unpack(counted, limits.max_unpacked_bytes)
+
+    @property
+    def fetched_bytes(self) -> int:
+        """How many bytes the supplier has sent so far, compressed or not."""
+        return self._fetched_bytes
+
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes of the text; empty while none was taken."""
+        return self._beginning
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece of text."""
+        piece = next(self._pieces)
+        self._beginning = self._beginning or piece[:_BEGINNING_BYTES]
+        return piece
+
+    def _count(self, sent: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+        for piece in sent:
+            self._fetched_bytes += len(piece)
+            if self._fetched_bytes > max_bytes:
+                raise BrokenSymbolFileError(f"is larger than {describe_bytes(max_bytes)}")
+            yield piece
+
+
+class Supplier(Protocol):
+    """Something that may have a module's symbol file."""
+
+    @property
+    def name(self) -> str:
+        """For people and logs: without credentials or a query."""
+
+    def fetch(self, asked: AskedModule) -> AbstractContextManager[SymbolFileStream]:
+        """Return the module's symbol file, to be read within the `with` block.
+
+        Where it is filed the supplier's layouts say; whether it is the module's own, its reader.
+        Raises `SupplierError` on entering, or while the text is read.
+        """

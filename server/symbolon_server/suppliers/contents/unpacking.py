@@ -1,0 +1,153 @@
+"""Undoes gzip, zstd and aws-chunked, recognised by their first bytes, piece by piece."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+import zstandard
+
+from symbolon_server.suppliers.contents.aws_chunks import FIRST_LINE_BYTES, is_framed, unframe
+from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, CutSymbolFileError
+from symbolon_server.suppliers.contents.limits import MIB, describe_bytes
+
+PIECE_BYTES = MIB
+"""Unpacked pieces have at least this size, but for the last one."""
+
+MAX_LAYERS = 4
+"""The file's own compression, two that a server puts around it, and aws-chunked."""
+
+_Undo = Callable[[Iterable[bytes]], Iterator[bytes]]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
+"""What follows 0x50 to 0x5f; pzstd begins its files with a skippable frame."""
+
+_GZIP_WINDOW_BITS = 31
+"""The largest window, with gzip's header and checksum."""
+
+_ZSTD_MAX_WINDOW_BYTES = 128 * MIB
+"""What `zstd --long` makes at its default; more must be allowed explicitly there, too."""
+
+_ZSTD_SLICE_BYTES = 512
+"""Fed to the decoder at once. Four bytes of zstd can stand for 128 KiB, and the decoder
+gives all that its input stands for, so this bounds one step of a bomb to 16 MiB."""
+
+
+def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    """Yield the text in `pieces`, with at most `MAX_LAYERS` of compression and framing undone.
+
+    A layer is what its first bytes say, whatever a server says of it; plain text passes
+    through. Several gzip members or zstd frames after each other are one text.
+
+    Raises `CutSymbolFileError` where compressed bytes end in the middle, and
+    `BrokenSymbolFileError` where they are damaged or hold more than `max_bytes`.
+    """
+    yield from _join_pieces(_limit(_peel(pieces, max_bytes), max_bytes))
+
+
+def _peel(pieces: Iterable[bytes], max_bytes: int) -> Iterable[bytes]:
+    for _ in range(MAX_LAYERS):
+        start, pieces = _look_at_start(pieces)
+        undo = _find_undo(start)
+        if undo is None:
+            break
+        pieces = _limit(undo(pieces), max_bytes)
+    return pieces
+
+
+def _look_at_start(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes, and all of them."""
+    rest = iter(pieces)
+    held: list[bytes] = []
+    for piece in rest:
+        held.append(piece)
+        if sum(map(len, held)) >= FIRST_LINE_BYTES:
+            break
+    return b"".join(held)[:FIRST_LINE_BYTES], _give_back(held, rest)
+
+
+def _give_back(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is held and lets go of it: an unpacked piece may have 16 MiB."""
+    while held:
+        yield held.pop(0)
+    yield from rest
+
+
+def _find_undo(start: bytes) -> _Undo | None:
+    if start.startswith(_GZIP_MAGIC):
+        return _gunzip
+    if start.startswith(_ZSTD_MAGIC) or _is_skippable_frame(start):
+        return _unzstd
+    return unframe if is_framed(start) else None
+
+
+def _is_skippable_frame(start: bytes) -> bool:
+    return start[1:4] == _ZSTD_SKIPPABLE_MAGIC and start[0] >> 4 == 5  # noqa: PLR2004 - part of the format
+
+
+def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = None
+    for piece in pieces:
+        packed = piece
+        while packed:
+            if decoder is None:
+                # tar and some uploaders pad with zeros; gzip ignores them, too.
+                packed = packed.lstrip(b"\0")
+                if not packed:
+                    break
+                decoder = zlib.decompressobj(_GZIP_WINDOW_BITS)
+            try:
+                yield decoder.decompress(packed, PIECE_BYTES)
+            except zlib.error:
+                raise BrokenSymbolFileError("its gzip data is damaged") from None
+            packed = decoder.unconsumed_tail
+            if decoder.eof:
+                packed = decoder.unused_data
+                decoder = None
+    _check_ended(decoder, "gzip")
+
+
+def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW_BYTES)
+    decoder = None
+    for piece in pieces:
+        for start in range(0, len(piece), _ZSTD_SLICE_BYTES):
+            packed = piece[start : start + _ZSTD_SLICE_BYTES]
+            while packed:
+                decoder = decoder or decompressor.decompressobj()
+                try:
+                    yield decoder.decompress(packed)
+                except zstandard.ZstdError:
+                    raise BrokenSymbolFileError("its zstd data is damaged") from None
+                packed = b""
+                if decoder.eof:
+                    packed = decoder.unused_data
+                    decoder = None
+    _check_ended(decoder, "zstd")
+
+
+def _check_ended(decoder: object | None, compression: str) -> None:
+    if decoder is not None:
+        raise CutSymbolFileError(f"its {compression} data ends in the middle")
+
+
+def _limit(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+    count = 0
+    for piece in pieces:
+        count += len(piece)
+        if count > max_bytes:
+            raise BrokenSymbolFileError(f"holds more than {describe_bytes(max_bytes)} unpacked")
+        yield piece
+
+
+def _join_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)

@@ -1,0 +1,79 @@
+"""Where suppliers keep a module's symbol file.
+
+    by_debug_id   <debug file>/<DEBUG ID>/<name>.sym, as Breakpad's tools file them
+    by_code_id    <code file>/<CODE ID>/<name>.sym, as Tecken and rust-minidump have it for modules
+                  of Windows whose debug id is not known
+
+A layout is a pure function from a module to the paths to ask for, in order. Each part of a path is
+a file name: none is empty, `.` or `..`, or holds a separator, which `ModuleId` and `AskedModule`
+make sure of.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from symbolon_server.suppliers.contents.errors import MissingSymbolFileError
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+T = TypeVar("T")
+
+PathParts = tuple[str, ...]
+
+Layout = Callable[[AskedModule], Iterator[PathParts]]
+
+_GUID_DIGITS: Final = 32
+_EXECUTABLES: Final = (".dll", ".exe")
+"""What is left out of a symbol file's name, as `.pdb` is."""
+
+
+def by_debug_id(asked: AskedModule) -> Iterator[PathParts]:
+    """Yield the path by the debug id; next that by its 32 digits, if no caller told an age."""
+    file, debug_id, name = symbol_file_parts(asked.module_id)
+    yield file, debug_id, name
+    if asked.lacks_age:
+        yield file, debug_id[:_GUID_DIGITS], name
+
+
+def by_code_id(asked: AskedModule) -> Iterator[PathParts]:
+    """Yield the path by code file and code id, where both are known."""
+    file = asked.code_file
+    if not (file and asked.code_id):
+        return
+    stem = file[:-4] if file.lower().endswith(_EXECUTABLES) else file
+    yield file, asked.code_id.upper(), f"{stem}.sym"
+
+
+def symbol_file_parts(module_id: ModuleId) -> tuple[str, str, str]:
+    """Return the three parts of the symbol file's path by the debug id."""
+    return module_id.debug_file, module_id.debug_id, module_id.symbol_file_name
+
+
+def ask_in_turn(
+    layouts: Iterable[Layout],
+    spell: Callable[[str], str],
+    asked: AskedModule,
+    ask: Callable[[PathParts], T],
+) -> T:
+    """Return what `ask` returns for the first path that is not missing, all its parts `spell`ed.
+
+    Raises `MissingSymbolFileError` as the last one does where all are missing, and at once
+    whatever else is raised.
+    """
+    missing = MissingSymbolFileError("has no such file")
+    for layout in layouts:
+        for parts in layout(asked):
+            try:
+                return ask(tuple(map(spell, parts)))
+            except MissingSymbolFileError as error:
+                missing = error
+    raise missing
+
+
+def quote_path(parts: PathParts) -> str:
+    """Return the path for a URL, in UTF-8, with all but letters, digits and `-._~` quoted.
+
+    A `+` is quoted, too: S3 reads a plain one as a space.
+    """
+    return "/".join(quote(part, safe="") for part in parts)

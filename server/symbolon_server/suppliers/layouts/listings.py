@@ -1,0 +1,148 @@
+"""Remembers the names in folders for a short time, so that not each search lists them anew.
+
+What is remembered lies in one piece of memory of fixed size that forks share: a worker makes it,
+and each of its forks does one ingest. It has its number of bytes in use, then one record after
+the other, each with its head and the folder's names:
+
+    /<name in lower case>NUL<name>/<name in lower case>NUL<name>...
+
+Neither a slash nor a NUL can be in a name. When it is full it is emptied. One process at a time
+may write to it, as a worker has one fork at a time; one that is killed while it writes leaves
+nothing behind.
+"""
+
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
+
+from symbolon_server.suppliers.contents.limits import MIB
+
+MAX_BYTES = 16 * MIB
+"""Some 150,000 names of 50 characters; a larger folder is listed each time."""
+
+MAX_LISTINGS = 1000
+"""Looking through their heads takes less than a millisecond."""
+
+LISTING_SECONDS = 10.0
+"""How long a listing is used at most: not every file system tells changes by the folder's time."""
+
+SETTLED_SECONDS = 2.0
+"""How long ago a folder must have changed for a further change to be sure to show in its time,
+which is as coarse as 2 s on some file systems."""
+
+_USED = Struct("<Q")
+_HEAD = Struct("<QQqdQ")
+
+ListNames = Callable[[int], Iterable[str]]
+
+
+class _Head(NamedTuple):
+    device: int
+    inode: int
+    changed_at: int
+    listed_at: float
+    size: int
+    """Bytes of names behind it."""
+
+
+class Listings:
+    """Finds names in folders whatever their case; it forgets what it finds soon."""
+
+    def __init__(
+        self,
+        max_bytes: int = MAX_BYTES,
+        list_names: ListNames | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Remember names in `max_bytes`; `clock` goes on across forks, `now` is that of files."""
+        self._memory = mmap.mmap(-1, max_bytes)
+        self._use(_USED.size)
+        self._list_names = list_names or _list_names
+        self._clock = clock
+        self._now = now
+
+    def find(self, folder: Path, name: str) -> list[str]:
+        """Return the names in `folder` that differ from `name` in case at most, sorted.
+
+        Raises `OSError` where the folder cannot be listed.
+        """
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            names = self._recall(status, name)
+            return sorted(self._list(descriptor, status, name) if names is None else names)
+        finally:
+            os.close(descriptor)
+
+    def _recall(self, status: os.stat_result, name: str) -> list[str] | None:
+        """Return the names that are remembered of a folder, None where there is no listing."""
+        version = (status.st_dev, status.st_ino, status.st_mtime_ns)
+        oldest = self._clock() - LISTING_SECONDS
+        for start, head in self._heads():
+            if head[:3] == version and head.listed_at > oldest:
+                return list(self._search(name, start, start + head.size))
+        return None
+
+    def _heads(self) -> Iterator[tuple[int, _Head]]:
+        """Yield the head of each record, and where its names start."""
+        position, (end,) = _USED.size, _USED.unpack_from(self._memory)
+        while position < end:
+            head = _Head(*_HEAD.unpack_from(self._memory, position))
+            yield position + _HEAD.size, head
+            position += _HEAD.size + head.size
+
+    def _search(self, name: str, start: int, end: int) -> Iterator[str]:
+        wanted = b"/%b\0" % _encode(name.lower())
+        while (found := self._memory.find(wanted, start, end)) >= 0:
+            name_start = found + len(wanted)
+            name_end = self._memory.find(b"/", name_start, end)
+            start = end if name_end < 0 else name_end
+            yield self._memory[name_start:start].decode(errors="surrogateescape")
+
+    def _list(self, descriptor: int, status: os.stat_result, name: str) -> list[str]:
+        """List the folder, and remember its names if they fit and it has not changed just now."""
+        wanted, found, text = name.lower(), [], bytearray()
+        listed_at = self._clock()
+        is_settled = self._now() - status.st_mtime > SETTLED_SECONDS
+        for other in self._list_names(descriptor):
+            lower = other.lower()
+            if lower == wanted:
+                found.append(other)
+            if is_settled and len(text) <= len(self._memory):
+                text += b"/%b\0%b" % (_encode(lower), _encode(other))
+        if is_settled:
+            version = (status.st_dev, status.st_ino, status.st_mtime_ns)
+            self._remember(_Head(*version, listed_at, len(text)), text)
+        return found
+
+    def _use(self, end: int) -> None:
+        """Let the records end here; one step, whenever the process is killed."""
+        _USED.pack_into(self._memory, 0, end)
+
+    def _remember(self, head: _Head, text: bytearray) -> None:
+        """Put a record behind the others, or in the place of all where it does not fit there."""
+        (start,) = _USED.unpack_from(self._memory)
+        is_full = start + _HEAD.size + head.size > len(self._memory)
+        if is_full or sum(1 for _ in self._heads()) >= MAX_LISTINGS:
+            start = _USED.size
+        end = start + _HEAD.size + head.size
+        if end > len(self._memory):
+            return
+        self._use(start)  # those behind are overwritten
+        self._memory[start:end] = _HEAD.pack(*head) + text
+        self._use(end)
+
+
+def _list_names(descriptor: int) -> Iterator[str]:
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            yield entry.name
+
+
+def _encode(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")

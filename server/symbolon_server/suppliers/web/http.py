@@ -1,0 +1,304 @@
+"""A supplier that is a symbol server, asked by HTTP."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests.auth import AuthBase
+
+from symbolon_server.suppliers.contents.errors import (
+    BrokenSymbolFileError,
+    CutSymbolFileError,
+    FailingSupplierError,
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
+)
+from symbolon_server.suppliers.contents.limits import FetchLimits, describe_bytes
+from symbolon_server.suppliers.contents.supplier import SymbolFileStream
+from symbolon_server.suppliers.layouts.layout import ask_in_turn, quote_path
+from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.web.http_trouble import (
+    describe_trouble,
+    is_about_url,
+    is_worth_a_retry,
+)
+from symbolon_server.suppliers.web.pace import Pace
+from symbolon_server.suppliers.web.public_addresses import is_public
+from symbolon_server.suppliers.web.redirect_guard import GuardedAdapter, RedirectGuard
+from symbolon_server.suppliers.web.retries import RetryPolicy, parse_retry_after
+from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+
+MAX_REDIRECTS = 5
+
+_MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WORTH_A_RETRY = frozenset({408, 429, 500, 502, 503, 504})
+_REFUSALS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "",
+    HTTPStatus.FORBIDDEN: "; if it answers 403 for what it does not have, add #absent=403",
+}
+"""With what helps."""
+
+_PIECE_BYTES = 64 * 1024
+_DRAINED_PIECES = 4
+"""How much of the text beside a 404 is read, to keep the connection; more closes it."""
+
+_MAX_LENGTH_DIGITS = 20
+
+
+class _RetryableError(FailingSupplierError):
+    """The server did not answer properly, but may do so in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time, chance and the internet, which tests replace."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    random: Callable[[], float] = field(default=random.SystemRandom().random)
+    """Uniform between 0 and 1; not seeded alike in forked processes."""
+
+    is_public: Callable[[str], bool] = is_public
+    """Whether everybody may be sent to an address."""
+
+
+class _Credentials(AuthBase):
+    """Puts the headers meant for a server alone into a request, if there are any.
+
+    That something does also keeps requests from looking into the user's .netrc.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+class HttpSupplier:
+    """A symbol server; its answers are told apart into missing, unavailable and the text.
+
+    Only 404 and 410 mean missing, and 403 where the options say so. S3 answers 403 for a missing
+    key to those who may not list the bucket, but others for expired credentials: taken as missing,
+    those would turn every module into a definite no.
+    """
+
+    def __init__(
+        self,
+        url: ServerUrl,
+        user_agent: str,
+        limits: FetchLimits | None = None,
+        retries: RetryPolicy | None = None,
+        surroundings: Surroundings | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        options: SupplierOptions | None = None,
+    ) -> None:
+        """Ask the server at `url` as its `options` say, with `headers` that are for it alone.
+
+        Connect at the first fetch.
+        """
+        self._url = url
+        self._user_agent = user_agent
+        self._options = options or SupplierOptions()
+        self._limits = limits or FetchLimits()
+        self._retries = retries or RetryPolicy()
+        self._surroundings = surroundings or Surroundings()
+        self._guard = RedirectGuard(url, self._surroundings.is_public)
+        own = {"Authorization": url.authorization} if url.authorization else {}
+        self._credentials = _Credentials(own | dict(headers or {}))
+        self._session: tuple[int, requests.Session] | None = None
+
+    @property
+    def name(self) -> str:
+        """Host and path of the server, without credentials or query."""
+        return str(self._url)
+
+    @contextmanager
+    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
+        """Yield the module's symbol file as it arrives."""
+        deadline = self._surroundings.clock() + self._limits.total_seconds
+        options = self._options
+        response = ask_in_turn(
+            options.layouts,
+            options.casing.spell,
+            asked,
+            lambda parts: self._ask_with_retries(quote_path(parts), deadline),
+        )
+        try:
+            self._check_length(response)
+            sent = self._read_pieces(response, deadline)
+            yield SymbolFileStream(sent, self._limits)
+        except CutSymbolFileError as error:
+            if _tells_its_end(response):
+                raise
+            # The server ends the text by hanging up, so this may as well be a lost connection.
+            raise UnavailableSymbolFileError(f"{error}, or the connection broke") from None
+        finally:
+            response.close()
+
+    def _ask_with_retries(self, path: str, deadline: float) -> requests.Response:
+        attempt = 1
+        while True:
+            try:
+                return self._ask(self._url.at(path), deadline)
+            except _RetryableError as error:
+                told = error.retry_after_seconds
+                pause = self._retries.pause_seconds(attempt, told, self._surroundings.random)
+                if pause is None or self._surroundings.clock() + pause >= deadline:
+                    raise
+            self._surroundings.sleep(pause)
+            attempt += 1
+
+    def _ask(self, target: ServerUrl, deadline: float) -> requests.Response:
+        """Return the response with the symbol file, after any redirects."""
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._get(target, deadline)
+            if response.status_code == HTTPStatus.OK:
+                return response
+            _drain(response)
+            if response.status_code not in _REDIRECTS:
+                raise _refusal(response, self._options)
+            try:
+                target = target.follow(response.headers.get("Location", ""))
+            except InvalidUrlError as error:
+                raise UnavailableSymbolFileError(f"redirects to what {error}") from None
+            self._guard.check_target(target)
+        raise UnavailableSymbolFileError(f"redirects more than {MAX_REDIRECTS} times")
+
+    def _get(self, target: ServerUrl, deadline: float) -> requests.Response:
+        left = deadline - self._surroundings.clock()
+        if left <= 0:
+            raise UnavailableSymbolFileError(self._too_slow())
+        timeouts = (
+            min(self._limits.connect_seconds, left),
+            min(self._limits.read_seconds, left),
+        )
+        # Ours are told to our own server, and only there.
+        is_own = target.has_origin_of(self._url)
+        credentials = self._credentials if is_own else _Credentials({})
+        try:
+            return self._get_session().get(
+                target.to_ask(),
+                auth=credentials,
+                stream=True,
+                allow_redirects=False,
+                timeout=timeouts,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            raise _trouble(error) from None
+
+    def _get_session(self) -> requests.Session:
+        """Return this process's session: connections must not be shared across a fork."""
+        if self._session is None or self._session[0] != os.getpid():
+            session = _new_session(self._user_agent)
+            guarded = GuardedAdapter(self._guard.check_address)
+            session.mount("http://", guarded)
+            session.mount("https://", guarded)
+            # Its own address was chosen by the operator, inside or not, as long as it stays so.
+            session.mount(self._url.origin, GuardedAdapter(self._guard.check_own_address))
+            self._session = (os.getpid(), session)
+        return self._session[1]
+
+    def _check_length(self, response: requests.Response) -> None:
+        length = response.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            return
+        limit = self._limits.max_sent_bytes
+        # int() refuses numbers of thousands of digits.
+        if len(length) > _MAX_LENGTH_DIGITS or int(length) > limit:
+            raise BrokenSymbolFileError(f"is larger than {describe_bytes(limit)}")
+
+    def _read_pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """Yield the body as sent, each piece as soon as it is there.
+
+        `read1` rather than `read`, which comes back only with all of the bytes asked for: at
+        one byte a second the deadline would be looked at once in hours.
+        """
+        raw: urllib3.response.BaseHTTPResponse = response.raw
+        clock, least = self._surroundings.clock, self._limits.min_bytes_per_second
+        pace = Pace(self._limits.read_seconds, least)
+        while (asked_at := clock()) < deadline:
+            try:
+                piece = raw.read1(_PIECE_BYTES, decode_content=False)
+            except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+                raise FailingSupplierError(describe_trouble(error)) from None
+            if not piece:
+                return
+            if pace.is_too_slow(len(piece), clock() - asked_at):
+                raise FailingSupplierError(f"sends less than {describe_bytes(least)} a second")
+            yield piece
+        raise UnavailableSymbolFileError(self._too_slow())
+
+    def _too_slow(self) -> str:
+        return f"took longer than {self._limits.total_seconds:g} s"
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - as inherited
+        """Return that no response is a redirect.
+
+        Even if told not to follow redirects, requests would prepare the next request, and
+        for that read the whole body of a redirect into memory.
+        """
+        return None
+
+
+def _new_session(user_agent: str) -> requests.Session:
+    session = _Session()
+    session.headers = requests.structures.CaseInsensitiveDict(
+        {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, zstd"}
+    )
+    # No cookie of one answer travels to another server, or changes the next answer.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _trouble(error: Exception) -> UnavailableSymbolFileError:
+    """Return the error for an exchange without an answer."""
+    if is_worth_a_retry(error):
+        return _RetryableError(describe_trouble(error))
+    kind = UnavailableSymbolFileError if is_about_url(error) else FailingSupplierError
+    return kind(describe_trouble(error))
+
+
+def _refusal(response: requests.Response, options: SupplierOptions) -> Exception:
+    """Return the error for a status that is neither 200 nor a redirect."""
+    status = response.status_code
+    if status in _MISSING:
+        return MissingSymbolFileError("has no such file")
+    if status == HTTPStatus.FORBIDDEN and options.is_403_absent:
+        return MissingSymbolFileError("has no such file (HTTP 403)")
+    if status in _REFUSALS:
+        return UnavailableSymbolFileError(f"refuses access (HTTP {status}){_REFUSALS[status]}")
+    detail = f"answers HTTP {status}"
+    if status in _WORTH_A_RETRY:
+        return _RetryableError(detail, parse_retry_after(response.headers))
+    return UnavailableSymbolFileError(detail)
+
+
+def _drain(response: requests.Response) -> None:
+    """Take what little is left of a response, so that its connection can be used again."""
+    try:
+        for _ in range(_DRAINED_PIECES):
+            if not response.raw.read1(_PIECE_BYTES, decode_content=False):
+                break
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError):
+        pass  # the answer is known; close() below gives the broken connection up
+    response.close()
+
+
+def _tells_its_end(response: requests.Response) -> bool:
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or "Content-Length" in response.headers

@@ -1,0 +1,99 @@
+"""Everything that led to the answer for one frame, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.symbolication.memory.queries import ModuleResult, TierName
+from symbolon_server.symbols.ground.answers import Answer
+from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
+
+
+class Verdict(IntEnum):
+    """Why a public symbol answers, or does not; the numbers are those of the API."""
+
+    UNKNOWN = 0
+    TAKEN = 1
+    FUNCTION_COVERS = 2
+    FUNCTION_BETWEEN = 3
+    NONE_BEFORE = 4
+
+
+@dataclass(slots=True)
+class ExplainedTier:
+    """What one tier knows of the frame."""
+
+    name: TierName
+    directory: PageDirectory | None = None
+    has_answer: bool = False
+    stored_bytes: int = 0
+    seconds: float = 0.0
+    detail: str = ""
+    """One line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRange:
+    """A range of a page."""
+
+    first_offset: int
+    end_offset: int | None
+    """None for the last range of its page."""
+
+    is_hit: bool
+    answer: Answer | None
+    """None for a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedPage:
+    """The page that covers the offset."""
+
+    key: PageKey
+    first_offset: int
+    end_offset: int | None
+    """None for the last page of its module."""
+
+    tier: TierName | None
+    """The nearest that had it, None where none had."""
+
+    ranges: int
+    stored_bytes: int
+    """0 where it was in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidingSymbol:
+    """What covers the offset, or else the last symbol before it."""
+
+    answer: Answer
+    end: int | None
+    """None where it reaches to the end of its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the pages say of an offset."""
+
+    page: ExplainedPage | None = None
+    ranges: Sequence[ExplainedRange] = ()
+    verdict: Verdict = Verdict.UNKNOWN
+    deciding: DecidingSymbol | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that led to the answer for one frame."""
+
+    frame: bytes
+    """The encoded frame, as a field of its stack."""
+
+    result: ModuleResult
+    looked_up: int
+    tiers: Sequence[ExplainedTier]
+    directory: PageDirectory | None
+    findings: Findings
+    suppliers: SupplierRound | None
+    failed_attempts: int
+    warnings: Sequence[str]

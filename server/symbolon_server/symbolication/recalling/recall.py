@@ -1,0 +1,156 @@
+"""One call's frames recalled from memory: the fast path of a server.
+
+The frames of a request stay encoded. What stands before the module offset in a frame,
+the field `module_index`, is the same for all frames of a module; what follows it is the key
+under which the module's answer is remembered, in this request and in every other. So a frame
+that is remembered costs a slice and a look into two lists and a dictionary, and is never decoded.
+
+The tests hold this against decoding every frame.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from symbolon_server.symbolication.memory.queries import ModuleQuery
+from symbolon_server.symbolication.memory.server_memory import Held, HeldModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+_INDEX_TAG: Final = 0x08
+"""How a frame begins whose first field is `module_index`."""
+
+_MORE: Final = 0x80
+_SHORT: Final = 2
+"""Bytes of the field `module_index` where the index is below 128."""
+
+_LONG: Final = 3
+"""Bytes of it up to 16,383: more modules than a request may have."""
+
+_ASKED: Final = slice(_SHORT, None)
+"""What follows the field `module_index`: a value, since Python 3.11 makes one for each `[2:]`."""
+
+_BYTES: Final = 256
+_NOTHING: Final[dict[bytes, bytes]] = {}
+_NO_MODULES: Final = [_NOTHING] * _BYTES
+"""What is remembered by a frame's second byte, before any module is known."""
+
+
+class Recall:
+    """Finds the remembered answers of one call's frames; belongs to its thread.
+
+    Nothing here is in a cycle: what a call recalled from would else stay until the garbage
+    collector comes, which it seldom does, long after it is forgotten.
+    """
+
+    def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
+        """Look for frames of `modules` in what is `held`."""
+        self._held = held
+        self._modules = modules
+        self._tables = _NO_MODULES.copy()
+        # By a frame's first byte and its second: only one first byte begins a module index.
+        self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
+        self._used: dict[int, HeldModule] = {}
+        self._peeked = 0
+
+    @property
+    def used(self) -> Mapping[int, HeldModule]:
+        """The held modules by the module indexes that frames named."""
+        return self._used
+
+    @property
+    def peeked(self) -> int:
+        """How many of them were found without being counted."""
+        return self._peeked
+
+    def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
+        """Return the answer of each encoded frame, None where none is remembered."""
+        by_tag, asked = self._by_tag, _ASKED
+        for _ in range(2):
+            try:
+                return [by_tag[frame[0]][frame[1]][frame[asked]] for frame in frames]
+            except LookupError:  # a module is named for the first time, or not all are remembered
+                self._open_modules(frames)
+        return [self.find(frame) for frame in frames]
+
+    def find(self, frame: bytes) -> bytes | None:
+        """Return the answer of a frame of a module that is open, or None."""
+        try:
+            return self._by_tag[frame[0]][frame[1]][frame[_ASKED]]
+        except LookupError:
+            return None
+
+    def find_old(self, frame: bytes) -> bytes | None:
+        """Return the answer of a frame that was not used for long, or None."""
+        module = self._used.get(read_index(frame))
+        if module is None:
+            return None
+        return self._held.frames.recall_old(module.frames, what_is_asked(frame))
+
+    def _open_modules(self, frames: Iterable[bytes]) -> None:
+        """Get the modules that `frames` name."""
+        for start in {frame[:_LONG] for frame in frames}:
+            index = read_index(start)
+            if index not in self._used:
+                self.open(index)
+
+    def open(self, index: int) -> HeldModule | None:
+        """Return the module of this index, whose frames are looked for from now on.
+
+        None where it is not held, or there is no such module.
+        """
+        module = self._used.get(index)
+        if module is None and 0 <= index < len(self._modules):
+            module = self._get_module(self._modules[index].module_id)
+            if module is not None:
+                self._used[index] = module
+                self._put_table(index, module.frames.young)
+        return module
+
+    def _get_module(self, module_id: ModuleId | None) -> HeldModule | None:
+        if module_id is None:
+            return None
+        module = self._held.modules.get_young(module_id)
+        if module is not None:
+            self._peeked += 1
+            return module
+        return self._held.modules.get(module_id)
+
+    def _put_table(self, index: int, table: dict[bytes, bytes]) -> None:
+        if index < _MORE:
+            self._tables[index] = table
+            return
+        first = (index | _MORE) % _BYTES
+        longer = self._tables[first]
+        if not isinstance(longer, _Longer):
+            longer = self._tables[first] = _Longer()
+        longer.tables[index >> 7] = table
+
+
+class _Longer(dict[bytes, bytes]):
+    """The frames whose module indexes begin with the same byte of two, by what follows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[int, Mapping[bytes, bytes]] = {}
+        """By the index's second byte."""
+
+    def __missing__(self, rest: bytes) -> bytes:
+        return self.tables[rest[0]][rest[1:]]
+
+
+def read_index(frame: bytes) -> int:
+    """Return the module index that an encoded frame begins with.
+
+    It is -1 where a frame does not begin with one of at most two bytes.
+    """
+    if len(frame) < _SHORT or frame[0] != _INDEX_TAG:
+        return -1
+    if frame[1] < _MORE:
+        return frame[1]
+    if len(frame) < _LONG or frame[2] >= _MORE:
+        return -1
+    return frame[1] - _MORE | frame[2] << 7
+
+
+def what_is_asked(frame: bytes) -> bytes:
+    """Return what follows the module index of an encoded frame that begins with one."""
+    return frame[_SHORT:] if frame[1] < _MORE else frame[_LONG:]

@@ -1,0 +1,359 @@
+import os
+import socket
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
+from symbolon_server.rpc.access.tokens import hash_token
+from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram, wait_until
+from tests.fixtures.certificates import Authority, authority
+from tests.fixtures.sentinels import Access, watched
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
+
+__all__ = ["authority", "symbol_server"]
+
+
+def said(program: Program) -> tuple[int, str]:
+    output, _ = program.process.communicate(timeout=PATIENCE_SECONDS)
+    return program.process.returncode, output
+
+
+def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
+    code, output = said(
+        start("check", listen="127.0.0.1:0", http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols"))
+    )
+    assert code == 0, output
+    subjects = [line.split()[1] for line in output.splitlines()]
+    assert subjects == ["listen", "http", "store", "cache", "supplier", "spool", "data"]
+    assert all(line.startswith("ok ") for line in output.splitlines())
+
+
+def test_everything_that_is_wrong_is_told_with_what_mends_it(
+    start: StartProgram, tmp_path: Path, redis_store_url: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    program = start(
+        "check",
+        listen="0.0.0.0:0",
+        http="0.0.0.0:0",
+        suppliers=str(tmp_path / "nowhere"),
+        store_url=redis_store_url,
+        cache_url=redis_store_url,
+        spool_dir=str(file / "spool"),
+        thread="1",
+    )
+    code, output = said(program)
+    assert code == 1
+    wrong = [line for line in output.splitlines() if line.startswith("WRONG")]
+    assert [line.split()[1] for line in wrong] == [
+        "settings",
+        "listen",
+        "http",
+        "cache",
+        "store/cache",
+        "supplier",
+        "spool",
+    ]
+    assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
+
+
+def wrong_lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("WRONG")]
+
+
+def test_a_misspelt_setting_is_wrong_and_the_likely_name_is_told(start: StartProgram) -> None:
+    code, output = said(start("check", supplier="/x", spool_byte="1", xyzzy="1", token="t"))
+    assert code == 1
+    assert [line.split(maxsplit=2)[2] for line in wrong_lines(output)[:3]] == [
+        "SYMBOLON_SPOOL_BYTE names no setting: is SYMBOLON_SPOOL_BYTES meant?",
+        "SYMBOLON_SUPPLIER names no setting: is SYMBOLON_SUPPLIERS meant?",
+        "SYMBOLON_XYZZY names no setting",
+    ]
+    assert "SYMBOLON_TOKEN" not in output
+
+
+def test_a_port_that_is_taken_is_told(start: StartProgram) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, output = said(
+            start(
+                "check",
+                listen=address,
+                http=address,
+                metrics_listen=address,
+                suppliers=str(SAMPLE / "symbols"),
+            )
+        )
+    told = [line for line in output.splitlines() if line.startswith("WARN")]
+    assert [line.split()[1] for line in told] == ["listen", "http", "metrics"]
+    assert all(f"cannot listen on {address}: address already in use" in line for line in told)
+    assert code == 0  # a server that runs has its ports
+
+
+def test_an_address_of_another_machine_is_wrong(start: StartProgram) -> None:
+    code, output = said(start("check", listen="192.0.2.7:0", allow_insecure_public="true"))
+    assert code == 1
+    assert "cannot listen on 192.0.2.7:0: cannot assign" in wrong_lines(output)[0]
+
+
+WITHOUT_ALL_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""What takes from root, as which tests may run, the right to look into every folder."""
+
+
+@pytest.mark.parametrize("variable", ["SYMBOLON_SPOOL_DIR", "SYMBOLON_DATA_DIR"])
+def test_a_folder_that_may_not_be_looked_into_is_wrong(
+    environment: dict[str, str], tmp_path: Path, variable: str
+) -> None:
+    forbidden = tmp_path / "forbidden"
+    forbidden.mkdir(mode=0)
+    run = subprocess.run(
+        [
+            *(WITHOUT_ALL_RIGHTS if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "symbolon_server", "check"),
+        ],
+        env=environment | {variable: str(forbidden / "deep" / "folder")},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (run.returncode, run.stderr) == (1, "")
+    assert (
+        f"{forbidden}/deep/folder cannot be written: let this user write to {forbidden}, "
+        f"or name another folder in {variable}"
+    ) in run.stdout
+
+
+def test_a_folder_with_a_name_that_is_too_long_is_no_defect(
+    start: StartProgram, tmp_path: Path
+) -> None:
+    program = start("check", spool_dir=str(tmp_path / ("x" * 300)))
+    said(program)
+    assert program.log == ""
+
+
+def test_swapped_urls_are_told_as_such(
+    start: StartProgram, redis_store_url: str, redis_cache_url: str
+) -> None:
+    code, output = said(
+        start(
+            "check",
+            suppliers=str(SAMPLE / "symbols"),
+            store_url=redis_cache_url,
+            cache_url=redis_store_url,
+        )
+    )
+    assert code == 1
+    (line,) = wrong_lines(output)
+    assert line.split()[1:6] == ["store/cache", "Store", "and", "cache", "are"]
+    assert line.endswith("Exchange SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL.")
+
+
+def test_a_password_that_is_refused_is_told_for_its_server(
+    start: StartProgram, redis_store_url: str
+) -> None:
+    options = EmbeddedOptions(overrides={"requirepass": "swordfish"})
+    with EmbeddedRedis.start("cache.conf", options) as cache:
+        url = cache.url.replace("unix://", "unix://:hunter2@")
+        code, output = said(
+            start(
+                "check",
+                suppliers=str(SAMPLE / "symbols"),
+                store_url=redis_store_url,
+                cache_url=url,
+            )
+        )
+    assert code == 1
+    (line,) = wrong_lines(output)
+    assert line.split()[1:5] == ["cache", "The", "cache", "refuses"]
+    assert "Correct user and password in SYMBOLON_CACHE_URL" in line
+    assert "hunter2" not in output
+
+
+def test_who_may_call_is_told(
+    start: StartProgram, authority: Authority, tmp_path: Path, redis_store_url: str
+) -> None:
+    server = authority.issue("symbols.example")
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"pipeline symbolicate {hash_token('pipeline-0123456789abcdef')}\n")
+    program = start(
+        "check",
+        listen="0.0.0.0:0",
+        http="127.0.0.1:0",
+        tls_cert=str(server.chain),
+        tls_key=str(server.key),
+        auth_tokens_file=str(tokens),
+        store_url=redis_store_url,
+        cache_url=redis_store_url,
+    )
+    _, output = said(program)
+    assert "SYMBOLON_HTTP with TLS needs SYMBOLON_HTTP_SERVER_NAME" in output.splitlines()[1]
+    assert output.splitlines()[0].split(maxsplit=2) == [
+        "ok",
+        "listen",
+        "0.0.0.0:0, TLS, 1 token",
+    ]
+
+
+def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url: str) -> None:
+    options = EmbeddedOptions(overrides={"replicaof": "127.0.0.1 1"})
+    with EmbeddedRedis.start("cache.conf", options) as replica:
+        code, output = said(
+            start(
+                "check",
+                suppliers=str(SAMPLE / "symbols"),
+                store_url=redis_store_url,
+                cache_url=replica.url,
+            )
+        )
+    assert code == 1
+    (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
+    assert "is a replica, which cannot be written to" in wrong
+
+
+def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(
+    start: StartProgram, redis_store_url: str
+) -> None:
+    def lines(url: str) -> list[str]:
+        program = start(
+            "check",
+            store_url=redis_store_url,
+            cache_url=url,
+            suppliers=str(SAMPLE / "symbols"),
+        )
+        _, output = said(program)
+        assert "hunter2" not in output + program.log
+        return [line for line in output.splitlines() if "Sentinel" in line]
+
+    access = Access("hunter2-server", "hunter2-sentinel")
+    with watched("cache", access=access, name="our-cache") as servers:
+        primary = f"127.0.0.1:{servers.primary_port()}"
+        all_there, where, *_ = lines(servers.url())
+        assert all_there.split(maxsplit=2) == [
+            "ok",
+            "cache",
+            f"3 of 3 Sentinels name {primary} as primary of our-cache",
+        ]
+        assert where.startswith("ok    cache       our-cache of Sentinels ")
+        servers.sentinels[0].kill()
+        two_there, one_gone, _ = lines(servers.url())
+        assert f"2 of 3 Sentinels name {primary}" in two_there
+        gone = f"Sentinel 127.0.0.1:{servers.sentinels[0].port}: "
+        assert one_gone.startswith(f"WARN  cache       {gone}")
+        servers.sentinels[1].kill()
+        wait_until(lambda: not any(answer.can_fail_over for answer in servers.answers()))
+        [wrong] = [line for line in lines(servers.url()) if line.startswith("WRONG")]
+        assert wrong.startswith("WRONG cache       too few Sentinels of our-cache are up")
+        servers.sentinels[2].kill()
+        [wrong_cache] = lines(servers.url())
+        assert wrong_cache.startswith("WRONG cache       The cache does not answer: our-cache of ")
+        assert "no Sentinel names a primary that is up" in wrong_cache
+
+
+def test_no_supplier_at_all_is_wrong(start: StartProgram) -> None:
+    code, output = said(start("check"))
+    assert code == 1
+    assert "SYMBOLON_SUPPLIERS" in output
+
+
+def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
+    program = start(
+        "check",
+        store_url="redis://somebody:hunter2@127.0.0.1:1",
+        suppliers="http://somebody:hunter2@127.0.0.1:1/",
+        supplier_total_seconds="1",
+    )
+    code, output = said(program)
+    assert code == 1
+    assert "127.0.0.1:1" in output
+    assert "hunter2" not in output + program.log
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (HTML_PAGE, "has an HTML or XML document in place of the symbol file"),
+        (Answer(), "has nothing in place of the symbol file"),
+        (Answer(b"MODULE a b 1 c\n"), "its MODULE record has another debug id"),
+    ],
+    ids=["a login page", "nothing", "one file for all"],
+)
+def test_a_supplier_that_has_what_nobody_can_have_is_wrong(
+    start: StartProgram, symbol_server: SymbolServer, answer: Answer, complaint: str
+) -> None:
+    symbol_server.answer(ALL_PATHS, answer)
+    code, output = said(start("check", suppliers=symbol_server.url))
+    (line,) = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert code == 1
+    assert line.split(maxsplit=2) == [
+        "WRONG",
+        "supplier",
+        f"127.0.0.1:{symbol_server.port} {complaint}",
+    ]
+
+
+def test_a_supplier_that_answers_403_is_told_of_the_option(
+    start: StartProgram, symbol_server: SymbolServer
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(status=403))
+    name = f"127.0.0.1:{symbol_server.port}"
+    suppliers = f"{symbol_server.url},{symbol_server.url}#absent=403"
+    _, output = said(start("check", suppliers=suppliers))
+    told, absent = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert told.startswith("WRONG")
+    assert told.endswith(
+        f"{name} refuses access (HTTP 403); if it answers 403 for what it does "
+        "not have, add #absent=403"
+    )
+    assert absent.split(maxsplit=2) == [
+        "ok",
+        "supplier",
+        f"{name} answers that it has no such file (HTTP 403)",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_an_unknown_option_of_a_supplier_is_refused_with_those_that_are_known(
+    start: StartProgram, command: str
+) -> None:
+    program = start(command, suppliers="/symbols,https://a:hunter2@b.example#hunter2=1")
+    code, output = said(program)
+    complaint = (
+        "SYMBOLON_SUPPLIERS: supplier 2 has an unknown option; a URL takes "
+        "casing=default|lower|upper, layout=debug_id|debug_id+code_id and absent=403"
+    )
+    assert code != 0
+    assert complaint in output + program.log
+    assert "hunter2" not in output + program.log
+
+
+def test_the_version_is_that_of_the_package(start: StartProgram) -> None:
+    assert said(start("--version")) == (0, f"symbolon-server {version('symbolon-grpc')}\n")
+
+
+def test_help_explains_every_command_and_setting(start: StartProgram) -> None:
+    code, output = said(start("--help"))
+    assert code == 0
+    assert {"serve", "worker", "check"} <= set(output.split())
+    code, output = said(start("serve", "--help"))
+    assert code == 0
+    assert "--memory-bytes" in output
+    assert "--no-worker" in output
+
+
+def test_a_supplier_is_asked_with_its_headers_which_are_not_shown(
+    start: StartProgram, symbol_server: SymbolServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "headers"
+    file.write_text(f"{symbol_server.url} X-Api-Key: hunter2\n")
+    program = start("check", suppliers=symbol_server.url, supplier_headers_file=str(file))
+    _, output = said(program)
+    (line,) = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert line.startswith("ok ")
+    assert [get.headers["X-Api-Key"] for get in symbol_server.gets] == ["hunter2"]
+    assert "hunter2" not in output + program.log

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.app.process.errors import StartError
+from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"http://host/ X-Api-Key: hunter2", "the URL in line 1 is none of the suppliers'"),
+        (b"hunter2", "line 1 is not `URL name: value`"),
+        (b"\xffhunter2", "{file} is no text"),
+        (None, "cannot read {file}: No such file or directory"),
+    ],
+)
+def test_a_file_of_headers_that_cannot_be_used_is_told_without_what_is_in_it(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    file = tmp_path / "headers"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(StartError) as caught:
+        suppliers_of(Settings(suppliers=("/symbols",), supplier_headers_file=file))
+    complaint = complaint.format(file=file)
+    assert str(caught.value) == f"SYMBOLON_SUPPLIER_HEADERS_FILE: {complaint}"

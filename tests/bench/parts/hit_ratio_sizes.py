@@ -1,0 +1,107 @@
+"""What the modules of the hit ratio's workload take in a store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import numpy as np
+import redis
+
+from symbolon_server.redis_servers.keys import page_key
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
+from symbolon_server.symbols.paging.directory import encode_directory
+from symbolon_server.symbols.paging.sizes import MAX_PAGE_WEIGHT
+from symbolon_server.symbols.paging.writer import new_generation
+from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, Ranges
+from tests.bench.parts.memory import used_memory
+from tests.bench.parts.names_only import put_names, read_names
+from tests.bench.world.modules import page_table, read_table
+from tests.bench.world.symbol_files import SymbolFile
+from tests.bench.world.workload import Numbers
+
+SEED: Final = 31
+
+MOST_PAGES: Final = 1 << 14
+"""More than a module has: page `number` of `module` is `module * MOST_PAGES + number`."""
+
+_SAMPLE_KEYS: Final = 5_000
+_SAMPLE_BYTES, _REAL_SAMPLE_BYTES = 200, 2_500
+"""How many values of about which sizes tell what a key takes: here, and at full size."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBytes:
+    """What a key takes beside its value, in bytes."""
+
+    here: float
+    """With the short texts of this benchmark."""
+
+    really: float
+    """With the texts that the keys of pages have."""
+
+    @classmethod
+    def measure(cls, module_id: ModuleId) -> "KeyBytes":
+        """Put keys of both kinds into a store and see how it grows."""
+        generation = new_generation(Random(SEED))
+        pages = [PageKey(module_id, generation, number) for number in range(_SAMPLE_KEYS)]
+        here = [f"p:{number}" for number in range(MOST_PAGES, MOST_PAGES + _SAMPLE_KEYS)]
+        return cls(
+            _bytes_beside(here, _SAMPLE_BYTES),
+            _bytes_beside(list(map(page_key, pages)), _REAL_SAMPLE_BYTES),
+        )
+
+
+def _bytes_beside(keys: Sequence[str], size: int) -> float:
+    """Return what each of `keys` takes beside its value, which is of this size or a little more."""
+    values = {key: bytes(size + number % 16) for number, key in enumerate(keys)}
+
+    def put(store: redis.Redis) -> None:
+        for key, value in values.items():
+            store.set(key, value)
+
+    return (used_memory(put) - sum(map(len, values.values()))) / len(values)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSizes:
+    """What one module takes, in bytes of a store at full size."""
+
+    pages: Sequence[int]
+    dictionary: int
+    """0 where the pages need none."""
+
+    directory: int
+    whole: int
+    """All of the module as one key, with pages of the largest weight: they take the least."""
+
+    names: int
+
+    pages_of_functions: Numbers
+    """Shape (functions,): on which page each function or public symbol is looked up."""
+
+
+def sizes_of(file: SymbolFile) -> ModuleSizes:
+    table = read_table(file)
+    paged = page_table(file, table, Random(SEED)).paged
+    large = page_table(file, table, Random(SEED), MAX_PAGE_WEIGHT).paged
+    names = read_names(file)
+    sizes = [len(page) for page in paged.pages]
+    return ModuleSizes(
+        sizes[: paged.directory.page_count],
+        sum(sizes[paged.directory.page_count :]),
+        len(encode_directory(file.module_id, paged.directory)),
+        large.directory.stored_bytes + len(encode_directory(file.module_id, large.directory)),
+        used_memory(lambda store: put_names(store, file.module_id, names)),
+        _pages_of_functions(table.ranges, paged.directory),
+    )
+
+
+def _pages_of_functions(ranges: Ranges, directory: PageDirectory) -> Numbers:
+    """Choose one range of each function, where it calls, and return the pages of those."""
+    rows = np.random.default_rng(SEED).permutation(np.flatnonzero(ranges.symbol != NO_SYMBOL))
+    _, chosen = np.unique(ranges.symbol[rows], return_index=True)
+    starts = ranges.start[rows[chosen]]
+    pages: Numbers = directory.first_offsets.searchsorted(starts, side="right") - 1
+    return pages

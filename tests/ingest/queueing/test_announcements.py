@@ -1,0 +1,89 @@
+"""What is called by the thread that hears announcements, while one of them raises."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from symbolon_server.ingest.queueing.announcements import Announcements
+from symbolon_server.telemetry.lasting_threads import Vitals
+
+SECONDS = 30.0
+
+
+def fail(*_: object) -> None:
+    raise KeyError("a defect")
+
+
+@contextmanager
+def listening(announcements: Announcements) -> Iterator[None]:
+    announcements.start()
+    try:
+        yield
+    finally:
+        announcements.close()
+
+
+def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Redis) -> None:
+    looked = [threading.Semaphore(0) for _ in range(2)]
+    heard = threading.Semaphore(0)
+    announcements = Announcements(redis_cache, recheck_seconds=0.01)
+    announcements.listen("test:raises", fail, fail)
+    announcements.repeat(fail)
+    announcements.listen("test:heard", lambda _: heard.release(), looked[0].release)
+    announcements.repeat(looked[1].release)
+    with listening(announcements):
+        for _ in range(3):
+            assert all(look.acquire(timeout=SECONDS) for look in looked)
+            redis_cache.publish("test:raises", "text")
+            redis_cache.publish("test:heard", "text")
+            assert heard.acquire(timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("add", "is_sound"),
+    [
+        (lambda announcements, look: announcements.listen("test:vital", fail, look), False),
+        (lambda announcements, look: announcements.repeat(look), True),
+    ],
+)
+def test_only_what_servers_cannot_do_without_is_vital(
+    redis_cache: redis.Redis, add: Callable[..., None], is_sound: bool
+) -> None:
+    vitals, has_failed = Vitals(), threading.Semaphore(0)
+
+    def look() -> None:
+        has_failed.release()
+        fail()
+
+    announcements = Announcements(redis_cache, 0.001, vitals)
+    announcements.listen("test:other", fail, lambda: None)
+    add(announcements, look)
+    with listening(announcements):
+        assert all(has_failed.acquire(timeout=SECONDS) for _ in range(20))
+        assert vitals.are_sound() is is_sound
+
+
+def test_a_connection_that_breaks_in_a_way_nobody_expected_ends_no_thread(
+    redis_cache: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, lost = threading.Semaphore(0), threading.Event()
+    vitals = Vitals()
+    vitals.listen(lost.set)
+    announcements = Announcements(redis_cache, 0.01, vitals)
+    announcements._thread._pause_seconds = 0.001
+    announcements.listen("test:heard", fail, looked.release)
+    with monkeypatch.context() as patched:
+        patched.setattr(redis.Redis, "pubsub", fail)
+        announcements.start()
+        assert lost.wait(SECONDS)
+        assert not vitals.are_sound()
+        lost.clear()
+        while looked.acquire(blocking=False):
+            pass
+        assert looked.acquire(timeout=SECONDS), "who waits is looked after all the same"
+    assert lost.wait(SECONDS)
+    assert vitals.are_sound()
+    announcements.close()

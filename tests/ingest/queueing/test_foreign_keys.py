@@ -1,0 +1,61 @@
+"""Keys of the queue that somebody else wrote: they are deleted, told of once, and end nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.scripts import LINE_KEY, RUNNING_KEY
+from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.ingest.plant import Plant, plant
+from tests.ingest.symbol_files import symbol_file
+from tests.ingest.working.workers import WorkerStarter
+
+__all__ = ["plant", "symbol_server"]
+
+
+@pytest.fixture
+def starter(
+    symbol_server: SymbolServer, redis_store_url: str, redis_cache_url: str, tmp_path: Path
+) -> WorkerStarter:
+    return WorkerStarter(redis_cache_url, redis_store_url, symbol_server.url, tmp_path / "workers")
+
+
+@pytest.fixture
+def own_cache() -> Iterator[EmbeddedRedis]:
+    """A cache of the test's own, whose log nobody else writes to."""
+    with EmbeddedRedis.start("cache.conf") as server:
+        yield server
+
+
+@pytest.mark.parametrize("key", [LINE_KEY, RUNNING_KEY])
+def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
+    own_cache: EmbeddedRedis, xul: ModuleId, key: str
+) -> None:
+    log = Path(own_cache.url.removeprefix("unix://")).with_name("log")
+    with connect(own_cache.url) as client:
+        queue, desk = IngestQueue(client), ClaimDesk(client, lease_seconds=60)
+        client.rpush(key, "of somebody else")
+        for _ in range(3):
+            queue.enqueue({xul: ()}, Band.AWAITED)
+            found = desk.claim()
+            assert isinstance(found, Claim)
+            assert desk.end(found)
+    [line] = [line for line in log.read_text().splitlines() if "symbolon: " in line]
+    assert line.endswith(f"symbolon: deleted {key}: a list, not a zset")
+
+
+def test_a_worker_goes_on_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    with plant.workers.run() as worker:
+        worker.wait_until_ready()
+        plant.cache.set(LINE_KEY, "of somebody else")
+        assert plant.load(xul) == {xul}
+        assert plant.is_stored(xul)
+        assert worker.stop() == 0

@@ -1,0 +1,225 @@
+"""Callers wait together, are woken by announcements, and never sleep through one."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+import redis
+
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.queueing.claims import ClaimDesk, NothingToClaim
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.queueing.queue import Enqueued, IngestQueue
+from symbolon_server.ingest.queueing.scripts import AWAITED_KEY, ENDED_CHANNEL, RUNNING_KEY
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+LONG = 60.0
+"""Seconds that no test waits when all is well."""
+
+
+def claim(desk: ClaimDesk) -> Claim:
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    return found
+
+
+def wait_until_heard(client: redis.Redis, listeners: int = 1) -> None:
+    """Return when so many loaders listen for announcements."""
+    while dict(client.pubsub_numsub(ENDED_CHANNEL)).get(ENDED_CHANNEL.encode(), 0) < listeners:
+        threading.Event().wait(0.001)
+
+
+@pytest.fixture
+def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoader]:
+    """A loader that only announcements can wake: it asks the queue itself but once an hour."""
+    del queue  # emptied the cache
+    loader = ModuleLoader(redis_cache, recheck_seconds=3600)
+    loader.start()
+    wait_until_heard(redis_cache)
+    yield loader
+    loader.close()
+
+
+def test_an_announcement_wakes_who_waits(
+    loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    with loader.load({xul: [1]}) as pending, ThreadPoolExecutor(1) as pool:
+        assert pending.ended == frozenset()
+        pool.submit(lambda: desk.end(claim(desk)))
+        pending.wait(LONG)
+        assert pending.ended == {xul}
+
+
+def test_a_wait_ends_with_its_time(loader: ModuleLoader, xul: ModuleId) -> None:
+    with loader.load({xul: [1]}) as pending:
+        pending.wait(0.0)
+        pending.wait(-1.0)
+        assert pending.ended == frozenset()
+
+
+def test_a_wait_is_over_when_all_modules_have_ended(
+    loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    with loader.load({xul: [1], libc: [2]}) as pending:
+        first = claim(desk)
+        desk.end(first)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(pending.wait, LONG)
+            desk.end(claim(desk))
+            waiting.result()
+        assert pending.ended == {xul, libc}
+
+
+def test_many_callers_share_one_ingest(
+    loader: ModuleLoader, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    callers = 16
+    all_wait = Barrier(callers + 1)
+
+    def call(offset: int) -> frozenset[ModuleId]:
+        with loader.load({xul: [offset]}) as pending:
+            all_wait.wait()
+            pending.wait(LONG)
+            return pending.ended
+
+    with ThreadPoolExecutor(callers) as pool:
+        answers = [pool.submit(call, offset) for offset in range(callers)]
+        all_wait.wait()
+        assert queue.length() == 1
+        only = claim(desk)
+        assert only.wanted == set(range(callers))
+        desk.end(only)
+        assert all(answer.result() == {xul} for answer in answers)
+    assert isinstance(desk.claim(), NothingToClaim)
+
+
+def test_an_end_before_the_wait_is_not_slept_through(
+    loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    with loader.load({xul: [1]}) as pending:
+        desk.end(claim(desk))
+        pending.wait(LONG)
+        assert pending.ended == {xul}
+
+
+def test_a_lost_announcement_is_made_up_for(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
+    with loader.load({xul: [1]}) as pending:
+        desk.end(claim(desk))  # nobody listens yet
+        loader.start()
+        pending.wait(LONG)
+        assert pending.ended == {xul}
+    loader.close()
+    assert queue.length() == 0
+
+
+def test_what_went_behind_although_somebody_waits_is_put_first_again(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
+    with loader.load({libc: [1]}, "a"):
+        queue.enqueue({xul: []}, Band.AWAITED, "b")
+        redis_cache.zadd(AWAITED_KEY, {str(libc): 1})  # as if no server had looked for long
+        assert claim(desk).module_id == xul
+        assert queue.look([libc]).behind == {libc}
+        loader.start()
+        while queue.look([libc]).behind:
+            threading.Event().wait(0.001)
+        assert queue.get_lengths()[Band.AWAITED] == 1
+        assert claim(desk).module_id == libc
+    loader.close()
+
+
+def test_a_connection_cut_while_an_ingest_ends_is_made_up_for(
+    redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    with loader.load({xul: [1]}) as pending:
+        redis_cache.client_kill_filter(_type="pubsub")
+        desk.end(claim(desk))
+        pending.wait(LONG)  # an hour before it would ask by itself
+        assert pending.ended == {xul}
+
+
+def test_an_ingest_that_goes_on_is_not_taken_for_ended(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    loader = ModuleLoader(redis_cache, recheck_seconds=0.001)
+    loader.start()
+    with loader.load({xul: [1], libc: [2]}) as pending:
+        running = claim(desk)
+        other = claim(desk)
+        # While the other is asked for again and again, this one ends and is noticed.
+        redis_cache.zrem(RUNNING_KEY, str(other.module_id))
+        while not pending.ended:
+            pending.wait(0.01)
+        assert pending.ended == {other.module_id}
+        desk.end(running)
+        pending.wait(LONG)
+        assert pending.ended == {xul, libc}
+    loader.close()
+    del queue
+
+
+def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul: ModuleId) -> None:
+    """A look at the queue between asking to be told and enqueueing finds no job."""
+
+    class LookedAt(IngestQueue):
+        def enqueue(self, *_arguments: object, **_named: object) -> Enqueued:
+            own_loader._look_again()
+            return Enqueued(0, frozenset())
+
+    own_loader = ModuleLoader(redis_cache)
+    own_loader._queue = LookedAt(redis_cache)
+    with own_loader.load({xul: []}) as pending:
+        assert pending.ended == frozenset()
+        own_loader._look_again()
+        assert pending.ended == {xul}
+
+
+def test_foreign_messages_wake_nobody(
+    redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    with loader.load({xul: [1]}) as pending:
+        for message in (b"", b"nonsense", b"\xff/\xff", b"a/b"):
+            redis_cache.publish(ENDED_CHANNEL, message)
+        desk.end(claim(desk))
+        pending.wait(LONG)
+        assert pending.ended == {xul}
+
+
+def test_a_caller_who_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -> None:
+    with loader.load({xul: [1]}):
+        pass
+    with pytest.raises(ZeroDivisionError), loader.load({xul: [1]}):
+        _ = 1 // 0
+    assert not loader._waiters._by_module
+    assert not loader._waiters._queued
+
+
+def test_a_cache_that_is_down_is_an_error_and_one_that_comes_up_is_listened_to(
+    xul: ModuleId, redis_cache: redis.Redis, redis_cache_url: str, tmp_path: Path
+) -> None:
+    socket = tmp_path / "socket"
+    with connect(f"unix://{socket}") as client:
+        loader = ModuleLoader(client, recheck_seconds=3600)
+        loader.start()
+        with pytest.raises(CacheUnavailableError), loader.load({xul: []}):
+            pass
+        assert not loader._waiters._by_module
+        socket.symlink_to(redis_cache_url.removeprefix("unix://"))  # the server is up
+        wait_until_heard(redis_cache)
+        loader.close()
+
+
+def test_a_loader_closes_while_the_cache_is_down(tmp_path: Path) -> None:
+    with connect(f"unix://{tmp_path}/socket") as client:
+        loader = ModuleLoader(client)
+        loader.start()
+        loader.close()

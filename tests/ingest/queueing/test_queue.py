@@ -1,0 +1,380 @@
+"""The queue: one job for a module, taken in the right order, never lost."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+import redis
+
+from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.queueing.claims import ClaimDesk, NothingToClaim
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import MAX_WANTED_OFFSETS, IngestQueue
+from symbolon_server.ingest.queueing.scripts import (
+    AWAITED_KEY,
+    BAND_SIZE,
+    BELL_KEY,
+    JOB_PREFIX,
+    LINE_KEY,
+    RUNNING_KEY,
+    TURNS_KEY,
+    WANT_PREFIX,
+)
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+
+def claim(desk: ClaimDesk) -> Claim:
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    return found
+
+
+def modules(count: int) -> list[ModuleId]:
+    return [ModuleId.parse(f"module{number}.so", f"{number:033X}") for number in range(count)]
+
+
+def test_a_module_is_queued_once_however_often_it_is_wanted(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    assert queue.enqueue({xul: []}, Band.AWAITED).added == 1
+    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0
+    assert claim(desk).module_id == xul
+    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0  # it is being done
+    assert isinstance(desk.claim(), NothingToClaim)
+
+
+def test_what_callers_tell_of_a_module_comes_along_with_its_job(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    told = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
+    queue.enqueue({xul: [1]}, Band.AWAITED, asked=[told])
+    taken = claim(desk)
+    assert taken.asked == told
+    desk.give_back(taken)
+    assert claim(desk).asked == told
+
+
+def test_later_callers_add_what_the_first_did_not_tell(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.PREFETCH)
+    queue.enqueue({xul: []}, Band.AWAITED, asked=[AskedModule(xul, "xul.dll")])
+    queue.enqueue({xul: []}, Band.AWAITED, asked=[AskedModule(xul, "other.dll", "5F")])
+    assert claim(desk).asked == AskedModule(xul, "xul.dll", "5F")
+
+
+def test_a_new_job_knows_nothing_of_what_was_told_of_an_earlier_one(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED, asked=[AskedModule(xul, "xul.dll", "5F")])
+    desk.end(claim(desk))
+    queue.enqueue({xul: []}, Band.AWAITED)
+    assert claim(desk).asked == AskedModule(xul)
+
+
+def test_what_a_queue_says_of_code_files_leads_to_no_other_folder(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    for field, value in (("code_file", ".."), ("code_id", "../../etc")):
+        redis_cache.hset(JOB_PREFIX + str(xul), field, value)
+    assert claim(desk).asked == AskedModule(xul)
+
+
+def test_many_who_ask_at_once_cause_one_job(
+    redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
+) -> None:
+    callers = 16
+    barrier = Barrier(callers)
+
+    def ask(_: int) -> int:
+        own_queue = IngestQueue(redis_cache)
+        barrier.wait()
+        return own_queue.enqueue({xul: [1]}, Band.AWAITED).added
+
+    with ThreadPoolExecutor(callers) as pool:
+        assert sum(pool.map(ask, range(callers))) == 1
+    assert queue.length() == 1
+
+
+def test_a_job_that_ended_can_be_queued_again_at_once(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [1]}, Band.AWAITED)
+    desk.end(claim(desk))
+    assert queue.enqueue({xul: [2]}, Band.AWAITED).added == 1
+    assert claim(desk).wanted == {2}
+
+
+def test_an_ended_job_leaves_nothing_behind(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [1]}, Band.AWAITED)
+    desk.end(claim(desk))
+    log_of_invalidations = {b"invalidated", b"invalidated:epoch"}
+    left = set(redis_cache.keys("*")) - log_of_invalidations
+    assert left == {BELL_KEY.encode(), TURNS_KEY.encode()}
+    assert (redis_cache.xlen(BELL_KEY), redis_cache.zcard(TURNS_KEY)) == (1, 1)
+
+
+def test_the_offsets_of_all_callers_come_together(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [1, 2]}, Band.AWAITED)
+    queue.enqueue({xul: [2, 2**64 - 1]}, Band.AWAITED)
+    assert claim(desk).wanted == {1, 2, 2**64 - 1}
+
+
+def test_the_offsets_of_a_job_are_bounded(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    for start in range(0, 10 * MAX_WANTED_OFFSETS, MAX_WANTED_OFFSETS):
+        queue.enqueue({xul: range(start, start + 5_000)}, Band.AWAITED)
+    assert len(claim(desk).wanted) == MAX_WANTED_OFFSETS
+
+
+def test_what_somebody_waits_for_goes_before_prefetches(
+    queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    first, second, third = modules(3)
+    queue.enqueue({first: []}, Band.PREFETCH)
+    queue.enqueue({second: []}, Band.AWAITED)
+    queue.enqueue({third: []}, Band.AWAITED)
+    assert [claim(desk).module_id for _ in range(3)] == [second, third, first]
+
+
+def test_a_module_queued_as_a_prefetch_overtakes_when_somebody_waits_for_it(
+    queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    first, second, third = modules(3)
+    queue.enqueue({first: [], second: [], third: []}, Band.PREFETCH)
+    assert queue.enqueue({third: [7]}, Band.AWAITED).added == 0
+    assert queue.get_lengths() == {Band.AWAITED: 1, Band.WANTED: 0, Band.PREFETCH: 2}
+    overtaker = claim(desk)
+    assert (overtaker.module_id, overtaker.wanted) == (third, frozenset({7}))
+    assert [claim(desk).module_id for _ in range(2)] == [first, second]
+
+
+def test_a_prefetch_does_not_put_back_what_somebody_waits_for(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    queue.enqueue({xul: []}, Band.PREFETCH)
+    assert queue.get_lengths() == {Band.AWAITED: 1, Band.WANTED: 0, Band.PREFETCH: 0}
+    assert claim(desk).module_id == xul
+
+
+def test_sixty_modules_are_one_round_trip(redis_cache: redis.Redis, queue: IngestQueue) -> None:
+    queue.enqueue(dict.fromkeys(modules(1), ()), Band.AWAITED)  # loads the script
+    redis_cache.config_resetstat()
+    queue.enqueue(dict.fromkeys(modules(60), (1, 2, 3)), Band.AWAITED)
+    asked = redis_cache.info("commandstats")
+    assert asked["cmdstat_evalsha"]["calls"] == 1
+    assert "cmdstat_eval" not in asked
+    assert queue.length() == 60
+
+
+def test_a_lease_that_lapsed_gives_the_job_to_the_next_worker(
+    queue: IngestQueue, hasty_desk: ClaimDesk, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [3]}, Band.AWAITED)
+    lost = claim(hasty_desk)
+    found = claim(desk)
+    assert (found.module_id, found.attempts, found.wanted) == (xul, 2, frozenset({3}))
+    assert lost.attempts == 1
+    assert isinstance(desk.claim(), NothingToClaim)
+
+
+def test_a_renewed_lease_is_left_alone(
+    queue: IngestQueue, hasty_desk: ClaimDesk, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    mine = claim(hasty_desk)
+    assert desk.renew(mine)
+    assert isinstance(desk.claim(), NothingToClaim)
+
+
+def test_who_lost_a_job_cannot_end_it_for_the_next_worker(
+    queue: IngestQueue, hasty_desk: ClaimDesk, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    lost = claim(hasty_desk)
+    held = claim(desk)
+    assert not desk.renew(lost)
+    assert not desk.give_back(lost)
+    desk.end(lost)
+    assert queue.find_ended([xul]) == frozenset()
+    desk.end(held)
+    assert queue.find_ended([xul]) == {xul}
+
+
+@pytest.mark.parametrize("band", Band)
+def test_a_job_given_back_is_the_next_one_of_its_band(
+    queue: IngestQueue, desk: ClaimDesk, band: Band
+) -> None:
+    first, second = modules(2)
+    queue.enqueue({first: [5], second: []}, band)
+    assert desk.give_back(claim(desk))
+    assert queue.get_lengths()[band] == 2
+    again = claim(desk)
+    assert (again.module_id, again.attempts, again.wanted) == (first, 1, frozenset({5}))
+
+
+def test_a_job_without_its_description_is_done_as_if_new(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [1]}, Band.AWAITED)
+    redis_cache.delete(JOB_PREFIX + str(xul), WANT_PREFIX + str(xul))
+    found = claim(desk)
+    assert (found.module_id, found.attempts, found.wanted) == (xul, 1, frozenset())
+    redis_cache.delete(JOB_PREFIX + str(xul))
+    assert not desk.renew(found)
+    desk.end(found)
+
+
+def test_a_description_without_a_place_in_line_blocks_nobody(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({xul: [1]}, Band.AWAITED)
+    redis_cache.delete(LINE_KEY)
+    assert queue.find_ended([xul]) == queue.look([xul]).ended == {xul}
+    assert queue.enqueue({xul: [2]}, Band.AWAITED).added == 1
+    assert claim(desk).wanted == {2}
+
+
+def test_what_names_no_module_is_removed_and_ends_no_worker(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    foreign = (b"\xff\xfe", b"os.getpid", b"", b"a/b", b"xul.pdb/44e4EC8C2F41492B9369D6B9A059577C2")
+    redis_cache.zadd(LINE_KEY, dict.fromkeys(foreign, 0))
+    redis_cache.zadd(RUNNING_KEY, {b"\xc3/\xc3": 1})
+    queue.enqueue({xul: []}, Band.AWAITED)
+    assert claim(desk).module_id == xul
+    assert isinstance(desk.claim(), NothingToClaim)
+    assert redis_cache.zrange(LINE_KEY, 0, -1) == []
+    assert redis_cache.zrange(RUNNING_KEY, 0, -1) == [str(xul).encode()]
+
+
+@pytest.mark.parametrize("wanted", [b"abc", b"123456789", b"x" * 7])
+def test_offsets_that_are_no_numbers_are_dropped(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, wanted: bytes
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    redis_cache.set(WANT_PREFIX + str(xul), wanted)
+    assert len(claim(desk).wanted) == len(wanted) // 8
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "9" * 23, "-1", "0x10", ""])
+def test_fields_that_are_no_numbers_stop_nothing(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, number: str
+) -> None:
+    queue.enqueue({xul: [1]}, Band.AWAITED)
+    for field in ("queued", "place", "attempts", "caller"):
+        redis_cache.hset(JOB_PREFIX + str(xul), field, number)
+    found = claim(desk)
+    redis_cache.hset(JOB_PREFIX + str(xul), "place", number)
+    assert desk.give_back(found)
+    assert desk.end(claim(desk))
+    assert queue.find_ended([xul]) == {xul}
+
+
+@pytest.mark.parametrize("score", ["inf", "-inf", "-5", str(BAND_SIZE * 9)])
+def test_scores_of_others_stop_nothing(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, score: str
+) -> None:
+    for key in (LINE_KEY, RUNNING_KEY, AWAITED_KEY, TURNS_KEY):
+        queue.enqueue({xul: []}, Band.AWAITED)
+        redis_cache.zadd(key, {str(xul): float(score), "0:": float(score)})
+        found = claim(desk)
+        assert found.module_id == xul
+        assert queue.look([xul]).ended == frozenset()
+        redis_cache.zadd(RUNNING_KEY, {str(xul): 0})
+        desk.end(claim(desk))
+        redis_cache.delete(key)
+
+
+@pytest.mark.parametrize("key", [LINE_KEY, RUNNING_KEY, AWAITED_KEY, TURNS_KEY, BELL_KEY])
+def test_a_key_of_another_type_is_dropped(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, key: str
+) -> None:
+    queue.enqueue({xul: []}, Band.AWAITED)
+    redis_cache.delete(key)
+    redis_cache.set(key, "of somebody else")
+    queue.enqueue({xul: [7]}, Band.AWAITED)
+    found = claim(desk)
+    assert found.module_id == xul
+    assert found.wanted == {7}
+
+
+@pytest.mark.parametrize("prefix", [JOB_PREFIX, WANT_PREFIX])
+def test_a_description_of_another_type_is_dropped(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, prefix: str
+) -> None:
+    for do in (lambda: queue.enqueue({xul: [7]}, Band.AWAITED), desk.claim):
+        redis_cache.delete(prefix + str(xul))
+        redis_cache.lpush(prefix + str(xul), "of somebody else")
+        do()
+    redis_cache.delete(prefix + str(xul))
+    redis_cache.lpush(prefix + str(xul), "of somebody else")
+    assert queue.find_ended([xul]) == frozenset()
+
+
+def test_a_new_job_rings_for_a_worker_that_waits(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    nothing = desk.claim()
+    assert isinstance(nothing, NothingToClaim)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(desk.wait, nothing, 60)
+        queue.enqueue({xul: []}, Band.AWAITED)
+        waiting.result(timeout=30)
+    assert claim(desk).module_id == xul
+
+
+def test_a_job_that_came_before_the_wait_is_not_waited_for(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    nothing = desk.claim()
+    assert isinstance(nothing, NothingToClaim)
+    queue.enqueue({xul: []}, Band.AWAITED)
+    desk.wait(nothing, 3600)  # would time out
+
+
+def test_a_dead_cache_is_an_error_of_ours(xul: ModuleId) -> None:
+    with connect("unix:///nonexistent/socket") as client:
+        queue = IngestQueue(client)
+        for ask in (
+            lambda: queue.enqueue({xul: []}, Band.AWAITED),
+            lambda: queue.find_ended([xul]),
+            queue.length,
+            ClaimDesk(client, 60).claim,
+        ):
+            with pytest.raises(CacheUnavailableError):
+                ask()
+
+
+def test_a_full_queue_takes_no_more_and_names_what_it_refused(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=3)
+    small.enqueue(dict.fromkeys(modules(2), ()), Band.AWAITED)
+    enqueued = small.enqueue(dict.fromkeys(modules(5), (1,)), Band.AWAITED)
+    assert (enqueued.added, enqueued.refused) == (1, frozenset(modules(5)[3:]))
+    assert queue.length() == 3
+    assert not redis_cache.exists(WANT_PREFIX + str(modules(5)[4]))
+    again = small.enqueue(dict.fromkeys(modules(3), ()), Band.AWAITED)
+    assert (again.added, again.refused) == (0, frozenset())
+    desk.end(claim(desk))
+    assert small.enqueue(dict.fromkeys(modules(5)[3:4], ()), Band.AWAITED).added == 1
+
+
+def test_prefetches_take_no_place_from_those_that_somebody_waits_for(
+    redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=3)
+    small.enqueue(dict.fromkeys(modules(3), ()), Band.PREFETCH)
+    assert small.enqueue({xul: ()}, Band.PREFETCH).refused == {xul}
+    assert small.enqueue({xul: ()}, Band.AWAITED).added == 1
+    assert queue.length() == 4

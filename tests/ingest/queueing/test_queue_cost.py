@@ -1,0 +1,173 @@
+"""A step costs the cache Redis the same however much is queued, and callers take turns."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+import redis
+
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import MAX_WANTED_OFFSETS, IngestQueue
+from symbolon_server.ingest.queueing.scripts import AWAITED_KEY
+from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.ingest.symbol_files import numbered_module
+
+FEW, MANY = 1_000, 100_000
+CALLED = 100
+LOOKED_AT = 5_000
+MOST_TIMES = 2.0
+TRIES = 18
+ROUNDS = 2
+"""Of which the better one counts: others use the same machine."""
+
+Step = Callable[[IngestQueue, ClaimDesk, list[ModuleId]], object]
+
+
+def overtake(queue: IngestQueue, _desk: ClaimDesk, some: list[ModuleId]) -> None:
+    queue.enqueue(dict.fromkeys(some[:CALLED], ()), Band.AWAITED)
+
+
+def ask_again(queue: IngestQueue, _desk: ClaimDesk, some: list[ModuleId]) -> None:
+    queue.enqueue(dict.fromkeys(some[:CALLED], (1, 2)), Band.PREFETCH)
+
+
+def look(queue: IngestQueue, _desk: ClaimDesk, some: list[ModuleId]) -> None:
+    queue.look((some * LOOKED_AT)[:LOOKED_AT])
+
+
+def claim_and_end(_queue: IngestQueue, desk: ClaimDesk, _some: list[ModuleId]) -> None:
+    for _ in range(20):
+        found = desk.claim()
+        assert isinstance(found, Claim)
+        desk.end(found)
+
+
+STEPS = {"overtake": overtake, "again": ask_again, "look": look, "claim": claim_and_end}
+
+
+def cpu_seconds(client: redis.Redis) -> float:
+    """Return the processor time that Redis itself has taken."""
+    cpu = client.info("cpu")
+    return float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
+
+
+def cost(client: redis.Redis, step: Step, queued: int) -> float:
+    """Return what a step costs with so many queued, in seconds of Redis' processor time."""
+    client.flushall()
+    queue, desk = IngestQueue(client), ClaimDesk(client, lease_seconds=600)
+    modules = [numbered_module(number) for number in range(queued)]
+    queue.enqueue(dict.fromkeys(modules, ()), Band.PREFETCH)
+    step(queue, desk, modules[:CALLED])  # loads the scripts
+    before = cpu_seconds(client)
+    for start in range(0, TRIES * CALLED // 2, CALLED // 2):
+        step(queue, desk, modules[start : start + CALLED])
+    return cpu_seconds(client) - before
+
+
+@pytest.fixture
+def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[redis.Redis]:
+    """A client that a loaded machine may keep waiting."""
+    del clear_redis_cache
+    with connect(redis_cache_url, Timeouts(60.0, 60.0)) as client:
+        yield client
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
+def test_a_step_costs_the_cache_the_same_however_much_is_queued(
+    patient_cache: redis.Redis, step: Step
+) -> None:
+    few = min(cost(patient_cache, step, FEW) for _ in range(ROUNDS))
+    many = min(cost(patient_cache, step, MANY) for _ in range(ROUNDS))
+    assert many <= MOST_TIMES * few
+
+
+def claimed(desk: ClaimDesk) -> Iterator[ModuleId]:
+    while isinstance(found := desk.claim(), Claim):
+        desk.end(found)
+        yield found.module_id
+
+
+@pytest.mark.parametrize("others", [1, 20])
+def test_a_caller_waits_for_one_round_of_those_that_were_first(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, others: int
+) -> None:
+    number = 400
+    for caller in range(others):
+        some = [numbered_module(caller * number + at) for at in range(number)]
+        queue.enqueue(dict.fromkeys(some, ()), Band.AWAITED, f"caller {caller}")
+    queue.enqueue({xul: ()}, Band.AWAITED, "another")
+    assert xul in list(islice(claimed(desk), others + 1))
+
+
+def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    many = [numbered_module(number) for number in range(4_000)]
+    queue.enqueue(dict.fromkeys(many, ()), Band.WANTED, "a")
+    queue.enqueue({xul: ()}, Band.AWAITED, "b")
+    assert next(claimed(desk)) == xul
+
+
+def test_many_calls_of_one_caller_have_one_turn(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    for number in range(20):
+        queue.enqueue({numbered_module(number): ()}, Band.AWAITED, "a")
+    queue.enqueue({xul: ()}, Band.AWAITED, "b")
+    assert xul in list(islice(claimed(desk), 2))
+
+
+def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    queue.enqueue({numbered_module(number): () for number in range(300)}, Band.PREFETCH, "a")
+    queue.enqueue({numbered_module(number): () for number in range(500, 510)}, Band.AWAITED, "b")
+    queue.enqueue({xul: ()}, Band.AWAITED, "a")
+    assert xul in list(islice(claimed(desk), 2))
+
+
+def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
+    queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    queue.enqueue({numbered_module(number): () for number in range(300)}, Band.AWAITED, "a")
+    assert len(list(claimed(desk))) == 300
+    queue.enqueue({numbered_module(number): () for number in range(3)}, Band.AWAITED, "b")
+    queue.enqueue({libc: ()}, Band.AWAITED, "a")
+    queue.enqueue({xul: ()}, Band.AWAITED, "c")
+    assert {libc, xul} <= set(islice(claimed(desk), 3))
+
+
+def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    given_up = [numbered_module(number) for number in range(30)]
+    small = IngestQueue(redis_cache, max_queued=31)
+    small.enqueue(dict.fromkeys(given_up, ()), Band.AWAITED, "a")
+    small.enqueue({xul: ()}, Band.AWAITED, "b")
+    redis_cache.zadd(AWAITED_KEY, {str(module_id): 1 for module_id in given_up})
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    assert found.module_id == xul
+    look = queue.look([given_up[0], xul, libc])
+    assert look.behind == {given_up[0]}
+    assert look.ended == {libc}
+    # Somebody waits again.
+    assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
+    assert next(claimed(desk)) == given_up[0]
+    assert set(claimed(desk)) == set(given_up[1:])
+
+
+def test_offsets_of_many_modules_go_in_steps_of_bounded_size(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    wanted = {numbered_module(at): range(at, at + MAX_WANTED_OFFSETS) for at in range(100)}
+    redis_cache.config_resetstat()
+    queue.enqueue(wanted, Band.AWAITED)
+    assert redis_cache.info("commandstats")["cmdstat_evalsha"]["calls"] >= 4
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    assert found.wanted == set(wanted[found.module_id])

@@ -1,0 +1,39 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+LONG = 60.0
+"""Seconds that no test waits when all is well."""
+
+
+@pytest.fixture
+def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoader]:
+    del queue  # emptied the cache
+    loader = ModuleLoader(redis_cache)
+    loader.start()
+    yield loader
+    loader.close()
+
+
+def test_who_waits_is_let_go_when_the_server_stops(loader: ModuleLoader, xul: ModuleId) -> None:
+    with loader.load({xul: [1]}) as pending, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(pending.wait, LONG)
+        loader.stop_waiting()
+        waiting.result(LONG / 2)
+        assert pending.ended == frozenset()
+
+
+def test_nobody_waits_any_more_after_that_but_the_work_is_queued(
+    loader: ModuleLoader, queue: IngestQueue, xul: ModuleId
+) -> None:
+    loader.stop_waiting()
+    with loader.load({xul: [1]}) as pending:
+        pending.wait(LONG)
+        assert pending.ended == frozenset()
+    assert queue.length() == 1

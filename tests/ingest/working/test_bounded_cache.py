@@ -1,0 +1,81 @@
+"""What modules that nobody has leave in the cache."""
+
+from collections.abc import Sequence
+
+import redis
+
+from symbolon_server.cache.failures import FailureLifetimes
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.cache.supplier_rounds import RememberedAttempt
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.scripts import BELL_KEY, TURNS_KEY
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.job_runner import JobRunner, WorkerOptions
+from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
+from symbolon_server.redis_servers.keys import suppliers_key
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+MODULES = 5_000
+LIFETIME_SECONDS = 5.0
+FOR_ALL = {
+    b"invalidated",
+    b"invalidated:epoch",
+    BELL_KEY.encode(),
+    TURNS_KEY.encode(),
+    b"missing:last_seen",
+    b"missing:seen",
+}
+"""The keys of which there is one however many modules were asked for."""
+
+ATTEMPT = RememberedAttempt("symbols.example.com/public", "missing", "HTTP 404", 0.25, 0)
+MISSING = IngestResult(IngestOutcome.MISSING, "no supplier has it", attempts=(ATTEMPT,))
+
+
+class Site:
+    """A worker's part and a server's in modules that are missing."""
+
+    def __init__(self, cache: redis.Redis, store: redis.Redis) -> None:
+        lifetimes = FailureLifetimes(missing=LIFETIME_SECONDS)
+        self.memory = ModuleMemory.of(KeyedCache(cache), lifetimes)
+        self._queue = IngestQueue(cache)
+        self._desk = ClaimDesk(cache, lease_seconds=60)
+        ingest = Ingest(SupplierChain([]), RedisPageStore(store), None)
+        self._runner = JobRunner(self._desk, ingest, self.memory, WorkerOptions())
+
+    def ask_for(self, module_ids: Sequence[ModuleId]) -> None:
+        """Ask for modules that no supplier has, a hundred at a time."""
+        for at in range(0, len(module_ids), 100):
+            some = module_ids[at : at + 100]
+            self._queue.enqueue({module_id: [16] for module_id in some}, Band.AWAITED)
+            self.memory.missing.record(dict.fromkeys(map(AskedModule, some), 1))
+            for _ in some:
+                claim = self._desk.claim()
+                assert isinstance(claim, Claim)
+                self._runner.tell(claim, MISSING, 0.5)
+
+
+def test_missing_modules_leave_nothing_behind_but_the_bounded_list_of_them(
+    redis_cache: redis.Redis, redis_store: redis.Redis, clear_redis_cache: None
+) -> None:
+    del clear_redis_cache
+    site = Site(redis_cache, redis_store)
+    ids = [ModuleId.parse(f"library{i}.so", f"{i * 7919:032X}0") for i in range(2 * MODULES)]
+    site.ask_for(ids[:MODULES])  # what Redis takes once for all of it
+    before = used_memory_when_all_has_expired(redis_cache)
+    site.ask_for(ids[MODULES:])
+    assert 0 < redis_cache.pttl(suppliers_key(ids[-1])) <= LIFETIME_SECONDS * 1000
+    growth = used_memory_when_all_has_expired(redis_cache) - before
+    assert growth / MODULES * 50_000 < 20e6
+    assert site.memory.missing.list(0)[1] == 2 * MODULES
+
+
+def used_memory_when_all_has_expired(client: redis.Redis) -> int:
+    while set(client.keys()) - FOR_ALL:
+        client.wait(0, 100)
+    return int(client.info("memory")["used_memory"])

@@ -1,0 +1,351 @@
+"""One ingest: what it fetches, what it puts where, and how it fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+import redis
+
+from symbolon_server.ingest.queueing.claims import ClaimDesk
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.spool import Spool
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.layouts.layout import by_code_id, by_debug_id
+from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.web.http import HttpSupplier, Surroundings
+from symbolon_server.suppliers.web.urls import ServerUrl
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageDirectory, PageKey, page_owner
+from symbolon_server.symbols.paging.directory import decode_directory
+from tests.fixtures.memory_store import MemoryPageStore
+from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
+from tests.ingest.symbol_files import numbered_module, symbol_file
+from tests.symbols.read_texts import misfits
+from tests.symbols.reading.misfits import misfit
+
+__all__ = ["symbol_server"]
+
+MANY = 20_000
+"""Functions that take several pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that an ingest has to do with."""
+
+    server: SymbolServer
+    suppliers: SupplierChain
+    redis: redis.Redis
+    store: RedisPageStore
+    spool_folder: Path
+    spool: Spool
+
+
+@pytest.fixture
+def site(
+    symbol_server: SymbolServer, redis_store: redis.Redis, clear_redis_store: None, tmp_path: Path
+) -> Site:
+    del clear_redis_store
+    at_once = Surroundings(lambda: 0.0, lambda _seconds: None, lambda: 1.0)
+    url = ServerUrl.parse(symbol_server.url)
+    suppliers = SupplierChain([HttpSupplier(url, "symbolon/test", surroundings=at_once)])
+    folder = tmp_path / "spool"
+    spool = Spool(folder, 1 << 30)
+    return Site(symbol_server, suppliers, redis_store, RedisPageStore(redis_store), folder, spool)
+
+
+def directory_in(store: PageStore | Spool, module_id: ModuleId) -> PageDirectory:
+    [directory] = store.get_directories([module_id])
+    assert directory is not None
+    return decode_directory(module_id, directory)
+
+
+def pages_in(store: PageStore | Spool, module_id: ModuleId) -> list[int]:
+    """Return the numbers of the pages that are there."""
+    directory = directory_in(store, module_id)
+    numbers = range(directory.page_count)
+    pages = store.get_pages([PageKey(module_id, directory.generation, n) for n in numbers])
+    return [number for number, page in zip(numbers, pages, strict=True) if page is not None]
+
+
+def test_a_module_is_fetched_read_and_put(site: Site, xul: ModuleId) -> None:
+    text = symbol_file(xul, MANY)
+    site.server.put(xul, text)
+    times = iter([10.0, 12.0, 13.5])
+    ingest = Ingest(
+        site.suppliers,
+        site.store,
+        site.spool,
+        random=Random(1),
+        now=lambda: 1e9,
+        clock=lambda: next(times),
+    )
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.INGESTED)
+    directory = directory_in(site.store, xul)
+    assert directory.page_count > 2
+    assert (
+        pages_in(site.store, xul) == pages_in(site.spool, xul) == list(range(directory.page_count))
+    )
+    assert directory_in(site.spool, xul).generation == directory.generation
+    assert directory.facts.functions == MANY
+    facts = directory.ingest
+    assert (facts.finished_at, facts.seconds, facts.fetched_bytes) == (1e9, 3.5, len(text))
+    assert facts.supplier in site.server.url
+
+
+def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None:
+    steps: list[str] = []
+
+    class Watched(MemoryPageStore):
+        def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
+            steps.append("pages")
+            super().put_pages(pages)
+
+        def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
+            steps.append("directory")
+            super().put_directories(directories)
+
+    site.server.put(xul, symbol_file(xul, MANY))
+    Ingest(site.suppliers, Watched(64 << 20)).run(AskedModule(xul), [32])
+    assert steps[-1] == "directory"
+    assert steps.count("directory") == 1
+    assert "pages" in steps
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [HTML_PAGE, Answer(), Answer(bytes(100))],
+    ids=["a login page", "nothing", "zeros"],
+)
+def test_what_is_no_symbol_file_is_the_supplier_s_fault(
+    site: Site, xul: ModuleId, answer: Answer
+) -> None:
+    site.server.answer(ALL_PATHS, answer, Answer(symbol_file(xul, 1)))
+    ingest = Ingest(site.suppliers, site.store)
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.UNAVAILABLE
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
+
+
+def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(AskedModule(xul), [])
+    before = directory_in(site.store, xul)
+    site.redis.flushall()
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
+    assert directory_in(site.store, xul).generation == before.generation
+    assert pages_in(site.store, xul) == list(range(before.page_count))
+    assert site.server.get_count == 1
+
+
+def test_what_the_store_has_is_neither_fetched_nor_put(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul))
+    ingest = Ingest(site.suppliers, site.store)
+    ingest.run(AskedModule(xul), [0])
+    assert ingest.run(AskedModule(xul), [0, 32]) == IngestResult(IngestOutcome.HELD)
+    assert site.server.get_count == 1
+
+
+def test_a_page_that_was_evicted_is_put_again_from_the_spool(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(AskedModule(xul), [])
+    directory = directory_in(site.store, xul)
+    site.redis.delete(f"page:{xul}:{directory.generation}:1")
+    beginning = int(directory.first_offsets[1])
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.HELD
+    assert ingest.run(AskedModule(xul), [beginning]).outcome is IngestOutcome.FROM_SPOOL
+    assert 1 in pages_in(site.store, xul)
+    assert site.server.get_count == 1
+
+
+def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul))
+    ingest = Ingest(site.suppliers, site.store)
+    ingest.run(AskedModule(xul), [])
+    before = directory_in(site.store, xul).generation
+    site.redis.delete(f"page:{xul}:{before}:0")
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
+    assert directory_in(site.store, xul).generation != before
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda page, _: page[:-1], lambda _, owner: misfit(owner)], ids=["cut", "misfit"]
+)
+def test_a_page_that_is_damaged_in_the_store_is_put_again(
+    site: Site, xul: ModuleId, damage: Callable[[bytes, bytes], bytes]
+) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(AskedModule(xul), [])
+    key = PageKey(xul, directory_in(site.store, xul).generation, 0)
+    [page] = site.store.get_pages([key])
+    assert page is not None
+    site.store.put_pages({key: damage(page, key.owner)})
+    assert ingest.run(AskedModule(xul), [0]) == IngestResult(IngestOutcome.FROM_SPOOL)
+    assert site.store.get_pages([key]) == [page]
+
+
+def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(AskedModule(xul), [])
+    site.redis.flushall()
+    [page_file] = site.spool_folder.rglob("*.pages")
+    page_file.write_bytes(page_file.read_bytes()[:-100])
+    assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
+    assert site.server.get_count == 2
+
+
+@pytest.mark.parametrize("offset", [0, misfits.START])
+def test_a_page_file_with_a_page_that_does_not_fit_itself_is_fetched_anew(
+    site: Site, xul: ModuleId, offset: int
+) -> None:
+    site.server.put(xul, symbol_file(xul, 200))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    ingest.run(AskedModule(xul), [])
+    [directory] = site.spool.get_directories([xul])
+    assert directory is not None
+    site.redis.flushall()
+    owner = page_owner(decode_directory(xul, directory).generation, 0)
+    site.spool.put_module(xul, directory, [misfit(owner)])
+    assert ingest.run(AskedModule(xul), [offset]).outcome is IngestOutcome.INGESTED
+    assert ingest.run(AskedModule(xul), [offset]).outcome is IngestOutcome.HELD
+    assert site.server.get_count == 2
+
+
+class FullStore(MemoryPageStore):
+    """A store without room from the start."""
+
+    def has_room(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("spooled", [False, True], ids=["fetched", "from the spool"])
+def test_a_full_store_gets_only_the_pages_that_are_wanted(
+    site: Site, xul: ModuleId, spooled: bool
+) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    if spooled:
+        Ingest(site.suppliers, MemoryPageStore(64 << 20), site.spool).run(AskedModule(xul), [])
+    store = FullStore(64 << 20)
+    last = (MANY - 1) * 32
+    assert (
+        Ingest(site.suppliers, store, site.spool)
+        .run(AskedModule(xul), [0, 1, last, 2**64 - 1])
+        .failure
+        is None
+    )
+    page_count = directory_in(store, xul).page_count
+    assert page_count > 2
+    assert pages_in(store, xul) == [0, page_count - 1]
+
+
+def test_a_full_redis_keeps_what_others_asked_for(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    limit = str(site.redis.config_get("maxmemory")["maxmemory"])
+    site.redis.config_set("maxmemory", int(site.redis.info("memory")["used_memory"] / 0.9))
+    try:
+        Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
+        assert pages_in(site.store, xul) == [0]
+    finally:
+        site.redis.config_set("maxmemory", limit)
+
+
+def test_a_prefetch_into_a_full_store_puts_the_directory(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    store = FullStore(64 << 20)
+    Ingest(site.suppliers, store).run(AskedModule(xul), [])
+    assert pages_in(store, xul) == []
+
+
+def test_nobody_having_it_is_missing(site: Site, xul: ModuleId) -> None:
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
+    assert result.outcome is IngestOutcome.MISSING
+    assert result.detail
+    assert site.store.get_directories([xul]) == [None]
+
+
+def test_a_supplier_that_fails_is_unavailable(site: Site, xul: ModuleId) -> None:
+    site.server.answer("*", Answer(status=503, headers={"Retry-After": "17"}))
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert result.retry_after_seconds == 17
+
+
+@pytest.mark.parametrize(
+    "make_text",
+    [
+        symbol_file,
+        lambda _: b"MODULE Linux",
+        lambda _: b"\x1f\x8b" + b"not gzip",
+    ],
+    ids=["another module's", "no debug id", "broken gzip"],
+)
+def test_a_symbol_file_that_cannot_be_read_as_the_module_s_is_malformed(
+    site: Site, xul: ModuleId, libc: ModuleId, make_text: Callable[[ModuleId], bytes]
+) -> None:
+    site.server.put(xul, make_text(libc))
+    result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
+    assert result.outcome is IngestOutcome.MALFORMED
+    assert result.detail
+
+
+@pytest.mark.parametrize(
+    ("recorded", "outcome"), [(0, IngestOutcome.INGESTED), (1, IngestOutcome.MALFORMED)]
+)
+def test_what_is_filed_by_code_id_is_used_if_its_debug_id_is_the_one_asked_for(
+    site: Site, queue: IngestQueue, desk: ClaimDesk, recorded: int, outcome: IngestOutcome
+) -> None:
+    """What a caller tells goes through the queue to a supplier that files so."""
+    asked = AskedModule(numbered_module(0), "app.exe", "6a4b9a365000")
+    path = site.server.folder / "app.exe" / "6A4B9A365000" / "app.sym"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(symbol_file(numbered_module(recorded)))
+    supplier = DirectorySupplier(
+        site.server.folder, options=SupplierOptions(layouts=(by_debug_id, by_code_id))
+    )
+    queue.enqueue({asked.module_id: [0]}, Band.AWAITED, asked=[asked])
+    claim = desk.claim()
+    assert isinstance(claim, Claim)
+    ingest = Ingest(SupplierChain([supplier]), site.store)
+    assert ingest.run(claim.asked, claim.wanted).outcome is outcome
+
+
+def test_no_supplier_at_all_is_missing(site: Site, xul: ModuleId) -> None:
+    assert (
+        Ingest(SupplierChain([]), site.store).run(AskedModule(xul), []).outcome
+        is IngestOutcome.MISSING
+    )
+
+
+def test_a_store_that_is_down_is_unavailable_and_the_spool_has_it(
+    site: Site, xul: ModuleId
+) -> None:
+    site.server.put(xul, symbol_file(xul))
+    with connect("unix:///nonexistent/socket") as nowhere:
+        ingest = Ingest(site.suppliers, RedisPageStore(nowhere), site.spool)
+        for _ in range(2):
+            assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.NOT_KEPT
+    assert pages_in(site.spool, xul) == [0]
+    assert site.server.get_count == 1
+
+
+def test_each_ingest_has_a_generation_of_its_own(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul))
+    generations: set[str] = set()
+    for _ in range(3):
+        store = MemoryPageStore(1 << 20)
+        Ingest(site.suppliers, store).run(AskedModule(xul), [])
+        generations.add(directory_in(store, xul).generation)
+    assert len(generations) == 3

@@ -1,0 +1,55 @@
+"""An ingest worker for tests, as `symbolon-server worker` builds one.
+
+python worker_program.py CACHE_URL STORE_URL SUPPLIER SPOOL_FOLDER|- OPTIONS(JSON)
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.ingest_process import WorkLimits
+from symbolon_server.ingest.working.job_runner import WorkerOptions
+from symbolon_server.ingest.working.supplier_pauses import SharedPauses
+from symbolon_server.ingest.working.work_counts import WorkCounts
+from symbolon_server.ingest.working.worker import run_worker
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.spool import Spool
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.web.http import HttpSupplier
+from symbolon_server.suppliers.web.urls import ServerUrl
+from symbolon_server.telemetry.logs import LogFormat, configure_logs
+
+
+def make_supplier(text: str) -> Supplier:
+    if text.startswith("http"):
+        return HttpSupplier(ServerUrl.parse(text), "symbolon/test")
+    return DirectorySupplier(Path(text))
+
+
+def make_options(limits: dict[str, Any], others: dict[str, Any]) -> WorkerOptions:
+    return WorkerOptions(WorkLimits(**limits), **others)
+
+
+def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str) -> None:
+    configure_logs(sys.stderr, LogFormat.TEXT, "info")
+    counts = WorkCounts()
+    pauses = SharedPauses(KeyedCache(connect(cache_url)))
+    ingest = Ingest(
+        SupplierChain([make_supplier(supplier)], counts.add_attempt, pauses),
+        RedisPageStore(connect(store_url)),
+        None if spool == "-" else Spool(Path(spool), 1 << 30),
+        counts,
+    )
+    memory = ModuleMemory.of(KeyedCache(connect(cache_url)))
+    run_worker(connect(cache_url), ingest, memory, make_options(**json.loads(options)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

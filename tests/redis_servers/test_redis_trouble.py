@@ -1,0 +1,177 @@
+"""What is said of Redis servers that do not do what they are asked."""
+
+import re
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from operator import methodcaller
+from pathlib import Path
+
+import pytest
+import redis
+
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
+from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.redis_trouble import describe_trouble
+from symbolon_server.redis_servers.servers import (
+    InvalidRedisUrlError,
+    ServerUnreachableError,
+    connect,
+    read_facts,
+)
+from symbolon_server.store.key_counts import count_held
+from symbolon_server.telemetry.logs import TextFormatter
+from tests.fixtures.certificates import Authority, authority, strange_authority
+from tests.fixtures.redis_fixtures import StartRedis
+from tests.fixtures.tls_proxy import TlsProxy
+
+__all__ = ["authority", "strange_authority"]
+
+PASSWORD, USER = "hunter2", "somebody"
+ACL = {"user": f"{USER} on >{PASSWORD} ~* &* +@all", "requirepass": "another"}
+ASKING: list[Callable[[redis.Redis], object]] = [
+    read_facts,
+    count_held,
+    lambda client: KeyedCache(client).get("name"),
+]
+
+
+def as_user(url: str, user: str = USER, password: str = PASSWORD) -> str:
+    return url.replace("unix://", f"unix://{user}:{password}@")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        # What the server answers holds user and password then.
+        ({"rename-command": 'AUTH ""'}, r"unknown command \[...\]"),
+        ({"requirepass": "another"}, "refuses the user or the password"),
+        ({"user": f"{USER} on >{PASSWORD}"}, r"does not allow the command CLIENT\|SETNAME to"),
+    ],
+    ids=["no AUTH", "wrong password", "not allowed"],
+)
+def test_what_a_server_says_does_not_repeat_credentials(
+    start_redis: StartRedis, overrides: dict[str, str], complaint: str
+) -> None:
+    server = start_redis("store.conf", **overrides)
+    for ask in ASKING:
+        with (
+            connect(as_user(server.url)) as client,
+            pytest.raises(
+                (ServerUnreachableError, CacheUnavailableError), match=complaint
+            ) as caught,
+        ):
+            ask(client)
+        # A traceback in the log shows causes too.
+        assert caught.value.__suppress_context__
+        assert PASSWORD not in str(caught.value)
+        assert USER not in str(caught.value)
+
+
+def test_a_login_that_a_server_does_not_know_is_not_repeated_even_as_a_cause(
+    start_redis: StartRedis,
+) -> None:
+    server = start_redis("store.conf", **{"rename-command": 'AUTH ""'})
+    with connect(as_user(server.url)) as client, pytest.raises(redis.RedisError) as caught:
+        client.ping()
+    lines = "".join(traceback.format_exception(caught.value))
+    assert "unknown command [...]" in lines
+    assert PASSWORD not in lines
+    assert USER not in lines
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (redis.ResponseError("MISCONF Errors writing to the AOF file"),) * 2,
+        (redis.ResponseError('unknown command `A`, with args: `a"b`'), "unknown command [...]"),
+        (redis.TimeoutError("Timeout reading from socket"), "no answer in time"),
+        (redis.ConnectionError("Connection closed by server."), "Connection closed by server"),
+    ],
+)
+def test_what_tells_of_the_server_itself_is_said(error: redis.RedisError, said: object) -> None:
+    assert describe_trouble(error) == str(said)
+
+
+def test_a_user_with_a_password_is_let_in_on_a_socket(start_redis: StartRedis) -> None:
+    server = start_redis("store.conf", **ACL)
+    with connect(as_user(server.url)) as client:
+        assert read_facts(client).maxmemory_policy == "allkeys-lru"
+    with connect(server.url) as client, pytest.raises(ServerUnreachableError, match="wants some"):
+        read_facts(client)
+
+
+def test_a_server_behind_tls_is_asked_if_somebody_known_vouches_for_it(
+    start_redis: StartRedis, authority: Authority, strange_authority: Authority
+) -> None:
+    server = start_redis("store.conf", **ACL)
+    socket = Path(server.url.removeprefix("unix://"))
+    with TlsProxy(authority.issue("127.0.0.1"), socket) as proxy:
+        url = f"rediss://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}"
+        with connect(f"{url}/0?ssl_ca_certs={authority.file}") as client:
+            assert read_facts(client).maxmemory_policy == "allkeys-lru"
+        for query, complaint in (
+            (f"?ssl_ca_certs={strange_authority.file}", "CERTIFICATE_VERIFY_FAILED"),
+            ("", "CERTIFICATE_VERIFY_FAILED"),
+            ("?ssl_ca_certs=/nowhere/ca.pem", "No such file"),
+        ):
+            with (
+                connect(url + query) as client,
+                pytest.raises(ServerUnreachableError, match=complaint) as caught,
+            ):
+                read_facts(client)
+            assert PASSWORD not in str(caught.value)
+
+
+def test_a_server_behind_tls_must_have_the_name_that_it_is_asked_by(
+    start_redis: StartRedis, authority: Authority
+) -> None:
+    socket = Path(start_redis("store.conf").url.removeprefix("unix://"))
+    with TlsProxy(authority.issue("other.example"), socket) as proxy:
+        url = f"rediss://127.0.0.1:{proxy.port}?ssl_ca_certs={authority.file}"
+        with connect(url) as client, pytest.raises(ServerUnreachableError, match="mismatch"):
+            read_facts(client)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2/x@host:1",
+        "redis://host?hunter2=1",
+        "redis://host?ssl_ca_certs=/hunter2",
+        "rediss://host?ssl_cert_reqs=hunter2",
+        "redis://host?db=hunter2",
+        "http://hunter2",
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(InvalidRedisUrlError) as caught:
+        connect(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        ("-time", "the command TIME|a command of a script"),
+        ("-eval", "the command EVAL"),
+        ("resetkeys ~{name}", "a key or channel"),
+    ],
+)
+def test_what_a_user_is_not_allowed_is_logged_once(
+    start_redis: StartRedis, caplog: pytest.LogCaptureFixture, rules: str, refused: str
+) -> None:
+    rights = f"{USER} on >{PASSWORD} ~* &* +@all {rules}".replace("{name}", "name")
+    server = start_redis("cache.conf", user=rights, requirepass="another")
+    with connect(as_user(server.url)) as client:
+        cache = KeyedCache(client, circuit=Circuit(server="cache"))
+        for script in ("return redis.call('TIME')", "return redis.call('GET', 'other')"):
+            for _ in range(2):
+                with suppress(CacheUnavailableError):
+                    cache.run(methodcaller("eval", script, 0))
+    [record] = caplog.records
+    assert record.getMessage() == "redis_refused"
+    said = TextFormatter().format(record)
+    assert re.search(refused, said)
+    assert USER not in said

@@ -1,0 +1,194 @@
+"""Tokens of calls, on a real server."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from symbolon.v1 import module_service_pb2, store_service_pb2, symbolication_service_pb2
+from symbolon_server.rpc.access.access import OPERATOR_METHODS, permission_for
+from symbolon_server.rpc.access.protection import Protection
+from symbolon_server.rpc.access.tokens import Permission, Tokens
+from symbolon_server.telemetry.logs import JsonFormatter
+from tests.rpc.access.protected import (
+    GET_MODULE,
+    HEALTH_CHECK,
+    REFLECTION,
+    bearing,
+    call,
+    channel_to,
+    serving,
+    write_tokens,
+)
+from tests.rpc.serving.test_interceptors import count_of
+
+PIPELINE = "pipeline-0123456789abcdef"
+OPERATOR = "operator-0123456789abcdef"
+INVALIDATE = "/symbolon.v1.ModuleService/InvalidateModules"
+PREFETCH = "/symbolon.v1.ModuleService/PrefetchModules"
+STREAM = "/symbolon.v1.SymbolicationService/SymbolicateStream"
+NO_SUCH_METHOD = "/symbolon.v1.ModuleService/Nothing"
+
+OK = grpc.StatusCode.OK
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_tokens(
+        tmp_path / "tokens",
+        ("pipeline", "symbolicate", PIPELINE),
+        ("operator", "operate", OPERATOR),
+    )
+
+
+@pytest.fixture
+def channel(file: Path) -> Iterator[grpc.Channel]:
+    """A channel to a server that wants tokens."""
+    with serving(Protection(tokens=Tokens(file))) as address, channel_to(address) as channel:
+        yield channel
+
+
+@pytest.mark.parametrize(
+    ("method", "pipeline", "operator"),
+    [
+        (GET_MODULE, OK, DENIED),
+        # Let through to a service that does not have them.
+        (INVALIDATE, DENIED, UNIMPLEMENTED),
+        (PREFETCH, DENIED, UNIMPLEMENTED),
+        (NO_SUCH_METHOD, UNIMPLEMENTED, DENIED),
+        (REFLECTION, OK, OK),
+        (HEALTH_CHECK, OK, OK),
+    ],
+)
+def test_a_token_is_good_for_what_it_may(
+    channel: grpc.Channel, method: str, pipeline: grpc.StatusCode, operator: grpc.StatusCode
+) -> None:
+    assert call(channel, method, bearing(PIPELINE)) is pipeline
+    assert call(channel, method, bearing(OPERATOR)) is operator
+
+
+@pytest.mark.parametrize(
+    "method", [GET_MODULE, INVALIDATE, STREAM, REFLECTION, NO_SUCH_METHOD, "/a.B/C"]
+)
+def test_without_a_token_nothing_is_answered(channel: grpc.Channel, method: str) -> None:
+    assert call(channel, method) is UNAUTHENTICATED
+
+
+def test_health_is_told_to_everybody(channel: grpc.Channel) -> None:
+    assert call(channel, HEALTH_CHECK) is OK
+    assert call(channel, HEALTH_CHECK, bearing("a-strange-token-of-nobody")) is OK
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        bearing("a-strange-token-of-nobody"),
+        bearing(""),
+        bearing(PIPELINE + " "),
+        (("authorization", PIPELINE),),
+        (("authorization", f"Basic {PIPELINE}"),),
+        (("token", PIPELINE),),
+        bearing("a-strange-token-of-nobody") + bearing(PIPELINE),
+        bearing(PIPELINE) + bearing(PIPELINE),
+    ],
+)
+def test_what_is_not_one_known_token_is_refused(
+    channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]
+) -> None:
+    assert call(channel, GET_MODULE, metadata) is UNAUTHENTICATED
+
+
+def test_the_scheme_may_be_written_in_any_case(channel: grpc.Channel) -> None:
+    assert call(channel, GET_MODULE, (("authorization", f"bEARER {PIPELINE}"),)) is OK
+
+
+def test_a_refusal_says_what_is_wrong_and_nothing_of_what_was_said(channel: grpc.Channel) -> None:
+    asking = channel.unary_unary(GET_MODULE, request_serializer=bytes, response_deserializer=bytes)
+    for metadata, said in (
+        (bearing("a-strange-token-of-nobody"), "no token that this server knows"),
+        (bearing(OPERATOR), "this token may not symbolicate"),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            asking(b"", timeout=20, metadata=(*metadata, ("x-request-id", "crash-17")))
+        assert caught.value.details() == said
+        told: list[object] = [entry.value for entry in caught.value.trailing_metadata()]
+        assert told == ["crash-17"]
+
+
+def test_refusals_are_counted_and_take_no_place_of_calls(channel: grpc.Channel) -> None:
+    def counted() -> list[float]:
+        denied = [
+            count_of("symbolon_calls_denied_total", code=code.name)
+            for code in (UNAUTHENTICATED, DENIED)
+        ]
+        return [*denied, count_of("symbolon_calls_in_flight")]
+
+    before = counted()
+    call(channel, GET_MODULE)
+    call(channel, INVALIDATE, bearing(PIPELINE))
+    assert counted() == [before[0] + 1, before[1] + 1, before[2]]
+
+
+def test_the_log_of_calls_names_the_caller_and_shows_no_token(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    protection = Protection(tokens=Tokens(file))
+    with (
+        caplog.at_level(logging.INFO),
+        serving(protection, logs_calls=True) as address,
+        channel_to(address) as channel,
+    ):
+        call(channel, GET_MODULE, bearing(PIPELINE))
+        call(channel, INVALIDATE, bearing(OPERATOR))
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    ended = [line for line in lines if line["event"] == "call_ended"]
+    assert [(line["method"], line["caller"]) for line in ended] == [
+        ("GetModule", "pipeline"),
+        ("InvalidateModules", "operator"),
+    ]
+    assert not any(token in json.dumps(lines) for token in (PIPELINE, OPERATOR))
+
+
+def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:
+    now = [0.0]
+    tokens = Tokens(file, lambda: now[0])
+    with serving(Protection(tokens=tokens)) as address, channel_to(address) as channel:
+        assert call(channel, GET_MODULE, bearing(PIPELINE)) is OK
+        write_tokens(file, ("pipeline", "symbolicate", "another-0123456789abcdef"))
+        now[0] += 1
+        assert call(channel, GET_MODULE, bearing(PIPELINE)) is UNAUTHENTICATED
+        assert call(channel, GET_MODULE, bearing("another-0123456789abcdef")) is OK
+
+
+def test_without_tokens_everybody_may_do_everything() -> None:
+    with serving(Protection()) as address, channel_to(address) as channel:
+        assert call(channel, GET_MODULE) is OK
+        assert call(channel, INVALIDATE) is UNIMPLEMENTED
+        assert call(channel, REFLECTION) is OK
+
+
+def test_reflection_can_be_switched_off() -> None:
+    with serving(Protection(), has_reflection=False) as address, channel_to(address) as channel:
+        assert call(channel, REFLECTION) is UNIMPLEMENTED
+        assert call(channel, GET_MODULE) is OK
+
+
+def test_every_method_of_the_api_has_its_permission() -> None:
+    services = [
+        service
+        for file in (module_service_pb2, store_service_pb2, symbolication_service_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
+    ]
+    methods = {f"/{one.full_name}/{method.name}" for one in services for method in one.methods}
+    assert methods >= OPERATOR_METHODS
+    assert {permission_for(method) for method in methods} == set(Permission)
+    for method in methods:
+        is_reading = method.rpartition("/")[2].startswith(("Get", "List", "Symbolicate", "Explain"))
+        expected = Permission.SYMBOLICATE if is_reading else Permission.OPERATE
+        assert permission_for(method) is expected, method

@@ -1,0 +1,146 @@
+"""Calls that begin and never say what they ask: nobody else waits for them."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from symbolon.v1.module_service_pb2 import GetModuleRequest
+from symbolon_server.telemetry.metrics import REGISTRY
+from tests.fixtures.http2_peer import framed, http2_peer
+from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK
+from tests.rpc.scripted import Gate, Serve, answer
+
+MESSAGE_SECONDS = 0.5
+NEVER = 3_600.0
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+DEADLINE_EXCEEDED = str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
+UNIMPLEMENTED = str(grpc.StatusCode.UNIMPLEMENTED.value[0])
+MANY = 300
+"""More than there are threads of any kind, and more than the server holds calls."""
+
+
+def check_health(channel: grpc.Channel) -> Any:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    return health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+
+
+@pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
+def test_a_call_whose_message_does_not_come_is_ended_with_a_status_that_says_so(
+    serve: Serve, method: str
+) -> None:
+    serving = serve(answer, message_seconds=MESSAGE_SECONDS)
+    with http2_peer(serving.address) as peer:
+        status = peer.wait_for_end(peer.begin(method))
+    assert status["grpc-status"] == DEADLINE_EXCEEDED
+    assert "message" in status["grpc-message"]
+
+
+@pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
+def test_calls_whose_message_does_not_come_hold_nobody_up(serve: Serve, method: str) -> None:
+    serving = serve(answer, message_seconds=NEVER)
+    with http2_peer(serving.address) as peer:
+        for _ in range(MANY):
+            peer.begin(method)
+        peer.settle()
+        assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+        health: Any = health_pb2_grpc.HealthStub(serving.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=10)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        assert serving.modules.GetModule(GetModuleRequest(), timeout=10).detail == "fine"
+        listed = serving.channel.stream_stream(
+            REFLECTION, request_serializer=bytes, response_deserializer=bytes
+        )(iter([b"\x3a\x00"]), timeout=10)
+        assert b"symbolon.v1" in next(listed)
+
+
+def test_a_call_is_in_flight_once_its_message_is_there(serve: Serve) -> None:
+    gate = Gate()
+    serving = serve(gate, max_calls=1, message_seconds=NEVER)
+    with http2_peer(serving.address) as peer, gate.holding():
+        late = peer.begin(GET_MODULE)
+        peer.send(late, framed(b"")[:3], is_last=False)
+        peer.settle()
+        assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 0
+        peer.send(late, framed(b"")[3:])
+        assert gate.arrived.acquire(timeout=30)
+        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 1
+        gate.opened.set()
+        assert peer.wait_for_end(late)["grpc-status"] == "0"
+
+
+def test_a_message_that_comes_when_the_server_is_full_meanwhile_is_refused(serve: Serve) -> None:
+    gate = Gate()
+    serving = serve(gate, max_calls=1, message_seconds=NEVER)
+    with http2_peer(serving.address) as peer, gate.holding():
+        first, second = peer.begin(GET_MODULE), peer.begin(GET_MODULE)
+        peer.settle()
+        assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+        peer.send(first, framed(b""))
+        assert gate.arrived.acquire(timeout=30)
+        peer.send(second, framed(b""))
+        refused = peer.wait_for_end(second)
+        assert refused["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        assert refused["grpc-retry-pushback-ms"] == "250"
+        gate.opened.set()
+        assert peer.wait_for_end(first)["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE])
+def test_a_call_that_ends_without_a_message_is_told_that_it_needs_one(
+    serve: Serve, method: str
+) -> None:
+    serving = serve(answer, message_seconds=NEVER)
+    with http2_peer(serving.address) as peer:
+        stream = peer.begin(method)
+        peer.send(stream, b"")
+        assert peer.wait_for_end(stream)["grpc-status"] == UNIMPLEMENTED
+
+
+def test_calls_whose_message_does_not_come_do_not_hold_up_the_stop(serve: Serve) -> None:
+    serving = serve(answer, message_seconds=NEVER)
+    methods = HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION
+    is_over = threading.Event()
+
+    def say_nothing() -> Iterator[bytes]:
+        is_over.wait(60)
+        yield from ()
+
+    ask: list[Any] = [
+        serving.channel.stream_stream(method, request_serializer=bytes) for method in methods
+    ]
+    calls: list[Any] = [asking(say_nothing()) for asking in ask]
+    assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+    stopping = threading.Thread(target=serving.server.stop, args=(NEVER,))
+    stopping.start()
+    codes = {call.code() for call in calls}  # waits for it
+    assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+    stopping.join(20)
+    assert not stopping.is_alive()
+    is_over.set()
+
+
+def test_watches_that_nobody_reads_hold_nobody_up(serve: Serve) -> None:
+    serving = serve(answer)
+    with http2_peer(serving.address, window=0) as peer:
+        for _ in range(MANY):
+            peer.call(HEALTH_WATCH)
+        peer.settle()
+        health: Any = health_pb2_grpc.HealthStub(serving.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=10)
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        serving.server.stop(0.0)
+
+
+def test_a_connection_without_calls_is_closed(serve: Serve) -> None:
+    serving = serve(answer, connection_idle_seconds=0.5)
+    with http2_peer(serving.address) as peer:
+        peer.wait_for_close()
+    with http2_peer(serving.address) as peer:
+        assert peer.wait_for_end(peer.call(GET_MODULE))["grpc-status"] == "0"
+        peer.wait_for_close()

@@ -1,0 +1,109 @@
+import threading
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from symbolon_server.telemetry.lasting_threads import Vitals
+from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+@pytest.fixture
+def serving(serve: Serve) -> Serving:
+    return serve(answer)
+
+
+@pytest.fixture
+def health(serving: Serving) -> Any:
+    return health_pb2_grpc.HealthStub(serving.channel)
+
+
+def request_of(service: str) -> health_pb2.HealthCheckRequest:
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+@pytest.mark.parametrize("service", ["", MODULE_SERVICE])
+def test_the_server_and_each_service_say_that_they_serve(health: Any, service: str) -> None:
+    assert health.Check(request_of(service)).status == SERVING
+
+
+def test_an_unknown_service_is_not_found(health: Any) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        health.Check(request_of("symbolon.v9.Nothing"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_who_watches_is_told_of_the_stop_and_let_go(serving: Serving, health: Any) -> None:
+    watch = health.Watch(request_of(""))
+    assert next(watch).status == SERVING
+    stopping = threading.Thread(target=serving.server.stop, args=(30.0,))
+    stopping.start()
+    assert [told.status for told in watch] == [NOT_SERVING]
+    assert watch.code() is grpc.StatusCode.OK
+    stopping.join(10)
+    assert not stopping.is_alive(), "a watching client must not hold up the stop"
+
+
+def test_an_unknown_service_can_be_watched(health: Any) -> None:
+    watch = health.Watch(request_of("symbolon.v9.Nothing"))
+    assert next(watch).status == SERVICE_UNKNOWN
+    watch.cancel()
+
+
+def test_many_who_watch_and_leave_hold_up_neither_checks_nor_the_stop(
+    serving: Serving, health: Any
+) -> None:
+    for _ in range(3):
+        watches = [health.Watch(request_of("")) for _ in range(50)]
+        for watch in watches:
+            assert next(watch).status == SERVING
+            watch.cancel()
+    assert health.Check(request_of(""), timeout=10).status == SERVING
+    serving.server.stop(0.0)
+
+
+def test_a_watch_whose_client_has_left_is_forgotten(serving: Serving, health: Any) -> None:
+    watches = [health.Watch(request_of("")) for _ in range(20)]
+    for watch in watches:
+        assert next(watch).status == SERVING
+    assert len(serving.server._health._watches) == len(watches)
+    for watch in watches:
+        watch.cancel()
+    for _ in range(1_000):  # time for the server to hear of it
+        health.Check(request_of(""), timeout=10)
+        if not serving.server._health._watches:
+            break
+    else:
+        pytest.fail("clients that have left are still watched for")
+
+
+def test_beyond_the_most_watches_the_longest_one_is_ended(
+    serving: Serving, health: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symbolon_server.rpc.serving.health.MAX_WATCHES", 2)
+    watches = [health.Watch(request_of("")) for _ in range(1)]
+    for _ in range(2):
+        assert next(watches[-1]).status == SERVING
+        watches.append(health.Watch(request_of("")))
+    assert next(watches[-1]).status == SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        next(watches[0])
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_part_that_cannot_go_on_is_told_to_who_checks_and_who_watches(serve: Serve) -> None:
+    vitals = Vitals()
+    health: Any = health_pb2_grpc.HealthStub(serve(answer, vitals=vitals).channel)
+    watch = health.Watch(request_of(MODULE_SERVICE))
+    assert next(watch).status == SERVING
+    vitals.lose("a thread")
+    assert next(watch).status == NOT_SERVING
+    assert health.Check(request_of("")).status == NOT_SERVING
+    vitals.recover("a thread")
+    assert next(watch).status == SERVING
+    watch.cancel()

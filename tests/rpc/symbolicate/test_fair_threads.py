@@ -1,0 +1,42 @@
+import threading
+from functools import partial
+
+from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkLine
+
+
+def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> None:
+    threads, done = FairThreads(1, "test"), list[str]()
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        assert may_go_on.wait(30)
+
+    threads.submit(WorkLine(), hold)
+    assert begun.wait(30)
+    busy, modest = WorkLine(), WorkLine()
+    for number in range(5):
+        threads.submit(busy, partial(done.append, f"busy {number}"))
+    for number in range(2):
+        threads.submit(modest, partial(done.append, f"modest {number}"))
+    may_go_on.set()
+    threads.close()
+    assert done == [
+        "busy 0",
+        "modest 0",
+        "busy 1",
+        "modest 1",
+        "busy 2",
+        "busy 3",
+        "busy 4",
+    ]
+
+
+def test_all_work_is_done_by_many_threads_from_many_lines() -> None:
+    threads, lines = FairThreads(4, "test"), [WorkLine() for _ in range(7)]
+    done: list[tuple[int, int]] = []
+    for number in range(100):
+        for index, line in enumerate(lines):
+            threads.submit(line, partial(done.append, (index, number)))
+    threads.close()
+    assert sorted(done) == [(index, number) for index in range(7) for number in range(100)]

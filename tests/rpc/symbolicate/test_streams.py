@@ -1,0 +1,530 @@
+"""Streams over a network, on symbolicators that a test holds and lets go."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from queue import SimpleQueue
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import (  # type: ignore[import-untyped] # the package has no py.typed
+    error_details_pb2,
+    status_pb2,
+)
+
+from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1 import symbolication_service_pb2 as pb
+from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
+from symbolon_server.rpc.access.access import NameCaller, name_of_peer
+from symbolon_server.rpc.calls.addresses import ListenAddress
+from symbolon_server.rpc.calls.status import DETAILS_KEY
+from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
+from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.service import SymbolicationService
+from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
+from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
+from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
+from symbolon_server.symbolication.looking_up.lookup import MayWait
+from symbolon_server.symbolication.memory.many_frames import ManyFrames
+from symbolon_server.symbolication.memory.queries import (
+    Diagnostics,
+    EncodedStacks,
+    ModuleQuery,
+    Symbolication,
+)
+from symbolon_server.symbols.paging import wire
+from symbolon_server.telemetry.metrics import REGISTRY
+from tests.fixtures.http2_peer import framed, http2_peer
+
+SECONDS = 30.0
+"""How long anything may take."""
+
+COLD, BROKEN, LARGE, LEFT = "cold.pdb", "broken.pdb", "large.pdb", "left.pdb"
+LARGE_BYTES = 512 << 10
+
+MOST_ON_THE_WAY = 32
+"""Large answers that gRPC at both ends may have in hand: 16 MiB, much more than it does."""
+
+Request = pb.SymbolicateStreamRequest
+Response = pb.SymbolicateStreamResponse
+
+
+@dataclass
+class Scripted:
+    """Answers by the debug file of the first module; cold ones wait until they are let go."""
+
+    began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    looking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    let_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    turned_away: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    ready: threading.Event = field(default_factory=threading.Event)
+    answered: int = 0
+
+    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
+        del modules, frames
+
+    def symbolicate(
+        self,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[bytes]],
+        wait_seconds: float,
+        may_wait: MayWait,
+        *,
+        with_diagnostics: bool = False,
+        caller: Caller = ANYBODY,
+    ) -> Symbolication:
+        del stacks, wait_seconds, with_diagnostics
+        debug_file = modules[0].debug_file if modules else ""
+        if debug_file == BROKEN:
+            raise RuntimeError("password=hunter2")
+        if debug_file == LEFT:
+            self._look_until(caller)
+        if debug_file in (COLD, LEFT):
+            self._wait(may_wait)
+        self.answered += 1
+        frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
+        frame = wire.message_field(15, frames[0]) if frames else b""
+        encoded = EncodedStacks(len(frame), [wire.stack_start(len(frame)), frame])
+        return Symbolication(encoded, {}, 0, Diagnostics())
+
+    def _look_until(self, caller: Caller) -> None:
+        self.looking.release()
+        pause = threading.Event()
+        while not caller.is_gone():
+            pause.wait(0.001)
+
+    def _wait(self, may_wait: MayWait) -> None:
+        def let_go() -> None:
+            self.let_go.release()
+            self.ready.set()
+
+        with may_wait(let_go) as is_place:
+            if is_place:
+                self.began.release()
+                assert self.ready.wait(SECONDS)
+            else:
+                self.turned_away.release()
+
+
+@dataclass
+class Site:
+    """A server with streams, and a client."""
+
+    symbolicator: Scripted
+    streams: Streams
+    server: RpcServer
+    address: ListenAddress
+    channel: grpc.Channel
+
+    def stream(self, requests: Iterable[Request]) -> Any:
+        stub = SymbolicationServiceStub(self.channel)
+        return stub.SymbolicateStream(iter(requests), timeout=SECONDS)
+
+
+StartSite = Callable[..., Site]
+
+
+@pytest.fixture
+def start_site() -> Iterator[StartSite]:
+    with ExitStack() as stack:
+
+        def start(
+            *,
+            max_streams: int = 4,
+            threads: int = 4,
+            unread: UnreadAnswers | None = None,
+            idle_seconds: float = FLOW.idle_seconds,
+            name_caller: NameCaller = name_of_peer,
+            **options: Any,
+        ) -> Site:
+            symbolicator = Scripted()
+            answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
+            streams = Streams(
+                answerer,
+                max_streams,
+                threads,
+                unread,
+                idle_seconds=idle_seconds,
+                name_caller=name_caller,
+            )
+            server = RpcServer(
+                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
+                [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
+                unread,
+            )
+            address = server.bind()
+            server.start()
+            stack.callback(streams.close)
+            stack.callback(server.stop, 0.0, end_streams=streams.stop)
+            channel = stack.enter_context(grpc.insecure_channel(str(address)))
+            return Site(symbolicator, streams, server, address, channel)
+
+        yield start
+
+
+@pytest.fixture
+def site(start_site: StartSite) -> Site:
+    return start_site()
+
+
+class Sent(Iterator[Request]):
+    """Requests that a test sends one by one; None is the end."""
+
+    def __init__(self, *requests: Request) -> None:
+        self.queue: SimpleQueue[Request | None] = SimpleQueue()
+        for request in requests:
+            self.queue.put(request)
+
+    def __next__(self) -> Request:
+        request = self.queue.get()
+        if request is None:
+            raise StopIteration
+        return request
+
+
+def request(name: str, debug_file: str = "hot.pdb") -> Request:
+    module = module_pb2.Module(debug_file=debug_file, debug_id="0" * 33)
+    return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
+
+
+def count_of(metric: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(metric, labels) or 0.0
+
+
+def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
+    names = [f"report {number}" for number in range(200)] + ["", "\N{SNOWMAN}"]
+    answers = list(site.stream([request(name) for name in names]))
+    assert sorted(answer.id for answer in answers) == sorted(names)
+    assert {answer.WhichOneof("result") for answer in answers} == {"response"}
+    assert all(len(answer.response.stacks) == 1 for answer in answers)
+
+
+def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(site: Site) -> None:
+    sent = Sent(request("cold 1", COLD), request("cold 2", COLD), request("hot 1"))
+    answers = site.stream(sent)
+    assert next(answers).id == "hot 1"
+    sent.queue.put(request("hot 2"))
+    assert next(answers).id == "hot 2"
+    site.symbolicator.ready.set()
+    sent.queue.put(None)
+    assert sorted(answer.id for answer in answers) == ["cold 1", "cold 2"]
+
+
+def test_cold_requests_beyond_the_share_of_a_stream_are_answered_without_waiting(
+    start_site: StartSite,
+) -> None:
+    site = start_site(threads=64)
+    share = FLOW.max_requests // 2
+    answers = site.stream([request(f"cold {number}", COLD) for number in range(share + 1)])
+    for _ in range(share):
+        assert site.symbolicator.began.acquire(timeout=SECONDS)
+    assert site.symbolicator.turned_away.acquire(timeout=SECONDS)
+    assert next(answers).WhichOneof("result") == "response"
+    site.symbolicator.ready.set()
+    assert len(list(answers)) == share
+
+
+def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -> None:
+    site = start_site(threads=2)
+    sent = Sent(request("cold", COLD))
+    waiting = site.stream(sent)
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    (other,) = site.stream([request("another cold", COLD)])
+    assert other.WhichOneof("result") == "response"
+    assert site.symbolicator.turned_away.acquire(timeout=SECONDS)
+    site.symbolicator.ready.set()
+    sent.queue.put(None)
+    assert [answer.id for answer in waiting] == ["cold"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "message"),
+    [
+        (
+            Request(
+                id="bad",
+                request=pb.SymbolicateRequest(
+                    stacks=[stack_pb2.Stack(frames=[stack_pb2.Frame()] * 11)]
+                ),
+            ),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "stacks.frames: has 11 or more entries, the limit is 10",
+        ),
+        (
+            request("bad", "a/b.pdb"),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "modules[0].debug_file: ",
+        ),
+        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; the server's log"),
+    ],
+    ids=["limit", "rule", "defect"],
+)
+def test_one_bad_request_is_answered_with_its_own_error(
+    site: Site, bad: Request, code: grpc.StatusCode, message: str
+) -> None:
+    before = count_of("symbolon_stream_answers_total", code=code.name)
+    answers = {answer.id: answer for answer in site.stream([request("1"), bad, request("2")])}
+    assert answers["1"].HasField("response")
+    assert answers["2"].HasField("response")
+    assert answers["bad"].error.code == code.value[0]
+    assert answers["bad"].error.message.startswith(message)
+    assert "hunter2" not in answers["bad"].error.message
+    assert count_of("symbolon_stream_answers_total", code=code.name) == before + 1
+
+
+def test_an_id_of_256_bytes_is_refused_and_comes_back_as_it_was(site: Site) -> None:
+    (answer,) = site.stream([request("é" * 128)])
+    assert answer.id == "é" * 128
+    assert answer.error.message == "id: has 256 bytes, the limit is 255"
+
+
+def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> None:
+    method: Any = site.channel.stream_stream(
+        "/symbolon.v1.SymbolicationService/SymbolicateStream",
+        response_deserializer=Response.FromString,
+    )
+    well = request("well").SerializeToString()
+    broken_inside = wire.bytes_field(1, b"inside") + wire.message_field(2, b"\xff")
+    answers = list(method(iter([b"\xff\xff", well, broken_inside]), timeout=SECONDS))
+    errors = {answer.id: answer.error.code for answer in answers}
+    assert errors == {"": 3, "well": 0, "inside": 3}
+
+
+def test_a_caller_that_does_not_read_makes_the_server_take_no_more(site: Site) -> None:
+    """What is ahead of the caller is what the stream holds, and what the network holds."""
+    most_ahead = FLOW.max_requests + MOST_ON_THE_WAY
+    number = 150
+    answers = site.stream([request(str(index), LARGE) for index in range(number)])
+    ahead = []
+    unary = SymbolicationServiceStub(site.channel)
+    for read, _ in enumerate(answers, start=1):
+        for _ in range(5):  # time for the server to get ahead
+            unary.Symbolicate(pb.SymbolicateRequest(), timeout=SECONDS)
+        ahead.append(site.symbolicator.answered - 5 * read - read)
+    assert len(ahead) == number
+    assert max(ahead) <= most_ahead < number
+
+
+def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
+    start_site: StartSite,
+) -> None:
+    site = start_site(threads=2)
+    cancelled_before = count_of(
+        "symbolon_calls_total", method="SymbolicateStream", code="CANCELLED"
+    )
+    answers = site.stream(Sent(request("cold", COLD)))
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    answers.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+    # Soon after, the place in the waiting room is free again.
+    for _ in range(1_000):
+        (answer,) = site.stream([request("cold again", COLD)])
+        assert answer.HasField("response")
+        if site.symbolicator.began.acquire(blocking=False):
+            break
+    else:
+        pytest.fail("nobody may wait any more")
+    site.server.stop(SECONDS, end_streams=site.streams.stop)
+    assert count_of("symbolon_streams") == 0
+    assert (
+        count_of("symbolon_calls_total", method="SymbolicateStream", code="CANCELLED")
+        == cancelled_before + 1
+    )
+
+
+def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
+    cold = pb.SymbolicateRequest(modules=request("", COLD).request.modules)
+    call = SymbolicationServiceStub(site.channel).Symbolicate.future(cold, timeout=SECONDS)
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    call.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+
+
+def test_a_call_whose_caller_is_gone_already_does_not_wait(site: Site) -> None:
+    asked = pb.SymbolicateRequest(modules=request("", LEFT).request.modules)
+    call = SymbolicationServiceStub(site.channel).Symbolicate.future(asked, timeout=SECONDS)
+    assert site.symbolicator.looking.acquire(timeout=SECONDS)
+    call.cancel()
+    assert site.symbolicator.let_go.acquire(timeout=SECONDS)
+
+
+def test_streams_beyond_the_limit_are_refused_with_a_delay(start_site: StartSite) -> None:
+    site = start_site(max_streams=1)
+    sent = Sent(request("1"))
+    first = site.stream(sent)
+    assert next(first).id == "1"
+    with pytest.raises(grpc.RpcError) as caught:
+        next(site.stream([request("2")]))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    metadata = {entry.key: entry.value for entry in caught.value.trailing_metadata()}
+    detail = error_details_pb2.RetryInfo()
+    assert status_pb2.Status.FromString(metadata[DETAILS_KEY]).details[0].Unpack(detail)
+    sent.queue.put(None)
+    assert list(first) == []
+    assert [answer.id for answer in site.stream([request("3")])] == ["3"]
+
+
+def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: StartSite) -> None:
+    site = start_site(idle_seconds=0.3)
+    answers = site.stream(Sent(request("1")))
+    assert next(answers).id == "1"
+    with pytest.raises(grpc.RpcError) as caught:
+        next(answers)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "the stream was idle for 0.3 s" in str(caught.value.details())
+    assert [answer.id for answer in site.stream([request("2")])] == ["2"]
+
+
+def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) -> None:
+    site = start_site(idle_seconds=0.05)
+    answers = site.stream([request("cold", COLD)])
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    other = site.stream(Sent())
+    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle for as long as the first waits
+    site.symbolicator.ready.set()
+    assert [answer.id for answer in answers] == ["cold"]
+
+
+def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> None:
+    def name_caller(context: grpc.ServicerContext) -> str:
+        return str(dict(context.invocation_metadata()).get("name", ""))
+
+    site = start_site(max_streams=4, name_caller=name_caller)
+    stub = SymbolicationServiceStub(site.channel)
+    sent = [Sent(request("1")) for _ in range(4)]
+
+    def open_stream(number: int, name: str) -> Any:
+        stream = stub.SymbolicateStream(sent[number], timeout=SECONDS, metadata=(("name", name),))
+        streams.append(stream)  # one that nobody holds is cancelled
+        return next(stream)
+
+    streams: list[Any] = []
+    assert [open_stream(number, "greedy").id for number in range(2)] == ["1", "1"]
+    with pytest.raises(grpc.RpcError) as caught:
+        open_stream(2, "greedy")
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "one caller may hold 2 of its 4 streams" in str(caught.value.details())
+    assert open_stream(3, "modest").id == "1"
+    for requests in sent:
+        requests.queue.put(None)
+
+
+def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: StartSite) -> None:
+    site = start_site(max_streams=1, idle_seconds=0.3)
+    with http2_peer(site.address, window=0) as deaf:
+        stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
+        message = framed(request("unread", LARGE).SerializeToString())
+        deaf.send(stream, message, is_last=False)
+        deaf.settle()
+        for _ in range(10_000):
+            try:
+                answers = list(site.stream([request("read")]))
+                break
+            except grpc.RpcError:
+                continue
+        else:
+            pytest.fail("a stream that nobody reads keeps its place")
+    assert [answer.id for answer in answers] == ["read"]
+
+
+def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:
+    sent = Sent(request("hot"), request("cold", COLD))
+    answers = site.stream(sent)
+    assert next(answers).id == "hot"
+    assert site.symbolicator.began.acquire(timeout=SECONDS)
+    with ThreadPoolExecutor() as threads:
+        stopped = threads.submit(site.server.stop, SECONDS, end_streams=site.streams.stop)
+        site.symbolicator.ready.set()
+        assert next(answers).id == "cold"
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+        stopped.result(SECONDS)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -> None:
+    sent = Sent()
+    answers = site.stream(sent)
+    for number in range(20):
+        sent.queue.put(request(str(number)))
+        assert next(answers).id == str(number)
+    sent.queue.put(None)
+    assert list(islice(answers, 1)) == []
+
+
+def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
+    start_site: StartSite,
+) -> None:
+    unread = UnreadAnswers(3 * LARGE_BYTES)
+    site = start_site(unread=unread)
+    with http2_peer(site.address, window=0) as deaf:
+        stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
+        for number in range(FLOW.max_requests):
+            message = framed(request(str(number), LARGE).SerializeToString())
+            deaf.send(stream, message, is_last=False)
+        refused = _ask_until(site, lambda answer: answer.HasField("error"))
+        assert refused.error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert unread.held_bytes < 4 * LARGE_BYTES
+    assert _ask_until(site, lambda answer: answer.HasField("response"))
+
+
+def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite) -> None:
+    site = start_site(connection_age_seconds=0.5)
+    is_too_old = threading.Event()
+
+    def note(state: grpc.ChannelConnectivity) -> None:
+        if state is grpc.ChannelConnectivity.IDLE and is_open.is_set():
+            is_too_old.set()
+
+    is_open = threading.Event()
+    site.channel.subscribe(note)
+    sent = Sent(request("1"))
+    answers = site.stream(sent)
+    assert next(answers).id == "1"
+    is_open.set()
+    assert is_too_old.wait(SECONDS)
+    for name in ("2", "3"):
+        sent.queue.put(request(name))
+        assert next(answers).id == name
+    sent.queue.put(None)
+    assert list(answers) == []
+
+
+def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
+    """Return an answer that is enough, to one of many times the same large request."""
+    for _ in range(1_000):
+        (answer,) = site.stream([request("again", LARGE)])
+        if is_enough(answer):
+            return answer
+    return pytest.fail("nothing has changed")
+
+
+@pytest.mark.parametrize(
+    ("name", "thread", "code"),
+    [
+        ("take", "stream-take", grpc.StatusCode.UNAVAILABLE),
+        ("put", "stream-answer", grpc.StatusCode.CANCELLED),
+    ],
+)
+def test_an_error_that_nobody_expected_ends_a_stream_with_a_status_and_is_counted(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str, thread: str, code: grpc.StatusCode
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a defect")
+
+    errors = count_of("symbolon_thread_errors_total", thread=thread)
+    with monkeypatch.context() as patched:
+        patched.setattr(StreamFlow, name, fail)
+        stream = site.stream([request("one"), request("two")])
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stream)
+    assert caught.value.code() is code
+    assert count_of("symbolon_thread_errors_total", thread=thread) > errors
+    assert [response.id for response in site.stream([request("three")])] == ["three"]

@@ -1,0 +1,297 @@
+"""The Redis page store and a real Redis that is full, frozen, gone or forbidden."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import redis
+
+from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.keys import directory_key, page_key
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageKey
+from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
+from tests.fixtures.redis_fixtures import FakeClock, StartRedis
+
+needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP here")
+
+
+@dataclass
+class ErrorLog:
+    """Collects what the store tells `on_error`."""
+
+    reasons: list[str] = field(default_factory=list)
+
+    def __call__(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+@pytest.fixture
+def errors() -> ErrorLog:
+    return ErrorLog()
+
+
+@contextmanager
+def frozen(server: EmbeddedRedis) -> Iterator[None]:
+    """Stop a server's process in its tracks for a while."""
+    os.kill(server.process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process_id, signal.SIGCONT)
+
+
+def test_keys_read_as_the_documents_say(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
+) -> None:
+    store = RedisPageStore(redis_store)
+    store.put_pages({PageKey(xul, "1-00ff", 12): b"page"})
+    store.put_directories({xul: b"directory"})
+    assert sorted(redis_store.keys()) == [
+        b"page:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2:1-00ff:12",
+        b"symbol:xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2:%d" % FORMAT_VERSION,
+    ]
+
+
+def test_pages_of_many_modules_take_one_command(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId, libc: ModuleId
+) -> None:
+    store = RedisPageStore(redis_store)
+    before = redis_store.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"]
+    store.get_pages([PageKey(id_, "1-a", number) for id_ in (xul, libc) for number in range(9)])
+    assert redis_store.info("commandstats")["cmdstat_mget"]["calls"] == before + 1
+
+
+def test_a_full_store_evicts_and_says_that_it_has_no_room(
+    start_redis: StartRedis, fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf", maxmemory="4mb")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors, fake_clock)
+        assert store.has_room()
+        page = os.urandom(8000)
+        store.put_pages({PageKey(xul, "1-a", number): page for number in range(1000)})
+        fake_clock.now += 1.0
+        assert not store.has_room()
+        found = store.get_pages([PageKey(xul, "1-a", number) for number in range(1000)])
+        assert 0 < sum(page is not None for page in found) < 1000
+        assert errors.reasons == []
+
+
+def test_a_limit_changed_at_run_time_is_honoured(
+    start_redis: StartRedis, fake_clock: FakeClock, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, clock=fake_clock)
+        store.put_pages({PageKey(xul, "1-a", number): bytes(10_000) for number in range(600)})
+        assert store.has_room()
+        client.config_set("maxmemory", "4mb")
+        fake_clock.now += 1.0
+        assert not store.has_room()
+        client.config_set("maxmemory", "100mb")
+        fake_clock.now += 1.0
+        assert store.has_room()
+
+
+def test_room_is_asked_for_once_a_second(
+    redis_store: redis.Redis, fake_clock: FakeClock, clear_redis_store: None
+) -> None:
+    store = RedisPageStore(redis_store, clock=fake_clock)
+
+    def asked() -> int:
+        return int(redis_store.info("commandstats")["cmdstat_info"]["calls"])
+
+    store.has_room()
+    before = asked()
+    for _ in range(5):
+        store.has_room()
+    assert asked() == before + 1  # the one that asks how many there were
+    fake_clock.now += 1.0
+    store.has_room()
+    assert asked() == before + 3
+
+
+def test_a_store_that_refuses_writes_is_counted_and_still_read(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf", maxmemory_policy="noeviction")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        key = PageKey(xul, "1-a", 0)
+        store.put_pages({key: b"page"})
+        client.config_set("maxmemory", "1")
+        store.put_pages({PageKey(xul, "1-a", 1): b"page", PageKey(xul, "1-a", 2): b"page"})
+        store.put_directories({xul: b"directory"})
+        assert errors.reasons == ["full", "full", "full"]
+        assert store.get_pages([key]) == [b"page"]
+
+
+def test_a_read_only_replica_is_counted_and_still_read(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        store.put_directories({xul: b"directory"})
+        client.replicaof("127.0.0.1", "1")
+        store.put_directories({xul: b"another"})
+        store.forget(xul)
+        assert errors.reasons == ["read_only", "read_only"]
+        assert store.get_directories([xul]) == [b"directory"]
+
+
+def test_a_replica_that_lost_its_primary_misses_and_is_known_not_to_answer(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        client.config_set("replica-serve-stale-data", "no")
+        client.replicaof("127.0.0.1", "1")
+        assert store.is_answering()
+        assert store.get_directories([xul]) == [None]
+        assert not store.is_answering()
+        client.replicaof("NO", "ONE")
+        assert store.get_directories([xul]) == [None]
+        assert store.is_answering()
+
+
+def test_a_user_without_rights_is_a_miss(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as admin:
+        may = ["+client|setname"]
+        admin.acl_setuser("nobody", enabled=True, passwords=["+secret"], keys=["*"], commands=may)
+    with connect(server.url.replace("unix://", "unix://nobody:secret@")) as client:
+        store = RedisPageStore(client, errors)
+        assert store.get_directories([xul]) == [None]
+        store.put_directories({xul: b"directory"})
+    with connect(server.url.replace("unix://", "unix://nobody:wrong@")) as client:
+        assert RedisPageStore(client, errors).get_directories([xul]) == [None]
+    assert errors.reasons == ["refused", "refused", "refused"]
+
+
+def test_a_key_of_another_kind_is_a_miss(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
+) -> None:
+    redis_store.lpush(directory_key(xul), "something")
+    assert RedisPageStore(redis_store).get_directories([xul]) == [None]
+
+
+@needs_signals
+def test_a_frozen_store_holds_a_call_for_less_than_a_second_in_all(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    keys = [PageKey(xul, "1-a", number) for number in range(3)]
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        store.put_directories({xul: b"directory"})
+        with frozen(server):
+            began = time.monotonic()
+            assert store.get_directories([xul]) == [None]
+            assert store.get_pages(keys) == [None, None, None]
+            store.put_pages(dict.fromkeys(keys, b"page"))
+            store.put_directories({xul: b"new"})
+            assert not store.has_room()
+            assert time.monotonic() - began < 1.0
+    assert errors.reasons[0] == "timeout"
+    assert set(errors.reasons[1:]) == {"skipped"}
+
+
+@needs_signals
+def test_a_connection_to_a_frozen_store_is_given_up_in_less_than_a_second(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client, frozen(server):
+        began = time.monotonic()
+        assert RedisPageStore(client, errors).get_directories([xul]) == [None]
+        assert time.monotonic() - began < 1.0
+    assert errors.reasons == ["timeout"]
+
+
+@needs_signals
+def test_a_store_that_thaws_is_asked_again_and_gives_no_late_answers(
+    start_redis: StartRedis, fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId, libc: ModuleId
+) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors, fake_clock)
+        store.put_directories({xul: b"of xul"})
+        store.put_directories({libc: b"of libc"})
+        with frozen(server):
+            assert store.get_directories([xul]) == [None]
+        assert store.get_directories([libc]) == [None]  # left alone yet
+        fake_clock.now += 1.0
+        # The answer for xul, sent after all, must not be taken for the one to this question.
+        assert store.get_directories([libc]) == [b"of libc"]
+        assert errors.reasons == ["timeout", "skipped"]
+
+
+def test_a_restarted_store_serves_the_very_next_call(
+    start_redis: StartRedis, errors: ErrorLog, xul: ModuleId, unused_port: int
+) -> None:
+    first = start_redis("store.conf", port=unused_port)
+    with connect(f"redis://127.0.0.1:{unused_port}") as client:
+        store = RedisPageStore(client, errors)
+        store.put_directories({xul: b"directory"})
+        first.close()
+        start_redis("store.conf", port=unused_port)
+        assert store.get_directories([xul]) == [None]
+        store.put_directories({xul: b"again"})
+        assert store.get_directories([xul]) == [b"again"]
+    assert errors.reasons == []
+
+
+def test_a_store_that_is_not_there_costs_one_try_a_second(
+    fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId, unused_port: int
+) -> None:
+    with connect(f"redis://127.0.0.1:{unused_port}") as client:
+        store = RedisPageStore(client, errors, fake_clock)
+        for _ in range(3):
+            assert store.get_directories([xul]) == [None]
+        fake_clock.now += 1.0
+        assert not store.has_room()
+        store.touch([xul], [])
+    assert errors.reasons == ["connection", "skipped", "skipped", "connection", "skipped"]
+
+
+def test_touched_keys_count_as_used_now(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
+) -> None:
+    store = RedisPageStore(redis_store)
+    key = PageKey(xul, "1-a", 0)
+    store.put_pages({key: b"page"})
+    store.put_directories({xul: b"directory"})
+    before = redis_store.info("commandstats").get("cmdstat_touch", {"calls": 0})["calls"]
+    store.touch([xul], [key, PageKey(xul, "1-a", 1)])
+    store.touch([], [])
+    assert redis_store.info("commandstats")["cmdstat_touch"]["calls"] == before + 1
+    assert redis_store.object("idletime", page_key(key)) == 0
+
+
+def test_touched_pages_outlive_untouched_ones(start_redis: StartRedis, xul: ModuleId) -> None:
+    """Redis tells uses apart by the second, so the ages are given rather than waited for."""
+    server = start_redis("store.conf", maxmemory="8mb", maxmemory_samples="64")
+    with connect(server.url) as client:
+        store = RedisPageStore(client)
+        old = [PageKey(xul, "1-a", number) for number in range(400)]
+        for key in old:  # RESTORE may say how long a key was idle
+            client.set("template", os.urandom(5000))
+            client.restore(page_key(key), 0, client.dump("template"), idletime=1000)
+        client.delete("template")
+        touched, untouched = old[:50], old[50:]
+        store.touch([], touched)
+        new = {PageKey(xul, "1-b", number): os.urandom(5000) for number in range(1300)}
+        store.put_pages(new)
+        assert None not in store.get_pages(touched)
+        assert store.get_pages(untouched).count(None) > 100

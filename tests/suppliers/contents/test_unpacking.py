@@ -1,0 +1,150 @@
+"""Undoing gzip and zstd, whatever the pieces look like."""
+
+import gzip
+import struct
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, CutSymbolFileError
+from symbolon_server.suppliers.contents.limits import GIB, MIB
+from symbolon_server.suppliers.contents.unpacking import MAX_LAYERS, PIECE_BYTES, unpack
+from tests.suppliers.contents.aws_framing import frame
+
+COMPRESSIONS = [
+    pytest.param(gzip.compress, id="gzip"),
+    pytest.param(zstandard.compress, id="zstd"),
+]
+
+SKIPPABLE_FRAME = struct.pack("<II", 0x184D2A53, 5) + b"hello"
+
+Pack = Callable[[bytes], bytes]
+
+
+def unpack_all(*pieces: bytes, max_bytes: int = GIB) -> bytes:
+    return b"".join(unpack(pieces, max_bytes))
+
+
+def single_bytes(data: bytes) -> Iterator[bytes]:
+    return (data[i : i + 1] for i in range(len(data)))
+
+
+@given(
+    texts=st.lists(st.binary(max_size=3000), min_size=1, max_size=4),
+    pack=st.sampled_from([gzip.compress, zstandard.compress]),
+    size=st.integers(1, 5000),
+)
+def test_several_compressed_texts_are_one(texts: list[bytes], pack: Pack, size: int) -> None:
+    packed = b"".join(pack(text) for text in texts)
+    pieces = (packed[start : start + size] for start in range(0, len(packed), size))
+
+    assert unpack_all(*pieces) == b"".join(texts)
+
+
+@given(text=st.binary(max_size=100), size=st.integers(1, 10))
+def test_what_is_not_compressed_passes_through(text: bytes, size: int) -> None:
+    plain = b"MODULE" + text
+    pieces = (plain[start : start + size] for start in range(0, len(plain), size))
+
+    assert unpack_all(*pieces) == plain
+
+
+@pytest.mark.parametrize("text", [b"", b"\x1f", b"\x28\xb5\x2f", b"P*M", b"MOD"])
+def test_texts_too_short_to_be_compressed_pass_through(text: bytes) -> None:
+    assert unpack_all(text) == text
+    assert unpack_all(*single_bytes(text)) == text
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_a_cut_anywhere_is_told(pack: Pack) -> None:
+    packed = pack(b"FUNC 1000 10 0 main\n" * 3)
+    for length in range(4, len(packed)):
+        with pytest.raises(CutSymbolFileError):
+            unpack_all(packed[:length])
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_a_cut_in_the_second_text_is_told(pack: Pack) -> None:
+    packed = pack(b"FUNC 1000 10 0 main\n")
+    with pytest.raises(CutSymbolFileError):
+        unpack_all(packed + packed[:-1])
+
+
+def test_a_flipped_bit_in_gzip_is_told_by_its_checksum() -> None:
+    packed = bytearray(gzip.compress(bytes(range(256))))
+    packed[100] ^= 4
+    with pytest.raises(BrokenSymbolFileError, match=r"^its gzip data is damaged$"):
+        unpack_all(bytes(packed))
+
+
+def test_zeros_behind_gzip_are_ignored() -> None:
+    packed = gzip.compress(b"one") + bytes(1000) + gzip.compress(b"two") + bytes(10)
+    assert unpack_all(packed) == b"onetwo"
+    assert unpack_all(*single_bytes(packed)) == b"onetwo"
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_garbage_behind_a_text_is_damage(pack: Pack) -> None:
+    with pytest.raises(BrokenSymbolFileError, match="data is damaged"):
+        unpack_all(pack(b"one") + b"garbage garbage")
+
+
+def test_skippable_frames_of_zstd_are_skipped() -> None:
+    packed = SKIPPABLE_FRAME + zstandard.compress(b"one") + SKIPPABLE_FRAME
+    assert unpack_all(packed) == b"one"
+    assert unpack_all(*single_bytes(packed)) == b"one"
+
+
+def test_a_zstd_window_of_more_than_128_mib_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=28)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    with pytest.raises(BrokenSymbolFileError, match=r"^its zstd data is damaged$"):
+        unpack_all(compressor.compress(b"one") + compressor.flush())
+
+
+@given(packs=st.lists(st.sampled_from([gzip.compress, zstandard.compress, frame])))
+def test_layers_are_undone_by_their_first_bytes_up_to_a_limit(packs: list[Pack]) -> None:
+    packed, layers = b"MODULE", [b"MODULE"]
+    for pack in packs:
+        packed = pack(packed)
+        layers.append(packed)
+    left = max(0, len(packs) - MAX_LAYERS)
+    assert unpack_all(packed) == layers[left]
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_the_limit_is_the_last_size_allowed(pack: Pack) -> None:
+    assert unpack_all(pack(bytes(1000)), max_bytes=1000) == bytes(1000)
+    with pytest.raises(BrokenSymbolFileError, match=r"^holds more than 999 bytes unpacked$"):
+        unpack_all(pack(bytes(1000)), max_bytes=999)
+
+
+def test_plain_text_is_limited_too() -> None:
+    with pytest.raises(BrokenSymbolFileError):
+        unpack_all(b"MODULE", max_bytes=5)
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_pieces_have_about_the_promised_size(pack: Pack) -> None:
+    text = bytes(5 * PIECE_BYTES + 17)
+    sizes = [len(piece) for piece in unpack([pack(text)], GIB)]
+
+    assert sum(sizes) == len(text)
+    assert all(size >= PIECE_BYTES for size in sizes[:-1])
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_a_bomb_takes_little_memory_until_it_reaches_the_limit(pack: Pack) -> None:
+    bomb = pack(bytes(128 * MIB))
+    tracemalloc.start()
+    with pytest.raises(BrokenSymbolFileError):
+        for _ in unpack([bomb], 100 * MIB):
+            pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 40 * MIB

@@ -1,0 +1,162 @@
+"""Faults at random under load, and what became of every call: `make soak`.
+
+Run as `python -m tests.system.load.soak [SECONDS]`. Everything is real and on loopback: two servers
+with three serving processes and two workers, both Redis servers, the store behind a proxy, a
+symbol server, a spool. One fault at a time is made to happen.
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import psutil
+
+from tests.app.conftest import environment_in, starting, wait_until
+from tests.fixtures.symbol_server import SymbolServer
+from tests.system.conftest import SMALL_MEMORY, Site, redis_pair_in, site_of
+from tests.system.faults.store_faults import DEBUGGED
+from tests.system.known_modules import Question, known_modules, unanswered_in
+from tests.system.load.soak_faults import faults_of
+from tests.system.traffic import Tally, Traffic
+
+DEFAULT_SECONDS: Final = 600.0
+DEADLINE_SECONDS: Final = 20.0
+FAULT_SECONDS: Final = 0.7
+CALM_SECONDS: Final = 0.7
+WARM_UP_SHARE: Final = 1 / 3
+"""After this part of the time memory is measured for the first time."""
+
+MEGABYTE: Final = 1 << 20
+
+MODULES: Final = known_modules(range(24))
+SETTINGS: Final = {
+    **SMALL_MEMORY,
+    "unavailable_max_seconds": "5",
+    "deadline_margin_seconds": "5",  # one may run beside much else
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a soak did and what it saw."""
+
+    seconds: float
+    faults: Mapping[str, int]
+    tally: Tally
+    bytes_before: int
+    """Resident memory of the serving process that no fault kills, after the warm-up."""
+
+    bytes_after: int
+    """The same at the end."""
+
+    def table(self) -> str:
+        """Return the figures as a table in Markdown."""
+        tally = self.tally
+        rows = {
+            "duration": f"{self.seconds:,.0f} s",
+            "faults injected": f"{sum(self.faults.values()):,} of {len(self.faults)} kinds",
+            "calls made": f"{tally.calls:,}",
+            "calls failed": f"{tally.failed:,}",
+            "frames asked": f"{tally.frames:,}",
+            "frames answered wrongly": f"{tally.wrong:,}",
+            "frames that said why they had no answer": f"{tally.unanswered:,}",
+            "slowest call": f"{tally.slowest_seconds:.1f} s",
+            "resident memory of a server before": f"{self.bytes_before / MEGABYTE:.0f} MiB",
+            "resident memory of a server after": f"{self.bytes_after / MEGABYTE:.0f} MiB",
+        }
+        head = ["| figure | value |", "|---|---|"]
+        return "\n".join([*head, *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+class Soak:
+    """Servers under load, and what is made to happen to them."""
+
+    def __init__(self, site: Site, random: Random) -> None:
+        self._random = random
+        proxy = site.pair.put_proxy_before("store")
+        for module in MODULES:
+            site.supplier.put(module.module_id, module.symbol_file())
+        killed = site.serve("--worker", processes="2", **SETTINGS)
+        self._spared = site.serve("--worker", spool_bytes="0", **SETTINGS)
+        self._targets = [program.await_address() for program in (killed, self._spared)]
+        self._clients = [site.connect_to(target) for target in self._targets]
+        programs = [killed, self._spared]
+        self._faults = list(faults_of(site, proxy, programs, MODULES, random).items())
+
+    def run(self, seconds: float) -> Summary:
+        """Make faults happen for so long; return what was seen once all is well again."""
+        start = time.monotonic()
+        injected: Counter[str] = Counter()
+        with ExitStack() as running:
+            traffics = [
+                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS))
+                for each in self._targets
+            ]
+            injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)
+            bytes_before = self._resident_bytes()
+            injected += self._inflict(traffics[0], start + seconds)
+            wait_until(self._is_well)
+            bytes_after = self._resident_bytes()
+        tally = Tally()
+        for traffic in traffics:
+            tally.join(traffic.take())
+        return Summary(time.monotonic() - start, injected, tally, bytes_before, bytes_after)
+
+    def _inflict(self, traffic: Traffic, end: float) -> Counter[str]:
+        """Make one fault after the other happen; return how often each did."""
+        injected: Counter[str] = Counter()
+        while time.monotonic() < end:
+            name, fault = self._random.choice(self._faults)
+            with fault():
+                traffic.wait_for(FAULT_SECONDS)
+            traffic.wait_for(CALM_SECONDS)
+            injected[name] += 1
+        return injected
+
+    def _is_well(self) -> bool:
+        """Tell whether each server answers for all modules."""
+        question = Question(MODULES, [[self._random.randrange(60_000)] for _ in MODULES])
+        answers = [client.symbolicate(*question.request()) for client in self._clients]
+        return sum(map(unanswered_in, answers)) == 0
+
+    def _resident_bytes(self) -> int:
+        resident: int = psutil.Process(self._spared.process.pid).memory_info().rss
+        return resident
+
+
+@contextmanager
+def soaked(folder: Path, seed: str) -> Iterator[Soak]:
+    """Return a soak whose programs keep what they keep in `folder` and end with the context."""
+    with (
+        redis_pair_in(folder / "redis") as pair,
+        SymbolServer(folder / "symbol-server") as supplier,
+        starting(environment_in(folder), folder) as start,
+    ):
+        pair.stop("store")
+        pair.start("store", **DEBUGGED)
+        with site_of(pair, supplier, start, folder / "spool") as site:
+            yield Soak(site, Random(seed))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run for as long as the arguments say and print the summary; 1 if it is not as promised."""
+    seconds = float(arguments[0]) if arguments else DEFAULT_SECONDS
+    with (
+        tempfile.TemporaryDirectory(prefix="symbolon-soak-") as folder,
+        soaked(Path(folder), seed=str(time.time_ns())) as soak,
+    ):
+        summary = soak.run(seconds)
+    sys.stdout.write(summary.table() + "\n")
+    sys.stdout.writelines(f"{problem}\n" for problem in summary.tally.problems)
+    return int(summary.tally.failed + summary.tally.wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
