@@ -8,7 +8,7 @@ from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.telemetry.metrics import REGISTRY
 from tests.ingest.symbol_files import numbered_module
 
@@ -18,7 +18,7 @@ def gauge(name: str, **labels: str) -> float | None:
 
 
 def test_what_is_held_in_memory_is_told_by_tier() -> None:
-    held = Held(1 << 20)
+    held = ServerMemory(1 << 20)
     frames = held.frames.table("3-0")
     held.frames.put_many(frames, [(b"asked", b"answered")])
     measure_tiers(held)

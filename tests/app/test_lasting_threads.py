@@ -9,7 +9,7 @@ import pytest
 import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from symbolon_server.app.programs.server_process import ServingProcess
+from symbolon_server.app.programs.server_process import ServerProcess
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
@@ -37,11 +37,11 @@ def settings(redis_store_url: str, redis_cache_url: str, tmp_path: Path) -> Sett
 
 
 @pytest.fixture
-def serve(settings: Settings) -> Iterator[Callable[[], tuple[ServingProcess, Any]]]:
+def serve(settings: Settings) -> Iterator[Callable[[], tuple[ServerProcess, Any]]]:
     stops = list[Callable[[], None]]()
 
-    def start() -> tuple[ServingProcess, Any]:
-        process = ServingProcess(settings, is_port_shared=False)
+    def start() -> tuple[ServerProcess, Any]:
+        process = ServerProcess(settings, is_port_shared=False)
         channel = grpc.insecure_channel(str(process.start()))
         stops.extend([channel.close, process.stop])
         return process, health_pb2_grpc.HealthStub(channel)
@@ -64,7 +64,7 @@ def fail(*_: object) -> None:
     [(MissingTally, "flush"), (TIER_ENTRIES, "labels"), (ModuleLoader, "_look_again")],
 )
 def test_invalidations_are_heard_though_another_callback_raises(
-    serve: Callable[[], tuple[ServingProcess, Any]],
+    serve: Callable[[], tuple[ServerProcess, Any]],
     redis_cache: redis.Redis,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -83,7 +83,7 @@ def test_invalidations_are_heard_though_another_callback_raises(
 
 
 def test_a_server_that_hears_no_invalidations_says_that_it_does_not_serve(
-    serve: Callable[[], tuple[ServingProcess, Any]], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lasting_threads, "MOST_FAILURES", 2)
     _, health = serve()

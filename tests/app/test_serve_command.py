@@ -264,7 +264,9 @@ def test_the_metrics_of_a_server_and_its_worker_are_added_up(
     assert len(set(lines)) == len(lines)
     (folder,) = tmp_path.glob("symbolon-metrics-*")
     counting = {path.stem.rpartition("_")[2] for path in folder.iterdir()}
-    assert counting <= {str(process.pid) for process in program.below()}, "work horses left files"
+    assert counting <= {str(process.pid) for process in program.below()}, (
+        "ingest processes left files"
+    )
     assert program.end(signal.SIGTERM) == 0
     assert not folder.exists()
 

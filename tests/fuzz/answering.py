@@ -18,7 +18,7 @@ from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.looking_up.lookup import Tiers
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from tests.fixtures.memory_store import MemoryPageStore
@@ -62,7 +62,7 @@ def _answerers() -> tuple[Answerer, Answerer]:
     Ingest(suppliers, store).run(AskedModule(MODULE_ID), ())
     gone = _cache_that_is_gone()
     tiers = Tiers(store, None, FailureMemory(KeyedCache(gone)), ModuleLoader(gone))
-    symbolicator = Symbolicator(tiers, Held(_MEGABYTE), decode_frame)
+    symbolicator = Symbolicator(tiers, ServerMemory(_MEGABYTE), decode_frame)
     never = Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=sys.maxsize)
     return never, Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=0)
 

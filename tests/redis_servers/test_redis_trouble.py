@@ -19,7 +19,7 @@ from symbolon_server.redis_servers.servers import (
     connect,
     read_facts,
 )
-from symbolon_server.store.key_counts import count_held
+from symbolon_server.store.key_counts import count_keys
 from symbolon_server.telemetry.logs import TextFormatter
 from tests.fixtures.certificates import Authority, authority, strange_authority
 from tests.fixtures.redis_fixtures import StartRedis
@@ -31,7 +31,7 @@ PASSWORD, USER = "hunter2", "somebody"
 ACL = {"user": f"{USER} on >{PASSWORD} ~* &* +@all", "requirepass": "another"}
 ASKING: list[Callable[[redis.Redis], object]] = [
     read_facts,
-    count_held,
+    count_keys,
     lambda client: KeyedCache(client).get("name"),
 ]
 

@@ -39,7 +39,7 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleResult,
     Symbolication,
 )
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -92,7 +92,7 @@ class Host:
     """One server process, as far as it answers."""
 
     symbolicator: Symbolicator
-    held: Held
+    held: ServerMemory
     tiers: Tiers
     invalidator: Invalidator
 
@@ -151,7 +151,7 @@ def open_host(
         failures = FailureMemory(KeyedCache(cache))
         known = KnownInvalidations()
         tiers = Tiers(store or RedisPageStore(redis_store), spool, failures, loader, known)
-        held = Held(64 * MEGABYTE)
+        held = ServerMemory(64 * MEGABYTE)
         invalidator = Invalidator(InvalidationLog(KeyedCache(cache)), tiers, held)
         if hears:
             loader.watch(CHANNEL, invalidator.catch_up)

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from symbolon._batching.divided_calls import Piece, join
 from symbolon._batching.joint_calls import JointCall
 from symbolon._batching.questions import NO_FINDINGS, Question, Recalled
-from symbolon._batching.run_memory import FrameMemory
+from symbolon._batching.run_memory import RunMemory
 from symbolon._calling.options import CALLS_IN_FLIGHT
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import AnyReport
@@ -126,7 +126,7 @@ class Remembering(Generic[ReportT]):
 
     reports: Sequence[ReportT]
     recalled: Sequence[Recalled]
-    memory: FrameMemory
+    memory: RunMemory
     question: Question
     asking: Sequence[Batch[Question]]
     """One batch that asks the question, or none."""

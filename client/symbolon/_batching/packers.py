@@ -12,7 +12,7 @@ from symbolon._batching.batches import OWN_ERRORS, Batch, Divided, Joint, Refuse
 from symbolon._batching.divided_calls import divide
 from symbolon._batching.joint_calls import CALL_SIZE, CallSize, JointCall
 from symbolon._batching.questions import Question, Recalled
-from symbolon._batching.run_memory import FrameMemory
+from symbolon._batching.run_memory import RunMemory
 from symbolon._messages.encoding import AnyReport, EncodedReport, encode_wait
 from symbolon.errors import InvalidReportError
 
@@ -112,7 +112,7 @@ class RememberingPacker(Packer[ReportT]):
     """Asks only for what is not remembered."""
 
     def __init__(
-        self, max_wait: Duration | None, memory: FrameMemory, size: CallSize = CALL_SIZE
+        self, max_wait: Duration | None, memory: RunMemory, size: CallSize = CALL_SIZE
     ) -> None:
         super().__init__(max_wait, size)
         self._memory = memory
@@ -173,7 +173,7 @@ def choose_packer(
     wait = None if max_wait is None else encode_wait(max_wait)
     if with_diagnostics or remember_seconds <= 0:
         return PlainPacker(wait, with_diagnostics=with_diagnostics)
-    return RememberingPacker(wait, FrameMemory(remember_seconds))
+    return RememberingPacker(wait, RunMemory(remember_seconds))
 
 
 def pack(reports: Iterable[ReportT], packer: Packer[ReportT]) -> Iterator[Batch[ReportT]]:

@@ -58,7 +58,7 @@ class _View:
     """The modules of which nothing is known."""
 
 
-class FrameMemory:
+class RunMemory:
     """What was answered within the last `seconds`, at most `limit` bytes of it.
 
     When it is full, or has become too old, all of it is forgotten. For one thread.

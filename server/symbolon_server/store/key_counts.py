@@ -17,7 +17,7 @@ _KEYS_PER_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class HeldCounts:
+class KeyCounts:
     """What the store holds, by kind of key."""
 
     modules: int
@@ -26,7 +26,7 @@ class HeldCounts:
     """Only a sample of the keys was looked at."""
 
 
-def count_held(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> HeldCounts:
+def count_keys(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> KeyCounts:
     """Count modules and pages in a store, in a bounded number of short steps.
 
     Raises `ServerUnreachableError`.
@@ -41,7 +41,7 @@ def count_held(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> HeldCount
         text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
         raise ServerUnreachableError(text) from None
     share = 1.0 if is_whole else keys / max(1, len(sample))
-    return HeldCounts(
+    return KeyCounts(
         modules=round(_count(sample, DIRECTORY_PREFIX) * share),
         pages=round(_count(sample, PAGE_PREFIX) * share),
         is_estimated=not is_whole,

@@ -7,7 +7,7 @@ from typing import Final
 from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.symbolication.looking_up.lookup import Tiers
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging.directory import decode_directory
@@ -26,7 +26,7 @@ class Invalidator:
     wherever it is and whoever still puts it there. The rest frees room.
     """
 
-    def __init__(self, log: InvalidationLog, tiers: Tiers, held: Held) -> None:
+    def __init__(self, log: InvalidationLog, tiers: Tiers, held: ServerMemory) -> None:
         """Forget in `tiers`, whose invalidations it keeps up to date, and in what is `held`."""
         self._log = log
         self._tiers = tiers

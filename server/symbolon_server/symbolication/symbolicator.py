@@ -25,7 +25,7 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleResult,
     Symbolication,
 )
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
 from symbolon_server.symbolication.recalling.recall_many import recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -45,7 +45,7 @@ class Symbolicator:
     def __init__(
         self,
         tiers: Tiers,
-        held: Held,
+        held: ServerMemory,
         decode_frame: DecodeFrame,
         *,
         recent_use: RecentUse | None = None,

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.paging.reader import Page
 from tests.bench.plan import Bench
@@ -77,7 +77,7 @@ class PagesOfFrames:
 
     def __init__(self, module: BenchModule, offsets: Sequence[int]) -> None:
         self._module_id = module.module_id
-        self._held = Held(_HELD_BYTES).put_module(module.module_id, module.paged.directory)
+        self._held = ServerMemory(_HELD_BYTES).put_module(module.module_id, module.paged.directory)
         self._lookups: list[Lookup] = [(offset + 1, True) for offset in offsets]
         needed = self._ask().lookups_by_page()
         dictionary = module.dictionary()

@@ -27,7 +27,7 @@ from symbolon import (
 from symbolon._batching.batches import Batch, pair
 from symbolon._batching.joint_calls import CALL_SIZE, CallSize
 from symbolon._batching.packers import Packer, PlainPacker, RememberingPacker, pack
-from symbolon._batching.run_memory import FrameMemory
+from symbolon._batching.run_memory import RunMemory
 from symbolon._calling.options import CALLS_IN_FLIGHT
 from symbolon._messages.encoding import EncodedReport
 from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
@@ -94,7 +94,7 @@ def ask_alone(report: Report, now: int) -> list[Answered]:
 
 
 def ask_all(
-    reports: Iterable[Report], memory: FrameMemory, world: World, size: CallSize = SMALL
+    reports: Iterable[Report], memory: RunMemory, world: World, size: CallSize = SMALL
 ) -> Iterator[Answered]:
     packer = RememberingPacker[Report](None, memory, size)
     for batch in pack(reports, packer):
@@ -153,7 +153,7 @@ def test_each_report_is_answered_as_if_nothing_was_remembered(
     asked: list[Report], limit: int, seconds: int
 ) -> None:
     world = World()
-    memory = FrameMemory(seconds, limit, clock=count().__next__)
+    memory = RunMemory(seconds, limit, clock=count().__next__)
     answered = []
     for report, answer in ask_all(asked, memory, world):
         assert [(report, answer)] == ask_alone(report, world.now)
@@ -165,18 +165,18 @@ def test_each_report_is_answered_as_if_nothing_was_remembered(
 @given(st.lists(reports(), max_size=12), LIMITS, SECONDS)
 def test_no_call_is_larger_than_it_should_be(asked: list[Report], limit: int, seconds: int) -> None:
     world = World()
-    for _ in ask_all(asked, FrameMemory(seconds, limit, clock=count().__next__), world):
+    for _ in ask_all(asked, RunMemory(seconds, limit, clock=count().__next__), world):
         pass
     for request in world.requests:
         assert sum(1 + len(stack.frames) for stack in request.stacks) <= SMALL.frames
         assert len(request.modules) <= SMALL.modules
 
 
-def remember() -> FrameMemory:
-    return FrameMemory(60, clock=lambda: 0.0)
+def remember() -> RunMemory:
+    return RunMemory(60, clock=lambda: 0.0)
 
 
-def ask_each(asked: Iterable[Report], memory: FrameMemory, world: World) -> list[Symbolication]:
+def ask_each(asked: Iterable[Report], memory: RunMemory, world: World) -> list[Symbolication]:
     """Ask for one report after the other."""
     answers = [answer for report in asked for _, answer in ask_all([report], memory, world)]
     assert all(isinstance(answer, Symbolication) for answer in answers)
@@ -284,7 +284,7 @@ def test_a_module_that_no_server_takes_is_refused_where_it_is_in_the_report() ->
 
 def test_after_its_time_everything_is_asked_again() -> None:
     clock = iter([0, 9.9, 10, 10, 19.9])
-    world, memory = World(), FrameMemory(10, clock=lambda: next(clock))
+    world, memory = World(), RunMemory(10, clock=lambda: next(clock))
     asked = Report([A], [[Frame(0, 1)]])
     ask_each([asked], memory, world)
     assert world.count_frames() == 1
@@ -295,7 +295,7 @@ def test_after_its_time_everything_is_asked_again() -> None:
 
 
 def test_no_more_is_remembered_than_there_is_room_for() -> None:
-    world, memory = World(), FrameMemory(60, limit=20_000, clock=lambda: 0.0)
+    world, memory = World(), RunMemory(60, limit=20_000, clock=lambda: 0.0)
     stacks = ([[Frame(0, offset)]] for offset in range(1_000))
     for _ in ask_all((Report([A], stack) for stack in stacks), memory, world):
         held = sum(len(known.frames) for known in memory._modules.values())

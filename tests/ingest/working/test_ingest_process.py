@@ -1,4 +1,4 @@
-"""A work horse may crash, be killed or take too long: its worker always learns how it ended."""
+"""However an ingest process ends, by a crash or too late, its worker learns how."""
 
 import os
 import resource
@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from symbolon_server.ingest.working.ingest_process import (
-    HorseEnd,
-    HorseEnding,
+    ProcessEnd,
+    ProcessEnding,
     WorkLimits,
-    run_in_horse,
+    run_in_process,
 )
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.symbols.paging.writer import write_pages
@@ -49,12 +49,12 @@ def kill_self(number: signal.Signals) -> Callable[[], bytes]:
 
 def test_a_report_comes_back_whole() -> None:
     report = os.urandom(1 << 20)  # more than a pipe holds
-    end = run_in_horse(lambda: report, LIMITS, go_on)
-    assert end == HorseEnd(HorseEnding.REPORTED, report)
+    end = run_in_process(lambda: report, LIMITS, go_on)
+    assert end == ProcessEnd(ProcessEnding.REPORTED, report)
 
 
 def test_the_work_is_done_in_another_process() -> None:
-    end = run_in_horse(lambda: str(os.getpid()).encode(), LIMITS, go_on)
+    end = run_in_process(lambda: str(os.getpid()).encode(), LIMITS, go_on)
     assert int(end.report) != os.getpid()
     with pytest.raises(ProcessLookupError):  # and that is gone, also from the table
         os.kill(int(end.report), 0)
@@ -66,13 +66,13 @@ def test_the_time_that_the_work_calculated_is_told() -> None:
             pass
         return b""
 
-    assert 0.1 < run_in_horse(calculate, LIMITS, go_on).cpu_seconds < LIMITS.seconds
+    assert 0.1 < run_in_process(calculate, LIMITS, go_on).cpu_seconds < LIMITS.seconds
 
 
 def test_the_most_memory_that_the_work_had_is_told() -> None:
     large = 64 << 20
-    idle = run_in_horse(lambda: b"", LIMITS, go_on).peak_bytes
-    busy = run_in_horse(lambda: (b"x" * large)[:1], LIMITS, go_on).peak_bytes
+    idle = run_in_process(lambda: b"", LIMITS, go_on).peak_bytes
+    busy = run_in_process(lambda: (b"x" * large)[:1], LIMITS, go_on).peak_bytes
     assert idle > 0
     assert busy - idle > large / 2
 
@@ -81,38 +81,38 @@ def test_an_exception_is_a_crash() -> None:
     def work() -> bytes:
         raise ZeroDivisionError
 
-    assert run_in_horse(work, LIMITS, go_on).ending is HorseEnding.CRASHED
+    assert run_in_process(work, LIMITS, go_on).ending is ProcessEnding.CRASHED
 
 
 def test_an_attempt_to_exit_is_a_crash() -> None:
     def work() -> bytes:
         raise SystemExit(0)
 
-    assert run_in_horse(work, LIMITS, go_on).ending is HorseEnding.CRASHED
+    assert run_in_process(work, LIMITS, go_on).ending is ProcessEnding.CRASHED
 
 
 @pytest.mark.parametrize(
     ("number", "ending"),
     [
-        (signal.SIGKILL, HorseEnding.KILLED),
-        (signal.SIGTERM, HorseEnding.KILLED),
-        (signal.SIGSEGV, HorseEnding.CRASHED),
-        (signal.SIGABRT, HorseEnding.CRASHED),
+        (signal.SIGKILL, ProcessEnding.KILLED),
+        (signal.SIGTERM, ProcessEnding.KILLED),
+        (signal.SIGSEGV, ProcessEnding.CRASHED),
+        (signal.SIGABRT, ProcessEnding.CRASHED),
     ],
 )
-def test_a_signal_is_told_by_its_name(number: signal.Signals, ending: HorseEnding) -> None:
-    end = run_in_horse(kill_self(number), LIMITS, go_on)
-    assert end == HorseEnd(ending, signal_name=number.name)
+def test_a_signal_is_told_by_its_name(number: signal.Signals, ending: ProcessEnding) -> None:
+    end = run_in_process(kill_self(number), LIMITS, go_on)
+    assert end == ProcessEnd(ending, signal_name=number.name)
 
 
 def test_work_over_its_time_is_ended() -> None:
-    end = run_in_horse(sleep_for_ever, WorkLimits(seconds=0.01), go_on)
-    assert end.ending is HorseEnding.TIMED_OUT
+    end = run_in_process(sleep_for_ever, WorkLimits(seconds=0.01), go_on)
+    assert end.ending is ProcessEnding.TIMED_OUT
 
 
 def test_work_that_may_not_go_on_is_stopped() -> None:
-    end = run_in_horse(sleep_for_ever, LIMITS, lambda: False)
-    assert end.ending is HorseEnding.STOPPED
+    end = run_in_process(sleep_for_ever, LIMITS, lambda: False)
+    assert end.ending is ProcessEnding.STOPPED
 
 
 def test_an_exception_that_breaks_off_the_wait_ends_the_work(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_an_exception_that_breaks_off_the_wait_ends_the_work(tmp_path: Path) -> 
         return sleep_for_ever()
 
     with pytest.raises(KeyboardInterrupt):
-        run_in_horse(work, LIMITS, break_off)
+        run_in_process(work, LIMITS, break_off)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -141,7 +141,7 @@ def test_memory_beyond_the_limit_is_refused() -> None:
         except MemoryError:
             return b"refused"
 
-    assert run_in_horse(work, WorkLimits(memory_bytes=64 << 20), go_on).report == b"refused"
+    assert run_in_process(work, WorkLimits(memory_bytes=64 << 20), go_on).report == b"refused"
 
 
 def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ever() -> None:
@@ -159,7 +159,7 @@ def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ev
 
     for room in (1 << 20, 8 << 20, 16 << 20):
         limits = WorkLimits(psutil.Process().memory_info().vms + room, seconds=20)
-        assert run_in_horse(work, limits, go_on).report == b"refused"
+        assert run_in_process(work, limits, go_on).report == b"refused"
 
 
 def test_processor_time_beyond_the_limit_is_the_works_own_fault() -> None:
@@ -169,8 +169,8 @@ def test_processor_time_beyond_the_limit_is_the_works_own_fault() -> None:
         while True:
             pass
 
-    end = run_in_horse(work, LIMITS, go_on)
-    assert end == HorseEnd(HorseEnding.CRASHED, signal_name="SIGXCPU")
+    end = run_in_process(work, LIMITS, go_on)
+    assert end == ProcessEnd(ProcessEnding.CRASHED, signal_name="SIGXCPU")
 
 
 def test_a_lower_limit_of_the_machine_stays() -> None:
@@ -180,29 +180,29 @@ def test_a_lower_limit_of_the_machine_stays() -> None:
     def with_lower_limit() -> bytes:
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (7, hard))
-        return run_in_horse(work, LIMITS, go_on).report
+        return run_in_process(work, LIMITS, go_on).report
 
-    assert run_in_horse(with_lower_limit, LIMITS, go_on).report == b"7"
+    assert run_in_process(with_lower_limit, LIMITS, go_on).report == b"7"
 
 
 def test_no_descriptor_is_left_open() -> None:
     before = psutil.Process().num_fds()
     for work in (lambda: b"", kill_self(signal.SIGKILL)):
-        run_in_horse(work, LIMITS, go_on)
+        run_in_process(work, LIMITS, go_on)
     assert psutil.Process().num_fds() == before
 
 
 @pytest.mark.parametrize(
     ("end", "outcome"),
     [
-        (HorseEnd(HorseEnding.KILLED, signal_name="SIGKILL"), IngestOutcome.UNAVAILABLE),
-        (HorseEnd(HorseEnding.TIMED_OUT, cpu_seconds=29.0), IngestOutcome.UNAVAILABLE),
-        (HorseEnd(HorseEnding.TIMED_OUT, cpu_seconds=31.0), IngestOutcome.MALFORMED),
-        (HorseEnd(HorseEnding.CRASHED), IngestOutcome.UNAVAILABLE),
-        (HorseEnd(HorseEnding.CRASHED, signal_name="SIGSEGV"), IngestOutcome.MALFORMED),
+        (ProcessEnd(ProcessEnding.KILLED, signal_name="SIGKILL"), IngestOutcome.UNAVAILABLE),
+        (ProcessEnd(ProcessEnding.TIMED_OUT, cpu_seconds=29.0), IngestOutcome.UNAVAILABLE),
+        (ProcessEnd(ProcessEnding.TIMED_OUT, cpu_seconds=31.0), IngestOutcome.MALFORMED),
+        (ProcessEnd(ProcessEnding.CRASHED), IngestOutcome.UNAVAILABLE),
+        (ProcessEnd(ProcessEnding.CRASHED, signal_name="SIGSEGV"), IngestOutcome.MALFORMED),
     ],
 )
-def test_what_may_not_happen_again_is_unavailable(end: HorseEnd, outcome: IngestOutcome) -> None:
+def test_what_may_not_happen_again_is_unavailable(end: ProcessEnd, outcome: IngestOutcome) -> None:
     result = result_of(end, LIMITS)
     assert result is not None
     assert result.outcome is outcome
@@ -212,17 +212,17 @@ def test_what_may_not_happen_again_is_unavailable(end: HorseEnd, outcome: Ingest
 
 def test_a_result_comes_through_the_pipe() -> None:
     result = IngestResult(IngestOutcome.UNAVAILABLE, "the supplier “x” is busy", 12.5)
-    end = run_in_horse(result.encode, LIMITS, go_on)
+    end = run_in_process(result.encode, LIMITS, go_on)
     assert result_of(end, LIMITS) == replace(result, peak_bytes=end.peak_bytes)
 
 
 def test_stopped_work_has_no_result() -> None:
-    assert result_of(HorseEnd(HorseEnding.STOPPED), LIMITS) is None
+    assert result_of(ProcessEnd(ProcessEnding.STOPPED), LIMITS) is None
 
 
 def test_a_fork_and_its_report_take_little_time() -> None:
     """Not a benchmark: it fails when a fork waits for something, such as a tick."""
     start = time.monotonic()
     for _ in range(5):
-        run_in_horse(lambda: b"done", LIMITS, go_on)
+        run_in_process(lambda: b"done", LIMITS, go_on)
     assert time.monotonic() - start < 2.5

@@ -107,7 +107,7 @@ def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
     assert plant.failure(xul).detail == "a moment ago"
 
 
-def test_a_killed_work_horse_is_a_failure_and_the_worker_goes_on(
+def test_a_killed_ingest_process_is_a_failure_and_the_worker_goes_on(
     plant: Plant, worker: RunningWorker
 ) -> None:
     poisonous, other = numbered_module(0), numbered_module(1)
@@ -115,7 +115,7 @@ def test_a_killed_work_horse_is_a_failure_and_the_worker_goes_on(
     plant.server.put(other, symbol_file(other))
     with plant.loader.load({poisonous: []}) as pending:
         plant.server.wait_for_gets(1)
-        worker.horse().kill()
+        worker.ingest_process().kill()
         pending.wait(WAIT_SECONDS)
         assert pending.ended == {poisonous}
         assert plant.load(other) == {other}
@@ -130,7 +130,7 @@ def test_a_crash_on_one_file_is_malformed(
     plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
     with plant.loader.load({xul: []}) as pending:
         plant.server.wait_for_gets(1)
-        worker.horse().send_signal(signal.SIGSEGV)
+        worker.ingest_process().send_signal(signal.SIGSEGV)
         pending.wait(WAIT_SECONDS)
         assert pending.ended == {xul}
     assert plant.failure(xul).kind is FailureKind.MALFORMED

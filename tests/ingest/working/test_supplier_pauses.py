@@ -271,7 +271,7 @@ def test_a_try_whose_worker_died_ends_by_itself(
         pass
 
 
-def test_a_worker_goes_on_with_the_try_that_its_work_horse_died_in(
+def test_a_worker_goes_on_with_the_try_that_its_ingest_process_died_in(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     begin_try(pauses, redis_cache)

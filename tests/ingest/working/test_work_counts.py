@@ -1,10 +1,10 @@
-"""What happens in a work horse is counted in its worker."""
+"""What happens in an ingest process is counted in its worker."""
 
 from pathlib import Path
 
 import pytest
 
-from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_horse
+from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.working.work_counts import Count, WorkCounts, add_to_metrics
 from symbolon_server.store.spool import SkipReason
@@ -59,7 +59,7 @@ def test_counts_come_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: 
         counts.add_spool_skip(SkipReason.NO_SPACE)
         return IngestResult(IngestOutcome.INGESTED, counts=counts.counts()).encode()
 
-    result = result_of(run_in_horse(work, LIMITS, lambda: True), LIMITS)
+    result = result_of(run_in_process(work, LIMITS, lambda: True), LIMITS)
     assert result is not None
     assert counts.counts() == (), "the fork counted in its own memory"
     skips = value_of("symbolon_spool_skips_total", reason="no_space")

@@ -55,10 +55,10 @@ def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
     plant.server.answer(path, Answer(symbol_file(xul), ending=STALLED), Answer(symbol_file(xul)))
     with plant.workers.run(lease_seconds=1.0) as worker, plant.loader.load({xul: []}) as pending:
         plant.server.wait_for_gets(1)
-        horse = worker.horse()
+        ingest_process = worker.ingest_process()
         worker.process.kill()
         worker.process.wait()
-        horse.wait(WAIT_SECONDS)  # it dies with its worker
+        ingest_process.wait(WAIT_SECONDS)  # it dies with its worker
         assert pending.ended == frozenset()
         with plant.workers.run(lease_seconds=1.0):
             pending.wait(WAIT_SECONDS)

@@ -21,10 +21,10 @@ class RunningWorker:
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def horse(self) -> psutil.Process:
+    def ingest_process(self) -> psutil.Process:
         """Return the one fork that the worker has; there is a job in hand."""
-        [horse] = psutil.Process(self.process.pid).children()
-        return horse
+        [ingest_process] = psutil.Process(self.process.pid).children()
+        return ingest_process
 
     def wait_until_ready(self) -> None:
         """Return once the worker has reached the cache."""

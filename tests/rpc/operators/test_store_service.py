@@ -15,7 +15,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.redis_servers.setup_checks import ServerReport, ask_server, find_problems
 from symbolon_server.rpc.operators.store_service import Probes, StoreService, TierKind, TierProbe
-from symbolon_server.store.key_counts import count_held
+from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.spool import Spool
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.memory_store import MemoryPageStore
@@ -35,7 +35,7 @@ def probes_of(
         ask_store=lambda: ask_server(store),
         ask_cache=lambda: ask_server(cache),
         tiers=[TierProbe(TierKind.MEMORY, memory.counts)],
-        count_held=lambda: count_held(store),
+        count_keys=lambda: count_keys(store),
         count_queued=IngestQueue(cache).length,
         find_warnings=lambda *reports: [str(one) for one in find_problems(*reports)],
         server_version="1.2.3",

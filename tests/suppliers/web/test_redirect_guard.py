@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_horse
+from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
 from symbolon_server.suppliers.contents.errors import (
     MissingSymbolFileError,
     UnavailableSymbolFileError,
@@ -175,13 +175,13 @@ def test_a_server_inside_that_becomes_public_leads_us_inside_no_more(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_what_one_work_horse_saw_holds_for_the_next(
+def test_what_one_ingest_process_saw_holds_for_the_next(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
         supplier = supplier_at(f"http://changing.example:{inside.port}/")
         net.outside.answer(ALL_PATHS, Answer(TEXT))
-        end = run_in_horse(lambda: fetch(supplier, module_id), WorkLimits(), lambda: True)
+        end = run_in_process(lambda: fetch(supplier, module_id), WorkLimits(), lambda: True)
         assert end.report == TEXT
         names.addresses = [INSIDE]
         with pytest.raises(UnavailableSymbolFileError, match=r"^had a public address before"):

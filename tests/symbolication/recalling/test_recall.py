@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from symbolon_server.rpc.symbolicate.decoding import decode_frame
 from symbolon_server.symbolication.memory.many_frames import read_many_frames
 from symbolon_server.symbolication.memory.queries import FrameQuery, InvalidFrameError, ModuleQuery
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
 from symbolon_server.symbolication.recalling.recall_many import recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -39,9 +39,9 @@ def queries() -> list[ModuleQuery]:
     ]
 
 
-def held_modules() -> Held:
+def held_modules() -> ServerMemory:
     """Return what remembers all `OFFSETS` of all modules but one."""
-    held = Held(1 << 26)
+    held = ServerMemory(1 << 26)
     facts = ModuleFacts("Linux", "x86_64", "lib.so", "", 0, 0, 0, {})
     for index in {*range(MODULES)} - {NOT_HELD}:
         ingest = IngestFacts("", 0.0, 0.0, 0)

@@ -9,8 +9,8 @@ from symbolon_server.app.process.errors import StartError
 from symbolon_server.app.process.open_files import allow_open_files
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.app.programs.gateway_child import gateway_program, tls_of
-from symbolon_server.app.programs.server_children import ServingProcesses
-from symbolon_server.app.programs.server_process import start_serving
+from symbolon_server.app.programs.server_children import ServerChildren
+from symbolon_server.app.programs.server_process import start_server_process
 from symbolon_server.app.programs.worker_child import worker_program
 from symbolon_server.app.wiring.components import suppliers_of
 from symbolon_server.app.wiring.metrics_server import serve_metrics
@@ -82,10 +82,10 @@ def _start_serving(
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reads again what this process itself may have to."""
     if settings.processes == 1:
-        process, address = start_serving(settings, is_port_shared=False)
+        process, address = start_server_process(settings, is_port_shared=False)
         started.callback(process.stop)
         return address, process.reload
-    processes = ServingProcesses(settings, metrics)
+    processes = ServerChildren(settings, metrics)
     started.callback(processes.stop)
     children += processes.children
     return processes.address, _do_nothing

@@ -15,7 +15,7 @@ _PATIENCE_SECONDS = 5.0
 """For a process to end after its grace period."""
 
 
-class ServingProcesses:
+class ServerChildren:
     """As many serving processes as the settings say; the kernel spreads connections over them.
 
     They are programs of their own: forking a process with gRPC in it hangs.

@@ -19,12 +19,12 @@ READY = "ready"
 def main() -> int:
     """Serve the settings of the environment until SIGTERM; return the exit code."""
     keep_freed_memory()  # before what starts threads is imported
-    from symbolon_server.app.programs.server_process import start_serving  # noqa: PLC0415
+    from symbolon_server.app.programs.server_process import start_server_process  # noqa: PLC0415
 
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
     with Signals() as signals:
-        process, _ = start_serving(settings, is_port_shared=True)
+        process, _ = start_server_process(settings, is_port_shared=True)
         signals.on_hang_up = process.reload
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()

@@ -27,7 +27,7 @@ _COLLECTOR_THRESHOLDS = 50_000, 20, 20
 """With Python's own, looking at the lists of frames took a third of a call with 1,000 of them."""
 
 
-class ServingProcess:
+class ServerProcess:
     """Everything that one process needs to answer calls."""
 
     def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
@@ -90,23 +90,23 @@ class ServingProcess:
         self._heap_keeper.close()
 
 
-class Serving(NamedTuple):
+class StartedServer(NamedTuple):
     """A process that answers calls."""
 
-    process: ServingProcess
+    process: ServerProcess
     address: ListenAddress
 
 
-def start_serving(settings: Settings, *, is_port_shared: bool) -> Serving:
+def start_server_process(settings: Settings, *, is_port_shared: bool) -> StartedServer:
     """Return a process that answers calls, and its address; raise `StartError`.
 
     Its threads stay on one core of its own, if the settings say so.
     """
     with on_one_core(claim_core(settings.one_core)):
-        process = ServingProcess(settings, is_port_shared=is_port_shared)
+        process = ServerProcess(settings, is_port_shared=is_port_shared)
         address = process.start()
     _collect_seldom()
-    return Serving(process, address)
+    return StartedServer(process, address)
 
 
 def _collect_seldom() -> None:

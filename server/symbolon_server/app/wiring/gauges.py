@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.queueing.queue import IngestQueue
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.telemetry.metrics import (
     QUEUE_LENGTH,
     TIER_BYTES,
@@ -13,7 +13,7 @@ from symbolon_server.telemetry.metrics import (
 )
 
 
-def measure_tiers(held: Held) -> None:
+def measure_tiers(held: ServerMemory) -> None:
     """Tell how much is held in memory."""
     for tier, counts in (("frames", held.counts_of_frames()), ("memory", held.counts_of_memory())):
         TIER_ENTRIES.labels(tier).set(counts.entries)

@@ -34,12 +34,12 @@ from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.decoding import decode_frame
 from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.settings import Settings
-from symbolon_server.store.key_counts import count_held
+from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.recent_use import RecentUse
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.looking_up.lookup import Tiers
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
@@ -71,7 +71,7 @@ class SharedParts:
             failures=self.memory.failures,
             loader=self.loader,
         )
-        self.held = Held(settings.memory_bytes)
+        self.held = ServerMemory(settings.memory_bytes)
         self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.held)
         self.loader.watch(CHANNEL, self.invalidator.catch_up)
         self.loader.repeat(self.missing_tally.flush)
@@ -134,7 +134,7 @@ def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
             TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
             TierProbe(TierKind.SPOOL, parts.spool.counts),
         ],
-        count_held=lambda: count_held(parts.store_client),
+        count_keys=lambda: count_keys(parts.store_client),
         count_queued=parts.queue.length,
         find_warnings=lambda store, cache: [
             str(problem) for problem in find_problems(store, cache, allowed)

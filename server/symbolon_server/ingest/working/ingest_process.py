@@ -16,7 +16,7 @@ from symbolon_server.redis_servers.with_parent import die_with_parent
 from symbolon_server.telemetry.logs import EventLog
 
 TICK_SECONDS = 1.0
-"""How often a worker looks up from waiting for its work horse."""
+"""How often a worker looks up from waiting for its ingest process."""
 
 _REPORT_BYTES = 1 << 16
 
@@ -38,8 +38,8 @@ class WorkLimits:
     """By the clock, and again of processor time."""
 
 
-class HorseEnding(Enum):
-    """How a work horse came to its end."""
+class ProcessEnding(Enum):
+    """How an ingest process came to its end."""
 
     REPORTED = "reported"
     CRASHED = "crashed"
@@ -54,10 +54,10 @@ class HorseEnding(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class HorseEnd:
-    """How a work horse ended, and the report that it made if it lived to make one."""
+class ProcessEnd:
+    """How an ingest process ended, and the report that it made if it lived to make one."""
 
-    ending: HorseEnding
+    ending: ProcessEnding
     report: bytes = b""
     signal_name: str = ""
     """Of the signal that ended it, empty for none."""
@@ -74,9 +74,9 @@ _OWN_FAULT = frozenset(
 )
 
 
-def run_in_horse(
+def run_in_process(
     work: Callable[[], bytes], limits: WorkLimits, may_go_on: Callable[[], bool]
-) -> HorseEnd:
+) -> ProcessEnd:
     """Run `work` in a fork of this process; return its report, or how it failed to make one.
 
     `may_go_on` is called about every `TICK_SECONDS`; when it returns False the work is
@@ -89,12 +89,12 @@ def run_in_horse(
         os.close(read_end)
         _work(work, limits, parent, write_end)
     os.close(write_end)
-    report, ending = b"", HorseEnding.STOPPED
+    report, ending = b"", ProcessEnding.STOPPED
     try:
         report, ending = _read_report(read_end, limits.seconds, may_go_on)
     finally:  # also when a signal's exception breaks off the wait
         os.close(read_end)
-        exit_code, usage = _await_exit(process_id, kill=ending is not HorseEnding.REPORTED)
+        exit_code, usage = _await_exit(process_id, kill=ending is not ProcessEnding.REPORTED)
     return replace(
         _describe_end(report, ending, exit_code),
         peak_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
@@ -110,7 +110,7 @@ def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end:
         _write_all(write_end, work())
         code = 0
     except Exception as error:  # noqa: BLE001 - the outermost frame of a process
-        _log.error("work_horse_crashed", exception=error)
+        _log.error("ingest_process_crashed", exception=error)
     finally:
         os._exit(code)
 
@@ -140,7 +140,7 @@ def _write_all(descriptor: int, report: bytes) -> None:
 
 def _read_report(
     read_end: int, seconds: float, may_go_on: Callable[[], bool]
-) -> tuple[bytes, HorseEnding]:
+) -> tuple[bytes, ProcessEnding]:
     """Return what the fork wrote until it closed the pipe, or why we no longer wait for it."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
@@ -150,11 +150,11 @@ def _read_report(
         if poll.poll(math.ceil(min(left, TICK_SECONDS) * 1000)):
             piece = os.read(read_end, _REPORT_BYTES)
             if not piece:
-                return report, HorseEnding.REPORTED
+                return report, ProcessEnding.REPORTED
             report += piece
         elif not may_go_on():
-            return report, HorseEnding.STOPPED
-    return report, HorseEnding.TIMED_OUT
+            return report, ProcessEnding.STOPPED
+    return report, ProcessEnding.TIMED_OUT
 
 
 def _await_exit(process_id: int, *, kill: bool) -> tuple[int, resource.struct_rusage]:
@@ -169,11 +169,11 @@ def _await_exit(process_id: int, *, kill: bool) -> tuple[int, resource.struct_ru
     return os.waitstatus_to_exitcode(status), usage
 
 
-def _describe_end(report: bytes, ending: HorseEnding, exit_code: int) -> HorseEnd:
-    if ending is not HorseEnding.REPORTED or exit_code == 0:
-        return HorseEnd(ending, report)
+def _describe_end(report: bytes, ending: ProcessEnding, exit_code: int) -> ProcessEnd:
+    if ending is not ProcessEnding.REPORTED or exit_code == 0:
+        return ProcessEnd(ending, report)
     if exit_code > 0:
-        return HorseEnd(HorseEnding.CRASHED)
+        return ProcessEnd(ProcessEnding.CRASHED)
     number = signal.Signals(-exit_code)
-    ending = HorseEnding.CRASHED if number in _OWN_FAULT else HorseEnding.KILLED
-    return HorseEnd(ending, signal_name=number.name)
+    ending = ProcessEnding.CRASHED if number in _OWN_FAULT else ProcessEnding.KILLED
+    return ProcessEnd(ending, signal_name=number.name)

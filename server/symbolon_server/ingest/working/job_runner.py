@@ -11,7 +11,7 @@ from symbolon_server.cache.supplier_rounds import FOUND_SECONDS, SupplierRound
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
-from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_horse
+from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.working.work_counts import add_to_metrics
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -90,7 +90,7 @@ class JobRunner:
             lease.keep()
             return may_go_on()
 
-        end = run_in_horse(lambda: self._report(claim), self._limits, look_up)
+        end = run_in_process(lambda: self._report(claim), self._limits, look_up)
         return result_of(end, self._limits)
 
     def _report(self, claim: Claim) -> bytes:

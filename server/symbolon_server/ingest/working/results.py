@@ -1,4 +1,4 @@
-"""What became of one ingest, and how a work horse tells it to its worker."""
+"""What became of one ingest, and how an ingest process tells it to its worker."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.supplier_rounds import RememberedAttempt
-from symbolon_server.ingest.working.ingest_process import HorseEnd, HorseEnding, WorkLimits
+from symbolon_server.ingest.working.ingest_process import ProcessEnd, ProcessEnding, WorkLimits
 from symbolon_server.ingest.working.work_counts import Count
 
 _MOSTLY_READING = 0.5
@@ -62,7 +62,7 @@ class IngestResult:
     """The suppliers that were asked, in order."""
 
     peak_bytes: int = 0
-    """The most memory that its work horse had resident; 0 where none was started."""
+    """The most memory that its ingest process had resident; 0 where none was started."""
 
     @property
     def failure(self) -> FailureKind | None:
@@ -70,7 +70,7 @@ class IngestResult:
         return _FAILURES.get(self.outcome)
 
     def encode(self) -> bytes:
-        """Return the result as it goes through the pipe from a work horse."""
+        """Return the result as it goes through the pipe from an ingest process."""
         return json.dumps(asdict(self) | {"outcome": self.outcome.value}).encode()
 
     @classmethod
@@ -83,26 +83,26 @@ class IngestResult:
         return cls(**fields | {"outcome": outcome, "counts": counts, "attempts": attempts})
 
 
-def result_of(end: HorseEnd, limits: WorkLimits) -> IngestResult | None:
-    """Return what a work horse's end says of its module, None for one that was stopped.
+def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:
+    """Return what an ingest process's end says of its module, None for one that was stopped.
 
     What would happen again to the same symbol file is malformed; what may have come from
     outside, as a slow supplier or a machine without memory, is unavailable.
     """
-    if end.ending is HorseEnding.STOPPED:
+    if end.ending is ProcessEnding.STOPPED:
         return None
     return replace(_describe(end, limits), peak_bytes=end.peak_bytes)
 
 
-def _describe(end: HorseEnd, limits: WorkLimits) -> IngestResult:
-    if end.ending is HorseEnding.REPORTED:
+def _describe(end: ProcessEnd, limits: WorkLimits) -> IngestResult:
+    if end.ending is ProcessEnding.REPORTED:
         return IngestResult.decode(end.report)
-    if end.ending is HorseEnding.TIMED_OUT and end.cpu_seconds > limits.seconds * _MOSTLY_READING:
+    if end.ending is ProcessEnding.TIMED_OUT and end.cpu_seconds > limits.seconds * _MOSTLY_READING:
         detail = f"reading it takes longer than {limits.seconds:g} seconds"
         return IngestResult(IngestOutcome.MALFORMED, detail)
-    if end.ending is HorseEnding.TIMED_OUT:
+    if end.ending is ProcessEnding.TIMED_OUT:
         return _unavailable(f"took longer than {limits.seconds:g} seconds")
-    if end.ending is HorseEnding.KILLED:
+    if end.ending is ProcessEnding.KILLED:
         return _unavailable(f"its ingest was killed ({end.signal_name})")
     if end.signal_name:
         return IngestResult(IngestOutcome.MALFORMED, f"reading it crashed ({end.signal_name})")

@@ -1,7 +1,7 @@
-"""What is counted in a work horse, which reports it to its worker: the worker's metrics outlive it.
+"""What an ingest process counts and reports to its worker, whose metrics outlive it.
 
-A work horse must not count in the metrics themselves. Its copies end with it, or, where several
-processes keep them in a folder, each work horse would leave files there.
+An ingest process must not count in the metrics themselves: its copies end with it, or, where
+several processes keep them in a folder, each would leave files there.
 """
 
 from collections import Counter
@@ -84,6 +84,6 @@ def begin_at_zero(suppliers: Iterable[str]) -> None:
 
 
 def add_to_metrics(counts: Iterable[Count]) -> None:
-    """Add what a work horse counted to the metrics of this process."""
+    """Add what an ingest process counted to the metrics of this process."""
     for count in counts:
         _COUNTERS[count.metric](*count.labels).inc(count.amount)

@@ -17,14 +17,14 @@ from symbolon_server.redis_servers.servers import ServerUnreachableError
 from symbolon_server.redis_servers.setup_checks import ServerReport
 from symbolon_server.rpc.operators.methods import add_methods, method_handler
 from symbolon_server.rpc.symbolicate.encoding import encode_duration
-from symbolon_server.store.key_counts import HeldCounts
+from symbolon_server.store.key_counts import KeyCounts
 
 SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
 
 _MOST_FIELDS: Final = 100
 """Of a request that has none yet."""
 
-_NOTHING_HELD: Final = HeldCounts(modules=0, pages=0, is_estimated=False)
+_NOTHING_HELD: Final = KeyCounts(modules=0, pages=0, is_estimated=False)
 
 
 class TierKind(Enum):
@@ -74,7 +74,7 @@ class Probes:
     ask_store: Callable[[], ServerReport]
     ask_cache: Callable[[], ServerReport]
     tiers: Sequence[TierProbe]
-    count_held: Callable[[], HeldCounts]
+    count_keys: Callable[[], KeyCounts]
     """Raises `ServerUnreachableError`."""
 
     count_queued: Callable[[], int]
@@ -126,11 +126,11 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
             server_uptime=encode_duration(self._clock() - self._started),
         )
 
-    def _ask_store(self) -> tuple[ServerReport, HeldCounts]:
+    def _ask_store(self) -> tuple[ServerReport, KeyCounts]:
         report = self._probes.ask_store()
         if report.facts is not None:
             with suppress(ServerUnreachableError):
-                return report, self._probes.count_held()
+                return report, self._probes.count_keys()
         return report, _NOTHING_HELD
 
     def _ask_cache(self) -> tuple[ServerReport, int]:

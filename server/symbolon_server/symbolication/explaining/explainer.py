@@ -25,7 +25,7 @@ from symbolon_server.symbolication.looking_up.lookup import CACHE_RETRY_SECONDS,
 from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.memory.frame_memory import FrameTable
 from symbolon_server.symbolication.memory.queries import TierName
-from symbolon_server.symbolication.memory.server_memory import Held, HeldModule
+from symbolon_server.symbolication.memory.server_memory import RememberedModule, ServerMemory
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -40,7 +40,7 @@ _NO_PAGE: Final = "no tier has the page that covers the offset"
 class FrameExplainer:
     """Explains frames by what this server has, and what suppliers said last."""
 
-    def __init__(self, tiers: Tiers, held: Held, rounds: SupplierRounds) -> None:
+    def __init__(self, tiers: Tiers, held: ServerMemory, rounds: SupplierRounds) -> None:
         """Ask what is `held`, `tiers`, and `rounds` for the suppliers."""
         self._tiers = tiers
         self._held = held
@@ -54,7 +54,7 @@ class FrameExplainer:
         directory = asked.find_directory(lookup)
         findings = Findings()
         if directory is not None:
-            work.held = HeldModule.of(directory, FrameTable(0))
+            work.held = RememberedModule.of(directory, FrameTable(0))
             findings = self._find(work, lookup, around, asked)
             if work.unanswered():
                 warnings.append(_NO_PAGE)
@@ -122,7 +122,7 @@ class FrameExplainer:
 class _AskedTiers:
     """The tiers that have pages, nearest first, each asked for one module and one page."""
 
-    def __init__(self, tiers: Tiers, held: Held, module_id: ModuleId) -> None:
+    def __init__(self, tiers: Tiers, held: ServerMemory, module_id: ModuleId) -> None:
         known = tiers.invalidations
         readers: list[tuple[TierName, TierReader]] = [
             (TierName.MEMORY, MemoryReader(held)),

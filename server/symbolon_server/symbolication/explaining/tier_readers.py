@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Protocol
 
 from symbolon_server.cache.invalidations import KnownInvalidations
 from symbolon_server.store.page_stores import PageStore
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -46,7 +46,7 @@ class TierReader(Protocol):
 class MemoryReader:
     """What this process holds; it does not count as used."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: ServerMemory) -> None:
         self._held = held
 
     def read_directory(self, module_id: ModuleId) -> FoundDirectory:

@@ -8,7 +8,7 @@ from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.tiered_store import TieredPageStore
 from symbolon_server.symbolication.looking_up.counted_store import CountedStore
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging.dictionary import PageDictionary
@@ -35,7 +35,7 @@ class CallPages:
     """
 
     def __init__(
-        self, held: Held, stores: Sequence[CountedStore], diagnostics: Diagnostics
+        self, held: ServerMemory, stores: Sequence[CountedStore], diagnostics: Diagnostics
     ) -> None:
         """Look in what is `held` first, then in `stores`, the nearest of them first."""
         self._held = held

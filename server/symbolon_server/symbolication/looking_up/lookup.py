@@ -19,7 +19,7 @@ from symbolon_server.symbolication.looking_up.counted_store import CountedStore
 from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
 from symbolon_server.symbolication.looking_up.small_store import SmallStore
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
-from symbolon_server.symbolication.memory.server_memory import Held
+from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
@@ -71,7 +71,7 @@ class Tiers:
 class LookupOfCall:
     """Answers the modules of one call; belongs to its thread."""
 
-    def __init__(self, tiers: Tiers, held: Held, diagnostics: Diagnostics) -> None:
+    def __init__(self, tiers: Tiers, held: ServerMemory, diagnostics: Diagnostics) -> None:
         """Look in what is `held` first, then in `tiers`, and count in `diagnostics`."""
         self._tiers = tiers
         self._held = held

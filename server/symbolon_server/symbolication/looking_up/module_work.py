@@ -13,7 +13,7 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleOutcome,
     ModuleResult,
 )
-from symbolon_server.symbolication.memory.server_memory import HeldModule
+from symbolon_server.symbolication.memory.server_memory import RememberedModule
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -42,7 +42,7 @@ class ModuleWork:
     frames: dict[Lookup, bytes | None] = field(default_factory=dict)
     """The encoded frame of each lookup, None while it has no answer."""
 
-    held: HeldModule | None = None
+    held: RememberedModule | None = None
     failure: Failure | None = None
     rounds: int = 0
     """How many ingests of it have ended during the call."""
@@ -64,7 +64,7 @@ class ModuleWork:
         """The generation of the pages that answer; empty where none does."""
         return "" if self.held is None else self.held.directory.generation
 
-    def hold(self, module: HeldModule) -> bool:
+    def hold(self, module: RememberedModule) -> bool:
         """Answer from `module` from now on; return whether it is of another generation.
 
         Then nothing is answered yet: one call never mixes what two generations say.

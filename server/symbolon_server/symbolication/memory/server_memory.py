@@ -28,7 +28,7 @@ _MODULE_BYTES: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class HeldModule:
+class RememberedModule:
     """A module whose page directory is known."""
 
     directory: PageDirectory
@@ -53,7 +53,7 @@ class HeldModule:
         )
 
 
-class Held:
+class ServerMemory:
     """Everything held, bounded together in bytes; each map has its own lock."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -67,7 +67,7 @@ class Held:
             dictionaries, lambda _, dictionary: dictionary.memory_bytes + _ENTRY_BYTES
         )
         self.frames = FrameMemory(frames)
-        self.modules: AgingMap[ModuleId, HeldModule] = AgingMap(
+        self.modules: AgingMap[ModuleId, RememberedModule] = AgingMap(
             max_bytes - pages - frames - dictionaries,
             lambda _, module: module.directory.first_offsets.nbytes + _MODULE_BYTES,
         )
@@ -77,12 +77,12 @@ class Held:
         module_id: ModuleId,
         directory: PageDirectory,
         invalidations: KnownInvalidations = NO_INVALIDATIONS,
-    ) -> HeldModule:
+    ) -> RememberedModule:
         """Hold a module in the place of any earlier generation, and return it.
 
         Raises `DamagedPageError` where the module was invalidated since.
         """
-        module = HeldModule.of(directory, self.frames.table(directory.generation))
+        module = RememberedModule.of(directory, self.frames.table(directory.generation))
         self.modules.put(module_id, module)
         # Only now: who learns of an invalidation after this look finds the module here.
         if invalidations.is_stale(module_id, directory.ingest.as_of):

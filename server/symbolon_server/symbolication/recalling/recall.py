@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from symbolon_server.symbolication.memory.queries import ModuleQuery
-from symbolon_server.symbolication.memory.server_memory import Held, HeldModule
+from symbolon_server.symbolication.memory.server_memory import RememberedModule, ServerMemory
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 _INDEX_TAG: Final = 0x08
@@ -41,18 +41,18 @@ class Recall:
     collector comes, which it seldom does, long after it is forgotten.
     """
 
-    def __init__(self, held: Held, modules: Sequence[ModuleQuery]) -> None:
+    def __init__(self, held: ServerMemory, modules: Sequence[ModuleQuery]) -> None:
         """Look for frames of `modules` in what is `held`."""
         self._held = held
         self._modules = modules
         self._tables = _NO_MODULES.copy()
         # By a frame's first byte and its second: only one first byte begins a module index.
         self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
-        self._used: dict[int, HeldModule] = {}
+        self._used: dict[int, RememberedModule] = {}
         self._peeked = 0
 
     @property
-    def used(self) -> Mapping[int, HeldModule]:
+    def used(self) -> Mapping[int, RememberedModule]:
         """The held modules by the module indexes that frames named."""
         return self._used
 
@@ -92,7 +92,7 @@ class Recall:
             if index not in self._used:
                 self.open(index)
 
-    def open(self, index: int) -> HeldModule | None:
+    def open(self, index: int) -> RememberedModule | None:
         """Return the module of this index, whose frames are looked for from now on.
 
         None where it is not held, or there is no such module.
@@ -105,7 +105,7 @@ class Recall:
                 self._put_table(index, module.frames.young)
         return module
 
-    def _get_module(self, module_id: ModuleId | None) -> HeldModule | None:
+    def _get_module(self, module_id: ModuleId | None) -> RememberedModule | None:
         if module_id is None:
             return None
         module = self._held.modules.get_young(module_id)
