@@ -16,11 +16,11 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "DECISIONS.md",
     "SECURITY.md",
     "docs/api.md",
     "docs/client.md",
     "docs/command-line.md",
+    "docs/decisions/README.md",
     "docs/first-stack.md",
     "docs/grpcurl.md",
     "docs/http.md",
@@ -35,14 +35,10 @@ DOCUMENTS = (
 HOUSES = (ROOT, ROOT / "server/symbolon_server", ROOT / "client/symbolon")
 """What paths in the text are relative to."""
 
-MOST_LINES = 15
-"""Of one decision; more are a document of their own."""
-
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|conf|proto|toml|md|yaml))`")
 _TEST = re.compile(r"^\s*(?:async )?def (test_\w+)", re.MULTILINE)
 _THREAD = re.compile(r"(?:thread_name_prefix|\bname)=\"([a-z-]+)\"")
-_DECISION = re.compile(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def read(document: str) -> str:
@@ -96,15 +92,6 @@ def test_every_thread_of_a_server_is_documented() -> None:
     assert [name for name in names if f"`{name}`" not in table.partition("shared state")[0]] == []
 
 
-def test_a_decision_that_was_superseded_names_one_that_is_there() -> None:
-    text = " ".join(read("DECISIONS.md").split())
-    named = re.findall(r'Superseded (?:in part )?by "([^"]+)"', text)
-    assert len(named) == text.count("Superseded")
-    assert [
-        title for title in named if not re.search(rf"## [\d-]+ {re.escape(title)} ", text)
-    ] == []
-
-
 def test_the_lifetimes_of_failures_are_those_of_the_code() -> None:
     table = read("ARCHITECTURE.md").partition("## Outcomes")[2].partition("\n## ")[0]
     lives = FailureLifetimes()
@@ -118,14 +105,3 @@ def test_the_lifetimes_of_failures_are_those_of_the_code() -> None:
     ):
         (row,) = re.findall(rf"^\| {kind} \|.*$", table, re.MULTILINE)
         assert lifetime in row
-
-
-@pytest.mark.parametrize(("title", "text"), _DECISION.findall(read("DECISIONS.md")))
-def test_a_decision_has_a_date_and_says_what_followed_in_a_few_lines(title: str, text: str) -> None:
-    assert re.match(r"\d{4}-\d\d-\d\d \S", title)
-    prose = [line for line in text.strip().splitlines() if not line.startswith("|")]
-    assert len(prose) <= MOST_LINES
-    starts = ["Context: ", "Choice: ", "Consequence: "]
-    places = ["\n".join(prose).find(start) for start in starts]
-    assert -1 not in places
-    assert places == sorted(places)
