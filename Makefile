@@ -29,13 +29,13 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 	@exec $(python) scripts/run_sample.py
 
 .PHONY: test
-test: $(environment) ## Run every test but the benchmarks, the fuzzers, the soak and the largest hostile files
-	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+test: $(environment) ## Run every quick test, or those of T=tests/cache or T='tests/cli -k tables' alone
+	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(T)
 
 # What only the benchmarks compare with; the other targets do without it.
 $(bench_environment): $(environment)
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint requirements-dev.lock --editable '.[bench]'
+		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py bench)
 	@touch $@
 
 .PHONY: bench-environment
@@ -47,7 +47,7 @@ bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
 
 $(fuzz_environment): $(environment)
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint requirements-dev.lock --editable '.[fuzz]'
+		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py fuzz)
 	@touch $@
 
 .PHONY: fuzz
@@ -67,9 +67,10 @@ soak: $(environment) ## Inject faults under load for ten minutes, or with SECOND
 check: lint types layers protos-check audit test ## Run everything that must pass before a commit lands
 
 .PHONY: lint
-lint: $(environment) ## Check style and format
+lint: $(environment) ## Check style, format and words
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
+	@$(python) scripts/check_words.py
 
 .PHONY: format
 format: $(environment) ## Bring the code into its format
@@ -106,6 +107,14 @@ lock: ## Choose the versions in requirements-dev.lock anew
 .PHONY: wheel
 wheel: $(environment) ## Build the wheel into dist/ or WHEEL_FOLDER=/elsewhere, and say how to install it
 	@$(python) scripts/build_wheel.py $(WHEEL_FOLDER)
+
+.PHONY: sdist
+sdist: $(environment) ## Build the source distribution into dist/ or SDIST_FOLDER=/elsewhere
+	@$(python) scripts/build_wheel.py --sdist $(SDIST_FOLDER)
+
+.PHONY: sbom
+sbom: $(environment) ## Write dist/sbom.json: what the wheel with all extras depends on, as CycloneDX
+	@$(python) scripts/sbom.py
 
 .PHONY: image
 image: ## Build the container image symbolon
