@@ -27,6 +27,7 @@ DOCUMENTS = (
     "docs/large-answers.md",
     "docs/operating.md",
     "docs/other-languages.md",
+    "docs/promises.md",
     "docs/troubleshooting.md",
     "redis/README.md",
     "monitoring/README.md",
