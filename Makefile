@@ -89,12 +89,14 @@ layers: $(environment) ## Check that each floor imports only from those below it
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/
 	@$(python) scripts/generate_protos.py
 	@$(python) scripts/api_reference.py
+	@$(python) scripts/promises.py
 
 .PHONY: protos-check
 protos-check: $(environment) ## Check protos/, and that what is made of them is what they say
 	@.venv/bin/buf lint protos
 	@$(python) scripts/generate_protos.py --check
 	@$(python) scripts/api_reference.py --check
+	@$(python) scripts/promises.py --check
 
 .PHONY: audit
 audit: $(environment) ## Look up the pinned packages among the known vulnerabilities

@@ -59,6 +59,7 @@ def fail(*_: object) -> None:
     raise KeyError("a defect")
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 @pytest.mark.parametrize(
     "broken",
     [(MissingTally, "flush"), (TIER_ENTRIES, "labels"), (ModuleLoader, "_look_again")],
@@ -82,6 +83,7 @@ def test_invalidations_are_heard_though_another_callback_raises(
         assert status(health) == SERVING
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 def test_a_server_that_hears_no_invalidations_says_that_it_does_not_serve(
     serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -86,6 +87,9 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
     assert len(ids_of(missing, 100)) == 3
 
 
+@pytest.mark.promise(
+    "Nothing in the cache grows with the number of modules ever requested", group="limits"
+)
 def test_whoever_ends_midway_leaves_no_module_half_dropped(
     keyed_cache: KeyedCache, redis_cache: redis.Redis
 ) -> None:

@@ -10,6 +10,7 @@ MOST_GROWTH = 4 << 20
 EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers", group="limits")
 @EVERY_TARGET
 def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
     target = TARGETS[name]
@@ -21,6 +22,7 @@ def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
             target.take(seed[:end])
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @EVERY_TARGET
 def test_a_target_keeps_no_memory(name: str) -> None:
     """Which atheris cannot tell: it keeps some itself."""
@@ -37,6 +39,7 @@ def test_a_target_keeps_no_memory(name: str) -> None:
     assert take_all(times=5) - before < MOST_GROWTH
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @pytest.mark.parametrize(("target", "data"), FOUND.values(), ids=list(FOUND))
 def test_what_was_found_breaks_nothing_any_more(target: str, data: bytes) -> None:
     TARGETS[target].take(data)

@@ -33,6 +33,7 @@ def rows(page: str) -> list[list[str]]:
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
 
 
+@pytest.mark.promise("The page of the gateway runs nothing that a name contains", group="access")
 @needs_chromium
 def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(look: Look) -> None:
     orchard = "/".join(ORCHARD)

@@ -136,6 +136,9 @@ def check_every_answer(store: RedisPageStore) -> None:
             assert answer is None or len(answer[1]) <= LONGEST_ANSWER
 
 
+@pytest.mark.promise(
+    "Hostile symbol files take bounded time and memory, with a clear outcome", group="limits"
+)
 @EVERY_FILE
 def test_a_small_hostile_file_is_read(file: HostileFile, run: Run, store: RedisPageStore) -> None:
     # Its fork has all that this process has, which is more with each test that ran before.
@@ -145,6 +148,7 @@ def test_a_small_hostile_file_is_read(file: HostileFile, run: Run, store: RedisP
     check_every_answer(store)
 
 
+@pytest.mark.promise("Hostile symbol files take bounded time and memory, with a clear outcome")
 @pytest.mark.hostile
 @pytest.mark.timeout(900)
 @EVERY_FILE

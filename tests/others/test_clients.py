@@ -117,6 +117,9 @@ def test_a_server_that_nobody_known_vouches_for_is_not_asked(
     assert outcome.code in {UNAVAILABLE, DEADLINE_EXCEEDED}
 
 
+@pytest.mark.promise(
+    "Clients without a certificate from the configured CA are not served", group="access"
+)
 def test_who_has_no_certificate_is_not_answered(client: Client, secured: Server) -> None:
     asked = with_access(ask(secured, HEALTH, {}), certificate=None)
     outcome = client(replace(asked, seconds=TRYING_SECONDS))
@@ -125,6 +128,7 @@ def test_who_has_no_certificate_is_not_answered(client: Client, secured: Server)
     assert outcome.code != OK
 
 
+@pytest.mark.promise("No call is answered without a token that permits it", group="access")
 @pytest.mark.parametrize("token", [None, "stranger-0123456789abcdef"])
 @pytest.mark.parametrize("name", [name for name in CLIENTS if name not in SILENT])
 def test_who_has_no_token_that_is_known_is_not_answered(
@@ -136,6 +140,7 @@ def test_who_has_no_token_that_is_known_is_not_answered(
     assert (outcome.code, outcome.answers) == (UNAUTHENTICATED, [])
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 def test_a_token_is_good_for_what_it_may(client: Client, secured: Server) -> None:
     outcome = client(ask(secured, PREFETCH, {"modules": [ORCHARD]}))
     assert (outcome.code, outcome.answers) == (PERMISSION_DENIED, [])

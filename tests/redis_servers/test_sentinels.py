@@ -125,6 +125,7 @@ def test_a_command_line_is_led_to_the_primary(locked: Watched) -> None:
     assert "hunter2" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 def test_a_sentinel_that_hangs_costs_one_wait_and_is_asked_last_from_then_on(
     locked: Watched,
 ) -> None:
@@ -162,6 +163,7 @@ def test_sentinels_and_server_are_asked_by_tls(
             client.ping()
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 def test_a_primary_that_still_runs_is_left_as_soon_as_sentinels_name_another() -> None:
     with watched("cache", replicas=2) as servers, connect(servers.url()) as client:
         old = servers.primary_port()

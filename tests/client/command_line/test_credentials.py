@@ -146,6 +146,7 @@ def test_without_a_token_none_is_sent(plain: CannedServer) -> None:
     assert plain.authorizations == [""]
 
 
+@pytest.mark.promise("The client sends no token where others could read it", group="access")
 @pytest.mark.parametrize(
     "target",
     [
@@ -165,6 +166,7 @@ def test_a_token_is_never_sent_elsewhere_without_tls(target: str) -> None:
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.promise("The client sends no token where others could read it")
 def test_credentials_that_do_not_encrypt_do_not_take_a_token_elsewhere(public_address: str) -> None:
     """The last guard is gRPC's own, on the address that it has connected to."""
     with start_canned_server(public_address) as canned:
@@ -198,6 +200,7 @@ def proxy() -> Iterator[_Proxy]:
         thread.join()
 
 
+@pytest.mark.promise("The client sends no token where others could read it")
 def test_a_token_without_tls_does_not_go_through_a_proxy(
     plain: CannedServer, proxy: _Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

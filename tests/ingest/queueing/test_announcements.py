@@ -26,6 +26,7 @@ def listening(announcements: Announcements) -> Iterator[None]:
         announcements.close()
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Redis) -> None:
     looked = [threading.Semaphore(0) for _ in range(2)]
     heard = threading.Semaphore(0)
@@ -66,6 +67,7 @@ def test_only_what_servers_cannot_do_without_is_vital(
         assert vitals.are_sound() is is_sound
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 def test_a_connection_that_breaks_in_a_way_nobody_expected_ends_no_thread(
     redis_cache: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

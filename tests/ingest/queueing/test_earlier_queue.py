@@ -1,5 +1,6 @@
 """What a version before this one left in the cache goes within a week."""
 
+import pytest
 import redis
 
 from symbolon_server.ingest.queueing.earlier_queue import expire_earlier_queue
@@ -9,6 +10,7 @@ from symbolon_server.ingest.queueing.scripts import KEPT_SECONDS, PREFIX
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
 def test_what_an_earlier_version_left_goes_within_a_week(
     redis_cache: redis.Redis, queue: IngestQueue
 ) -> None:
@@ -23,6 +25,7 @@ def test_what_an_earlier_version_left_goes_within_a_week(
     assert redis_cache.ttl("outcome:a.so/0") == -1
 
 
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
 def test_all_keys_of_this_version_go_when_nobody_uses_them_any_more(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:

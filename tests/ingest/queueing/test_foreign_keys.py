@@ -34,6 +34,9 @@ def own_cache() -> Iterator[EmbeddedRedis]:
         yield server
 
 
+@pytest.mark.promise(
+    "Foreign values in the keys of the queue stop no worker, and are removed", group="ingests"
+)
 @pytest.mark.parametrize("key", [LINE_KEY, RUNNING_KEY])
 def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
     own_cache: EmbeddedRedis, xul: ModuleId, key: str
@@ -51,6 +54,7 @@ def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
     assert line.endswith(f"symbolon: deleted {key}: a list, not a zset")
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 def test_a_worker_goes_on_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul))
     with plant.workers.run() as worker:

@@ -29,6 +29,7 @@ def claim(desk: ClaimDesk) -> Claim:
     return found
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running", group="ingests")
 @pytest.mark.parametrize(
     "late", [ClaimDesk.renew, ClaimDesk.give_back, ClaimDesk.end], ids=lambda late: late.__name__
 )
@@ -60,6 +61,7 @@ def invalidate(log: InvalidationLog, *module_ids: ModuleId) -> None:
     assert log.add(module_ids, log.read_since(0, "").epoch)
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 @pytest.mark.parametrize("earlier", [0, MOST_MODULES], ids=["few", "full"])
 def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     redis_cache: redis.Redis,
@@ -86,6 +88,7 @@ def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     assert claim(desk).module_id == second
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin_it_anew(
     queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId
 ) -> None:
@@ -121,6 +124,7 @@ def timing_out() -> Iterator[None]:
         yield
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 def test_what_is_queued_again_because_the_reply_was_late_is_one_job(
     queue: IngestQueue, desk: ClaimDesk, late_replies: redis.Redis, xul: ModuleId
 ) -> None:

@@ -120,6 +120,9 @@ def test_a_lost_announcement_is_made_up_for(
     assert queue.length() == 0
 
 
+@pytest.mark.promise(
+    "Callers take turns: a new one waits for one round, however long the line", group="ingests"
+)
 def test_what_went_behind_although_somebody_waits_is_put_first_again(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:

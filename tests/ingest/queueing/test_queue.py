@@ -244,6 +244,7 @@ def test_a_description_without_a_place_in_line_blocks_nobody(
     assert claim(desk).wanted == {2}
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 def test_what_names_no_module_is_removed_and_ends_no_worker(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
@@ -266,6 +267,7 @@ def test_offsets_that_are_no_numbers_are_dropped(
     assert len(claim(desk).wanted) == len(wanted) // 8
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "9" * 23, "-1", "0x10", ""])
 def test_fields_that_are_no_numbers_stop_nothing(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, number: str
@@ -280,6 +282,7 @@ def test_fields_that_are_no_numbers_stop_nothing(
     assert queue.find_ended([xul]) == {xul}
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 @pytest.mark.parametrize("score", ["inf", "-inf", "-5", str(BAND_SIZE * 9)])
 def test_scores_of_others_stop_nothing(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, score: str
@@ -355,6 +358,7 @@ def test_a_dead_cache_is_an_error_of_ours(xul: ModuleId) -> None:
                 ask()
 
 
+@pytest.mark.promise("The queue is bounded, and names the modules that it refuses", group="limits")
 def test_a_full_queue_takes_no_more_and_names_what_it_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
 ) -> None:

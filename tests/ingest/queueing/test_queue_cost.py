@@ -74,6 +74,9 @@ def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[red
         yield client
 
 
+@pytest.mark.promise(
+    "A step of the queue costs the cache the same, however much is queued", group="ingests"
+)
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
@@ -91,6 +94,7 @@ def claimed(desk: ClaimDesk) -> Iterator[ModuleId]:
         yield found.module_id
 
 
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
 @pytest.mark.parametrize("others", [1, 20])
 def test_a_caller_waits_for_one_round_of_those_that_were_first(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, others: int
@@ -103,6 +107,7 @@ def test_a_caller_waits_for_one_round_of_those_that_were_first(
     assert xul in list(islice(claimed(desk), others + 1))
 
 
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
 def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
@@ -112,6 +117,7 @@ def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
     assert next(claimed(desk)) == xul
 
 
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
 def test_many_calls_of_one_caller_have_one_turn(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
@@ -121,6 +127,7 @@ def test_many_calls_of_one_caller_have_one_turn(
     assert xul in list(islice(claimed(desk), 2))
 
 
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
 def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:

@@ -231,6 +231,7 @@ class QueueMachine(RuleBasedStateMachine):
         return {key.removeprefix(prefix.encode()) for key in self.client.keys(pattern)}
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 @pytest.mark.timeout(300)
 def test_the_queue_is_what_a_list_of_jobs_is_after_any_steps(
     redis_cache: redis.Redis, queue: IngestQueue

@@ -104,6 +104,7 @@ def test_fields_of_others_are_told_as_far_as_they_make_sense(
     assert view.read().running[0].seconds is None
 
 
+@pytest.mark.promise("A step of the queue costs the cache the same, however much is queued")
 def test_a_long_queue_costs_no_more_than_a_short_one(
     redis_cache: redis.Redis, queue: IngestQueue, view: QueueView
 ) -> None:

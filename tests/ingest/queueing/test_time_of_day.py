@@ -32,6 +32,7 @@ def set_back(client: redis.Redis, milliseconds: int, module_id: ModuleId) -> Non
             client.zincrby(key, milliseconds, str(module_id))
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 def test_a_job_whose_worker_died_is_free_within_its_lease_after_the_time_was_set_back(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
@@ -133,6 +134,7 @@ def hours_from(client: redis.Redis, start: int) -> int:
     return round((client.time()[0] - start) / 3600)
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_redis_whose_clock_is_really_set_gives_a_dead_workers_job_to_the_next_within_its_lease(
     moved_redis: redis.Redis, set_clock: SetClock, xul: ModuleId, libc: ModuleId, hours: int

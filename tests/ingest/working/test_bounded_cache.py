@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 import redis
 
 from symbolon_server.cache.failures import FailureLifetimes
@@ -60,6 +61,7 @@ class Site:
                 self._runner.tell(claim, MISSING, 0.5)
 
 
+@pytest.mark.promise("Nothing in the cache grows with the number of modules ever requested")
 def test_missing_modules_leave_nothing_behind_but_the_bounded_list_of_them(
     redis_cache: redis.Redis, redis_store: redis.Redis, clear_redis_cache: None
 ) -> None:

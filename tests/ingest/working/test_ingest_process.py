@@ -192,6 +192,7 @@ def test_no_descriptor_is_left_open() -> None:
     assert psutil.Process().num_fds() == before
 
 
+@pytest.mark.promise("Hostile symbol files take bounded time and memory, with a clear outcome")
 @pytest.mark.parametrize(
     ("end", "outcome"),
     [

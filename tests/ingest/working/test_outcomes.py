@@ -107,6 +107,9 @@ def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
     assert plant.failure(xul).detail == "a moment ago"
 
 
+@pytest.mark.promise(
+    "What kills an ingest spares the worker and other modules, and is reported", group="ingests"
+)
 def test_a_killed_ingest_process_is_a_failure_and_the_worker_goes_on(
     plant: Plant, worker: RunningWorker
 ) -> None:
@@ -124,6 +127,7 @@ def test_a_killed_ingest_process_is_a_failure_and_the_worker_goes_on(
     assert plant.is_stored(other)
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_a_crash_on_one_file_is_malformed(
     plant: Plant, worker: RunningWorker, xul: ModuleId
 ) -> None:

@@ -174,6 +174,9 @@ def test_the_others_are_asked_all_the_same(
     assert pauses.find(str(tmp_path)) is None
 
 
+@pytest.mark.promise(
+    "All workers back off from a failing supplier, and one at a time tries it", group="suppliers"
+)
 def test_what_was_not_asked_is_not_missing(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, tmp_path: Path
 ) -> None:
@@ -199,6 +202,7 @@ def test_a_pause_holds_for_all_workers(
     assert pauses.find(supplier.name) is not None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_after_a_pause_one_worker_tries(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
@@ -209,6 +213,7 @@ def test_after_a_pause_one_worker_tries(
     assert 0 < pause.seconds <= PauseLengths().first_seconds
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_supplier_that_hangs_is_tried_by_one_worker_at_a_time_however_long_the_try(
     redis_cache: redis.Redis,
     redis_cache_url: str,
@@ -248,6 +253,7 @@ def begin_try(pauses: SharedPauses, cache: redis.Redis) -> None:
     assert pauses.find("a") is None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
@@ -260,6 +266,7 @@ def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     assert others.find("a") is not None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_try_whose_worker_died_ends_by_itself(
     redis_cache: redis.Redis, clear_redis_cache: None, others: SharedPauses
 ) -> None:
@@ -271,6 +278,7 @@ def test_a_try_whose_worker_died_ends_by_itself(
         pass
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_worker_goes_on_with_the_try_that_its_ingest_process_died_in(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
@@ -279,6 +287,7 @@ def test_a_worker_goes_on_with_the_try_that_its_ingest_process_died_in(
     assert others.find("a") is not None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_worker_that_stops_lets_others_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
@@ -306,6 +315,7 @@ def test_a_supplier_that_recovers_is_asked_by_all(
     assert redis_cache.keys("supplier:*") == []
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_each_failed_try_doubles_the_pause(
     redis_cache: redis.Redis, symbol_server: SymbolServer, supplier: HttpSupplier
 ) -> None:

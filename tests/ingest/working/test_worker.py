@@ -32,6 +32,7 @@ def starter(
     return WorkerStarter(redis_cache_url, redis_store_url, symbol_server.url, tmp_path / "workers")
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
     with plant.workers.run(limits={"seconds": 1.0}):
@@ -40,6 +41,7 @@ def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleI
     assert "longer than 1 second" in plant.failure(xul).detail
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul, 100_000))
     with plant.workers.run(limits={"memory_bytes": 64 << 20}):
@@ -48,6 +50,7 @@ def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleI
     assert "64 MiB" in plant.failure(xul).detail
 
 
+@pytest.mark.promise("A dead worker blocks its module no longer than its lease", group="ingests")
 def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
     plant: Plant, xul: ModuleId
 ) -> None:
@@ -66,6 +69,7 @@ def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
     assert plant.is_stored(xul)
 
 
+@pytest.mark.promise("A dead worker blocks its module no longer than its lease")
 def test_a_module_that_killed_two_workers_is_not_tried_on_a_third(
     plant: Plant, xul: ModuleId
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_worker_waits_for_a_cache_that_starts_after_it(
         assert worker.stop() == 0
 
 
+@pytest.mark.promise("A Redis failover fails no call, and new modules are found within 10 s")
 def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(plant: Plant) -> None:
     plant.cache.replicaof("127.0.0.1", "1")
     try:

@@ -54,6 +54,7 @@ def channel(file: Path) -> Iterator[grpc.Channel]:
         yield channel
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     ("method", "pipeline", "operator"),
     [
@@ -73,6 +74,7 @@ def test_a_token_is_good_for_what_it_may(
     assert call(channel, method, bearing(OPERATOR)) is operator
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     "method", [GET_MODULE, INVALIDATE, STREAM, REFLECTION, NO_SUCH_METHOD, "/a.B/C"]
 )
@@ -80,11 +82,15 @@ def test_without_a_token_nothing_is_answered(channel: grpc.Channel, method: str)
     assert call(channel, method) is UNAUTHENTICATED
 
 
+@pytest.mark.promise(
+    "Health needs no token; reflection needs one, and can be switched off", group="access"
+)
 def test_health_is_told_to_everybody(channel: grpc.Channel) -> None:
     assert call(channel, HEALTH_CHECK) is OK
     assert call(channel, HEALTH_CHECK, bearing("a-strange-token-of-nobody")) is OK
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -155,6 +161,9 @@ def test_the_log_of_calls_names_the_caller_and_shows_no_token(
     assert not any(token in json.dumps(lines) for token in (PIPELINE, OPERATOR))
 
 
+@pytest.mark.promise(
+    "Certificates and tokens are reloaded; invalid files change nothing", group="access"
+)
 def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:
     now = [0.0]
     tokens = Tokens(file, lambda: now[0])
@@ -173,6 +182,7 @@ def test_without_tokens_everybody_may_do_everything() -> None:
         assert call(channel, REFLECTION) is OK
 
 
+@pytest.mark.promise("Health needs no token; reflection needs one, and can be switched off")
 def test_reflection_can_be_switched_off() -> None:
     with serving(Protection(), has_reflection=False) as address, channel_to(address) as channel:
         assert call(channel, REFLECTION) is UNIMPLEMENTED

@@ -48,6 +48,7 @@ def test_without_tls_nothing_is_said_to_a_server_with_it(
                 assert call(channel, GET_MODULE) is UNAVAILABLE
 
 
+@pytest.mark.promise("Connections that do not complete the handshake are closed", group="access")
 def test_who_connects_and_says_nothing_is_let_go(authority: Authority) -> None:
     protection = Protection(certificates_of(authority.issue("127.0.0.1")))
     with (
@@ -58,6 +59,7 @@ def test_who_connects_and_says_nothing_is_let_go(authority: Authority) -> None:
         assert silent.recv(1) == b""
 
 
+@pytest.mark.promise("Clients without a certificate from the configured CA are not served")
 def test_only_clients_are_served_that_the_authority_vouches_for(
     authority: Authority, strange_authority: Authority
 ) -> None:
@@ -73,6 +75,7 @@ def test_only_clients_are_served_that_the_authority_vouches_for(
                 assert call(channel, HEALTH_CHECK) is expected
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_a_new_connection_meets_the_new_certificate_and_an_old_one_goes_on(
     changing: Authority, tmp_path: Path
 ) -> None:
@@ -105,6 +108,7 @@ def test_a_new_authority_of_clients_counts_for_new_connections(
             assert call(channel, GET_MODULE) is OK
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_a_certificate_without_its_key_yet_changes_nothing_but_the_log(
     changing: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

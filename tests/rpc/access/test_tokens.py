@@ -77,6 +77,9 @@ def test_every_known_token_is_compared_whichever_it_is(
         compared.clear()
 
 
+@pytest.mark.promise(
+    "Tokens appear neither in their file, nor in memory, nor in errors", group="access"
+)
 def test_neither_file_nor_memory_shows_a_token_or_its_hash(file: Path) -> None:
     assert PIPELINE not in file.read_text()
     shown = repr(Tokens(file).find(PIPELINE))
@@ -132,6 +135,7 @@ def test_a_file_that_becomes_another_of_its_size_and_time_is_read_again(
     assert names(tokens) == ["operator", "pipeline", None]
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_a_file_that_is_broken_or_gone_leaves_the_tokens_as_they_were_and_says_so_once(
     file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -152,6 +156,7 @@ def test_a_file_that_is_broken_or_gone_leaves_the_tokens_as_they_were_and_says_s
 HASH = hash_token(PIPELINE)
 
 
+@pytest.mark.promise("Tokens appear neither in their file, nor in memory, nor in errors")
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

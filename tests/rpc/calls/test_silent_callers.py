@@ -29,6 +29,9 @@ def check_health(channel: grpc.Channel) -> Any:
     return health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
 
 
+@pytest.mark.promise(
+    "Calls whose message never arrives delay no others, and are ended", group="limits"
+)
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
 def test_a_call_whose_message_does_not_come_is_ended_with_a_status_that_says_so(
     serve: Serve, method: str
@@ -40,6 +43,7 @@ def test_a_call_whose_message_does_not_come_is_ended_with_a_status_that_says_so(
     assert "message" in status["grpc-message"]
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
 def test_calls_whose_message_does_not_come_hold_nobody_up(serve: Serve, method: str) -> None:
     serving = serve(answer, message_seconds=NEVER)
@@ -58,6 +62,7 @@ def test_calls_whose_message_does_not_come_hold_nobody_up(serve: Serve, method: 
         assert b"symbolon.v1" in next(listed)
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_a_call_is_in_flight_once_its_message_is_there(serve: Serve) -> None:
     gate = Gate()
     serving = serve(gate, max_calls=1, message_seconds=NEVER)
@@ -102,6 +107,7 @@ def test_a_call_that_ends_without_a_message_is_told_that_it_needs_one(
         assert peer.wait_for_end(stream)["grpc-status"] == UNIMPLEMENTED
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_calls_whose_message_does_not_come_do_not_hold_up_the_stop(serve: Serve) -> None:
     serving = serve(answer, message_seconds=NEVER)
     methods = HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION
@@ -125,6 +131,7 @@ def test_calls_whose_message_does_not_come_do_not_hold_up_the_stop(serve: Serve)
     is_over.set()
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_watches_that_nobody_reads_hold_nobody_up(serve: Serve) -> None:
     serving = serve(answer)
     with http2_peer(serving.address, window=0) as peer:
@@ -137,6 +144,7 @@ def test_watches_that_nobody_reads_hold_nobody_up(serve: Serve) -> None:
         serving.server.stop(0.0)
 
 
+@pytest.mark.promise("Idle connections do not exhaust file descriptors")
 def test_a_connection_without_calls_is_closed(serve: Serve) -> None:
     serving = serve(answer, connection_idle_seconds=0.5)
     with http2_peer(serving.address) as peer:

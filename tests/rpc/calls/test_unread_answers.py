@@ -36,6 +36,7 @@ def serving(serve: Serve) -> Serving:
     return serve(answer_much, unread=UnreadAnswers(MAX_BYTES))
 
 
+@pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
 def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
     serving: Serving,
 ) -> None:
@@ -60,6 +61,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         pytest.fail("what nobody will read is still held")
 
 
+@pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
 def test_callers_that_read_are_never_refused(serving: Serving) -> None:
     with ThreadPoolExecutor(4) as callers:  # fewer than there is room for
         answers = [
@@ -73,6 +75,7 @@ def test_an_answer_larger_than_all_room_is_sent_when_it_is_alone(serve: Serve) -
     assert len(serving.modules.GetModule(GetModuleRequest()).detail) == ANSWER_BYTES
 
 
+@pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
 def test_when_there_is_no_room_those_that_have_long_not_read_are_let_go() -> None:
     clock = Clock()
     answers = UnreadAnswers(100, clock)

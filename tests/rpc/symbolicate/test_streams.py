@@ -339,6 +339,7 @@ def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
     )
 
 
+@pytest.mark.promise("A call whose caller has left ends at its next step")
 def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
     cold = pb.SymbolicateRequest(modules=request("", COLD).request.modules)
     call = SymbolicationServiceStub(site.channel).Symbolicate.future(cold, timeout=SECONDS)
@@ -347,6 +348,7 @@ def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
     assert site.symbolicator.let_go.acquire(timeout=SECONDS)
 
 
+@pytest.mark.promise("A call whose caller has left ends at its next step")
 def test_a_call_whose_caller_is_gone_already_does_not_wait(site: Site) -> None:
     asked = pb.SymbolicateRequest(modules=request("", LEFT).request.modules)
     call = SymbolicationServiceStub(site.channel).Symbolicate.future(asked, timeout=SECONDS)
@@ -371,6 +373,9 @@ def test_streams_beyond_the_limit_are_refused_with_a_delay(start_site: StartSite
     assert [answer.id for answer in site.stream([request("3")])] == ["3"]
 
 
+@pytest.mark.promise(
+    "Idle streams, or the streams of one caller, do not keep others out", group="limits"
+)
 def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: StartSite) -> None:
     site = start_site(idle_seconds=0.3)
     answers = site.stream(Sent(request("1")))
@@ -382,6 +387,7 @@ def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: Start
     assert [answer.id for answer in site.stream([request("2")])] == ["2"]
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) -> None:
     site = start_site(idle_seconds=0.05)
     answers = site.stream([request("cold", COLD)])
@@ -392,6 +398,7 @@ def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) ->
     assert [answer.id for answer in answers] == ["cold"]
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> None:
     def name_caller(context: grpc.ServicerContext) -> str:
         return str(dict(context.invocation_metadata()).get("name", ""))
@@ -416,6 +423,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
         requests.queue.put(None)
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: StartSite) -> None:
     site = start_site(max_streams=1, idle_seconds=0.3)
     with http2_peer(site.address, window=0) as deaf:
@@ -459,6 +467,9 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
     assert list(islice(answers, 1)) == []
 
 
+@pytest.mark.promise(
+    "Unread answers are bounded, and callers that read are never refused", group="limits"
+)
 def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
     start_site: StartSite,
 ) -> None:
@@ -475,6 +486,7 @@ def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
     assert _ask_until(site, lambda answer: answer.HasField("response"))
 
 
+@pytest.mark.promise("No limit of a connection's age ends a stream", group="limits")
 def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite) -> None:
     site = start_site(connection_age_seconds=0.5)
     is_too_old = threading.Event()
@@ -506,6 +518,7 @@ def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
     return pytest.fail("nothing has changed")
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 @pytest.mark.parametrize(
     ("name", "thread", "code"),
     [

@@ -181,6 +181,10 @@ def server(
     )
 
 
+@pytest.mark.promise(
+    "Each fault of a symbol server has its outcome; only a definite no is missing",
+    group="suppliers",
+)
 def test_a_fault_has_its_outcome_and_says_what_to_look_at(
     fault: Fault, server: Supplier, module_id: ModuleId
 ) -> None:
@@ -193,6 +197,7 @@ def test_a_fault_has_its_outcome_and_says_what_to_look_at(
         assert str(error) == f"{server.name}: {fault.detail}"
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_after_a_fault_the_next_supplier_is_asked(
     fault: Fault, server: Supplier, folder: DirectorySupplier, module_id: ModuleId
 ) -> None:
@@ -206,6 +211,7 @@ def test_after_a_fault_the_next_supplier_is_asked(
     ]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_fault_is_missing_only_where_it_is_a_definite_no(
     fault: Fault, server: Supplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
@@ -226,6 +232,7 @@ def test_what_follows_an_overlong_answer_is_not_the_next_answer(
         assert b"".join(stream) == TEXT
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_certificate_of_nobody_known_is_unavailable(
     authority: Authority, make_supplier: MakeSupplier, tmp_path: Path, module_id: ModuleId
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_supplier_is_sent_its_own_headers_and_no_others(
     assert sent == [["one two", "crashes", None], [None, None, "Bearer secret"], [None] * 3]
 
 
+@pytest.mark.promise("Credentials of a supplier are sent to no other host", group="access")
 def test_headers_are_not_sent_to_another_host_of_a_redirect(
     symbol_server: SymbolServer, module_id: ModuleId, tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def test_no_pause_leads_over_the_total_time(
     assert fake_time.pauses == [9.0, 9.0]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_connection_refused_is_tried_again(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_connection_refused_is_tried_again(
     assert fake_time.pauses == [0.5, 1.0]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_name_without_an_address_is_tried_again(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:

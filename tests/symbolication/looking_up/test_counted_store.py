@@ -37,6 +37,7 @@ def frozen_store() -> Iterator[RedisPageStore]:
         os.kill(server.process_id, signal.SIGCONT)
 
 
+@pytest.mark.promise("Redis servers that hang cost a call one second at most")
 def test_a_call_waits_for_a_store_that_hangs_once_only(
     frozen_store: RedisPageStore, module_id: ModuleId
 ) -> None:

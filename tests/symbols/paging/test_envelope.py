@@ -83,6 +83,7 @@ def refuses(read: Callable[[bytes], object], data: bytes) -> bool:
     return False
 
 
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected", group="pages")
 def test_every_damage_of_a_page_is_recognised(page: bytes) -> None:
     assert decode_page(page).find(0x1000) is not None
     assert all(refuses(decode_page, data) for data in damaged(page))
@@ -91,11 +92,13 @@ def test_every_damage_of_a_page_is_recognised(page: bytes) -> None:
     )
 
 
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected")
 def test_every_damage_of_a_directory_is_recognised(directory: bytes) -> None:
     assert read_directory(directory).page_count == 1
     assert all(refuses(read_directory, data) for data in damaged(directory))
 
 
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected")
 def test_every_damage_of_a_page_file_is_recognised_where_it_is_read(
     page_file: bytes, directory: bytes, page: bytes
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_thing_is_not_taken_for_another(page: bytes, directory: bytes) -> None
     assert refuses(open_page_file, page)
 
 
+@pytest.mark.promise("A page or directory under the key of another is refused", group="pages")
 def test_what_stands_under_the_key_of_another_is_refused(page: bytes, directory: bytes) -> None:
     for generation, number in ((GENERATION, 1), ("1-0123456789abcdee", 0)):
         with pytest.raises(DamagedPageError):

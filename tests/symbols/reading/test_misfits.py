@@ -46,6 +46,7 @@ MISFITS = {
 }
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("data", MISFITS.values(), ids=list(MISFITS))
 def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
@@ -105,6 +106,7 @@ def test_a_directory_that_is_cut_is_damaged() -> None:
             decode_directory(MODULE_ID, seal(MARK, owner, content[:end]))
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 @pytest.mark.parametrize("data", SPOILT.values(), ids=list(SPOILT))
 def test_a_directory_of_other_kinds_than_it_says_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
