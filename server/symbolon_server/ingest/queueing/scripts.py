@@ -65,12 +65,11 @@ WAITS_MS: Final = 10_000
 
 _MOST_BEHIND: Final = 20
 """Jobs that nobody waits for are put behind so many at a time."""
-
 _PRELUDE: Final = f"""
 local P = KEYS[1]
 local line, running, awaited, turns, bell =
     P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
-local band_size, kept_seconds = {BAND_SIZE}, {KEPT_SECONDS}
+local band_size, kept_seconds, most_modules = {BAND_SIZE}, {KEPT_SECONDS}, {MOST_MODULES_A_STEP}
 local told_fields = {{{", ".join(map(repr, TOLD_FIELDS))}}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -113,14 +112,35 @@ local function ring()
   keep()
 end
 
--- The place of a caller's next job: after its last one, but not before the head of the band. The
--- turns of callers whose jobs are all gone from the line are dropped.
-local function next_place(band, caller)
+local function head_of(band)
   local first, behind = first_of(band), before(band + 1)
-  local head = redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  redis.call('ZREMRANGEBYSCORE', turns, first, head and '(' .. head or behind)
-  local turn = redis.call('ZSCORE', turns, band .. ':' .. caller)
-  return math.max(tonumber(head or first), tonumber(turn or 0))
+  return redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+end
+
+-- A caller's next turn. One that is outside of its band, or has no room for more jobs in it, is
+-- foreign, and dropped.
+local function turn_of(band, caller)
+  local name = band .. ':' .. caller
+  local turn = tonumber(redis.call('ZSCORE', turns, name) or 0)
+  if turn < band * band_size or turn >= (band + 1) * band_size - most_modules then
+    redis.call('ZREM', turns, name)
+    return 0
+  end
+  return turn
+end
+
+-- The place of a caller's next job: after its last one, but not before the head of the band. The
+-- turns of callers whose jobs are all gone from the line are dropped, a step's worth with each new
+-- place; where there are more, an empty band begins at the last of them.
+local function next_place(band, caller)
+  local first, behind, head = first_of(band), before(band + 1), head_of(band)
+  local passed = redis.call('ZRANGEBYSCORE', turns, first, head and '(' .. head or behind,
+      'LIMIT', 0, most_modules)
+  if #passed > 0 then redis.call('ZREM', turns, unpack(passed)) end
+  if not head and #passed == most_modules then
+    head = redis.call('ZREVRANGEBYSCORE', turns, behind, first, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  end
+  return math.max(tonumber(head or first), turn_of(band, caller))
 end
 
 local function owned(module, claim)
