@@ -21,6 +21,9 @@ MAX_QUEUED: Final = 100_000
 MAX_WANTED_OFFSETS: Final = 2_000
 """More than the pages of a large module; a job is told no more offsets than about these."""
 
+_CALLERS: Final = 1_000
+"""As many find room in a full queue until it is twice as long."""
+
 _OFFSET_BYTES: Final = 8
 _MOST_STEP_BYTES: Final = 400_000
 """Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
@@ -70,7 +73,8 @@ class IngestQueue:
     ) -> None:
         """Use the cache Redis of `client`; `circuit` is shared by all who use it.
 
-        No more than `max_queued` modules wait at a time, and as many prefetches.
+        No more than `max_queued` modules wait at a time, at most half of them for nobody, and as
+        many prefetches; beyond that each caller may have a thousandth of them in line.
         """
         self._client = client
         self._max_queued = max_queued
@@ -94,7 +98,10 @@ class IngestQueue:
         beside their ids. A hundred modules are one round trip.
         """
         waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
-        limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
+        # Those that nobody waits for leave room for the others, and no caller takes all of it.
+        most = self._max_queued if band is not Band.WANTED else (self._max_queued + 1) // 2
+        most_own = max(1, self._max_queued // _CALLERS)
+        limits = (most, most_own, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
         added, refused = 0, set[bytes]()
         with self._access.asking():
             for step in _steps(wanted, asked):

@@ -129,6 +129,12 @@ local function turn_of(band, caller)
   return turn
 end
 
+-- No fewer than a caller's jobs in a band's line: each took a turn, and the head is the first.
+local function backlog(band, caller)
+  local head = head_of(band)
+  return head and math.max(0, turn_of(band, caller) - tonumber(head)) or 0
+end
+
 -- The place of a caller's next job: after its last one, but not before the head of the band. The
 -- turns of callers whose jobs are all gone from the line are dropped, a step's worth with each new
 -- place; where there are more, an empty band begins at the last of them.
@@ -169,19 +175,22 @@ end
 ENQUEUE: Final = (
     _PRELUDE
     + """
--- ARGV: band, caller, milliseconds that somebody waits, most jobs that wait in a band, most bytes
--- of wanted offsets of a job; then each module, its offsets and what is told of it, of which the
--- first that is told counts. Returns the number of new jobs and the modules that there was no room
--- for.
+-- ARGV: band, caller, milliseconds that somebody waits, most jobs that wait, most of one caller
+-- where so many wait, most bytes of wanted offsets of a job; then each module, its offsets and what
+-- is told of it, of which the first that is told counts. Returns the number of new jobs and the
+-- modules that there was no room for.
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local most_waiting, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local most_waiting, most_own, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local modules = {}
 local width = 2 + #told_fields
-for at = 6, #ARGV, width do modules[#modules + 1] = ARGV[at] end
+for at = 7, #ARGV, width do modules[#modules + 1] = ARGV[at] end
 -- Jobs that went behind count with those that somebody waits for: they are never refused.
-local lowest = band == 2 and 2 or 0
-local behind = before(band == 2 and 3 or 2)
-local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), behind)
+local lowest, highest = band == 2 and 2 or 0, band == 2 and 2 or 1
+local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), before(highest + 1))
+if room < most_own then
+  for counted = lowest, highest do most_own = most_own - backlog(counted, caller) end
+  room = math.max(room, most_own)
+end
 local waiting = redis.call('ZMSCORE', line, unpack(modules))
 local busy = redis.call('ZMSCORE', running, unpack(modules))
 local place = next_place(band, caller)
@@ -194,7 +203,7 @@ local function put(module)
 end
 
 for at, module in ipairs(modules) do
-  local first = 6 + width * (at - 1)
+  local first = 7 + width * (at - 1)
   local is_new, offsets = not waiting[at] and not busy[at], ARGV[first + 1]
   if is_new and added >= room then
     refused[#refused + 1] = module
