@@ -12,6 +12,7 @@ from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import MAX_WANTED_OFFSETS, IngestQueue
 from symbolon_server.ingest.queueing.scripts import AWAITED_KEY, BAND_SIZE, TURNS_KEY
 from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.symbol_files import numbered_module
 
@@ -195,6 +196,19 @@ def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
     assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
     assert next(claimed(desk)) == given_up[0]
     assert set(claimed(desk)) == set(given_up[1:])
+
+
+def test_long_names_count_in_the_size_of_a_step(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    modules = [ModuleId("m" * 255, f"{at:033X}") for at in range(200)]
+    told = [AskedModule(module_id, "f" * 255, "A" * 255) for module_id in modules]
+    queue.enqueue({modules[0]: ()}, Band.AWAITED)  # loads the script
+    redis_cache.config_resetstat()
+    queue.enqueue(dict.fromkeys(modules, range(50)), Band.AWAITED, asked=told)
+    # 1,200 bytes each, of 100,000
+    assert redis_cache.info("commandstats")["cmdstat_evalsha"]["calls"] == 3
+    assert len(list(claimed(desk))) == 200
 
 
 def test_offsets_of_many_modules_go_in_steps_of_bounded_size(

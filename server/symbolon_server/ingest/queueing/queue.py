@@ -25,8 +25,8 @@ _CALLERS: Final = 1_000
 """As many find room in a full queue until it is twice as long."""
 
 _OFFSET_BYTES: Final = 8
-_MOST_STEP_BYTES: Final = 400_000
-"""Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
+_MOST_STEP_BYTES: Final = 100_000
+"""Of names and wanted offsets in one step, so that it holds Redis up for a few milliseconds."""
 
 _WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
 _NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
@@ -167,7 +167,10 @@ def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
 def _steps(
     wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
 ) -> Iterator[list[str | bytes]]:
-    """Yield each module, its offsets and what is told of it, no more in a step than it may take."""
+    """Yield each module, its offsets and what is told of it, no more in a step than it may take.
+
+    All texts are ASCII but the names of files, of which characters are counted.
+    """
     told = {module.module_id: told_of(module) for module in asked}
     step: list[str | bytes] = []
     size = 0
@@ -175,12 +178,13 @@ def _steps(
         packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
         more: list[str | bytes] = [str(module_id), packed]
         more += told.get(module_id, _NOTHING_TOLD)
+        more_bytes = sum(map(len, more))
         is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
-        if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
+        if step and (is_full or size + more_bytes > _MOST_STEP_BYTES):
             yield step
             step, size = [], 0
         step += more
-        size += len(packed)
+        size += more_bytes
     if step:
         yield step
 
