@@ -38,6 +38,7 @@ THREADS = (
     "announcements",
     "arrivals",
     "heap-keeper",
+    "looks",
     "metrics",
     "stream-answer",
     "stream-take",
