@@ -10,6 +10,7 @@ import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon_server.app.programs.server_process import ServerProcess
+from symbolon_server.app.wiring import services
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_tally import MissingTally
@@ -84,6 +85,16 @@ def test_invalidations_are_heard_though_another_callback_raises(
 
 
 @pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
+def test_a_server_follows_both_redis_servers_whose_names_lead_to_others(
+    serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, health = serve()
+    followed = set[redis.Redis]()
+    monkeypatch.setattr(services, "look_again", followed.add)
+    wait_until(lambda: followed == {process._parts.cache_client, process._parts.store_client})
+    assert status(health) == SERVING
+
+
 def test_a_server_that_hears_no_invalidations_says_that_it_does_not_serve(
     serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

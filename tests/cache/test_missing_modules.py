@@ -90,6 +90,28 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
 @pytest.mark.promise(
     "Nothing in the cache grows with the number of modules ever requested", group="limits"
 )
+def test_many_modules_are_recorded_in_steps_that_hold_the_cache_up_for_moments(
+    keyed_cache: KeyedCache, redis_cache: redis.Redis
+) -> None:
+    ids = [ModuleId.parse("m" * 255, f"{number:032X}0") for number in range(2_000)]
+    told = {AskedModule(one, "f" * 255, "A" * 255): 1 for one in ids}
+    missing = MissingModules(keyed_cache)
+    missing.record(told)
+    redis_cache.config_resetstat()
+    missing.record(told)
+    assert redis_cache.info("commandstats")["cmdstat_eval"]["calls"] == 20
+    assert sum(module.count for module in missing.list(10_000)[0]) == 2 * 2_000
+
+
+def test_a_list_that_others_made_long_gets_shorter_with_each_step(
+    keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId
+) -> None:
+    redis_cache.zadd("missing:last_seen", {f"foreign {number}": number for number in range(100)})
+    missing = MissingModules(keyed_cache, most_modules=3)
+    missing.record({AskedModule(xul): 1})
+    assert redis_cache.zcard("missing:last_seen") == 100 + 1 - 2
+
+
 def test_whoever_ends_midway_leaves_no_module_half_dropped(
     keyed_cache: KeyedCache, redis_cache: redis.Redis
 ) -> None:

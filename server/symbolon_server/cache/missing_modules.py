@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import nlargest
+from itertools import islice
 
 from redis.client import Pipeline
 
@@ -16,6 +18,9 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 
 MOST_MODULES = 10_000
 """How many are remembered; those not asked for the longest go first."""
+
+MOST_MODULES_A_STEP = 100
+"""How many are recorded at once, so that Redis is held up for a few milliseconds at most."""
 
 _LAST_SEEN = MISSING_PREFIX + "last_seen"
 """A sorted set: module ids by when they were last asked for, in Unix seconds."""
@@ -41,7 +46,8 @@ for at = 3, #ARGV, 4 do
   redis.call('HSET', KEYS[2], name, cjson.encode(seen))
   redis.call('ZADD', KEYS[1], now, name)
 end
-local excess = redis.call('ZCARD', KEYS[1]) - most
+-- Twice what a step adds: what others added goes too, little by little.
+local excess = math.min(redis.call('ZCARD', KEYS[1]) - most, (#ARGV - 2) / 2)
 if excess > 0 then
   for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do
     redis.call('HDEL', KEYS[2], name)
@@ -78,14 +84,14 @@ class MissingModules:
         self._wall_clock = wall_clock
 
     def record(self, requests: Mapping[AskedModule, int]) -> None:
-        """Add so many requests to the count of each module, in one step."""
-        if not requests:
-            return
-        arguments: list[str | int] = [repr(self._wall_clock()), self._most_modules]
-        for (module_id, code_file, code_id, _), count in requests.items():
-            arguments += [str(module_id), count, code_file, code_id]
-        keys = [self._cache.key(name) for name in (_LAST_SEEN, _SEEN)]
-        self._cache.run(lambda pipeline: pipeline.eval(_RECORD, len(keys), *keys, *arguments))
+        """Add so many requests to the count of each module, in steps of bounded size."""
+        now, keys = self._wall_clock(), [self._cache.key(name) for name in (_LAST_SEEN, _SEEN)]
+        counts = iter(requests.items())
+        while step := list(islice(counts, MOST_MODULES_A_STEP)):
+            arguments: list[str | int] = [repr(now), self._most_modules]
+            for (module_id, code_file, code_id, _), count in step:
+                arguments += [str(module_id), count, code_file, code_id]
+            self._cache.run(partial(_add, keys, arguments))
 
     def forget(self, module_ids: Collection[ModuleId]) -> None:
         """Drop modules that are missing no more."""
@@ -113,6 +119,10 @@ class MissingModules:
             decoded = [_decode(name, last, seen.get(name)) for name, last in last_seen]
         modules = [module for module in decoded if module is not None]
         return nlargest(limit, modules, key=lambda m: (m.count, m.last_seen)), len(modules)
+
+
+def _add(keys: Sequence[str], arguments: Sequence[str | int], pipeline: Pipeline) -> None:
+    pipeline.eval(_RECORD, len(keys), *keys, *arguments)
 
 
 def _decode(name: bytes, last_seen: float, seen: bytes | None) -> MissingModule | None:

@@ -15,7 +15,7 @@ TELL_SECONDS: Final = 1.0
 """How often the cache is told at most."""
 
 MOST_MODULES: Final = 2_000
-"""How many modules are told at once: some 30 ms of the call that tells them. What is beyond is
+"""How many modules are told at once: some 50 ms of the call that tells them. What is beyond is
 counted when it is asked for again."""
 
 

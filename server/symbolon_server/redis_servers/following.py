@@ -4,7 +4,10 @@ A name leads elsewhere after a failover, and the open connections stay where the
 that is dead, or is a replica by now, from which everything can be read and nothing is news.
 """
 
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 from weakref import WeakSet, ref
 
@@ -13,6 +16,12 @@ from redis import exceptions
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface, ConnectionPool
 from redis.retry import Retry
+
+RESOLVE_SECONDS = 3.0
+"""How often a name is looked up at most, while its server answers."""
+
+_RESOLVING_SHARE = 0.1
+"""Of the time, at most: a resolver that hangs holds up whoever looks."""
 
 _SHOWS_LOSS = (
     exceptions.ConnectionError,
@@ -53,6 +62,7 @@ class FollowingPool(ConnectionPool):
     def reset(self) -> None:
         """Forget all connections; they belong to the process that this one was forked from."""
         self.renewals = 0
+        self._next_lookup = 0.0
         self._current: WeakSet[ConnectionInterface] = WeakSet()
         super().reset()
 
@@ -78,7 +88,40 @@ class FollowingPool(ConnectionPool):
             self.disconnect(inuse_connections=False)
 
     def look_again(self) -> None:
-        """Leave all connections where the name leads to another server, if that can be told."""
+        """Leave all connections where the name leads to another server, if that can be told.
+
+        Looks the name up every `RESOLVE_SECONDS`. A server of which the name leads away may go on
+        as a primary; a name that cannot be looked up leads nowhere else.
+        """
+        start = time.monotonic()
+        if start < self._next_lookup:
+            return
+        connected = self._peers()
+        found = self._resolve() if connected else connected
+        now = time.monotonic()
+        self._next_lookup = now + max(RESOLVE_SECONDS, (now - start) / _RESOLVING_SHARE)
+        if found and not connected <= found:
+            self.renew()
+
+    def _peers(self) -> set[str]:
+        """Return the addresses that open connections lead to, none for a unix socket."""
+        with self._lock:
+            sockets = [getattr(connection, "_sock", None) for connection in self._current]
+        found = set[str]()
+        for one in filter(None, sockets):
+            with suppress(OSError):  # closed meanwhile
+                if one.family in {socket.AF_INET, socket.AF_INET6}:
+                    found.add(one.getpeername()[0])
+        return found
+
+    def _resolve(self) -> set[str]:
+        """Return all addresses of the name, none where it cannot be looked up."""
+        host, port = (self.connection_kwargs.get(name) for name in ("host", "port"))
+        try:
+            found = socket.getaddrinfo(host or "localhost", port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return set()
+        return {str(address[0]) for *_, address in found}
 
 
 def renewals_of(client: redis.Redis) -> int:
@@ -97,7 +140,8 @@ def follow(client: redis.Redis, error: exceptions.RedisError) -> None:
 def look_again(client: redis.Redis) -> None:
     """Leave all connections of a client for another server, where the name leads to one.
 
-    Takes a question to Sentinels where there are some, and nothing otherwise.
+    Takes a question to Sentinels where there are some, else now and then one to the resolver,
+    which may take long.
     """
     pool = client.connection_pool
     if isinstance(pool, FollowingPool):

@@ -442,7 +442,8 @@ class Settings:
         Knob(
             Group.INGEST,
             kinds.at_least(1),
-            "Modules that may wait to be ingested, and as many prefetches; more are unavailable.",
+            "Modules that may wait to be ingested, at most half of them for calls that do not wait,"
+            " and as many prefetches; beyond that a caller may have a thousandth of them in line.",
         ),
     ] = 100000
     missing_seconds: Annotated[

@@ -1,7 +1,7 @@
 """Callers wait together, are woken by announcements, and never sleep through one."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -10,13 +10,21 @@ import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.queueing.announcements import RECHECK_SECONDS
 from symbolon_server.ingest.queueing.claims import ClaimDesk, NothingToClaim
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.loader import ModuleLoader
-from symbolon_server.ingest.queueing.queue import Enqueued, IngestQueue
-from symbolon_server.ingest.queueing.scripts import AWAITED_KEY, ENDED_CHANNEL, RUNNING_KEY
+from symbolon_server.ingest.queueing.queue import Enqueued, IngestQueue, Look
+from symbolon_server.ingest.queueing.scripts import (
+    AWAITED_KEY,
+    ENDED_CHANNEL,
+    RUNNING_KEY,
+    WAITS_MS,
+)
+from symbolon_server.ingest.queueing.waiting import LOOKS_FOR_ALL
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.ingest.symbol_files import numbered_module
 
 LONG = 60.0
 """Seconds that no test waits when all is well."""
@@ -184,6 +192,90 @@ def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul
         assert pending.ended == frozenset()
         own_loader._look_again()
         assert pending.ended == {xul}
+
+
+class CountedQueue(IngestQueue):
+    """Looks at nothing but notes it; the modules of `ended` have ended."""
+
+    def __init__(self) -> None:
+        self.looks = list[set[ModuleId]]()
+        self.ended = set[ModuleId]()
+
+    def enqueue(self, *_arguments: object, **_named: object) -> Enqueued:
+        return Enqueued(0, frozenset())
+
+    def look(self, module_ids: Collection[ModuleId]) -> Look:
+        self.looks.append(set(module_ids))
+        return Look(frozenset(module_ids) & self.ended, frozenset())
+
+
+def test_a_look_is_at_a_share_of_many_modules_and_each_comes_before_its_wait_is_forgotten(
+    redis_cache: redis.Redis,
+) -> None:
+    modules = [numbered_module(number) for number in range(30_000)]
+    queue, loader = CountedQueue(), ModuleLoader(redis_cache)
+    loader._queue = queue
+    with loader.load(dict.fromkeys(modules, ())), loader.load(dict.fromkeys(modules[:100], ())):
+        for _ in range(12):
+            loader._look_again()
+    assert {len(look) for look in queue.looks} == {5_000}
+    assert LOOKS_FOR_ALL * 1_000 * RECHECK_SECONDS < WAITS_MS
+    assert set.union(*queue.looks[:6]) == set(modules)
+    assert queue.looks[6:] == queue.looks[:6]
+
+
+def test_two_thousand_modules_are_all_looked_at_each_time(redis_cache: redis.Redis) -> None:
+    modules = [numbered_module(number) for number in range(2_000)]
+    queue, loader = CountedQueue(), ModuleLoader(redis_cache)
+    loader._queue = queue
+    with loader.load(dict.fromkeys(modules, ())) as pending:
+        loader._look_again()
+        queue.ended = set(modules)
+        loader._look_again()
+        assert queue.looks == [set(modules)] * 2
+        assert pending.ended == set(modules)
+
+
+def test_modules_without_room_in_the_queue_take_no_place_in_a_look(
+    redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
+) -> None:
+    del queue  # emptied the cache
+    counted, loader = CountedQueue(), ModuleLoader(redis_cache, max_queued=1)
+    refused = {numbered_module(number): () for number in range(2_500)}
+    with loader.load({xul: ()}), loader.load(refused) as pending:
+        assert pending.refused == set(refused)
+        loader._queue = counted
+        loader._look_again()
+        assert counted.looks == [{xul}]
+
+
+def test_a_look_that_takes_long_holds_up_no_announcement(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    looks, goes_on = threading.Event(), threading.Event()
+
+    class SlowQueue(IngestQueue):
+        def look(self, module_ids: Collection[ModuleId]) -> Look:
+            looks.set()
+            goes_on.wait(LONG)
+            return super().look(module_ids)
+
+    del queue  # emptied the cache
+    loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
+    loader._queue = SlowQueue(redis_cache)
+    heard = threading.Semaphore(0)
+    loader.watch("test:other", heard.release)
+    loader.start()
+    wait_until_heard(redis_cache)
+    with loader.load({xul: [1]}) as pending:
+        assert looks.wait(LONG)
+        desk.end(claim(desk))
+        pending.wait(LONG)
+        assert pending.ended == {xul}
+        assert all(heard.acquire(timeout=LONG) for _ in range(3))
+    assert not goes_on.is_set()
+    goes_on.set()
+    loader.close()
 
 
 def test_foreign_messages_wake_nobody(

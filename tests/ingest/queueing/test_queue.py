@@ -374,6 +374,47 @@ def test_a_full_queue_takes_no_more_and_names_what_it_refused(
     assert small.enqueue(dict.fromkeys(modules(5)[3:4], ()), Band.AWAITED).added == 1
 
 
+def test_who_does_not_wait_leaves_room_for_those_who_do(
+    redis_cache: redis.Redis, queue: IngestQueue
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=10)
+    for _ in range(2):  # which no caller can get around by asking again
+        small.enqueue(dict.fromkeys(modules(9), ()), Band.WANTED, "a")
+    assert queue.get_lengths()[Band.WANTED] == 5
+    assert small.enqueue(dict.fromkeys(modules(20)[10:], ()), Band.AWAITED, "a").added == 5
+
+
+@pytest.mark.parametrize("band", Band)
+def test_a_caller_that_fills_the_queue_takes_no_room_from_callers_with_little_in_it(
+    redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId, band: Band
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=2_000)
+    many = modules(2_100)
+    small.enqueue(dict.fromkeys(many, ()), band, "a")
+    length = queue.length()
+    for caller in ("b", "c"):
+        own = {ModuleId.parse(f"{caller}.so", f"{number:033X}"): () for number in range(4)}
+        assert small.enqueue(own, band, caller).added == 2
+        assert small.enqueue(own, band, caller).added == 0
+    assert small.enqueue({xul: ()}, band, "a").refused == {xul}
+    assert queue.length() == length + 4
+
+
+def test_what_a_caller_no_longer_waits_for_counts_as_its_own_in_a_full_queue(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=3)
+    given_up = ModuleId("first.so", "0" * 33)
+    small.enqueue({given_up: ()}, Band.AWAITED, "b")
+    redis_cache.zadd(AWAITED_KEY, {str(given_up): 1})
+    small.enqueue(dict.fromkeys(modules(2), ()), Band.AWAITED, "a")
+    assert claim(desk).module_id == modules(1)[0]  # after that which went behind
+    small.enqueue(dict.fromkeys(modules(3), ()), Band.AWAITED, "a")
+    assert queue.get_lengths() == {Band.AWAITED: 2, Band.WANTED: 1, Band.PREFETCH: 0}
+    assert small.enqueue({libc: ()}, Band.AWAITED, "b").refused == {libc}
+    assert small.enqueue({xul: ()}, Band.AWAITED, "c").refused == frozenset()
+
+
 def test_prefetches_take_no_place_from_those_that_somebody_waits_for(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:

@@ -1,5 +1,6 @@
 """A step costs the cache Redis the same however much is queued, and callers take turns."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -9,8 +10,9 @@ import redis
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import MAX_WANTED_OFFSETS, IngestQueue
-from symbolon_server.ingest.queueing.scripts import AWAITED_KEY
+from symbolon_server.ingest.queueing.scripts import AWAITED_KEY, BAND_SIZE, TURNS_KEY
 from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.symbol_files import numbered_module
 
@@ -128,6 +130,17 @@ def test_many_calls_of_one_caller_have_one_turn(
 
 
 @pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
+@pytest.mark.parametrize("turn", [math.inf, -math.inf, -1, BAND_SIZE - 1, BAND_SIZE, 3 * BAND_SIZE])
+def test_a_turn_that_others_wrote_delays_no_caller(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, turn: float
+) -> None:
+    queue.enqueue({numbered_module(number): () for number in range(9)}, Band.AWAITED, "a")
+    queue.enqueue({numbered_module(9): ()}, Band.PREFETCH, "a")
+    redis_cache.zadd(TURNS_KEY, {"0:b": turn})
+    queue.enqueue({xul: ()}, Band.AWAITED, "b")
+    assert xul in list(islice(claimed(desk), 2))
+
+
 def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
@@ -148,6 +161,30 @@ def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
     assert {libc, xul} <= set(islice(claimed(desk), 3))
 
 
+def test_turns_of_many_callers_that_are_done_are_dropped_little_by_little(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    modules = iter(map(numbered_module, range(1_000)))
+    for caller in range(250):
+        queue.enqueue({next(modules): ()}, Band.AWAITED, f"caller {caller}")
+    assert len(list(claimed(desk))) == 250
+    left = []
+    for _ in range(3):
+        queue.enqueue({next(modules): ()}, Band.AWAITED, "another")
+        left.append(redis_cache.zcard(TURNS_KEY))
+        assert len(list(claimed(desk))) == 1
+    assert left == [151, 51, 1]
+
+
+def test_the_last_of_many_callers_that_are_done_begins_with_all_others(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    redis_cache.zadd(TURNS_KEY, {f"0:caller {number}": number for number in range(300)})
+    queue.enqueue({numbered_module(number): () for number in range(9)}, Band.AWAITED, "another")
+    queue.enqueue({xul: ()}, Band.AWAITED, "caller 299")
+    assert xul in list(islice(claimed(desk), 2))
+
+
 def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
@@ -166,6 +203,19 @@ def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
     assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
     assert next(claimed(desk)) == given_up[0]
     assert set(claimed(desk)) == set(given_up[1:])
+
+
+def test_long_names_count_in_the_size_of_a_step(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    modules = [ModuleId("m" * 255, f"{at:033X}") for at in range(200)]
+    told = [AskedModule(module_id, "f" * 255, "A" * 255) for module_id in modules]
+    queue.enqueue({modules[0]: ()}, Band.AWAITED)  # loads the script
+    redis_cache.config_resetstat()
+    queue.enqueue(dict.fromkeys(modules, range(50)), Band.AWAITED, asked=told)
+    # 1,200 bytes each, of 100,000
+    assert redis_cache.info("commandstats")["cmdstat_evalsha"]["calls"] == 3
+    assert len(list(claimed(desk))) == 200
 
 
 def test_offsets_of_many_modules_go_in_steps_of_bounded_size(

@@ -74,9 +74,16 @@ class Model:
         job.band, job.turn = band, turn
         self.turns[band, job.caller] = turn + 1
 
+    def backlog(self, band: Band, caller: str) -> int:
+        """Return how many turns a caller has taken from the head of a band on."""
+        turns = [job.turn for job in self.in_line(band)]
+        return max(0, self.turns.get((band, caller), 0) - min(turns)) if turns else 0
+
     def enqueue(self, wanted: dict[ModuleId, set[int]], band: Band, caller: str) -> set[ModuleId]:
         counted = (Band.PREFETCH,) if band is Band.PREFETCH else (Band.AWAITED, Band.WANTED)
-        room = MOST_QUEUED - len(self.in_line(*counted))
+        most = MOST_QUEUED if band is not Band.WANTED else -(-MOST_QUEUED // 2)
+        backlog = sum(self.backlog(of, caller) for of in counted)
+        room = max(most - len(self.in_line(*counted)), 1 - backlog)
         refused = set()
         for module_id, offsets in wanted.items():
             job = self.jobs.get(module_id)

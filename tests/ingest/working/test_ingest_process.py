@@ -1,5 +1,6 @@
 """However an ingest process ends, by a crash or too late, its worker learns how."""
 
+import errno
 import os
 import resource
 import signal
@@ -183,6 +184,22 @@ def test_a_lower_limit_of_the_machine_stays() -> None:
         return run_in_process(work, LIMITS, go_on).report
 
     assert run_in_process(with_lower_limit, LIMITS, go_on).report == b"7"
+
+
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_work_that_no_process_can_be_had_for_is_not_started(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    before = psutil.Process().num_fds()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        end = run_in_process(lambda: b"", LIMITS, go_on)
+    assert end.ending is ProcessEnding.NOT_STARTED
+    assert result_of(end, LIMITS) is None
+    assert psutil.Process().num_fds() == before
 
 
 def test_no_descriptor_is_left_open() -> None:

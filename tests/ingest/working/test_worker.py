@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from symbolon_server.cache.failures import FailureKind
@@ -129,6 +130,25 @@ def test_a_worker_that_is_told_twice_puts_its_job_back_at_once(plant: Plant, xul
             worker.wait_for_log()
         assert worker.process.wait(WAIT_SECONDS) == 0
     assert plant.queue.get_lengths() == {Band.AWAITED: 0, Band.WANTED: 0, Band.PREFETCH: 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+def test_a_worker_without_a_descriptor_for_an_ingest_gives_its_job_back_and_goes_on(
+    plant: Plant, xul: ModuleId
+) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    with plant.workers.run() as worker:
+        worker.wait_until_ready()
+        process = psutil.Process(worker.process.pid)
+        limits = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), limits[1]))
+        with plant.loader.load({xul: []}) as pending:
+            worker.wait_until_logged("ingest_process_not_started")
+            process.rlimit(psutil.RLIMIT_NOFILE, limits)
+            pending.wait(WAIT_SECONDS)
+            assert pending.ended == {xul}
+        assert plant.is_stored(xul)
+        assert worker.stop() == 0
 
 
 def test_what_somebody_waits_for_is_done_before_prefetches(plant: Plant) -> None:

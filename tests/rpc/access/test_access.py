@@ -3,13 +3,15 @@
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
 
 from symbolon.v1 import module_service_pb2, store_service_pb2, symbolication_service_pb2
-from symbolon_server.rpc.access.access import OPERATOR_METHODS, permission_for
+from symbolon_server.rpc.access.access import OPERATOR_METHODS, name_of_peer, permission_for
 from symbolon_server.rpc.access.protection import Protection
 from symbolon_server.rpc.access.tokens import Permission, Tokens
 from symbolon_server.telemetry.logs import JsonFormatter
@@ -173,6 +175,49 @@ def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:
         now[0] += 1
         assert call(channel, GET_MODULE, bearing(PIPELINE)) is UNAUTHENTICATED
         assert call(channel, GET_MODULE, bearing("another-0123456789abcdef")) is OK
+
+
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("ipv4:192.0.2.7:41234", "ipv4:192.0.2.7"),
+        ("ipv6:%5B2001:db8:1:2:aaaa::1%5D:41234", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:[2001:db8:1:2:bbbb::2]:41235", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:%5B2001:db8:1:3::1%5D:41234", "ipv6:2001:db8:1:3::/64"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:41234", "ipv6:fe80::/64"),
+        ("ipv6:%5B::ffff:192.0.2.7%5D:41234", "ipv4:192.0.2.7"),
+        ("ipv6:%5Bunknown%5D:41234", "ipv6:[unknown]"),
+        ("unix:", "unix"),
+        ("unix:/run/symbolon:", "unix:/run/symbolon"),
+    ],
+)
+def test_a_caller_without_a_token_is_its_address_or_its_network(peer: str, name: str) -> None:
+    class Context:
+        def peer(self) -> str:
+            return peer
+
+    assert name_of_peer(cast("grpc.ServicerContext", Context())) == name
+
+
+def test_a_caller_by_ipv6_is_named_by_its_network() -> None:
+    names = []
+
+    def handle(_: bytes, context: grpc.ServicerContext) -> bytes:
+        names.append(name_of_peer(context))
+        return b""
+
+    with ThreadPoolExecutor() as threads:
+        server = grpc.server(threads)
+        handler = grpc.method_handlers_generic_handler(
+            "test.Names", {"Name": grpc.unary_unary_rpc_method_handler(handle)}
+        )
+        server.add_generic_rpc_handlers((handler,))
+        port = server.add_insecure_port("[::1]:0")
+        server.start()
+        with grpc.insecure_channel(f"[::1]:{port}") as channel:
+            channel.unary_unary("/test.Names/Name")(b"", timeout=20)
+        server.stop(None).wait()
+    assert names == ["ipv6:::/64"]
 
 
 def test_without_tokens_everybody_may_do_everything() -> None:

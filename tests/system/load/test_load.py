@@ -89,11 +89,11 @@ def wait_until_empty(queue: IngestQueue, prefetched: int, seconds: float) -> Non
 def test_when_the_queue_is_full_new_modules_are_unavailable_for_now(site: Site) -> None:
     held, *cold = known_modules(range(4), functions=10)
     site.supplier.put(held.module_id, held.symbol_file())
-    client = site.new_client(max_queued_modules="2")
+    client = site.new_client(max_queued_modules="1")
     worker = site.work()
     client.symbolicate(*Question([held], [[0]]).request())
     assert worker.end(signal.SIGTERM) == 0
-    client.symbolicate(*Question(cold[:2], [[0], [0]]).request(), max_wait=0)
+    client.symbolicate(*Question(cold[:1], [[0]]).request(), max_wait=0)
     answer = client.symbolicate(*Question([held, cold[2]], [[0], [0]]).request())
     found, refused = answer.modules
     assert found.outcome is ModuleOutcome.FOUND

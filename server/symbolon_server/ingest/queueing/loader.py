@@ -1,6 +1,7 @@
 """Asks for modules to be ingested, and waits for that together with all other callers."""
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,15 +17,15 @@ from symbolon_server.ingest.queueing.waiting import PendingModules, Snapshot, Wa
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
-from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 
 
 class ModuleLoader:
     """Gets modules ingested, each once however many callers and servers ask.
 
     Callers are woken by an announcement. One that is lost, with its connection or because
-    nobody listened yet, is made up for by asking the queue every `recheck_seconds`, in one
-    round trip for all callers of this process.
+    nobody listened yet, is made up for by asking the queue every `recheck_seconds`, for all
+    callers of this process. That has a thread of its own, so that it holds up no announcement.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class ModuleLoader:
         self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
         self._announcements = Announcements(client, recheck_seconds, vitals)
-        self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
+        self._doubted = threading.Event()
+        self._announcements.listen(ENDED_CHANNEL, self._wake, self._doubted.set)
+        self._looks = LastingThread("looks", self._look_when_in_doubt, vitals)
 
     def watch(self, channel: str, look: Callable[[], None]) -> None:
         """Have `look` called when something is announced on `channel`, and about once a second.
@@ -57,6 +60,7 @@ class ModuleLoader:
 
     def start(self) -> None:
         """Begin to listen, also while the cache is down; once, before the first `load`."""
+        self._looks.start()
         self._announcements.start()
 
     def stop_waiting(self) -> None:
@@ -66,6 +70,9 @@ class ModuleLoader:
     def close(self) -> None:
         """Stop listening; who still waits does so until its own time is over."""
         self._announcements.close()
+        self._looks.is_closing.set()
+        self._doubted.set()
+        self._looks.close()
 
     @contextmanager
     def load(
@@ -97,10 +104,17 @@ class ModuleLoader:
         except InvalidModuleIdError:
             return  # not from one of us
 
+    def _look_when_in_doubt(self) -> None:
+        while self._doubted.wait() and not self._looks.is_closing.is_set():
+            self._doubted.clear()
+            self._look_again()
+            self._looks.resort.note_progress()
+
     def _look_again(self) -> None:
-        waiting = self._waiters.confirmed()
+        waiting = self._waiters.next_to_look_at()
         try:
             look = self._queue.look(waiting)
+            self._waiters.look_later(waiting)
             self._waiters.end_for(waiting, look.ended)
             for caller, modules in _by_caller(waiting, look.behind).items():
                 self._queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED, caller)

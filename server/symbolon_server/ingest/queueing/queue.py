@@ -21,9 +21,12 @@ MAX_QUEUED: Final = 100_000
 MAX_WANTED_OFFSETS: Final = 2_000
 """More than the pages of a large module; a job is told no more offsets than about these."""
 
+_CALLERS: Final = 1_000
+"""As many find room in a full queue until it is twice as long."""
+
 _OFFSET_BYTES: Final = 8
-_MOST_STEP_BYTES: Final = 400_000
-"""Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
+_MOST_STEP_BYTES: Final = 100_000
+"""Of names and wanted offsets in one step, so that it holds Redis up for a few milliseconds."""
 
 _WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
 _NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
@@ -70,7 +73,8 @@ class IngestQueue:
     ) -> None:
         """Use the cache Redis of `client`; `circuit` is shared by all who use it.
 
-        No more than `max_queued` modules wait at a time, and as many prefetches.
+        No more than `max_queued` modules wait at a time, at most half of them for nobody, and as
+        many prefetches; beyond that each caller may have a thousandth of them in line.
         """
         self._client = client
         self._max_queued = max_queued
@@ -94,7 +98,10 @@ class IngestQueue:
         beside their ids. A hundred modules are one round trip.
         """
         waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
-        limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
+        # Those that nobody waits for leave room for the others, and no caller takes all of it.
+        most = self._max_queued if band is not Band.WANTED else (self._max_queued + 1) // 2
+        most_own = max(1, self._max_queued // _CALLERS)
+        limits = (most, most_own, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
         added, refused = 0, set[bytes]()
         with self._access.asking():
             for step in _steps(wanted, asked):
@@ -160,7 +167,10 @@ def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
 def _steps(
     wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
 ) -> Iterator[list[str | bytes]]:
-    """Yield each module, its offsets and what is told of it, no more in a step than it may take."""
+    """Yield each module, its offsets and what is told of it, no more in a step than it may take.
+
+    All texts are ASCII but the names of files, of which characters are counted.
+    """
     told = {module.module_id: told_of(module) for module in asked}
     step: list[str | bytes] = []
     size = 0
@@ -168,12 +178,13 @@ def _steps(
         packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
         more: list[str | bytes] = [str(module_id), packed]
         more += told.get(module_id, _NOTHING_TOLD)
+        more_bytes = sum(map(len, more))
         is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
-        if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
+        if step and (is_full or size + more_bytes > _MOST_STEP_BYTES):
             yield step
             step, size = [], 0
         step += more
-        size += len(packed)
+        size += more_bytes
     if step:
         yield step
 

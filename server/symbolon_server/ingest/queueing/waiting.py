@@ -1,13 +1,22 @@
 """Who in this process waits for which module."""
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Final
 
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
 """Who waited for what at one moment."""
+
+LEAST_LOOKED_AT: Final = 2_000
+"""So many modules are looked at in each look at the queue, and where more are waited for:"""
+
+LOOKS_FOR_ALL: Final = 6
+"""Each in one of so many looks, one a second: well before the queue thinks that nobody waits."""
 
 
 class PendingModules:
@@ -79,6 +88,7 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_module: defaultdict[ModuleId, set[PendingModules]] = defaultdict(set)
+        """Those looked at the longest ago come first."""
         self._queued: set[PendingModules] = set()
         self._is_closed = False
 
@@ -108,16 +118,13 @@ class Waiters:
         with self._lock:
             self._queued.add(pending)
             pending.refuse(refused)
+            self._forget(pending, refused)
 
     def remove(self, pending: PendingModules) -> None:
         """Forget a caller, whether what it waited for has ended or not."""
         with self._lock:
             self._queued.discard(pending)
-            for module_id in pending.module_ids:
-                waiting = self._by_module[module_id]
-                waiting.discard(pending)
-                if not waiting:
-                    del self._by_module[module_id]
+            self._forget(pending, pending.module_ids)
 
     def end(self, module_id: ModuleId) -> None:
         """Wake all who wait for a module."""
@@ -125,18 +132,26 @@ class Waiters:
             for pending in self._by_module.get(module_id, ()):
                 pending.end(module_id)
 
-    def confirmed(self) -> Snapshot:
-        """Return who waits now for modules that have been queued."""
+    def next_to_look_at(self) -> Snapshot:
+        """Return who waits now for modules that have been queued, for a bounded share of them.
+
+        Those come first that were looked at the longest ago.
+        """
         with self._lock:
-            found = {
-                module_id: frozenset(
-                    pending
-                    for pending in waiting & self._queued
-                    if module_id not in pending.refused
-                )
+            most = max(LEAST_LOOKED_AT, math.ceil(len(self._by_module) / LOOKS_FOR_ALL))
+            queued = (
+                (module_id, frozenset(waiting & self._queued))
                 for module_id, waiting in self._by_module.items()
-            }
-        return {module_id: waiting for module_id, waiting in found.items() if waiting}
+                if not self._queued.isdisjoint(waiting)
+            )
+            return dict(islice(queued, most))
+
+    def look_later(self, module_ids: Iterable[ModuleId]) -> None:
+        """Note that these were looked at just now."""
+        with self._lock:
+            for module_id in module_ids:
+                if waiting := self._by_module.pop(module_id, None):
+                    self._by_module[module_id] = waiting
 
     def end_for(self, snapshot: Snapshot, ended: Iterable[ModuleId]) -> None:
         """Wake those of an earlier moment who wait for modules found to have ended since.
@@ -147,3 +162,10 @@ class Waiters:
             for module_id in ended:
                 for pending in snapshot[module_id]:
                     pending.end(module_id)
+
+    def _forget(self, pending: PendingModules, module_ids: Iterable[ModuleId]) -> None:
+        for module_id in module_ids:
+            waiting = self._by_module[module_id]
+            waiting.discard(pending)
+            if not waiting:
+                del self._by_module[module_id]

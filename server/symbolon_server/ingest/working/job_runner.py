@@ -11,7 +11,7 @@ from symbolon_server.cache.supplier_rounds import FOUND_SECONDS, SupplierRound
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
-from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
+from symbolon_server.ingest.working.ingest_process import ProcessEnding, WorkLimits, run_in_process
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
 from symbolon_server.ingest.working.work_counts import add_to_metrics
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -25,7 +25,7 @@ MOST_ATTEMPTS = 2
 """A worker that dies may have died of something else; a second one that dies did not."""
 
 RETRY_SECONDS = 0.5
-"""Between two attempts to reach a cache that is down."""
+"""Between two attempts to reach a cache that is down, or to begin an ingest process."""
 
 _RENEWALS_PER_LEASE = 5
 
@@ -80,7 +80,7 @@ class JobRunner:
             return False
 
     def _do(self, claim: Claim, may_go_on: Callable[[], bool]) -> IngestResult | None:
-        """Return what became of the module, None when it was stopped."""
+        """Return what became of the module, None when it was stopped or could not begin."""
         if claim.attempts > MOST_ATTEMPTS:
             detail = f"{MOST_ATTEMPTS} workers in a row died while they read it"
             return IngestResult(IngestOutcome.UNAVAILABLE, detail)
@@ -91,6 +91,8 @@ class JobRunner:
             return may_go_on()
 
         end = run_in_process(lambda: self._report(claim), self._limits, look_up)
+        if end.ending is ProcessEnding.NOT_STARTED:
+            time.sleep(RETRY_SECONDS)
         return result_of(end, self._limits)
 
     def _report(self, claim: Claim) -> bytes:

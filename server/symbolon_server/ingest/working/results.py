@@ -84,12 +84,12 @@ class IngestResult:
 
 
 def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:
-    """Return what an ingest process's end says of its module, None for one that was stopped.
+    """Return what an ingest process's end says of its module, None for one that was stopped or never began.
 
     What would happen again to the same symbol file is malformed; what may have come from
     outside, as a slow supplier or a machine without memory, is unavailable.
     """
-    if end.ending is ProcessEnding.STOPPED:
+    if end.ending in {ProcessEnding.STOPPED, ProcessEnding.NOT_STARTED}:
         return None
     return replace(_describe(end, limits), peak_bytes=end.peak_bytes)
 

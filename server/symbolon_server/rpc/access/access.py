@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, Never
+from urllib.parse import unquote
 
 import grpc
 
@@ -44,8 +46,19 @@ def permission_for(method: str) -> Permission | None:
 
 
 def name_of_peer(context: grpc.ServicerContext) -> str:
-    """Return the address of a caller without its port, which each connection has another of."""
-    return context.peer().rpartition(":")[0]
+    """Return the address of a caller without its port, which each connection has another of.
+
+    Of IPv6 the network that one host has at least, a /64, in which it may take any address.
+    """
+    name = unquote(context.peer().rpartition(":")[0])
+    address = name.removeprefix("ipv6:").strip("[]").partition("%")[0]
+    try:
+        host = IPv6Address(address)
+    except AddressValueError:
+        return name
+    if host.ipv4_mapped is not None:
+        return f"ipv4:{host.ipv4_mapped}"
+    return f"ipv6:{IPv6Network((host, 64), strict=False)}"
 
 
 class AccessControl:
