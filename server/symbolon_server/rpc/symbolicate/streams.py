@@ -70,7 +70,7 @@ class _Stream:
     @contextmanager
     def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
         """Enter the stream's part of the waiting room; leave it when the caller is gone."""
-        with self.waiting_room.enter() as is_place, self.flow.waiting(let_go):
+        with self.waiting_room.enter(self.name) as is_place, self.flow.waiting(let_go):
             yield is_place
 
 
