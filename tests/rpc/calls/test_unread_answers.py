@@ -3,14 +3,17 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon_server.rpc.calls.unread_answers import CALL_BYTES, SLOW_SECONDS, UnreadAnswers
 from tests.fixtures.http2_peer import http2_peer
-from tests.rpc.access.protected import GET_MODULE
+from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK, REFLECTION
+from tests.rpc.calls.test_silent_callers import HEALTH_WATCH
 from tests.rpc.scripted import Serve, Serving
 
 ANSWER_BYTES = 100_000
@@ -58,6 +61,30 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
             continue
     else:
         pytest.fail("what nobody will read is still held")
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "limit"),
+    [
+        (HEALTH_CHECK, b"", "health.MAX_CHECKS"),
+        (HEALTH_WATCH, b"", "health.MAX_WATCHES"),
+        (REFLECTION, b"\x3a\x00", "reflection.MAX_STREAMS"),
+    ],
+)
+def test_what_needs_no_token_holds_no_more_calls_that_nobody_reads_than_it_may(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, method: str, message: bytes, limit: str
+) -> None:
+    held, more = 4, 20
+    monkeypatch.setattr(f"symbolon_server.rpc.serving.{limit}", held)
+    serving = serve(answer_much)
+    with http2_peer(serving.address, window=0) as deaf:
+        calls = [deaf.call(method, message) for _ in range(held + more)]
+        while len(deaf.ended) < more:
+            deaf.read()
+        assert set(deaf.ended) == set(calls[:more]), "the oldest are ended"
+        health: Any = health_pb2_grpc.HealthStub(serving.channel)
+        request = health_pb2.HealthCheckRequest()
+        assert health.Check(request, timeout=10).status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_callers_that_read_are_never_refused(serving: Serving) -> None:

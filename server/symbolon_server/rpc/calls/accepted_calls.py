@@ -121,6 +121,10 @@ class AcceptedCall:
             if grpc_server._is_rpc_state_active(self._state):
                 grpc_server._status(self._event, self._state, None)
 
+    def cancel(self) -> None:
+        """End the call at once; what has not left never does."""
+        self._event.call.cancel()
+
     def when_over(self, callback: Callable[[], None]) -> bool:
         """Have `callback` called when the call is over; return False where it is already."""
         with self._state.condition:
