@@ -34,6 +34,10 @@ MAX_WATCHES: Final = 1_024
 MAX_CHECKS: Final = 1_024
 """Checks whose answer has not left, at a time; they wait for callers that do not read."""
 
+MAX_AWAITED: Final = 16
+"""Calls whose message is not there yet, at a time. That of an honest one comes with it, and each
+may take the memory of the largest request."""
+
 _TOO_LONG: Final = 1 << 10
 """Bytes of a request that names no service of anybody."""
 
@@ -87,7 +91,7 @@ class Health:
     def __init__(
         self, services: Iterable[str], arrivals: Arrivals, vitals: Vitals | None = None
     ) -> None:
-        self._arrivals = arrivals
+        self._awaited = arrivals.room_for(MAX_AWAITED)
         self._vitals = vitals or Vitals()
         self._vitals.listen(self._look)
         self._lock = threading.Lock()
@@ -102,8 +106,8 @@ class Health:
             _read_request,
             health_pb2.HealthCheckResponse.SerializeToString,
         )
-        checks = Intake(partial(self._arrivals.expect, begin=self._answer))
-        watches = Intake(partial(self._arrivals.expect, begin=self._watch))
+        checks = Intake(partial(self._awaited.expect, begin=self._answer))
+        watches = Intake(partial(self._awaited.expect, begin=self._watch))
         handlers = {
             "Check": grpc.unary_unary_rpc_method_handler(InPool(self.check, checks), *codecs),
             "Watch": grpc.unary_stream_rpc_method_handler(InPool(_never_run, watches), *codecs),

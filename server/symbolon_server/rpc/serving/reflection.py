@@ -24,6 +24,9 @@ SERVICES = (_V1, _V1ALPHA)
 MAX_STREAMS: Final = 256
 """Streams at a time; for one more the oldest is ended."""
 
+MAX_AWAITED: Final = 16
+"""Streams whose next request is not there yet, at a time; see that of health."""
+
 _NO_CONTEXT: Final[Any] = None
 """The servicer does not look at it."""
 
@@ -37,7 +40,7 @@ class Reflection:
 
     def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
         _describe_v1()
-        self._arrivals = arrivals
+        self._awaited = arrivals.room_for(MAX_AWAITED)
         self._servicer = reflection.ReflectionServicer((*services, *SERVICES))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reflection")
         self._streams = NewestCalls[AcceptedCall](MAX_STREAMS)
@@ -76,7 +79,7 @@ class Reflection:
 
     def _expect(self, stream: AcceptedCall) -> None:
         """Wait for the next request of a stream, without a thread."""
-        self._arrivals.expect(stream, self._take, AcceptedCall.end)
+        self._awaited.expect(stream, self._take, AcceptedCall.end)
 
     def _take(self, stream: AcceptedCall, request: reflection_pb2.ServerReflectionRequest) -> None:
         self._threads.submit(self._answer, stream, request)
