@@ -481,7 +481,7 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
 def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
     start_site: StartSite,
 ) -> None:
-    unread = UnreadAnswers(3 * LARGE_BYTES)
+    unread = UnreadAnswers(6 * LARGE_BYTES)  # half of it for one caller
     site = start_site(unread=unread)
     with http2_peer(site.address, window=0) as deaf:
         stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
