@@ -144,10 +144,9 @@ def test_a_caller_at_its_own_limit_has_no_calls_of_others_let_go() -> None:
     answers = UnreadAnswers(100, clock)
     let_go: list[str] = []
     for name, held_bytes in ("modest", 10), ("greedy", 30), ("greedy", 15):
-        unread = answers.open(partial(let_go.append, name), name)
-        assert answers.add(unread, held_bytes)
+        assert answers.add(answers.open(partial(let_go.append, name), name), held_bytes)
     clock.now += SLOW_SECONDS + 1
-    assert not answers.add(unread, 1)
+    assert not answers.add(answers.open(lambda: None, "greedy"), 1)
     assert let_go == ["greedy", "greedy"]
 
 
