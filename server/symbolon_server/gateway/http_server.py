@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -105,7 +106,8 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_BETWEEN_LOOKS == 0:
             if self._certificate is not None:
                 self._certificate.refresh()
-            self._held.look(self.server_state.connections)
+            connections: Any = self.server_state.connections  # of h11, as nothing else is installed
+            self._held.look(connections)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
