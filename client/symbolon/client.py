@@ -99,10 +99,16 @@ class Client:
         either closes both. Raises `InvalidCredentialsError` for what is no token; gRPC refuses
         calls that would take it away from this machine without TLS.
         """
-        bearing = copy.copy(self)
-        options = replace(self._options, credentials=call_credentials(token))
-        bearing._options = options  # noqa: SLF001 # one of its own class
-        return bearing
+        return self._with_options(replace(self._options, credentials=call_credentials(token)))
+
+    def _with_metadata(self, *metadata: tuple[str, str]) -> Self:
+        """Return a client that sends metadata with each call, by the same connection."""
+        return self._with_options(replace(self._options, metadata=metadata))
+
+    def _with_options(self, options: CallOptions) -> Self:
+        other = copy.copy(self)
+        other._options = options  # noqa: SLF001 # one of its own class
+        return other
 
     def close(self) -> None:
         """Close the connection; calls in flight, and later ones, raise `ClosedError`."""

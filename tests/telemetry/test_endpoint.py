@@ -54,6 +54,22 @@ def scrape(port: int) -> dict[str, float]:
     }
 
 
+def test_a_connection_that_says_nothing_is_closed_and_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("symbolon_server.telemetry.endpoint._SilentHandler.timeout", 0.2)
+    errors: list[Exception] = []
+    monkeypatch.setattr(
+        "symbolon_server.telemetry.endpoint._Server.failed_requests.note", errors.append
+    )
+    with (
+        MetricsEndpoint("127.0.0.1", 0) as endpoint,
+        socket.create_connection(("127.0.0.1", endpoint.port), 10) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert errors == []
+
+
 def test_the_endpoint_answers_again_after_an_error_that_nobody_expected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

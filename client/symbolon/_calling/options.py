@@ -30,13 +30,17 @@ class CallOptions:
     credentials: grpc.CallCredentials | None = None
     """What a caller is known by who shares the connection with others."""
 
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Sent with each call."""
+
     def choose(self, timeout: float | None, request_id: str | None = None) -> dict[str, Any]:
         """Return the arguments of one call, whose own timeout wins; raise `InvalidRequestError`."""
         known_by = {} if self.credentials is None else {"credentials": self.credentials}
+        named = () if request_id is None else ((REQUEST_ID_KEY, _check_id(request_id)),)
         return known_by | {
             "timeout": _check_timeout(self.timeout if timeout is None else timeout),
             "wait_for_ready": self.wait_for_ready,
-            "metadata": () if request_id is None else ((REQUEST_ID_KEY, _check_id(request_id)),),
+            "metadata": self.metadata + named,
         }
 
 

@@ -13,6 +13,7 @@ from symbolon.tecken.debug import count_debug
 from symbolon.tecken.jobs import Job, TeckenRequest
 from symbolon.tecken.refusals import name_job
 from symbolon_server.gateway.deadline import Deadline
+from symbolon_server.rpc.access.forwarded import forward
 
 _HEALTH_SECONDS = 5.0
 
@@ -25,6 +26,9 @@ class Asked:
     deadline: Deadline
     token: str | None
     """What the caller is known by; None where nobody needs to be."""
+
+    host: str | None = None
+    """The address that the caller has connected from; None where it has none."""
 
     with_debug: bool = False
     """Whether version 5 also has Eliot's `debug`."""
@@ -51,8 +55,10 @@ class Symbolicating:
     Each client has a connection of its own: several of them reach several serving processes.
     """
 
-    def __init__(self, clients: Sequence[Client]) -> None:
+    def __init__(self, clients: Sequence[Client], secret: str = "") -> None:
+        """With a `secret` that the other side knows, tell it who calls."""
         self._clients = cycle(clients)
+        self._secret = secret
 
     def answer(self, asked: Asked) -> bytes:
         """Return the response, a line of JSON; raise `SymbolonError`."""
@@ -61,6 +67,8 @@ class Symbolicating:
         client = next(self._clients)
         if asked.token is not None:
             client = client.with_token(asked.token)
+        if self._secret and asked.host is not None:
+            client = client._with_metadata(forward(self._secret, asked.host))  # noqa: SLF001 # ours
         results = client.symbolicate_many(
             jobs, with_diagnostics=asked.with_debug, timeout=deadline.left()
         )

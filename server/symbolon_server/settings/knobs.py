@@ -273,8 +273,8 @@ class Settings:
         Knob(
             Group.MEMORY,
             kinds.size(_MIB),
-            "Answers not yet read by their callers that one serving process holds; then calls are "
-            "refused with RESOURCE_EXHAUSTED.",
+            "Answers not yet read by their callers that one serving process holds, half of them "
+            "of one caller; then calls are refused with RESOURCE_EXHAUSTED.",
         ),
     ] = 256 * _MIB
     spool_dir: Annotated[

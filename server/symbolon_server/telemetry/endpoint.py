@@ -23,6 +23,8 @@ MULTIPROCESS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Tells prometheus-client, when it is imported, to keep its values in files of this folder."""
 
 _THREAD: Final = "metrics"
+_GONE: Final = ConnectionError, TimeoutError
+"""What is raised where a client has left, or says nothing."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -34,7 +36,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         del request, client_address
         error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, ConnectionError):  # who asked is gone
+        if error is not None and not isinstance(error, _GONE):
             self.failed_requests.note(error)
 
 
@@ -43,6 +45,9 @@ class _Server6(_Server):
 
 
 class _SilentHandler(WSGIRequestHandler):
+    timeout = 10
+    """In seconds, for a connection to say something; each holds a thread until then."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # as inherited
         """Log no request."""
 

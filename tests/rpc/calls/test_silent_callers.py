@@ -18,6 +18,7 @@ MESSAGE_SECONDS = 0.5
 NEVER = 3_600.0
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+RESOURCE_EXHAUSTED = str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
 DEADLINE_EXCEEDED = str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
 UNIMPLEMENTED = str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 MANY = 300
@@ -81,19 +82,50 @@ def test_a_call_is_in_flight_once_its_message_is_there(serve: Serve) -> None:
 
 def test_a_message_that_comes_when_the_server_is_full_meanwhile_is_refused(serve: Serve) -> None:
     gate = Gate()
-    serving = serve(gate, max_calls=1, message_seconds=NEVER)
+    serving = serve(gate, max_calls=3, message_seconds=NEVER)
     with http2_peer(serving.address) as peer, gate.holding():
-        first, second = peer.begin(GET_MODULE), peer.begin(GET_MODULE)
+        late = peer.begin(GET_MODULE)
         peer.settle()
         assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
-        peer.send(first, framed(b""))
-        assert gate.arrived.acquire(timeout=30)
-        peer.send(second, framed(b""))
-        refused = peer.wait_for_end(second)
-        assert refused["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        others = []
+        for _ in range(3):
+            others.append(peer.call(GET_MODULE))
+            assert gate.arrived.acquire(timeout=30)
+        peer.send(late, framed(b""))
+        refused = peer.wait_for_end(late)
+        assert refused["grpc-status"] == RESOURCE_EXHAUSTED
         assert refused["grpc-retry-pushback-ms"] == "250"
         gate.opened.set()
-        assert peer.wait_for_end(first)["grpc-status"] == "0"
+        assert all(peer.wait_for_end(other)["grpc-status"] == "0" for other in others)
+
+
+@pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
+def test_of_calls_whose_message_does_not_come_only_the_newest_are_held(
+    serve: Serve, method: str
+) -> None:
+    serving = serve(answer, max_calls=16, message_seconds=NEVER)
+    held, more = 8, 5
+    with http2_peer(serving.address) as peer:
+        calls = [peer.begin(method) for _ in range(held + more)]
+        for call in calls[:more]:
+            assert peer.wait_for_end(call)["grpc-status"] == RESOURCE_EXHAUSTED
+        peer.settle()
+        assert set(peer.ended) == set(calls[:more])
+
+
+def test_silent_calls_of_one_address_end_none_of_another(serve: Serve) -> None:
+    serving = serve(answer, max_calls=8, message_seconds=NEVER)
+    with (
+        http2_peer(serving.address, own_host="127.0.0.2") as slow,
+        http2_peer(serving.address) as silent,
+    ):
+        late = slow.begin(GET_MODULE)
+        slow.settle()
+        assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+        calls = [silent.begin(GET_MODULE) for _ in range(MANY)]
+        silent.wait_for_end(calls[-5])
+        slow.send(late, framed(b""))
+        assert slow.wait_for_end(late)["grpc-status"] == "0"
 
 
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE])

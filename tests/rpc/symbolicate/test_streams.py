@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any
@@ -27,6 +27,7 @@ from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
+from symbolon_server.rpc.symbolicate.stream_places import StreamPlace, StreamPlaces
 from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
 from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
@@ -206,7 +207,8 @@ def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
     assert all(len(answer.response.stacks) == 1 for answer in answers)
 
 
-def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(site: Site) -> None:
+def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(start_site: StartSite) -> None:
+    site = start_site(threads=8)
     sent = Sent(request("cold 1", COLD), request("cold 2", COLD), request("hot 1"))
     answers = site.stream(sent)
     assert next(answers).id == "hot 1"
@@ -442,6 +444,23 @@ def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: Star
     assert [answer.id for answer in answers] == ["read"]
 
 
+def test_a_caller_at_its_own_limit_makes_no_room_at_the_cost_of_others() -> None:
+    let_go: list[str] = []
+
+    def stuck_place(caller: str) -> StreamPlace:
+        flow = StreamFlow(replace(FLOW, idle_seconds=0.0))
+        flow.take(1)
+        flow.put(1, b"unread")
+        next(flow.answers())
+        return StreamPlace(flow, caller, lambda: let_go.append(caller))
+
+    places = StreamPlaces(4)
+    callers = "modest", "greedy", "greedy"
+    assert [places.enter(stuck_place(caller)) for caller in callers] == ["", "", ""]
+    assert "one caller" in places.enter(stuck_place("greedy"))
+    assert let_go == ["greedy", "greedy"]
+
+
 def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:
     sent = Sent(request("hot"), request("cold", COLD))
     answers = site.stream(sent)
@@ -473,7 +492,7 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
 def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
     start_site: StartSite,
 ) -> None:
-    unread = UnreadAnswers(3 * LARGE_BYTES)
+    unread = UnreadAnswers(6 * LARGE_BYTES)  # half of it for one caller
     site = start_site(unread=unread)
     with http2_peer(site.address, window=0) as deaf:
         stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")

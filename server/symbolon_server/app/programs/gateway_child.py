@@ -12,6 +12,7 @@ from dataclasses import replace
 from symbolon_server.app.process.children import Child
 from symbolon_server.app.process.errors import StartError
 from symbolon_server.app.process.reserved_port import reserve
+from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.own_client import OwnTls
 from symbolon_server.settings import Settings
@@ -25,14 +26,16 @@ _PATIENCE_SECONDS = 5.0
 
 @contextmanager
 def gateway_program(
-    settings: Settings, http: ListenAddress
+    settings: Settings, http: ListenAddress, secret: str
 ) -> Iterator[tuple[Child, ListenAddress]]:
     """Run a gateway until the end of the context; yield it with its address.
 
-    `settings.listen` is where gRPC is served already. Raises `StartError`.
+    `settings.listen` is where gRPC is served already; by the `secret` it is believed there for whom
+    it calls. Raises `StartError`.
     """
     port, address = reserve(http)
-    environment = {**os.environ, **replace(settings, http=address).as_environment()}
+    own = {**replace(settings, http=address).as_environment(), SECRET_VARIABLE: secret}
+    environment = {**os.environ, **own}
     child = Child(
         "http gateway", ["symbolon_server.app.programs.gateway_main"], environment, reports=True
     )

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import grpc
 
+from symbolon_server.rpc.access.forwarded import find_forwarded
 from symbolon_server.rpc.access.tokens import Permission, Token, Tokens
 from symbolon_server.rpc.calls.in_pool import InPool
 from symbolon_server.rpc.calls.status import refuse_plainly
@@ -68,8 +69,10 @@ class AccessControl:
     is not let in takes no place of those who are.
     """
 
-    def __init__(self, tokens: Tokens | None) -> None:
+    def __init__(self, tokens: Tokens | None, gateway_secret: str = "") -> None:
+        """Believe calls with the `gateway_secret` on whose behalf they are made."""
         self._tokens = tokens
+        self._gateway_secret = gateway_secret
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deny")
         self._strange = self._refusal_with(
             grpc.StatusCode.UNAUTHENTICATED, "no token that this server knows"
@@ -102,7 +105,11 @@ class AccessControl:
 
     def name_caller(self, context: grpc.ServicerContext) -> str:
         """Return the name of a caller's token, or its address where none is wanted."""
-        return self.name_of(context) or name_of_peer(context)
+        return (
+            self.name_of(context)
+            or find_forwarded(self._gateway_secret, context.invocation_metadata())
+            or name_of_peer(context)
+        )
 
     def release(self) -> None:
         """End the threads; the server has stopped."""

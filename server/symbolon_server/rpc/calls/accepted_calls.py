@@ -55,9 +55,9 @@ class AcceptedCall:
         with self._state.condition:
             return bool(grpc_server._is_rpc_state_active(self._state))
 
-    def peer(self) -> str:
-        """Return the address of the caller as gRPC names it."""
-        return str(self._event.call.peer().decode())
+    def address(self) -> str:
+        """Return the address of the caller as gRPC names it, without its port."""
+        return str(self._event.call.peer().decode().rpartition(":")[0])
 
     def receive(self, arrived: Arrived) -> bool:
         """Have `arrived` called with the next message; return False where the call is over."""
@@ -120,6 +120,10 @@ class AcceptedCall:
         with self._state.condition:
             if grpc_server._is_rpc_state_active(self._state):
                 grpc_server._status(self._event, self._state, None)
+
+    def cancel(self) -> None:
+        """End the call at once; what has not left never does."""
+        self._event.call.cancel()
 
     def when_over(self, callback: Callable[[], None]) -> bool:
         """Have `callback` called when the call is over; return False where it is already."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
-from symbolon_server.rpc.calls.arrivals import Arrivals
+from symbolon_server.rpc.calls.arrivals import AwaitedCalls
 from symbolon_server.rpc.calls.call_limit import CallLimit
 
 _TAKEN: Final[Future[Any]] = Future()
@@ -36,10 +37,9 @@ class CallPool(Intake):
     Calls beyond the limit are refused then: they may all have begun while there was room.
     """
 
-    def __init__(self, threads: int, limit: CallLimit, arrivals: Arrivals) -> None:
-        super().__init__(self._expect)
+    def __init__(self, threads: int, limit: CallLimit, awaited: AwaitedCalls) -> None:
+        super().__init__(partial(awaited.expect, begin=self.begin))
         self._limit = limit
-        self._arrivals = arrivals
         self._answering = ThreadPoolExecutor(threads, thread_name_prefix="call")
 
     def begin(self, call: AcceptedCall, message: Any) -> None:
@@ -52,9 +52,6 @@ class CallPool(Intake):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the threads when they have answered what was accepted."""
         self._answering.shutdown(wait, cancel_futures=cancel_futures)
-
-    def _expect(self, call: AcceptedCall) -> None:
-        self._arrivals.expect(call, self.begin)
 
     def _answer(self, call: AcceptedCall, message: Any) -> None:
         try:

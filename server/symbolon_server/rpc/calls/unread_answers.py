@@ -6,6 +6,7 @@ its connection lives, and the call is long over for the thread that answered it.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -24,10 +25,11 @@ _BETWEEN_LOOKS_SECONDS: Final = 1.0
 class Unread:
     """What one call or stream has not been read of; `UnreadAnswers` owns it."""
 
-    __slots__ = ("held_bytes", "let_go", "since")
+    __slots__ = ("caller", "held_bytes", "let_go", "since")
 
-    def __init__(self, let_go: Callable[[], object], since: float) -> None:
+    def __init__(self, let_go: Callable[[], object], caller: str, since: float) -> None:
         self.let_go = let_go
+        self.caller = caller
         self.since = since
         """When it was last empty, or something of it was read."""
 
@@ -37,7 +39,9 @@ class Unread:
 class UnreadAnswers:
     """Counts the bytes of all answers until they have left; one lock guards it.
 
-    Where there is no room for another one, those that have waited longest are let go.
+    One caller may hold as much as is free beside it: half of all if it is alone, and less the more
+    there are, so that there is always something left for others. Where there is no room for an
+    answer, calls that have waited for long are let go, of callers with no room for it either.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class UnreadAnswers:
         self._lock = threading.Lock()
         self._bytes = 0
         self._calls: dict[Unread, None] = {}
+        self._of_callers: Counter[str] = Counter()
         self._next_look = clock()
 
     @property
@@ -60,12 +65,23 @@ class UnreadAnswers:
         """Tell whether no answer has room; then make some, if any caller has long not read."""
         if self._bytes < self._max_bytes:
             return False
-        self._let_go_slow()
+        self._let_go_slow(0)
         return True
 
-    def open(self, let_go: Callable[[], object]) -> Unread:
-        """Return what a call has not been read of, nothing yet; `let_go` ends the call."""
-        unread = Unread(let_go, self._clock())
+    def may_answer(self, caller: str) -> bool:
+        """Tell whether a caller has room for any answer; then make some, as `is_full` does."""
+        with self._lock:
+            has_room = self._has_room(caller, 0)
+        if not has_room:
+            self._let_go_slow(0)
+        return has_room
+
+    def open(self, let_go: Callable[[], object], caller: str) -> Unread:
+        """Return what a call of `caller` has not been read of, nothing yet.
+
+        `let_go` ends the call.
+        """
+        unread = Unread(let_go, caller, self._clock())
         with self._lock:
             self._calls[unread] = None
         return unread
@@ -75,11 +91,11 @@ class UnreadAnswers:
         with self._lock:
             if unread not in self._calls:
                 return True  # the caller is gone, and the answer goes nowhere
-            has_room = not self._bytes or self._bytes + answer_bytes <= self._max_bytes
+            has_room = self._has_room(unread.caller, answer_bytes)
             if has_room:
                 self._count(unread, answer_bytes)
         if not has_room:
-            self._let_go_slow()
+            self._let_go_slow(answer_bytes)
         return has_room
 
     def add_refusal(self, unread: Unread, refusal_bytes: int) -> None:
@@ -94,21 +110,33 @@ class UnreadAnswers:
             if unread in self._calls:
                 unread.since = self._clock()
                 unread.held_bytes -= answer_bytes
-                self._bytes -= answer_bytes
+                self._uncount(unread, answer_bytes)
 
     def close(self, unread: Unread) -> None:
         """Count nothing of a call any more: it is over."""
         with self._lock:
             if self._calls.pop(unread, unread) is None:
-                self._bytes -= unread.held_bytes
+                self._uncount(unread, unread.held_bytes)
+
+    def _has_room(self, caller: str, answer_bytes: int) -> bool:
+        held = self._of_callers.get(caller, 0)
+        needed = answer_bytes + (held + answer_bytes if held else 0)
+        return not self._bytes or self._bytes + needed <= self._max_bytes
 
     def _count(self, unread: Unread, more_bytes: int) -> None:
         if not unread.held_bytes:
             unread.since = self._clock()
         unread.held_bytes += more_bytes
         self._bytes += more_bytes
+        self._of_callers[unread.caller] += more_bytes
 
-    def _let_go_slow(self) -> None:
+    def _uncount(self, unread: Unread, fewer_bytes: int) -> None:
+        self._bytes -= fewer_bytes
+        self._of_callers[unread.caller] -= fewer_bytes
+        if not self._of_callers[unread.caller]:
+            del self._of_callers[unread.caller]
+
+    def _let_go_slow(self, answer_bytes: int) -> None:
         with self._lock:
             now = self._clock()
             if now < self._next_look:
@@ -117,7 +145,9 @@ class UnreadAnswers:
             slow = [
                 unread
                 for unread in self._calls
-                if unread.held_bytes and unread.since < now - SLOW_SECONDS
+                if unread.held_bytes
+                and unread.since < now - SLOW_SECONDS
+                and not self._has_room(unread.caller, answer_bytes)
             ]
         for unread in slow:
             unread.let_go()

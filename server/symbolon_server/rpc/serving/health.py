@@ -9,7 +9,7 @@ hold all that there are.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, Never
 
@@ -19,8 +19,8 @@ from grpc_health.v1 import health_pb2
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
 from symbolon_server.rpc.calls.arrivals import Arrivals
 from symbolon_server.rpc.calls.in_pool import InPool
+from symbolon_server.rpc.calls.newest_calls import NewestCalls
 from symbolon_server.rpc.calls.pools import Intake
-from symbolon_server.rpc.calls.status import refuse_plainly
 from symbolon_server.telemetry.lasting_threads import Vitals
 
 OVERALL = ""
@@ -30,6 +30,13 @@ SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 MAX_WATCHES: Final = 1_024
 """Clients that watch at a time; for one more the longest watch is ended."""
+
+MAX_CHECKS: Final = 1_024
+"""Checks whose answer has not left, at a time; they wait for callers that do not read."""
+
+MAX_AWAITED: Final = 16
+"""Calls whose message is not there yet, at a time. That of an honest one comes with it, and each
+may take the memory of the largest request."""
 
 _TOO_LONG: Final = 1 << 10
 """Bytes of a request that names no service of anybody."""
@@ -42,40 +49,37 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class _Watch:
-    """A client that watches a service: what it is told, one status after the other."""
+    """A client that watches a service: what it is told, one status after the other.
 
-    def __init__(self, call: AcceptedCall, service: str) -> None:
-        self.call = call
-        self.service = service
+    None is kept for it: each time it is told what is so by then, and is let go after the last.
+    """
+
+    def __init__(self, call: AcceptedCall, find_status: Callable[[], tuple[int, bool]]) -> None:
+        """Tell `call` what `find_status` returns: the status, and whether it is the last."""
+        self._call = call
+        self._find_status = find_status
         self._lock = threading.Lock()
-        self._status: int | None = None
         self._told: int | None = None
         self._is_sending = False
-        self._is_last = False
 
-    def tell(self, status: int, *, is_last: bool = False) -> None:
-        """Tell a status when the client has taken what was told before; end after the last."""
-        with self._lock:
-            self._status, self._is_last = status, is_last
-        self._go_on()
-
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Tell the status if it is another one, once the client has taken what it was told."""
         with self._lock:
             if self._is_sending:
                 return
-            status = self._status
+            status, is_last = self._find_status()
             self._is_sending = status != self._told
             self._told = status
-            is_over = self._is_last and not self._is_sending
+            is_over = is_last and not self._is_sending
         if is_over:
-            self.call.end()
+            self._call.end()
         elif self._is_sending:
-            self.call.send(health_pb2.HealthCheckResponse(status=status), self._note_sent)
+            self._call.send(health_pb2.HealthCheckResponse(status=status), self._note_sent)
 
     def _note_sent(self) -> None:
         with self._lock:
             self._is_sending = False
-        self._go_on()
+        self.go_on()
 
 
 class Health:
@@ -87,13 +91,14 @@ class Health:
     def __init__(
         self, services: Iterable[str], arrivals: Arrivals, vitals: Vitals | None = None
     ) -> None:
-        self._arrivals = arrivals
+        self._awaited = arrivals.room_for(MAX_AWAITED)
         self._vitals = vitals or Vitals()
         self._vitals.listen(self._look)
         self._lock = threading.Lock()
         self._status: dict[str, int] = dict.fromkeys((OVERALL, *services), _NOT_SERVING)
-        self._is_open = self._is_closed = False
-        self._watches: dict[AcceptedCall, _Watch] = {}
+        self._is_open = self._is_closed = self._is_last = False
+        self._checks = NewestCalls[None](MAX_CHECKS)
+        self._watches = NewestCalls[_Watch](MAX_WATCHES)
 
     def add_to(self, server: grpc.Server) -> None:
         """Register the service, which gRPC's serving thread answers by itself."""
@@ -101,11 +106,11 @@ class Health:
             _read_request,
             health_pb2.HealthCheckResponse.SerializeToString,
         )
-        checks = Intake(partial(self._arrivals.expect, begin=AcceptedCall.answer))
-        watches = Intake(partial(self._arrivals.expect, begin=self._watch))
+        checks = Intake(partial(self._awaited.expect, begin=self._answer))
+        watches = Intake(partial(self._awaited.expect, begin=self._watch))
         handlers = {
             "Check": grpc.unary_unary_rpc_method_handler(InPool(self.check, checks), *codecs),
-            "Watch": grpc.unary_stream_rpc_method_handler(InPool(_refuse, watches), *codecs),
+            "Watch": grpc.unary_stream_rpc_method_handler(InPool(_never_run, watches), *codecs),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
@@ -128,27 +133,20 @@ class Health:
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=status)
 
+    def _answer(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
+        if self._checks.add(call, None):
+            call.answer(request)
+
     def _watch(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
         """Tell the status of one service now and whenever it changes."""
-        if not call.when_over(partial(self._forget, call)):
-            return
-        watch = _Watch(call, request.service)
-        with self._lock:
-            oldest = self._find_oldest()
-            self._watches[call] = watch
-            status = self._status.get(request.service, _UNKNOWN)
-            is_closed = self._is_closed
-        watch.tell(status, is_last=is_closed)
-        if oldest is not None:
-            oldest.refuse(_refuse)
+        watch = _Watch(call, partial(self._find_status, request.service))
+        if self._watches.add(call, watch):
+            watch.go_on()
 
-    def _find_oldest(self) -> AcceptedCall | None:
-        """Return the longest watch where there is no room for another."""
-        return next(iter(self._watches)) if len(self._watches) >= MAX_WATCHES else None
-
-    def _forget(self, call: AcceptedCall) -> None:
+    def _find_status(self, service: str) -> tuple[int, bool]:
+        """Return the status of a service, and whether it is the last."""
         with self._lock:
-            self._watches.pop(call, None)
+            return self._status.get(service, _UNKNOWN), self._is_last
 
     def _look(self) -> None:
         """Bring the status up to date, and tell it to those who watch."""
@@ -156,10 +154,9 @@ class Health:
             is_serving = self._is_open and not self._is_closed and self._vitals.are_sound()
             status = _SERVING if is_serving else _NOT_SERVING
             self._status = dict.fromkeys(self._status, status)
-            watches = list(self._watches.values())
-        for watch in watches:
-            told = self._status.get(watch.service, _UNKNOWN)
-            watch.tell(told, is_last=self._is_closed)
+            self._is_last = self._is_closed
+        for watch in self._watches.kept():
+            watch.go_on()
 
 
 def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
@@ -169,6 +166,6 @@ def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
     )
 
 
-def _refuse(_request: object, context: grpc.ServicerContext) -> Never:
-    message = f"more than {MAX_WATCHES} clients watch"
-    refuse_plainly(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+def _never_run(_request: object, _context: grpc.ServicerContext) -> Never:
+    """Stand for Watch, whose messages are sent without a thread."""
+    raise NotImplementedError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 import grpc
 
-from symbolon_server.rpc.access.access import AccessControl
+from symbolon_server.rpc.access.access import AccessControl, NameCaller, name_of_peer
 from symbolon_server.rpc.calls.call_limit import CallLimit, refuse_unread
 from symbolon_server.rpc.calls.in_pool import InPool
 from symbolon_server.rpc.calls.last_resort import log_defect
@@ -70,20 +70,29 @@ class Outermost:
         self,
         unread: UnreadAnswers,
         *,
+        name_caller: NameCaller = name_of_peer,
         name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """With `name_for_log`, which names callers, write a line into the log for each call.
 
-        Answers with no room among those that are `unread` are refused.
+        Answers with no room among those that are `unread` are refused; `name_caller` tells callers
+        apart there.
         """
         self._unread = unread
+        self._name_caller = name_caller
         self._name_for_log = name_for_log
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return `handler`, watched."""
-        watch = _Watch(method.rpartition("/")[2], self._unread, self._clock, self._name_for_log)
+        watch = _Watch(
+            method.rpartition("/")[2],
+            self._unread,
+            self._name_caller,
+            self._clock,
+            self._name_for_log,
+        )
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
@@ -124,11 +133,13 @@ class _Watch:
         self,
         method: str,
         unread: UnreadAnswers,
+        name_caller: NameCaller,
         clock: Callable[[], float],
         name_for_log: Callable[[grpc.ServicerContext], str] | None,
     ) -> None:
         self._method = method
         self._unread = unread
+        self._name_caller = name_caller
         self._clock = clock
         self._name_for_log = name_for_log
 
@@ -138,8 +149,11 @@ class _Watch:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             started = self._clock()
             try:
+                caller = self._name_caller(context)
+                if not self._unread.may_answer(caller):
+                    refuse_unread(context)
                 response = behavior(request, context)
-                self._hold(response, context)
+                self._hold(response, context, caller)
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
             self._end(context, started, code_of(context))
@@ -147,10 +161,10 @@ class _Watch:
 
         return answer
 
-    def _hold(self, response: Any, context: grpc.ServicerContext) -> None:
+    def _hold(self, response: Any, context: grpc.ServicerContext, caller: str) -> None:
         """Count an answer until it has left; end the call where there is no room for it."""
         size = len(response) if isinstance(response, bytes) else response.ByteSize()
-        unread = self._unread.open(context.cancel)
+        unread = self._unread.open(context.cancel, caller)
         if not self._unread.add(unread, size + CALL_BYTES):
             self._unread.close(unread)
             refuse_unread(context)

@@ -67,7 +67,7 @@ class SymbolicationService:
         """Enter the waiting room; a call whose caller is gone waits no longer."""
         if not context.add_callback(let_go):
             let_go()  # it is gone already
-        return self._waiting_room.enter()
+        return self._waiting_room.enter(self._name_caller(context))
 
 
 def _is_gone(context: grpc.ServicerContext) -> bool:

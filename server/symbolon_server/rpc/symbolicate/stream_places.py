@@ -32,7 +32,8 @@ class StreamPlaces:
     def enter(self, place: StreamPlace) -> str:
         """Take a place; return why there is none, or nothing.
 
-        Where all are taken, streams whose callers have not read for long are let go.
+        Where all are taken, streams whose callers have not read for long are let go; where only
+        this caller has no more, its own.
         """
         with self._lock:
             of_caller = sum(other.caller == place.caller for other in self._open)
@@ -40,7 +41,8 @@ class StreamPlaces:
             if not is_full and of_caller < self._of_one:
                 self._open.add(place)
                 return ""
-            stuck = [other for other in self._open if other.flow.is_stuck()]
+            in_the_way = [other for other in self._open if is_full or other.caller == place.caller]
+        stuck = [other for other in in_the_way if other.flow.is_stuck()]
         for other in stuck:
             other.let_go()
         if is_full:

@@ -70,7 +70,7 @@ class _Stream:
     @contextmanager
     def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
         """Enter the stream's part of the waiting room; leave it when the caller is gone."""
-        with self.waiting_room.enter() as is_place, self.flow.waiting(let_go):
+        with self.waiting_room.enter(self.name) as is_place, self.flow.waiting(let_go):
             yield is_place
 
 
@@ -131,10 +131,10 @@ class Streams:
     def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yield the encoded responses of one stream."""
         flow = StreamFlow(self._flow_limits)
-        with self._entered(flow, context), self._opened(context) as unread:
+        name = self._name_caller(context)
+        with self._entered(flow, context, name), self._opened(context, name) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
-                name = self._name_caller(context)
                 stream = _Stream(flow, WorkLine(), room, unread, context, name)
                 self._takers.submit(self._take, requests, stream)
                 for answer in flow.answers():
@@ -151,17 +151,19 @@ class Streams:
         return "the server failed to take the next request"
 
     @contextmanager
-    def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
-        unread = self._unread.open(context.cancel)
+    def _opened(self, context: grpc.ServicerContext, name: str) -> Iterator[Unread]:
+        unread = self._unread.open(context.cancel, name)
         try:
             yield unread
         finally:
             self._unread.close(unread)
 
     @contextmanager
-    def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
+    def _entered(
+        self, flow: StreamFlow, context: grpc.ServicerContext, name: str
+    ) -> Iterator[None]:
         """Count a stream within the context; end the call where there is no room for it."""
-        place = StreamPlace(flow, self._name_caller(context), context.cancel)
+        place = StreamPlace(flow, name, context.cancel)
         why_not = self._places.enter(place)
         if why_not:
             message = f"the server is full: {why_not}"
@@ -229,7 +231,7 @@ class Streams:
         violations = find_id_violations(request)
         if violations:
             raise InvalidRequestError(violations)
-        if self._unread.is_full():
+        if not self._unread.may_answer(stream.name):
             return None
         remaining_seconds = stream.context.time_remaining()
         answer = self._answerer.answer(
