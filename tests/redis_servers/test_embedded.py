@@ -16,14 +16,18 @@ import pytest
 import redis
 
 from symbolon_server.redis_servers import embedded, server_programs, with_parent
-from symbolon_server.redis_servers.configuration import find_configuration
 from symbolon_server.redis_servers.embedded import (
     EmbeddedOptions,
     EmbeddedRedis,
     EmbeddedRedisError,
+    find_listed_servers,
+    list_server,
 )
-from symbolon_server.redis_servers.running_servers import find_listed_servers, list_server
-from symbolon_server.redis_servers.server_programs import NoServerProgramError, find_server_program
+from symbolon_server.redis_servers.server_programs import (
+    NoServerProgramError,
+    find_configuration,
+    find_server_program,
+)
 from symbolon_server.redis_servers.servers import connect
 from tests.fixtures.redis_fixtures import StartRedis
 

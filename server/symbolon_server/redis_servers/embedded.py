@@ -1,8 +1,8 @@
 """Redis servers of our own: started from `redis/*.conf`, stopped and killed with us."""
 
-import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,17 +12,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import platformdirs
 import redis
 
 from symbolon_server.redis_servers import with_parent
-from symbolon_server.redis_servers.configuration import find_configuration
-from symbolon_server.redis_servers.running_servers import list_server
-from symbolon_server.redis_servers.server_programs import find_server_program
+from symbolon_server.redis_servers.server_programs import find_configuration, find_server_program
 from symbolon_server.redis_servers.servers import connect
 
 START_SECONDS = 60.0
@@ -90,7 +90,7 @@ class EmbeddedRedis:
         options = options or EmbeddedOptions()
         _check_port_is_free(options.port)
         _remove_leftovers()
-        with contextlib.ExitStack() as on_failure:
+        with ExitStack() as on_failure:
             folder = _make_private_folder()
             on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
             process = _launch(program or find_server_program(), configuration, folder, options)
@@ -150,7 +150,7 @@ def _make_private_folder() -> Path:
 def _remove_leftovers() -> None:
     """Remove private folders whose server is gone: its parent was killed before it could."""
     for folder in _temporary_root().glob(f"{_FOLDER_PREFIX}*"):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             # Ours before it is opened: in another's folder the lock could be a pipe that hangs.
             if folder.lstat().st_uid == os.getuid():
                 _remove_if_unlocked(folder)
@@ -214,7 +214,7 @@ def _launch(
     text = _compose(configuration, folder, options)
     path = folder / "redis.conf"
     path.write_text(text, encoding="utf-8")
-    with contextlib.ExitStack() as locks, (folder / "log").open("wb") as log:
+    with ExitStack() as locks, (folder / "log").open("wb") as log:
         held = [locks.enter_context(_lock(folder))]
         if options.data_folder is not None:
             held.append(locks.enter_context(_lock_data(options.data_folder)))
@@ -277,10 +277,57 @@ def _end_of(log: Path) -> str:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+_PROCESS_ID = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def default_run_folder() -> Path:
+    """Return the folder in which this user's running embedded servers are listed."""
+    return platformdirs.user_cache_path("symbolon", appauthor=False) / "run"
+
+
+def list_server(run_folder: Path, role: str, process_id: int, url: str) -> Path | None:
+    """Write down that a server listens at `url`; return the note, None if it cannot be written.
+
+    A read-only home is no reason not to serve: only the command line finds less then.
+    """
+    note = run_folder / f"{role}-{process_id}.url"
+    try:
+        run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note.write_text(url + "\n", encoding="utf-8")
+    except OSError:
+        return None
+    return note
+
+
+def find_listed_servers(run_folder: Path, role: str) -> list[str]:
+    """Return the URLs of a role's running servers, the latest first.
+
+    Notes of servers that are gone (their parent was killed) are removed on the way; others may
+    do so at the same time. What is not named as a note is left alone.
+    """
+    found: list[tuple[float, str]] = []
+    for note in run_folder.glob(f"{role}-*.url"):
+        with suppress(OSError):  # it is gone by now, or may not be read or removed
+            if _is_alive(note, note.stem.removeprefix(f"{role}-")):
+                found.append((note.stat().st_mtime, note.read_text(encoding="utf-8").strip()))
+    return [url for _, url in sorted(found, reverse=True)]
+
+
+def _is_alive(note: Path, number: str) -> bool:
+    if not _PROCESS_ID.fullmatch(number):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, PermissionError):  # the number may have gone to another user's
+        note.unlink(missing_ok=True)
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Finds a Redis or Valkey server program on this machine."""
+"""Finds what an embedded server is started from: a server program and a configuration file."""
 
 import importlib.util
 import re
@@ -6,6 +6,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+STORE_CONFIGURATION = "store.conf"
+CACHE_CONFIGURATION = "cache.conf"
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_FOLDERS = (
+    _PACKAGE / "redis_conf",
+    _PACKAGE.parent.parent / "redis",
+)
+"""In an installed wheel, and in a checkout."""
 
 OLDEST_VERSION = (6, 2)
 """The oldest Redis that understands every line of the configuration files."""
@@ -64,3 +74,12 @@ def _read_version(program: Path) -> tuple[int, int] | None:
         return None
     found = _VERSION.search(answer.stdout)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def find_configuration(name: str) -> Path:
+    """Return the path of `store.conf` or `cache.conf`; raise FileNotFoundError."""
+    for folder in _FOLDERS:
+        if (path := folder / name).is_file():
+            return path
+    places = " or ".join(str(folder) for folder in _FOLDERS)
+    raise FileNotFoundError(f"{name} is neither in {places}: the installation is incomplete")
