@@ -277,8 +277,8 @@ def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (HTML_PAGE, "has an HTML or XML document in place of the symbol file"),
-        (Answer(), "has nothing in place of the symbol file"),
+        (HTML_PAGE, "has an HTML or XML document instead of the symbol file"),
+        (Answer(), "has nothing instead of the symbol file"),
         (Answer(b"MODULE a b 1 c\n"), "its MODULE record has another debug id"),
     ],
     ids=["a login page", "nothing", "one file for all"],

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.page_stores import PageStore, TieredPageStore
 from symbolon_server.store.redis_store import RedisPageStore
-from symbolon_server.store.tiered_store import TieredPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from tests.fixtures.memory_store import MemoryPageStore

@@ -106,7 +106,7 @@ def test_all_that_say_no_make_it_missing(
 
 
 def test_no_supplier_at_all_makes_it_missing(module_id: ModuleId) -> None:
-    with pytest.raises(MissingSymbolFileError, match=r"^there is no supplier$"):
+    with pytest.raises(MissingSymbolFileError, match=r"^no supplier is configured$"):
         SupplierChain([]).fetch(AskedModule(module_id), read)
 
 

@@ -105,11 +105,11 @@ def test_a_folder_or_pipe_of_the_file_s_name_is_unavailable(
 ) -> None:
     path = path_of(root, module_id)
     path.mkdir()
-    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+    with pytest.raises(UnavailableSymbolFileError, match="is not a regular file"):
         fetch(root, module_id)
     path.rmdir()
     os.mkfifo(path)
-    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+    with pytest.raises(UnavailableSymbolFileError, match="is not a regular file"):
         fetch(root, module_id)
 
 
@@ -128,7 +128,7 @@ def test_a_link_out_of_the_root_is_refused(
         link.rmdir()
     link.symlink_to(os.path.relpath(outside, link.parent) if is_relative else outside)
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(root, module_id)
 
 
@@ -139,7 +139,7 @@ def test_a_link_to_a_folder_whose_name_begins_like_the_root_s_is_refused(
     outside.write_bytes(TEXT)
     path_of(root, module_id).symlink_to(outside)
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(root, module_id)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from symbolon_server.suppliers.entries import Entry, split_entries
+from symbolon_server.suppliers.parse import Entry, split_entries
 
 BLANKS = st.sampled_from(["", " ", "  ", "\t"])
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)

@@ -101,7 +101,7 @@ def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
         ),
         (
             "http://host#lower",
-            f"has a fragment that is no option; {URL_OPTIONS}; a `#` of the URL is written %23",
+            f"has a fragment that is not an option; {URL_OPTIONS}; write a `#` of the URL as %23",
         ),
         ("http://host#absent=403,absent=403", "has the option absent twice"),
         (

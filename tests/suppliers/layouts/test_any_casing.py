@@ -10,8 +10,7 @@ from symbolon_server.suppliers.contents.errors import (
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.layouts.any_casing import MAX_SPELLINGS
+from symbolon_server.suppliers.directory import MAX_SPELLINGS, DirectorySupplier
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -92,7 +91,7 @@ def test_a_link_out_of_the_root_is_refused_and_not_the_end_of_the_search(
 ) -> None:
     put(root.parent / "outside", *PARTS[1:])
     (root / "XUL.PDB").symlink_to(root.parent / "outside")
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(supplier)
     put(root, "Xul.pdb", *PARTS[1:])
     assert fetch(supplier) == "/".join(("Xul.pdb", *PARTS[1:]))

@@ -32,7 +32,7 @@ __all__ = ["authority"]
 MISSING, UNAVAILABLE = AttemptOutcome.MISSING, AttemptOutcome.UNAVAILABLE
 MALFORMED = AttemptOutcome.MALFORMED
 OTHERS_TEXT = TEXT.replace(b"44E4", b"55E5")
-IN_PLACE = " in place of the symbol file"
+IN_PLACE = " instead of the symbol file"
 STALLS = {Ending.STALLED_AT_ONCE, Ending.STALLED_MIDWAY}
 TOO_LATE = {"Retry-After": "120"}
 

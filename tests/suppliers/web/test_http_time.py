@@ -11,7 +11,7 @@ from symbolon_server.suppliers.contents.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.contents.limits import FetchLimits
-from symbolon_server.suppliers.web.pace import Pace
+from symbolon_server.suppliers.web.http import Pace
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.suppliers.asking import TEXT, fetch
