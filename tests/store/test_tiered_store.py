@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.store.page_stores import TieredPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from tests.fixtures.memory_store import MemoryPageStore

@@ -1,6 +1,7 @@
 """Connects to the Redis servers, and tells what they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from typing import Final, Self, cast
@@ -188,14 +189,21 @@ class ServerFacts:
 
 
 def read_facts(client: redis.Redis) -> ServerFacts:
-    """Ask a server what it is; raise `ServerUnreachableError` when it does not say."""
-    try:
+    """Read the facts of a server; raise `ServerUnreachableError` if it does not answer."""
+    with reaching(client):
         return ServerFacts.from_info(client.info())
+
+
+@contextmanager
+def reaching(client: redis.Redis) -> Iterator[None]:
+    """Raise `ServerUnreachableError` if the server fails or refuses the commands in the block."""
+    try:
+        yield
     except redis.RedisError as error:
         text = f"{server_name(client)}: {describe_trouble(error)}"
         raise ServerUnreachableError(text, refuses_us=isinstance(error, _REFUSALS)) from None
     except UNREADABLE:
-        text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
+        text = f"{server_name(client)}: its reply has an unexpected type"
         raise ServerUnreachableError(text) from None
 
 
