@@ -213,7 +213,7 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
         )
     assert code == 1
     (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
-    assert "is a replica, which cannot be written to" in wrong
+    assert "is a read-only replica" in wrong
 
 
 def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(

@@ -77,7 +77,7 @@ def test_a_wrong_password_of_the_sentinels_is_told_and_not_shown(locked: Watched
     wrong = replace(locked, access=Access(SERVER_PASSWORD, "hunter2-wrong"))
     with connect(wrong.url()) as client:
         said = ask_server(client).trouble
-    assert said.count("it refuses the user or the password") == SENTINELS
+    assert said.count("the user or password is wrong or missing") == SENTINELS
     assert "hunter2" not in said
 
 
@@ -85,7 +85,7 @@ def test_a_wrong_password_of_the_server_is_told_and_not_shown(locked: Watched) -
     wrong = replace(locked, access=Access("hunter2-wrong", SENTINEL_PASSWORD))
     with connect(wrong.url()) as client:
         said = ask_server(client).trouble
-    assert "it refuses the user or the password" in said
+    assert "the user or password is wrong or missing" in said
     assert "hunter2" not in said
 
 
@@ -94,7 +94,7 @@ def test_a_name_that_nobody_watches_is_told(locked: Watched) -> None:
         said = ask_server(client).trouble
         with pytest.raises(NoPrimaryError):
             client.ping()
-    assert said.count("it watches no server of that name") == SENTINELS
+    assert said.count("it monitors no server of that name") == SENTINELS
 
 
 def test_a_sentinel_that_is_gone_or_is_none_is_passed_over(
@@ -121,7 +121,7 @@ def test_a_command_line_is_led_to_the_primary(locked: Watched) -> None:
     assert f"tcp_port:{locked.primary_port()}" in ended.stdout
     ended = run("cache", "ping", SYMBOLON_CACHE_URL=replace(locked, name="other").url())
     assert ended.returncode == 1
-    assert "it watches no server of that name" in ended.stderr
+    assert "it monitors no server of that name" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
 
 

@@ -37,7 +37,7 @@ def test_tls_to_a_server_without_it_is_told(
     cache = start_redis("cache.conf", port=unused_port)
     (problem,) = check(redis_store_url, f"rediss://127.0.0.1:{unused_port}")
     assert problem.role == "cache"
-    assert "Does it speak TLS? Give a redis:// URL to one that does not." in str(problem)
+    assert "If it does not use TLS, use a redis:// URL." in str(problem)
     assert check(redis_store_url, cache.url) == []
 
 
@@ -105,7 +105,7 @@ def test_a_problem_for_a_person_ends_with_its_flag(
     store = start_redis("store.conf", maxmemory="0")
     (problem,) = check(store.url, redis_cache_url)
     assert str(problem).startswith(f"The store ({store.url.removeprefix('unix://')}) has no max")
-    assert str(problem).endswith("To go on as it is: --allow-unbounded-store.")
+    assert str(problem).endswith("To start anyway, pass --allow-unbounded-store.")
 
 
 def test_info_is_enough_where_config_is_forbidden(

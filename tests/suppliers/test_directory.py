@@ -177,7 +177,7 @@ def test_the_limits_hold_for_folders_too(root: Path, module_id: ModuleId) -> Non
 
     with pytest.raises(BrokenSymbolFileError, match="is larger than 10 bytes"):
         fetch(root, module_id, FetchLimits(max_sent_bytes=10))
-    with pytest.raises(BrokenSymbolFileError, match="holds more than 1 KiB unpacked"):
+    with pytest.raises(BrokenSymbolFileError, match="expands to more than 1 KiB"):
         fetch(root, module_id, FetchLimits(max_unpacked_bytes=1024))
 
 

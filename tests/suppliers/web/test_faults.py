@@ -63,24 +63,20 @@ FAULTS = {
     ),
     "429": Fault(Answer(status=429, headers=TOO_LATE), UNAVAILABLE, "answers HTTP 429"),
     "500": Fault(Answer(b"secret", status=500), UNAVAILABLE, "answers HTTP 500"),
-    "stall": Fault(Answer(ending=Ending.STALLED_AT_ONCE), UNAVAILABLE, "no answer in time"),
-    "stall midway": Fault(
-        Answer(TEXT, ending=Ending.STALLED_MIDWAY), UNAVAILABLE, "no answer in time"
-    ),
+    "stall": Fault(Answer(ending=Ending.STALLED_AT_ONCE), UNAVAILABLE, "timed out"),
+    "stall midway": Fault(Answer(TEXT, ending=Ending.STALLED_MIDWAY), UNAVAILABLE, "timed out"),
     "a byte at a time": Fault(
         Answer(TEXT, ending=Ending.DRIPPING), UNAVAILABLE, "sends less than 1 KiB a second"
     ),
     "shorter than it says": Fault(
-        Answer(TEXT, ending=Ending.CUT), UNAVAILABLE, "the connection broke in the middle"
+        Answer(TEXT, ending=Ending.CUT), UNAVAILABLE, "the connection was lost midway"
     ),
     "longer than it says": Fault(
         Answer(gzip.compress(TEXT), ending=Ending.OVERLONG),
         MALFORMED,
-        "its gzip data ends in the middle",
+        "its gzip data is truncated",
     ),
-    "cut gzip": Fault(
-        Answer(gzip.compress(TEXT)[:-9]), MALFORMED, "its gzip data ends in the middle"
-    ),
+    "cut gzip": Fault(Answer(gzip.compress(TEXT)[:-9]), MALFORMED, "its gzip data is truncated"),
     "damaged gzip": Fault(Answer(b"\x1f\x8bsecret"), MALFORMED, "its gzip data is damaged"),
     "HTML": Fault(HTML_PAGE, UNAVAILABLE, "has an HTML or XML document" + IN_PLACE),
     "long HTML": Fault(
@@ -116,12 +112,12 @@ FAULTS = {
     ),
     "endless": Fault(Answer(TEXT * 1000, ending=Ending.ENDLESS), MALFORMED, "is larger than 3 MiB"),
     "gzip bomb": Fault(
-        Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "holds more than 8 MiB unpacked"
+        Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "expands to more than 8 MiB"
     ),
     "2 GiB": Fault(saying(2 * GIB), MALFORMED, "is larger than 3 MiB"),
     "redirect loop": Fault(to("/again?secret"), UNAVAILABLE, "redirects more than 5 times"),
     "redirect to a file": Fault(
-        to("file:///secret"), UNAVAILABLE, "redirects to what is not http or https"
+        to("file:///secret"), UNAVAILABLE, "redirects to a URL that is not http or https"
     ),
     "another module's file": Fault(
         Answer(OTHERS_TEXT), MALFORMED, "its MODULE record has another debug id"

@@ -83,7 +83,7 @@ def test_a_line_that_is_no_header_is_named_by_its_place(line: str) -> None:
 @pytest.mark.parametrize("url", ["https://host/a", "http://host/b", "http://host:8080/a"])
 def test_a_header_that_is_for_no_supplier_is_refused(url: str) -> None:
     headers = parse_headers(f"{url} X-Key: secret")
-    with pytest.raises(InvalidHeadersError, match=r"^the URL in line 1 is none of the suppliers'$"):
+    with pytest.raises(InvalidHeadersError, match=r"^the URL in line 1 is not that of a supplier$"):
         parse_suppliers("/folder, http://host/a", headers=headers)
 
 

@@ -90,7 +90,7 @@ def test_framing_that_ends_with_the_connection_may_go_on_next_time(
     answers = [Answer(cut, ending=ending) for ending in (Ending.WHOLE, Ending.CLOSED)]
     symbol_server.answer(ALL_PATHS, *answers)
     supplier = make_supplier()
-    with pytest.raises(BrokenSymbolFileError, match="ends in the middle"):
+    with pytest.raises(BrokenSymbolFileError, match="is truncated"):
         fetch(supplier, module_id)
-    with pytest.raises(UnavailableSymbolFileError, match="or the connection broke"):
+    with pytest.raises(UnavailableSymbolFileError, match="or the connection was lost"):
         fetch(supplier, module_id)

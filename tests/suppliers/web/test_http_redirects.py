@@ -41,7 +41,7 @@ def test_a_redirect_to_what_is_not_http_is_refused(
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(status=302, headers={"Location": location}))
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"^redirects to what "):
+    with pytest.raises(UnavailableSymbolFileError, match=r"^redirects to a URL that "):
         fetch(make_supplier(), module_id)
     assert symbol_server.get_count == 1
 

@@ -157,7 +157,7 @@ def test_a_name_without_an_address_is_tried_again(
 ) -> None:
     supplier = make_supplier("http://symbols.invalid/")
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"^its name is not known$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"^its host name cannot be resolved$"):
         fetch(supplier, module_id)
     assert fake_time.pauses == [0.5, 1.0]
 
