@@ -57,7 +57,7 @@ def test_consecutive_failures_are_counted_beyond_the_lifetime_of_each(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     failures.remember(xul, FailureKind.UNAVAILABLE, "status 500")
-    redis_cache.delete(f"outcome:{xul}")  # as if its lifetime were over
+    redis_cache.delete(f"outcome:{xul}")  # as if it had expired
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 2
     assert 300_000 < int(redis_cache.pttl(f"attempts:{xul}")) <= 600_000
 
@@ -83,7 +83,7 @@ def test_a_failure_does_not_live_longer_if_the_clock_is_set_back(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     failures.remember(xul, FailureKind.MISSING, "no supplier has it")
-    # To a Redis whose clock goes back by an hour, each lifetime is longer by an hour.
+    # If the clock of Redis is set back by an hour, each lifetime is an hour longer.
     redis_cache.pexpire(f"outcome:{xul}", redis_cache.pttl(f"outcome:{xul}") + 3_600_000)
     assert failures.get_many([xul]) == {}
 

@@ -134,7 +134,7 @@ def test_the_oldest_are_dropped_and_the_news_say_so(
 
 
 @pytest.mark.parametrize("score", [math.inf, -math.inf, 1e300, -1.0])
-def test_what_somebody_else_wrote_is_left_out(
+def test_foreign_entries_are_ignored(
     log: InvalidationLog, redis_cache: redis.Redis, score: float
 ) -> None:
     number = add(log, MODULES[:1])
@@ -190,7 +190,7 @@ def test_a_process_remembers_as_many_modules_as_the_log() -> None:
     known = KnownInvalidations(most_modules=2)
     for number, module_id in enumerate(MODULES[:4], start=1):
         known.learn(News({module_id: number}, is_whole=True))
-    # The first two are forgotten: whatever is as old as they are counts as stale.
+    # The first two are dropped: anything as old as they are counts as stale.
     assert [known.is_stale(module_id, 2) for module_id in MODULES[:4]] == [True] * 4
     assert [known.is_stale(module_id, 3) for module_id in MODULES[:4]] == [False] * 3 + [True]
 

@@ -103,7 +103,7 @@ def test_an_interrupted_drop_leaves_no_partial_module(
             assert all(names == listed for names in told)
 
 
-def test_what_somebody_else_wrote_into_the_list_is_left_out(
+def test_foreign_entries_of_the_list_are_ignored(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)

@@ -55,7 +55,7 @@ def test_a_flush_writes_the_remaining_counts_in_one_transaction(
     tally.flush()
     tally.flush()
     assert counts_of(missing) == {xul: 2}
-    assert transactions(redis_cache) - before == 1 + 1  # and one by listing them
+    assert transactions(redis_cache) - before == 1 + 1  # and one for listing them
 
 
 def test_if_the_cache_is_down_only_the_counts_are_lost(

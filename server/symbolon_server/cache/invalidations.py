@@ -1,16 +1,4 @@
-"""The log of invalidations, which says what is stale on all servers and workers.
-
-Each invalidation has a number larger than all before it. An ingest notes the last number at its
-start; its pages are stale once their module has a larger number, or once the log is so full that
-the module's number may have been dropped. So it does not matter when a process learns of an
-invalidation: stale pages are recognised in any store or spool, including those of an ingest that
-started before it.
-
-The cache may lose the log: it is flushed, replaced, or fails over to a replica that lags. A log
-starts with a number from the clock of Redis, larger than those of a lost one, and has an epoch that
-changes with each loss. A server that sees a new epoch puts back the numbers that it knows and the
-log lacks.
-"""
+"""The log of invalidations, and what a process knows of it; see the package for how it works."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Each way in which a symbol server can fail: what becomes of it, and who is asked next."""
+"""Each way in which a symbol server can fail, its outcome, and the next supplier."""
 
 import gzip
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ TOO_LATE = {"Retry-After": "120"}
 
 
 class Fault(NamedTuple):
-    """One way to fail, what that is, and what a person is told."""
+    """One way to fail, its outcome, and the detail for humans."""
 
     answer: Answer
     outcome: AttemptOutcome
@@ -130,7 +130,7 @@ def read_with(module_id: ModuleId, text: Iterator[bytes]) -> SymbolTable:
 
 
 def ask(module_id: ModuleId, *suppliers: Supplier) -> SupplierError:
-    """Return how asking these suppliers fails."""
+    """Return the error of a fetch from these suppliers."""
     with pytest.raises(SupplierError) as caught:
         SupplierChain(suppliers).fetch(
             AskedModule(module_id), lambda text: read_with(module_id, text)
@@ -165,7 +165,7 @@ def fault(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Fault:
 def server(
     fault: Fault, symbol_server: SymbolServer, make_supplier: MakeSupplier, fake_time: FakeTime
 ) -> Supplier:
-    """A supplier with secrets, which asks a server in trouble."""
+    """A supplier with secrets and a failing server."""
     read_seconds = 0.2 if fault.answer.ending in STALLS else 10.0
     fake_time.step = read_seconds / 20
     return make_supplier(
@@ -177,7 +177,7 @@ def server(
     )
 
 
-def test_a_fault_has_its_outcome_and_says_what_to_look_at(
+def test_each_fault_has_an_outcome_and_a_detail(
     fault: Fault, server: Supplier, module_id: ModuleId
 ) -> None:
     error = ask(module_id, server)
@@ -202,14 +202,14 @@ def test_after_a_fault_the_next_supplier_is_asked(
     ]
 
 
-def test_a_fault_is_missing_only_where_it_is_a_definite_no(
+def test_a_fault_is_missing_only_if_it_is_a_definite_no(
     fault: Fault, server: Supplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
     error = ask(module_id, DirectorySupplier(tmp_path), server, DirectorySupplier(tmp_path))
     assert isinstance(error, MissingSymbolFileError) == (fault.outcome is MISSING)
 
 
-def test_what_follows_an_overlong_answer_is_not_the_next_answer(
+def test_bytes_after_an_overlong_response_are_not_the_next_response(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     server = make_supplier()
@@ -222,7 +222,7 @@ def test_what_follows_an_overlong_answer_is_not_the_next_answer(
         assert b"".join(stream) == TEXT
 
 
-def test_a_certificate_of_nobody_known_is_unavailable(
+def test_a_certificate_of_an_unknown_ca_is_unavailable(
     authority: Authority, make_supplier: MakeSupplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
     with SymbolServer(tmp_path, certificate=authority.issue("127.0.0.1")) as server:

@@ -1,4 +1,4 @@
-"""When a server is asked again."""
+"""When a request is retried."""
 
 import pytest
 
@@ -29,9 +29,7 @@ NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
         ({"Retry-After": "Mon, 99 Nov 2026 12:00:00 GMT", "Date": NOON}, None),
     ],
 )
-def test_a_retry_after_header_says_so_many_seconds(
-    headers: dict[str, str], seconds: float | None
-) -> None:
+def test_retry_after_headers_are_parsed(headers: dict[str, str], seconds: float | None) -> None:
     assert parse_retry_after(headers) == seconds
 
 
@@ -42,14 +40,14 @@ def test_pauses_double_up_to_the_longest() -> None:
     assert pauses == [1, 2, 4, 8, 10, 10, None]
 
 
-def test_chance_halves_a_pause_at_most() -> None:
+def test_jitter_halves_a_pause_at_most() -> None:
     policy = RetryPolicy(backoff=Backoff(1.0, 10.0))
 
     assert policy.pause_seconds(1, None, lambda: 0.0) == 0.5
     assert policy.pause_seconds(1, None, lambda: 0.5) == 0.75
 
 
-def test_a_server_s_wish_is_not_shortened() -> None:
+def test_a_retry_after_is_not_shortened() -> None:
     policy = RetryPolicy(backoff=Backoff(1.0, 10.0))
 
     assert policy.pause_seconds(1, 10.0, lambda: 1.0) == 10.0
