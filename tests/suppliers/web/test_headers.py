@@ -25,7 +25,7 @@ def test_a_supplier_gets_its_own_headers_and_no_others(
     symbol_server.answer(ALL_PATHS, Answer(TEXT))
     url = symbol_server.url
     headers = parse_headers(
-        f"# who asks\n\n{url}a   X-Api-Key: one two\n  {url}a/ X-Client: crashes\r\n"
+        f"# supplier, header\n\n{url}a   X-Api-Key: one two\n  {url}a/ X-Client: crashes\r\n"
         f"{url}b Authorization: Bearer secret\n"
     )
     first, second, third = parse_suppliers(f"{url}a?x=1, {url}b, {url}c", headers=headers)
