@@ -8,6 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 import redis
+from redis import utils
 
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
 from symbolon_server.redis_servers.following import refuse_replica, renewals_of
@@ -116,3 +117,14 @@ def test_a_replica_is_refused_until_the_name_resolves_to_a_primary(named: Named)
         refuse_replica(named.client)
     named.lead_to(named.new)
     refuse_replica(named.client)
+
+
+def test_a_connection_sets_its_name_without_reading_package_metadata(
+    redis_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> str:
+        raise AssertionError("the metadata of redis-py was read")
+
+    monkeypatch.setattr(utils, "get_lib_version", read)
+    with connect(redis_store_url) as client:
+        assert "symbolon" in [entry["name"] for entry in client.client_list()]
