@@ -1,4 +1,4 @@
-"""Connections whose server becomes a replica, ends, or is another one."""
+"""Connections whose server becomes a replica, stops, or is replaced."""
 
 import math
 import socket
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis import utils
 
 from symbolon_server.redis_servers import following
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
@@ -24,7 +25,7 @@ CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A name that leads to one of two servers, and a client that has connected by it."""
+    """A name that resolves to one of two servers, and a client that has connected to it."""
 
     name: Path
     old: EmbeddedRedis
@@ -32,7 +33,7 @@ class Named:
     client: redis.Redis
 
     def fail_over(self) -> None:
-        """Let the name lead to the new server, and the old one be a replica."""
+        """Point the name to the new server, and make the old one a replica."""
         with connect(self.old.url) as old:
             old.replicaof("127.0.0.1", "1")
         self.lead_to(self.new)
@@ -42,7 +43,7 @@ class Named:
         self.name.symlink_to(server.url.removeprefix("unix://"))
 
     def seen(self) -> set[bytes | None]:
-        """Return what all idle connections read, each used once at the same time."""
+        """Return what all idle connections read, each used once concurrently."""
         found: list[bytes | None] = []
         barrier = Barrier(CONNECTIONS)
 
@@ -77,7 +78,7 @@ def named(start_redis: StartRedis, tmp_path: Path) -> Iterator[Named]:
         yield named
 
 
-def test_one_write_that_a_replica_refuses_leads_all_connections_to_the_new_server(
+def test_a_write_rejected_by_a_replica_moves_all_connections_to_the_new_primary(
     named: Named,
 ) -> None:
     named.fail_over()
@@ -85,7 +86,7 @@ def test_one_write_that_a_replica_refuses_leads_all_connections_to_the_new_serve
     assert named.seen() == {b"new"}
 
 
-def test_a_transaction_that_a_replica_refuses_is_done_by_the_new_server(named: Named) -> None:
+def test_a_transaction_rejected_by_a_replica_is_retried_on_the_new_primary(named: Named) -> None:
     named.fail_over()
     with named.client.pipeline() as pipeline:
         pipeline.get("name")
@@ -94,7 +95,7 @@ def test_a_transaction_that_a_replica_refuses_is_done_by_the_new_server(named: N
     assert renewals_of(named.client) == 1
 
 
-def test_a_server_that_hangs_is_left_by_all_connections_after_one_wait(named: Named) -> None:
+def test_all_connections_leave_a_hanging_server_after_one_timeout(named: Named) -> None:
     with connect(named.old.url) as old:
         old.client_pause(60_000)
         named.lead_to(named.new)
@@ -103,7 +104,7 @@ def test_a_server_that_hangs_is_left_by_all_connections_after_one_wait(named: Na
         assert named.seen() == {b"new"}
 
 
-def test_a_connection_that_was_in_use_meanwhile_is_not_used_again(named: Named) -> None:
+def test_a_connection_in_use_during_a_renewal_is_not_reused(named: Named) -> None:
     pool = named.client.connection_pool
     connection = pool.get_connection()
     named.fail_over()
@@ -220,7 +221,7 @@ def test_a_socket_is_not_looked_up(hosts: Hosts, named: Named) -> None:
     assert (hosts.lookups, renewals_of(named.client)) == (0, 0)
 
 
-def test_a_replica_is_refused_until_the_name_leads_to_a_primary(named: Named) -> None:
+def test_a_replica_is_refused_until_the_name_resolves_to_a_primary(named: Named) -> None:
     refuse_replica(named.client)
     with connect(named.old.url) as old:
         old.replicaof("127.0.0.1", "1")
@@ -228,3 +229,14 @@ def test_a_replica_is_refused_until_the_name_leads_to_a_primary(named: Named) ->
         refuse_replica(named.client)
     named.lead_to(named.new)
     refuse_replica(named.client)
+
+
+def test_a_connection_sets_its_name_without_reading_package_metadata(
+    redis_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> str:
+        raise AssertionError("the metadata of redis-py was read")
+
+    monkeypatch.setattr(utils, "get_lib_version", read)
+    with connect(redis_store_url) as client:
+        assert "symbolon" in [entry["name"] for entry in client.client_list()]

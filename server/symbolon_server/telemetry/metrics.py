@@ -1,8 +1,11 @@
 """Every metric, declared once.
 
-A floor counts at its border: an interceptor, a store's wrapper, the end of a job. Labels
-take values from small closed sets only, never from requests.
+Each floor counts at its border: in an interceptor, a store's wrapper, at the end of a job. Labels
+have values from small fixed sets only, never from requests.
 """
+
+from collections.abc import Sequence
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -10,174 +13,136 @@ from prometheus_client.metrics import MetricWrapperBase
 from symbolon_server.telemetry.tallies import BeforeReading
 
 REGISTRY = CollectorRegistry(auto_describe=True)
-"""Holds the metrics below and nothing else: no process or platform collectors."""
+"""Contains the metrics below only, without process or platform collectors."""
 
 BEFORE_READING = BeforeReading()
-"""What is called whenever the metrics are read, by the registry or by who keeps them in files."""
+"""Called whenever the metrics are read, from the registry or from files."""
 
 REGISTRY.register(BEFORE_READING)  # first, so that the metrics below are read after it
 
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 _INGEST_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
-CALLS = Counter(
-    "symbolon_calls_total",
-    "Calls answered, by method and status code.",
-    ("method", "code"),
-    registry=REGISTRY,
+_Mode = Literal["livesum", "livemax"]
+"""How values of several processes are combined."""
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(name, meaning, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, meaning: str, *labels: str, mode: _Mode = "livesum") -> Gauge:
+    return Gauge(name, meaning, labels, registry=REGISTRY, multiprocess_mode=mode)
+
+
+def _histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
+    return Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
+
+
+CALLS = _counter(
+    "symbolon_calls_total", "Calls answered, by method and status code.", "method", "code"
 )
-CALL_SECONDS = Histogram(
+CALL_SECONDS = _histogram(
     "symbolon_call_seconds",
-    "Time from the start of a call's thread to its answer, or a stream's to its end, by method.",
-    ("method",),
-    buckets=_CALL_SECONDS,
-    registry=REGISTRY,
+    "Time from the start of a call in its thread to its response or end of stream, by method.",
+    _CALL_SECONDS,
+    "method",
 )
-CALLS_IN_FLIGHT = Gauge(
+CALLS_IN_FLIGHT = _gauge(
     "symbolon_calls_in_flight",
-    "Calls accepted and not answered yet, health checks and reflection left out.",
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+    "Calls accepted and not answered yet, without health checks and reflection.",
 )
-CALLS_REFUSED = Counter(
+CALLS_REFUSED = _counter(
     "symbolon_calls_refused_total",
-    "Calls refused because the server held all the calls, or unread answers, that it may.",
-    registry=REGISTRY,
+    "Calls refused because the limit of concurrent calls, or of unread responses, was reached.",
 )
-CALLS_DENIED = Counter(
+CALLS_DENIED = _counter(
     "symbolon_calls_denied_total",
-    "Calls refused for their token, or for having none, by status code.",
-    ("code",),
-    registry=REGISTRY,
+    "Calls refused for a missing, unknown or insufficient token, by status code.",
+    "code",
 )
-CALLS_WAITING = Gauge(
-    "symbolon_calls_waiting",
-    "Calls that may wait for an ingest at this moment.",
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+CALLS_WAITING = _gauge(
+    "symbolon_calls_waiting", "Calls that are currently allowed to wait for an ingest."
 )
-CALL_WAIT_SECONDS = Histogram(
+CALL_WAIT_SECONDS = _histogram(
     "symbolon_call_wait_seconds",
-    "Time that calls, and requests of streams, waited for ingests; only of those that did.",
-    buckets=_CALL_SECONDS,
-    registry=REGISTRY,
+    "Time that calls and stream requests waited for ingests, without those that did not wait.",
+    _CALL_SECONDS,
 )
-CALLS_NOT_WAITING = Counter(
+CALLS_NOT_WAITING = _counter(
     "symbolon_calls_not_waiting_total",
-    "Calls answered without waiting because half of the threads were waiting already.",
-    registry=REGISTRY,
+    "Calls answered without waiting because half of the threads were already waiting.",
 )
-STREAMS = Gauge(
-    "symbolon_streams",
-    "Streams of SymbolicateStream that are open.",
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+STREAMS = _gauge("symbolon_streams", "Open streams of SymbolicateStream.")
+STREAM_ANSWERS = _counter(
+    "symbolon_stream_answers_total", "Stream requests answered, by status code.", "code"
 )
-STREAM_ANSWERS = Counter(
-    "symbolon_stream_answers_total",
-    "Requests of streams answered, by status code.",
-    ("code",),
-    registry=REGISTRY,
-)
-FRAMES = Counter(
+FRAMES = _counter(
     "symbolon_frames_total",
-    "Frames answered, by outcome; `remembered`: from a found module, without another look.",
-    ("outcome",),
-    registry=REGISTRY,
+    "Frames answered, by outcome; `remembered`: of a found module, without another lookup.",
+    "outcome",
 )
-MODULES = Counter(
-    "symbolon_modules_total",
-    "Modules asked for, by outcome.",
-    ("outcome",),
-    registry=REGISTRY,
-)
-LOOKUPS = Counter(
+MODULES = _counter("symbolon_modules_total", "Requested modules, by outcome.", "outcome")
+LOOKUPS = _counter(
     "symbolon_lookups_total",
-    "Things looked up, by tier (frames, memory, store, spool) and result (hit, miss).",
-    ("tier", "result"),
-    registry=REGISTRY,
+    "Lookups, by tier (frames, memory, store, spool) and result (hit, miss).",
+    "tier",
+    "result",
 )
-TIER_ENTRIES = Gauge(
-    "symbolon_tier_entries",
-    "Things held in memory, by tier (frames, memory).",
-    ("tier",),
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+TIER_ENTRIES = _gauge(
+    "symbolon_tier_entries", "Entries in memory, by tier (frames, memory).", "tier"
 )
-TIER_BYTES = Gauge(
-    "symbolon_tier_bytes",
-    "Bytes of what is held in memory, by tier (frames, memory).",
-    ("tier",),
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+TIER_BYTES = _gauge(
+    "symbolon_tier_bytes", "Bytes of entries in memory, by tier (frames, memory).", "tier"
 )
-TIER_MAX_BYTES = Gauge(
-    "symbolon_tier_max_bytes",
-    "Bytes that may be held in memory, by tier (frames, memory).",
-    ("tier",),
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+TIER_MAX_BYTES = _gauge(
+    "symbolon_tier_max_bytes", "Limit of bytes in memory, by tier (frames, memory).", "tier"
 )
-QUEUE_LENGTH = Gauge(
+QUEUE_LENGTH = _gauge(
     "symbolon_queue_length",
-    "Ingests queued and not started, by band (awaited, wanted, prefetch), for all servers.",
-    ("band",),
-    registry=REGISTRY,
-    multiprocess_mode="livemax",
+    "Ingests queued and not started, by band (awaited, wanted, prefetch), of all servers.",
+    "band",
+    mode="livemax",
 )
-FOREIGN_JOBS = Counter(
+FOREIGN_JOBS = _counter(
     "symbolon_foreign_jobs_total",
-    "Entries of the queue that name no module and were removed.",
-    registry=REGISTRY,
+    "Invalid entries removed from the queue, because they name no module.",
 )
-QUEUE_WAIT_SECONDS = Histogram(
+QUEUE_WAIT_SECONDS = _histogram(
     "symbolon_queue_wait_seconds",
-    "Time that ingests were queued until a worker took them.",
-    buckets=_INGEST_SECONDS,
-    registry=REGISTRY,
+    "Time from queueing an ingest to its start by a worker.",
+    _INGEST_SECONDS,
 )
-REDIS_ERRORS = Counter(
+REDIS_ERRORS = _counter(
     "symbolon_redis_errors_total",
-    "Requests to a Redis that failed or timed out, by server (store, cache).",
-    ("server",),
-    registry=REGISTRY,
+    "Redis requests that failed or timed out, by server (store, cache).",
+    "server",
 )
-THREAD_ERRORS = Counter(
+THREAD_ERRORS = _counter(
     "symbolon_thread_errors_total",
-    "Errors that nobody expected in threads that serve for ever and went on, by thread.",
-    ("thread",),
-    registry=REGISTRY,
+    "Unexpected errors in background threads, which continued, by thread.",
+    "thread",
 )
-SPOOL_SKIPS = Counter(
-    "symbolon_spool_skips_total",
-    "Page files not read or not written, by reason.",
-    ("reason",),
-    registry=REGISTRY,
+SPOOL_SKIPS = _counter(
+    "symbolon_spool_skips_total", "Page files not read or not written, by reason.", "reason"
 )
-SUPPLIER_FETCHES = Counter(
+SUPPLIER_FETCHES = _counter(
     "symbolon_supplier_fetches_total",
-    "Symbol files that ingests which came to their end asked for, by supplier and outcome; "
-    "`not_asked`: it is left alone after failures.",
-    ("supplier", "outcome"),
-    registry=REGISTRY,
+    "Symbol files requested by completed ingests, by supplier and outcome; "
+    "`not_asked`: skipped after failures.",
+    "supplier",
+    "outcome",
 )
-SUPPLIER_BYTES = Counter(
+SUPPLIER_BYTES = _counter(
     "symbolon_supplier_bytes_total",
-    "Bytes fetched by ingests that came to their end, as sent, by supplier.",
-    ("supplier",),
-    registry=REGISTRY,
+    "Bytes fetched by completed ingests, as sent, by supplier.",
+    "supplier",
 )
-INGESTS = Counter(
-    "symbolon_ingests_total",
-    "Ingests ended, by outcome.",
-    ("outcome",),
-    registry=REGISTRY,
-)
-INGEST_SECONDS = Histogram(
+INGESTS = _counter("symbolon_ingests_total", "Completed ingests, by outcome.", "outcome")
+INGEST_SECONDS = _histogram(
     "symbolon_ingest_seconds",
-    "Time from the start of an ingest to its page directory in the store.",
-    buckets=_INGEST_SECONDS,
-    registry=REGISTRY,
+    "Time from the start of an ingest to the write of its page directory to the store.",
+    _INGEST_SECONDS,
 )
 
 

@@ -2,7 +2,7 @@
 
 from symbolon.v1 import explanation_pb2, stack_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
-from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.cache.module_memory import SupplierRound
 from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.rpc.operators.module_encoding import encode_held
 from symbolon_server.rpc.symbolicate.encoding import encode_duration, encode_result, encode_time

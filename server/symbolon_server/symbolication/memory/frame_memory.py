@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 from symbolon_server.symbolication.memory.aging import AgingCounts
 from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
 
-_ENTRY_BYTES: Final = 200
-"""What a dictionary entry costs beside the bytes of its key and its value."""
+ENTRY_BYTES: Final = 200
+"""The overhead of a dictionary entry, without the bytes of its key and value."""
 
 _COLUMNS_PART: Final = 8
 """One byte of so many is for columns: room for all young frames of 700 bytes, as C++ has them."""
@@ -73,7 +73,7 @@ class FrameMemory:
         with self._lock:
             for asked, answered in frames:
                 if asked not in table.young:
-                    self._make_room(len(asked) + len(answered) + _ENTRY_BYTES)
+                    self._make_room(len(asked) + len(answered) + ENTRY_BYTES)
                     table.young[asked] = answered
 
     def recall_old(self, table: FrameTable, asked: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.symbolication.memory.aging import AgingCounts, AgingMap
-from symbolon_server.symbolication.memory.frame_memory import FrameMemory, FrameTable
+from symbolon_server.symbolication.memory.frame_memory import ENTRY_BYTES, FrameMemory, FrameTable
 from symbolon_server.symbolication.memory.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -19,9 +19,6 @@ _FRAMES_SHARE: Final = 0.3
 _DICTIONARIES_SHARE: Final = 0.1
 """Of the memory; a frame is small and answers at once, a page answers for its whole stretch. A page
 dictionary is needed only for pages that are not here yet: some 190 large modules have room."""
-
-_ENTRY_BYTES: Final = 200
-"""What a dictionary entry with its key costs beside the value."""
 
 _MODULE_BYTES: Final = 2000
 """What a module costs beside the offsets of its pages."""
@@ -61,10 +58,10 @@ class ServerMemory:
         pages, frames = int(max_bytes * _PAGES_SHARE), int(max_bytes * _FRAMES_SHARE)
         dictionaries = int(max_bytes * _DICTIONARIES_SHARE)
         self.pages: AgingMap[PageKey, Page] = AgingMap(
-            pages, lambda _, page: page.memory_bytes + _ENTRY_BYTES
+            pages, lambda _, page: page.memory_bytes + ENTRY_BYTES
         )
         self.dictionaries: AgingMap[PageKey, PageDictionary] = AgingMap(
-            dictionaries, lambda _, dictionary: dictionary.memory_bytes + _ENTRY_BYTES
+            dictionaries, lambda _, dictionary: dictionary.memory_bytes + ENTRY_BYTES
         )
         self.frames = FrameMemory(frames)
         self.modules: AgingMap[ModuleId, RememberedModule] = AgingMap(
