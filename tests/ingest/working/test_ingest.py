@@ -30,7 +30,7 @@ from symbolon_server.symbols.paging.directory import decode_directory
 from tests.fixtures.memory_store import MemoryPageStore
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
 from tests.ingest.symbol_files import numbered_module, symbol_file
-from tests.symbols.read_texts import misfits
+from tests.symbols.reading import misfits
 from tests.symbols.reading.misfits import misfit
 
 __all__ = ["symbol_server"]

@@ -31,7 +31,7 @@ from tests.symbolication.conftest import (
     new_module,
     query,
 )
-from tests.symbols.read_texts import misfits
+from tests.symbols.reading import misfits
 from tests.symbols.reading.misfits import misfit
 
 MANY = 8_000

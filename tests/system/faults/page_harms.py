@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from symbolon_server.redis_servers.keys import directory_key
-from tests.symbols.read_texts import misfits
+from tests.symbols.reading import misfits
 from tests.system.conftest import Site
 from tests.system.known_modules import KnownModule
 
