@@ -1,8 +1,10 @@
 """The queue of ingests on the cache Redis, as a worker sees it."""
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import redis
 from redis.commands.core import Script
@@ -12,6 +14,7 @@ from symbolon_server.cache.keyed_cache import sound_answers
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.jobs import Claim, Freshness, asked_as, module_id_of
 from symbolon_server.ingest.queueing.queue import unpack_offsets
+from symbolon_server.ingest.queueing.scripts import KEPT_SECONDS
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import FOREIGN_JOBS
@@ -125,3 +128,28 @@ class ClaimDesk:
         with self._access.asking():
             arguments = [str(claim.module_id), claim.owner, *more]
             return bool(script(keys=[scripts.PREFIX], args=arguments))
+
+
+_FIXED: Final = (
+    *("rq:queues", "rq:queue:interactive", "rq:queue:prefetch", "rq:workers"),
+    *("ingest:running", "ingest:bell"),
+)
+_PATTERNS: Final = ("rq:job:*", "ingest:wanted:*")
+_KEYS_A_STEP: Final = 1_000
+
+
+def expire_earlier_queue(client: redis.Redis) -> None:
+    """Give what is left of the earlier queue a week, in which the earlier version can come back.
+
+    Nobody looks at these keys any more; a cache that does not answer, or does not allow it, is
+    left alone.
+    """
+    with suppress(redis.RedisError):
+        if not client.exists(*_FIXED):
+            return
+        found = chain.from_iterable(
+            client.scan_iter(match=pattern, count=_KEYS_A_STEP) for pattern in _PATTERNS
+        )
+        for key in chain(_FIXED, found):
+            if client.ttl(key) == -1:
+                client.expire(key, KEPT_SECONDS)

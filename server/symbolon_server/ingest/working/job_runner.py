@@ -12,8 +12,12 @@ from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
-from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
-from symbolon_server.ingest.working.work_counts import add_to_metrics
+from symbolon_server.ingest.working.results import (
+    IngestOutcome,
+    IngestResult,
+    add_to_metrics,
+    result_of,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS

@@ -1,15 +1,94 @@
 """What became of one ingest, and how an ingest process tells it to its worker."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.supplier_rounds import RememberedAttempt
 from symbolon_server.ingest.working.ingest_process import ProcessEnd, ProcessEnding, WorkLimits
-from symbolon_server.ingest.working.work_counts import Count
+from symbolon_server.store.spool import SkipReason
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome
+from symbolon_server.telemetry.metrics import (
+    REDIS_ERRORS,
+    SPOOL_SKIPS,
+    SUPPLIER_BYTES,
+    SUPPLIER_FETCHES,
+)
+
+_COUNTERS = {
+    "redis_errors": REDIS_ERRORS.labels,
+    "spool_skips": SPOOL_SKIPS.labels,
+    "supplier_bytes": SUPPLIER_BYTES.labels,
+    "supplier_fetches": SUPPLIER_FETCHES.labels,
+}
+
+
+class Count(NamedTuple):
+    """By how much one metric grew."""
+
+    metric: str
+    labels: tuple[str, ...]
+    amount: int
+
+
+class WorkCounts:
+    """Adds up what happens in one process; made before the fork, when nothing has happened."""
+
+    def __init__(self) -> None:
+        self._amounts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._attempts: list[RememberedAttempt] = []
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Count that a supplier was asked."""
+        self._add("supplier_fetches", attempt.supplier, attempt.outcome.value)
+        self._add("supplier_bytes", attempt.supplier, amount=attempt.fetched_bytes)
+        self._attempts.append(
+            RememberedAttempt(
+                attempt.supplier,
+                attempt.outcome.value,
+                attempt.detail,
+                attempt.seconds,
+                attempt.fetched_bytes,
+            )
+        )
+
+    def add_store_error(self, _reason: str = "") -> None:
+        """Count a request that the store failed."""
+        self._add("redis_errors", "store")
+
+    def add_spool_skip(self, reason: SkipReason) -> None:
+        """Count a page file that was not read or not written."""
+        self._add("spool_skips", reason.value)
+
+    def attempts(self) -> tuple[RememberedAttempt, ...]:
+        """Return the suppliers that were asked, in order."""
+        return tuple(self._attempts)
+
+    def counts(self) -> tuple[Count, ...]:
+        """Return what has been counted."""
+        return tuple(Count(*key, amount) for key, amount in self._amounts.items())
+
+    def _add(self, metric: str, *labels: str, amount: int = 1) -> None:
+        self._amounts[metric, labels] += amount
+
+
+def begin_at_zero(suppliers: Iterable[str]) -> None:
+    """Tell the metrics of all suppliers, given by their names, before one is asked."""
+    for supplier in suppliers:
+        SUPPLIER_BYTES.labels(supplier)
+        for outcome in AttemptOutcome:
+            SUPPLIER_FETCHES.labels(supplier, outcome.value)
+
+
+def add_to_metrics(counts: Iterable[Count]) -> None:
+    """Add what an ingest process counted to the metrics of this process."""
+    for count in counts:
+        _COUNTERS[count.metric](*count.labels).inc(count.amount)
+
 
 _MOSTLY_READING = 0.5
 """The share of its time that an ingest must have calculated for its symbol file to be to blame; the

@@ -8,20 +8,25 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from random import Random
 from types import FrameType
+from typing import Final
 
 import redis
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.earlier_queue import expire_earlier_queue
+from symbolon_server.ingest.queueing.claims import ClaimDesk, expire_earlier_queue
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
-from symbolon_server.ingest.working.warming import warm_up
 from symbolon_server.redis_servers.following import look_again, refuse_replica
 from symbolon_server.redis_servers.redis_trouble import describe_trouble
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import IngestFacts
+from symbolon_server.symbols.paging.directory import decode_directory, encode_directory
+from symbolon_server.symbols.paging.writer import new_generation, write_pages
+from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
 
@@ -161,3 +166,33 @@ class Worker:
             return
         finally:
             self._is_waiting = False
+
+
+_MODULE_ID: Final = ModuleId.parse("warm.so", "0" * 33)
+
+_SYMBOL_FILE: Final = b"""\
+MODULE Linux x86_64 000000000000000000000000000000000 warm.so
+FILE 0 warm.c
+INLINE_ORIGIN 0 inlined
+FUNC 10 20 0 outer
+INLINE 0 2 0 0 18 8
+10 8 1 0
+18 8 7 0
+20 10 3 0
+PUBLIC 40 0 _Z6publicv
+"""
+"""One record of each kind that is read."""
+
+
+def warm_up() -> None:
+    """Read and write a module in memory.
+
+    Parts of numpy are imported at their first use, and code is slow the first time it runs.
+    What a fork inherits warm it does not do again: half of its time for a small module.
+    """
+    reader = SymbolFileReader(_MODULE_ID)
+    reader.feed(_SYMBOL_FILE)
+    facts = IngestFacts(supplier="", finished_at=0.0, seconds=0.0, fetched_bytes=0)
+    generation = new_generation(Random(0))  # noqa: S311 - it is no secret
+    module = write_pages(reader.finish(), generation, facts)
+    decode_directory(_MODULE_ID, encode_directory(_MODULE_ID, module.directory))
