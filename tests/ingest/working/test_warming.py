@@ -8,7 +8,6 @@ from tests.ingest.symbol_files import numbered_module, symbol_file
 
 PROGRAM = """
 import sys
-from symbolon_server.ingest import worker
 from symbolon_server.ingest.working.ingest import Ingest
 from tests.fixtures.memory_store import MemoryPageStore
 from symbolon_server.ingest.working.worker import warm_up
