@@ -11,7 +11,7 @@ EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
 
 
 @EVERY_TARGET
-def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
+def test_a_target_accepts_its_seeds_and_pieces_of_them(name: str) -> None:
     target = TARGETS[name]
     seeds = target.seeds()
     assert seeds
@@ -38,5 +38,5 @@ def test_a_target_keeps_no_memory(name: str) -> None:
 
 
 @pytest.mark.parametrize(("target", "data"), FOUND.values(), ids=list(FOUND))
-def test_what_was_found_breaks_nothing_any_more(target: str, data: bytes) -> None:
+def test_inputs_found_before_break_nothing(target: str, data: bytes) -> None:
     TARGETS[target].take(data)

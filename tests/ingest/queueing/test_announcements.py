@@ -26,7 +26,9 @@ def listening(announcements: Announcements) -> Iterator[None]:
         announcements.close()
 
 
-def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Redis) -> None:
+def test_a_callback_that_raises_does_not_stop_the_others(
+    redis_cache: redis.Redis,
+) -> None:
     looked = [threading.Semaphore(0) for _ in range(2)]
     heard = threading.Semaphore(0)
     announcements = Announcements(redis_cache, recheck_seconds=0.01)
@@ -49,7 +51,7 @@ def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Red
         (lambda announcements, look: announcements.repeat(look), True),
     ],
 )
-def test_only_what_servers_cannot_do_without_is_vital(
+def test_only_callbacks_that_servers_depend_on_are_vital(
     redis_cache: redis.Redis, add: Callable[..., None], is_sound: bool
 ) -> None:
     vitals, has_failed = Vitals(), threading.Semaphore(0)
@@ -66,7 +68,7 @@ def test_only_what_servers_cannot_do_without_is_vital(
         assert vitals.are_sound() is is_sound
 
 
-def test_a_connection_that_breaks_in_a_way_nobody_expected_ends_no_thread(
+def test_an_unexpected_connection_error_does_not_end_the_thread(
     redis_cache: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked, lost = threading.Semaphore(0), threading.Event()

@@ -9,7 +9,7 @@ from symbolon_server.ingest.queueing.scripts import KEPT_SECONDS, PREFIX
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
-def test_what_an_earlier_version_left_goes_within_a_week(
+def test_keys_of_an_earlier_version_expire_within_a_week(
     redis_cache: redis.Redis, queue: IngestQueue
 ) -> None:
     del queue  # emptied the cache
@@ -23,7 +23,7 @@ def test_what_an_earlier_version_left_goes_within_a_week(
     assert redis_cache.ttl("outcome:a.so/0") == -1
 
 
-def test_all_keys_of_this_version_go_when_nobody_uses_them_any_more(
+def test_all_keys_of_this_version_expire_when_they_are_unused(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: [1]}, Band.AWAITED)

@@ -35,7 +35,7 @@ def own_cache() -> Iterator[EmbeddedRedis]:
 
 
 @pytest.mark.parametrize("key", [LINE_KEY, RUNNING_KEY])
-def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
+def test_a_key_of_another_type_is_logged_by_redis_in_one_line(
     own_cache: EmbeddedRedis, xul: ModuleId, key: str
 ) -> None:
     log = Path(own_cache.url.removeprefix("unix://")).with_name("log")
@@ -51,7 +51,7 @@ def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
     assert line.endswith(f"symbolon: deleted {key}: a list, not a zset")
 
 
-def test_a_worker_goes_on_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
+def test_a_worker_continues_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul))
     with plant.workers.run() as worker:
         worker.wait_until_ready()

@@ -86,7 +86,7 @@ def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     assert claim(desk).module_id == second
 
 
-def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin_it_anew(
+def test_a_job_whose_invalidation_may_have_been_dropped_starts_again(
     queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)

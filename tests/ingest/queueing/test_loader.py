@@ -45,7 +45,7 @@ def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoade
     loader.close()
 
 
-def test_an_announcement_wakes_who_waits(
+def test_an_announcement_wakes_waiting_callers(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending, ThreadPoolExecutor(1) as pool:
@@ -55,14 +55,14 @@ def test_an_announcement_wakes_who_waits(
         assert pending.ended == {xul}
 
 
-def test_a_wait_ends_with_its_time(loader: ModuleLoader, xul: ModuleId) -> None:
+def test_a_wait_ends_at_its_timeout(loader: ModuleLoader, xul: ModuleId) -> None:
     with loader.load({xul: [1]}) as pending:
         pending.wait(0.0)
         pending.wait(-1.0)
         assert pending.ended == frozenset()
 
 
-def test_a_wait_is_over_when_all_modules_have_ended(
+def test_a_wait_ends_when_all_modules_have_ended(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     with loader.load({xul: [1], libc: [2]}) as pending:
@@ -98,7 +98,7 @@ def test_many_callers_share_one_ingest(
     assert isinstance(desk.claim(), NothingToClaim)
 
 
-def test_an_end_before_the_wait_is_not_slept_through(
+def test_an_end_before_the_wait_is_not_missed(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
@@ -107,7 +107,7 @@ def test_an_end_before_the_wait_is_not_slept_through(
         assert pending.ended == {xul}
 
 
-def test_a_lost_announcement_is_made_up_for(
+def test_a_lost_announcement_is_recovered(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
@@ -120,7 +120,7 @@ def test_a_lost_announcement_is_made_up_for(
     assert queue.length() == 0
 
 
-def test_what_went_behind_although_somebody_waits_is_put_first_again(
+def test_a_module_that_moved_back_although_a_caller_waits_moves_up_again(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
@@ -137,7 +137,7 @@ def test_what_went_behind_although_somebody_waits_is_put_first_again(
     loader.close()
 
 
-def test_a_connection_cut_while_an_ingest_ends_is_made_up_for(
+def test_an_end_during_a_lost_connection_is_recovered(
     redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
@@ -147,7 +147,7 @@ def test_a_connection_cut_while_an_ingest_ends_is_made_up_for(
         assert pending.ended == {xul}
 
 
-def test_an_ingest_that_goes_on_is_not_taken_for_ended(
+def test_a_running_ingest_is_not_mistaken_for_ended(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.001)
@@ -183,7 +183,7 @@ def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul
         assert pending.ended == {xul}
 
 
-def test_foreign_messages_wake_nobody(
+def test_foreign_messages_wake_no_caller(
     redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
@@ -194,7 +194,7 @@ def test_foreign_messages_wake_nobody(
         assert pending.ended == {xul}
 
 
-def test_a_caller_who_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -> None:
+def test_a_caller_that_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -> None:
     with loader.load({xul: [1]}):
         pass
     with pytest.raises(ZeroDivisionError), loader.load({xul: [1]}):
@@ -203,7 +203,7 @@ def test_a_caller_who_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -
     assert not loader._waiters._queued
 
 
-def test_a_cache_that_is_down_is_an_error_and_one_that_comes_up_is_listened_to(
+def test_a_loader_raises_while_the_cache_is_down_and_subscribes_once_it_is_up(
     xul: ModuleId, redis_cache: redis.Redis, redis_cache_url: str, tmp_path: Path
 ) -> None:
     socket = tmp_path / "socket"

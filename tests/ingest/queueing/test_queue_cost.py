@@ -103,7 +103,7 @@ def test_a_caller_waits_for_one_round_of_those_that_were_first(
     assert xul in list(islice(claimed(desk), others + 1))
 
 
-def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
+def test_an_awaited_module_comes_before_four_thousand_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     many = [numbered_module(number) for number in range(4_000)]
@@ -112,7 +112,7 @@ def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
     assert next(claimed(desk)) == xul
 
 
-def test_many_calls_of_one_caller_have_one_turn(
+def test_many_calls_of_one_caller_share_one_turn(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     for number in range(20):
@@ -130,7 +130,7 @@ def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
     assert xul in list(islice(claimed(desk), 2))
 
 
-def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
+def test_a_caller_whose_many_jobs_are_done_starts_level_with_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     queue.enqueue({numbered_module(number): () for number in range(300)}, Band.AWAITED, "a")
@@ -141,7 +141,7 @@ def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
     assert {libc, xul} <= set(islice(claimed(desk), 3))
 
 
-def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
+def test_modules_without_waiting_callers_move_back_and_are_never_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     given_up = [numbered_module(number) for number in range(30)]

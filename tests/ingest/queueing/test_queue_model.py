@@ -232,7 +232,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_the_queue_is_what_a_list_of_jobs_is_after_any_steps(
+def test_the_queue_equals_the_model_after_any_steps(
     redis_cache: redis.Redis, queue: IngestQueue
 ) -> None:
     del queue  # emptied the cache

@@ -32,7 +32,7 @@ def set_back(client: redis.Redis, milliseconds: int, module_id: ModuleId) -> Non
             client.zincrby(key, milliseconds, str(module_id))
 
 
-def test_a_job_whose_worker_died_is_free_within_its_lease_after_the_time_was_set_back(
+def test_the_job_of_a_dead_worker_is_free_within_its_lease_after_the_clock_was_set_back(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -46,7 +46,7 @@ def test_a_job_whose_worker_died_is_free_within_its_lease_after_the_time_was_set
     assert (found.module_id, found.attempts) == (xul, 2)
 
 
-def test_a_job_that_goes_on_when_the_time_is_set_forward_is_done_twice_at_most(
+def test_a_running_job_is_repeated_at_most_once_when_the_clock_is_set_forward(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -62,7 +62,7 @@ def test_a_job_that_goes_on_when_the_time_is_set_forward_is_done_twice_at_most(
     assert queue.find_ended([xul]) == {xul}
 
 
-def test_a_job_that_somebody_waited_for_is_done_after_the_time_was_set(
+def test_an_awaited_job_is_done_after_the_clock_was_set(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     for hours in (1, 3, -1):
@@ -73,7 +73,7 @@ def test_a_job_that_somebody_waited_for_is_done_after_the_time_was_set(
         desk.end(found)
 
 
-def test_a_job_whose_place_in_the_line_was_lost_blocks_nobody_after_the_time_was_set_back(
+def test_a_job_without_its_place_in_line_blocks_no_job_after_the_clock_was_set_back(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)

@@ -60,7 +60,7 @@ class Site:
                 self._runner.record(claim, MISSING, 0.5)
 
 
-def test_missing_modules_leave_nothing_behind_but_the_bounded_list_of_them(
+def test_missing_modules_leave_only_their_bounded_list(
     redis_cache: redis.Redis, redis_store: redis.Redis, clear_redis_cache: None
 ) -> None:
     del clear_redis_cache

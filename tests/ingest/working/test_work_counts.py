@@ -33,7 +33,7 @@ def value_of(metric: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
-def test_what_is_counted_adds_up() -> None:
+def test_counts_add_up() -> None:
     counts = WorkCounts()
     found = Attempt("a", AttemptOutcome.FOUND, "", 0.1, 1000)
     for attempt in (found, found, Attempt("b", AttemptOutcome.MISSING, "no", 0.1, 0)):
@@ -50,7 +50,7 @@ def test_what_is_counted_adds_up() -> None:
     }
 
 
-def test_counts_come_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: Path) -> None:
+def test_counts_pass_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: Path) -> None:
     path = tmp_path / xul.debug_file / xul.debug_id / xul.symbol_file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(symbol_file(xul))

@@ -38,7 +38,7 @@ def path(chains: Chains, chain: int) -> list[tuple[int, int, int]]:
 
 @settings(deadline=None)
 @given(st.data(), chains())
-def test_chains_are_ordered_by_use_and_stay_what_they_are(
+def test_chains_are_ordered_by_first_use_and_unchanged(
     data: st.DataObject, given_chains: Chains
 ) -> None:
     count = len(given_chains.around)

@@ -128,7 +128,7 @@ def agree(find: Find, answer: dict[str, Any]) -> bool:
     return find(answer["offset"]) == expected(answer)
 
 
-def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
+def test_small_files_answer_like_the_reference(cases: list[Case]) -> None:
     assert cases
     for case in cases:
         reader = SymbolFileReader(CASES_MODULE_ID, are_demangled=False)
@@ -140,7 +140,7 @@ def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
         assert bool(table.facts.skipped_records) == case.is_corrupt, case.name
 
 
-def test_the_model_answers_as_the_reference_does(cases: list[Case]) -> None:
+def test_the_model_answers_like_the_reference(cases: list[Case]) -> None:
     for case in cases:
         model = Model(case.text)
         for answer in case.answers:
@@ -148,14 +148,14 @@ def test_the_model_answers_as_the_reference_does(cases: list[Case]) -> None:
         assert any(model.skipped.values()) == case.is_corrupt, case.name
 
 
-def test_real_files_answer_as_the_reference_does(real_table: tuple[str, SymbolTable]) -> None:
+def test_real_files_answer_like_the_reference(real_table: tuple[str, SymbolTable]) -> None:
     debug_file, table = real_table
     answers = list(real_answers(debug_file))
     assert len(answers) == 3000
     assert [answer for answer in answers if not agree(table.find, answer)] == []
 
 
-def test_pages_of_real_files_answer_as_the_reference_does(
+def test_pages_of_real_files_answer_like_the_reference(
     real_table: tuple[str, SymbolTable],
 ) -> None:
     debug_file, table = real_table
@@ -174,7 +174,7 @@ def test_no_record_of_the_largest_file_is_skipped() -> None:
     assert table.facts.skipped_records == {}
 
 
-def test_files_of_the_stock_writers_answer_as_the_reference_does_and_have_no_bad_record() -> None:
+def test_files_of_the_stock_writers_answer_like_the_reference_and_have_no_bad_records() -> None:
     paths = sorted((folder("SYMBOLON_CONFORMANCE") / "stock").glob("*.jsonl.gz"))
     assert len(paths) >= LEAST_STOCK_FILES
     for path in paths:

@@ -24,7 +24,7 @@ from tests.symbols.reading.misfits import OWNER, START, page
 from tests.symbols.symbol_texts import MODULE_ID
 
 
-def test_what_is_changed_below_is_right_as_it_is() -> None:
+def test_the_unchanged_page_is_valid() -> None:
     expected = Answer("outer", START, "a.c", 5, (InlineAnswer("inner", "a.c", 7),), False, False)
     assert Page.decode(OWNER, page()).find(START) == expected
 
@@ -48,7 +48,7 @@ MISFITS = {
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("data", MISFITS.values(), ids=list(MISFITS))
-def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
+def test_an_inconsistent_page_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
         Page.decode(OWNER, data).encoded_answer(0)
     with pytest.raises(DamagedPageError):
@@ -56,7 +56,7 @@ def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("texts", [("é".encode(), b"inner", b"a.c"), (b"", "é".encode(), b"")])
-def test_texts_that_are_no_ascii_are_read(texts: Sequence[bytes]) -> None:
+def test_texts_beyond_ascii_are_read(texts: Sequence[bytes]) -> None:
     found = Page.decode(OWNER, page(texts)).find(START)
     assert found is not None
     assert (found.function, found.inlines[0].function) == (texts[0].decode(), texts[1].decode())
@@ -93,11 +93,11 @@ SPOILT = {
 }
 
 
-def test_a_directory_that_is_not_spoilt_is_read() -> None:
+def test_the_unchanged_directory_is_read() -> None:
     assert decode_directory(MODULE_ID, directory()).facts.functions == 1
 
 
-def test_a_directory_that_is_cut_is_damaged() -> None:
+def test_a_truncated_directory_is_damaged() -> None:
     owner = directory_owner(MODULE_ID)
     content = unseal(MARK, owner, directory())
     for end in range(len(content)):
@@ -106,6 +106,6 @@ def test_a_directory_that_is_cut_is_damaged() -> None:
 
 
 @pytest.mark.parametrize("data", SPOILT.values(), ids=list(SPOILT))
-def test_a_directory_of_other_kinds_than_it_says_is_damaged(data: bytes) -> None:
+def test_an_inconsistent_directory_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
         decode_directory(MODULE_ID, data)

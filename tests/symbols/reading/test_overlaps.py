@@ -52,7 +52,7 @@ def test_the_first_of_overlapping_spans_is_kept(given_spans: Spans) -> None:
 
 @settings(deadline=None)
 @given(st.one_of(spans(), spans(200)))
-def test_clusters_are_the_spans_that_touch_each_other_directly_or_by_others(
+def test_clusters_are_spans_that_touch_directly_or_through_others(
     given_spans: Spans,
 ) -> None:
     clusters = [set(cluster.tolist()) for cluster in find_clusters(*columns(given_spans))]
@@ -69,7 +69,7 @@ def test_clusters_are_the_spans_that_touch_each_other_directly_or_by_others(
     assert sorted(clusters, key=min) == sorted(large, key=min)
 
 
-def test_many_spans_in_a_random_order_that_overlap_take_no_time_squared() -> None:
+def test_many_overlapping_spans_in_random_order_take_no_quadratic_time() -> None:
     count = 50_000
     starts = 16 * np.random.default_rng(1).permutation(count).astype(np.uint64)
     assert keep_first(starts, starts + np.uint64(15)).all()
