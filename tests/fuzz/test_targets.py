@@ -1,4 +1,4 @@
-"""The fuzz targets withstand what they begin with, and what was found with them."""
+"""The fuzz targets tolerate their seeds and earlier findings."""
 
 import psutil
 import pytest
@@ -23,7 +23,7 @@ def test_a_target_accepts_its_seeds_and_pieces_of_them(name: str) -> None:
 
 @EVERY_TARGET
 def test_a_target_keeps_no_memory(name: str) -> None:
-    """Which atheris cannot tell: it keeps some itself."""
+    """Atheris cannot detect that, as it keeps some memory itself."""
     target = TARGETS[name]
     pieces = [seed[: len(seed) * part // 4] for seed in target.seeds()[::3] for part in (2, 4)]
 

@@ -1,4 +1,4 @@
-"""What the records of a symbol file answer, one oddity a test."""
+"""The answers that follow from the records of a symbol file, one oddity per test."""
 
 import pytest
 

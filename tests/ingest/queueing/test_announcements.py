@@ -1,4 +1,4 @@
-"""What is called by the thread that hears announcements, while one of them raises."""
+"""Callbacks of the thread that receives announcements, while one of them raises."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -85,7 +85,7 @@ def test_an_unexpected_connection_error_does_not_end_the_thread(
         lost.clear()
         while looked.acquire(blocking=False):
             pass
-        assert looked.acquire(timeout=SECONDS), "who waits is looked after all the same"
+        assert looked.acquire(timeout=SECONDS), "the other callback still runs"
     assert lost.wait(SECONDS)
     assert vitals.are_sound()
     announcements.close()

@@ -1,4 +1,4 @@
-"""What a version before this one left in the cache goes within a week."""
+"""Keys that an earlier version left in the cache expire within a week."""
 
 import redis
 

@@ -1,4 +1,4 @@
-"""Keys of the queue that somebody else wrote: they are deleted, told of once, and end nothing."""
+"""Keys of the queue that another program wrote: they are deleted, logged once, and stop nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def starter(
 
 @pytest.fixture
 def own_cache() -> Iterator[EmbeddedRedis]:
-    """A cache of the test's own, whose log nobody else writes to."""
+    """A separate cache, to whose log only this test writes."""
     with EmbeddedRedis.start("cache.conf") as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""Callers wait together, are woken by announcements, and never sleep through one."""
+"""Callers wait together, are woken by announcements, and never miss one."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 LONG = 60.0
-"""Seconds that no test waits when all is well."""
+"""Seconds; no test waits that long if it passes."""
 
 
 def claim(desk: ClaimDesk) -> Claim:
@@ -29,14 +29,14 @@ def claim(desk: ClaimDesk) -> Claim:
 
 
 def wait_until_heard(client: redis.Redis, listeners: int = 1) -> None:
-    """Return when so many loaders listen for announcements."""
+    """Return when this many loaders listen for announcements."""
     while dict(client.pubsub_numsub(ENDED_CHANNEL)).get(ENDED_CHANNEL.encode(), 0) < listeners:
         threading.Event().wait(0.001)
 
 
 @pytest.fixture
 def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoader]:
-    """A loader that only announcements can wake: it asks the queue itself but once an hour."""
+    """A loader that only announcements can wake, as it checks the queue only once an hour."""
     del queue  # emptied the cache
     loader = ModuleLoader(redis_cache, recheck_seconds=3600)
     loader.start()
@@ -112,7 +112,7 @@ def test_a_lost_announcement_is_recovered(
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
     with loader.load({xul: [1]}) as pending:
-        desk.end(claim(desk))  # nobody listens yet
+        desk.end(claim(desk))  # no one listens yet
         loader.start()
         pending.wait(LONG)
         assert pending.ended == {xul}
@@ -143,7 +143,7 @@ def test_an_end_during_a_lost_connection_is_recovered(
     with loader.load({xul: [1]}) as pending:
         redis_cache.client_kill_filter(_type="pubsub")
         desk.end(claim(desk))
-        pending.wait(LONG)  # an hour before it would ask by itself
+        pending.wait(LONG)  # an hour before the next check
         assert pending.ended == {xul}
 
 
@@ -155,7 +155,7 @@ def test_a_running_ingest_is_not_mistaken_for_ended(
     with loader.load({xul: [1], libc: [2]}) as pending:
         running = claim(desk)
         other = claim(desk)
-        # While the other is asked for again and again, this one ends and is noticed.
+        # While the other one is checked again and again, the end of this one is noticed.
         redis_cache.zrem(RUNNING_KEY, str(other.module_id))
         while not pending.ended:
             pending.wait(0.01)
@@ -168,7 +168,7 @@ def test_a_running_ingest_is_not_mistaken_for_ended(
 
 
 def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul: ModuleId) -> None:
-    """A look at the queue between asking to be told and enqueueing finds no job."""
+    """A look at the queue between registering and enqueueing finds no job."""
 
     class LookedAt(IngestQueue):
         def enqueue(self, *_arguments: object, **_named: object) -> Enqueued:

@@ -41,19 +41,19 @@ def test_a_module_is_queued_once_however_often_it_is_wanted(
     assert queue.enqueue({xul: []}, Band.AWAITED).added == 1
     assert queue.enqueue({xul: []}, Band.AWAITED).added == 0
     assert claim(desk).module_id == xul
-    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0  # it is being done
+    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0  # it is running
     assert isinstance(desk.claim(), NothingToClaim)
 
 
 def test_what_callers_send_about_a_module_is_part_of_its_job(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
-    told = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
-    queue.enqueue({xul: [1]}, Band.AWAITED, asked=[told])
+    asked = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
+    queue.enqueue({xul: [1]}, Band.AWAITED, asked=[asked])
     taken = claim(desk)
-    assert taken.asked == told
+    assert taken.asked == asked
     desk.give_back(taken)
-    assert claim(desk).asked == told
+    assert claim(desk).asked == asked
 
 
 def test_later_callers_add_what_the_first_did_not_send(

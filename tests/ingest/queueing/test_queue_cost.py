@@ -1,4 +1,4 @@
-"""A step costs the cache Redis the same however much is queued, and callers take turns."""
+"""The cost of a step does not depend on the length of the queue, and callers take turns."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -20,7 +20,7 @@ LOOKED_AT = 5_000
 MOST_TIMES = 2.0
 TRIES = 18
 ROUNDS = 2
-"""Of which the better one counts: others use the same machine."""
+"""Attempts, of which the best counts, because other programs use the same machine."""
 
 Step = Callable[[IngestQueue, ClaimDesk, list[ModuleId]], object]
 
@@ -48,13 +48,13 @@ STEPS = {"overtake": overtake, "again": ask_again, "look": look, "claim": claim_
 
 
 def cpu_seconds(client: redis.Redis) -> float:
-    """Return the processor time that Redis itself has taken."""
+    """Return the CPU time that Redis has used."""
     cpu = client.info("cpu")
     return float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
 
 
 def cost(client: redis.Redis, step: Step, queued: int) -> float:
-    """Return what a step costs with so many queued, in seconds of Redis' processor time."""
+    """Return the cost of a step with this many queued jobs, in seconds of Redis' CPU time."""
     client.flushall()
     queue, desk = IngestQueue(client), ClaimDesk(client, lease_seconds=600)
     modules = [numbered_module(number) for number in range(queued)]
@@ -68,7 +68,7 @@ def cost(client: redis.Redis, step: Step, queued: int) -> float:
 
 @pytest.fixture
 def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[redis.Redis]:
-    """A client that a loaded machine may keep waiting."""
+    """A client without a timeout, for loaded machines."""
     del clear_redis_cache
     with connect(redis_cache_url, Timeouts(60.0, 60.0)) as client:
         yield client
@@ -155,7 +155,7 @@ def test_modules_without_waiting_callers_move_back_and_are_never_refused(
     look = queue.look([given_up[0], xul, libc])
     assert look.behind == {given_up[0]}
     assert look.ended == {libc}
-    # Somebody waits again.
+    # A caller waits again.
     assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
     assert next(claimed(desk)) == given_up[0]
     assert set(claimed(desk)) == set(given_up[1:])

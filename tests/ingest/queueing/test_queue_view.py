@@ -1,4 +1,4 @@
-"""What operators see of the queue: its bands, its longest wait, and who works on what."""
+"""The operators' view of the queue: its bands, its longest wait, its running ingests."""
 
 import pytest
 import redis
@@ -24,7 +24,7 @@ def view(redis_cache: redis.Redis, queue: IngestQueue) -> QueueView:
 
 
 def let_pass(client: redis.Redis, module_id: ModuleId, seconds: int, field: str) -> None:
-    """Let a moment in a job be so much longer ago."""
+    """Move a time of a job further into the past."""
     client.hincrby(JOB_PREFIX + str(module_id), field, -1000 * seconds)
 
 

@@ -9,7 +9,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 LONG = 60.0
-"""Seconds that no test waits when all is well."""
+"""Seconds; no test waits that long if it passes."""
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""Leases and queues on a Redis whose time of day is set.
+"""Leases and queues on a Redis whose clock is set.
 
-A clock that goes back by an hour is, to everything that Redis keeps, the same as times that are
-later by an hour: so the times are moved here, and nobody's clock is touched. Last comes a Redis
-whose clock is really set, by libfaketime.
+Setting the clock back by an hour has the same effect as adding an hour to all stored times, so most
+tests change these times and no clock. The last one really sets the clock of a Redis, with
+libfaketime.
 """
 
 import os
@@ -26,7 +26,7 @@ HOUR_MS = 3_600_000
 
 
 def set_back(client: redis.Redis, milliseconds: int, module_id: ModuleId) -> None:
-    """Let the clock of Redis go back, as far as a module's job can tell."""
+    """Set the clock of Redis back, from the point of view of a module's job."""
     for key in (RUNNING_KEY, AWAITED_KEY):
         if client.zscore(key, str(module_id)) is not None:
             client.zincrby(key, milliseconds, str(module_id))
@@ -83,11 +83,11 @@ def test_a_job_without_its_place_in_line_blocks_no_job_after_the_clock_was_set_b
 
 
 SetClock = Callable[[int], None]
-"""Sets the clock to so many hours from the true time."""
+"""Sets the clock to this many hours from the true time."""
 
 
 def find_libfaketime() -> Path:
-    """Return the library that stands between programs and the clock, or skip the test."""
+    """Return the library that intercepts calls for the time, or skip the test."""
     if named := os.environ.get("SYMBOLON_LIBFAKETIME"):
         assert Path(named).exists(), named
         return Path(named)
@@ -101,7 +101,7 @@ def set_clock(tmp_path: Path) -> SetClock:
     def set_hours(hours: int) -> None:
         new = tmp_path / "new-clock"
         new.write_text(f"{hours * 3600:+d}")
-        new.replace(tmp_path / "clock")  # at once, for the server reads it all the time
+        new.replace(tmp_path / "clock")  # atomically, as the server reads it all the time
 
     set_hours(0)
     return set_hours
@@ -129,7 +129,7 @@ def moved_redis(set_clock: SetClock, tmp_path: Path) -> Iterator[redis.Redis]:
 
 
 def hours_from(client: redis.Redis, start: int) -> int:
-    """Return how far the clock of a Redis is from an earlier moment of it."""
+    """Return by how much the clock of a Redis has moved since an earlier time."""
     return round((client.time()[0] - start) / 3600)
 
 
@@ -143,7 +143,7 @@ def test_a_redis_whose_clock_is_really_set_gives_a_dead_workers_job_to_the_next_
     assert isinstance(desk.claim(), Claim)  # by a worker that dies
     queue.enqueue({libc: []}, Band.AWAITED)
     set_clock(hours)
-    # A command that blocks meanwhile waits by the clock that is set, until the client gives it up.
+    # A blocking command waits by the changed clock, until the client gives up.
     wait_until(lambda: hours_from(moved_redis, start) == hours)
     claims: dict[ModuleId, int] = {}
     while len(claims) < 2:

@@ -1,4 +1,4 @@
-"""One ingest: what it fetches, what it puts where, and how it fails."""
+"""One ingest: what it fetches, where it puts it, and how it fails."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ from tests.symbols.reading.misfits import misfit
 __all__ = ["symbol_server"]
 
 MANY = 20_000
-"""Functions that take several pages."""
+"""Enough functions for several pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """All that an ingest has to do with."""
+    """Everything that an ingest uses."""
 
     server: SymbolServer
     suppliers: SupplierChain
@@ -71,7 +71,7 @@ def directory_in(store: PageStore | Spool, module_id: ModuleId) -> PageDirectory
 
 
 def pages_in(store: PageStore | Spool, module_id: ModuleId) -> list[int]:
-    """Return the numbers of the pages that are there."""
+    """Return the numbers of the stored pages."""
     directory = directory_in(store, module_id)
     numbers = range(directory.page_count)
     pages = store.get_pages([PageKey(module_id, directory.generation, n) for n in numbers])
@@ -307,7 +307,7 @@ def test_an_unreadable_symbol_file_or_one_of_another_module_is_malformed(
 def test_a_file_found_by_code_id_is_used_if_it_has_the_requested_debug_id(
     site: Site, queue: IngestQueue, desk: ClaimDesk, recorded: int, outcome: IngestOutcome
 ) -> None:
-    """What a caller tells goes through the queue to a supplier that files so."""
+    """What a caller sends goes through the queue to a supplier that files by code id."""
     asked = AskedModule(numbered_module(0), "app.exe", "6a4b9a365000")
     path = site.server.folder / "app.exe" / "6A4B9A365000" / "app.sym"
     path.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""However an ingest process ends, by a crash or too late, its worker learns how."""
+"""However an ingest process ends, for example by a crash or a timeout, its worker learns how."""
 
 import os
 import resource
@@ -22,7 +22,7 @@ from symbolon_server.symbols.paging.writer import write_pages
 from tests.symbols.read_texts import INGEST, read_records
 
 pytestmark = pytest.mark.filterwarnings(
-    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )
 
@@ -56,7 +56,7 @@ def test_a_report_is_returned_whole() -> None:
 def test_the_work_is_done_in_another_process() -> None:
     end = run_in_process(lambda: str(os.getpid()).encode(), LIMITS, go_on)
     assert int(end.report) != os.getpid()
-    with pytest.raises(ProcessLookupError):  # and that is gone, also from the table
+    with pytest.raises(ProcessLookupError):  # and that one is gone, also from the process table
         os.kill(int(end.report), 0)
 
 
@@ -146,7 +146,7 @@ def test_memory_beyond_the_limit_is_refused() -> None:
 
 def test_without_memory_for_a_thread_writing_pages_fails_rather_than_blocks() -> None:
     table = read_records(*(b"FUNC %x 10 0 f" % start for start in range(0, 0x1000, 0x10)))
-    for _ in range(2):  # glibc keeps what is given back for the second time: it is no thread's
+    for _ in range(2):  # glibc keeps freed memory for reuse, so it is not available for a thread
         given_back = [bytearray(31 << 20) for _ in range(3)]
         del given_back
 
@@ -202,9 +202,7 @@ def test_no_descriptor_is_left_open() -> None:
         (ProcessEnd(ProcessEnding.CRASHED, signal_name="SIGSEGV"), IngestOutcome.MALFORMED),
     ],
 )
-def test_a_transient_failure_is_unavailable(
-    end: ProcessEnd, outcome: IngestOutcome
-) -> None:
+def test_a_transient_failure_is_unavailable(end: ProcessEnd, outcome: IngestOutcome) -> None:
     result = result_of(end, LIMITS)
     assert result is not None
     assert result.outcome is outcome
@@ -223,7 +221,7 @@ def test_stopped_work_has_no_result() -> None:
 
 
 def test_a_fork_and_its_report_take_little_time() -> None:
-    """Not a benchmark: it fails when a fork waits for something, such as a tick."""
+    """Not a benchmark: it fails if a fork waits for something, such as a tick."""
     start = time.monotonic()
     for _ in range(5):
         run_in_process(lambda: b"done", LIMITS, go_on)

@@ -1,4 +1,4 @@
-"""What becomes of the modules that a worker takes, all by one worker, which outlives each test."""
+"""The outcomes of modules, all by one worker, which outlives each test."""
 
 import signal
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def starter(
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(starter: WorkerStarter) -> Iterator[RunningWorker]:
-    """It waits for work while stores, failures and symbol files are emptied around it."""
+    """It waits for jobs while stores, failures and symbol files are emptied."""
     with starter.run() as worker:
         yield worker
 
@@ -54,7 +54,7 @@ def test_failures_are_remembered_by_kind(plant: Plant) -> None:
     busy = Answer(status=503, headers={"Retry-After": "3600"})
     plant.server.answer(plant.server.path_of(unavailable), busy)
     plant.server.put(found, symbol_file(found))
-    # The last one is: after it the supplier is left alone for a while.
+    # This one comes last: the supplier is paused after it.
     everything = [missing, malformed, found, unavailable]
     assert plant.load(*everything) == set(everything)
     kinds = {
@@ -88,9 +88,7 @@ def test_a_paused_supplier_gets_no_request_until_it_is_tried_again(
     assert plant.is_stored(third)
 
 
-def test_an_ingested_module_has_no_failure_any_more(
-    plant: Plant, xul: ModuleId
-) -> None:
+def test_an_ingested_module_has_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:
     plant.load(xul)
     assert plant.failure(xul).kind is FailureKind.MISSING
     plant.server.put(xul, symbol_file(xul))

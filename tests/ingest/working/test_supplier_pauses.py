@@ -1,4 +1,4 @@
-"""Suppliers that fail are left alone, by all workers together, and tried one at a time."""
+"""Failing suppliers are paused for all workers, then tried by one worker at a time."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def pauses(redis_cache: redis.Redis, clear_redis_cache: None) -> SharedPauses:
 
 @pytest.fixture
 def others(redis_cache_url: str, pauses: SharedPauses) -> SharedPauses:
-    """The same pauses, as another worker sees them."""
+    """The same pauses in another worker."""
     return SharedPauses(KeyedCache(connect(redis_cache_url)))
 
 
@@ -78,7 +78,7 @@ def fail(chain: SupplierChain, times: int = FAILURES) -> None:
 
 
 def let_time_pass(cache: redis.Redis, supplier: HttpSupplier) -> None:
-    """Make the supplier's pause come to its end."""
+    """End the supplier's pause."""
     assert cache.delete(pause_key(supplier.name))
 
 
@@ -149,7 +149,7 @@ def test_a_failure_for_one_file_never_causes_a_pause(
 def test_a_text_that_is_not_a_symbol_file_never_causes_a_pause(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, answer: Answer
 ) -> None:
-    """Some servers answer so for what they lack, and have the others."""
+    """Some servers answer so for files that they lack, and have others."""
     symbol_server.answer(ALL_PATHS, answer)
     chain = SupplierChain([supplier], pauses=pauses)
     for number in range(2 * FAILURES):
@@ -224,7 +224,7 @@ def test_a_supplier_that_hangs_is_tried_by_one_worker_at_a_time_however_long_the
     assert first.find(supplier.name) is None
 
     symbol_server.answer(ALL_PATHS, Answer(b"MODULE"))
-    for worker in rest:  # each pause would be over by now
+    for worker in rest:  # any pause would be over by now
         redis_cache.set("elapsed", b"", px=round(lengths.first_seconds * 2000))
         await_expiry(redis_cache, "elapsed")
         with pytest.raises(UnavailableSymbolFileError, match="another worker tries it now"):
@@ -241,7 +241,7 @@ def await_expiry(cache: redis.Redis, key: str) -> None:
 
 
 def begin_try(pauses: SharedPauses, cache: redis.Redis) -> None:
-    """Let a supplier fail until it is left alone, and begin to try it after that pause."""
+    """Let a supplier fail until it is paused, and start a try after that pause."""
     for _ in range(FAILURES):
         pauses.note_failure("a", "no answer in time")
     cache.delete(pause_key("a"))
@@ -252,7 +252,7 @@ def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     begin_try(pauses, redis_cache)
-    # As a fetch does that began before the first failure.
+    # Like a fetch that began before the first failure.
     others.note_failure("a", "no answer in time")
     redis_cache.delete(pause_key("a"))
     assert others.find("a") is not None
@@ -325,7 +325,7 @@ def test_each_failed_try_doubles_the_pause(
 def test_a_failure_during_a_pause_does_not_lengthen_it(
     pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(10):  # all asked before the first of them failed
+    for _ in range(10):  # all sent before the first one failed
         pauses.note_failure("a", "connection refused")
     pause = others.find("a")
     assert pause is not None

@@ -1,4 +1,4 @@
-"""What happens in an ingest process is counted in its worker."""
+"""Counts of an ingest process are added to its worker's metrics."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from symbolon_server.telemetry.metrics import REGISTRY
 from tests.ingest.symbol_files import symbol_file
 
 pytestmark = pytest.mark.filterwarnings(
-    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )
 

@@ -1,4 +1,4 @@
-"""Real workers: what they ingest, how they fail, and that nothing they die of is lost."""
+"""Real workers: what they ingest, how they fail, and that no job is lost when one dies."""
 
 import subprocess
 import sys
@@ -115,14 +115,12 @@ def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: Module
     assert plant.failures.get_many([xul]) == {}
 
 
-def test_a_second_request_to_stop_puts_the_job_back_at_once(
-    plant: Plant, xul: ModuleId
-) -> None:
+def test_a_second_request_to_stop_puts_the_job_back_at_once(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
     with plant.workers.run(stop_seconds=600) as worker:
         plant.queue.enqueue({xul: []}, Band.PREFETCH)
         plant.server.wait_for_gets(1)
-        while plant.queue.length() == 0:  # the same request within a second is no second one
+        while plant.queue.length() == 0:  # within a second it counts as the same request
             worker.process.terminate()
             worker.wait_for_log()
         assert worker.process.wait(WAIT_SECONDS) == 0

@@ -1,4 +1,4 @@
-"""What a caller tells of a module beside its id."""
+"""What a caller sends about a module besides its id."""
 
 import pytest
 
@@ -45,13 +45,13 @@ def test_a_code_id_consists_of_hex_digits(code_id: str, digits: str) -> None:
 
 
 def test_a_module_requested_twice_has_the_details_of_both_requests() -> None:
-    told = [
+    requests = [
         None,
         AskedModule(XUL, code_file="xul.dll"),
         AskedModule(LIBC),
         AskedModule(XUL, code_file="other.dll", code_id="5F", lacks_age=True),
     ]
-    assert join_asked(told) == {
+    assert join_asked(requests) == {
         XUL: AskedModule(XUL, "xul.dll", "5F", lacks_age=True),
         LIBC: AskedModule(LIBC),
     }

@@ -1,4 +1,4 @@
-"""What can name a module."""
+"""Which debug files and debug ids identify a module."""
 
 import pytest
 from hypothesis import given, settings

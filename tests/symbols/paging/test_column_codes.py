@@ -1,4 +1,4 @@
-"""Every step that makes a column small is undone by its inverse."""
+"""Every code of a column is undone by its inverse."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ def test_zigzag_gives_small_numbers_for_small_distances() -> None:
 
 
 BELOW_BY_WIDTH = ((-3, 3), (0, 100), (0, 2_000), (-20_000, 10_000), (0, 70_000), (-(2**20), 2**20))
-"""Bounds of numbers whose differences take one byte, two or three."""
+"""Bounds of numbers whose differences take one, two or three bytes."""
 
 
 @settings(deadline=None)

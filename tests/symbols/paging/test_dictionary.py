@@ -1,4 +1,4 @@
-"""The dictionary that the pages of a large module are compressed by."""
+"""The dictionary with which the pages of a large module are compressed."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What is stored is either what was written, or recognised as damaged."""
+"""Stored data is either what was written, or detected as damaged."""
 
 from collections.abc import Callable, Iterator
 
@@ -63,7 +63,7 @@ def page_file(small_module: PagedModule, directory: bytes) -> bytes:
 
 
 def damaged(data: bytes) -> Iterator[bytes]:
-    """Yield `data` with each bit flipped, cut at each place, and with more behind it."""
+    """Yield `data` with each bit flipped, truncated at each position, and with a byte appended."""
     for place in range(len(data)):
         yield data[:place]
         for bit in range(8):

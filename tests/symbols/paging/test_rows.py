@@ -1,4 +1,4 @@
-"""What is done for many pages at once is what is done for each alone."""
+"""Operations on many pages at once give the same results as on each page alone."""
 
 import numpy as np
 from hypothesis import given
@@ -111,7 +111,7 @@ def test_columns_of_many_pages_are_written_like_those_of_single_pages(
 
 
 def with_those_around(around: list[int], used: list[int]) -> list[int]:
-    """Return the chains `used` and those around them, each once."""
+    """Return the distinct chains in `used` and those around them."""
     needed = set()
     for chain in used:
         number = chain
@@ -123,7 +123,7 @@ def with_those_around(around: list[int], used: list[int]) -> list[int]:
 
 @given(st.data())
 def test_pages_need_the_chains_of_their_ranges_and_those_around(data: st.DataObject) -> None:
-    """As the table has them: in the order of first use, each after the one around it."""
+    """Chains are ordered as in the table: by first use, each after the one around it."""
     around: list[int] = []
     pages: Pages = []
     for _ in range(data.draw(st.integers(1, 4))):

@@ -59,9 +59,7 @@ def test_a_frame_is_encoded_like_its_message(frame: stack_pb2.SymbolicatedFrame)
 
 @settings(deadline=None)
 @given(uint64s, st.booleans())
-def test_a_request_frame_is_encoded_like_its_message(
-    offset: int, is_return_address: bool
-) -> None:
+def test_a_request_frame_is_encoded_like_its_message(offset: int, is_return_address: bool) -> None:
     frame = stack_pb2.Frame(module_offset=offset, is_return_address=is_return_address)
     assert api_frames.asked_frame(offset, is_return_address) == frame.SerializeToString()
 

@@ -1,4 +1,4 @@
-"""The worked example at the head of the paging room is a page as it is written."""
+"""The worked example in the documentation of paging is a page as it is written."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Names that stand for more than there is memory for."""
+"""Names that expand to more than fits in memory."""
 
 import pydemumble
 import pytest
@@ -14,7 +14,7 @@ from tests.symbols.reading.exploding_names import (
 )
 
 FACTOR = 10
-"""`Ss` stands for a string with all its arguments."""
+"""`Ss` expands to a string with all its arguments."""
 
 
 CPP_NAME = (

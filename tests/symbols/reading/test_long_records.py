@@ -1,4 +1,4 @@
-"""Records that are too long to be read."""
+"""Records that are too long."""
 
 import pytest
 

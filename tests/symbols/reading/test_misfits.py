@@ -1,4 +1,4 @@
-"""Pages and directories whose checksum is right and whose contents do not fit each other."""
+"""Inconsistent pages and directories with correct checksums."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -63,13 +63,13 @@ def test_texts_beyond_ascii_are_read(texts: Sequence[bytes]) -> None:
 
 
 def directory(**changed: Any) -> bytes:
-    """Return a page directory, some of it changed."""
+    """Return a page directory with some changes."""
     written = write_pages(read_records(FUNCTION), "1-0", INGEST).directory
     return encode_directory(MODULE_ID, replace(written, **changed))
 
 
 def spoilt(old: bytes, new: bytes) -> bytes:
-    """Return a page directory, some of its texts changed behind the back of its checksum."""
+    """Return a page directory with some texts changed under a correct checksum."""
     owner = directory_owner(MODULE_ID)
     content = unseal(MARK, owner, directory())
     assert content.count(old) == 1
@@ -78,8 +78,8 @@ def spoilt(old: bytes, new: bytes) -> bytes:
 
 SPOILT = {
     "texts that are no list": spoilt(b'["1-0"', b'{"1":0'),
-    "a name that is none": spoilt(b'"x86_64"', b"5"),
-    "a generation that is none": spoilt(b'"1-0"', b"1"),
+    "a name that is not a text": spoilt(b'"x86_64"', b"5"),
+    "a generation that is not a text": spoilt(b'"1-0"', b"1"),
     "a text too few": spoilt(b'"x86_64", ', b""),
     "a text too many": spoilt(b'"x86_64"', b'"", ""'),
     "bad records that have no kinds": spoilt(b"{}", b"[]"),

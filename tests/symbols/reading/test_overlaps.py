@@ -1,4 +1,4 @@
-"""Spans that overlap, against lists that take them one by one."""
+"""Overlapping spans, compared with a model that adds them one by one."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.reading.overlaps import find_clusters, keep_first, keep_first_of_many
 
 Spans = list[tuple[int, int]]
-"""First and last position of each, in the order of the records."""
+"""First and last position of each span, in file order."""
 
 
 def spans(width: int = 20, most: int = 40) -> st.SearchStrategy[Spans]:

@@ -1,4 +1,4 @@
-"""The reader and the pages against the model, on made-up symbol files."""
+"""The reader and the pages against the model, on generated symbol files."""
 
 import random
 from itertools import pairwise
@@ -22,7 +22,7 @@ from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_fil
 
 
 def kind(answer: Answer | None) -> tuple[bool, int] | None:
-    """Return what answers are not compared by: a public symbol or not, and the size."""
+    """Return the fields that comparing answers ignores: whether it is public, and the size."""
     return None if answer is None else (answer.is_public, answer.function_size)
 
 

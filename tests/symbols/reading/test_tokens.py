@@ -1,4 +1,4 @@
-"""Numbers read from many tokens at once, against Python's own numbers."""
+"""Numbers read from many tokens at once, compared with Python's own parser."""
 
 import numpy as np
 from hypothesis import given, settings
