@@ -10,7 +10,7 @@ import redis
 
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, Claim
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS, Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.redis_servers.circuit import Circuit
@@ -25,7 +25,7 @@ _GOOD: Final = str(MODULE_ID).encode()
 _MEMBERS: Final = (_GOOD, b"a.so/0", b"0:", b"0:caller", b"2:\xff")
 _FIELDS: Final = (
     *("queued", "caller", "place", "attempts", "claim", "worker", "since"),
-    *TOLD_FIELDS,
+    *DETAIL_FIELDS,
 )
 _KEYS: Final = (
     *(scripts.LINE_KEY, scripts.RUNNING_KEY, scripts.AWAITED_KEY, scripts.TURNS_KEY),

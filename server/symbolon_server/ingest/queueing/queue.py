@@ -10,7 +10,7 @@ import redis
 from symbolon_server.cache.access import CacheAccess
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, sound_answers
 from symbolon_server.ingest.queueing import scripts
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, told_of
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS, Band, details_of
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -26,7 +26,7 @@ _MOST_STEP_BYTES: Final = 400_000
 """Of wanted offsets in one step, so that it blocks Redis for a few milliseconds at most."""
 
 _WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
-_NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
+_NO_DETAILS: Final = ("",) * len(DETAIL_FIELDS)
 
 NOBODY: Final = ""
 """The caller of requests without a caller."""
@@ -161,13 +161,13 @@ def _steps(
     wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
 ) -> Iterator[list[str | bytes]]:
     """Yield the arguments for the modules in steps of limited size."""
-    told = {module.module_id: told_of(module) for module in asked}
+    details = {module.module_id: details_of(module) for module in asked}
     step: list[str | bytes] = []
     size = 0
     for module_id, offsets in wanted.items():
         packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
         more: list[str | bytes] = [str(module_id), packed]
-        more += told.get(module_id, _NOTHING_TOLD)
+        more += details.get(module_id, _NO_DETAILS)
         is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
         if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
             yield step

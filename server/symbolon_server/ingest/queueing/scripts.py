@@ -25,7 +25,7 @@ from typing import Final
 
 from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCTIONS
 from symbolon_server.cache.invalidations import MOST_MODULES
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS
 from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
@@ -59,7 +59,7 @@ local P = KEYS[1]
 local line, running, awaited, turns, bell =
     P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
 local band_size, kept_seconds = {BAND_SIZE}, {KEPT_SECONDS}
-local told_fields = {{{", ".join(map(repr, TOLD_FIELDS))}}}
+local detail_fields = {{{", ".join(map(repr, DETAIL_FIELDS))}}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -143,7 +143,7 @@ ENQUEUE: Final = (
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most_waiting, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 local modules = {}
-local width = 2 + #told_fields
+local width = 2 + #detail_fields
 for at = 6, #ARGV, width do modules[#modules + 1] = ARGV[at] end
 -- Both bands of requested jobs share one limit, so a job is never refused when it changes bands.
 local lowest = band == 2 and 2 or 0
@@ -176,7 +176,7 @@ for at, module in ipairs(modules) do
       sound(module)
       if waiting[at] and band_of(waiting[at]) > band then put(module) end
     end
-    for number, field in ipairs(told_fields) do
+    for number, field in ipairs(detail_fields) do
       local value = ARGV[first + 1 + number]
       if value ~= '' then redis.call('HSETNX', job(module), field, value) end
     end
@@ -251,7 +251,7 @@ local function take(module)
   return {{module, text(attempts), redis.call('GET', want(module)) or '',
       text(last_invalidation()), text(stale_before(module)),
       text(now - (number_in(module, 'queued') or now)),
-      redis.call('HMGET', job(module), unpack(told_fields))}}
+      redis.call('HMGET', job(module), unpack(detail_fields))}}
 end
 
 -- No lease ends later than one lease from now, unless the clock was set back.
