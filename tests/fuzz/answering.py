@@ -32,7 +32,7 @@ _NO_WAIT = WaitLimits(max_wait_seconds=0.0, deadline_margin_seconds=0.0)
 def answer(request: bytes) -> bytes:
     """Return the encoded response to an encoded request; raises `InvalidRequestError`.
 
-    Frames are recalled one by one, then all at once, which must come to the same.
+    Frames are recalled one by one, then all at once, which must give the same result.
     """
     one_by_one, at_once = _answerers()
     response = _answer(one_by_one, request)
@@ -53,9 +53,9 @@ def _without_diagnostics(response: bytes) -> SymbolicateResponse:
 
 @cache
 def _answerers() -> tuple[Answerer, Answerer]:
-    """Return what answers for the sample module, and is told nothing of any other.
+    """Return two symbolicators that know only the sample module.
 
-    The first recalls the frames of no request at once, the second those of every one.
+    The first never recalls the frames of a request at once, the second always does.
     """
     store = MemoryPageStore(64 * _MEGABYTE)
     suppliers = SupplierChain([DirectorySupplier(SYMBOLS_FOLDER)])

@@ -1,4 +1,4 @@
-"""Bytes as crash reports in JSON of versions 4 and 5, from the file to the JSON of the answer."""
+"""Bytes as crash reports in JSON, versions 4 and 5, from the file to the JSON of the answer."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.fuzz.target import Target
 
 
 def take(data: bytes) -> None:
-    """Symbolicate the report that `data` is, as the command line does."""
+    """Symbolicate `data` as a report, like the command line."""
     for are_return_addresses in (False, True):
         try:
             payload = parse_json(data, "report")
@@ -35,7 +35,7 @@ def _symbolicate(request: TeckenRequest) -> None:
         answers = list(_ask(request))
     except RefusedError as error:
         if "the limit is" not in str(error):
-            raise  # all that is refused for what it is should have been left out
+            raise  # everything invalid should have been left out
         return
     json.loads(write_response(request, answers))
     for job, encoded in zip(request.jobs, answers, strict=True):

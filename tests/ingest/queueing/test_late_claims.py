@@ -1,4 +1,4 @@
-"""What claims do that come too late, twice, or after their module was invalidated."""
+"""Claims that come too late, twice, or after their module was invalidated."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,7 +89,7 @@ def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
 
 
 @pytest.mark.promise("A module has a job if and only if it is in line or running")
-def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin_it_anew(
+def test_a_job_whose_invalidation_may_have_been_dropped_starts_again(
     queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -106,9 +106,9 @@ def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin
 def late_replies(
     redis_cache: redis.Redis, redis_cache_url: str, tmp_path: Path
 ) -> Iterator[redis.Redis]:
-    """A client to which replies come later than it waits; what it asks is done."""
+    """A client whose replies come after its timeout, although its commands are executed."""
     for script in (scripts.ENQUEUE, scripts.CLAIM, scripts.END, scripts.GIVE_BACK):
-        redis_cache.script_load(script)  # else it would be told so, too late
+        redis_cache.script_load(script)  # else the reply would be NOSCRIPT, and late
     socket = Path(redis_cache_url.removeprefix("unix://"))
     proxy = RedisProxy(tmp_path / "proxy", socket)
     with connect(f"unix://{tmp_path}/proxy", IMPATIENT) as client:

@@ -1,4 +1,4 @@
-"""Callers wait together, are woken by announcements, and never sleep through one."""
+"""Callers wait together, are woken by announcements, and never miss one."""
 
 import threading
 from collections.abc import Collection, Iterator
@@ -27,7 +27,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.symbol_files import numbered_module
 
 LONG = 60.0
-"""Seconds that no test waits when all is well."""
+"""Seconds; no test waits that long if it passes."""
 
 
 def claim(desk: ClaimDesk) -> Claim:
@@ -37,14 +37,14 @@ def claim(desk: ClaimDesk) -> Claim:
 
 
 def wait_until_heard(client: redis.Redis, listeners: int = 1) -> None:
-    """Return when so many loaders listen for announcements."""
+    """Return when this many loaders listen for announcements."""
     while dict(client.pubsub_numsub(ENDED_CHANNEL)).get(ENDED_CHANNEL.encode(), 0) < listeners:
         threading.Event().wait(0.001)
 
 
 @pytest.fixture
 def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoader]:
-    """A loader that only announcements can wake: it asks the queue itself but once an hour."""
+    """A loader that only announcements can wake, as it checks the queue only once an hour."""
     del queue  # emptied the cache
     loader = ModuleLoader(redis_cache, recheck_seconds=3600)
     loader.start()
@@ -53,7 +53,7 @@ def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoade
     loader.close()
 
 
-def test_an_announcement_wakes_who_waits(
+def test_an_announcement_wakes_waiting_callers(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending, ThreadPoolExecutor(1) as pool:
@@ -63,14 +63,14 @@ def test_an_announcement_wakes_who_waits(
         assert pending.ended == {xul}
 
 
-def test_a_wait_ends_with_its_time(loader: ModuleLoader, xul: ModuleId) -> None:
+def test_a_wait_ends_at_its_timeout(loader: ModuleLoader, xul: ModuleId) -> None:
     with loader.load({xul: [1]}) as pending:
         pending.wait(0.0)
         pending.wait(-1.0)
         assert pending.ended == frozenset()
 
 
-def test_a_wait_is_over_when_all_modules_have_ended(
+def test_a_wait_ends_when_all_modules_have_ended(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     with loader.load({xul: [1], libc: [2]}) as pending:
@@ -106,7 +106,7 @@ def test_many_callers_share_one_ingest(
     assert isinstance(desk.claim(), NothingToClaim)
 
 
-def test_an_end_before_the_wait_is_not_slept_through(
+def test_an_end_before_the_wait_is_not_missed(
     loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
@@ -115,12 +115,12 @@ def test_an_end_before_the_wait_is_not_slept_through(
         assert pending.ended == {xul}
 
 
-def test_a_lost_announcement_is_made_up_for(
+def test_a_lost_announcement_is_recovered(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
     with loader.load({xul: [1]}) as pending:
-        desk.end(claim(desk))  # nobody listens yet
+        desk.end(claim(desk))  # no one listens yet
         loader.start()
         pending.wait(LONG)
         assert pending.ended == {xul}
@@ -131,7 +131,7 @@ def test_a_lost_announcement_is_made_up_for(
 @pytest.mark.promise(
     "Callers take turns: a new one waits for one round, however long the line", group="ingests"
 )
-def test_what_went_behind_although_somebody_waits_is_put_first_again(
+def test_a_module_that_moved_back_although_a_caller_waits_moves_up_again(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.01)
@@ -148,17 +148,17 @@ def test_what_went_behind_although_somebody_waits_is_put_first_again(
     loader.close()
 
 
-def test_a_connection_cut_while_an_ingest_ends_is_made_up_for(
+def test_an_end_during_a_lost_connection_is_recovered(
     redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
         redis_cache.client_kill_filter(_type="pubsub")
         desk.end(claim(desk))
-        pending.wait(LONG)  # an hour before it would ask by itself
+        pending.wait(LONG)  # an hour before the next check
         assert pending.ended == {xul}
 
 
-def test_an_ingest_that_goes_on_is_not_taken_for_ended(
+def test_a_running_ingest_is_not_mistaken_for_ended(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     loader = ModuleLoader(redis_cache, recheck_seconds=0.001)
@@ -166,7 +166,7 @@ def test_an_ingest_that_goes_on_is_not_taken_for_ended(
     with loader.load({xul: [1], libc: [2]}) as pending:
         running = claim(desk)
         other = claim(desk)
-        # While the other is asked for again and again, this one ends and is noticed.
+        # While the other one is checked again and again, the end of this one is noticed.
         redis_cache.zrem(RUNNING_KEY, str(other.module_id))
         while not pending.ended:
             pending.wait(0.01)
@@ -179,7 +179,7 @@ def test_an_ingest_that_goes_on_is_not_taken_for_ended(
 
 
 def test_a_job_that_was_never_queued_has_not_ended(redis_cache: redis.Redis, xul: ModuleId) -> None:
-    """A look at the queue between asking to be told and enqueueing finds no job."""
+    """A look at the queue between registering and enqueueing finds no job."""
 
     class LookedAt(IngestQueue):
         def enqueue(self, *_arguments: object, **_named: object) -> Enqueued:
@@ -278,7 +278,7 @@ def test_a_look_that_takes_long_holds_up_no_announcement(
     loader.close()
 
 
-def test_foreign_messages_wake_nobody(
+def test_foreign_messages_wake_no_caller(
     redis_cache: redis.Redis, loader: ModuleLoader, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     with loader.load({xul: [1]}) as pending:
@@ -289,7 +289,7 @@ def test_foreign_messages_wake_nobody(
         assert pending.ended == {xul}
 
 
-def test_a_caller_who_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -> None:
+def test_a_caller_that_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -> None:
     with loader.load({xul: [1]}):
         pass
     with pytest.raises(ZeroDivisionError), loader.load({xul: [1]}):
@@ -298,7 +298,7 @@ def test_a_caller_who_leaves_is_forgotten(loader: ModuleLoader, xul: ModuleId) -
     assert not loader._waiters._queued
 
 
-def test_a_cache_that_is_down_is_an_error_and_one_that_comes_up_is_listened_to(
+def test_a_loader_raises_while_the_cache_is_down_and_subscribes_once_it_is_up(
     xul: ModuleId, redis_cache: redis.Redis, redis_cache_url: str, tmp_path: Path
 ) -> None:
     socket = tmp_path / "socket"

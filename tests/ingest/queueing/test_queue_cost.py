@@ -1,4 +1,4 @@
-"""A step costs the cache Redis the same however much is queued, and callers take turns."""
+"""The cost of a step does not depend on the length of the queue, and callers take turns."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ LOOKED_AT = 5_000
 MOST_TIMES = 2.0
 TRIES = 18
 ROUNDS = 2
-"""Of which the better one counts: others use the same machine."""
+"""Attempts, of which the best counts, because other programs use the same machine."""
 
 Step = Callable[[IngestQueue, ClaimDesk, list[ModuleId]], object]
 
@@ -50,13 +50,13 @@ STEPS = {"overtake": overtake, "again": ask_again, "look": look, "claim": claim_
 
 
 def cpu_seconds(client: redis.Redis) -> float:
-    """Return the processor time that Redis itself has taken."""
+    """Return the CPU time that Redis has used."""
     cpu = client.info("cpu")
     return float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
 
 
 def cost(client: redis.Redis, step: Step, queued: int) -> float:
-    """Return what a step costs with so many queued, in seconds of Redis' processor time."""
+    """Return the cost of a step with this many queued jobs, in seconds of Redis' CPU time."""
     client.flushall()
     queue, desk = IngestQueue(client), ClaimDesk(client, lease_seconds=600)
     modules = [numbered_module(number) for number in range(queued)]
@@ -70,7 +70,7 @@ def cost(client: redis.Redis, step: Step, queued: int) -> float:
 
 @pytest.fixture
 def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[redis.Redis]:
-    """A client that a loaded machine may keep waiting."""
+    """A client without a timeout, for loaded machines."""
     del clear_redis_cache
     with connect(redis_cache_url, Timeouts(60.0, 60.0)) as client:
         yield client
@@ -110,7 +110,7 @@ def test_a_caller_waits_for_one_round_of_those_that_were_first(
 
 
 @pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
-def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
+def test_an_awaited_module_comes_before_four_thousand_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     many = [numbered_module(number) for number in range(4_000)]
@@ -120,7 +120,7 @@ def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
 
 
 @pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
-def test_many_calls_of_one_caller_have_one_turn(
+def test_many_calls_of_one_caller_share_one_turn(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     for number in range(20):
@@ -150,7 +150,7 @@ def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
     assert xul in list(islice(claimed(desk), 2))
 
 
-def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
+def test_a_caller_whose_many_jobs_are_done_starts_level_with_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     queue.enqueue({numbered_module(number): () for number in range(300)}, Band.AWAITED, "a")
@@ -185,7 +185,7 @@ def test_the_last_of_many_callers_that_are_done_begins_with_all_others(
     assert xul in list(islice(claimed(desk), 2))
 
 
-def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
+def test_modules_without_waiting_callers_move_back_and_are_never_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     given_up = [numbered_module(number) for number in range(30)]
@@ -199,7 +199,7 @@ def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
     look = queue.look([given_up[0], xul, libc])
     assert look.behind == {given_up[0]}
     assert look.ended == {libc}
-    # Somebody waits again.
+    # A caller waits again.
     assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
     assert next(claimed(desk)) == given_up[0]
     assert set(claimed(desk)) == set(given_up[1:])

@@ -1,43 +1,31 @@
-"""What the queue does to Redis in one step, each step a Lua script.
+"""The operations of the queue, each a Lua script and so one step of Redis.
 
-A module has a job if and only if it is in `line` or in `running`; what else there is only describes
-the job. All keys begin with `PREFIX`, which names the version of the page format, so that servers
-and workers of two versions each have a queue of their own.
+The package's docstring shows the states of a job and the order of the line. All keys begin with
+`PREFIX`, which has the version of the page format, so that servers and workers of two versions have
+separate queues.
 
-| key | type | holds |
+| key | type | content |
 |---|---|---|
-| `line` | sorted set | waiting modules by place: band * 2^40 + the caller's turn |
-| `running` | sorted set | claimed modules by the millisecond their lease ends |
-| `awaited` | sorted set | modules of the first band by the millisecond until which somebody waits |
+| `line` | sorted set | queued modules by place: band * 2^40 + the caller's turn |
+| `running` | sorted set | claimed modules by the millisecond when the lease ends |
+| `awaited` | sorted set | modules of the first band by the millisecond until which a caller waits |
 | `turns` | sorted set | `<band>:<caller>` by that caller's next turn |
-| `job:<module id>` | hash | when it was queued, for whom, its place, what is told; its claim |
-| `want:<module id>` | string | wanted module offsets, 8 bytes each, big end first |
-| `bell` | stream | one entry; a new one when there is a new job: workers wait, and take nothing |
+| `job:<module id>` | hash | time of queueing, caller, place, what callers sent; its claim |
+| `want:<module id>` | string | wanted module offsets, 8 bytes each, big-endian |
+| `bell` | stream | one entry, replaced when there is a new job; workers wait on it |
 
-Callers take turns: a caller's next job goes one turn after its last one, but not before the head of
-the band. A job of the first band that nobody waits for any more goes behind, when it comes to the
-head of the line.
+A job of the first band that no caller waits for any more moves to the second band when it reaches
+the head of the line.
 
-              enqueue: a better band
-               +-----------------+
-               v                 |
-    --enqueue--> in line --nobody waits any more--> in line, second band
-                  ^  |
-        give back |  | claim
-                  |  v
-                 running --end--> (no job)
-                  ^    |
-                  +----+ claim again when the lease has lapsed, first of all
-
-Every step is O(log n) for each module. Lua unpacks some 8,000 values at most, and a step that holds
-Redis up for 10 ms is one too long: so a step takes at most `MOST_MODULES_A_STEP`.
+Every step is O(log n) per module. Lua can unpack about 8,000 values, and a step should not block
+Redis for more than 10 ms, so a step has at most `MOST_MODULES_A_STEP` modules.
 """
 
 from typing import Final
 
 from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCTIONS
 from symbolon_server.cache.invalidations import MOST_MODULES
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS
 from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
@@ -51,26 +39,27 @@ JOB_PREFIX: Final = PREFIX + "job:"
 WANT_PREFIX: Final = PREFIX + "want:"
 
 ENDED_CHANNEL: Final = PREFIX + "ended"
-"""Module ids of jobs that ended, as text."""
+"""Carries the module ids of jobs that ended."""
 
 MOST_MODULES_A_STEP: Final = 100
 BAND_SIZE: Final = 2**40
-"""Turns in a band; 100,000 jobs a second for four months."""
+"""Turns in a band: enough for 100,000 jobs a second for four months."""
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
-"""How long the queue of a version that nobody uses any more stays, for a way back to it."""
+"""How long the queue of an unused version is kept, to allow a rollback."""
 
 WAITS_MS: Final = 10_000
-"""How long after its last look a server counts as waiting; it looks each second."""
+"""How long after its last look a server counts as waiting; it looks every second."""
 
 _MOST_BEHIND: Final = 20
-"""Jobs that nobody waits for are put behind so many at a time."""
+"""Maximum number of jobs without waiting callers that one claim moves to the second band."""
+
 _PRELUDE: Final = f"""
 local P = KEYS[1]
 local line, running, awaited, turns, bell =
     P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
 local band_size, kept_seconds, most_modules = {BAND_SIZE}, {KEPT_SECONDS}, {MOST_MODULES_A_STEP}
-local told_fields = {{{", ".join(map(repr, TOLD_FIELDS))}}}
+local detail_fields = {{{", ".join(map(repr, DETAIL_FIELDS))}}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -81,7 +70,7 @@ local function band_of(place) return math.floor(tonumber(place) / band_size) end
 local function first_of(band) return text(band * band_size) end
 local function before(band) return '(' .. text(band * band_size) end
 
--- What others wrote under our keys stops nobody. The log of Redis tells of it, once.
+-- A value that another program wrote under our keys is deleted, and logged once by Redis.
 local function drop_unless(key, kind)
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then
@@ -135,9 +124,9 @@ local function backlog(band, caller)
   return head and math.max(0, turn_of(band, caller) - tonumber(head)) or 0
 end
 
--- The place of a caller's next job: after its last one, but not before the head of the band. The
--- turns of callers whose jobs are all gone from the line are dropped, a step's worth with each new
--- place; where there are more, an empty band begins at the last of them.
+-- The place of a caller's next job: after its last one, but not before the head of the band. Drops
+-- the turns of callers without jobs in the line, a step's worth with each new place; if there are
+-- more, an empty band begins at the last of them.
 local function next_place(band, caller)
   local first, behind, head = first_of(band), before(band + 1), head_of(band)
   local passed = redis.call('ZRANGEBYSCORE', turns, first, head and '(' .. head or behind,
@@ -158,7 +147,7 @@ end
 _INVALIDATIONS: Final = f"""
 local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KEY}', {MOST_MODULES}
 {LOG_FUNCTIONS}
--- What was made of a module as of an earlier invalidation than this is stale.
+-- What is stored for a module as of an earlier invalidation than this is stale.
 local function stale_before(module)
   local function ours(score)
     local number = math.floor(tonumber(score) or 0)
@@ -175,16 +164,16 @@ end
 ENQUEUE: Final = (
     _PRELUDE
     + """
--- ARGV: band, caller, milliseconds that somebody waits, most jobs that wait, most of one caller
--- where so many wait, most bytes of wanted offsets of a job; then each module, its offsets and what
--- is told of it, of which the first that is told counts. Returns the number of new jobs and the
--- modules that there was no room for.
+-- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, jobs of one caller
+-- that fit into a full queue, maximum bytes of a job's wanted offsets; then each module with its
+-- offsets and what was sent about it; the first value of each field counts. Returns the number of
+-- new jobs and the modules without room.
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most_waiting, most_own, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local modules = {}
-local width = 2 + #told_fields
+local width = 2 + #detail_fields
 for at = 7, #ARGV, width do modules[#modules + 1] = ARGV[at] end
--- Jobs that went behind count with those that somebody waits for: they are never refused.
+-- Both bands of requested jobs share one limit, so a job is never refused when it changes bands.
 local lowest, highest = band == 2 and 2 or 0, band == 2 and 2 or 1
 local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), before(highest + 1))
 if room < most_own then
@@ -218,7 +207,7 @@ for at, module in ipairs(modules) do
       sound(module)
       if waiting[at] and band_of(waiting[at]) > band then put(module) end
     end
-    for number, field in ipairs(told_fields) do
+    for number, field in ipairs(detail_fields) do
       local value = ARGV[first + 1 + number]
       if value ~= '' then redis.call('HSETNX', job(module), field, value) end
     end
@@ -245,8 +234,8 @@ return {added, refused}
 LOOK: Final = (
     _PRELUDE
     + """
--- ARGV: milliseconds that somebody waits from now on, modules. Returns the places in ARGV, from 1,
--- of those without a job, and of those that went behind because nobody seemed to wait.
+-- ARGV: milliseconds that callers wait from now on, modules. Returns the positions in ARGV, from 1,
+-- of modules without a job, and of those moved to a later band because no caller seemed to wait.
 local waits = tonumber(table.remove(ARGV, 1))
 local waiting = redis.call('ZMSCORE', line, unpack(ARGV))
 local busy = redis.call('ZMSCORE', running, unpack(ARGV))
@@ -269,16 +258,15 @@ CLAIM: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: the claim's name, the worker's, milliseconds of the lease. Returns {{module, attempts,
--- wanted offsets, the number of the last invalidation, that before which the module is stale,
--- milliseconds since it was queued, what is told of it}}; or the bell's last entry when there is
--- nothing to do; or an empty string when only jobs were put behind, and the claim is to be asked
--- again.
+-- ARGV: name of the claim, name of the worker, milliseconds of the lease. Returns {{module,
+-- attempts, wanted offsets, number of the last invalidation, number before which the module is
+-- stale, milliseconds since it was queued, what callers sent about it}}; or the bell's last entry
+-- if there is no job; or an empty string if jobs only moved to the second band: then claim again.
 local claim, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local function number_in(module, field)
   local number = tonumber(redis.call('HGET', job(module), field))
-  return number and math.abs(number) < {LARGEST_NUMBER} and number -- neither infinite nor nan
+  return number and math.abs(number) < {LARGEST_NUMBER} and number -- not infinite, not NaN
 end
 
 local function take(module)
@@ -294,16 +282,16 @@ local function take(module)
   return {{module, text(attempts), redis.call('GET', want(module)) or '',
       text(last_invalidation()), text(stale_before(module)),
       text(now - (number_in(module, 'queued') or now)),
-      redis.call('HMGET', job(module), unpack(told_fields))}}
+      redis.call('HMGET', job(module), unpack(detail_fields))}}
 end
 
--- No lease ends later than one lease from now, unless the time of day was set back.
+-- No lease ends later than one lease from now, unless the clock was set back.
 for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + lease), '+inf',
     'LIMIT', 0, {_MOST_BEHIND})) do
   redis.call('ZADD', running, now + lease, module)
 end
 
--- A job whose worker is gone comes first: somebody has waited for it since.
+-- A job whose lease has lapsed comes first: callers have waited for it since.
 local lapsed = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, 1)[1]
 if lapsed then return take(lapsed) end
 
@@ -333,7 +321,7 @@ return ''
 RENEW: Final = (
     _PRELUDE
     + """
--- ARGV: module, the claim's name, milliseconds of its lease. Returns whether it is still ours.
+-- ARGV: module, name of the claim, milliseconds of the lease. Returns whether it is still ours.
 if not owned(ARGV[1], ARGV[2]) then return 0 end
 redis.call('ZADD', running, now + tonumber(ARGV[3]), ARGV[1])
 return 1
@@ -343,7 +331,7 @@ return 1
 GIVE_BACK: Final = (
     _PRELUDE
     + f"""
--- ARGV: module, the claim's name. Puts the job where it was, as if it had never been claimed.
+-- ARGV: module, name of the claim. Puts the job back into its place, as if never claimed.
 local module = ARGV[1]
 if not owned(module, ARGV[2]) then return 0 end
 redis.call('ZREM', running, module)
@@ -362,9 +350,9 @@ END: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: module, the claim's name, the number of the last invalidation when the job was claimed.
--- Returns 0 and ends nothing if the module was invalidated since. The job is gone before anybody
--- hears of it: who asks before this is told, who asks after it gets a new job.
+-- ARGV: module, name of the claim, number of the last invalidation when the job was claimed.
+-- Returns 0 and ends nothing if the module was invalidated since. The job is removed before its end
+-- is announced: a caller that enqueued before is woken, one that enqueues later gets a new job.
 local module = ARGV[1]
 if owned(module, ARGV[2]) then
   if stale_before(module) > tonumber(ARGV[3]) then return 0 end
@@ -379,9 +367,9 @@ return 1
 OVERVIEW: Final = (
     _PRELUDE
     + """
--- ARGV: how many to look at. Returns {now, the length of each band, since when the first in line of
--- each band are queued, {module, {worker, since, attempts, caller}} of those that are running and
--- whose leases end first, how many are running}.
+-- ARGV: maximum of listed jobs. Returns {now, length of each band, times at which the first jobs of
+-- each band were queued, {module, {worker, since, attempts, caller}} of running jobs in order of
+-- their leases, number of running jobs}.
 local most = tonumber(ARGV[1])
 local lengths, queued, claimed = {}, {}, {}
 for band = 0, 2 do
@@ -404,7 +392,7 @@ return {text(now), lengths, queued, claimed, redis.call('ZCARD', running)}
 REMOVE: Final = (
     _PRELUDE
     + """
--- ARGV: what is no module id. Takes it out of the queue, whatever it is.
+-- ARGV: an invalid module id. Removes it from the queue, whatever it is.
 for _, key in ipairs({line, running, awaited}) do redis.call('ZREM', key, ARGV[1]) end
 redis.call('DEL', job(ARGV[1]), want(ARGV[1]))
 """
