@@ -73,7 +73,7 @@ class IngestQueue:
         """Use the cache Redis of `client`; all its users share `circuit`.
 
         At most `max_queued` modules are queued at a time, at most half of them without a waiting
-        caller, and as many prefetches; beyond that each caller may have a thousandth of them in line.
+        caller, and as many prefetches. In a full queue each caller may have a thousandth of them.
         """
         self._client = client
         self._max_queued = max_queued

@@ -164,7 +164,7 @@ end
 ENQUEUE: Final = (
     _PRELUDE
     + """
--- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, jobs of one caller
+-- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, jobs of a caller
 -- that fit into a full queue, maximum bytes of a job's wanted offsets; then each module with its
 -- offsets and what was sent about it; the first value of each field counts. Returns the number of
 -- new jobs and the modules without room.
