@@ -126,7 +126,7 @@ class Hosts:
 
     def getaddrinfo(self, host: object, *rest: Any, **others: Any) -> list[Any]:
         if host != self.name:
-            return RESOLVE(host, *rest, **others)
+            return list(RESOLVE(host, *rest, **others))
         self.lookups += 1
         if self.addresses is None:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -184,7 +184,7 @@ def test_a_name_that_leads_nowhere_else_or_nowhere_changes_nothing(
 
 
 def test_a_connection_that_is_in_use_is_followed_too(hosts: Hosts, by_name: redis.Redis) -> None:
-    with by_name.pubsub() as pubsub:
+    with by_name.pubsub() as pubsub:  # type: ignore[no-untyped-call] # as redis says it
         pubsub.subscribe("channel")
         hosts.addresses = [NEW]
         look_again(by_name)

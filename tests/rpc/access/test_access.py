@@ -215,7 +215,7 @@ def test_a_caller_by_ipv6_is_named_by_its_network() -> None:
         port = server.add_insecure_port("[::1]:0")
         server.start()
         with grpc.insecure_channel(f"[::1]:{port}") as channel:
-            channel.unary_unary("/test.Names/Name")(b"", timeout=20)
+            channel.unary_unary("/test.Names/Name", bytes, bytes)(b"", timeout=20)
         server.stop(None).wait()
     assert names == ["ipv6:::/64"]
 
