@@ -14,7 +14,7 @@ from symbolon.results import (
     SymbolicatedFrame,
     Symbolication,
 )
-from symbolon.tecken.unasked import UnaskedFrame
+from symbolon._tecken.unasked import UnaskedFrame
 
 MAX_MODULE_WIDTH = 24
 """Longer module names push their line to the right, not all lines."""

@@ -10,7 +10,7 @@ LOADED_BEYOND_GRPC = """
 import sys
 import grpc, google.protobuf.any_pb2, google.protobuf.duration_pb2, google.protobuf.timestamp_pb2
 before = set(sys.modules)
-import symbolon, symbolon.tecken.requests, symbolon.text, symbolon.__main__
+import symbolon, symbolon._tecken.requests, symbolon.text, symbolon.__main__
 for name in sorted(set(sys.modules) - before):
     print(name)
 """

@@ -9,9 +9,9 @@ from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
 from symbolon.command_line.reading.inputs import parse_json
 from symbolon.errors import InvalidReportError
-from symbolon.tecken.answers import write_response
-from symbolon.tecken.jobs import TeckenRequest
-from symbolon.tecken.requests import parse_request
+from symbolon._tecken.answers import write_response
+from symbolon._tecken.jobs import TeckenRequest
+from symbolon._tecken.requests import parse_request
 from symbolon.text import write_crash
 from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
 from tests.fuzz.answering import answer

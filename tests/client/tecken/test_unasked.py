@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from symbolon import InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
 from symbolon.debug_ids import DEBUG_ID_FORM
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.requests import parse_jobs, parse_request
-from symbolon.tecken.unasked import MAX_DEBUG_FILE_BYTES, MOST_PROBLEMS, find_file_fault, last_part
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.jobs import Job, TeckenRequest
+from symbolon._tecken.requests import parse_jobs, parse_request
+from symbolon._tecken.unasked import MAX_DEBUG_FILE_BYTES, MOST_PROBLEMS, find_file_fault, last_part
 from symbolon.v1.module_pb2 import Module as ModuleMessage
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
 from tests.client.messages.encoded import make_answer, make_frame

@@ -16,7 +16,7 @@ from symbolon.command_line.reading.not_reports import RAW_LINE_FORM, describe
 from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
-from symbolon.tecken.unasked import find_file_fault, last_part
+from symbolon._tecken.unasked import find_file_fault, last_part
 
 STANDARD_INPUT = "-"
 

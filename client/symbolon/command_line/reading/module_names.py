@@ -16,8 +16,8 @@ from symbolon.command_line.reading.inputs import (
 )
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
-from symbolon.tecken.requests import parse_jobs
-from symbolon.tecken.unasked import last_part
+from symbolon._tecken.requests import parse_jobs
+from symbolon._tecken.unasked import last_part
 
 MODULES_PER_CALL = 1_000
 

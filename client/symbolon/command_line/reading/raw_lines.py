@@ -15,7 +15,7 @@ from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
 from symbolon.command_line.reading.inputs import Part, parse_raw
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame
-from symbolon.tecken.answers import write_v5_frame
+from symbolon._tecken.answers import write_v5_frame
 from symbolon.text import TextStyle, write_calls
 
 

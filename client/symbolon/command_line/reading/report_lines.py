@@ -10,9 +10,9 @@ from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import EncodedReport
 from symbolon.command_line.reading.inputs import Part, parse_json
 from symbolon.errors import InvalidReportError, SymbolonError
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.refusals import name_job
-from symbolon.tecken.requests import parse_request
+from symbolon._tecken.jobs import Job, TeckenRequest
+from symbolon._tecken.refusals import name_job
+from symbolon._tecken.requests import parse_request
 
 _VERSIONS = {"v5": 5, "v4": 4}
 

@@ -12,9 +12,9 @@ from symbolon._colors import choose_colors
 from symbolon._messages.answers import ReportResult
 from symbolon.client import Client
 from symbolon.command_line.reading.report_lines import Answered, LineReport
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.debug import count_debug
-from symbolon.tecken.jobs import Job
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.debug import count_debug
+from symbolon._tecken.jobs import Job
 from symbolon.text import TextStyle, write_crash
 
 Write = Callable[[Answered], bytes]

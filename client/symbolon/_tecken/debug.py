@@ -21,7 +21,7 @@ from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.wire import decode_diagnostics, decode_enum
 from symbolon.client import Client
 from symbolon.results import Diagnostics, ModuleDiagnostics, ModuleOutcome
-from symbolon.tecken.jobs import JobModule, TeckenRequest
+from symbolon._tecken.jobs import JobModule, TeckenRequest
 
 
 class _Looked(NamedTuple):

@@ -20,8 +20,8 @@ from symbolon._messages.encoding import NO_MODULE, encode_module
 from symbolon.debug_ids import DEBUG_ID_FORM, can_be_asked
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
-from symbolon.tecken.jobs import Job, JobFrames, JobModule, MemoryMap, TeckenRequest
-from symbolon.tecken.unasked import (
+from symbolon._tecken.jobs import Job, JobFrames, JobModule, MemoryMap, TeckenRequest
+from symbolon._tecken.unasked import (
     MOST_PROBLEMS,
     Problems,
     UnaskedFrame,

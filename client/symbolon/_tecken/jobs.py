@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from symbolon._messages.encoding import EncodedReport
 from symbolon.reports import Module
-from symbolon.tecken.unasked import MAX_DEBUG_FILE_BYTES, UnaskedFrame
+from symbolon._tecken.unasked import MAX_DEBUG_FILE_BYTES, UnaskedFrame
 
 
 @dataclass(frozen=True, slots=True)

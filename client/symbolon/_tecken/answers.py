@@ -31,8 +31,8 @@ from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.remembered import Remembered
 from symbolon._messages.wire import decode_module_result
 from symbolon.results import ModuleResult
-from symbolon.tecken.jobs import Job, JobModule, TeckenRequest
-from symbolon.tecken.unasked import UnaskedFrame
+from symbolon._tecken.jobs import Job, JobModule, TeckenRequest
+from symbolon._tecken.unasked import UnaskedFrame
 from symbolon.v1 import module_pb2, stack_pb2
 
 UNKNOWN_MODULE = "<unknown>"
