@@ -11,8 +11,8 @@ The generated messages and stubs are in `symbolon.v1`.
 from typing import TYPE_CHECKING
 
 from symbolon._batching.progress import Progress
-from symbolon._messages.answers import ReportResult
-from symbolon._messages.encoding import AnyReport, Report
+from symbolon._messages.answers import EncodedAnswer, ReportResult
+from symbolon._messages.encoding import AnyReport, EncodedReport, Report
 from symbolon.async_client import AsyncClient
 from symbolon.client import Client
 from symbolon.errors import (
@@ -65,17 +65,21 @@ from symbolon.results import (
     TierInfo,
     TierLookups,
 )
-from symbolon.version import find_version
 
 if TYPE_CHECKING:
     __version__: str
 else:
 
     def __getattr__(name: str) -> str:
-        """Look the version up when it is wanted: that takes longer than all else here."""
-        if name == "__version__":
-            return find_version()
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """Look up `__version__` on demand: that takes longer than the rest of the import."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 # on demand
+
+        try:
+            return version("symbolon-grpc")
+        except PackageNotFoundError:  # a checkout that is not installed
+            return "unknown"
 
 
 __all__ = [
@@ -86,6 +90,8 @@ __all__ = [
     "DeadlineError",
     "DecidingSymbol",
     "Diagnostics",
+    "EncodedAnswer",
+    "EncodedReport",
     "ExplainedPage",
     "ExplainedRange",
     "ExplainedTier",

@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from symbolon import FrameOutcome, InlineFrame, Module, ModuleOutcome, ModuleResult, Symbolication
-from symbolon._colors import COLORFUL, choose_colors
-from symbolon.text import TextStyle, shorten_path, write_crash
+from symbolon.text import COLORFUL, TextStyle, choose_colors, shorten_path, write_crash
 from tests.client.answers import make_answer, make_frame
 
 ORCHARD = Module("orchard", "AB0")

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+import symbolon
 from symbolon.client import Client
-from symbolon.version import find_version
 
 Command = Callable[[Client, argparse.Namespace], int]
 """Does what a command is for, and returns the exit code."""
@@ -19,7 +19,7 @@ class ShowVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print it and end."""
-        print(f"{parser.prog} {find_version()}")
+        print(f"{parser.prog} {symbolon.__version__}")
         parser.exit()
 
 

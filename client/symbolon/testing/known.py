@@ -6,8 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from symbolon.debug_ids import normalise_debug_id
-from symbolon._tecken.unasked import last_part
+from symbolon._module_ids import last_part, normalise_debug_id
 from symbolon.v1.module_pb2 import Module, ModuleOutcome, ModuleResult
 from symbolon.v1.stack_pb2 import Frame, FrameOutcome, SymbolicatedFrame
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse

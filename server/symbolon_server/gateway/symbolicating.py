@@ -10,8 +10,7 @@ from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.encoding import EncodedReport
 from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
-from symbolon._tecken.jobs import Job, TeckenRequest
-from symbolon._tecken.refusals import name_job
+from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.deadline import Deadline
 
 _HEALTH_SECONDS = 5.0

@@ -13,9 +13,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
 from symbolon.command_line.showing import tables
-from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
 from tests.client.calling.test_module_calls import EXPLANATION
 from tests.client.canned import CannedServer

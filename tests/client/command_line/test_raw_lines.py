@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
-from symbolon.debug_ids import DEBUG_ID_FORM
 from tests.client.canned import CannedServer
 from tests.client.naming import answer_by_name
 

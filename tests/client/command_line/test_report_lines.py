@@ -148,11 +148,11 @@ def test_what_cannot_be_asked_is_written_for_people(
     assert main(["symbolicate", str(file), target, "--format=text"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "Thread 0",
-        "  0  xul.pdb  -0x1  (not asked)",
-        "  1  m\ufffd       0x2  (not asked)",
+        "  0  xul.pdb  -0x1  (not looked up)",
+        "  1  m\ufffd       0x2  (not looked up)",
         "  2  xul.pdb  xul.pdb+3",
         "",
-        "Not asked",
+        "Not looked up",
         "  module index 1 has an invalid debug_filename: it has control characters",
     ]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from symbolon._tecken import requests as tecken
 from symbolon._tecken.jobs import Job
-from symbolon._tecken.requests import requests as tecken
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

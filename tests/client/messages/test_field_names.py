@@ -8,7 +8,7 @@ from symbolon import FieldViolation, Frame, InvalidRequestError, Module, Report
 from symbolon._batching.batches import Divided, Joint, name_fields
 from symbolon._batching.joint_calls import CallSize
 from symbolon._batching.packers import PlainPacker, pack
-from symbolon._tecken.refusals import name_job
+from symbolon._tecken.jobs import name_job
 from symbolon.v1 import module_pb2, stack_pb2
 
 A, B, C = (Module(name, "AB0") for name in "abc")

@@ -8,10 +8,10 @@ import pytest
 
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
-from symbolon.debug_ids import DEBUG_ID_FORM
+from symbolon._module_ids import DEBUG_ID_FORM
+from symbolon._tecken import requests as tecken
 from symbolon._tecken.answers import write_response
 from symbolon._tecken.jobs import Job, JobFrames, MemoryMap, TeckenRequest
-from symbolon._tecken.requests import requests as tecken
 from tests.client.messages.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]

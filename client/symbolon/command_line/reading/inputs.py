@@ -12,11 +12,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from symbolon._module_ids import (
+    DEBUG_ID_CHARACTERS,
+    DEBUG_ID_FORM,
+    find_file_fault,
+    is_debug_id,
+    last_part,
+)
 from symbolon.command_line.reading.not_reports import RAW_LINE_FORM, describe
-from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
-from symbolon._tecken.unasked import find_file_fault, last_part
 
 STANDARD_INPUT = "-"
 
@@ -58,7 +63,7 @@ class RawFrame(NamedTuple):
         """Why a server would refuse all that is asked with the module; empty if it would not."""
         if fault := find_file_fault(self.debug_file, takes_path=True):
             return f"the debug file: {fault}"
-        return "" if can_be_asked(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
+        return "" if is_debug_id(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from symbolon._module_ids import last_part
+from symbolon._tecken.requests import parse_jobs
 from symbolon.command_line.reading.inputs import (
     InputKind,
     open_input,
@@ -16,8 +18,6 @@ from symbolon.command_line.reading.inputs import (
 )
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
-from symbolon._tecken.requests import parse_jobs
-from symbolon._tecken.unasked import last_part
 
 MODULES_PER_CALL = 1_000
 
@@ -71,7 +71,7 @@ def _read_document(part: bytes, name: str) -> Iterator[Module]:
         for number, entry in enumerate(job.modules):
             if entry.problem:
                 _tell_left_out(f"{name}: job {index}: module index {number}", entry.problem)
-        yield from (entry.asked for entry in job.modules if entry.is_named)
+        yield from (entry.sent for entry in job.modules if entry.is_named)
 
 
 def _read_raw(line: bytes, name: str) -> Iterator[Module]:

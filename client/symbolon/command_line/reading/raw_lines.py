@@ -7,16 +7,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from symbolon._colors import choose_colors
 from symbolon._messages.answers import ReportResult
 from symbolon._messages.encoding import EncodedReport, Report
+from symbolon._tecken.answers import write_v5_frame
 from symbolon.client import Client
 from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
 from symbolon.command_line.reading.inputs import Part, parse_raw
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame
-from symbolon._tecken.answers import write_v5_frame
-from symbolon.text import TextStyle, write_calls
+from symbolon.text import TextStyle, choose_colors, write_calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import EncodedReport
+from symbolon._tecken.jobs import Job, TeckenRequest, name_job
+from symbolon._tecken.requests import parse_request
 from symbolon.command_line.reading.inputs import Part, parse_json
 from symbolon.errors import InvalidReportError, SymbolonError
-from symbolon._tecken.jobs import Job, TeckenRequest
-from symbolon._tecken.refusals import name_job
-from symbolon._tecken.requests import parse_request
 
 _VERSIONS = {"v5": 5, "v4": 4}
 

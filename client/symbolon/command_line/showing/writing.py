@@ -8,14 +8,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from symbolon._colors import choose_colors
 from symbolon._messages.answers import ReportResult
-from symbolon.client import Client
-from symbolon.command_line.reading.report_lines import Answered, LineReport
 from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job
-from symbolon.text import TextStyle, write_crash
+from symbolon.client import Client
+from symbolon.command_line.reading.report_lines import Answered, LineReport
+from symbolon.text import TextStyle, choose_colors, write_crash
 
 Write = Callable[[Answered], bytes]
 """Returns the line or lines of a document, without the last line's end."""
@@ -65,8 +64,8 @@ def _write_job(job: Job, result: ReportResult[LineReport], style: TextStyle) -> 
     if result.encoded is not None:
         answer = replace(answer, modules=tuple(describe_modules(job, result.encoded)))
     modules = [entry.module for entry in job.modules]
-    unasked = job.frames.cut_unasked()
-    return write_crash(modules, answer, style, unasked=unasked, problems=job.problems)
+    rejected = job.frames.cut_rejected()
+    return write_crash(modules, answer, style, rejected=rejected, problems=job.problems)
 
 
 def _name_reports(number: int, jobs: int, *, is_line: bool) -> list[str]:

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from symbolon import InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
-from symbolon.debug_ids import DEBUG_ID_FORM
+from symbolon._module_ids import DEBUG_ID_FORM, MAX_DEBUG_FILE_BYTES, find_file_fault, last_part
 from symbolon._tecken.answers import describe_modules, write_response
-from symbolon._tecken.jobs import Job, TeckenRequest
+from symbolon._tecken.jobs import MOST_PROBLEMS, Job, TeckenRequest
 from symbolon._tecken.requests import parse_jobs, parse_request
-from symbolon._tecken.unasked import MAX_DEBUG_FILE_BYTES, MOST_PROBLEMS, find_file_fault, last_part
 from symbolon.v1.module_pb2 import Module as ModuleMessage
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
 from tests.client.messages.encoded import make_answer, make_frame
@@ -143,7 +142,7 @@ def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: st
         "errors": list(job.problems),
     }
     described = describe_modules(job, answer)
-    assert [one.detail.partition(":")[0] for one in described] == ["", "not asked", ""]
+    assert [one.detail.partition(":")[0] for one in described] == ["", "not looked up", ""]
 
 
 def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -> None:
@@ -154,7 +153,7 @@ def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -
     (result,) = write(5, job, answer)["results"]
     assert result["found_modules"] == {"/".join(XUL): True, f"{LONG}/A": None}
     assert len(result["errors"]) == 1
-    assert describe_modules(job, answer)[1].detail.startswith("not asked: the debug file: ")
+    assert describe_modules(job, answer)[1].detail.startswith("not looked up: the debug file: ")
 
 
 @pytest.mark.parametrize(
@@ -309,4 +308,4 @@ def test_whatever_modules_and_stacks_hold_each_frame_is_answered_once(
 
 def test_the_module_as_given_and_as_asked_are_both_told() -> None:
     (entry,) = parse([["a/xul.pdb", XUL[1]]]).modules
-    assert (entry.module, entry.asked) == (Module("a/xul.pdb", XUL[1]), Module(*XUL))
+    assert (entry.module, entry.sent) == (Module("a/xul.pdb", XUL[1]), Module(*XUL))
