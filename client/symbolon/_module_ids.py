@@ -55,7 +55,7 @@ def last_part(path: str) -> str:
 def find_file_fault(debug_file: object, *, takes_path: bool) -> str:
     """Return why the server would reject this debug file; empty if it would not."""
     if not isinstance(debug_file, str):
-        return "it is no string"
+        return "it is not a string"
     name = last_part(debug_file)
     if name != debug_file and not takes_path:
         return "it is a path"

@@ -26,8 +26,8 @@ from types import MappingProxyType
 from typing import Any
 
 from symbolon._messages.answers import EncodedAnswer
-from symbolon._messages.remembered import Remembered
-from symbolon._messages.wire import decode_module_result
+from symbolon._messages.decoding import decode_module_result
+from symbolon._messages.fifo_cache import FifoCache
 from symbolon._tecken.jobs import Job, JobModule, RejectedFrame, TeckenRequest
 from symbolon.results import ModuleResult
 from symbolon.v1 import module_pb2, stack_pb2
@@ -126,7 +126,7 @@ def _add_stacks(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
 def _write_stacks(
     job: Job,
     answer: EncodedAnswer,
-    remembered: Remembered[bytes],
+    remembered: FifoCache[bytes],
     write_rejected: Callable[[RejectedFrame, str], bytes],
 ) -> Iterable[Sequence[bytes]]:
     """Return the frames of each stack, the rejected ones written as given."""
@@ -217,8 +217,8 @@ def _name_v4(what: str, module: str) -> bytes:
     return _dump(f"{what} (in {module or UNKNOWN_MODULE})")
 
 
-_frames = Remembered(_write_frame, _REMEMBERED_BYTES)
-_v4_frames = Remembered(_write_v4_frame, _REMEMBERED_BYTES)
+_frames = FifoCache(_write_frame, _REMEMBERED_BYTES)
+_v4_frames = FifoCache(_write_v4_frame, _REMEMBERED_BYTES)
 
 
 def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from symbolon._messages.answers import EncodedAnswer
-from symbolon._messages.wire import decode_diagnostics, decode_enum
+from symbolon._messages.decoding import decode_diagnostics, decode_enum
 from symbolon._tecken.jobs import JobModule, TeckenRequest
 from symbolon.client import Client
 from symbolon.results import Diagnostics, ModuleDiagnostics, ModuleOutcome

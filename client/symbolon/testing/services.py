@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
-from symbolon._calling.health import METHOD as HEALTH_METHOD
-from symbolon._calling.health import SERVING
+from symbolon._calling.calls import HEALTH_CHECK, SERVING
 from symbolon.testing.known import Known, make_key
 from symbolon.v1 import (
     module_service_pb2,
@@ -39,12 +39,12 @@ class Services(
         """What the next calls end with."""
 
     def Symbolicate(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         self.requests.append(request)
         return self._known.answer(request)
 
     def SymbolicateStream(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         for request in request_iterator:
             self.requests.append(request.request)
             yield symbolication_service_pb2.SymbolicateStreamResponse(
@@ -52,7 +52,7 @@ class Services(
             )
 
     def GetModule(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         result = self._known.find_module(make_key(request.module))
         response = module_service_pb2.GetModuleResponse(
             outcome=result.outcome, detail=result.detail
@@ -62,12 +62,12 @@ class Services(
         return response
 
     def PrefetchModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         results = [self._known.find_module(make_key(module)) for module in request.modules]
         return module_service_pb2.PrefetchModulesResponse(modules=results)
 
     def InvalidateModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         response = module_service_pb2.InvalidateModulesResponse()
         for key in map(make_key, request.modules):
             response.modules.add(previous_outcome=self._known.find_module(key).outcome)
@@ -75,7 +75,7 @@ class Services(
         return response
 
     def ListMissingModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         missed = self._known.list_missed()
         return module_service_pb2.ListMissingModulesResponse(
             modules=[
@@ -88,11 +88,11 @@ class Services(
         )
 
     def GetQueue(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         return module_service_pb2.GetQueueResponse()
 
     def ExplainFrame(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         key = make_key(request.module)
         frame = Frame(
             module_index=0,
@@ -106,15 +106,15 @@ class Services(
         )
 
     def GetStoreInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
-        self._fail_if_told(context)
+        self._fail_if_set(context)
         return store_service_pb2.GetStoreInfoResponse(server_version=VERSION)
 
-    def check(self, request: bytes, context: Any) -> bytes:  # noqa: ARG002
-        """Say that every service serves."""
-        self._fail_if_told(context)
-        return SERVING
+    def check(self, request: StringValue, context: Any) -> Int32Value:  # noqa: ARG002
+        """Answer a health check: every service is serving."""
+        self._fail_if_set(context)
+        return Int32Value(value=SERVING)
 
-    def _fail_if_told(self, context: Any) -> None:
+    def _fail_if_set(self, context: Any) -> None:
         if self.failures:
             context.abort(*self.failures.popleft())
 
@@ -124,6 +124,9 @@ def add_services(services: Services, server: grpc.Server) -> None:
     symbolication_service_pb2_grpc.add_SymbolicationServiceServicer_to_server(services, server)
     module_service_pb2_grpc.add_ModuleServiceServicer_to_server(services, server)
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(services, server)
-    service, _, method = HEALTH_METHOD.removeprefix("/").partition("/")
-    methods = {method: grpc.unary_unary_rpc_method_handler(services.check, bytes, bytes)}
+    service, _, method = HEALTH_CHECK.removeprefix("/").partition("/")
+    check = grpc.unary_unary_rpc_method_handler(
+        services.check, StringValue.FromString, Int32Value.SerializeToString
+    )
+    methods = {method: check}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])

@@ -111,7 +111,7 @@ def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str
         (["lib/..", "A"], "has an invalid debug_filename: it names no file"),
         ([".", "A"], "has an invalid debug_filename: it names no file"),
         (["lib\\", "A"], "has an invalid debug_filename: it names no file"),
-        ([7, "A"], "has an invalid debug_filename: it is no string"),
+        ([7, "A"], "has an invalid debug_filename: it is not a string"),
         (["x.so", "no hex"], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
         (["x.so", None], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
         (["x.so"], "does not have a debug_filename and debug_id"),
