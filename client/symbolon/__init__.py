@@ -1,11 +1,13 @@
-"""The client of Symbolon, a server that symbolicates crash stacks.
+"""The client of Symbolon, a symbolication server.
 
     from symbolon import Client, Frame, Module
 
     with Client("127.0.0.1:50051") as client:
         answer = client.symbolicate([Module("xul.pdb", debug_id)], [[Frame(0, 0x1A2F)]])
 
-The generated messages and stubs are in `symbolon.v1`.
+`AsyncClient` is the same for asyncio. Errors are in `symbolon.errors`, text for people is made by
+`symbolon.text`, `symbolon.testing` has a fake server for tests, and `symbolon.v1` the generated
+messages and stubs. Modules with an underscore are private.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a fake server knows: modules and frames that a test has put there."""
+"""The canned answers of a fake server: modules and frames that a test has set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from symbolon.v1.stack_pb2 import Frame, FrameOutcome, SymbolicatedFrame
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 
 Key = tuple[str, str]
-"""Debug file, and debug id in its one form."""
+"""Debug file, and normalised debug id."""
 
 _FRAME_OUTCOMES = {
     ModuleOutcome.MODULE_OUTCOME_FOUND: FrameOutcome.FRAME_OUTCOME_NO_SYMBOL,
@@ -21,14 +21,14 @@ _FRAME_OUTCOMES = {
     ModuleOutcome.MODULE_OUTCOME_MALFORMED: FrameOutcome.FRAME_OUTCOME_MODULE_MALFORMED,
     ModuleOutcome.MODULE_OUTCOME_PENDING: FrameOutcome.FRAME_OUTCOME_MODULE_PENDING,
 }
-"""Of frames that nothing is known of."""
+"""Of frames without a canned answer."""
 
 _MISSING = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_MISSING, detail="no supplier has it")
 _NOT_REFERENCED = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_NOT_REFERENCED)
 
 
 class Known:
-    """Modules and frames by their place; one lock guards it, held for one look or change."""
+    """Canned answers by module and offset. Thread-safe: a lock is held for each access."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,31 +37,31 @@ class Known:
         self._missed: Counter[Key] = Counter()
 
     def put_module(self, key: Key, result: ModuleResult) -> None:
-        """Say what becomes of a module."""
+        """Set the result of a module."""
         with self._lock:
             self._modules[key] = result
 
     def put_frame(self, key: Key, offset: int, frame: SymbolicatedFrame) -> None:
-        """Say what is at an offset of a module, which is found from now on."""
+        """Set the answer for an offset of a module, which counts as found."""
         found = ModuleResult(outcome=ModuleOutcome.MODULE_OUTCOME_FOUND)
         with self._lock:
             self._modules.setdefault(key, found)
             self._frames[key, offset] = frame
 
     def forget(self, key: Key) -> None:
-        """Forget all that is known of a module."""
+        """Remove all answers for a module."""
         with self._lock:
             self._modules.pop(key, None)
             for place in [place for place in self._frames if place[0] == key]:
                 del self._frames[place]
 
     def find_module(self, key: Key) -> ModuleResult:
-        """Return what becomes of a module: it is missing unless something was said."""
+        """Return the result of a module: missing unless one was set."""
         with self._lock:
             return self._modules.get(key, _MISSING)
 
     def list_missed(self) -> list[tuple[Key, int]]:
-        """Return the missing modules that were asked for, with how often, most often first."""
+        """Return the missing modules with their number of requests, most requested first."""
         with self._lock:
             return self._missed.most_common()
 
@@ -109,5 +109,5 @@ class Known:
 
 
 def make_key(module: Module) -> Key:
-    """Return what a module is known by; its code file stands in for an empty debug file."""
+    """Return the key of a module; its code file stands in for an empty debug file."""
     return module.debug_file or last_part(module.code_file), normalise_debug_id(module.debug_id)

@@ -30,13 +30,13 @@ class Services(
     module_service_pb2_grpc.ModuleServiceServicer,
     store_service_pb2_grpc.StoreServiceServicer,
 ):
-    """Answers all calls from what is known; what it notes down is appended by any thread."""
+    """Answers all calls from the canned answers; records requests from any thread."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
         self.requests: list[symbolication_service_pb2.SymbolicateRequest] = []
         self.failures: deque[tuple[grpc.StatusCode, str]] = deque()
-        """What the next calls end with."""
+        """The statuses of the next calls."""
 
     def Symbolicate(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
         self._fail_if_set(context)
@@ -120,7 +120,7 @@ class Services(
 
 
 def add_services(services: Services, server: grpc.Server) -> None:
-    """Let a server offer the services, and health."""
+    """Add the services and the health check to a server."""
     symbolication_service_pb2_grpc.add_SymbolicationServiceServicer_to_server(services, server)
     module_service_pb2_grpc.add_ModuleServiceServicer_to_server(services, server)
     store_service_pb2_grpc.add_StoreServiceServicer_to_server(services, server)

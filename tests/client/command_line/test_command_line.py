@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 import symbolon
 from symbolon import ServerUnreachableError
 from symbolon.command_line.arguments import main
-from symbolon.command_line.reading.not_reports import RAW_LINE_EXAMPLE
+from symbolon.command_line.reading.inputs import RAW_LINE_EXAMPLE
 from symbolon.v1 import (
     diagnostics_pb2,
     module_pb2,
@@ -183,9 +183,9 @@ def test_the_wait_and_the_deadline_are_those_of_the_flags(
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
-        ("\xff", "is not JSON, nor a line with a module. Taken are crash reports"),
+        ("\xff", "is not JSON, nor a line with a module. Accepted are crash reports"),
         ("==1==ERROR: AddressSanitizer: SEGV", "<debug file>/<DEBUG ID> <offset>, such as: xul"),
-        ("", "crash.json is empty. Taken are crash reports in the JSON of Tecken"),
+        ("", "crash.json is empty. Accepted are crash reports in the JSON of Tecken"),
         ("MDMP\x93\xa7", "is a minidump: its stacks must be walked first"),
         ("\x1f\x8b\x08", "is gzip: unpack it first, `gzip -dc"),
         ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),

@@ -390,7 +390,7 @@ def test_a_table_on_a_terminal_without_rich_is_plain(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "symbolon.command_line.showing.drawn_tables", None)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     tables.show_table(("module", "requests"), [("xul.pdb", "7"), ("b", "1,024")])
     assert capsys.readouterr().out.splitlines() == [
         "module   requests",

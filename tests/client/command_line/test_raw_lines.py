@@ -121,8 +121,8 @@ def test_a_module_that_cannot_be_asked_is_refused_without_asking(
     assert main(["symbolicate", target]) == 3
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["error"] for line in found[1:3]] == [
-        "line 2: cannot be asked: the debug file: it has 300 bytes, the limit is 255",
-        f"line 3: cannot be asked: the debug id: it must be {DEBUG_ID_FORM}",
+        "line 2: not looked up: the debug file: it has 300 bytes, the limit is 255",
+        f"line 3: not looked up: the debug id: it must be {DEBUG_ID_FORM}",
     ]
     asked = [module for request in canned.requests for module in request.modules]
     assert {f"{one.debug_file}/{one.debug_id}" for one in asked} == {XUL}

@@ -314,7 +314,9 @@ def test_text_does_not_go_where_a_later_run_would_go_on(
 ) -> None:
     command = ["symbolicate", str(write([make_line(0, 1)])), target, "--format=text"]
     assert main([*command, f"--output={tmp_path / 'out'}"]) == 2
-    assert capsys.readouterr().err == "symbolon: --output takes one line a report: not text\n"
+    assert capsys.readouterr().err == (
+        "symbolon: --output writes one line per report, which --format text is not\n"
+    )
 
 
 def test_reports_come_through_a_pipe(target: str) -> None:

@@ -1,4 +1,4 @@
-"""The reports of a document or a line, and what becomes of them together."""
+"""The reports of a document or a line, and their results together."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _NOTHING = EncodedReport((), (), (), (), frozenset())
 
 @dataclass(frozen=True, slots=True)
 class LineReport:
-    """One job of a document; a document without one, or that cannot be read, has one as well."""
+    """One job of a document; a document without jobs, or a malformed one, counts as one too."""
 
     number: int
-    """Of the document, from 1."""
+    """Number of the document, from 1."""
 
     request: TeckenRequest | None
     job: Job | None
     error: SymbolonError | None
     is_last: bool
     index: int = 0
-    """Of the job in its document."""
+    """Position of the job in its document."""
 
     line: str = ""
-    """What the document is called where it is one of several."""
+    """Name of the document if it is one of several, else empty."""
 
     def name(self, error: SymbolonError) -> SymbolonError:
-        """Return an error that the job met, with the job and its line before its text."""
+        """Return an error of the job, with the job and its line in front."""
         named = error if self.job is None else name_job(error, self.index)
         return named.saying(f"{self.line}: {named}") if self.line else named
 
     def encode(self) -> EncodedReport:
-        """Return the job for the wire; raise the document's error."""
+        """Return the encoded job; raise the document's error."""
         if self.error is not None:
             raise self.error
         return _NOTHING if self.job is None else self.job.encode()
@@ -49,11 +49,11 @@ class LineReport:
 
 @dataclass(slots=True)
 class Answered:
-    """What became of one document."""
+    """One document with its answers."""
 
     number: int
     request: TeckenRequest | None
-    """`None` when it could not be read."""
+    """`None` if it was malformed."""
 
     answers: list[EncodedAnswer] = field(default_factory=list)
     """One for each job."""
@@ -71,7 +71,7 @@ class Answered:
 def read_reports(
     parts: Iterable[Part], options: argparse.Namespace, *, first: int = 1, name: str = ""
 ) -> Iterator[LineReport]:
-    """Yield the reports of each part; without a name they are called by their line."""
+    """Yield the reports of each part; without `name` errors name their line."""
     for number, (line, part) in enumerate(parts, first):
         yield from _read_part(part, number, name, "" if name else f"line {line}", options)
 
@@ -103,7 +103,7 @@ def _parse(payload: object, line: str, options: argparse.Namespace) -> TeckenReq
 
 
 def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
-    """Yield each document when all of its reports have a result."""
+    """Yield each document once all of its reports have a result."""
     answered: Answered | None = None
     for result in results:
         report = result.report

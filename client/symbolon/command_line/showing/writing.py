@@ -1,4 +1,4 @@
-"""How an answered document is written: JSON of one version or the other, or text."""
+"""Writes answered documents: JSON of either version, or text."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from symbolon.command_line.reading.report_lines import Answered, LineReport
 from symbolon.text import TextStyle, choose_colors, write_crash
 
 Write = Callable[[Answered], bytes]
-"""Returns the line or lines of a document, without the last line's end."""
+"""Returns the text of a document, without its last newline."""
 
 
 def choose_writer(client: Client, options: argparse.Namespace, *, are_lines: bool) -> Write:
-    """Return what writes as the flags say; `are_lines`: each document is one of several."""
+    """Return the writer that the flags ask for; with `are_lines` each document is one line."""
     if options.format == "text":
         style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
         return lambda answered: write_text(answered, style, is_line=are_lines).encode()
-    is_for_people = options.output is None and sys.stdout.isatty()
+    is_indented = options.output is None and sys.stdout.isatty()
 
     def write(answered: Answered) -> bytes:
         line = write_json(client, answered, options)
-        return json.dumps(json.loads(line), indent=2).encode() if is_for_people else line
+        return json.dumps(json.loads(line), indent=2).encode() if is_indented else line
 
     return write
 
 
 def write_json(client: Client, answered: Answered, options: argparse.Namespace) -> bytes:
-    """Return a response, or why there is none."""
+    """Return a response, or the error as JSON."""
     request = answered.request
     if request is None or answered.error is not None:
         return json.dumps({"error": str(answered.error)}).encode()
@@ -46,7 +46,7 @@ def write_json(client: Client, answered: Answered, options: argparse.Namespace) 
 
 
 def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
-    """Return each report's stacks, under a heading where there are several reports."""
+    """Return each report's stacks, with headings if there are several reports."""
     request = answered.request
     if request is None or answered.error is not None:
         return f"Report {answered.number}: {answered.error}\n"
