@@ -1,4 +1,4 @@
-"""What `import symbolon` gives, and what it needs."""
+"""What `import symbolon` needs."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ for name in sorted(set(sys.modules) - before):
 """
 
 
-def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert files("symbolon").joinpath("py.typed").is_file()
 
 

@@ -15,7 +15,7 @@ PUBLIC_NAMES = """
     ServerDefectError ServerUnreachableError StoreInfo SupplierAttempt SupplierOutcome SupplierRound
     SymbolKind SymbolicatedFrame Symbolication SymbolonError Tier TierInfo TierLookups
 """
-"""What `symbolon` itself offers. To remove or rename one breaks programs of users."""
+"""What `symbolon` itself offers. Removing or renaming one breaks users' programs."""
 
 PUBLIC_MODULES = [
     "async_client",
@@ -28,7 +28,7 @@ PUBLIC_MODULES = [
     "text",
     "v1",
 ]
-"""`testing` and `text` are used as such; `v1` is the generated code; the root offers the rest."""
+"""`testing` and `text` are imported by name, `v1` is generated; the root offers the rest."""
 
 PROGRAM = ["__main__", "command_line"]
 """The command line is used as a program, not imported."""

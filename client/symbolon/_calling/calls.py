@@ -120,8 +120,10 @@ def get_store_info() -> Call[StoreInfo]:
     )
 
 
-def is_serving(service: str) -> Call[bool]:
+def is_serving(service: object) -> Call[bool]:
     """Return the health check of one service; empty checks the server as a whole."""
+    if not isinstance(service, str):  # protobuf would read None as empty
+        raise InvalidRequestError(f"service: {service!r} is not a name")
     return Call(
         lambda client: client.channel.unary_unary(
             HEALTH_CHECK,

@@ -9,7 +9,7 @@ from symbolon.command_line.showing.progress import ProgressLine, report_progress
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""The sample beside the tests holds together."""
+"""The sample beside the tests is consistent."""
 
 import json
 from pathlib import Path

@@ -152,7 +152,7 @@ def test_diagnostics_come_out_in_seconds() -> None:
     assert diagnostics.warnings == ("store down",)
 
 
-def test_a_held_module_keeps_where_it_came_from() -> None:
+def test_an_ingested_module_keeps_its_origin() -> None:
     response = module_service_pb2.GetModuleResponse(
         outcome=module_pb2.MODULE_OUTCOME_FOUND,
         held=module_service_pb2.HeldModule(
@@ -173,7 +173,7 @@ def test_a_held_module_keeps_where_it_came_from() -> None:
     assert info.held.skipped_records == {"FUNC": 2}
 
 
-def test_a_module_that_is_not_held_has_no_pages() -> None:
+def test_a_module_that_was_not_ingested_has_no_pages() -> None:
     info = decoding.decode_module_info(module_service_pb2.GetModuleResponse())
     assert info.held is None
 

@@ -12,7 +12,7 @@ KEYS = st.lists(st.binary(min_size=1, max_size=5), max_size=60)
 
 @settings(max_examples=50)
 @given(st.lists(KEYS, max_size=4), st.integers(0, 40))
-def test_values_are_those_that_would_be_made_anew(asked: list[list[bytes]], limit: int) -> None:
+def test_cached_values_equal_fresh_ones(asked: list[list[bytes]], limit: int) -> None:
     remembered = FifoCache(bytes.hex, limit)
     for keys in asked:
         assert remembered.get_all(keys) == [key.hex() for key in keys]
@@ -21,7 +21,7 @@ def test_values_are_those_that_would_be_made_anew(asked: list[list[bytes]], limi
         assert sorted(remembered._order) == sorted(remembered._values)
 
 
-def test_what_came_first_is_forgotten_first() -> None:
+def test_the_oldest_entries_are_evicted_first() -> None:
     made: list[bytes] = []
 
     def make(key: bytes) -> bytes:
@@ -36,7 +36,7 @@ def test_what_came_first_is_forgotten_first() -> None:
     assert made == [b"aa", b"bb", b"cc", b"dd", b"aa"]
 
 
-def test_threads_that_ask_for_the_same_get_the_same() -> None:
+def test_threads_get_the_same_values() -> None:
     remembered = FifoCache(bytes.hex, 50)
     keys = [b"%d" % number for number in range(100)]
     with ThreadPoolExecutor(4) as threads:

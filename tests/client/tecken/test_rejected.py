@@ -1,4 +1,4 @@
-"""Reports of which a module or a frame cannot be asked: all others are answered."""
+"""Reports with an invalid module or frame: the rest is answered."""
 
 import json
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ LONG = "x" * (MAX_DEBUG_FILE_BYTES + 1)
 
 
 def parse(modules: object, stacks: object = ((),)) -> Job:
-    """Return the one job of a document, which goes through JSON as others do."""
+    """Return the only job of a document that went through JSON."""
     document = json.dumps({"memoryMap": modules, "stacks": stacks})
     (job,) = parse_jobs(json.loads(document))
     return job
 
 
-def asked_modules(job: Job) -> list[tuple[str, str]]:
+def sent_modules(job: Job) -> list[tuple[str, str]]:
     messages = map(ModuleMessage.FromString, job.encode().modules)
     return [(message.debug_file, message.debug_id) for message in messages]
 
@@ -40,7 +40,7 @@ def write(version: int, job: Job, answer: EncodedAnswer) -> Any:
 
 
 @pytest.mark.parametrize("paths_first", [True, False])
-def test_a_module_is_found_beside_one_that_is_written_alike_and_cannot_be_asked(
+def test_a_module_is_found_beside_an_invalid_one_with_the_same_key(
     paths_first: bool,
 ) -> None:
     modules = [[f"lib/{XUL[0]}", XUL[1]], ["lib", "/".join(XUL)]]
@@ -54,7 +54,7 @@ def test_a_module_is_found_beside_one_that_is_written_alike_and_cannot_be_asked(
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version: int) -> None:
+def test_the_name_of_an_invalid_module_is_cut_in_its_frames(version: int) -> None:
     name, frames = "x" * 10_000, 100
     job = parse([[name, XUL[1]]], [[[0, 1]] * frames])
     answer = make_answer([[make_frame("", 0, "")] * frames], ModuleOutcome.NOT_REFERENCED)
@@ -75,9 +75,9 @@ def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version
         f"/{LONG}/xul.pdb",
     ],
 )
-def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str) -> None:
+def test_a_path_is_looked_up_by_its_last_part_and_answered_as_given(path: str) -> None:
     job = parse([[path, XUL[1]]], [[[0, 1]]])
-    assert asked_modules(job) == [("xul.pdb", XUL[1])]
+    assert sent_modules(job) == [("xul.pdb", XUL[1])]
     assert job.problems == ()
     answer = make_answer([[make_frame("xul.dll", 1, "f")]], ModuleOutcome.FOUND)
     assert write(5, job, answer)["results"] == [
@@ -121,9 +121,9 @@ def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str
     ],
     ids=str,
 )
-def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: str) -> None:
+def test_an_invalid_module_alone_is_not_found(module: Any, error: str) -> None:
     job = parse([XUL, module, XUL], [[[0, 1], [1, 2], [2, 3]]])
-    assert asked_modules(job) == [tuple(XUL), ("", ""), tuple(XUL)]
+    assert sent_modules(job) == [tuple(XUL), ("", ""), tuple(XUL)]
     assert list(job.problems) == [f"module index 1 {error}"]
     frames = [make_frame("xul.dll", 1, "f"), make_frame("", 2), make_frame("xul.dll", 3, "g")]
     answer = make_answer([frames], ModuleOutcome.FOUND, ModuleOutcome.MISSING, ModuleOutcome.FOUND)
@@ -145,7 +145,7 @@ def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: st
     assert [one.detail.partition(":")[0] for one in described] == ["", "not looked up", ""]
 
 
-def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -> None:
+def test_an_invalid_module_without_frames_is_listed_too() -> None:
     job = parse([XUL, [LONG, "A"]], [[[0, 1]]])
     answer = make_answer(
         [[make_frame("xul.dll", 1, "f")]], ModuleOutcome.FOUND, ModuleOutcome.NOT_REFERENCED
@@ -177,7 +177,7 @@ def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -
     ],
     ids=str,
 )
-def test_a_frame_that_cannot_be_asked_is_not_symbolicated_alone(
+def test_an_invalid_frame_alone_is_not_symbolicated(
     frame: Any, written: tuple[str, str], error: str
 ) -> None:
     stacks = [[[0, 1]], [[0, -1], frame, [0, 3]], []]
@@ -218,14 +218,14 @@ def test_each_job_has_its_own_problems() -> None:
     assert [len(job.problems) for job in jobs] == [0, 2, 0, 2]
 
 
-def test_return_addresses_leave_alone_what_cannot_be_asked() -> None:
+def test_return_addresses_leave_invalid_offsets_alone() -> None:
     document = {"memoryMap": [XUL], "stacks": [[[0, 5], [0, "x"], [0, 6]]]}
     (job,) = parse_request(document, are_return_addresses=True).jobs
     assert list(job.encode().offsets) == [5, 0, ~6]
 
 
 @pytest.mark.parametrize("modules", [[["a/xul.pdb", "A"]], [["a\\xul.pdb", "A"]], [[LONG, "A"]]])
-def test_strictness_refuses_what_would_be_asked_otherwise(modules: object) -> None:
+def test_strictness_refuses_what_is_accepted_otherwise(modules: object) -> None:
     fine = {"memoryMap": [XUL], "stacks": [[[0, 1]]]}
     with pytest.raises(InvalidReportError) as caught:
         parse_jobs({"jobs": [fine, {"memoryMap": modules, "stacks": [[]]}]}, is_strict=True)
@@ -234,8 +234,8 @@ def test_strictness_refuses_what_would_be_asked_otherwise(modules: object) -> No
     assert parse_jobs({"jobs": [fine]}, is_strict=True) == parse_jobs({"jobs": [fine]})
 
 
-def test_a_document_of_too_many_problems_is_refused() -> None:
-    """Each takes memory, and a thousand frames of the same fault are no crash report."""
+def test_a_document_with_too_many_problems_is_refused() -> None:
+    """Each takes memory, and thousands of invalid frames are no crash report."""
     odd = {"memoryMap": [], "stacks": [[0] * (MOST_PROBLEMS // 2)]}
     assert sum(len(job.problems) for job in parse_jobs({"jobs": [odd, odd]})) == MOST_PROBLEMS
     with pytest.raises(
@@ -244,14 +244,14 @@ def test_a_document_of_too_many_problems_is_refused() -> None:
         parse_jobs({"jobs": [odd, odd, odd]})
 
 
-def test_the_modules_of_a_report_that_comes_again_are_not_made_again() -> None:
-    """Neither those with paths, which some callers send with every report."""
+def test_the_modules_of_recurring_reports_are_cached() -> None:
+    """Even those with paths, which some callers send with every report."""
     maps = [parse([[f"C:\\out\\{name}", "A"] for name in ("a", "b")]).memory_map for _ in range(2)]
     assert all(first is second for first, second in pairwise(maps))
 
 
-def takes(debug_file: str, debug_id: str) -> bool:
-    """Whether a server takes the module."""
+def accepts(debug_file: str, debug_id: str) -> bool:
+    """Return whether a server accepts the module."""
     try:
         ModuleId.parse_if_whole(debug_file, debug_id)
     except InvalidModuleIdError:
@@ -264,21 +264,21 @@ IDS = st.text("0123456789abcdefABCDEF{}-xg", max_size=42)
 
 
 @given(FILES, IDS)
-def test_what_is_asked_is_what_a_server_takes(debug_file: str, debug_id: str) -> None:
-    """One module that it does not take would refuse the whole call, with other reports in it."""
+def test_only_modules_that_a_server_accepts_are_sent(debug_file: str, debug_id: str) -> None:
+    """One invalid module would fail the whole call, with other reports in it."""
     name = last_part(debug_file)
     job = parse([[debug_file, debug_id]])
-    ((asked_file, asked_id),) = asked_modules(job)
-    assert takes(asked_file, asked_id)
+    ((sent_file, sent_id),) = sent_modules(job)
+    assert accepts(sent_file, sent_id)
     if job.problems:
-        assert not takes(name, debug_id) or (debug_file and not name)
+        assert not accepts(name, debug_id) or (debug_file and not name)
     else:
-        assert (asked_file, asked_id) == (name, debug_id)
+        assert (sent_file, sent_id) == (name, debug_id)
 
 
 @given(FILES)
-def test_a_strict_name_is_one_that_a_server_takes(debug_file: str) -> None:
-    assert takes(debug_file, "") == (not find_file_fault(debug_file, takes_path=False))
+def test_a_strict_name_is_one_that_a_server_accepts(debug_file: str) -> None:
+    assert accepts(debug_file, "") == (not find_file_fault(debug_file, takes_path=False))
 
 
 ODD = st.recursive(
@@ -289,7 +289,7 @@ ODD = st.recursive(
 
 
 @given(st.lists(ODD | st.just(XUL)), st.lists(st.lists(ODD | st.just([0, 1])) | ODD, min_size=1))
-def test_whatever_modules_and_stacks_hold_each_frame_is_answered_once(
+def test_each_frame_is_answered_once_whatever_the_input(
     modules: Sequence[object], stacks: Sequence[object]
 ) -> None:
     job = parse(modules, stacks)
@@ -306,6 +306,6 @@ def test_whatever_modules_and_stacks_hold_each_frame_is_answered_once(
     assert list(map(len, result["stacks"])) == lengths
 
 
-def test_the_module_as_given_and_as_asked_are_both_told() -> None:
+def test_a_module_is_kept_as_given_and_as_sent() -> None:
     (entry,) = parse([["a/xul.pdb", XUL[1]]]).modules
     assert (entry.module, entry.sent) == (Module("a/xul.pdb", XUL[1]), Module(*XUL))
