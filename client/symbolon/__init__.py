@@ -13,7 +13,7 @@ messages and stubs. Modules with an underscore are private.
 from typing import TYPE_CHECKING
 
 from symbolon._batching.progress import Progress
-from symbolon._messages.answers import EncodedAnswer, ReportResult
+from symbolon._messages.answers import ReportResult
 from symbolon._messages.encoding import AnyReport, EncodedReport, Report
 from symbolon.async_client import AsyncClient
 from symbolon.client import Client
@@ -92,7 +92,6 @@ __all__ = [
     "DeadlineError",
     "DecidingSymbol",
     "Diagnostics",
-    "EncodedAnswer",
     "EncodedReport",
     "ExplainedPage",
     "ExplainedRange",

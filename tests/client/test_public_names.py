@@ -6,8 +6,8 @@ import pkgutil
 import symbolon
 
 PUBLIC_NAMES = """
-    AnyReport AsyncClient Client ClosedError DeadlineError DecidingSymbol Diagnostics EncodedAnswer
-    EncodedReport ExplainedPage ExplainedRange ExplainedTier Explanation FieldViolation Frame
+    AnyReport AsyncClient Client ClosedError DeadlineError DecidingSymbol Diagnostics EncodedReport
+    ExplainedPage ExplainedRange ExplainedTier Explanation FieldViolation Frame
     FrameOutcome HeldModule InlineFrame InvalidCredentialsError InvalidReportError
     InvalidRequestError InvalidTargetError MessageTooLargeError MissingModule MissingModules Module
     ModuleDiagnostics ModuleInfo ModuleOutcome ModuleResult NotAllowedError NotOfferedError Progress

@@ -67,6 +67,6 @@ def test_a_terminal_without_rich_gets_a_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "rich.progress", None)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     report_something(is_wanted=None)
     assert "7 reports, 0 refused, 50 % of the input" in capsys.readouterr().err
