@@ -145,7 +145,7 @@ class JointCall:
         stacks = [stack.frames for stack in response.stacks]
         expected = [length for share in self._shares for length in share.lengths]
         if list(map(len, stacks)) != expected or len(response.modules) != len(self._positions):
-            raise ServerDefectError("the server answered something else than it was asked")
+            raise ServerDefectError("the response does not match the request")
         remaining = iter(stacks)
         results = list(response.modules)
         for share in self._shares:

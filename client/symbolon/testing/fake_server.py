@@ -12,8 +12,7 @@ import grpc
 from symbolon._messages.encoding import Report, make_module
 from symbolon.reports import Frame, Module
 from symbolon.results import InlineFrame, ModuleOutcome
-from symbolon.testing.known import Known, make_key
-from symbolon.testing.services import Services, add_services
+from symbolon.testing.services import Services, add_services, make_key
 from symbolon.v1.module_pb2 import ModuleOutcome as OutcomeNumber
 from symbolon.v1.module_pb2 import ModuleResult
 from symbolon.v1.stack_pb2 import FrameOutcome, SymbolicatedFrame
@@ -31,8 +30,7 @@ class FakeServer:
     """
 
     def __init__(self) -> None:
-        self._known = Known()
-        self._services = Services(self._known)
+        self._services = Services()
         self._server = grpc.server(ThreadPoolExecutor(_THREADS, "symbolon-fake"))
         add_services(self._services, self._server)
         self._port = self._server.add_insecure_port("127.0.0.1:0")
@@ -90,7 +88,7 @@ class FakeServer:
             ],
             outcome=FrameOutcome.FRAME_OUTCOME_SYMBOLICATED,
         )
-        self._known.put_frame(make_key(make_module(module)), module_offset, frame)
+        self._services.put_frame(make_key(make_module(module)), module_offset, frame)
 
     def set_outcome(
         self,
@@ -105,7 +103,7 @@ class FakeServer:
         )
         if retry_after_seconds is not None:
             result.retry_after.FromNanoseconds(round(retry_after_seconds * 1e9))
-        self._known.put_module(make_key(make_module(module)), result)
+        self._services.put_module(make_key(make_module(module)), result)
 
     def fail(self, code: grpc.StatusCode, message: str = "set to fail", times: int = 1) -> None:
         """Fail the next calls; clients retry some failures."""

@@ -11,9 +11,9 @@ from symbolon.explanations import ExplainedRange, Explanation
 from symbolon.text import TextStyle, make_printable, write_calls
 
 _VERDICTS = {
-    "TAKEN": "a public symbol answers: it is the last symbol before the offset",
-    "FUNCTION_COVERS": "no public symbol was taken: a function covers the offset",
-    "FUNCTION_BETWEEN": "no public symbol was taken: a function starts between it and the offset",
+    "TAKEN": "a public symbol applies: it is the last symbol before the offset",
+    "FUNCTION_COVERS": "no public symbol applies: a function covers the offset",
+    "FUNCTION_BETWEEN": "no public symbol applies: a function starts between it and the offset",
     "NONE_BEFORE": "no symbol starts at or before the offset",
     "UNSPECIFIED": "the page that covers the offset is not known",
 }
@@ -114,7 +114,7 @@ def _describe_range(part: ExplainedRange) -> tuple[str, ...]:
 def _print_suppliers(found: Explanation) -> None:
     if (suppliers := found.suppliers) is None:
         return
-    print(f"\nsuppliers, asked until {write_fact(suppliers.ended_at) or 'an unknown time'}")
+    print(f"\nsuppliers, last request at {write_fact(suppliers.ended_at) or 'an unknown time'}")
     rows = [
         (
             attempt.supplier,
