@@ -4,7 +4,7 @@ On the wire a message inside a message is a string of bytes. Read and written as
 was seen before costs a look into a dictionary instead of an object with ten fields.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -43,12 +43,11 @@ class RawResponse(Protocol):
         """Return whether an optional field is set."""
 
 
-def make_raw_classes(
-    file: FileDescriptor, names: Iterable[str], left_encoded: Collection[tuple[str, str]]
-) -> tuple[Any, ...]:
-    """Return the message classes of a file, with some fields declared as bytes.
+def raw_message_classes(left_encoded: Collection[str]) -> Callable[[str], Any]:
+    """Return a function that returns message classes of the API by name, such as `Stack`.
 
-    `left_encoded` are pairs of a message and its field, which holds messages.
+    The classes are those of the generated code, except that the fields `left_encoded`, such as
+    `Stack.frames`, are bytes.
     """
     pool = descriptor_pool.DescriptorPool()
 
@@ -59,21 +58,23 @@ def make_raw_classes(
         file.CopyToProto(copy)
         for message in copy.message_type:
             for field in message.field:
-                if (message.name, field.name) in left_encoded:
+                if f"{message.name}.{field.name}" in left_encoded:
                     field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
                     field.ClearField("type_name")
         pool.Add(copy)
 
-    add(file)
-    messages = (pool.FindMessageTypeByName(f"{file.package}.{name}") for name in names)
-    return tuple(map(message_factory.GetMessageClass, messages))
+    def find_class(name: str) -> Any:
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"symbolon.v1.{name}"))
+
+    add(symbolication_service_pb2.DESCRIPTOR)
+    return find_class
 
 
-_Request, _Response = make_raw_classes(
-    symbolication_service_pb2.DESCRIPTOR,
-    ("SymbolicateRequest", "SymbolicateResponse"),
-    {("SymbolicateRequest", "modules"), ("Stack", "frames"), ("SymbolicatedStack", "frames")},
+_find_class = raw_message_classes(
+    {"SymbolicateRequest.modules", "Stack.frames", "SymbolicatedStack.frames"}
 )
+_Request = _find_class("SymbolicateRequest")
+_Response = _find_class("SymbolicateResponse")
 
 
 def new_request() -> RawRequest:
