@@ -152,7 +152,8 @@ def tune_python() -> Iterator[None]:
 def _run_document(client: Client, given: Input, options: argparse.Namespace, write: Write) -> int:
     reports = read_reports(given.parts, options, name=name_input(options.file))
     for answered in ask(client, reports, options):
-        answered.raise_error()
+        if answered.error is not None:
+            raise answered.error
         print(write(answered).decode())
     return SUCCESS
 

@@ -58,14 +58,8 @@ class Answered:
     answers: list[EncodedAnswer] = field(default_factory=list)
     """One for each job."""
 
-    results: list[ReportResult[LineReport]] = field(default_factory=list)
     error: SymbolonError | None = None
     """The first of its jobs' errors."""
-
-    def raise_error(self) -> None:
-        """Raise the error if there is one."""
-        if self.error is not None:
-            raise self.error
 
 
 def read_reports(
@@ -113,7 +107,6 @@ def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
             answered.error = report.name(result.error)
         if result.encoded is not None and report.job is not None:
             answered.answers.append(result.encoded)
-            answered.results.append(result)
         if report.is_last:
             yield answered
             answered = None

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from symbolon._messages.answers import ReportResult
+from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job
 from symbolon.client import Client
-from symbolon.command_line.reading.report_lines import Answered, LineReport
+from symbolon.command_line.reading.report_lines import Answered
 from symbolon.text import TextStyle, choose_colors, write_crash
 
 Write = Callable[[Answered], bytes]
@@ -50,26 +50,20 @@ def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
     request = answered.request
     if request is None or answered.error is not None:
         return f"Report {answered.number}: {answered.error}\n"
-    names = _name_reports(answered.number, len(request.jobs), is_line=is_line)
     crashes = [
-        _write_job(job, result, style)
-        for job, result in zip(request.jobs, answered.results, strict=True)
+        _write_job(job, answer, style).rstrip()
+        for job, answer in zip(request.jobs, answered.answers, strict=True)
     ]
-    parts = [name + crash.rstrip() for name, crash in zip(names, crashes, strict=True)]
-    return "\n\n".join(parts) + ("\n" if is_line else "")
+    if len(crashes) > 1:
+        name = f"Report {answered.number}, job" if is_line else "Report"
+        crashes = [f"{name} {number}\n\n{crash}" for number, crash in enumerate(crashes)]
+    elif is_line:
+        crashes = [f"Report {answered.number}\n\n{crash}" for crash in crashes]
+    return "\n\n".join(crashes) + ("\n" if is_line else "")
 
 
-def _write_job(job: Job, result: ReportResult[LineReport], style: TextStyle) -> str:
-    answer = result.symbolication()
-    if result.encoded is not None:
-        answer = replace(answer, modules=tuple(describe_modules(job, result.encoded)))
+def _write_job(job: Job, encoded: EncodedAnswer, style: TextStyle) -> str:
+    answer = replace(decode_answer(encoded), modules=tuple(describe_modules(job, encoded)))
     modules = [entry.module for entry in job.modules]
     rejected = job.frames.cut_rejected()
     return write_crash(modules, answer, style, rejected=rejected, problems=job.problems)
-
-
-def _name_reports(number: int, jobs: int, *, is_line: bool) -> list[str]:
-    if is_line:
-        name = f"Report {number}"
-        return [f"{name}\n\n"] if jobs == 1 else [f"{name}, job {job}\n\n" for job in range(jobs)]
-    return [""] if jobs == 1 else [f"Report {job}\n\n" for job in range(jobs)]
