@@ -156,5 +156,5 @@ def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None)
     )
     if done.returncode:
         # npm says first what is wrong, pip and go say it last.
-        lines = done.stderr.strip().splitlines() or ["without a word"]
+        lines = done.stderr.strip().splitlines() or ["no message"]
         pytest.skip(f"{command[0]} cannot install here: {lines[0]} ... {lines[-1]}")
