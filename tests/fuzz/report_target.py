@@ -7,11 +7,11 @@ from symbolon._batching.batches import pair
 from symbolon._batching.packers import PlainPacker, pack
 from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
+from symbolon._tecken.answers import write_response
+from symbolon._tecken.jobs import TeckenRequest
+from symbolon._tecken.requests import parse_request
 from symbolon.command_line.reading.inputs import parse_json
 from symbolon.errors import InvalidReportError
-from symbolon.tecken.answers import write_response
-from symbolon.tecken.jobs import TeckenRequest
-from symbolon.tecken.requests import parse_request
 from symbolon.text import write_crash
 from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
 from tests.fuzz.answering import answer
@@ -44,7 +44,7 @@ def _symbolicate(request: TeckenRequest) -> None:
         write_crash(
             [module.module for module in job.modules],
             symbolication,
-            unasked=job.frames.cut_unasked(),
+            rejected=job.frames.cut_rejected(),
             problems=job.problems,
         )
 

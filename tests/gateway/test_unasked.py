@@ -65,7 +65,7 @@ def test_what_cannot_be_asked_leaves_the_rest_of_its_job_and_the_other_jobs(gate
         "not_referenced",
         "missing",
     ]
-    assert all(one["detail"].startswith("not asked: ") for one in outcomes[1:])
+    assert all(one["detail"].startswith("not looked up: ") for one in outcomes[1:])
     assert [one["retry_after_seconds"] for one in outcomes] == [None] * 5
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from symbolon import InvalidReportError
-from symbolon.tecken.jobs import TeckenRequest
-from symbolon.tecken.requests import parse_request
+from symbolon._tecken.jobs import TeckenRequest
+from symbolon._tecken.requests import parse_request
 from symbolon_server.gateway.deadline import Deadline
 
 _PARTS = b"[", b"{", b","

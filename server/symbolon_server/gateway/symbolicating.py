@@ -8,10 +8,9 @@ from typing import Any
 from symbolon import Client, InvalidReportError
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.encoding import EncodedReport
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.debug import count_debug
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.refusals import name_job
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.debug import count_debug
+from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.deadline import Deadline
 from symbolon_server.rpc.access.forwarded import forward
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolon import debug_ids
+from symbolon import _module_ids
 from symbolon_server.symbols.ground.module_ids import (
     DEBUG_ID_FORM,
     InvalidModuleIdError,
@@ -86,15 +86,15 @@ SPELLINGS = st.from_regex(r"\A\{?(?:[0-9a-fA-F]{4}-?){7,9}[0-9a-fA-F]{0,9}\}?-?[
 @given(st.one_of(SPELLINGS, st.text("0aF{}-", max_size=45)))
 def test_client_and_server_agree_on_debug_ids(text: str) -> None:
     normalised = normalise_debug_id(text)
-    assert debug_ids.normalise_debug_id(text) == (normalised or text.upper())
+    assert _module_ids.normalise_debug_id(text) == (normalised or text.upper())
     try:
         module_id = ModuleId.parse_if_whole("xul.pdb", text)
     except InvalidModuleIdError:
-        assert not debug_ids.can_be_asked(text)
+        assert not _module_ids.is_debug_id(text)
     else:
-        assert debug_ids.can_be_asked(text)
+        assert _module_ids.is_debug_id(text)
         assert module_id == (None if normalised is None else ("xul.pdb", normalised))
-    assert debug_ids.DEBUG_ID_FORM == DEBUG_ID_FORM
+    assert _module_ids.DEBUG_ID_FORM == DEBUG_ID_FORM
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,19 @@
-"""What was made of bytes that come again and again."""
+"""Values computed from bytes that recur."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolon._messages.remembered import Remembered
+from symbolon._messages.fifo_cache import FifoCache
 
 KEYS = st.lists(st.binary(min_size=1, max_size=5), max_size=60)
 
 
 @settings(max_examples=50)
 @given(st.lists(KEYS, max_size=4), st.integers(0, 40))
-def test_values_are_those_that_would_be_made_anew(asked: list[list[bytes]], limit: int) -> None:
-    remembered = Remembered(bytes.hex, limit)
+def test_cached_values_equal_fresh_ones(asked: list[list[bytes]], limit: int) -> None:
+    remembered = FifoCache(bytes.hex, limit)
     for keys in asked:
         assert remembered.get_all(keys) == [key.hex() for key in keys]
         assert [remembered.get(key) for key in keys] == [key.hex() for key in keys]
@@ -21,14 +21,14 @@ def test_values_are_those_that_would_be_made_anew(asked: list[list[bytes]], limi
         assert sorted(remembered._order) == sorted(remembered._values)
 
 
-def test_what_came_first_is_forgotten_first() -> None:
+def test_the_oldest_entries_are_evicted_first() -> None:
     made: list[bytes] = []
 
     def make(key: bytes) -> bytes:
         made.append(key)
         return key
 
-    remembered = Remembered(make, 6)
+    remembered = FifoCache(make, 6)
     remembered.get_all([b"aa", b"bb", b"cc", b"aa", b"bb", b"cc"])
     assert made == [b"aa", b"bb", b"cc"]
     remembered.get(b"dd")
@@ -36,8 +36,8 @@ def test_what_came_first_is_forgotten_first() -> None:
     assert made == [b"aa", b"bb", b"cc", b"dd", b"aa"]
 
 
-def test_threads_that_ask_for_the_same_get_the_same() -> None:
-    remembered = Remembered(bytes.hex, 50)
+def test_threads_get_the_same_values() -> None:
+    remembered = FifoCache(bytes.hex, 50)
     keys = [b"%d" % number for number in range(100)]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(remembered.get_all, [keys] * 40))

@@ -1,4 +1,4 @@
-"""What was made of bytes that come again and again."""
+"""Values computed from bytes that recur."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
-    """Values made of bytes, none of them false, each made once for a while.
+class FifoCache(Generic[T]):
+    """Values made of bytes, each once while it is cached; a value must not be false. Thread-safe.
 
-    When the keys take more than `limit` bytes, those that came first are forgotten, used or not:
-    so a look needs no note of it. Any number of threads may ask; the lock is held for writing.
+    When the keys exceed `limit` bytes the oldest entries are evicted, used or not, so that a lookup
+    needs no bookkeeping. The lock is held for writing only.
     """
 
     def __init__(self, make: Callable[[bytes], T], limit: int) -> None:
@@ -25,7 +25,7 @@ class Remembered(Generic[T]):
 
     def get(self, key: bytes) -> T:
         """Return the value for these bytes."""
-        return self._values.get(key) or self._remember(key)
+        return self._values.get(key) or self._add(key)
 
     def get_all(self, keys: Iterable[bytes]) -> list[T]:
         """Return the value for each of these bytes."""
@@ -35,7 +35,7 @@ class Remembered(Generic[T]):
         except KeyError:
             return list(map(self.get, keys))
 
-    def _remember(self, key: bytes) -> T:
+    def _add(self, key: bytes) -> T:
         value = self._make(key)
         with self._lock:
             if key not in self._values:  # another thread may have been faster

@@ -1,20 +1,18 @@
-"""Answers in the JSON of Tecken's and Eliot's symbolication API, versions 5 and 4.
+"""Writes answers.
 
-5:  {"results": [{"stacks": [[{"frame": 0, "module": "xul.pdb", "module_offset": "0xb2e3f7",
-    "function": …, "function_offset": "0x…", "function_size": "0x…", "file": …, "line": 1,
-    "inlines": [{"function": …, "file": …, "line": 1}]}, …]],
-    "found_modules": {"xul.pdb/44E4…C2": true}}]}
-4:  {"symbolicatedStacks": [["f() (in xul.pdb)", "0x7 (in libc.so)"]], "knownModules": [true, …]}
+    5   {"results": [{"stacks": [[{"frame": 0, "module": "xul.pdb", "module_offset": "0xb2e3f7",
+        "function": …, "function_offset": "0x…", "function_size": "0x…", "file": …, "line": 1,
+        "inlines": [{"function": …, "file": …, "line": 1}]}, …]],
+        "found_modules": {"xul.pdb/44E4…C2": true}}]}
+    4   {"symbolicatedStacks": [["f() (in xul.pdb)", "0x7 (in libc.so)"]], "knownModules": [true]}
 
 Fields that are not known are left out; "line" stands only beside "file"; inlines are innermost
-first. A module is found (true), not found (false), or was not looked for to the end (null):
-no frame names it, it has no debug file or debug id, or it is still pending.
+first. A module is found (true), not found (false), or undecided (null): no frame refers to it, it
+has no debug file or debug id, or it is still pending. What the server would reject is answered as
+not found, and listed in one field more, after "found_modules" or "knownModules": "errors".
 
-What cannot be asked is answered as not found, and the result has one field more, behind
-"found_modules" or "knownModules": "errors", a list of what is wrong, in the words of Eliot.
-
-What is written for a frame depends on its encoded bytes alone, apart from its position, so that
-frames that come again are not written again.
+Apart from its position a frame's text depends on its encoded bytes alone, so that frames that
+recur are written once.
 """
 
 import json
@@ -28,11 +26,10 @@ from types import MappingProxyType
 from typing import Any
 
 from symbolon._messages.answers import EncodedAnswer
-from symbolon._messages.remembered import Remembered
-from symbolon._messages.wire import decode_module_result
+from symbolon._messages.decoding import decode_module_result
+from symbolon._messages.fifo_cache import FifoCache
+from symbolon._tecken.jobs import Job, JobModule, RejectedFrame, TeckenRequest
 from symbolon.results import ModuleResult
-from symbolon.tecken.jobs import Job, JobModule, TeckenRequest
-from symbolon.tecken.unasked import UnaskedFrame
 from symbolon.v1 import module_pb2, stack_pb2
 
 UNKNOWN_MODULE = "<unknown>"
@@ -65,7 +62,7 @@ def write_response(
     if request.version == 4:  # noqa: PLR2004 # the older of the two
         ((job,), (answer,)) = request.jobs, answers
         return write_v4(job, answer)
-    # Joined once, at the end: what is joined step by step is copied at each step.
+    # Joined once, at the end: joining step by step would copy at each step.
     pieces = [b'{"results": [']
     for number, (job, answer) in enumerate(zip(request.jobs, answers, strict=True)):
         pieces.append(b', {"stacks": [' if number else b'{"stacks": [')
@@ -94,7 +91,7 @@ def write_v5_frame(position: int, frame: bytes) -> bytes:
 
 def write_v4(job: Job, answer: EncodedAnswer) -> bytes:
     """Return a whole response of version 4."""
-    written = _write_stacks(job, answer, _v4_frames, _write_unasked_v4)
+    written = _write_stacks(job, answer, _v4_frames, _write_rejected_v4)
     stacks = b", ".join(b"[" + b", ".join(frames) + b"]" for frames in written)
     known = dict(zip(*_merge(job.modules, _write_found(job, answer)), strict=True))
     modules = b", ".join(known[module.key] for module in job.modules)
@@ -106,21 +103,21 @@ def write_v4(job: Job, answer: EncodedAnswer) -> bytes:
 
 
 def describe_modules(job: Job, answer: EncodedAnswer) -> list[ModuleResult]:
-    """Return what became of each module of a job; of one that was not asked, why."""
+    """Return the result of each module of a job; for a rejected one, why."""
     results = map(decode_module_result, answer.modules)
     return [
-        replace(result, detail=f"not asked: {one.problem}") if one.problem else result
+        replace(result, detail=f"not looked up: {one.problem}") if one.problem else result
         for one, result in zip(job.modules, results, strict=True)
     ]
 
 
 def _write_errors(job: Job) -> bytes:
-    """Return what could not be asked as a further field; nothing where all could."""
+    """Return what was rejected as one more field; empty if nothing was."""
     return b', "errors": ' + _dump(job.problems) if job.problems else b""
 
 
 def _add_stacks(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
-    for number, frames in enumerate(_write_stacks(job, answer, _frames, _write_unasked)):
+    for number, frames in enumerate(_write_stacks(job, answer, _frames, _write_rejected)):
         pieces.append(b", [" if number else b"[")
         pieces += _interleave(_begin_frames(len(frames)), frames)
         pieces.append(b"]")
@@ -129,26 +126,25 @@ def _add_stacks(pieces: list[bytes], job: Job, answer: EncodedAnswer) -> None:
 def _write_stacks(
     job: Job,
     answer: EncodedAnswer,
-    remembered: Remembered[bytes],
-    write_unasked: Callable[[UnaskedFrame, str], bytes],
+    remembered: FifoCache[bytes],
+    write_rejected: Callable[[RejectedFrame, str], bytes],
 ) -> Iterable[Sequence[bytes]]:
-    """Return the frames of each stack, those written anew that were not asked as given."""
+    """Return the frames of each stack, the rejected ones written as given."""
     written = map(remembered.get_all, answer.stacks)
-    if not job.frames.unasked:
+    if not job.frames.rejected:
         return written
-    return map(
-        partial(_write_anew, write_unasked), written, answer.stacks, job.frames.cut_unasked()
-    )
+    replace_rejected = partial(_replace_rejected, write_rejected)
+    return map(replace_rejected, written, answer.stacks, job.frames.cut_rejected())
 
 
-def _write_anew(
-    write_unasked: Callable[[UnaskedFrame, str], bytes],
+def _replace_rejected(
+    write_rejected: Callable[[RejectedFrame, str], bytes],
     written: list[bytes],
     frames: Sequence[bytes],
-    unasked: Mapping[int, UnaskedFrame],
+    rejected: Mapping[int, RejectedFrame],
 ) -> list[bytes]:
-    for place, frame in unasked.items():
-        written[place] = write_unasked(frame, _read_module(frames[place]))
+    for place, frame in rejected.items():
+        written[place] = write_rejected(frame, _read_module(frames[place]))
     return written
 
 
@@ -157,7 +153,7 @@ def _read_module(data: bytes) -> str:
 
 
 def _interleave(first: Sequence[bytes], second: Sequence[bytes]) -> list[bytes]:
-    """Return what is in two sequences in turn."""
+    """Return the items of two sequences alternately."""
     both = [b""] * (2 * len(first))
     both[::2] = first
     both[1::2] = second
@@ -168,13 +164,13 @@ _BEGINNINGS = [b'{"frame": 0, ', *(b', {"frame": %d, ' % place for place in rang
 
 
 def _begin_frames(count: int) -> Sequence[bytes]:
-    """Return how each frame of a stack begins."""
+    """Return the beginning of each frame of a stack."""
     more = (b', {"frame": %d, ' % place for place in range(len(_BEGINNINGS), count))
     return [*_BEGINNINGS[:count], *more]
 
 
 def _write_frame(data: bytes) -> bytes:
-    """Return a frame but for its position; by hand, in half the time of `json.dumps`."""
+    """Return a frame but for its position, in half the time of `json.dumps`."""
     frame = stack_pb2.SymbolicatedFrame.FromString(data)
     written = _write_place(frame.module, hex(frame.module_offset))
     if frame.function:
@@ -187,8 +183,8 @@ def _write_frame(data: bytes) -> bytes:
     return f"{written}}}".encode("ascii")
 
 
-def _write_unasked(frame: UnaskedFrame, module: str) -> bytes:
-    """Return a frame that was not asked as it was given."""
+def _write_rejected(frame: RejectedFrame, module: str) -> bytes:
+    """Return a rejected frame as it was given."""
     return f"{_write_place(frame.name_module(module), frame.offset)}}}".encode("ascii")
 
 
@@ -201,7 +197,7 @@ def _write_inline(inline: stack_pb2.InlineFrame) -> str:
 
 
 def _write_source(place: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) -> str:
-    """Return file and line; a line without a file means nothing."""
+    """Return file and line; a line means nothing without a file."""
     if not place.file:
         return ""
     line = f', "line": {place.line}' if place.line else ""
@@ -213,7 +209,7 @@ def _write_v4_frame(data: bytes) -> bytes:
     return _name_v4(frame.function or hex(frame.module_offset), frame.module)
 
 
-def _write_unasked_v4(frame: UnaskedFrame, module: str) -> bytes:
+def _write_rejected_v4(frame: RejectedFrame, module: str) -> bytes:
     return _name_v4(frame.offset, frame.name_module(module))
 
 
@@ -221,8 +217,8 @@ def _name_v4(what: str, module: str) -> bytes:
     return _dump(f"{what} (in {module or UNKNOWN_MODULE})")
 
 
-_frames = Remembered(_write_frame, _REMEMBERED_BYTES)
-_v4_frames = Remembered(_write_v4_frame, _REMEMBERED_BYTES)
+_frames = FifoCache(_write_frame, _REMEMBERED_BYTES)
+_v4_frames = FifoCache(_write_v4_frame, _REMEMBERED_BYTES)
 
 
 def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:
@@ -237,10 +233,10 @@ def _write_found(job: Job, answer: EncodedAnswer) -> list[bytes]:
 
 
 def _merge(modules: Sequence[JobModule], found: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return each key once, with the best that is known of it.
+    """Return each key once, with the best of its values.
 
-    A module can be listed twice with frames in only one of the two; and a path with a debug id is
-    written as a name is with something before its debug id, which cannot be asked.
+    A module can be listed twice with frames in only one of the two; and a path with a debug id can
+    have the same key as an invalid module.
     """
     merged: dict[bytes, bytes] = {}
     for module, value in zip(modules, found, strict=True):

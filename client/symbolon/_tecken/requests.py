@@ -1,11 +1,4 @@
-"""Requests in the JSON of Tecken's and Eliot's symbolication API, versions 5 and 4.
-
-5:  {"jobs": [{"memoryMap": [["xul.pdb", "44E4…C2"], …], "stacks": [[[0, 11723767], …], …]}]}
-    or one job by itself, without "jobs".
-4:  one job by itself, with "version": 4.
-
-A module index of -1 is a frame in no module. `tecken_answers` writes what they are answered.
-"""
+"""Reads requests. Well-formed ones are checked column by column; others item by item."""
 
 from __future__ import annotations
 
@@ -17,26 +10,28 @@ from itertools import chain, repeat
 from typing import Any
 
 from symbolon._messages.encoding import NO_MODULE, encode_module
-from symbolon.debug_ids import DEBUG_ID_FORM, can_be_asked
+from symbolon._module_ids import DEBUG_ID_FORM, find_file_fault, is_debug_id, last_part
+from symbolon._tecken.jobs import (
+    MOST_PROBLEMS,
+    Job,
+    JobFrames,
+    JobModule,
+    MemoryMap,
+    Problems,
+    RejectedFrame,
+    TeckenRequest,
+)
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
-from symbolon.tecken.jobs import Job, JobFrames, JobModule, MemoryMap, TeckenRequest
-from symbolon.tecken.unasked import (
-    MOST_PROBLEMS,
-    Problems,
-    UnaskedFrame,
-    find_file_fault,
-    last_part,
-)
 
 MAX_OFFSET = 2**64 - 1
 NOWHERE = -1
-"""The offset of a frame that is not known: nothing is found there."""
+"""The offset of an unknown frame: nothing is found there."""
 
 _REMEMBERED_MODULES = 1 << 13
 _REMEMBERED_MAPS = 1 << 5
 
-_NOWHERE = UnaskedFrame(None, hex(NOWHERE))
+_NOWHERE = RejectedFrame(None, hex(NOWHERE))
 
 
 def parse_request(
@@ -48,8 +43,7 @@ def parse_request(
 ) -> TeckenRequest:
     """Return a request; raise `InvalidReportError` in Eliot's words.
 
-    Without a version the payload tells: it is 5 unless it says 4. `is_strict` is as for
-    `parse_jobs`.
+    Without `version` it is 5, unless the payload says 4. `is_strict` is as for `parse_jobs`.
     """
     version = version or _read_version(payload)
     if version == 4:  # noqa: PLR2004 # the older of the two
@@ -68,8 +62,8 @@ def _read_version(payload: object) -> int:
 def parse_jobs(payload: object, *, is_strict: bool = False) -> tuple[Job, ...]:
     """Return the jobs of a request; raise `InvalidReportError` in Eliot's words.
 
-    A module or frame that cannot be asked is among its job's problems, and all others are asked.
-    `is_strict` refuses the request for the first of them, and for a debug file with a path.
+    A module or frame that the server would reject is listed in its job's problems; all others are
+    looked up. `is_strict` refuses the request at the first problem, and a debug file with a path.
     """
     if not isinstance(payload, dict):
         raise InvalidReportError("payload is not a JSON object")
@@ -98,14 +92,14 @@ def _parse_job(job: object, index: int, problems: Problems) -> Job:
 
 
 def _parse_modules(modules: object, problems: Problems) -> MemoryMap:
-    """Return the modules; look at them one by one only if something is wrong with them."""
+    """Return the modules; check them one by one only if something is wrong with them."""
     if not isinstance(modules, list):
         raise InvalidReportError("modules must be a list")
     if set(map(type, modules)) == {list}:  # a string or an object of two unpacks as well
         try:
-            return _make_map(not problems.are_refused, *zip(*modules, strict=True))
+            return _make_map(not problems.is_strict, *zip(*modules, strict=True))
         except (TypeError, ValueError):
-            pass  # one is wrong
+            pass  # one is invalid
     return MemoryMap.make(
         _parse_module(module, index, problems) for index, module in enumerate(modules)
     )
@@ -113,7 +107,7 @@ def _parse_modules(modules: object, problems: Problems) -> MemoryMap:
 
 @lru_cache(_REMEMBERED_MAPS)
 def _make_map(takes_path: bool, debug_files: Sequence[Any], debug_ids: Sequence[Any]) -> MemoryMap:
-    """Return modules; raise `TypeError` or `ValueError` for wrong ones."""
+    """Return modules; raise `TypeError` or `ValueError` if one is invalid."""
     return MemoryMap.make(map(_make_module, debug_files, debug_ids, repeat(takes_path)))
 
 
@@ -121,37 +115,37 @@ def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
     if not isinstance(module, list) or len(module) != 2:  # noqa: PLR2004 - file and id
         problem = "does not have a debug_filename and debug_id"
         problems.add(f"module index {index} {problem}")
-        return _make_unasked(module, f"it {problem}")
+        return _make_rejected(module, f"it {problem}")
     debug_file, debug_id = module
-    takes_path = not problems.are_refused
+    takes_path = not problems.is_strict
     if fault := find_file_fault(debug_file, takes_path=takes_path):
         problems.add(f"module index {index} has an invalid debug_filename", fault)
-        return _make_unasked(module, f"the debug file: {fault}")
-    if not isinstance(debug_id, str) or not can_be_asked(debug_id):
+        return _make_rejected(module, f"the debug file: {fault}")
+    if not isinstance(debug_id, str) or not is_debug_id(debug_id):
         fault = f"must be {DEBUG_ID_FORM}"
         problems.add(f"module index {index} has an invalid debug_id: {fault}")
-        return _make_unasked(module, f"the debug id: {fault}")
+        return _make_rejected(module, f"the debug id: {fault}")
     return _make_module(debug_file, debug_id, takes_path)
 
 
 @lru_cache(_REMEMBERED_MODULES)
 def _make_module(debug_file: Any, debug_id: Any, takes_path: bool) -> JobModule:
-    """Return a module; raise `TypeError` or `ValueError` for one that cannot be asked."""
-    if find_file_fault(debug_file, takes_path=takes_path) or not can_be_asked(debug_id):
+    """Return a module; raise `TypeError` or `ValueError` if it is invalid."""
+    if find_file_fault(debug_file, takes_path=takes_path) or not is_debug_id(debug_id):
         raise ValueError(debug_file, debug_id)
     module, name = Module(debug_file, debug_id), last_part(debug_file)
-    asked = module if name == debug_file else Module(name, debug_id)
-    return JobModule(module, asked, encode_module(asked), _write_key(module))
+    sent = module if name == debug_file else Module(name, debug_id)
+    return JobModule(module, sent, encode_module(sent), _write_key(module))
 
 
-def _make_unasked(given: object, problem: str) -> JobModule:
-    """Return a module that cannot be asked, with those of its parts that are strings."""
+def _make_rejected(given: object, problem: str) -> JobModule:
+    """Return an invalid module with those of its parts that are strings."""
     parts = given if isinstance(given, list) else []
     debug_file, debug_id = (
         part if isinstance(part, str) else "" for part in [*parts[:2], "", ""][:2]
     )
-    module, asked = Module(debug_file, debug_id), Module("", "")
-    return JobModule(module, asked, encode_module(asked), _write_key(module), problem)
+    module, sent = Module(debug_file, debug_id), Module("", "")
+    return JobModule(module, sent, encode_module(sent), _write_key(module), problem)
 
 
 def _write_key(module: Module) -> bytes:
@@ -159,7 +153,7 @@ def _write_key(module: Module) -> bytes:
 
 
 def _parse_stacks(stacks: object, memory_map: MemoryMap, problems: Problems) -> JobFrames:
-    """Return the frames; look at them one by one only if something is wrong with them."""
+    """Return the frames; check them one by one only if something is wrong with them."""
     if not isinstance(stacks, list):
         raise InvalidReportError("stacks must be a list of lists")
     if not stacks:
@@ -175,33 +169,32 @@ def _parse_stacks(stacks: object, memory_map: MemoryMap, problems: Problems) -> 
                 and _are_within(offsets, NOWHERE, MAX_OFFSET)
             ):
                 lengths = list(map(len, stacks))
-                return _leave_out(JobFrames(lengths, indexes, offsets, named), memory_map)
+                return _set_apart(JobFrames(lengths, indexes, offsets, named), memory_map)
         except (TypeError, ValueError):
-            pass  # no frames, or something that is no frame
+            pass  # there are no frames, or an invalid one
     return _parse_each_stack(stacks, memory_map, problems)
 
 
-def _leave_out(
+def _set_apart(
     frames: JobFrames, memory_map: MemoryMap, given: Mapping[int, str] | None = None
 ) -> JobFrames:
-    """Return the frames with those nowhere, or in a module that cannot be asked, among `unasked`.
+    """Return the frames; those without an offset or in a rejected module are among `rejected`.
 
-    `given` are offsets that cannot be asked, by their place, where they are nowhere.
+    `given` are invalid offsets as they were given, by position; `frames` has `NOWHERE` for them.
     """
-    names = memory_map.unasked
+    names = memory_map.rejected
     if min(frames.offsets, default=0) > NOWHERE and names.keys().isdisjoint(frames.named):
         return frames
-    unasked = dict.fromkeys((n for n, offset in enumerate(frames.offsets) if offset < 0), _NOWHERE)
     given = given or {}
-    unasked |= {place: UnaskedFrame(None, offset) for place, offset in given.items()}
-    if names:
-        places = ((n, index) for n, index in enumerate(frames.indexes) if index in names)
-        unasked |= {
-            place: UnaskedFrame(names[index], given.get(place, hex(frames.offsets[place])))
-            for place, index in places
-        }
+    rejected = dict.fromkeys((n for n, offset in enumerate(frames.offsets) if offset < 0), _NOWHERE)
+    rejected |= {place: RejectedFrame(None, offset) for place, offset in given.items()}
+    rejected |= {
+        place: RejectedFrame(names[index], given.get(place, hex(frames.offsets[place])))
+        for place, index in enumerate(frames.indexes)
+        if names and index in names
+    }
     offsets = [max(offset, 0) for offset in frames.offsets]
-    return replace(frames, offsets=offsets, unasked=unasked)
+    return replace(frames, offsets=offsets, rejected=rejected)
 
 
 def _parse_each_stack(
@@ -219,13 +212,13 @@ def _parse_each_stack(
             indexes.append(index)
             offsets.append(NOWHERE if isinstance(offset, str) else offset)
         lengths.append(len(offsets) - first)
-    return _leave_out(JobFrames(lengths, indexes, offsets, set(indexes)), memory_map, given)
+    return _set_apart(JobFrames(lengths, indexes, offsets, set(indexes)), memory_map, given)
 
 
 def _parse_stack(
     stack: object, memory_map: MemoryMap, where: str, problems: Problems
 ) -> Iterator[tuple[int, int | str]]:
-    """Yield the index and the offset of each frame, one that cannot be asked as it is written."""
+    """Yield index and offset of each frame; an invalid offset as text, as it is to be written."""
     if not isinstance(stack, list):
         problems.add(f"{where} is not a list")
         return
@@ -265,7 +258,7 @@ def _is_integer(value: object) -> bool:
 
 
 def _write_offset(offset: object) -> str:
-    """Return an offset that cannot be asked as it was given, if that is text or an integer."""
+    """Return an invalid offset as given, if that is text or an integer."""
     if isinstance(offset, str):
         return offset or hex(NOWHERE)
     return hex(offset if isinstance(offset, int) else NOWHERE)

@@ -1,4 +1,4 @@
-"""Reports of which a module or a frame cannot be asked: all others are answered."""
+"""Reports with an invalid module or frame: the rest is answered."""
 
 import json
 from collections.abc import Sequence
@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from symbolon import InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
-from symbolon.debug_ids import DEBUG_ID_FORM
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.requests import parse_jobs, parse_request
-from symbolon.tecken.unasked import MAX_DEBUG_FILE_BYTES, MOST_PROBLEMS, find_file_fault, last_part
+from symbolon._module_ids import DEBUG_ID_FORM, MAX_DEBUG_FILE_BYTES, find_file_fault, last_part
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.jobs import MOST_PROBLEMS, Job, TeckenRequest
+from symbolon._tecken.requests import parse_jobs, parse_request
 from symbolon.v1.module_pb2 import Module as ModuleMessage
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
 from tests.client.messages.encoded import make_answer, make_frame
@@ -25,13 +24,13 @@ LONG = "x" * (MAX_DEBUG_FILE_BYTES + 1)
 
 
 def parse(modules: object, stacks: object = ((),)) -> Job:
-    """Return the one job of a document, which goes through JSON as others do."""
+    """Return the only job of a document that went through JSON."""
     document = json.dumps({"memoryMap": modules, "stacks": stacks})
     (job,) = parse_jobs(json.loads(document))
     return job
 
 
-def asked_modules(job: Job) -> list[tuple[str, str]]:
+def sent_modules(job: Job) -> list[tuple[str, str]]:
     messages = map(ModuleMessage.FromString, job.encode().modules)
     return [(message.debug_file, message.debug_id) for message in messages]
 
@@ -41,7 +40,7 @@ def write(version: int, job: Job, answer: EncodedAnswer) -> Any:
 
 
 @pytest.mark.parametrize("paths_first", [True, False])
-def test_a_module_is_found_beside_one_that_is_written_alike_and_cannot_be_asked(
+def test_a_module_is_found_beside_an_invalid_one_with_the_same_key(
     paths_first: bool,
 ) -> None:
     modules = [[f"lib/{XUL[0]}", XUL[1]], ["lib", "/".join(XUL)]]
@@ -55,7 +54,7 @@ def test_a_module_is_found_beside_one_that_is_written_alike_and_cannot_be_asked(
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version: int) -> None:
+def test_the_name_of_an_invalid_module_is_cut_in_its_frames(version: int) -> None:
     name, frames = "x" * 10_000, 100
     job = parse([[name, XUL[1]]], [[[0, 1]] * frames])
     answer = make_answer([[make_frame("", 0, "")] * frames], ModuleOutcome.NOT_REFERENCED)
@@ -76,9 +75,9 @@ def test_the_name_of_a_module_that_cannot_be_asked_is_not_repeated_whole(version
         f"/{LONG}/xul.pdb",
     ],
 )
-def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str) -> None:
+def test_a_path_is_looked_up_by_its_last_part_and_answered_as_given(path: str) -> None:
     job = parse([[path, XUL[1]]], [[[0, 1]]])
-    assert asked_modules(job) == [("xul.pdb", XUL[1])]
+    assert sent_modules(job) == [("xul.pdb", XUL[1])]
     assert job.problems == ()
     answer = make_answer([[make_frame("xul.dll", 1, "f")]], ModuleOutcome.FOUND)
     assert write(5, job, answer)["results"] == [
@@ -112,7 +111,7 @@ def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str
         (["lib/..", "A"], "has an invalid debug_filename: it names no file"),
         ([".", "A"], "has an invalid debug_filename: it names no file"),
         (["lib\\", "A"], "has an invalid debug_filename: it names no file"),
-        ([7, "A"], "has an invalid debug_filename: it is no string"),
+        ([7, "A"], "has an invalid debug_filename: it is not a string"),
         (["x.so", "no hex"], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
         (["x.so", None], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
         (["x.so"], "does not have a debug_filename and debug_id"),
@@ -122,9 +121,9 @@ def test_a_path_is_asked_by_its_last_part_and_answered_as_it_was_given(path: str
     ],
     ids=str,
 )
-def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: str) -> None:
+def test_an_invalid_module_alone_is_not_found(module: Any, error: str) -> None:
     job = parse([XUL, module, XUL], [[[0, 1], [1, 2], [2, 3]]])
-    assert asked_modules(job) == [tuple(XUL), ("", ""), tuple(XUL)]
+    assert sent_modules(job) == [tuple(XUL), ("", ""), tuple(XUL)]
     assert list(job.problems) == [f"module index 1 {error}"]
     frames = [make_frame("xul.dll", 1, "f"), make_frame("", 2), make_frame("xul.dll", 3, "g")]
     answer = make_answer([frames], ModuleOutcome.FOUND, ModuleOutcome.MISSING, ModuleOutcome.FOUND)
@@ -143,10 +142,10 @@ def test_a_module_that_cannot_be_asked_is_not_found_alone(module: Any, error: st
         "errors": list(job.problems),
     }
     described = describe_modules(job, answer)
-    assert [one.detail.partition(":")[0] for one in described] == ["", "not asked", ""]
+    assert [one.detail.partition(":")[0] for one in described] == ["", "not looked up", ""]
 
 
-def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -> None:
+def test_an_invalid_module_without_frames_is_listed_too() -> None:
     job = parse([XUL, [LONG, "A"]], [[[0, 1]]])
     answer = make_answer(
         [[make_frame("xul.dll", 1, "f")]], ModuleOutcome.FOUND, ModuleOutcome.NOT_REFERENCED
@@ -154,7 +153,7 @@ def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -
     (result,) = write(5, job, answer)["results"]
     assert result["found_modules"] == {"/".join(XUL): True, f"{LONG}/A": None}
     assert len(result["errors"]) == 1
-    assert describe_modules(job, answer)[1].detail.startswith("not asked: the debug file: ")
+    assert describe_modules(job, answer)[1].detail.startswith("not looked up: the debug file: ")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_a_module_that_cannot_be_asked_and_is_not_referenced_is_told_as_well() -
     ],
     ids=str,
 )
-def test_a_frame_that_cannot_be_asked_is_not_symbolicated_alone(
+def test_an_invalid_frame_alone_is_not_symbolicated(
     frame: Any, written: tuple[str, str], error: str
 ) -> None:
     stacks = [[[0, 1]], [[0, -1], frame, [0, 3]], []]
@@ -219,14 +218,14 @@ def test_each_job_has_its_own_problems() -> None:
     assert [len(job.problems) for job in jobs] == [0, 2, 0, 2]
 
 
-def test_return_addresses_leave_alone_what_cannot_be_asked() -> None:
+def test_return_addresses_leave_invalid_offsets_alone() -> None:
     document = {"memoryMap": [XUL], "stacks": [[[0, 5], [0, "x"], [0, 6]]]}
     (job,) = parse_request(document, are_return_addresses=True).jobs
     assert list(job.encode().offsets) == [5, 0, ~6]
 
 
 @pytest.mark.parametrize("modules", [[["a/xul.pdb", "A"]], [["a\\xul.pdb", "A"]], [[LONG, "A"]]])
-def test_strictness_refuses_what_would_be_asked_otherwise(modules: object) -> None:
+def test_strictness_refuses_what_is_accepted_otherwise(modules: object) -> None:
     fine = {"memoryMap": [XUL], "stacks": [[[0, 1]]]}
     with pytest.raises(InvalidReportError) as caught:
         parse_jobs({"jobs": [fine, {"memoryMap": modules, "stacks": [[]]}]}, is_strict=True)
@@ -235,8 +234,8 @@ def test_strictness_refuses_what_would_be_asked_otherwise(modules: object) -> No
     assert parse_jobs({"jobs": [fine]}, is_strict=True) == parse_jobs({"jobs": [fine]})
 
 
-def test_a_document_of_too_many_problems_is_refused() -> None:
-    """Each takes memory, and a thousand frames of the same fault are no crash report."""
+def test_a_document_with_too_many_problems_is_refused() -> None:
+    """Each takes memory, and thousands of invalid frames are no crash report."""
     odd = {"memoryMap": [], "stacks": [[0] * (MOST_PROBLEMS // 2)]}
     assert sum(len(job.problems) for job in parse_jobs({"jobs": [odd, odd]})) == MOST_PROBLEMS
     with pytest.raises(
@@ -245,14 +244,14 @@ def test_a_document_of_too_many_problems_is_refused() -> None:
         parse_jobs({"jobs": [odd, odd, odd]})
 
 
-def test_the_modules_of_a_report_that_comes_again_are_not_made_again() -> None:
-    """Neither those with paths, which some callers send with every report."""
+def test_the_modules_of_recurring_reports_are_cached() -> None:
+    """Even those with paths, which some callers send with every report."""
     maps = [parse([[f"C:\\out\\{name}", "A"] for name in ("a", "b")]).memory_map for _ in range(2)]
     assert all(first is second for first, second in pairwise(maps))
 
 
-def takes(debug_file: str, debug_id: str) -> bool:
-    """Whether a server takes the module."""
+def accepts(debug_file: str, debug_id: str) -> bool:
+    """Return whether a server accepts the module."""
     try:
         ModuleId.parse_if_whole(debug_file, debug_id)
     except InvalidModuleIdError:
@@ -265,21 +264,21 @@ IDS = st.text("0123456789abcdefABCDEF{}-xg", max_size=42)
 
 
 @given(FILES, IDS)
-def test_what_is_asked_is_what_a_server_takes(debug_file: str, debug_id: str) -> None:
-    """One module that it does not take would refuse the whole call, with other reports in it."""
+def test_only_modules_that_a_server_accepts_are_sent(debug_file: str, debug_id: str) -> None:
+    """One invalid module would fail the whole call, with other reports in it."""
     name = last_part(debug_file)
     job = parse([[debug_file, debug_id]])
-    ((asked_file, asked_id),) = asked_modules(job)
-    assert takes(asked_file, asked_id)
+    ((sent_file, sent_id),) = sent_modules(job)
+    assert accepts(sent_file, sent_id)
     if job.problems:
-        assert not takes(name, debug_id) or (debug_file and not name)
+        assert not accepts(name, debug_id) or (debug_file and not name)
     else:
-        assert (asked_file, asked_id) == (name, debug_id)
+        assert (sent_file, sent_id) == (name, debug_id)
 
 
 @given(FILES)
-def test_a_strict_name_is_one_that_a_server_takes(debug_file: str) -> None:
-    assert takes(debug_file, "") == (not find_file_fault(debug_file, takes_path=False))
+def test_a_strict_name_is_one_that_a_server_accepts(debug_file: str) -> None:
+    assert accepts(debug_file, "") == (not find_file_fault(debug_file, takes_path=False))
 
 
 ODD = st.recursive(
@@ -290,7 +289,7 @@ ODD = st.recursive(
 
 
 @given(st.lists(ODD | st.just(XUL)), st.lists(st.lists(ODD | st.just([0, 1])) | ODD, min_size=1))
-def test_whatever_modules_and_stacks_hold_each_frame_is_answered_once(
+def test_each_frame_is_answered_once_whatever_the_input(
     modules: Sequence[object], stacks: Sequence[object]
 ) -> None:
     job = parse(modules, stacks)
@@ -307,6 +306,6 @@ def test_whatever_modules_and_stacks_hold_each_frame_is_answered_once(
     assert list(map(len, result["stacks"])) == lengths
 
 
-def test_the_module_as_given_and_as_asked_are_both_told() -> None:
+def test_a_module_is_kept_as_given_and_as_sent() -> None:
     (entry,) = parse([["a/xul.pdb", XUL[1]]]).modules
-    assert (entry.module, entry.asked) == (Module("a/xul.pdb", XUL[1]), Module(*XUL))
+    assert (entry.module, entry.sent) == (Module("a/xul.pdb", XUL[1]), Module(*XUL))

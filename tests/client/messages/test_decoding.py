@@ -15,7 +15,7 @@ from symbolon import (
     Symbolication,
     Tier,
 )
-from symbolon._messages import wire
+from symbolon._messages import decoding
 from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._messages.raw_messages import read_response
 from symbolon.v1 import (
@@ -30,7 +30,7 @@ from symbolon.v1 import (
 
 
 def decode(response: symbolication_service_pb2.SymbolicateResponse) -> Symbolication:
-    """Return the answer as it is read from the wire."""
+    """Return the answer decoded from its bytes."""
     raw = read_response(response.SerializeToString())
     return decode_answer(
         EncodedAnswer(
@@ -152,7 +152,7 @@ def test_diagnostics_come_out_in_seconds() -> None:
     assert diagnostics.warnings == ("store down",)
 
 
-def test_a_held_module_keeps_where_it_came_from() -> None:
+def test_an_ingested_module_keeps_its_origin() -> None:
     response = module_service_pb2.GetModuleResponse(
         outcome=module_pb2.MODULE_OUTCOME_FOUND,
         held=module_service_pb2.HeldModule(
@@ -163,7 +163,7 @@ def test_a_held_module_keeps_where_it_came_from() -> None:
             ingest_duration=Duration(seconds=3),
         ),
     )
-    info = wire.decode_module_info(response)
+    info = decoding.decode_module_info(response)
     assert info.outcome is ModuleOutcome.FOUND
     assert info.retry_after_seconds is None
     assert info.held is not None
@@ -173,13 +173,13 @@ def test_a_held_module_keeps_where_it_came_from() -> None:
     assert info.held.skipped_records == {"FUNC": 2}
 
 
-def test_a_module_that_is_not_held_has_no_pages() -> None:
-    info = wire.decode_module_info(module_service_pb2.GetModuleResponse())
+def test_a_module_that_was_not_ingested_has_no_pages() -> None:
+    info = decoding.decode_module_info(module_service_pb2.GetModuleResponse())
     assert info.held is None
 
 
 def test_store_info_keeps_both_servers_apart() -> None:
-    info = wire.decode_store_info(
+    info = decoding.decode_store_info(
         store_service_pb2.GetStoreInfoResponse(
             store=store_service_pb2.RedisInfo(is_reachable=True, keys=5),
             cache=store_service_pb2.RedisInfo(detail="refused", uptime=Duration(seconds=9)),

@@ -1,15 +1,15 @@
-"""How far a long run is, told on standard error."""
+"""The progress of a long run, on standard error."""
 
 import sys
 
 import pytest
 
 from symbolon import Progress
-from symbolon.command_line.showing.reporting import ProgressLine, report_progress
+from symbolon.command_line.showing.progress import ProgressLine, report_progress
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-def test_a_line_is_written_now_and_then_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_is_written_at_intervals_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     line = ProgressLine(1_000, lambda: 250, pause=10, stays=True, clock=clock)
     clock.now += 9
@@ -33,7 +33,7 @@ def test_a_line_is_written_now_and_then_and_at_the_end(capsys: pytest.CaptureFix
     assert capsys.readouterr().err.startswith("2,000 reports")
 
 
-def test_on_a_terminal_the_line_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_a_terminal_the_line_is_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     line = ProgressLine(0, lambda: 0, pause=0.2, stays=False, clock=clock)
     clock.now += 1
@@ -42,14 +42,14 @@ def test_on_a_terminal_the_line_is_written_over(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "\r\x1b[2K5 reports, 0 refused, 50 frames/s" * 2 + "\n"
 
 
-def tell_something(is_wanted: bool | None) -> None:
+def report_something(is_wanted: bool | None) -> None:
     with report_progress(1_000, lambda: 500, is_wanted=is_wanted) as tell:
         tell(Progress(7, 0, 70))
 
 
-def test_nobody_is_told_who_does_not_watch(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_something(is_wanted=None)
-    tell_something(is_wanted=False)
+def test_without_a_terminal_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    report_something(is_wanted=None)
+    report_something(is_wanted=False)
     assert capsys.readouterr().err == ""
 
 
@@ -57,16 +57,16 @@ def test_a_terminal_gets_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    tell_something(is_wanted=None)
-    told = capsys.readouterr().err
-    assert "7 reports, 0 refused" in told
-    assert "50%" in told
+    report_something(is_wanted=None)
+    printed = capsys.readouterr().err
+    assert "7 reports, 0 refused" in printed
+    assert "50%" in printed
 
 
 def test_a_terminal_without_rich_gets_a_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "symbolon.command_line.showing.drawn_bars", None)
-    tell_something(is_wanted=None)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    report_something(is_wanted=None)
     assert "7 reports, 0 refused, 50 % of the input" in capsys.readouterr().err
