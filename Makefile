@@ -64,7 +64,7 @@ soak: $(environment) ## Inject faults under load for ten minutes, or with SECOND
 	@$(python) -m pytest -m soak tests/system
 
 .PHONY: check
-check: lint types layers protos-check audit test ## Run everything that must pass before a commit lands
+check: lint types layers protos-check reference-check audit test ## Run everything that must pass before a commit lands
 
 .PHONY: lint
 lint: $(environment) ## Check style, format and words
@@ -84,6 +84,14 @@ types: $(environment) ## Check the types
 .PHONY: layers
 layers: $(environment) ## Check that each floor imports only from those below it
 	@.venv/bin/lint-imports --no-logo
+
+.PHONY: reference
+reference: $(environment) ## Write docs/reference.md from the code
+	@$(python) scripts/reference.py
+
+.PHONY: reference-check
+reference-check: $(environment) ## Check that docs/reference.md is what the code says
+	@$(python) scripts/reference.py --check
 
 .PHONY: protos
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/

@@ -10,30 +10,14 @@ import pytest
 from symbolon_server.cache.failures import FailureLifetimes
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.redis_servers import keys
+from symbolon_server.settings.knobs import rows
+from symbolon_server.telemetry.metrics import all_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = (
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/api.md",
-    "docs/client.md",
-    "docs/command-line.md",
-    "docs/decisions/README.md",
-    "docs/first-stack.md",
-    "docs/grpcurl.md",
-    "docs/http.md",
-    "docs/large-answers.md",
-    "docs/operating.md",
-    "docs/other-languages.md",
-    "docs/promises.md",
-    "docs/troubleshooting.md",
-    "redis/README.md",
-    "monitoring/README.md",
-    "tests/data/sample/README.md",
-    "tests/system/README.md",
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "monitoring/*.md", "redis/*.md", "tests/**/*.md")
+    for path in ROOT.glob(pattern)
 )
 SERVER = ROOT / "server/symbolon_server"
 HOUSES = (ROOT, SERVER, ROOT / "client/symbolon")
@@ -45,7 +29,16 @@ FIVE = 5
 MOST_WORDS = 2_500
 """Of the architecture: what it is about explains itself where it is."""
 
-_LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+OTHER_VARIABLES = {"SYMBOLON_TOKEN"}
+"""Of the client."""
+
+TEST_VARIABLES = {"BENCH_SYMBOLS", "CONFORMANCE", "LIBFAKETIME", "STOCK_SYMBOLS"}
+
+_LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_FENCED = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+_VARIABLE = re.compile(r"\bSYMBOLON_[A-Z_]+[A-Z]\b")
+_METRIC = re.compile(r"\bsymbolon_[a-z_]+(?:_total|_seconds|_bytes|_entries|_length)\b")
 _PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|conf|proto|toml|md|yaml))`")
 _FLOOR = re.compile(r"^\| `([^|]+)` \| ([^|]*) \|", re.MULTILINE)
 _THREAD = re.compile(r"(?:thread_name_prefix|\bname)=\"([a-z-]+)\"")
@@ -60,11 +53,38 @@ def section(title: str) -> str:
     return read("ARCHITECTURE.md").partition(f"\n## {title}")[2].partition("\n## ")[0]
 
 
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = _FENCED.sub("", document.read_text(encoding="utf-8"))
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text))
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_link_leads_to_a_file(document: str) -> None:
-    links = [link for link in _LINK.findall(read(document)) if "://" not in link]
-    folder = (ROOT / document).parent
-    assert [link for link in links if not (folder / link).exists()] == []
+def test_every_link_leads_to_a_file_and_a_heading(document: str) -> None:
+    here = ROOT / document
+    links = [link for link in _LINK.findall(_FENCED.sub("", read(document))) if ":" not in link[0]]
+    targets = [(here.parent / path if path else here, anchor) for path, anchor in links]
+    assert [target for target, _ in targets if not target.exists()] == []
+    assert [
+        (target, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)
+    ] == []
+
+
+def test_every_page_of_the_documentation_is_in_its_index() -> None:
+    index = read("docs/README.md")
+    pages = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
+    assert [page for page in pages if f"]({page})" not in index] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_setting_and_metric_that_is_named_is_there(document: str) -> None:
+    settings = {row.variable for row in rows()} | OTHER_VARIABLES
+    settings |= {f"SYMBOLON_{name}" for name in TEST_VARIABLES}
+    known = {family.name for metric in all_metrics() for family in metric.describe()}
+    text = read(document)
+    assert set(_VARIABLE.findall(text)) - settings == set()
+    assert {name.removesuffix("_total") for name in _METRIC.findall(text)} - known == set()
 
 
 @pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -180,9 +180,3 @@ def test_every_metric_is_counted_somewhere() -> None:
     for name, value in vars(metrics).items():
         if isinstance(value, MetricWrapperBase):
             assert any(f"{name}." in source for source in sources), name
-
-
-def test_the_readme_names_every_metric() -> None:
-    documented = (Path(__file__).parents[2] / "README.md").read_text()
-    for row in metrics.metrics_table().splitlines():
-        assert row in documented, "paste the text of metrics.metrics_table() into README.md"

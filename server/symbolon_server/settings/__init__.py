@@ -6,7 +6,6 @@ from symbolon_server.settings.reading import (
     add_flags,
     read_settings,
 )
-from symbolon_server.settings.table import settings_table
 from symbolon_server.settings.unknown import find_likely_name, unknown_variables
 
 __all__ = [
@@ -16,6 +15,5 @@ __all__ = [
     "add_flags",
     "find_likely_name",
     "read_settings",
-    "settings_table",
     "unknown_variables",
 ]

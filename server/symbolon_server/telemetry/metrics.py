@@ -149,15 +149,3 @@ INGEST_SECONDS = _histogram(
 def all_metrics() -> tuple[MetricWrapperBase, ...]:
     """Return every metric declared in this module, in the order of declaration."""
     return tuple(value for value in globals().values() if isinstance(value, MetricWrapperBase))
-
-
-def metrics_table() -> str:
-    """Return all metrics as a Markdown table, in the order of declaration."""
-    head = ["| metric | kind | meaning |", "|---|---|---|"]
-    families = [family for metric in all_metrics() for family in metric.describe()]
-    rows = [
-        f"| `{family.name}{'_total' if family.type == 'counter' else ''}` "
-        f"| {family.type} | {family.documentation} |"
-        for family in families
-    ]
-    return "\n".join([*head, *rows])
