@@ -111,8 +111,8 @@ def test_the_scheme_may_be_written_in_any_case(channel: grpc.Channel) -> None:
 def test_a_refusal_says_what_is_wrong_and_nothing_of_what_was_said(channel: grpc.Channel) -> None:
     asking = channel.unary_unary(GET_MODULE, request_serializer=bytes, response_deserializer=bytes)
     for metadata, said in (
-        (bearing("a-strange-token-of-nobody"), "no token that this server knows"),
-        (bearing(OPERATOR), "this token may not symbolicate"),
+        (bearing("a-strange-token-of-nobody"), "the token is missing or unknown"),
+        (bearing(OPERATOR), "the token lacks the permission symbolicate"),
     ):
         with pytest.raises(grpc.RpcError) as caught:
             asking(b"", timeout=20, metadata=(*metadata, ("x-request-id", "crash-17")))

@@ -37,9 +37,9 @@ def test_a_public_address_needs_tls_and_something_that_tells_callers_apart(
     own = authority.issue("127.0.0.1")
     tls, mutual_tls = certificates_of(own), certificates_of(own, authority)
     for protection, gap in (
-        (Protection(), "nothing protects it"),
-        (Protection(tokens=tokens), "tokens can be read on the way"),
-        (Protection(tls), "everybody may call"),
+        (Protection(), "it has no protection"),
+        (Protection(tokens=tokens), "tokens are sent unencrypted"),
+        (Protection(tls), "it needs neither tokens nor client certificates"),
     ):
         with pytest.raises(ListenError, match=gap) as caught:
             check_address(PUBLIC, protection)
@@ -61,7 +61,7 @@ def test_loopback_needs_nothing(tokens: Tokens) -> None:
 
 def test_what_there_is_can_be_told_to_a_person(authority: Authority, tokens: Tokens) -> None:
     mutual_tls = certificates_of(authority.issue("127.0.0.1"), authority)
-    assert str(Protection(mutual_tls, tokens)) == "TLS, certificates of clients, 1 token"
+    assert str(Protection(mutual_tls, tokens)) == "TLS, client certificates, 1 token"
     assert str(Protection()) == ""
 
 

@@ -161,10 +161,10 @@ HASH = hash_token(PIPELINE)
         (f"pipeline symbolicate {HASH[:-1]}\n", "line 1 is not"),
         (f"\npipeline symbolicate {HASH.upper()}\n", "line 2 is not"),
         (f"pipeline symbolicate {HASH} secret\n", "line 1 is not"),
-        (f"pipeline secret {HASH}\n", "line 1 gives a permission that is none"),
-        (f"pipeline symbolicate, {HASH}\n", "line 1 gives a permission that is none"),
-        (f"a symbolicate {HASH}\nb symbolicate {HASH}\n", "line 2 has a name or a hash"),
-        ("secret\udcff", "is no text"),
+        (f"pipeline secret {HASH}\n", "line 1 has an unknown permission"),
+        (f"pipeline symbolicate, {HASH}\n", "line 1 has an unknown permission"),
+        (f"a symbolicate {HASH}\nb symbolicate {HASH}\n", "line 2 repeats a name or a hash"),
+        ("secret\udcff", "is not UTF-8 text"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_without_what_is_in_it(

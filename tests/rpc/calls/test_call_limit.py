@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from symbolon_server.rpc.calls.call_limit import CallLimit
+from symbolon_server.rpc.calls.call_pool import CallLimit
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 from symbolon_server.telemetry.metrics import REGISTRY
 

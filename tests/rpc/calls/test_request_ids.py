@@ -6,8 +6,12 @@ import grpc
 import pytest
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
-from symbolon_server.rpc.calls.request_ids import REQUEST_ID_KEY, find_request_id
-from symbolon_server.rpc.calls.status import FieldViolation, refuse_invalid
+from symbolon_server.rpc.calls.status import (
+    REQUEST_ID_KEY,
+    FieldViolation,
+    find_request_id,
+    refuse_invalid,
+)
 from symbolon_server.telemetry.logs import JsonFormatter
 from tests.rpc.scripted import GetModule, Serve, answer
 

@@ -17,8 +17,8 @@ from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRou
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import QueueFullError
 from symbolon_server.ingest.queueing.queue_view import QueueOverview, RunningIngest
-from symbolon_server.rpc.operators.explanation_encoding import encode_explanation
-from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
+from symbolon_server.rpc.operators.encoding import encode_explanation
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.explaining.explanation import (
     DecidingSymbol,
@@ -68,7 +68,7 @@ DIRECTORY = PageDirectory(
 
 @dataclass
 class Known:
-    """Knows reports by module, and notes what is asked of it."""
+    """Everything that the service works with: known reports, and a list of the calls made."""
 
     reports: dict[ModuleId, ModuleReport] = field(default_factory=dict)
     missing: list[MissingModule] = field(default_factory=list)
@@ -91,11 +91,11 @@ class Known:
         self._note("explain", (module_id, lookup, around))
         return EXPLANATION
 
-    def list_missing(self, limit: int) -> tuple[list[MissingModule], int]:
+    def list(self, limit: int) -> tuple[list[MissingModule], int]:
         self._note("list", limit)
         return self.missing, 7
 
-    def read_queue(self) -> QueueOverview:
+    def read(self) -> QueueOverview:
         self._note("queue", None)
         return OVERVIEW
 
@@ -151,15 +151,9 @@ NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 
 def ask(known: Known, method: str, request: Message) -> Ended:
-    tasks = ModuleTasks(
-        known,
-        known.prefetch,
-        known.invalidate,
-        known.explain,
-        known.list_missing,
-        known.read_queue,
-    )
-    return call(DESCRIPTOR, ModuleService(tasks, 4, lambda _: "a caller"), method, request)
+    double: Any = known
+    tools = ModuleTools(double, double, double, double, double, double)
+    return call(DESCRIPTOR, ModuleService(tools, 4, lambda _: "a caller"), method, request)
 
 
 def get_module(report: ModuleReport, module: module_pb2.Module = ASKED_XUL) -> Ended:

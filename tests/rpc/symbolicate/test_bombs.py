@@ -15,12 +15,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from symbolon_server.app.process.malloc import find_in_libc
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.operators.methods import add_methods
-from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
@@ -50,22 +50,10 @@ BOMBS = {
 }
 
 
-def never(*_asked: object) -> Any:
-    raise AssertionError("it is refused before")
+NOTHING: Any = object()
+"""Not used: every request is refused before."""
 
-
-class NoLookup:
-    get_modules = staticmethod(never)
-
-
-NO_TASKS = ModuleTasks(
-    lookup=NoLookup(),
-    prefetch=never,
-    invalidate=never,
-    explain=never,
-    list_missing=never,
-    read_queue=never,
-)
+NO_TOOLS = ModuleTools(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def describe_ignoring() -> None:
@@ -93,7 +81,7 @@ def serving() -> Iterator[ListenAddress]:
         ServerOptions(ListenAddress("127.0.0.1", 0), 4, 8, MESSAGE_BYTES),
         [
             SymbolicationService(answerer, WaitingRoom(1), streams).add_to,
-            ModuleService(NO_TASKS, 5_000).add_to,
+            ModuleService(NO_TOOLS, 5_000).add_to,
             add_ignoring,
         ],
     )

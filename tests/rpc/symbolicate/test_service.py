@@ -17,10 +17,9 @@ from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.rpc.symbolicate.service import SERVICE, SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
@@ -39,6 +38,7 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
     TierName,
 )
+from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import wire
 from symbolon_server.telemetry.metrics import REGISTRY
@@ -58,7 +58,7 @@ FRAME = wire.frame(
 
 
 @dataclass
-class Canned:
+class Canned(Symbolicator):
     """Answers every request with the same, and keeps what it was asked."""
 
     answer: Symbolication

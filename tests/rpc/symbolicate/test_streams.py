@@ -25,10 +25,10 @@ from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
 from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
@@ -39,6 +39,7 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleQuery,
     Symbolication,
 )
+from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.paging import wire
 from symbolon_server.telemetry.metrics import REGISTRY
 from tests.fixtures.http2_peer import framed, http2_peer
@@ -57,7 +58,7 @@ Response = pb.SymbolicateStreamResponse
 
 
 @dataclass
-class Scripted:
+class Scripted(Symbolicator):
     """Answers by the debug file of the first module; cold ones wait until they are let go."""
 
     began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -262,7 +263,7 @@ def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -
             grpc.StatusCode.INVALID_ARGUMENT,
             "modules[0].debug_file: ",
         ),
-        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; the server's log"),
+        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; see the server's log"),
     ],
     ids=["limit", "rule", "defect"],
 )
@@ -410,7 +411,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
     with pytest.raises(grpc.RpcError) as caught:
         open_stream(2, "greedy")
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "one caller may hold 2 of its 4 streams" in str(caught.value.details())
+    assert "one caller may hold 2 of the 4 streams" in str(caught.value.details())
     assert open_stream(3, "modest").id == "1"
     for requests in sent:
         requests.queue.put(None)

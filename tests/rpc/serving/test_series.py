@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from symbolon_server.rpc.calls import series
+from symbolon_server.rpc.serving import interceptors
 
-RPC = Path(series.__file__).parents[1]
+RPC = Path(interceptors.__file__).parents[1]
 DENIED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 """Of calls that are not let in, which are counted by a metric of their own."""
 
@@ -13,4 +13,4 @@ DENIED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 def test_every_code_that_the_server_ends_calls_with_has_series_from_the_start() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in RPC.rglob("*.py"))
     named = set(re.findall(r"grpc\.StatusCode\.([A-Z_]+)", sources))
-    assert named - DENIED == set(series.CODES)
+    assert named - DENIED == set(interceptors.CODES)
