@@ -119,7 +119,7 @@ def trust(authority: Authority, vouching: Authority | None) -> ssl.SSLContext:
 def test_an_address_that_others_reach_is_not_served_unprotected(serve: StartProgram) -> None:
     program = serve(http="0.0.0.0:0")
     assert program.process.wait(60) == 1
-    assert "0.0.0.0:0 can be reached from other machines and nothing protects it" in program.log
+    assert "other machines can reach 0.0.0.0:0, and it has no protection" in program.log
 
 
 def test_with_tls_the_servers_name_is_needed(serve: StartProgram, authority: Authority) -> None:

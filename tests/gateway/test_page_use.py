@@ -144,7 +144,7 @@ def test_when_to_ask_again_is_told_in_whole_seconds(page: OpenPage) -> None:
     page.run("byId('ask').click()")
     page.wait(ANSWERED)
     told = page.run("[...document.querySelectorAll('td')].at(-1).textContent")
-    assert "ask again after " in told
+    assert "retry after " in told
     assert told.rpartition("after ")[2].removesuffix(" s").isdigit()
 
 

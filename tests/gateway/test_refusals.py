@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from symbolon.debug_ids import DEBUG_ID_FORM
-from symbolon_server.gateway.bodies import read_body
+from symbolon_server.gateway.reading import read_body
 from symbolon_server.gateway.refusals import Refused
 from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post
 from tests.gateway.conftest import MAX_BODY_BYTES
@@ -140,7 +140,7 @@ def test_a_body_that_does_not_come_is_not_waited_for_long() -> None:
 
     request = Request({"type": "http", "method": "POST", "headers": []}, never)
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body(request, MAX_BODY_BYTES, patience_seconds=0.01))
+        asyncio.run(read_body(request, MAX_BODY_BYTES, seconds=0.01))
     assert refused.value.status == 408
 
 
