@@ -1,4 +1,4 @@
-"""A body keeps the limits of the API as a whole, and its answer the deadline at every step."""
+"""The limits of the API apply to a whole body, and the deadline to every step."""
 
 import asyncio
 import json
@@ -87,8 +87,8 @@ def test_a_body_of_more_parts_than_any_report_is_refused_before_it_is_parsed(par
 
 
 @pytest.mark.parametrize("document", [document for _, document in BEYOND])
-def test_what_exceeds_a_limit_by_one_is_told_which(document: dict[str, Any]) -> None:
-    """The check of parts, which names no limit, is for what could not be parsed in reason."""
+def test_an_exceeded_limit_is_named(document: dict[str, Any]) -> None:
+    """The check of parts, which names no limit, is only for bodies too costly to parse."""
     with pytest.raises(InvalidReportError, match=" in all, the limit is "):
         read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
 
@@ -130,8 +130,8 @@ def canned() -> Iterator[CannedServer]:
         yield canned
 
 
-def test_what_debug_wants_is_asked_for_until_the_deadline(canned: CannedServer) -> None:
-    """Eliot's debug takes a call for each module that was fetched."""
+def test_the_calls_for_debug_keep_the_deadline(canned: CannedServer) -> None:
+    """Eliot's debug takes one call per fetched module."""
     fetched = 3
     response = SymbolicateResponse(
         stacks=[SymbolicatedStack(frames=[SymbolicatedFrame()] * fetched)],
@@ -150,7 +150,7 @@ def test_what_debug_wants_is_asked_for_until_the_deadline(canned: CannedServer) 
 
 
 def hang(_request: object, context: grpc.ServicerContext) -> None:
-    """Give no answer while the caller waits for one."""
+    """Answer only after the caller is gone."""
     is_over = threading.Event()
     if context.add_callback(is_over.set):
         is_over.wait()
@@ -176,7 +176,7 @@ class Asgi:
 
 @pytest.fixture
 def busy() -> Iterator[ThreadPoolExecutor]:
-    """One thread, which has something else to do until the end of the test."""
+    """One thread that stays busy until the end of the test."""
     ended = threading.Event()
     with ThreadPoolExecutor(1) as executor, ExitStack() as stack:
         stack.callback(ended.set)

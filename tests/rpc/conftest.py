@@ -17,7 +17,7 @@ from tests.rpc.scripted import GetModule, ScriptedModuleService, Serve, Serving
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start a server with a given GetModule, and options as given."""
+    """Start servers with a given GetModule and options."""
     with ExitStack() as stack:
 
         def start(

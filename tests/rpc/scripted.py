@@ -1,4 +1,4 @@
-"""A module service whose answer each test says, and the server that serves it."""
+"""A module service with scripted answers, and its server."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ GetModule = Callable[[GetModuleRequest, grpc.ServicerContext], GetModuleResponse
 
 
 class ScriptedModuleService(module_service_pb2_grpc.ModuleServiceServicer):
-    """Answers GetModule with what a test says."""
+    """Answers GetModule with a function of the test."""
 
     def __init__(self, get_module: GetModule) -> None:
         self._get_module = get_module
@@ -49,7 +49,7 @@ def answer(_request: GetModuleRequest, _context: grpc.ServicerContext) -> GetMod
 
 
 class Gate:
-    """Holds calls until it is opened, and tells when a number of them have arrived."""
+    """Holds calls until it is opened, and counts those that have arrived."""
 
     def __init__(self) -> None:
         self.arrived = threading.Semaphore(0)

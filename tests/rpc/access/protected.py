@@ -1,4 +1,4 @@
-"""Servers that ask who calls, and ways to call them."""
+"""Servers with TLS and tokens, and ways to call them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ def serving(
     logs_calls: bool = False,
     handshake_seconds: float = 10.0,
 ) -> Iterator[ListenAddress]:
-    """Run a server; what GetModule answers there is fine."""
+    """Run a server whose GetModule always succeeds."""
     options = ServerOptions(
         ListenAddress(host, 0),
         threads=4,
@@ -89,7 +89,7 @@ def certificates_of(
 def channel_to(
     address: ListenAddress, authority: Authority | None = None, own: Certificate | None = None
 ) -> Iterator[grpc.Channel]:
-    """A channel, with TLS where an authority is trusted."""
+    """A channel, with TLS if `authority` is given."""
     if authority is None:
         with grpc.insecure_channel(str(address)) as channel:
             yield channel

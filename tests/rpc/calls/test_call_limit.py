@@ -1,4 +1,4 @@
-"""How many calls a server holds, as its metric tells it."""
+"""The number of calls in flight, and its metric."""
 
 from collections.abc import Iterator
 

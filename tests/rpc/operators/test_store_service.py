@@ -50,7 +50,9 @@ def get_store_info(service: StoreService) -> GetStoreInfoResponse:
 
 
 @pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
-def test_both_servers_tell_their_facts(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:
+def test_the_facts_of_both_servers_are_returned(
+    redis_store: redis.Redis, redis_cache: redis.Redis
+) -> None:
     redis_store.set("symbol:a.pdb/" + "0" * 33, b"directory")
     redis_store.set("page:a.pdb/" + "0" * 33 + ":1-0:0", b"page")
     info = get_store_info(StoreService(probes_of(redis_store, redis_cache)))
@@ -84,7 +86,7 @@ def test_a_dead_cache_fails_only_its_part(redis_store: redis.Redis) -> None:
 
 
 @pytest.mark.usefixtures("clear_redis_cache")
-def test_a_tier_tells_what_it_holds_and_how_well_it_serves(
+def test_a_tier_reports_its_size_and_hit_ratio(
     redis_store: redis.Redis, redis_cache: redis.Redis
 ) -> None:
     memory = MemoryPageStore(1024**2)
@@ -110,7 +112,7 @@ def test_the_spool_is_a_tier_like_the_others(
     assert (tier.hits, tier.misses, tier.hit_ratio) == (0, 1, 0.0)
 
 
-def test_warnings_are_about_what_the_servers_say(
+def test_misconfigured_or_unreachable_servers_cause_warnings(
     redis_store: redis.Redis, redis_cache: redis.Redis
 ) -> None:
     assert not get_store_info(StoreService(probes_of(redis_store, redis_cache))).warnings

@@ -46,7 +46,7 @@ def test_an_answer_passes_and_is_counted(serve: Serve) -> None:
     assert count_of("symbolon_call_seconds_count", method="GetModule") >= before + 1
 
 
-def test_an_error_inside_is_internal_without_a_word_of_the_inside(
+def test_an_unexpected_error_is_internal_and_reveals_nothing(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_request: GetModuleRequest, _context: grpc.ServicerContext) -> GetModuleResponse:
@@ -80,7 +80,7 @@ def test_a_refusal_keeps_its_status_details_and_writes_no_log(
     assert not caplog.records
 
 
-def test_a_method_that_is_not_written_is_unimplemented(serve: Serve) -> None:
+def test_a_missing_method_is_unimplemented(serve: Serve) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         serve(answer).modules.PrefetchModules(PrefetchModulesRequest())
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -1,4 +1,4 @@
-"""The series of calls that exist before the first call."""
+"""The metrics' series that exist before the first call."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from symbolon_server.rpc.serving import interceptors
 
 RPC = Path(interceptors.__file__).parents[1]
 DENIED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
-"""Of calls that are not let in, which are counted by a metric of their own."""
+"""For calls that are not admitted, which another metric counts."""
 
 
 def test_every_code_that_the_server_ends_calls_with_has_series_from_the_start() -> None:

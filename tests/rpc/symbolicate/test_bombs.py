@@ -1,4 +1,4 @@
-"""A few bytes on the wire that are a great many of a message: refused before anything is built."""
+"""Small requests that would decode into huge objects are refused before they are decoded."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ NO_TOOLS = ModuleTools(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def describe_ignoring() -> None:
-    """Describe the service of the handler that ignores its messages, as those of protos are."""
+    """Add the descriptor of the service that ignores its messages."""
     file = FileDescriptorProto(name="test/ignoring.proto", package="test")
     file.message_type.add(name="Anything")
     service = file.service.add(name="Ignoring")
@@ -101,14 +101,14 @@ def peer() -> Iterator[Http2Peer]:
 
 
 def send(peer: Http2Peer, method: str, packed: bytes) -> dict[str, str]:
-    """Send a message that is packed already, and return how the call ended."""
+    """Send a compressed message, and return how the call ended."""
     stream = peer.begin(method, (("grpc-encoding", "gzip"),))
     peer.send(stream, framed(packed, is_compressed=True))
     return peer.wait_for_end(stream)
 
 
 def processor_seconds(send_one: Callable[[], object]) -> float:
-    """Return what the fastest of some rounds takes of this process, the server's threads too."""
+    """Return the CPU time of the fastest of some rounds, including the server's threads."""
     taken = []
     for _ in range(ROUNDS):
         start = process_time()

@@ -4,7 +4,7 @@ from functools import partial
 from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
 
 
-def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> None:
+def test_a_long_queue_delays_only_itself() -> None:
     threads, done = FairThreads(1, "test"), list[str]()
     begun, may_go_on = threading.Event(), threading.Event()
 
@@ -32,7 +32,7 @@ def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> Non
     ]
 
 
-def test_all_work_is_done_by_many_threads_from_many_lines() -> None:
+def test_many_threads_finish_the_work_of_many_queues() -> None:
     threads, lines = FairThreads(4, "test"), [WorkQueue() for _ in range(7)]
     done: list[tuple[int, int]] = []
     for number in range(100):

@@ -59,7 +59,7 @@ FRAME = wire.frame(
 
 @dataclass
 class Canned(Symbolicator):
-    """Answers every request with the same, and keeps what it was asked."""
+    """Returns the same answer to every request, and records the requests."""
 
     answer: Symbolication
     modules: Sequence[ModuleQuery] = ()
@@ -173,7 +173,7 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
         (module_pb2.Module(debug_id=DEBUG_ID, code_file="a\nb"), ModuleQuery("", None)),
     ],
 )
-def test_a_module_arrives_with_what_is_usable_of_code_file_and_code_id(
+def test_a_module_has_the_usable_parts_of_code_file_and_code_id(
     asked: module_pb2.Module, expected: ModuleQuery
 ) -> None:
     symbolicator = canned()
@@ -181,7 +181,7 @@ def test_a_module_arrives_with_what_is_usable_of_code_file_and_code_id(
     assert symbolicator.modules == [expected]
 
 
-def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
+def test_stacks_are_returned_in_order_including_empty_ones() -> None:
     answer = answer_of([FRAME + FRAME, b"", FRAME])
     response = answer_to(canned(answer), pb.SymbolicateRequest())
     assert [len(stack.frames) for stack in response.stacks] == [2, 0, 1]
@@ -198,7 +198,7 @@ def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
     assert not response.HasField("diagnostics")
 
 
-def test_each_module_tells_its_outcome_and_when_a_retry_can_help() -> None:
+def test_each_module_has_its_outcome_and_when_to_retry() -> None:
     results = [
         ModuleResult(ModuleOutcome.FOUND, skipped_records=3),
         ModuleResult(ModuleOutcome.UNAVAILABLE, "supplier is down", 2.5),
@@ -227,7 +227,7 @@ def test_the_numbers_below_are_those_of_the_api(ours: type[ModuleOutcome]) -> No
     assert named | {prefix + "UNSPECIFIED": 0} == dict(theirs.items())
 
 
-def test_diagnostics_come_when_they_are_asked_for() -> None:
+def test_diagnostics_are_returned_on_request() -> None:
     diagnostics = Diagnostics(
         frames=9,
         seconds=0.5,
@@ -273,7 +273,7 @@ def test_diagnostics_come_when_they_are_asked_for() -> None:
         (Duration(seconds=315_576_000_000), None, 60.0),
     ],
 )
-def test_a_call_waits_until_the_first_of_its_wish_its_deadline_and_the_limit(
+def test_a_call_waits_no_longer_than_max_wait_its_deadline_and_the_limit(
     max_wait: Duration | None, timeout: float | None, expected: float
 ) -> None:
     symbolicator = canned()
@@ -281,7 +281,7 @@ def test_a_call_waits_until_the_first_of_its_wish_its_deadline_and_the_limit(
     assert symbolicator.wait_seconds == [pytest.approx(expected)]
 
 
-def test_a_request_that_breaks_rules_is_refused_and_asks_nobody() -> None:
+def test_a_request_that_breaks_rules_is_refused_before_symbolication() -> None:
     symbolicator = canned()
     modules = [
         module_pb2.Module(debug_file="a/b", debug_id=DEBUG_ID),

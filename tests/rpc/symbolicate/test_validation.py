@@ -86,7 +86,7 @@ def test_a_valid_request_breaks_no_rule(name: str) -> None:
     "debug_file",
     ["a/b", "a\\b", "..", ".", "a\0b", "a\nb", "\x7f", "\x85", "\u2028", "x" * 256, "é" * 128],
 )
-def test_a_debug_file_that_is_no_file_name_is_refused(debug_file: str) -> None:
+def test_a_debug_file_that_is_not_a_file_name_is_refused(debug_file: str) -> None:
     request = SymbolicateRequest(modules=[module(), module(debug_file)])
     assert fields_of(request) == ["modules[1].debug_file"]
 
@@ -167,7 +167,7 @@ def test_a_max_wait_that_is_negative_or_invalid_is_refused(max_wait: dict[str, A
     assert fields_of(SymbolicateRequest(max_wait=Duration(**max_wait))) == ["max_wait"]
 
 
-def test_no_more_violations_are_told_than_fit() -> None:
+def test_the_number_of_violations_is_limited() -> None:
     limits = RequestLimits(max_modules=1, max_frames=1_000)
     request = SymbolicateRequest(stacks=[Stack(frames=[Frame(module_index=1)] * 1_000)])
     assert len(find_violations(request, limits)) == MAX_VIOLATIONS
@@ -192,13 +192,13 @@ def test_get_module_checks_the_module() -> None:
     assert find_one_module_violations(GetModuleRequest(module=module())) == ()
 
 
-def test_frames_are_told_beside_what_else_is_wrong() -> None:
+def test_violations_of_modules_and_frames_are_reported_together() -> None:
     frames = [Frame(module_index=1)]
     request = SymbolicateRequest(modules=[module("a/b")], stacks=[Stack(frames=frames)])
     assert fields_of(request) == ["modules[0].debug_file", "stacks[0].frames[0].module_index"]
 
 
-def test_bytes_that_are_no_frame_are_refused() -> None:
+def test_bytes_that_are_not_a_frame_are_refused() -> None:
     stack = b"\x0a\x02\x08\x00" + b"\x0a\x01\x0f"  # a frame, then a field number 1 of type 7
     encoded = read_request(b"\x12" + bytes([len(stack)]) + stack, LIMITS)
     (violation, *_) = find_broken_rules(encoded)
@@ -206,7 +206,7 @@ def test_bytes_that_are_no_frame_are_refused() -> None:
     assert find_broken_rules(encoded)[1].field == "stacks[0].frames[1]"
 
 
-def test_a_stack_that_is_none_is_refused() -> None:
+def test_bytes_that_are_not_a_stack_are_refused() -> None:
     encoded = read_request(b"\x12\x00\x12\x01\x0f", LIMITS)  # an empty stack, then one of type 7
     (violation,) = find_broken_rules(encoded)
     assert (violation.field, violation.description) == ("stacks[1]", "cannot be decoded")
