@@ -9,7 +9,7 @@ limits and memory. In comes a report in JSON:
     POST /symbolicate/v5   {"memoryMap": [["orchard", "C3D8E3C7B6594DF1DFCA907993B477250"]],
                             "stacks": [[[0, 4272]]]}
 
-Out goes a line of JSON that is byte for byte Eliot's, or a status with one line of text:
+Out goes a line of JSON as Eliot writes it, or a status with one line of text:
 
     400  the report is invalid or exceeds a limit       413  the body is too large
     401  the token is missing or unknown                421  the host name is not served

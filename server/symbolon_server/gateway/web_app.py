@@ -107,8 +107,8 @@ class Gateway:
     def _routed(self) -> Starlette:
         app = Starlette(
             routes=[
-                Route("/symbolicate/v5", self._answer_v5, methods=["POST"]),
-                Route("/symbolicate/v4", self._answer_v4, methods=["POST"]),
+                Route("/symbolicate/v5", partial(self._answer, version=5), methods=["POST"]),
+                Route("/symbolicate/v4", partial(self._answer, version=4), methods=["POST"]),
                 Route("/__heartbeat__", self._report_health),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
@@ -124,12 +124,6 @@ class Gateway:
         # A redirect would go to the host that the request names.
         app.router.redirect_slashes = False
         return app
-
-    async def _answer_v5(self, request: Request) -> Response:
-        return await self._answer(request, 5)
-
-    async def _answer_v4(self, request: Request) -> Response:
-        return await self._answer(request, 4)
 
     async def _answer(self, request: Request, version: int) -> Response:
         token = read_token(request, self._options.is_known)

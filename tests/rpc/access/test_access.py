@@ -23,7 +23,7 @@ from tests.rpc.access.protected import (
     serving,
     write_tokens,
 )
-from tests.rpc.serving.test_interceptors import count_of
+from tests.rpc.scripted import count_of
 
 PIPELINE = "pipeline-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"

@@ -9,10 +9,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.fixtures.http2_peer import framed, http2_peer
 from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK
-from tests.rpc.scripted import Gate, Serve, answer
+from tests.rpc.scripted import Gate, Serve, answer, count_of
 
 MESSAGE_SECONDS = 0.5
 NEVER = 3_600.0
@@ -66,10 +65,10 @@ def test_a_call_is_in_flight_once_its_message_has_arrived(serve: Serve) -> None:
         peer.send(late, framed(b"")[:3], is_last=False)
         peer.settle()
         assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
-        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 0
+        assert count_of("symbolon_calls_in_flight") == 0
         peer.send(late, framed(b"")[3:])
         assert gate.arrived.acquire(timeout=30)
-        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 1
+        assert count_of("symbolon_calls_in_flight") == 1
         gate.opened.set()
         assert peer.wait_for_end(late)["grpc-status"] == "0"
 

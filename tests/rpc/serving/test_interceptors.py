@@ -1,6 +1,8 @@
 import json
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,9 +24,9 @@ from symbolon_server.rpc.calls.status import (
     FieldViolation,
     refuse_invalid,
 )
+from symbolon_server.rpc.serving import interceptors
 from symbolon_server.telemetry.logs import JsonFormatter
-from symbolon_server.telemetry.metrics import REGISTRY
-from tests.rpc.scripted import Gate, Serve, answer
+from tests.rpc.scripted import Gate, Serve, answer, count_of
 
 
 def metadata_of(error: grpc.RpcError) -> dict[str, Any]:
@@ -33,10 +35,6 @@ def metadata_of(error: grpc.RpcError) -> dict[str, Any]:
 
 def status_of(error: grpc.RpcError) -> Any:
     return status_pb2.Status.FromString(metadata_of(error)[DETAILS_KEY])
-
-
-def count_of(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
 def test_an_answer_passes_and_is_counted(serve: Serve) -> None:
@@ -137,3 +135,14 @@ def test_a_cancelled_call_leaves_no_count_behind(serve: Serve, callers: ThreadPo
     assert serving.modules.GetModule(GetModuleRequest()).detail == "fine"
     serving.server.stop(30)
     assert count_of("symbolon_calls_in_flight") == 0
+
+
+DENIED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+"""For calls that are not admitted, which another metric counts."""
+
+
+def test_every_code_that_the_server_ends_calls_with_has_series_from_the_start() -> None:
+    rpc = Path(interceptors.__file__).parents[1]
+    sources = "".join(path.read_text(encoding="utf-8") for path in rpc.rglob("*.py"))
+    named = set(re.findall(r"grpc\.StatusCode\.([A-Z_]+)", sources))
+    assert named - DENIED == set(interceptors.CODES)

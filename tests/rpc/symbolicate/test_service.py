@@ -41,8 +41,8 @@ from symbolon_server.symbolication.memory.queries import (
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import wire
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.rpc.drive import Ended, call
+from tests.rpc.scripted import count_of
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["SymbolicationService"]
 DEBUG_ID = "44E4EC8C2F41492B9369D6B9A059577C2"
@@ -300,19 +300,15 @@ def test_an_exceeded_limit_is_in_the_message_with_its_value() -> None:
     assert ended.details == "modules: has 6 or more entries, the limit is 5"
 
 
-def sample(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
 def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
     def counts() -> list[float]:
         return [
-            sample("symbolon_frames_total", outcome="remembered"),
-            sample("symbolon_frames_total", outcome="module_missing"),
-            sample("symbolon_call_wait_seconds_sum"),
-            sample("symbolon_modules_total", outcome="missing"),
-            sample("symbolon_lookups_total", tier="store", result="hit"),
-            sample("symbolon_lookups_total", tier="store", result="miss"),
+            count_of("symbolon_frames_total", outcome="remembered"),
+            count_of("symbolon_frames_total", outcome="module_missing"),
+            count_of("symbolon_call_wait_seconds_sum"),
+            count_of("symbolon_modules_total", outcome="missing"),
+            count_of("symbolon_lookups_total", tier="store", result="hit"),
+            count_of("symbolon_lookups_total", tier="store", result="miss"),
         ]
 
     outcomes = {int(FrameOutcome.MODULE_MISSING): 3}
@@ -327,9 +323,9 @@ def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
 
 
 def test_a_call_that_waited_for_nothing_is_not_among_those_that_waited() -> None:
-    before = sample("symbolon_call_wait_seconds_count")
+    before = count_of("symbolon_call_wait_seconds_count")
     answer_to(canned(), pb.SymbolicateRequest())
-    assert sample("symbolon_call_wait_seconds_count") == before
+    assert count_of("symbolon_call_wait_seconds_count") == before
 
 
 @contextmanager

@@ -41,8 +41,8 @@ from symbolon_server.symbolication.memory.queries import (
 )
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.paging import wire
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.fixtures.http2_peer import framed, http2_peer
+from tests.rpc.scripted import count_of
 
 SECONDS = 30.0
 """Timeout for every step."""
@@ -193,10 +193,6 @@ class Sent(Iterator[Request]):
 def request(name: str, debug_file: str = "hot.pdb") -> Request:
     module = module_pb2.Module(debug_file=debug_file, debug_id="0" * 33)
     return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
-
-
-def count_of(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
 def test_each_answer_has_the_id_of_its_request(site: Site) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, Never, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Never
 
 import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from symbolon_server.rpc.calls.status import FieldViolation, refuse_invalid
@@ -18,18 +20,37 @@ if TYPE_CHECKING:  # generic in the stubs only
 
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 
-Request = TypeVar("Request", bound=Message)
-
 MAX_RANGES_AROUND: Final = 100
 """Ranges that one explanation lists on either side of a frame's own."""
 
 
-def method_handler(
-    method: Callable[[Request, grpc.ServicerContext], Message],
-    request_class: type[Request],
+def add_service(
+    server: grpc.Server,
+    servicer: object,
+    service: ServiceDescriptor,
+    most_fields: int,
+    max_modules: int = 0,
+) -> str:
+    """Register the methods of `servicer`, all unary, and return the name of the service.
+
+    A request may have at most `most_fields` fields, and `max_modules` modules besides.
+    """
+    handlers = {}
+    for method in service.methods:
+        request = method.input_type
+        most = most_fields + max_modules * ("modules" in request.fields_by_name)
+        request_class = message_factory.GetMessageClass(request)
+        handlers[method.name] = _handler(getattr(servicer, method.name), request_class, most)
+    add_methods(server, service.full_name, handlers)
+    return service.full_name
+
+
+def _handler(
+    method: Callable[[Any, grpc.ServicerContext], Message],
+    request_class: type[Message],
     most_fields: int,
 ) -> Handler:
-    """Return the handler of a unary method whose requests have at most `most_fields` fields.
+    """Return the handler of a method that counts the fields of a request before decoding it.
 
     Requests are decoded in the call's own thread: gRPC would decode them on its one serving
     thread, which all calls need.

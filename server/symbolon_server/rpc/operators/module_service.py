@@ -26,12 +26,11 @@ from symbolon_server.rpc.operators.encoding import (
     encode_report,
 )
 from symbolon_server.rpc.operators.methods import (
-    add_methods,
+    add_service,
     find_explain_violations,
     find_modules_violations,
     find_number_violations,
     find_one_module_violations,
-    method_handler,
 )
 from symbolon_server.rpc.symbolicate.request import decode_module
 from symbolon_server.rpc.symbolicate.response import encode_result
@@ -43,7 +42,7 @@ from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbols.ground.asked_modules import join_asked
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
-SERVICE = pb.DESCRIPTOR.services_by_name["ModuleService"].full_name
+_SERVICE = pb.DESCRIPTOR.services_by_name["ModuleService"]
 
 MOST_LISTED: Final = 10_000
 """The most missing modules that are remembered."""
@@ -89,25 +88,7 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
-        many = self._max_modules + _OTHER_FIELDS
-        handlers = {
-            "GetModule": method_handler(self.GetModule, pb.GetModuleRequest, _OTHER_FIELDS),
-            "PrefetchModules": method_handler(
-                self.PrefetchModules, pb.PrefetchModulesRequest, many
-            ),
-            "InvalidateModules": method_handler(
-                self.InvalidateModules, pb.InvalidateModulesRequest, many
-            ),
-            "ListMissingModules": method_handler(
-                self.ListMissingModules, pb.ListMissingModulesRequest, _OTHER_FIELDS
-            ),
-            "GetQueue": method_handler(self.GetQueue, pb.GetQueueRequest, _OTHER_FIELDS),
-            "ExplainFrame": method_handler(
-                self.ExplainFrame, pb.ExplainFrameRequest, _OTHER_FIELDS
-            ),
-        }
-        add_methods(server, SERVICE, handlers)
-        return SERVICE
+        return add_service(server, self, _SERVICE, _OTHER_FIELDS, self._max_modules)
 
     def GetModule(  # noqa: N802 # the name in the .proto file
         self, request: pb.GetModuleRequest, context: grpc.ServicerContext

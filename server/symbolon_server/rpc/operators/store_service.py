@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 
@@ -15,12 +15,14 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import ServerUnreachableError
 from symbolon_server.redis_servers.setup_checks import ProblemKind, ServerReport, find_problems
-from symbolon_server.rpc.operators.methods import add_methods, method_handler
+from symbolon_server.rpc.operators.methods import add_service
 from symbolon_server.rpc.symbolicate.response import encode_duration
 from symbolon_server.store.key_counts import KeyCounts
+from symbolon_server.store.spool import SpoolCounts
+from symbolon_server.symbolication.memory.aging import AgingCounts
 from symbolon_server.symbolication.memory.queries import TierName
 
-SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
+_SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"]
 
 _MOST_FIELDS: Final = 100
 """Of a request that has no fields yet."""
@@ -28,36 +30,12 @@ _MOST_FIELDS: Final = 100
 _NOTHING_HELD: Final = KeyCounts(modules=0, pages=0, is_estimated=False)
 
 
-class TierCounts(Protocol):
-    """What a tier holds and how well it serves. The tiers are on floors without a common class."""
-
-    @property
-    def entries(self) -> int:
-        """Number of entries."""
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes in use."""
-
-    @property
-    def max_bytes(self) -> int:
-        """Limit in bytes; 0 if the tier is off."""
-
-    @property
-    def hits(self) -> int:
-        """Lookups that found their entry."""
-
-    @property
-    def misses(self) -> int:
-        """Lookups that did not find their entry."""
-
-
 @dataclass(frozen=True, slots=True)
 class TierProbe:
     """One tier of this process, and how to read its counts."""
 
     name: TierName
-    read_counts: Callable[[], TierCounts]
+    read_counts: Callable[[], AgingCounts | SpoolCounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +67,7 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
-        get_info = method_handler(self.GetStoreInfo, pb.GetStoreInfoRequest, _MOST_FIELDS)
-        add_methods(server, SERVICE, {"GetStoreInfo": get_info})
-        return SERVICE
+        return add_service(server, self, _SERVICE, _MOST_FIELDS)
 
     def GetStoreInfo(  # noqa: N802 # the name in the .proto file
         self, request: pb.GetStoreInfoRequest, context: grpc.ServicerContext

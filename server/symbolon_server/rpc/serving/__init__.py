@@ -1,7 +1,7 @@
 """The gRPC server itself: options, port, interceptor, health, reflection, orderly stop.
 
-`CallGate` is the only interceptor. It asks, in this order: may this caller call (`access`), is
-there room (`calls`), which function answers. gRPC's one serving thread runs it, so it only
+`CallGate` is the only interceptor. It asks, in this order: may this caller call (`access`),
+which function answers, is there room (`calls`). gRPC's one serving thread runs it, so it only
 chooses a function. `Outermost` wraps each function once: it counts and times the call, writes
 the access log, and turns an unexpected error into INTERNAL.
 

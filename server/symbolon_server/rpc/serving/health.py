@@ -50,7 +50,7 @@ class _Watch:
         self._is_sending = False
         self._is_last = False
 
-    def tell(self, status: int, *, is_last: bool = False) -> None:
+    def update(self, status: int, *, is_last: bool = False) -> None:
         """Send a status once the previous one has been sent; end the call after the last."""
         with self._lock:
             self._status, self._is_last = status, is_last
@@ -112,7 +112,7 @@ class Health:
         self._update()
 
     def close(self) -> None:
-        """Report NOT_SERVING from now on, and end all watches after they are told."""
+        """Report NOT_SERVING from now on; it is the last status of every watch."""
         self._is_closed = True
         self._update()
 
@@ -135,7 +135,7 @@ class Health:
             self._watches[call] = watch
             status = self._status.get(request.service, _UNKNOWN)
             is_closed = self._is_closed
-        watch.tell(status, is_last=is_closed)
+        watch.update(status, is_last=is_closed)
         if oldest is not None:
             oldest.refuse(_refuse)
 
@@ -155,7 +155,7 @@ class Health:
             self._status = dict.fromkeys(self._status, status)
             watches = list(self._watches.values())
         for watch in watches:
-            watch.tell(self._status.get(watch.service, _UNKNOWN), is_last=self._is_closed)
+            watch.update(self._status.get(watch.service, _UNKNOWN), is_last=self._is_closed)
 
 
 def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:

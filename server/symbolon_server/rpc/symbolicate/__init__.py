@@ -10,10 +10,10 @@ message. `answering` has these steps in one function.
 A stream takes the same steps for each request. One thread takes requests while the stream holds
 no more than 32 of them and 4 MiB; a pool shared by all streams answers them, each stream's next
 request in turn; another thread sends the answers, as they get ready. Back-pressure: a caller
-that does not read blocks the sender, which blocks the taker, which stops the flow control of
-HTTP/2. One request that breaks a rule is answered with a `StreamError`; the stream goes on.
+that does not read blocks the sender, which blocks the taker, so that HTTP/2 flow control stops
+the caller. A request that breaks a rule is answered with a `StreamError`; the stream goes on.
 
-Rules: a request that breaks rules is told all of them, each with its field. Nothing a caller
-sent is repeated unescaped. At most half of the threads wait for ingests; a call that finds no
+Rules: an invalid request is answered with all violations, each with its field, and with nothing
+that the caller sent. At most half of the threads wait for ingests; a call that finds no
 place is answered at once with what is known.
 """

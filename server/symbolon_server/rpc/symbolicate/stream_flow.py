@@ -26,8 +26,8 @@ class StreamFlow:
     """The flow of requests through one stream, bounded whatever its caller does.
 
     One thread takes requests, any number answer them, one sends the answers. Back-pressure: a
-    caller that does not read blocks the sender, which blocks the taker, which stops HTTP/2 flow
-    control. One lock guards everything; two conditions on it wake the taker and the sender.
+    caller that does not read blocks the sender, which blocks the taker, so that HTTP/2 flow control
+    stops the caller. One lock guards everything; two conditions on it wake taker and sender.
     """
 
     def __init__(self, limits: FlowLimits, clock: Callable[[], float] = time.monotonic) -> None:

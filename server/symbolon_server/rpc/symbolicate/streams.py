@@ -68,7 +68,7 @@ class _Stream:
 
     @property
     def caller(self) -> Caller:
-        """Who sends its requests."""
+        """The caller of the stream."""
         return Caller(lambda: self.caller_name, self.is_gone)
 
     def is_gone(self) -> bool:
