@@ -66,7 +66,7 @@ def test_a_gateway_that_dies_is_replaced_at_its_address_and_none_is_left_behind(
 ) -> None:
     program = serve(http="127.0.0.1:0", processes="2")
     address = await_http(program)
-    process_of(program, "http_gateway").kill()
+    process_of(program, "gateway_main").kill()
     wait_until(lambda: _lives(address))
     assert get(address, "/__heartbeat__").status == 200
     assert program.end(signal.SIGTERM) == 0
