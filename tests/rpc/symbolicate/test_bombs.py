@@ -24,7 +24,7 @@ from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
-from tests.rpc.symbolicate.test_streams import Scripted
+from tests.rpc.symbolicate.stream_site import Scripted
 
 MESSAGE_BYTES = 16 << 20
 ROUNDS = 6
