@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
+from symbolon.command_line.exit_codes import EXPLANATION
 
 from symbolon.command_line.arguments import make_parser as make_client_parser
-from symbolon.command_line.exit_codes import EXPLANATION
 from symbolon_server.__main__ import make_parser as make_server_parser
 from symbolon_server.settings import Group
 from symbolon_server.settings.knobs import rows

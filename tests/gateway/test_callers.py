@@ -1,4 +1,4 @@
-"""Callers over HTTP are told apart by their address, where nobody needs a token."""
+"""Without tokens, callers over HTTP are distinguished by their address."""
 
 import http.client
 import json
@@ -37,7 +37,7 @@ SECRET = make_secret()
 
 
 def ask_from(host: str, address: str, name: str) -> int:
-    """Ask from one address of this machine for a module; return the status."""
+    """Request a module from one address of this machine; return the status."""
     connection = http.client.HTTPConnection(address, None, PATIENCE_SECONDS, (host, 0))
     body = {"memoryMap": [[name, "C3D8E3C7B6594DF1DFCA907993B477250"]], "stacks": [[[0, 1]]]}
     try:
@@ -49,7 +49,7 @@ def ask_from(host: str, address: str, name: str) -> int:
 
 @contextmanager
 def naming_callers(secret: str, names: list[str]) -> Iterator[ListenAddress]:
-    """Serve gRPC; note in `names` who calls."""
+    """Serve gRPC; append each caller's name to `names`."""
     access = AccessControl(None, secret)
 
     def symbolicate(_request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -94,21 +94,21 @@ def gateway_before(address: ListenAddress, environment: Mapping[str, str]) -> It
 
 
 @pytest.mark.parametrize(
-    ("secret", "told"),
+    ("secret", "expected"),
     [(SECRET, {"ipv4:127.0.0.1", "ipv4:127.0.0.2"}), (make_secret(), {"ipv4:127.0.0.1"})],
     ids=["same", "other"],
 )
-def test_the_gateway_tells_who_calls_and_is_believed_by_its_secret(
-    environment: Mapping[str, str], secret: str, told: set[str]
+def test_the_gateway_forwards_the_address_of_its_callers_if_it_has_the_secret(
+    environment: Mapping[str, str], secret: str, expected: set[str]
 ) -> None:
     names: list[str] = []
     with naming_callers(secret, names) as address, gateway_before(address, environment) as gateway:
         for host in HOSTS:
             ask_from(host, gateway, "orchard")
-    assert set(names) == told
+    assert set(names) == expected
 
 
-def test_one_caller_over_http_does_not_take_all_places_of_calls_that_wait(
+def test_one_caller_over_http_does_not_take_all_places_of_waiting_calls(
     start: StartProgram, tmp_path: Path
 ) -> None:
     names = "one", "two"
@@ -121,7 +121,7 @@ def test_one_caller_over_http_does_not_take_all_places_of_calls_that_wait(
             *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
             suppliers=supplier.url,
             metrics_listen="127.0.0.1:0",
-            threads="4",  # two calls may wait, one of each caller
+            threads="4",  # two calls may wait, one per caller
         )
         gateway = await_http(program)
         metrics = find_address(program)
@@ -131,7 +131,7 @@ def test_one_caller_over_http_does_not_take_all_places_of_calls_that_wait(
         supplier.release()
 
 
-def test_only_the_programs_that_need_the_secret_have_it(start: StartProgram) -> None:
+def test_only_programs_that_need_the_secret_have_it(start: StartProgram) -> None:
     program = start(
         "serve",
         *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--processes", "2"),
@@ -164,5 +164,5 @@ def test_a_forwarded_address_is_named_as_grpc_names_it(host: str, name: str) -> 
 
 @pytest.mark.parametrize("value", ["", " ipv4:10.0.0.1", "guess ipv4:10.0.0.1"])
 @pytest.mark.parametrize("secret", ["", SECRET], ids=["none", "some"])
-def test_nobody_is_believed_without_the_secret(secret: str, value: str) -> None:
+def test_a_forwarded_address_without_the_secret_is_ignored(secret: str, value: str) -> None:
     assert find_forwarded(secret, [(FORWARDED_KEY, value)]) == ""

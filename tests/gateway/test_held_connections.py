@@ -1,4 +1,4 @@
-"""Connections that hold a place and do nothing with it lose it."""
+"""HTTP connections that hold a place without using it are closed."""
 
 import socket
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ from tests.gateway.asking import await_http, get
 MOST = 4
 
 
-def test_silent_connections_keep_nobody_out_for_long(start: StartProgram) -> None:
+def test_silent_connections_do_not_keep_others_out_for_long(start: StartProgram) -> None:
     program = start(
         "serve",
         *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
@@ -34,7 +34,7 @@ def test_silent_connections_keep_nobody_out_for_long(start: StartProgram) -> Non
             for _ in range(2 * MOST)
         ]
         for connection in silent[MOST:]:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")  # and no end
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")  # incomplete
         assert get(address, "/__lbheartbeat__").status == 503
         for connection in silent:
             assert connection.recv(1) == b"", "the server closes it"
@@ -48,7 +48,7 @@ class Cycle:
 
 @dataclass(eq=False)
 class Held:
-    """What uvicorn keeps of a connection, and its transport."""
+    """A connection as uvicorn holds it, and its transport."""
 
     cycle: Cycle | None = None
     unread_bytes: int = 0
@@ -73,18 +73,18 @@ class Watched:
         self.now = 1_000.0
         self.connections = HeldConnections(most, lambda: self.now)
 
-    def look(self, *connections: Any, later: float = 0.0) -> None:
+    def check(self, *connections: Any, later: float = 0.0) -> None:
         self.now += later
-        self.connections.look(connections)
+        self.connections.check(connections)
 
 
 @pytest.mark.parametrize("cycle", [None, Cycle(response_complete=True)])
 def test_a_connection_without_a_request_is_closed(cycle: Cycle | None) -> None:
     watched, held = Watched(), Held(cycle)
-    watched.look(held)
-    watched.look(held, later=SILENT_SECONDS - 1)
+    watched.check(held)
+    watched.check(held, later=SILENT_SECONDS - 1)
     assert held.ended == []
-    watched.look(held, later=1)
+    watched.check(held, later=1)
     assert held.ended == ["close"]
 
 
@@ -92,29 +92,29 @@ def test_requests_one_after_the_other_keep_a_connection_open() -> None:
     watched, held = Watched(), Held()
     for _ in range(5):
         held.cycle = Cycle(response_complete=True)
-        watched.look(held, later=SILENT_SECONDS - 1)
+        watched.check(held, later=SILENT_SECONDS - 1)
     assert held.ended == []
 
 
-def test_a_request_that_is_worked_on_has_as_long_as_it_takes() -> None:
+def test_a_request_in_progress_has_no_time_limit_here() -> None:
     watched, held = Watched(), Held(Cycle())
-    watched.look(held)
-    watched.look(held, later=3_600)
+    watched.check(held)
+    watched.check(held, later=3_600)
     assert held.ended == []
 
 
 @pytest.mark.parametrize("is_complete", [True, False])
-def test_a_connection_whose_answer_is_not_read_is_ended(is_complete: bool) -> None:
+def test_a_connection_whose_answer_is_not_read_is_aborted(is_complete: bool) -> None:
     watched, held = Watched(), Held(Cycle(is_complete), unread_bytes=1)
-    watched.look(held)
-    watched.look(held, later=UNREAD_SECONDS - 1)
+    watched.check(held)
+    watched.check(held, later=UNREAD_SECONDS - 1)
     assert held.ended == []
-    watched.look(held, later=1)
+    watched.check(held, later=1)
     assert held.ended == ["abort"]
 
 
 def test_a_full_server_waits_less_for_requests() -> None:
     watched, silent, busy = Watched(2), Held(), Held(Cycle())
-    watched.look(silent, busy)
-    watched.look(silent, busy, later=SILENT_SECONDS_WHEN_FULL)
+    watched.check(silent, busy)
+    watched.check(silent, busy, later=SILENT_SECONDS_WHEN_FULL)
     assert (silent.ended, busy.ended) == (["close"], [])

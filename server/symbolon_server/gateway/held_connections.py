@@ -1,7 +1,7 @@
-"""Connections that hold a place of the HTTP server and do nothing with it are closed.
+"""Closes HTTP connections that hold a place without using it.
 
-uvicorn has a time limit between two requests alone: none before the first, for a header that comes
-in part, or for an answer that nobody reads.
+uvicorn limits only the time between two requests, not the time before the first request, for an
+incomplete header, or for an answer that is not read.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 SILENT_SECONDS: Final = 10.0
-"""For the headers of a request."""
+"""For the headers of a request to arrive."""
 
 SILENT_SECONDS_WHEN_FULL: Final = 1.0
 
 UNREAD_SECONDS: Final = 30.0
-"""For a whole answer to leave; as long as for a whole body to come."""
+"""For a whole answer to leave: as long as a whole body may take to arrive."""
 
 
 class _Cycle(Protocol):
@@ -24,13 +24,13 @@ class _Cycle(Protocol):
 
 
 class Connection(Protocol):
-    """What is looked at of uvicorn's own class."""
+    """The part of uvicorn's connection class that is used here."""
 
     transport: asyncio.Transport
 
     @property
     def cycle(self) -> _Cycle | None:
-        """The last request, and what becomes of it; None before the first."""
+        """The latest request and its response, or None before the first."""
 
 
 class _Step(Enum):
@@ -46,16 +46,16 @@ class _Seen(NamedTuple):
 
 
 class HeldConnections:
-    """Watches how long each connection has been at the same step of the same request."""
+    """Tracks how long each connection has been in the same step of the same request."""
 
     def __init__(self, max_connections: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """With `max_connections` the server is full: silent ones then make room soon."""
+        """With `max_connections` the server is full, and closes silent connections sooner."""
         self._max_connections = max_connections
         self._clock = clock
         self._seen: dict[Connection, _Seen] = {}
 
-    def look(self, connections: Collection[Connection]) -> None:
-        """Close those that have taken too long; to be called every second."""
+    def check(self, connections: Collection[Connection]) -> None:
+        """Close the connections that have taken too long; call this every second."""
         is_full = len(connections) >= self._max_connections
         silent_seconds = SILENT_SECONDS_WHEN_FULL if is_full else SILENT_SECONDS
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Answers that nobody reads are bounded, and cost nobody else."""
+"""Unread answers are bounded and do not affect other callers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from tests.rpc.scripted import Serve, Serving
 ANSWER_BYTES = 100_000
 ROOM_FOR = 8
 MAX_BYTES = 2 * ROOM_FOR * (ANSWER_BYTES + CALL_BYTES)
-"""A caller may hold half."""
+"""One caller may hold half of it."""
 RESOURCE_EXHAUSTED = str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
 
 
@@ -58,7 +58,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         with http2_peer(serving.address, own_host="127.0.0.2") as other:
             for _ in range(ROOM_FOR):
                 assert other.wait_for_end(other.call(GET_MODULE))["grpc-status"] == "0"
-    # Its connection is gone, and what it did not read with it.
+    # Its connection is gone, and its unread answers with it.
     for _ in range(1_000):
         try:
             assert len(serving.modules.GetModule(GetModuleRequest()).detail) == ANSWER_BYTES
@@ -66,7 +66,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         except grpc.RpcError:
             continue
     else:
-        pytest.fail("what nobody will read is still held")
+        pytest.fail("answers of a closed connection still count")
 
 
 @pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
@@ -78,7 +78,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         (REFLECTION, b"\x3a\x00", "reflection.MAX_STREAMS"),
     ],
 )
-def test_what_needs_no_token_holds_no_more_calls_that_nobody_reads_than_it_may(
+def test_unread_calls_to_methods_without_tokens_are_bounded(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, method: str, message: bytes, limit: str
 ) -> None:
     held, more = 4, 20
@@ -102,26 +102,26 @@ def test_callers_that_read_are_never_refused(serving: Serving) -> None:
     assert {len(answer.result().detail) for answer in answers} == {ANSWER_BYTES}
 
 
-def test_an_answer_larger_than_all_room_is_sent_when_it_is_alone(serve: Serve) -> None:
+def test_an_answer_larger_than_the_limit_is_sent_if_it_is_the_only_one(serve: Serve) -> None:
     serving = serve(answer_much, unread=UnreadAnswers(1))
     assert len(serving.modules.GetModule(GetModuleRequest()).detail) == ANSWER_BYTES
 
 
 @pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
-def test_when_there_is_no_room_those_that_have_long_not_read_are_let_go() -> None:
+def test_when_there_is_no_room_callers_that_stopped_reading_are_dropped() -> None:
     clock = Clock()
     answers = UnreadAnswers(100, clock)
-    let_go: list[str] = []
-    slow = answers.open(lambda: let_go.append("slow"), "one")
+    dropped: list[str] = []
+    slow = answers.open(lambda: dropped.append("slow"), "one")
     assert answers.add(slow, 50)
     clock.now += SLOW_SECONDS / 2
-    later = answers.open(lambda: let_go.append("later"), "another")
+    later = answers.open(lambda: dropped.append("later"), "another")
     assert answers.add(later, 50)
     assert answers.is_full()
-    assert let_go == []
+    assert dropped == []
     clock.now += SLOW_SECONDS / 2 + 1
     assert not answers.add(later, 1)
-    assert let_go == ["slow"]
+    assert dropped == ["slow"]
     answers.close(slow)
     assert answers.held_bytes == 50
     answers.leave(later, 20)
@@ -142,18 +142,18 @@ def test_a_caller_may_hold_as_much_as_is_free_so_that_others_have_room() -> None
     assert answers.add(answers.open(lambda: None, "modest"), 25)
 
 
-def test_a_caller_at_its_own_limit_has_no_calls_of_others_let_go() -> None:
+def test_a_caller_at_its_own_limit_does_not_cause_calls_of_others_to_be_dropped() -> None:
     clock = Clock()
     answers = UnreadAnswers(100, clock)
-    let_go: list[str] = []
+    dropped: list[str] = []
     for name, held_bytes in ("modest", 10), ("greedy", 30), ("greedy", 15):
-        assert answers.add(answers.open(partial(let_go.append, name), name), held_bytes)
+        assert answers.add(answers.open(partial(dropped.append, name), name), held_bytes)
     clock.now += SLOW_SECONDS + 1
     assert not answers.add(answers.open(lambda: None, "greedy"), 1)
-    assert let_go == ["greedy", "greedy"]
+    assert dropped == ["greedy", "greedy"]
 
 
-def test_what_was_read_counts_no_longer_and_a_call_that_is_over_counts_nothing() -> None:
+def test_answers_that_were_read_and_calls_that_are_over_do_not_count() -> None:
     answers = UnreadAnswers(100)
     unread = answers.open(lambda: None, "one")
     assert answers.add(unread, 100)

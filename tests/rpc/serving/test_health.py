@@ -31,7 +31,7 @@ def request_of(service: str) -> health_pb2.HealthCheckRequest:
 
 
 @pytest.mark.parametrize("service", ["", MODULE_SERVICE])
-def test_the_server_and_each_service_say_that_they_serve(health: Any, service: str) -> None:
+def test_the_server_and_each_service_are_serving(health: Any, service: str) -> None:
     assert health.Check(request_of(service)).status == SERVING
 
 
@@ -41,7 +41,9 @@ def test_an_unknown_service_is_not_found(health: Any) -> None:
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_who_watches_is_told_of_the_stop_and_let_go(serving: Serving, health: Any) -> None:
+def test_a_watching_client_hears_of_the_stop_and_its_call_ends(
+    serving: Serving, health: Any
+) -> None:
     watch = health.Watch(request_of(""))
     assert next(watch).status == SERVING
     stopping = threading.Thread(target=serving.server.stop, args=(30.0,))
@@ -58,7 +60,7 @@ def test_an_unknown_service_can_be_watched(health: Any) -> None:
     watch.cancel()
 
 
-def test_many_who_watch_and_leave_hold_up_neither_checks_nor_the_stop(
+def test_many_clients_that_watch_and_leave_delay_neither_checks_nor_the_stop(
     serving: Serving, health: Any
 ) -> None:
     for _ in range(3):
@@ -77,17 +79,15 @@ def test_a_watch_whose_client_has_left_is_forgotten(serving: Serving, health: An
     assert len(serving.server._health._watches) == len(watches)
     for watch in watches:
         watch.cancel()
-    for _ in range(1_000):  # time for the server to hear of it
+    for _ in range(1_000):  # gives the server time to notice
         health.Check(request_of(""), timeout=10)
         if not serving.server._health._watches:
             break
     else:
-        pytest.fail("clients that have left are still watched for")
+        pytest.fail("watches of clients that left are not forgotten")
 
 
-def test_beyond_the_most_watches_the_longest_one_is_ended(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_watch_too_many_ends_the_oldest(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symbolon_server.rpc.serving.health.MAX_WATCHES", 2)
     health: Any = health_pb2_grpc.HealthStub(serve(answer).channel)
     watches = [health.Watch(request_of("")) for _ in range(1)]
@@ -101,30 +101,30 @@ def test_beyond_the_most_watches_the_longest_one_is_ended(
 
 
 class Watching:
-    """A call that takes what it is told when the test says so."""
+    """A call that reads its messages when the test says so."""
 
     def __init__(self) -> None:
-        self.told: list[int] = []
-        self.left: list[Callable[[], None]] = []
+        self.statuses: list[int] = []
+        self.callbacks: list[Callable[[], None]] = []
         self.is_ended = False
 
     def when_over(self, _callback: Callable[[], None]) -> bool:
         return True
 
     def send(self, message: health_pb2.HealthCheckResponse, left: Callable[[], None]) -> None:
-        self.told.append(message.status)
-        self.left.append(left)
+        self.statuses.append(message.status)
+        self.callbacks.append(left)
 
     def end(self) -> None:
         self.is_ended = True
 
-    def take_all(self) -> None:
-        while self.left:
-            self.left.pop()()
+    def read_all(self) -> None:
+        while self.callbacks:
+            self.callbacks.pop()()
 
 
 class HookedLock:
-    """A lock that calls back once, when it was let go."""
+    """A lock that calls `hook` once, after its first release."""
 
     def __init__(self, hook: Callable[[], None]) -> None:
         self._hooks = [hook]
@@ -139,7 +139,7 @@ class HookedLock:
             self._hooks.pop()()
 
 
-def test_who_begins_to_watch_while_the_server_stops_is_told_so_last_and_let_go() -> None:
+def test_a_watch_that_begins_while_the_server_stops_gets_not_serving_and_ends() -> None:
     arrivals = Arrivals(10.0)
     health: Any = Health([], arrivals)
     health.open()
@@ -147,19 +147,19 @@ def test_who_begins_to_watch_while_the_server_stops_is_told_so_last_and_let_go()
 
     def close_meanwhile() -> None:
         closing.start()
-        closing.join(0.2)  # it ends unless what it does has to wait for the watch
+        closing.join(0.2)  # it ends unless it has to wait for the watch
 
     watching = Watching()
     health._lock = HookedLock(close_meanwhile)
     health._watch(watching, request_of(""))
     closing.join(10)
-    watching.take_all()
+    watching.read_all()
     arrivals.release()
-    assert watching.told[-1] == NOT_SERVING
+    assert watching.statuses[-1] == NOT_SERVING
     assert watching.is_ended
 
 
-def test_a_part_that_cannot_go_on_is_told_to_who_checks_and_who_watches(serve: Serve) -> None:
+def test_health_is_not_serving_while_a_thread_cannot_go_on(serve: Serve) -> None:
     vitals = Vitals()
     health: Any = health_pb2_grpc.HealthStub(serve(answer, vitals=vitals).channel)
     watch = health.Watch(request_of(MODULE_SERVICE))

@@ -1,12 +1,10 @@
-"""Streams over a network, on symbolicators that a test holds and lets go."""
+"""Streams over a network, with a symbolicator that a test controls."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -16,187 +14,35 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
     status_pb2,
 )
 
-from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1 import stack_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
-from symbolon_server.rpc.access.access import NameCaller, name_of_peer
-from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
-from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
-from symbolon_server.rpc.symbolicate.stream_places import StreamPlace, StreamPlaces
-from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
-from symbolon_server.symbolication.looking_up.lookup import MayWait
-from symbolon_server.symbolication.memory.many_frames import ManyFrames
-from symbolon_server.symbolication.memory.queries import (
-    Diagnostics,
-    EncodedStacks,
-    ModuleQuery,
-    Symbolication,
-)
-from symbolon_server.symbols.paging import api_frames, wire
-from symbolon_server.telemetry.metrics import REGISTRY
+from symbolon_server.rpc.symbolicate.streams import FLOW, StreamPlace, StreamPlaces
+from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import framed, http2_peer
+from tests.rpc.scripted import count_of
+from tests.rpc.symbolicate.stream_site import (
+    BROKEN,
+    COLD,
+    LARGE,
+    LARGE_BYTES,
+    LEFT,
+    MOST_ON_THE_WAY,
+    SECONDS,
+    Request,
+    Response,
+    Sent,
+    Site,
+    StartSite,
+    request,
+    site,
+    start_site,
+)
 
-SECONDS = 30.0
-"""How long anything may take."""
-
-COLD, BROKEN, LARGE, LEFT = "cold.pdb", "broken.pdb", "large.pdb", "left.pdb"
-LARGE_BYTES = 512 << 10
-
-MOST_ON_THE_WAY = 32
-"""Large answers that gRPC at both ends may have in hand: 16 MiB, much more than it does."""
-
-Request = pb.SymbolicateStreamRequest
-Response = pb.SymbolicateStreamResponse
-
-
-@dataclass
-class Scripted:
-    """Answers by the debug file of the first module; cold ones wait until they are let go."""
-
-    began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    looking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    let_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    turned_away: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    ready: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
-
-    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
-        del modules, frames
-
-    def symbolicate(
-        self,
-        modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[bytes]],
-        wait_seconds: float,
-        may_wait: MayWait,
-        *,
-        with_diagnostics: bool = False,
-        caller: Caller = ANYBODY,
-    ) -> Symbolication:
-        del stacks, wait_seconds, with_diagnostics
-        debug_file = modules[0].debug_file if modules else ""
-        if debug_file == BROKEN:
-            raise RuntimeError("password=hunter2")
-        if debug_file == LEFT:
-            self._look_until(caller)
-        if debug_file in (COLD, LEFT):
-            self._wait(may_wait)
-        self.answered += 1
-        frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
-        frame = wire.message_field(15, frames[0]) if frames else b""
-        encoded = EncodedStacks(len(frame), [api_frames.stack_start(len(frame)), frame])
-        return Symbolication(encoded, {}, 0, Diagnostics())
-
-    def _look_until(self, caller: Caller) -> None:
-        self.looking.release()
-        pause = threading.Event()
-        while not caller.is_gone():
-            pause.wait(0.001)
-
-    def _wait(self, may_wait: MayWait) -> None:
-        def let_go() -> None:
-            self.let_go.release()
-            self.ready.set()
-
-        with may_wait(let_go) as is_place:
-            if is_place:
-                self.began.release()
-                assert self.ready.wait(SECONDS)
-            else:
-                self.turned_away.release()
-
-
-@dataclass
-class Site:
-    """A server with streams, and a client."""
-
-    symbolicator: Scripted
-    streams: Streams
-    server: RpcServer
-    address: ListenAddress
-    channel: grpc.Channel
-
-    def stream(self, requests: Iterable[Request]) -> Any:
-        stub = SymbolicationServiceStub(self.channel)
-        return stub.SymbolicateStream(iter(requests), timeout=SECONDS)
-
-
-StartSite = Callable[..., Site]
-
-
-@pytest.fixture
-def start_site() -> Iterator[StartSite]:
-    with ExitStack() as stack:
-
-        def start(
-            *,
-            max_streams: int = 4,
-            threads: int = 4,
-            unread: UnreadAnswers | None = None,
-            idle_seconds: float = FLOW.idle_seconds,
-            name_caller: NameCaller = name_of_peer,
-            **options: Any,
-        ) -> Site:
-            symbolicator = Scripted()
-            answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
-            streams = Streams(
-                answerer,
-                max_streams,
-                threads,
-                unread,
-                idle_seconds=idle_seconds,
-                name_caller=name_caller,
-            )
-            server = RpcServer(
-                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
-                [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
-                unread,
-            )
-            address = server.bind()
-            server.start()
-            stack.callback(streams.close)
-            stack.callback(server.stop, 0.0, end_streams=streams.stop)
-            channel = stack.enter_context(grpc.insecure_channel(str(address)))
-            return Site(symbolicator, streams, server, address, channel)
-
-        yield start
-
-
-@pytest.fixture
-def site(start_site: StartSite) -> Site:
-    return start_site()
-
-
-class Sent(Iterator[Request]):
-    """Requests that a test sends one by one; None is the end."""
-
-    def __init__(self, *requests: Request) -> None:
-        self.queue: SimpleQueue[Request | None] = SimpleQueue()
-        for request in requests:
-            self.queue.put(request)
-
-    def __next__(self) -> Request:
-        request = self.queue.get()
-        if request is None:
-            raise StopIteration
-        return request
-
-
-def request(name: str, debug_file: str = "hot.pdb") -> Request:
-    module = module_pb2.Module(debug_file=debug_file, debug_id="0" * 33)
-    return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
-
-
-def count_of(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
+__all__ = ["site", "start_site"]
 
 
 def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
@@ -264,7 +110,7 @@ def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -
             grpc.StatusCode.INVALID_ARGUMENT,
             "modules[0].debug_file: ",
         ),
-        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; the server's log"),
+        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; see the server's log"),
     ],
     ids=["limit", "rule", "defect"],
 )
@@ -281,13 +127,13 @@ def test_one_bad_request_is_answered_with_its_own_error(
     assert count_of("symbolon_stream_answers_total", code=code.name) == before + 1
 
 
-def test_an_id_of_256_bytes_is_refused_and_comes_back_as_it_was(site: Site) -> None:
+def test_an_id_of_256_bytes_is_refused_and_returned_unchanged(site: Site) -> None:
     (answer,) = site.stream([request("é" * 128)])
     assert answer.id == "é" * 128
     assert answer.error.message == "id: has 256 bytes, the limit is 255"
 
 
-def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> None:
+def test_bytes_that_are_not_a_request_are_answered_with_an_error(site: Site) -> None:
     method: Any = site.channel.stream_stream(
         "/symbolon.v1.SymbolicationService/SymbolicateStream",
         response_deserializer=Response.FromString,
@@ -300,21 +146,21 @@ def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> Non
 
 
 def test_a_caller_that_does_not_read_makes_the_server_take_no_more(site: Site) -> None:
-    """What is ahead of the caller is what the stream holds, and what the network holds."""
+    """The server is ahead of the caller by no more than the stream and the network hold."""
     most_ahead = FLOW.max_requests + MOST_ON_THE_WAY
     number = 150
     answers = site.stream([request(str(index), LARGE) for index in range(number)])
     ahead = []
     unary = SymbolicationServiceStub(site.channel)
     for read, _ in enumerate(answers, start=1):
-        for _ in range(5):  # time for the server to get ahead
+        for _ in range(5):  # gives the server time to get ahead
             unary.Symbolicate(pb.SymbolicateRequest(), timeout=SECONDS)
         ahead.append(site.symbolicator.answered - 5 * read - read)
     assert len(ahead) == number
     assert max(ahead) <= most_ahead < number
 
 
-def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
+def test_cancelling_a_stream_ends_its_waits_and_drops_queued_requests(
     start_site: StartSite,
 ) -> None:
     site = start_site(threads=2)
@@ -332,7 +178,7 @@ def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
         if site.symbolicator.began.acquire(blocking=False):
             break
     else:
-        pytest.fail("nobody may wait any more")
+        pytest.fail("the place in the waiting room is not free")
     site.server.stop(SECONDS, end_streams=site.streams.stop)
     assert count_of("symbolon_streams") == 0
     assert (
@@ -395,7 +241,7 @@ def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) ->
     answers = site.stream([request("cold", COLD)])
     assert site.symbolicator.began.acquire(timeout=SECONDS)
     other = site.stream(Sent())
-    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle for as long as the first waits
+    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle while the first one waits
     site.symbolicator.ready.set()
     assert [answer.id for answer in answers] == ["cold"]
 
@@ -411,7 +257,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
 
     def open_stream(number: int, name: str) -> Any:
         stream = stub.SymbolicateStream(sent[number], timeout=SECONDS, metadata=(("name", name),))
-        streams.append(stream)  # one that nobody holds is cancelled
+        streams.append(stream)  # an unreferenced stream is cancelled
         return next(stream)
 
     streams: list[Any] = []
@@ -419,7 +265,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
     with pytest.raises(grpc.RpcError) as caught:
         open_stream(2, "greedy")
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "one caller may hold 2 of its 4 streams" in str(caught.value.details())
+    assert "one caller may hold 2 of the 4 streams" in str(caught.value.details())
     assert open_stream(3, "modest").id == "1"
     for requests in sent:
         requests.queue.put(None)
@@ -440,25 +286,25 @@ def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: Star
             except grpc.RpcError:
                 continue
         else:
-            pytest.fail("a stream that nobody reads keeps its place")
+            pytest.fail("a stream that is not read keeps its place")
     assert [answer.id for answer in answers] == ["read"]
 
 
-def test_a_caller_at_its_own_limit_makes_no_room_at_the_cost_of_others() -> None:
-    let_go: list[str] = []
+def test_a_caller_at_its_own_limit_does_not_cause_streams_of_others_to_be_cancelled() -> None:
+    cancelled: list[str] = []
 
     def stuck_place(caller: str) -> StreamPlace:
         flow = StreamFlow(replace(FLOW, idle_seconds=0.0))
         flow.take(1)
         flow.put(1, b"unread")
         next(flow.answers())
-        return StreamPlace(flow, caller, lambda: let_go.append(caller))
+        return StreamPlace(flow, caller, lambda: cancelled.append(caller))
 
     places = StreamPlaces(4)
     callers = "modest", "greedy", "greedy"
     assert [places.enter(stuck_place(caller)) for caller in callers] == ["", "", ""]
     assert "one caller" in places.enter(stuck_place("greedy"))
-    assert let_go == ["greedy", "greedy"]
+    assert cancelled == ["greedy", "greedy"]
 
 
 def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:
@@ -489,10 +335,10 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
 @pytest.mark.promise(
     "Unread answers are bounded, and callers that read are never refused", group="limits"
 )
-def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
+def test_answers_that_a_stream_does_not_read_are_bounded_and_refused(
     start_site: StartSite,
 ) -> None:
-    unread = UnreadAnswers(6 * LARGE_BYTES)  # half of it for one caller
+    unread = UnreadAnswers(6 * LARGE_BYTES)  # one caller may hold half of it
     site = start_site(unread=unread)
     with http2_peer(site.address, window=0) as deaf:
         stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
@@ -529,12 +375,12 @@ def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite
 
 
 def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
-    """Return an answer that is enough, to one of many times the same large request."""
+    """Repeat the same large request until an answer is good enough; return the answer."""
     for _ in range(1_000):
         (answer,) = site.stream([request("again", LARGE)])
         if is_enough(answer):
             return answer
-    return pytest.fail("nothing has changed")
+    return pytest.fail("no answer was good enough")
 
 
 @pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
@@ -545,7 +391,7 @@ def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
         ("put", "stream-answer", grpc.StatusCode.CANCELLED),
     ],
 )
-def test_an_error_that_nobody_expected_ends_a_stream_with_a_status_and_is_counted(
+def test_an_unexpected_error_ends_a_stream_with_a_status_and_is_counted(
     site: Site, monkeypatch: pytest.MonkeyPatch, name: str, thread: str, code: grpc.StatusCode
 ) -> None:
     def fail(*_: object) -> None:

@@ -1,6 +1,6 @@
-"""Callers for whom the HTTP gateway calls: it tells their address, and is believed by a secret.
+"""The callers of the HTTP gateway: it forwards their address, and proves itself with a secret.
 
-All its calls come from this machine; without tokens they would all be one caller's.
+All its calls come from this machine. Without tokens they would all count as one caller's.
 """
 
 import hmac
@@ -13,7 +13,7 @@ FORWARDED_KEY: Final = "symbolon-forwarded"
 """Metadata of a forwarded call: the secret, a space, and the address of the caller."""
 
 SECRET_VARIABLE: Final = "_SYMBOLON_GATEWAY_SECRET"  # noqa: S105 # its name
-"""In the environment of the programs that share the secret; `serve` sets it for its own."""
+"""The environment variable that holds the secret; `serve` sets it for its own processes."""
 
 
 def make_secret() -> str:
@@ -22,14 +22,15 @@ def make_secret() -> str:
 
 
 def forward(secret: str, host: str) -> tuple[str, str]:
-    """Return the metadata that tells who calls, an address of TCP."""
+    """Return the metadata that names the caller by its IP address."""
     return FORWARDED_KEY, f"{secret} {_name_as_grpc(host)}"
 
 
 def find_forwarded(secret: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """Return for whom a call is made, named as gRPC names peers without their port.
+    """Return the caller that a call is made for, as gRPC names peers, without the port.
 
-    Empty where it does not say, or does not know the secret. An empty secret is never known.
+    Return an empty string if the metadata names none or lacks the secret, and always if `secret`
+    is empty.
     """
     for key, value in metadata or ():
         if secret and key == FORWARDED_KEY and isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Calls whose message is not there yet, and the time it has to come."""
+"""Calls whose message has not arrived yet, and the time it may take."""
 
 import threading
 import time
@@ -10,34 +10,34 @@ from typing import Any, Final, Never
 import grpc
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
-from symbolon_server.rpc.calls.call_limit import refuse_full
+from symbolon_server.rpc.calls.call_pool import refuse_full
 from symbolon_server.rpc.calls.status import refuse_plainly
 from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 
 Begin = Callable[[AcceptedCall, Any], None]
-"""Begins to answer a call whose message is there; called by gRPC's serving thread."""
+"""Starts to answer a call whose message has arrived; runs on gRPC's serving thread."""
 
 End = Callable[[AcceptedCall], None]
-"""Ends a call none of whose messages will come any more."""
+"""Ends a call whose caller sends no more messages."""
 
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _BURST_SECONDS: Final = 0.25
-"""How long calls may be more than there are places for; their messages mostly come at once."""
+"""How long calls may exceed the places: their messages usually arrive immediately."""
 
 _BURST: Final = 8
-"""How many times as many they may be then."""
+"""How many calls per place are allowed for that time."""
 
-_LOOKS: Final = 10
-"""How often it is looked for late calls while a message may be on its way."""
+_CHECKS: Final = 10
+"""How many checks for late calls there are within the time a message may take."""
 
 
 class AwaitedCalls:
-    """Calls of one kind whose message is not there yet, the longest awaited first.
+    """Calls of one kind whose message has not arrived yet, oldest first.
 
-    gRPC takes in as much of an awaited message as a request may have, so their number bounds
-    memory too. Where there are too many the longest awaited is refused; one address holds at most
-    half of the places, and where it has more its own are. Those that have just begun are let be:
-    the messages of a burst are on their way.
+    gRPC buffers each awaited message up to the size limit of requests, so the number of calls
+    also bounds memory. If there are too many, the oldest is refused. One address may hold half of
+    the places; if it has more calls, its own oldest is refused. New calls are spared for
+    a moment: the messages of a burst are in transit.
     """
 
     def __init__(self, max_calls: int, clock: Callable[[], float]) -> None:
@@ -50,9 +50,9 @@ class AwaitedCalls:
         self._places: Counter[str] = Counter()
 
     def expect(self, call: AcceptedCall, begin: Begin, end: End | None = None) -> None:
-        """Have `begin` called when the next message of a call is there.
+        """Call `begin` when the next message of a call has arrived.
 
-        Where its caller says that none will come, `end` is called; without one it is refused.
+        If the caller sends no more messages, call `end`; without `end`, refuse the call.
         """
         address = call.address()
         now = self._clock()
@@ -68,7 +68,7 @@ class AwaitedCalls:
             self._take(call)
 
     def take_late(self, began_before: float) -> list[AcceptedCall]:
-        """Await no longer what was awaited before a time; return it."""
+        """Stop awaiting the calls that began before a time, and return them."""
         late = []
         with self._lock:
             for call, (began, _) in self._calls.items():
@@ -80,7 +80,7 @@ class AwaitedCalls:
         return late
 
     def take_excess(self) -> list[AcceptedCall]:
-        """Await no longer what there is too much of; return it."""
+        """Stop awaiting the calls beyond the limits, and return them."""
         began_before = self._clock() - _BURST_SECONDS
         excess = []
         with self._lock:
@@ -93,7 +93,7 @@ class AwaitedCalls:
         return excess
 
     def _find_excess(self, address: str, now: float) -> AcceptedCall | None:
-        """Return the call that is to make room for one of an address."""
+        """Return the call to refuse so that one from an address gets a place, if any."""
         of_address, most = self._places.get(address, 0), _BURST * self._max_calls
         if of_address >= self._of_one:
             oldest = next(call for call, (_, other) in self._calls.items() if other == address)
@@ -107,7 +107,7 @@ class AwaitedCalls:
         return oldest if is_full or began <= now - _BURST_SECONDS else None
 
     def _within_shares(self) -> int:
-        """Return how many there are, without those that are too many of one address."""
+        """Return how many calls there are, counting no address beyond its share."""
         if len(self._calls) < self._max_calls:
             return len(self._calls)
         return sum(min(places, self._of_one) for places in self._places.values())
@@ -119,7 +119,7 @@ class AwaitedCalls:
             del self._places[address]
 
     def _take(self, call: AcceptedCall) -> bool:
-        """Await a call no longer; return whether it was awaited."""
+        """Stop awaiting a call; return whether it was awaited."""
         with self._lock:
             is_awaited = call in self._calls
             if is_awaited:
@@ -135,9 +135,9 @@ class AwaitedCalls:
 
 
 class Arrivals:
-    """Waits for the messages of calls without a thread for each, and ends calls that are late.
+    """Awaits the messages of calls without a thread for each, and ends calls that are late.
 
-    Until its message is there a call is a line of a dictionary of its kind.
+    A call without its message costs one entry in a dictionary of its kind.
     """
 
     def __init__(
@@ -146,24 +146,24 @@ class Arrivals:
         clock: Callable[[], float] = time.monotonic,
         vitals: Vitals | None = None,
     ) -> None:
-        """Give each message `seconds` to come."""
+        """Give each message `seconds` to arrive."""
         self._seconds = seconds
-        self._pause = min(seconds / _LOOKS, _LONGEST_PAUSE_SECONDS)
+        self._pause = min(seconds / _CHECKS, _LONGEST_PAUSE_SECONDS)
         self._clock = clock
         self._kinds: tuple[AwaitedCalls, ...] = ()
-        self._late = f"no message came within {seconds:g} s"
+        self._late = f"the message did not arrive within {seconds:g} s"
         self._thread = LastingThread("arrivals", self._end_late, vitals)
         self._refusing = LastResort("arrivals")
         self._thread.start()
 
     def room_for(self, max_calls: int) -> AwaitedCalls:
-        """Return the room for calls of one more kind."""
+        """Return the places for calls of one more kind."""
         room = AwaitedCalls(max_calls, self._clock)
         self._kinds = *self._kinds, room
         return room
 
     def hurry(self) -> None:
-        """Give no call any more time: the server is stopping."""
+        """End all calls that still wait: the server is stopping."""
         self._seconds = 0.0
 
     def release(self) -> None:
@@ -185,7 +185,7 @@ class Arrivals:
 
 
 def _refuse_excess(_message: bytes, context: grpc.ServicerContext) -> Never:
-    refuse_full(context, "it awaits the messages of too many calls")
+    refuse_full(context, "the messages of too many calls have not arrived")
 
 
 def _refuse_empty(call: AcceptedCall) -> None:
@@ -193,4 +193,4 @@ def _refuse_empty(call: AcceptedCall) -> None:
 
 
 def _say_empty(_message: bytes, context: grpc.ServicerContext) -> Never:
-    refuse_plainly(context, grpc.StatusCode.UNIMPLEMENTED, "the call has no message, but needs one")
+    refuse_plainly(context, grpc.StatusCode.UNIMPLEMENTED, "the call needs a message and has none")

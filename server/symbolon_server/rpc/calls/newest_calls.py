@@ -1,4 +1,4 @@
-"""Calls of one kind, of which a server holds no more than so many."""
+"""Calls of one kind, of which a server holds a limited number."""
 
 import threading
 from functools import partial
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class NewestCalls(Generic[T]):
-    """Calls that are not over, each with what is kept of it; for one too many the oldest ends.
+    """Calls that are not over, each with a value; one call too many ends the oldest.
 
-    It is cancelled: a status would wait behind an answer that its caller may never read.
+    The oldest is cancelled: a status would wait behind an answer that its caller may never read.
     """
 
     def __init__(self, max_calls: int) -> None:
@@ -25,13 +25,13 @@ class NewestCalls(Generic[T]):
         """Return how many calls are held."""
         return len(self._calls)
 
-    def add(self, call: AcceptedCall, kept: T) -> bool:
-        """Hold a call until it is over; return False where it is already."""
+    def add(self, call: AcceptedCall, value: T) -> bool:
+        """Hold a call until it is over; return False if it already is."""
         with self._lock:
             oldest = next(iter(self._calls)) if len(self._calls) >= self._max_calls else None
             if oldest is not None:
                 del self._calls[oldest]
-            self._calls[call] = kept
+            self._calls[call] = value
         if oldest is not None:
             oldest.cancel()
         is_held = call.when_over(partial(self._forget, call))
@@ -39,8 +39,8 @@ class NewestCalls(Generic[T]):
             self._forget(call)
         return is_held
 
-    def kept(self) -> list[T]:
-        """Return what is kept of each call."""
+    def values(self) -> list[T]:
+        """Return the values of the calls."""
         with self._lock:
             return list(self._calls.values())
 

@@ -1,11 +1,10 @@
-"""grpc.health.v1: whether the server, and each of its services, takes calls.
+"""grpc.health.v1: whether the server, and each of its services, is serving.
 
-The stock servicer is not used. Its callbacks deadlock when a Watch client leaves during a
-change, its threads stay for ever when a client left before Watch began, its pool belongs
-to the class instead of the server, and Check waits in the queue of ordinary calls.
+The servicer of `grpc_health` is not used. Its callbacks deadlock when a Watch client leaves
+during a change, its threads never end when a client left before Watch began, its pool belongs to
+the class instead of the server, and Check waits in the queue of ordinary calls.
 
-Nothing here has a thread of its own: callers need no token, so whatever their number, they would
-hold all that there are.
+No call here holds a thread: callers need no token, so any number of them could hold all threads.
 """
 
 import threading
@@ -16,11 +15,9 @@ from typing import Final, Never
 import grpc
 from grpc_health.v1 import health_pb2
 
-from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
+from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.in_pool import InPool
 from symbolon_server.rpc.calls.newest_calls import NewestCalls
-from symbolon_server.rpc.calls.pools import Intake
 from symbolon_server.telemetry.lasting_threads import Vitals
 
 OVERALL = ""
@@ -29,17 +26,17 @@ OVERALL = ""
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 MAX_WATCHES: Final = 1_024
-"""Clients that watch at a time; for one more the longest watch is ended."""
+"""Clients that may watch at a time; one more ends the oldest watch."""
 
 MAX_CHECKS: Final = 1_024
-"""Checks whose answer has not left, at a time; they wait for callers that do not read."""
+"""Checks whose answer has not left; one more ends the oldest, whose caller does not read."""
 
 MAX_AWAITED: Final = 16
-"""Calls whose message is not there yet, at a time. That of an honest one comes with it, and each
-may take the memory of the largest request."""
+"""Calls whose message has not arrived yet. Well-behaved clients send it with the call, and each
+such call may take the memory of the largest request."""
 
 _TOO_LONG: Final = 1 << 10
-"""Bytes of a request that names no service of anybody."""
+"""Bytes of a request that cannot name any real service."""
 
 _UNKNOWN_NAME: Final = health_pb2.HealthCheckRequest(service="?").SerializeToString()
 
@@ -49,27 +46,27 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class _Watch:
-    """A client that watches a service: what it is told, one status after the other.
+    """A client that watches a service.
 
-    None is kept for it: each time it is told what is so by then, and is let go after the last.
+    No status is queued for it: it gets the current one each time, and the call ends after the last.
     """
 
     def __init__(self, call: AcceptedCall, find_status: Callable[[], tuple[int, bool]]) -> None:
-        """Tell `call` what `find_status` returns: the status, and whether it is the last."""
+        """Send what `find_status` returns to `call`: the status, and whether it is the last."""
         self._call = call
         self._find_status = find_status
         self._lock = threading.Lock()
-        self._told: int | None = None
+        self._sent: int | None = None
         self._is_sending = False
 
-    def go_on(self) -> None:
-        """Tell the status if it is another one, once the client has taken what it was told."""
+    def send_next(self) -> None:
+        """Send the status if it has changed, once the previous one has been sent."""
         with self._lock:
             if self._is_sending:
                 return
             status, is_last = self._find_status()
-            self._is_sending = status != self._told
-            self._told = status
+            self._is_sending = status != self._sent
+            self._sent = status
             is_over = is_last and not self._is_sending
         if is_over:
             self._call.end()
@@ -79,13 +76,13 @@ class _Watch:
     def _note_sent(self) -> None:
         with self._lock:
             self._is_sending = False
-        self.go_on()
+        self.send_next()
 
 
 class Health:
-    """The health of a server: not serving until `open`, and never again after `close`.
+    """The health of a server: SERVING from `open` until `close`.
 
-    Nor between while a part of the process that has to go on cannot.
+    In between it is NOT_SERVING while a thread that every server needs cannot go on.
     """
 
     def __init__(
@@ -93,7 +90,7 @@ class Health:
     ) -> None:
         self._awaited = arrivals.room_for(MAX_AWAITED)
         self._vitals = vitals or Vitals()
-        self._vitals.listen(self._look)
+        self._vitals.listen(self._update)
         self._lock = threading.Lock()
         self._status: dict[str, int] = dict.fromkeys((OVERALL, *services), _NOT_SERVING)
         self._is_open = self._is_closed = self._is_last = False
@@ -101,7 +98,7 @@ class Health:
         self._watches = NewestCalls[_Watch](MAX_WATCHES)
 
     def add_to(self, server: grpc.Server) -> None:
-        """Register the service, which gRPC's serving thread answers by itself."""
+        """Register the service, which gRPC's serving thread answers itself."""
         codecs = (
             _read_request,
             health_pb2.HealthCheckResponse.SerializeToString,
@@ -115,19 +112,19 @@ class Health:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
     def open(self) -> None:
-        """Say from now on that every service takes calls."""
+        """Report SERVING from now on."""
         self._is_open = True
-        self._look()
+        self._update()
 
     def close(self) -> None:
-        """Say from now on that no service does; watching clients are told, then let go."""
+        """Report NOT_SERVING from now on; it is the last status of every watch."""
         self._is_closed = True
-        self._look()
+        self._update()
 
     def check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
-        """Return the status of one service; NOT_FOUND when there is none of that name."""
+        """Return the status of one service, or end the call with NOT_FOUND."""
         status = self._status.get(request.service)
         if status is None:
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
@@ -138,29 +135,29 @@ class Health:
             call.answer(request)
 
     def _watch(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
-        """Tell the status of one service now and whenever it changes."""
+        """Send the status of one service now and whenever it changes."""
         watch = _Watch(call, partial(self._find_status, request.service))
         if self._watches.add(call, watch):
-            watch.go_on()
+            watch.send_next()
 
     def _find_status(self, service: str) -> tuple[int, bool]:
         """Return the status of a service, and whether it is the last."""
         with self._lock:
             return self._status.get(service, _UNKNOWN), self._is_last
 
-    def _look(self) -> None:
-        """Bring the status up to date, and tell it to those who watch."""
+    def _update(self) -> None:
+        """Update the status and send it to all watches."""
         with self._lock:
             is_serving = self._is_open and not self._is_closed and self._vitals.are_sound()
             status = _SERVING if is_serving else _NOT_SERVING
             self._status = dict.fromkeys(self._status, status)
             self._is_last = self._is_closed
-        for watch in self._watches.kept():
-            watch.go_on()
+        for watch in self._watches.values():
+            watch.send_next()
 
 
 def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
-    """Return a request; by gRPC's serving thread, so a long one is not looked at."""
+    """Decode a request; on gRPC's serving thread, so a long one is not decoded."""
     return health_pb2.HealthCheckRequest.FromString(
         data if len(data) < _TOO_LONG else _UNKNOWN_NAME
     )

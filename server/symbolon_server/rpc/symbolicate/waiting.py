@@ -1,4 +1,4 @@
-"""How many calls may wait for ingests at a time."""
+"""How many calls may wait for ingests at the same time."""
 
 import threading
 from collections import Counter
@@ -9,15 +9,15 @@ from symbolon_server.telemetry.metrics import CALLS_NOT_WAITING, CALLS_WAITING
 
 
 class WaitingRoom:
-    """Room for a number of waiting calls.
+    """A limited number of places for waiting calls.
 
-    A call that waits holds its thread. With room for half of the threads, calls for what
-    is held always find a thread, however many cold calls there are. One caller has at most half
-    of the room.
+    A waiting call holds its thread. With places for half of the threads, calls that can be
+    answered at once always find a thread, however many calls wait. One caller may hold half of
+    the places.
     """
 
     def __init__(self, places: int, within: "WaitingRoom | None" = None) -> None:
-        """Make room; `within` is the larger room of which this is one caller's part."""
+        """Make `places`; `within` is the larger room of which this is one caller's part."""
         self._places = places
         self._of_one = (places + 1) // 2 if within is None else places
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class WaitingRoom:
 
     @contextmanager
     def enter(self, caller: str) -> Iterator[bool]:
-        """Tell whether a call of `caller` may wait within the context; never blocks."""
+        """Yield whether a call of `caller` may wait within the context; never blocks."""
         if not self._take(caller):
             CALLS_NOT_WAITING.inc()
             yield False
