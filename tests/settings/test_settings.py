@@ -18,7 +18,7 @@ from symbolon_server.settings import (
     settings_table,
     unknown_variables,
 )
-from symbolon_server.settings.knobs import Row, rows
+from symbolon_server.settings.table import Row, rows
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -154,8 +154,8 @@ def test_a_bad_value_is_refused_with_name_value_and_what_is_expected(name: str, 
         read_settings({}, {row.variable: text})
     (problem,) = caught.value.problems
     assert problem.startswith(row.variable)
-    assert row.knob.kind.expected in problem
-    assert (repr(text) in problem) is not row.knob.is_secret
+    assert row.kind.expected in problem
+    assert (repr(text) in problem) is not row.is_secret
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -179,8 +179,8 @@ def test_every_setting_has_a_flag_of_its_name() -> None:
     add_flags(parser, Group)
     for row in rows():
         arguments = [row.flag]
-        if not row.knob.kind.expected.startswith(kinds.SWITCH.expected):
-            arguments.append(row.knob.kind.show(row.default))
+        if not row.kind.expected.startswith(kinds.SWITCH.expected):
+            arguments.append(row.kind.show(row.default))
         flags = vars(parser.parse_args(arguments))
         assert flags[row.name] is not None
         read_settings(flags, {})

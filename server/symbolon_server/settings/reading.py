@@ -1,16 +1,28 @@
 """Reads the settings from flags and from the environment; a flag wins."""
 
 import argparse
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symbolon_server.settings import kinds
-from symbolon_server.settings.knobs import Group, Row, Settings, rows
+from symbolon_server.settings.table import PREFIX, Group, Row, Settings, rows
 
 _KIND_OF_SWITCH = kinds.SWITCH
 _CREDENTIALS = re.compile(r"://[^,]*[@?]")
 """In a URL: what stands before an @, or in the query, may be a password."""
+
+
+_OF_THE_CLIENT = {"SYMBOLON_TOKEN"}
+
+_OF_KUBERNETES = re.compile(
+    r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+)
+"""What a service whose name begins with `symbolon` gives to each pod beside it."""
+
+_OF_A_PORT = re.compile(r"(?:tcp|udp|sctp)://")
+"""Its `<name>_PORT` has such a value."""
 
 
 class InvalidSettingsError(Exception):
@@ -26,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser, groups: Iterable[Group]) -> None:
     for group in groups:
         section = parser.add_argument_group(group.value)
         for row in rows():
-            if row.knob.group is group:
+            if row.group is group:
                 _add_flag(section, row)
 
 
@@ -42,11 +54,11 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
         label, text = _given(row, flags, environment)
         if text is None:
             continue
-        if row.knob.is_secret and label == row.flag and _CREDENTIALS.search(text):
+        if row.is_secret and label == row.flag and _CREDENTIALS.search(text):
             problems.append(_tell_of_credentials(row))
             continue
         try:
-            values[row.name] = row.knob.kind.parse(text)
+            values[row.name] = row.kind.parse(text)
         except (ValueError, KeyError):
             problems.append(_problem(row, label, text))
     if problems:
@@ -54,8 +66,25 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
     return Settings(**values)
 
 
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the `SYMBOLON_*` variables that name no setting and are nobody else's."""
+    known = {row.variable for row in rows()} | _OF_THE_CLIENT
+    return sorted(
+        name
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name not in known and not _is_of_kubernetes(name, value)
+    )
+
+
+def find_likely_name(variable: str) -> str | None:
+    """Return the setting that is probably meant by a variable, if there is one."""
+    names = [row.name for row in rows()]
+    likely = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), names, n=1)
+    return PREFIX + likely[0].upper() if likely else None
+
+
 def _add_flag(section: "argparse._ArgumentGroup", row: Row) -> None:
-    explanation = f"{row.knob.help} Default: {row.default_text}."
+    explanation = f"{row.help} Default: {row.default_text}."
     if _is_switch(row):
         section.add_argument(
             row.flag, dest=row.name, action=argparse.BooleanOptionalAction, help=explanation
@@ -65,7 +94,7 @@ def _add_flag(section: "argparse._ArgumentGroup", row: Row) -> None:
 
 
 def _is_switch(row: Row) -> bool:
-    return row.knob.kind.expected.startswith(_KIND_OF_SWITCH.expected)
+    return row.kind.expected.startswith(_KIND_OF_SWITCH.expected)
 
 
 def _given(
@@ -85,5 +114,9 @@ def _tell_of_credentials(row: Row) -> str:
 
 
 def _problem(row: Row, label: str, text: str) -> str:
-    shown = "a value that is not shown" if row.knob.is_secret else repr(text)
-    return f"{label} is {shown}: expected {row.knob.kind.expected}"
+    shown = "a value that is not shown" if row.is_secret else repr(text)
+    return f"{label} is {shown}: expected {row.kind.expected}"
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    return bool(_OF_KUBERNETES.fullmatch(name) or _OF_A_PORT.match(value))

@@ -1,13 +1,13 @@
-"""The heap of a serving process: when what is free is given back."""
+"""When a serving process returns free memory to the system."""
 
 import threading
 
-from symbolon_server.app.process.heap_keeper import GivingTimes, HeapKeeper
+from symbolon_server.app.process.heap_keeper import HeapKeeper, TrimTimes
 
 
 def looks(*seconds: float) -> list[bool]:
-    """Return whether memory is given back at each look, of a process that was busy so long each."""
-    times = GivingTimes()
+    """Return whether each look trims the heap, by the processor seconds used before it."""
+    times = TrimTimes()
     so_far = 0.0
     found = []
     for used in seconds:

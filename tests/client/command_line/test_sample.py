@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from symbolon.tecken.jobs import Job
 from symbolon.tecken import requests as tecken
+from symbolon.tecken.jobs import Job
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

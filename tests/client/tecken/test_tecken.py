@@ -9,9 +9,9 @@ import pytest
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
 from symbolon.debug_ids import DEBUG_ID_FORM
+from symbolon.tecken import requests as tecken
 from symbolon.tecken.answers import write_response
 from symbolon.tecken.jobs import Job, JobFrames, MemoryMap, TeckenRequest
-from symbolon.tecken import requests as tecken
 from tests.client.messages.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]
