@@ -13,8 +13,7 @@ from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.looking_up.lookup import Tiers

@@ -5,7 +5,7 @@ from google.protobuf.message import DecodeError, Message
 from symbolon.v1 import module_pb2, module_service_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.rpc.calls.status import InvalidRequestError
-from symbolon_server.rpc.symbolicate.validation import find_one_module_violations
+from symbolon_server.rpc.operators.methods import find_one_module_violations
 from tests.fuzz.answering import answer
 from tests.fuzz.samples import MODULE_ID
 from tests.fuzz.target import Target

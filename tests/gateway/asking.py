@@ -1,4 +1,4 @@
-"""Requests over HTTP, by Python's own client, which knows nothing of ours."""
+"""HTTP requests with Python's own client."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def await_http(program: Program) -> str:
-    """Return the address that HTTP is answered on, once it is."""
+    """Wait until HTTP is served; return its address."""
     program.await_address()
     return program.ready_line.rpartition(" HTTP on ")[2].strip().rstrip(")")
 
@@ -38,7 +38,7 @@ def get(address: str, path: str, **options: Any) -> Answer:
 
 
 def post(address: str, path: str, document: object, **options: Any) -> Answer:
-    """Send a document as JSON, or bytes as they are."""
+    """Send a document as JSON, or bytes unchanged."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     return ask(address, "POST", path, body, **options)
 

@@ -21,15 +21,15 @@ FLAGS = [
     "--virtual-time-budget=20000",
     "--dump-dom",
 ]
-"""The last but one: the page is read when nothing is to be waited for any more."""
+"""With the virtual time budget, the page is dumped once nothing is pending."""
 
 needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on PATH: Debian has it as the package of that name"
+    CHROMIUM is None, reason="no chromium on PATH: it is the Debian package chromium"
 )
 
 
 def open_page(url: str, profile: Path) -> str:
-    """Return what a page is like once its scripts have come to rest, as HTML."""
+    """Return a page as HTML once its scripts are done."""
     assert CHROMIUM is not None
     shown = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", url],

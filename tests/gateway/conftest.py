@@ -1,4 +1,4 @@
-"""A server with a gateway, which all tests that change nothing share."""
+"""A server with a gateway, shared by all tests that change nothing."""
 
 from collections.abc import Iterator
 

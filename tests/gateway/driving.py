@@ -1,4 +1,4 @@
-"""A page in a real browser that a test clicks, by the protocol of the browser's own tools."""
+"""A page in a real browser, driven by the Chrome DevTools Protocol."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ _FROM_US, _TO_US = 3, 4
 
 
 class OpenPage:
-    """One page, at whose messages a test looks only while it waits for an answer."""
+    """One page. Its messages are read only while a call waits for its result."""
 
     def __init__(self, commands: int, answers: int) -> None:
         """Send and receive by these descriptors."""
@@ -28,7 +28,7 @@ class OpenPage:
         self._last = 0
         self._session: str | None = None
         self.console: list[str] = []
-        """What the browser had to say of the page, and errors that nobody caught."""
+        """Console messages of the browser, and uncaught errors."""
 
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -43,7 +43,7 @@ class OpenPage:
         self.wait(f"document.readyState === 'complete' && location.href.startsWith({where})")
 
     def run(self, script: str) -> Any:
-        """Return the value of a script, awaited where it is a promise."""
+        """Return the value of a script; a promise is awaited."""
         done = self.call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
@@ -51,14 +51,14 @@ class OpenPage:
         return done["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Return when a script is true."""
+        """Wait until a script is true."""
         self.run(
             "new Promise((done) => { const look = () => "
             f"({condition}) ? done() : setTimeout(look, 10); look(); }})"
         )
 
     def show(self, width: int, scheme: str) -> None:
-        """Be so many pixels wide, in the light or the dark scheme."""
+        """Set the width in pixels, and the light or dark scheme."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -70,11 +70,11 @@ class OpenPage:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def picture(self) -> bytes:
-        """Return what is to be seen, as PNG."""
+        """Return a screenshot as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
 
     def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:
-        """Return what the browser answers."""
+        """Call a method of the browser; return its result."""
         self._last += 1
         command = {"id": self._last, "method": method, "params": parameters}
         if self._session is not None:
@@ -89,7 +89,7 @@ class OpenPage:
             self._note(message)
 
     def close(self) -> None:
-        """Let go of the browser."""
+        """Close the pipes to the browser."""
         self._commands.close()
         self._answers.close()
 
@@ -112,11 +112,11 @@ class OpenPage:
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[OpenPage]:
-    """Yield an empty page of a browser that ends with the context."""
+    """Yield an empty page; the browser ends with the context."""
     assert CHROMIUM is not None
     their_input, commands = os.pipe()
     answers, their_output = os.pipe()
-    # A shell puts the descriptors where the browser looks for them.
+    # A shell moves the descriptors to the numbers that the browser uses.
     place = f'exec {_FROM_US}<&{their_input} {_TO_US}>&{their_output}; exec "$@"'
     arguments = [*_HEADLESS, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
     with subprocess.Popen(

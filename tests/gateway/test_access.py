@@ -1,4 +1,4 @@
-"""Who is answered over HTTP, with real certificates and tokens."""
+"""TLS and tokens over HTTP, with real certificates."""
 
 import socket
 import ssl
@@ -40,9 +40,9 @@ def tokens(tmp_path: Path) -> str:
 
 
 def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
-    """Who has no token that may symbolicate gets no answer, with Eliot's debug or without."""
+    """Requests need a token with the permission symbolicate, with or without Eliot's debug."""
     assert get(address, "/__heartbeat__", tls=tls).status == 200
-    for header in ({}, {"Authorization": f"Basic {ASKER}"}, {"Authorization": "Bearer strange"}):
+    for header in ({}, {"Authorization": f"Basic {ASKER}"}, {"Authorization": "Bearer unknown"}):
         refused = post(address, V5, JOB, tls=tls, **header)
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
     denied = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {OPERATOR}")
@@ -51,7 +51,7 @@ def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
     assert function_of(asked) == "_start"
 
 
-def test_tokens_are_asked_for_by_tls_in_front_of_several_processes(
+def test_tokens_are_required_with_tls_and_several_processes(
     serve: StartProgram, authority: Authority, tokens: str
 ) -> None:
     files = files_of(authority.issue("127.0.0.1"), authority)
@@ -69,21 +69,21 @@ def test_tokens_are_asked_for_by_tls_in_front_of_several_processes(
 def check_that_a_new_certificate_is_met(
     program: Program, address: str, files: dict[str, str], authority: Authority
 ) -> None:
-    """A broken one changes nothing before that."""
+    """An invalid certificate is ignored until then."""
     tls = ssl.create_default_context(cafile=str(authority.file))
     tls.check_hostname = False
-    before = met(address, tls)
+    before = served_certificate(address, tls)
     Path(files["tls_cert"]).write_text("no certificate")
     wait_until(lambda: "file_not_reloaded" in program.log)
-    assert met(address, tls) == before
+    assert served_certificate(address, tls) == before
     other = authority.issue("127.0.0.2")
     Path(files["tls_key"]).write_bytes(other.key.read_bytes())
     Path(files["tls_cert"]).write_bytes(other.chain.read_bytes())
-    wait_until(lambda: met(address, tls) != before)
+    wait_until(lambda: served_certificate(address, tls) != before)
 
 
-def met(address: str, tls: ssl.SSLContext) -> bytes | None:
-    """Return the certificate that a new connection meets."""
+def served_certificate(address: str, tls: ssl.SSLContext) -> bytes | None:
+    """Return the server's certificate in a new connection."""
     host, _, port = address.rpartition(":")
     with (
         socket.create_connection((host, int(port))) as connection,
@@ -92,37 +92,37 @@ def met(address: str, tls: ssl.SSLContext) -> bytes | None:
         return encrypted.getpeercert(binary_form=True)
 
 
-def test_tokens_are_asked_for_without_tls_on_one_machine(serve: StartProgram, tokens: str) -> None:
+def test_tokens_are_required_without_tls_on_loopback(serve: StartProgram, tokens: str) -> None:
     check_tokens(await_http(serve(http="127.0.0.1:0", auth_tokens_file=tokens)))
 
 
-def test_only_clients_are_answered_that_the_authority_vouches_for(
+def test_only_clients_with_a_certificate_from_the_ca_are_answered(
     serve: StartProgram, authority: Authority, strange_authority: Authority
 ) -> None:
     files = files_of(authority.issue("127.0.0.1"), authority)
     program = serve(http="127.0.0.1:0", tls_client_ca=str(authority.file), **files)
     address = await_http(program)
-    for vouching in (None, strange_authority):
+    for issuer in (None, strange_authority):
         with pytest.raises(OSError):  # noqa: PT011 # at the handshake or after it
-            post(address, V5, JOB, tls=trust(authority, vouching))
+            post(address, V5, JOB, tls=trust(authority, issuer))
     assert function_of(post(address, V5, JOB, tls=trust(authority, authority))) == "_start"
 
 
-def trust(authority: Authority, vouching: Authority | None) -> ssl.SSLContext:
+def trust(authority: Authority, issuer: Authority | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(authority.file))
-    if vouching is not None:
-        own = vouching.issue("client.example")
+    if issuer is not None:
+        own = issuer.issue("client.example")
         context.load_cert_chain(own.chain, own.key)
     return context
 
 
-def test_an_address_that_others_reach_is_not_served_unprotected(serve: StartProgram) -> None:
+def test_a_public_address_is_not_served_without_protection(serve: StartProgram) -> None:
     program = serve(http="0.0.0.0:0")
     assert program.process.wait(60) == 1
-    assert "0.0.0.0:0 can be reached from other machines and nothing protects it" in program.log
+    assert "other machines can reach 0.0.0.0:0, and it has no protection" in program.log
 
 
-def test_with_tls_the_servers_name_is_needed(serve: StartProgram, authority: Authority) -> None:
+def test_with_tls_the_server_name_is_required(serve: StartProgram, authority: Authority) -> None:
     files = files_of(authority.issue("127.0.0.1"), authority)
     del files["http_server_name"]
     program = serve(http="127.0.0.1:0", **files)
@@ -130,7 +130,7 @@ def test_with_tls_the_servers_name_is_needed(serve: StartProgram, authority: Aut
     assert "SYMBOLON_HTTP_SERVER_NAME" in program.log
 
 
-def test_an_address_that_another_has_is_refused(serve: StartProgram, gateway: str) -> None:
+def test_an_address_in_use_is_refused(serve: StartProgram, gateway: str) -> None:
     program = serve(http=gateway)
     assert program.process.wait(60) == 1
     assert f"cannot listen on {gateway}: address already in use" in program.log

@@ -1,4 +1,4 @@
-"""Whose requests the gateway answers: by host, origin, and only if they are read in one way."""
+"""Admission of requests by host and origin, and refusal of ambiguous ones."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ TYPES = "application/json", "text/plain", "application/x-www-form-urlencoded", "
 
 
 def exchange(address: str, request: bytes) -> bytes:
-    """Send bytes and return all that comes until the other side closes."""
+    """Send bytes and return everything received until the connection is closed."""
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE_SECONDS) as connection:
         connection.sendall(request)
@@ -36,7 +36,7 @@ def exchange(address: str, request: bytes) -> bytes:
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: %d\r\n",
     ],
 )
-def test_a_body_whose_length_is_told_in_two_ways_is_refused_and_its_connection_closed(
+def test_a_body_with_two_lengths_is_refused_and_its_connection_closed(
     gateway: str, head: bytes
 ) -> None:
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
@@ -48,7 +48,7 @@ def test_a_body_whose_length_is_told_in_two_ways_is_refused_and_its_connection_c
     assert b"connection: close" in answer.lower()
 
 
-def test_chunks_are_refused_where_http_has_none(gateway: str) -> None:
+def test_chunks_are_refused_in_http_1_0(gateway: str) -> None:
     head = b"POST /symbolicate/v5 HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = exchange(gateway, head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -65,7 +65,7 @@ def test_chunks_are_refused_where_http_has_none(gateway: str) -> None:
         "",
     ],
 )
-def test_a_host_that_is_not_served_here_is_refused(gateway: str, path: str, host: str) -> None:
+def test_an_unknown_host_is_refused(gateway: str, path: str, host: str) -> None:
     answer = get(gateway, path, Host=host)
     assert answer.status == 421
     assert "SYMBOLON_HTTP_HOSTS" in answer.title
@@ -120,7 +120,7 @@ def test_the_gateways_own_page_may_call_it_also_behind_a_proxy_that_ends_tls(gat
         assert_answered(post(gateway, V5, JOB, Origin=origin, Sec_Fetch_Site="same-origin"))
 
 
-def test_a_link_of_another_site_leads_to_the_page_and_nowhere_else(gateway: str) -> None:
+def test_a_link_from_another_site_may_open_only_the_page(gateway: str) -> None:
     headers = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
     assert get(gateway, "/", **headers).status == 200
     assert post(gateway, V5, JOB, **headers).status == 403
@@ -141,7 +141,7 @@ PROFILER = "https://profiler.example"
 
 @pytest.fixture
 def open_gateway(serve: StartProgram) -> str:
-    """A gateway that pages of the profiler may call, and that has a name."""
+    """A gateway with a host name that pages of the profiler may call."""
     origins = f"{PROFILER}, http://[::1]:99"
     return await_http(serve(http="127.0.0.1:0", http_origins=origins, http_hosts="symbols.example"))
 
@@ -180,7 +180,7 @@ def check_preflight(address: str) -> None:
 
 
 def check_answers(address: str) -> None:
-    """Refusals can be read as well; what differs by origin says so."""
+    """Pages can read refusals, too; responses that depend on the origin say so in `Vary`."""
     answered = post(address, V5, JOB, Origin=PROFILER, Sec_Fetch_Site="cross-site")
     assert_answered(answered)
     refused = post(address, V5, b"{", Origin=PROFILER)
@@ -199,7 +199,7 @@ def check_others(address: str) -> None:
     assert get(address, "/__version__", Host="other.example").status == 421
 
 
-def test_a_connection_goes_on_after_a_refusal_that_is_clear(gateway: str) -> None:
+def test_a_connection_stays_open_after_an_unambiguous_refusal(gateway: str) -> None:
     connection = HTTPConnection(gateway, timeout=PATIENCE_SECONDS)
     for headers, status in (({"Origin": FOREIGN}, 403), ({}, 200)):
         connection.request("POST", V5, BODY, headers)

@@ -1,4 +1,4 @@
-"""What the gateway answers to those who ask as they ask Tecken and Eliot."""
+"""The gateway's answers in Tecken's and Eliot's API."""
 
 import json
 import re
@@ -45,7 +45,7 @@ GUID = "c3d8e3c7-b659-4df1-dfca-907993b47725"
     "debug_id",
     [GUID, f"{GUID}-0", GUID.replace("-", ""), f"{{{GUID.upper()}}}", f"{{{GUID}}}00000000"],
 )
-def test_a_debug_id_may_be_written_as_any_tool_writes_it_and_is_echoed_as_it_came(
+def test_every_common_spelling_of_a_debug_id_is_accepted_and_echoed(
     gateway: str, debug_id: str
 ) -> None:
     job = {"memoryMap": [["orchard", debug_id], ORCHARD], "stacks": [[[0, 4272], [1, 4272]]]}
@@ -72,7 +72,7 @@ def test_lines_and_inline_frames_of_a_real_crash_come_along(gateway: str) -> Non
     }
 
 
-def test_the_header_debug_asks_for_what_eliot_counts(gateway: str) -> None:
+def test_the_header_debug_adds_the_counts_of_eliot(gateway: str) -> None:
     debug = post(gateway, V5, JOB, Debug="true").content["debug"]
     assert set(debug) == {
         "time",
@@ -85,7 +85,7 @@ def test_the_header_debug_asks_for_what_eliot_counts(gateway: str) -> None:
     assert debug["modules"]["count"] == 2
 
 
-def test_outcomes_are_told_to_those_who_ask(gateway: str) -> None:
+def test_outcomes_are_returned_on_request(gateway: str) -> None:
     (outcomes,) = post(gateway, f"{V5}?outcomes", JOB).content["outcomes"]
     assert [(one["debug_file"], one["outcome"]) for one in outcomes] == [
         ("orchard", "found"),

@@ -1,4 +1,4 @@
-"""A body keeps the limits of the API as a whole, and its answer the deadline at every step."""
+"""The limits of the API apply to a whole body, and the deadline to every step."""
 
 import asyncio
 import json
@@ -20,9 +20,8 @@ from symbolon.v1.module_pb2 import MODULE_OUTCOME_FOUND, ModuleResult
 from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.app.programs.gateway_main import PATIENCE_SECONDS
-from symbolon_server.gateway.deadline import Deadline
-from symbolon_server.gateway.reading import BodyLimits, read_request
-from symbolon_server.gateway.symbolicating import Asked, Symbolicating
+from symbolon_server.gateway.reading import BodyLimits, Deadline, read_request
+from symbolon_server.gateway.symbolicating import Question, Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from tests.app.conftest import SAMPLE, StartProgram
 from tests.client.canned import CannedServer, start_canned_server
@@ -88,8 +87,8 @@ def test_a_body_of_more_parts_than_any_report_is_refused_before_it_is_parsed(par
 
 
 @pytest.mark.parametrize("document", [document for _, document in BEYOND])
-def test_what_exceeds_a_limit_by_one_is_told_which(document: dict[str, Any]) -> None:
-    """The check of parts, which names no limit, is for what could not be parsed in reason."""
+def test_an_exceeded_limit_is_named(document: dict[str, Any]) -> None:
+    """The check of parts, which names no limit, is only for bodies too costly to parse."""
     with pytest.raises(InvalidReportError, match=" in all, the limit is "):
         read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
 
@@ -100,7 +99,7 @@ def test_nothing_is_done_for_a_request_whose_deadline_has_passed() -> None:
         read_request(b"{}", 5, LIMITS, over)
     request = read_request(json.dumps(job()).encode(), 5, LIMITS, FAR)
     with Client("127.0.0.1:1") as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(Asked(request, over, None))
+        Symbolicating([client]).answer(Question(request, over, None))
 
 
 def test_many_jobs_of_a_server_that_hangs_are_504_at_the_deadline(start: StartProgram) -> None:
@@ -131,8 +130,8 @@ def canned() -> Iterator[CannedServer]:
         yield canned
 
 
-def test_what_debug_wants_is_asked_for_until_the_deadline(canned: CannedServer) -> None:
-    """Eliot's debug takes a call for each module that was fetched."""
+def test_the_calls_for_debug_keep_the_deadline(canned: CannedServer) -> None:
+    """Eliot's debug takes one call per fetched module."""
     fetched = 3
     response = SymbolicateResponse(
         stacks=[SymbolicatedStack(frames=[SymbolicatedFrame()] * fetched)],
@@ -145,13 +144,13 @@ def test_what_debug_wants_is_asked_for_until_the_deadline(canned: CannedServer) 
     request = read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
     deadline = Deadline.after(1.0)
     with Client(canned.target) as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(Asked(request, deadline, None, with_debug=True))
+        Symbolicating([client]).answer(Question(request, deadline, None, with_debug=True))
     assert len(canned.requests) == 2
     assert max(canned.seconds_allowed) <= deadline.seconds
 
 
 def hang(_request: object, context: grpc.ServicerContext) -> None:
-    """Give no answer while the caller waits for one."""
+    """Answer only after the caller is gone."""
     is_over = threading.Event()
     if context.add_callback(is_over.set):
         is_over.wait()
@@ -177,7 +176,7 @@ class Asgi:
 
 @pytest.fixture
 def busy() -> Iterator[ThreadPoolExecutor]:
-    """One thread, which has something else to do until the end of the test."""
+    """One thread that stays busy until the end of the test."""
     ended = threading.Event()
     with ThreadPoolExecutor(1) as executor, ExitStack() as stack:
         stack.callback(ended.set)

@@ -1,4 +1,4 @@
-"""What load balancers ask, with and without a server behind the gateway."""
+"""The health checks of load balancers, with and without a gRPC server."""
 
 import http.client
 import signal
@@ -17,7 +17,7 @@ from tests.app.test_serve_command import process_of
 from tests.gateway.asking import ORCHARD, V5, await_http, get, post
 
 
-def test_health_and_version_are_told(gateway: str) -> None:
+def test_health_and_version_are_reported(gateway: str) -> None:
     assert get(gateway, "/__heartbeat__").content == {"status": "ok"}
     assert get(gateway, "/__lbheartbeat__").status == 200
     assert get(gateway, "/__version__").content == {
@@ -28,7 +28,7 @@ def test_health_and_version_are_told(gateway: str) -> None:
 
 @pytest.fixture
 def alone(environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of a gateway that no server stands behind."""
+    """The address of a gateway without a gRPC server."""
     with (
         bind_shared(ListenAddress("127.0.0.1", 0)) as port,
         bind_shared(ListenAddress("127.0.0.1", 0)) as nobody,
@@ -51,7 +51,7 @@ def alone(environment: Mapping[str, str]) -> Iterator[str]:
         program.stdout.close()
 
 
-def test_with_grpc_down_the_gateway_lives_and_says_that_it_cannot_answer(alone: str) -> None:
+def test_without_the_grpc_server_the_gateway_is_alive_and_unhealthy(alone: str) -> None:
     assert get(alone, "/__lbheartbeat__").status == 200
     heartbeat = get(alone, "/__heartbeat__")
     assert heartbeat.status == 503
@@ -66,7 +66,7 @@ def test_a_gateway_that_dies_is_replaced_at_its_address_and_none_is_left_behind(
 ) -> None:
     program = serve(http="127.0.0.1:0", processes="2")
     address = await_http(program)
-    process_of(program, "http_gateway").kill()
+    process_of(program, "gateway_main").kill()
     wait_until(lambda: _lives(address))
     assert get(address, "/__heartbeat__").status == 200
     assert program.end(signal.SIGTERM) == 0

@@ -1,4 +1,4 @@
-"""A page of another origin in a real browser, which asks as the Firefox Profiler does."""
+"""A page of another origin in a real browser, with the requests of the Firefox Profiler."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.gateway.asking import ORCHARD, await_http
 from tests.gateway.browsing import needs_chromium, open_page
 
 OTHER_HOST = "127.0.0.2"
-"""Another site than the gateway's, in the eyes of a browser."""
+"""For a browser, another site than the gateway's."""
 
 DEBUG_FILE, DEBUG_ID = ORCHARD
 OFFSETS = 0x11CB, 4272
@@ -43,7 +43,7 @@ async function ask(headers) {
 
 @contextmanager
 def profiler() -> Iterator[ThreadingHTTPServer]:
-    """The server of a page that asks a symbol server, to be set as its `page`."""
+    """The server of a page that calls a symbol server."""
     server = ThreadingHTTPServer((OTHER_HOST, 0), _Page)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -76,7 +76,7 @@ class _Page(BaseHTTPRequestHandler):
 
 
 def ask_from(page: ThreadingHTTPServer, gateway: str, folder: Path) -> Any:
-    """Return what a browser's page got for each of its two requests."""
+    """Return the results of the two requests of a page in a browser."""
     shown = open_page(f"{origin_of(page)}/{gateway}", folder)
     found = re.search("<pre>(.+?)</pre>", shown, re.DOTALL)
     assert found is not None, shown
@@ -91,7 +91,7 @@ def origin_of(page: ThreadingHTTPServer) -> str:
 def test_the_profiler_is_answered_on_a_page_of_an_allowed_origin(
     serve: StartProgram, tmp_path: Path
 ) -> None:
-    """The second request has headers that a browser asks about first."""
+    """The second request has headers that need a preflight."""
     with profiler() as page:
         gateway = await_http(serve(http="127.0.0.1:0", http_origins=origin_of(page)))
         asked = ask_from(page, gateway, tmp_path / "profile")
@@ -108,7 +108,7 @@ def test_the_profiler_is_answered_on_a_page_of_an_allowed_origin(
 
 
 @needs_chromium
-def test_a_page_of_another_origin_learns_nothing_and_starts_no_ingest(
+def test_a_page_of_another_origin_gets_no_answer_and_starts_no_ingest(
     serve: StartProgram, tmp_path: Path
 ) -> None:
     program = serve(http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols"))

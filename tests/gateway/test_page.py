@@ -19,7 +19,7 @@ Look = Callable[[str], str]
 
 @pytest.fixture
 def look(gateway: str, tmp_path: Path) -> Look:
-    """What the page shows of a text, as HTML."""
+    """Return the page for a text, as HTML."""
 
     def look_at(text: str) -> str:
         return open_page(f"http://{gateway}/#{quote(text, safe='')}", tmp_path / "profile")
@@ -28,7 +28,7 @@ def look(gateway: str, tmp_path: Path) -> Look:
 
 
 def rows(page: str) -> list[list[str]]:
-    """The cells of each row of the tables, as text."""
+    """Return the cells of each row of all tables, as text."""
     found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.partition("<main")[2].partition("</main")[0])
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
 
@@ -59,7 +59,7 @@ def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(
 
 
 @needs_chromium
-def test_what_cannot_be_asked_is_said_beside_what_is_answered(look: Look) -> None:
+def test_invalid_parts_are_shown_beside_the_answers(look: Look) -> None:
     path = f"C:\\out dir\\{'/'.join(ORCHARD)}"
     long = f"/usr/lib/{'x' * 300}.so/ABC"
     page = look(f"{path} 0x10b0\n{long} 0x7\n{path} 99999999999999999999\n")
@@ -99,13 +99,13 @@ def test_a_report_in_json_is_shown(look: Look) -> None:
         ('{"jobs": 7}', "jobs must be a list"),
     ],
 )
-def test_what_cannot_be_read_is_said(look: Look, text: str, said: str) -> None:
+def test_unreadable_input_is_reported(look: Look, text: str, said: str) -> None:
     page = look(text)
     assert f'role="alert">{said}<' in page
     assert 'data-state="failed"' in page
 
 
-def test_the_page_loads_nothing_from_anywhere_and_says_so(gateway: str) -> None:
+def test_the_page_loads_nothing_else_and_its_policy_forbids_it(gateway: str) -> None:
     page = get(gateway, "/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'none'; ")

@@ -1,4 +1,4 @@
-"""The page in the hands of a person: clicks, links, colours, a small screen."""
+"""Use of the page: clicks, links, colours, a small screen."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ LOST = "lost.pdb/0123456789ABCDEF0123456789ABCDEF1 0x7"
 ANSWERED = "document.body.dataset.state === 'answered'"
 FAILED = "document.body.dataset.state === 'failed'"
 READABLE = 4.5
-"""The contrast that WCAG 2 asks of text of this size."""
+"""The contrast that WCAG 2 requires for text of this size."""
 
 CONTRASTS = """
 (() => {
@@ -58,7 +58,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def page(browser: OpenPage, gateway: str) -> OpenPage:
-    """The page without a text, as wide as a desk's screen."""
+    """The empty page, as wide as a desktop screen."""
     browser.show(1280, "light")
     browser.go("about:blank")
     browser.console.clear()
@@ -75,7 +75,7 @@ def give(page: OpenPage, text: str) -> None:
 
 
 def hold_answers(page: OpenPage) -> None:
-    """Let each request go on only when `release()` is called."""
+    """Hold each request until `release()` is called."""
     page.run(
         "var held = []; var asked = 0; const real = fetch;"
         "window.fetch = async (...all) => {"
@@ -88,7 +88,7 @@ def first_function(page: OpenPage) -> str:
     return str(page.run("document.querySelector('tbody tr td:nth-child(3)').textContent"))
 
 
-def test_while_a_text_is_asked_the_page_says_so_and_a_second_click_asks_nothing(
+def test_a_running_request_is_shown_and_a_second_click_sends_nothing(
     page: OpenPage,
 ) -> None:
     hold_answers(page)
@@ -105,7 +105,7 @@ def test_while_a_text_is_asked_the_page_says_so_and_a_second_click_asks_nothing(
     assert page.run("byId('busy').innerText + byId('ask').disabled") == "false"
 
 
-def test_a_link_opened_in_a_page_that_asks_takes_its_place(page: OpenPage, gateway: str) -> None:
+def test_a_link_opened_during_a_request_replaces_it(page: OpenPage, gateway: str) -> None:
     hold_answers(page)
     give(page, f"{LINE}\n{LOST}")
     page.run("byId('ask').click()")
@@ -124,7 +124,7 @@ def test_a_link_opened_in_a_tab_that_has_the_page_is_answered(page: OpenPage, ga
 
 
 @pytest.mark.parametrize("cut", ["%2", "%", "%E2%82", "%zz"])
-def test_a_link_that_was_cut_is_said_to_be_damaged(page: OpenPage, gateway: str, cut: str) -> None:
+def test_a_truncated_link_is_reported_as_damaged(page: OpenPage, gateway: str, cut: str) -> None:
     page.go("about:blank")
     page.go(f"{link(gateway, LINE)}{cut}")
     page.wait(FAILED)
@@ -132,19 +132,19 @@ def test_a_link_that_was_cut_is_said_to_be_damaged(page: OpenPage, gateway: str,
     assert page.console == []
 
 
-def test_the_browser_has_nothing_to_complain_of(page: OpenPage) -> None:
+def test_the_browser_reports_no_error(page: OpenPage) -> None:
     give(page, f"{LINE}\n{LOST}")
     page.run("byId('ask').click()")
     page.wait(ANSWERED)
     assert page.console == []
 
 
-def test_when_to_ask_again_is_told_in_whole_seconds(page: OpenPage) -> None:
+def test_the_time_until_a_retry_is_in_whole_seconds(page: OpenPage) -> None:
     give(page, LOST)
     page.run("byId('ask').click()")
     page.wait(ANSWERED)
     told = page.run("[...document.querySelectorAll('td')].at(-1).textContent")
-    assert "ask again after " in told
+    assert "retry after " in told
     assert told.rpartition("after ")[2].removesuffix(" s").isdigit()
 
 

@@ -1,4 +1,4 @@
-"""What the gateway does not answer, and what it says instead."""
+"""Requests that the gateway refuses, and its messages."""
 
 import asyncio
 import http.client
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from symbolon.debug_ids import DEBUG_ID_FORM
-from symbolon_server.gateway.bodies import read_body
+from symbolon_server.gateway.reading import read_body
 from symbolon_server.gateway.refusals import Refused
 from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post
 from tests.gateway.conftest import MAX_BODY_BYTES
@@ -69,7 +69,7 @@ def job(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_strictness_refuses_bad_input_in_eliots_words(
+def test_strict_refuses_invalid_input_with_the_messages_of_eliot(
     gateway: str, document: object, title: str
 ) -> None:
     answer = post(gateway, f"{V5}?strict=1", document)
@@ -87,7 +87,7 @@ def test_strictness_refuses_bad_input_in_eliots_words(
         ({"jobs": [job(), job(stacks=[])]}, "job 1 has invalid stacks: no stacks specified"),
     ],
 )
-def test_what_is_no_report_at_all_is_refused_always(
+def test_a_body_that_is_not_a_report_is_always_refused(
     gateway: str, document: object, title: str
 ) -> None:
     for path in (V5, f"{V5}?strict=0"):
@@ -101,7 +101,7 @@ def test_version_4_is_one_job(gateway: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dir/three.so", "x" * 300])
-def test_strictness_names_the_job_and_the_module(gateway: str, name: str) -> None:
+def test_strict_names_the_job_and_the_module(gateway: str, name: str) -> None:
     second = job(memoryMap=[ORCHARD, [name, ORCHARD[1]]])
     for path, document in ((V5, {"jobs": [job(), second]}), (V4, {"version": 4, **second})):
         answer = post(gateway, f"{path}?strict", document)
@@ -110,7 +110,7 @@ def test_strictness_names_the_job_and_the_module(gateway: str, name: str) -> Non
         assert (answer.status, answer.content) == (400, {"title": where})
 
 
-def test_a_body_that_says_to_be_too_large_is_refused_unread(gateway: str) -> None:
+def test_a_body_that_announces_too_many_bytes_is_not_read(gateway: str) -> None:
     connection = http.client.HTTPConnection(gateway, timeout=20)
     connection.putrequest("POST", V5)
     connection.putheader("Content-Length", str(MAX_BODY_BYTES + 1))
@@ -133,14 +133,14 @@ def test_a_compressed_body_is_refused(gateway: str) -> None:
     assert post(gateway, V5, job(), Content_Encoding="gzip").status == 415
 
 
-def test_a_body_that_does_not_come_is_not_waited_for_long() -> None:
+def test_a_body_that_does_not_arrive_times_out() -> None:
     async def never() -> Message:
         await asyncio.get_running_loop().create_future()
-        raise AssertionError("it came")
+        raise AssertionError("the body arrived")
 
     request = Request({"type": "http", "method": "POST", "headers": []}, never)
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body(request, MAX_BODY_BYTES, patience_seconds=0.01))
+        asyncio.run(read_body(request, MAX_BODY_BYTES, seconds=0.01))
     assert refused.value.status == 408
 
 

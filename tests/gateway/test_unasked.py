@@ -1,4 +1,4 @@
-"""Reports of which a part cannot be asked, by way of the gateway and a real server."""
+"""Reports with invalid parts, through the gateway and a real server."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_a_module_with_a_path_is_found_by_its_last_part(gateway: str, folder: st
     assert "/".join(path) in answer.content["debug"]["modules"]["stacks_per_module"]
 
 
-def test_what_cannot_be_asked_leaves_the_rest_of_its_job_and_the_other_jobs(gateway: str) -> None:
+def test_invalid_modules_and_frames_do_not_affect_the_rest(gateway: str) -> None:
     odd = {
         "memoryMap": [ORCHARD, ["x" * 300, "AB0"], ["y.so", "no hex"], ["unused\n", "AB0"], None],
         "stacks": [[[0, 4272], [1, 1], [2, 2], [9, 3], [0, "0x4"], 5, [0, 4272]], [[4, 6]]],
@@ -69,7 +69,7 @@ def test_what_cannot_be_asked_leaves_the_rest_of_its_job_and_the_other_jobs(gate
     assert [one["retry_after_seconds"] for one in outcomes] == [None] * 5
 
 
-def test_version_4_says_what_was_not_asked_as_well(gateway: str) -> None:
+def test_version_4_reports_invalid_modules_too(gateway: str) -> None:
     job = {
         "version": 4,
         "memoryMap": [ORCHARD, ["x\n", "AB0"]],

@@ -1,4 +1,4 @@
-"""The API as a contract: what buf says of it, and what callers and servers rely on."""
+"""The API as a contract: buf's checks, and what callers and servers rely on."""
 
 import re
 import shutil
@@ -54,7 +54,7 @@ def run_buf(*arguments: str) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_buf_finds_nothing_to_complain_about() -> None:
+def test_buf_lint_passes() -> None:
     run_buf("lint")
 
 
@@ -62,7 +62,7 @@ def test_the_protos_are_formatted() -> None:
     run_buf("format", "--diff", "--exit-code")
 
 
-def test_the_reference_says_what_the_protos_say() -> None:
+def test_the_reference_is_up_to_date() -> None:
     script = PROTOS.parent / "scripts/api_reference.py"
     subprocess.run([sys.executable, str(script), "--check"], check=True, timeout=60)
 
@@ -76,7 +76,7 @@ def test_the_reference_links_only_to_what_it_has() -> None:
 
 
 @pytest.mark.parametrize("file", OWN_FILES, ids=lambda file: file.name)
-def test_a_file_has_its_names_for_other_languages(file: FileDescriptor) -> None:
+def test_a_file_has_package_names_for_other_languages(file: FileDescriptor) -> None:
     options = file.GetOptions()
     assert options.csharp_namespace == "Symbolon.V1"
     assert options.go_package == "symbolon/v1;symbolonv1"
@@ -92,7 +92,7 @@ def test_every_service_has_its_file_and_its_methods() -> None:
 
 
 @pytest.mark.parametrize("method", ALL_METHODS, ids=lambda method: method.name)
-def test_every_call_says_which_errors_it_has_and_whether_to_retry(
+def test_every_call_documents_its_errors_and_whether_to_retry(
     method: MethodDescriptor,
 ) -> None:
     comment = read_comment(method)
@@ -104,7 +104,7 @@ def test_every_call_says_which_errors_it_has_and_whether_to_retry(
 
 
 def read_comment(method: MethodDescriptor) -> str:
-    """Return the comment above a call; generated code has none, so it is read from its file."""
+    """Return the comment above a call, read from the file: generated code has none."""
     text = (PROTOS / method.containing_service.file.name).read_text(encoding="utf-8")
     above = text[: text.index(f"  rpc {method.name}(")].splitlines()
     lines = []

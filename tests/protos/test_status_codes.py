@@ -1,4 +1,4 @@
-"""The codes of a stream's errors: gRPC's own, and the same bytes as the numbers that they were."""
+"""The codes of a stream's errors: those of gRPC, encoded as before they were an enum."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
 def message_with_a_number() -> type[Any]:
-    """`StreamError` with its `code` as an int32, as clients may have it that were built so."""
+    """`StreamError` with its `code` as an int32, as in older clients."""
     file = descriptor_pb2.FileDescriptorProto(name="older.proto", package="older", syntax="proto3")
     fields = [("code", _Field.TYPE_INT32), ("message", _Field.TYPE_STRING)]
     message = file.message_type.add(name="StreamError")
@@ -55,7 +55,7 @@ def test_a_code_is_the_same_on_the_wire_as_its_number(number: int) -> None:
 
 
 @given(INT32)
-def test_a_number_that_is_no_code_survives_decoding_and_encoding(number: int) -> None:
+def test_an_unknown_code_survives_decoding_and_encoding(number: int) -> None:
     data = Older(code=number).SerializeToString()
     assert StreamError.FromString(data).SerializeToString() == data
 

@@ -1,7 +1,7 @@
-"""Drives servicers without a network.
+"""Calls servicers without a network.
 
-What it cannot show: grpcio-testing drops the trailing metadata of a call that is aborted, and so
-the details of its status. Those are tested over a network.
+grpcio-testing drops the trailing metadata of an aborted call, and with it the status details.
+Those are tested over a network.
 """
 
 from dataclasses import dataclass

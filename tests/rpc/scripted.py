@@ -1,22 +1,26 @@
-"""A module service whose answer each test says, and the server that serves it."""
+"""A module service with scripted answers, and its server."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 
 from symbolon.v1 import module_service_pb2_grpc
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon_server.rpc.calls.addresses import ListenAddress
-from symbolon_server.rpc.serving.server import RpcServer
+from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
+from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.metrics import REGISTRY
 
 MODULE_SERVICE = "symbolon.v1.ModuleService"
 GetModule = Callable[[GetModuleRequest, grpc.ServicerContext], GetModuleResponse]
 
 
 class ScriptedModuleService(module_service_pb2_grpc.ModuleServiceServicer):
-    """Answers GetModule with what a test says."""
+    """Answers GetModule with a function of the test."""
 
     def __init__(self, get_module: GetModule) -> None:
         self._get_module = get_module
@@ -41,6 +45,29 @@ class Serving:
         self.modules = module_service_pb2_grpc.ModuleServiceStub(channel)
 
 
+@contextmanager
+def started(
+    get_module: GetModule,
+    host: str = "127.0.0.1",
+    *,
+    threads: int = 4,
+    max_calls: int = 8,
+    unread: UnreadAnswers | None = None,
+    vitals: Vitals | None = None,
+    **more: Any,
+) -> Iterator[tuple[RpcServer, ListenAddress]]:
+    """Run a server with this GetModule, and `more` options, on a free port."""
+    options = ServerOptions(ListenAddress(host, 0), threads, max_calls, 1 << 20, **more)
+    service = ScriptedModuleService(get_module)
+    server = RpcServer(options, [service.add_to], unread, vitals=vitals)
+    address = server.bind()
+    server.start()
+    try:
+        yield server, address
+    finally:
+        server.stop(0.0)
+
+
 Serve = Callable[..., Serving]
 
 
@@ -48,8 +75,13 @@ def answer(_request: GetModuleRequest, _context: grpc.ServicerContext) -> GetMod
     return GetModuleResponse(detail="fine")
 
 
+def count_of(metric: str, **labels: str) -> float:
+    """Return the value of a metric, 0 if it has none yet."""
+    return REGISTRY.get_sample_value(metric, labels) or 0.0
+
+
 class Gate:
-    """Holds calls until it is opened, and tells when a number of them have arrived."""
+    """Holds calls until it is opened, and counts those that have arrived."""
 
     def __init__(self) -> None:
         self.arrived = threading.Semaphore(0)

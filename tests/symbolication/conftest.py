@@ -22,7 +22,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.recent_use import RecentUse
 from symbolon_server.store.redis_store import RedisPageStore

@@ -10,7 +10,7 @@ from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
 from symbolon_server.rpc.symbolicate.answering import MANY_BYTES, Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.store.recent_use import RecentUse
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbolication import symbolicator

@@ -20,7 +20,7 @@ from symbolon.v1 import (
     symbolication_service_pb2_grpc,
 )
 from symbolon_server.ingest.working.results import IngestOutcome
-from symbolon_server.rpc.calls.series import CODES
+from symbolon_server.rpc.serving.interceptors import CODES
 from symbolon_server.store.spool import SkipReason
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.memory.queries import FrameOutcome, ModuleOutcome, TierName

@@ -1,9 +1,10 @@
 """The messages of `Symbolicate` with modules and frames left encoded.
 
-On the wire a message inside a message is a string of bytes. Read and written as such, a frame
-that was seen before costs a look into a dictionary instead of an object with ten fields.
+On the wire a message inside a message is a string of bytes. Read and written as bytes, a frame
+that was seen before costs a dictionary lookup instead of an object with ten fields.
 """
 
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -11,13 +12,6 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon.v1 import symbolication_service_pb2
-
-_LEFT_ENCODED = {
-    "SymbolicateRequest": "modules",
-    "Stack": "frames",
-    "SymbolicatedStack": "frames",
-}
-"""The fields, by message, that hold messages and are read as bytes."""
 
 
 class RawStack(Protocol):
@@ -40,7 +34,7 @@ class RawRequest(Protocol):
     with_diagnostics: bool
 
     def SerializeToString(self) -> bytes:  # noqa: N802 # protobuf's name
-        """Return what goes over the wire."""
+        """Return the encoded request."""
 
 
 class RawResponse(Protocol):
@@ -56,8 +50,12 @@ class RawResponse(Protocol):
         """Return whether an optional field is set."""
 
 
-def _make_pool() -> descriptor_pool.DescriptorPool:
-    """Return the generated descriptors with those fields changed."""
+def raw_message_classes(left_encoded: Collection[str]) -> Callable[[str], Any]:
+    """Return a function that returns message classes of the API by name, such as `Stack`.
+
+    The classes are those of the generated code, except that the fields `left_encoded`, such as
+    `Stack.frames`, are bytes.
+    """
     pool = descriptor_pool.DescriptorPool()
 
     def add(file: FileDescriptor) -> None:
@@ -67,20 +65,21 @@ def _make_pool() -> descriptor_pool.DescriptorPool:
         file.CopyToProto(copy)
         for message in copy.message_type:
             for field in message.field:
-                if _LEFT_ENCODED.get(message.name) == field.name:
+                if f"{message.name}.{field.name}" in left_encoded:
                     field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
                     field.ClearField("type_name")
         pool.Add(copy)
 
+    def find_class(name: str) -> Any:
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"symbolon.v1.{name}"))
+
     add(symbolication_service_pb2.DESCRIPTOR)
-    return pool
+    return find_class
 
 
-def _find_class(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"symbolon.v1.{name}"))
-
-
-_POOL = _make_pool()
+_find_class = raw_message_classes(
+    {"SymbolicateRequest.modules", "Stack.frames", "SymbolicatedStack.frames"}
+)
 _Request = _find_class("SymbolicateRequest")
 _Response = _find_class("SymbolicateResponse")
 

@@ -22,9 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Diagnostics(_message.Message):
-    """Where the answer to one request came from and how long it took. For people who
-    debug and for dashboards: the numbers say what this server did, not what another
-    one would do.
+    """Where the answer to one request came from and how long it took, for debugging and
+    dashboards. The numbers describe this server only.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -39,46 +38,46 @@ class Diagnostics(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     MODULES_FIELD_NUMBER: _builtins.int
     is_wait_refused: _builtins.bool
-    """Whether the request would have waited, but too many others were waiting already,
-    so that it was answered at once. False: it waited as long as it asked for, or
-    had nothing to wait for.
+    """Whether the request was answered without waiting, because too many others were
+    already waiting. False: it waited as long as requested, or did not need to.
     """
     frames: _builtins.int
-    """Number of frames asked."""
+    """Number of frames in the request."""
     distinct_frames: _builtins.int
-    """Number of different (module, offset) pairs among them: what was looked up."""
+    """Number of distinct (module, offset) pairs among them, each of which is looked up
+    once.
+    """
     ingests: _builtins.int
-    """Number of modules whose ingest this request asked for, whether it was the first
-    to ask or joined others.
+    """Number of modules whose ingest this request requested, whether or not it was the
+    first to do so.
     """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Time from the request's arrival until its answer was put together, without
+        """Time from the arrival of the request until its answer is complete, without
         sending it. Unset: not measured.
         """
 
     @_builtins.property
     def waited(self) -> _duration_pb2.Duration:
-        """Part of `duration` that was spent waiting for ingests. Unset: nothing was waited
-        for.
+        """The part of `duration` spent waiting for ingests. Unset: the request did not
+        wait.
         """
 
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TierLookups]:
-        """What each tier was asked and had, in the order in which they were asked: each
-        tier is asked only for what those before it did not have. Empty: nothing had to
-        be looked up.
+        """The lookups in each tier, in order. Each tier is only asked for what the tiers
+        before it did not have. Empty: nothing had to be looked up.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What could not be looked up and so counted as a miss, such as a store that did
-        not answer; one line each for a person. Empty: everything could be looked up.
+        """Failed lookups, such as a store that did not respond, which count as misses; one
+        line of text each. Empty: no lookup failed.
         """
 
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModuleDiagnostics]:
-        """One for each module asked, in the same order."""
+        """One for each module of the request, in the same order."""
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ Global___Diagnostics: _TypeAlias = Diagnostics  # noqa: Y015
 
 @_typing.final
 class TierLookups(_message.Message):
-    """What one tier was asked and had, in one request."""
+    """The lookups of one request in one tier."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,18 +112,20 @@ class TierLookups(_message.Message):
     BYTES_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     tier: _tier_pb2.Tier.ValueType
-    """Which tier."""
+    """The tier."""
     lookups: _builtins.int
-    """Number of things it was asked for: frames for `TIER_FRAMES`, else pages and page
+    """Number of lookups: of frames for `TIER_FRAMES`, otherwise of pages and page
     directories.
     """
     hits: _builtins.int
-    """How many of them it had. The rest are misses."""
+    """Number of lookups that found their entry. The rest are misses."""
     bytes: _builtins.int
-    """Size in bytes of what it had, as it is held there. Zero: nothing, or not measured."""
+    """Size of the entries found, in bytes, as the tier stores them. Zero: nothing was
+    found, or not measured.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Time spent on it. Unset: not measured."""
+        """Time spent on the tier. Unset: not measured."""
 
     def __init__(
         self,
@@ -156,24 +157,24 @@ class ModuleDiagnostics(_message.Message):
     IS_INGEST_REQUESTED_FIELD_NUMBER: _builtins.int
     WAITED_FIELD_NUMBER: _builtins.int
     frames: _builtins.int
-    """Number of frames asked in this module. Zero: no frame names it."""
+    """Number of frames in this module. Zero: no frame refers to it."""
     distinct_frames: _builtins.int
-    """Number of different offsets among them."""
+    """Number of distinct offsets among them."""
     pages: _builtins.int
-    """Number of different pages that cover them. Zero: the module's pages are not
-    known, or every answer was remembered.
+    """Number of distinct pages that cover them. Zero: the module's pages are not known,
+    or every answer was remembered.
     """
     generation: _builtins.str
-    """Which generation of the module's pages answered; it changes with each ingest.
-    Empty: none did.
+    """The generation of the pages that answered; every ingest makes a new one. Empty:
+    no page answered.
     """
     is_ingest_requested: _builtins.bool
-    """Whether this request asked for the module's ingest. False: it did not have to,
-    or a remembered failure forbade it.
+    """Whether this request requested an ingest of the module. False: it was not needed,
+    or a remembered failure prevented it.
     """
     @_builtins.property
     def waited(self) -> _duration_pb2.Duration:
-        """How long this request waited for the module. Unset: it did not."""
+        """How long this request waited for the module. Unset: it did not wait."""
 
     def __init__(
         self,

@@ -30,17 +30,17 @@ class _SymbolKind:
 class _SymbolKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SymbolKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SYMBOL_KIND_UNSPECIFIED: _SymbolKind.ValueType  # 0
-    """Nothing covers the range."""
+    """No symbol covers the range."""
     SYMBOL_KIND_FUNCTION: _SymbolKind.ValueType  # 1
     """A function: a FUNC record."""
     SYMBOL_KIND_PUBLIC: _SymbolKind.ValueType  # 2
     """A public symbol: a PUBLIC record."""
 
 class SymbolKind(_SymbolKind, metaclass=_SymbolKindEnumTypeWrapper):
-    """What kind of record a symbol comes from."""
+    """The kind of record that a symbol comes from."""
 
 SYMBOL_KIND_UNSPECIFIED: SymbolKind.ValueType  # 0
-"""Nothing covers the range."""
+"""No symbol covers the range."""
 SYMBOL_KIND_FUNCTION: SymbolKind.ValueType  # 1
 """A function: a FUNC record."""
 SYMBOL_KIND_PUBLIC: SymbolKind.ValueType  # 2
@@ -54,34 +54,34 @@ class _PublicSymbolVerdict:
 class _PublicSymbolVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PublicSymbolVerdict.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PUBLIC_SYMBOL_VERDICT_UNSPECIFIED: _PublicSymbolVerdict.ValueType  # 0
-    """Not said: the page that covers the offset is not known."""
+    """Unspecified: the page that covers the offset is not known."""
     PUBLIC_SYMBOL_VERDICT_TAKEN: _PublicSymbolVerdict.ValueType  # 1
-    """Taken: no function covers the offset, and of all symbols that start at or before
-    it the public symbol is the last.
+    """Taken: no function covers the offset, and the last symbol that starts at or
+    before the offset is this public symbol.
     """
     PUBLIC_SYMBOL_VERDICT_FUNCTION_COVERS: _PublicSymbolVerdict.ValueType  # 2
-    """Not taken: a function covers the offset, which beats any public symbol."""
+    """Not taken: a function covers the offset and takes precedence over public symbols."""
     PUBLIC_SYMBOL_VERDICT_FUNCTION_BETWEEN: _PublicSymbolVerdict.ValueType  # 3
     """Not taken: nothing covers the offset, and the last symbol before it is a function
-    that ends before it. No public symbol reaches over the start of a function.
+    that ends before it. Public symbols do not extend past the start of a function.
     """
     PUBLIC_SYMBOL_VERDICT_NONE_BEFORE: _PublicSymbolVerdict.ValueType  # 4
     """Not taken: no symbol starts at or before the offset."""
 
 class PublicSymbolVerdict(_PublicSymbolVerdict, metaclass=_PublicSymbolVerdictEnumTypeWrapper):
-    """Why a public symbol answers for an offset, or does not."""
+    """Whether a public symbol answers for an offset, and why."""
 
 PUBLIC_SYMBOL_VERDICT_UNSPECIFIED: PublicSymbolVerdict.ValueType  # 0
-"""Not said: the page that covers the offset is not known."""
+"""Unspecified: the page that covers the offset is not known."""
 PUBLIC_SYMBOL_VERDICT_TAKEN: PublicSymbolVerdict.ValueType  # 1
-"""Taken: no function covers the offset, and of all symbols that start at or before
-it the public symbol is the last.
+"""Taken: no function covers the offset, and the last symbol that starts at or
+before the offset is this public symbol.
 """
 PUBLIC_SYMBOL_VERDICT_FUNCTION_COVERS: PublicSymbolVerdict.ValueType  # 2
-"""Not taken: a function covers the offset, which beats any public symbol."""
+"""Not taken: a function covers the offset and takes precedence over public symbols."""
 PUBLIC_SYMBOL_VERDICT_FUNCTION_BETWEEN: PublicSymbolVerdict.ValueType  # 3
 """Not taken: nothing covers the offset, and the last symbol before it is a function
-that ends before it. No public symbol reaches over the start of a function.
+that ends before it. Public symbols do not extend past the start of a function.
 """
 PUBLIC_SYMBOL_VERDICT_NONE_BEFORE: PublicSymbolVerdict.ValueType  # 4
 """Not taken: no symbol starts at or before the offset."""
@@ -94,42 +94,42 @@ class _SupplierOutcome:
 class _SupplierOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SupplierOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUPPLIER_OUTCOME_UNSPECIFIED: _SupplierOutcome.ValueType  # 0
-    """Not said. A server never answers this; a caller that meets an outcome that it
-    does not know treats it the same way.
+    """Unspecified. A server never sends this. Treat values that you do not know the
+    same way.
     """
     SUPPLIER_OUTCOME_FOUND: _SupplierOutcome.ValueType  # 1
-    """It had a symbol file that can be read."""
+    """It had a readable symbol file."""
     SUPPLIER_OUTCOME_MISSING: _SupplierOutcome.ValueType  # 2
-    """It said that it has none."""
+    """It reported that it does not have the file."""
     SUPPLIER_OUTCOME_UNAVAILABLE: _SupplierOutcome.ValueType  # 3
-    """It failed to say, or to send all of it."""
+    """It failed to respond, or to send the whole file."""
     SUPPLIER_OUTCOME_MALFORMED: _SupplierOutcome.ValueType  # 4
-    """It sent something that cannot be read."""
+    """It sent a file that is not a readable symbol file."""
     SUPPLIER_OUTCOME_NOT_ASKED: _SupplierOutcome.ValueType  # 5
-    """It was not asked: it failed lately, and is left alone for now."""
+    """It was not asked, because it failed recently and is in back-off."""
 
 class SupplierOutcome(_SupplierOutcome, metaclass=_SupplierOutcomeEnumTypeWrapper):
-    """What became of asking one supplier for a module."""
+    """The outcome of asking one supplier for a module."""
 
 SUPPLIER_OUTCOME_UNSPECIFIED: SupplierOutcome.ValueType  # 0
-"""Not said. A server never answers this; a caller that meets an outcome that it
-does not know treats it the same way.
+"""Unspecified. A server never sends this. Treat values that you do not know the
+same way.
 """
 SUPPLIER_OUTCOME_FOUND: SupplierOutcome.ValueType  # 1
-"""It had a symbol file that can be read."""
+"""It had a readable symbol file."""
 SUPPLIER_OUTCOME_MISSING: SupplierOutcome.ValueType  # 2
-"""It said that it has none."""
+"""It reported that it does not have the file."""
 SUPPLIER_OUTCOME_UNAVAILABLE: SupplierOutcome.ValueType  # 3
-"""It failed to say, or to send all of it."""
+"""It failed to respond, or to send the whole file."""
 SUPPLIER_OUTCOME_MALFORMED: SupplierOutcome.ValueType  # 4
-"""It sent something that cannot be read."""
+"""It sent a file that is not a readable symbol file."""
 SUPPLIER_OUTCOME_NOT_ASKED: SupplierOutcome.ValueType  # 5
-"""It was not asked: it failed lately, and is left alone for now."""
+"""It was not asked, because it failed recently and is in back-off."""
 Global___SupplierOutcome: _TypeAlias = SupplierOutcome  # noqa: Y015
 
 @_typing.final
 class ExplainedTier(_message.Message):
-    """What one tier knows of a frame that is explained."""
+    """What one tier has for the frame that is explained."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -141,32 +141,29 @@ class ExplainedTier(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     tier: _tier_pb2.Tier.ValueType
-    """Which tier."""
+    """The tier."""
     has_directory: _builtins.bool
-    """Whether it has the module's page directory; for `TIER_FRAMES`, whether this server
-    process knows the module, without which no frame is recalled.
+    """Whether it has the module's page directory; for `TIER_FRAMES`, whether this
+    server process knows the module, without which it recalls no frame.
     """
     generation: _builtins.str
-    """The generation that its page directory is of. Two tiers of different generations
-    are no fault: the nearest answers as long as it has what is asked. Empty: it has
-    none.
+    """The generation of its page directory. Tiers may hold different generations: the
+    first one in lookup order answers as long as it has the data. Empty: it has no
+    page directory.
     """
     has_answer: _builtins.bool
-    """Whether it has what answers for the offset: the remembered frame for
-    `TIER_FRAMES`, else the page of the generation that `ExplainFrameResponse.page`
-    tells.
+    """Whether it has the answer for the offset: the remembered frame for `TIER_FRAMES`,
+    otherwise the page of the generation in `ExplainFrameResponse.page`.
     """
     bytes: _builtins.int
-    """Size of that in bytes, as it is held there. Zero: it has none, or it is not
-    measured.
+    """Size of that frame or page in bytes, as the tier stores it. Zero: it has none, or
+    not measured.
     """
     detail: _builtins.str
-    """One line for a person, such as that it does not answer. Empty: there is nothing
-    to add.
-    """
+    """One line of text, such as that the tier is unreachable. Empty: no details."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Time spent on asking it."""
+        """Time spent on the lookup in this tier."""
 
     def __init__(
         self,
@@ -202,23 +199,23 @@ class ExplainedPage(_message.Message):
     RANGES_FIELD_NUMBER: _builtins.int
     STORED_BYTES_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Place of the page in the module, from 0."""
+    """Number of the page within the module, from 0."""
     key: _builtins.str
-    """Its key in the store, to be looked up there by hand."""
+    """Its key in the store, for looking it up with redis-cli."""
     generation: _builtins.str
-    """The generation that it is of."""
+    """Its generation."""
     first_offset: _builtins.int
-    """First module offset that it covers."""
+    """The first module offset that it covers."""
     end_offset: _builtins.int
-    """First module offset of the page after it. Unset: it is the module's last page."""
+    """The first module offset of the next page. Unset: it is the module's last page."""
     tier: _tier_pb2.Tier.ValueType
-    """The nearest tier that had it. Unspecified: none had; the other fields come from
-    the page directory.
+    """The first tier in lookup order that has it. Unspecified: no tier has it; the
+    other fields come from the page directory.
     """
     ranges: _builtins.int
-    """Number of ranges in it. Zero: no tier had it."""
+    """Number of its ranges. Zero: no tier has it."""
     stored_bytes: _builtins.int
-    """Its size in bytes as it is stored. Zero: it was in memory, or no tier had it."""
+    """Its size in bytes as stored. Zero: it was in memory, or no tier has it."""
     def __init__(
         self,
         *,
@@ -243,7 +240,7 @@ Global___ExplainedPage: _TypeAlias = ExplainedPage  # noqa: Y015
 
 @_typing.final
 class ExplainedRange(_message.Message):
-    """A range of a page, and what it answers."""
+    """A range of a page, and its symbol."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -258,21 +255,23 @@ class ExplainedRange(_message.Message):
     INLINES_FIELD_NUMBER: _builtins.int
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
     first_offset: _builtins.int
-    """First module offset of the range."""
+    """The first module offset of the range."""
     end_offset: _builtins.int
-    """First module offset after it. Unset: it is the last range of its page, and
-    reaches to the next page, or to the end of the module.
+    """The first module offset after it. Unset: it is the last range of its page, and
+    extends to the next page or to the end of the module.
     """
     is_hit: _builtins.bool
-    """Whether it covers the offset that was looked up. At most one range does."""
+    """Whether it covers the offset that was looked up. This is true for at most one
+    range.
+    """
     kind: Global___SymbolKind.ValueType
-    """What kind of symbol covers it. Unspecified: none does, and the fields below are
-    empty.
+    """The kind of symbol that covers it. Unspecified: no symbol does, and the fields
+    below are empty.
     """
     function: _builtins.str
     """The function or public symbol."""
     function_start: _builtins.int
-    """Module offset at which that starts."""
+    """The module offset at which it starts."""
     file: _builtins.str
     """As `SymbolicatedFrame.file`."""
     line: _builtins.int
@@ -309,7 +308,7 @@ Global___ExplainedRange: _TypeAlias = ExplainedRange  # noqa: Y015
 
 @_typing.final
 class DecidingSymbol(_message.Message):
-    """The symbol that decided what answers for an offset."""
+    """The symbol that decided the answer for an offset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -318,14 +317,14 @@ class DecidingSymbol(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     kind: Global___SymbolKind.ValueType
-    """What kind of symbol it is."""
+    """The kind of symbol."""
     name: _builtins.str
     """Its name."""
     start: _builtins.int
-    """Module offset at which it starts."""
+    """The module offset at which it starts."""
     end: _builtins.int
-    """First module offset after it, as far as its page tells. Unset: it reaches to the
-    end of its page.
+    """The first module offset after it, as far as its page shows. Unset: it extends to
+    the end of its page.
     """
     def __init__(
         self,
@@ -347,7 +346,7 @@ Global___DecidingSymbol: _TypeAlias = DecidingSymbol  # noqa: Y015
 
 @_typing.final
 class SupplierAttempt(_message.Message):
-    """One supplier asked for one module."""
+    """One request to one supplier for one module."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -357,16 +356,18 @@ class SupplierAttempt(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     FETCHED_BYTES_FIELD_NUMBER: _builtins.int
     supplier: _builtins.str
-    """Which supplier, as the server's settings name it, without credentials."""
+    """The supplier as named in the server's settings, without credentials."""
     outcome: Global___SupplierOutcome.ValueType
-    """What became of it."""
+    """The outcome of the request."""
     detail: _builtins.str
-    """One line for a person; never a URL with credentials. Empty: it had the file."""
+    """One line of text with details; never a URL with credentials. Empty: it had the
+    file.
+    """
     fetched_bytes: _builtins.int
-    """Bytes that it sent, which may be compressed, also where it failed later on."""
+    """Bytes that it sent, which may be compressed. They count even if it failed later."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """From asking to the end of reading what it sent."""
+        """Time from the request until everything it sent was read."""
 
     def __init__(
         self,
@@ -396,17 +397,17 @@ class SupplierRound(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplierAttempt]:
-        """The suppliers in the order in which they were asked. Those after the first that
-        had the file were not asked.
+        """The suppliers in the order in which they were asked. Suppliers after the first
+        one that had the file were not asked.
         """
 
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp:
-        """When it ended, by the clock of the worker."""
+        """When it ended, by the worker's clock."""
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long the ingest took, all suppliers together."""
+        """How long the ingest took in total."""
 
     def __init__(
         self,

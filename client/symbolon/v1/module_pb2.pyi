@@ -25,65 +25,61 @@ class _ModuleOutcome:
 class _ModuleOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     MODULE_OUTCOME_UNSPECIFIED: _ModuleOutcome.ValueType  # 0
-    """Not said. A server never answers this; a caller that meets an outcome that it
-    does not know treats it the same way.
+    """Unspecified. A server never sends this. Treat values that you do not know the
+    same way.
     """
     MODULE_OUTCOME_FOUND: _ModuleOutcome.ValueType  # 1
-    """The module's symbols are here and were used."""
+    """The module's symbols are available and were used."""
     MODULE_OUTCOME_NOT_REFERENCED: _ModuleOutcome.ValueType  # 2
-    """Nothing was looked up for the module. In a symbolication: no frame names it. In
-    `GetModule`: nothing is known of it, because nobody asked for it lately or
-    because it was forgotten.
+    """Nothing was looked up for the module. In a symbolication: no frame refers to it.
+    In `GetModule`: nothing is known about it, because it was not requested recently
+    or was forgotten.
     """
     MODULE_OUTCOME_MISSING: _ModuleOutcome.ValueType  # 3
-    """Every supplier was asked, and none has the module's symbol file. Asking again
-    helps only after symbols were uploaded.
+    """All suppliers were asked, and none has the module's symbol file. Retry only after
+    symbols were uploaded.
     """
     MODULE_OUTCOME_UNAVAILABLE: _ModuleOutcome.ValueType  # 4
-    """A supplier failed and none had the symbol file. Ask again after `retry_after`."""
+    """A supplier failed, and no other had the symbol file. Retry after `retry_after`."""
     MODULE_OUTCOME_MALFORMED: _ModuleOutcome.ValueType  # 5
-    """A symbol file was found and cannot be read. Asking again helps only after a
-    better one was uploaded.
+    """A symbol file was found, but cannot be read. Retry only after a better one was
+    uploaded.
     """
     MODULE_OUTCOME_PENDING: _ModuleOutcome.ValueType  # 6
-    """The module's symbols are still being fetched and read, and the work goes on.
-    Ask again after `retry_after`.
-    """
+    """The module's symbols are still being fetched and read. Retry after `retry_after`."""
 
 class ModuleOutcome(_ModuleOutcome, metaclass=_ModuleOutcomeEnumTypeWrapper):
-    """What became of one module in a request."""
+    """The outcome of one module in a request."""
 
 MODULE_OUTCOME_UNSPECIFIED: ModuleOutcome.ValueType  # 0
-"""Not said. A server never answers this; a caller that meets an outcome that it
-does not know treats it the same way.
+"""Unspecified. A server never sends this. Treat values that you do not know the
+same way.
 """
 MODULE_OUTCOME_FOUND: ModuleOutcome.ValueType  # 1
-"""The module's symbols are here and were used."""
+"""The module's symbols are available and were used."""
 MODULE_OUTCOME_NOT_REFERENCED: ModuleOutcome.ValueType  # 2
-"""Nothing was looked up for the module. In a symbolication: no frame names it. In
-`GetModule`: nothing is known of it, because nobody asked for it lately or
-because it was forgotten.
+"""Nothing was looked up for the module. In a symbolication: no frame refers to it.
+In `GetModule`: nothing is known about it, because it was not requested recently
+or was forgotten.
 """
 MODULE_OUTCOME_MISSING: ModuleOutcome.ValueType  # 3
-"""Every supplier was asked, and none has the module's symbol file. Asking again
-helps only after symbols were uploaded.
+"""All suppliers were asked, and none has the module's symbol file. Retry only after
+symbols were uploaded.
 """
 MODULE_OUTCOME_UNAVAILABLE: ModuleOutcome.ValueType  # 4
-"""A supplier failed and none had the symbol file. Ask again after `retry_after`."""
+"""A supplier failed, and no other had the symbol file. Retry after `retry_after`."""
 MODULE_OUTCOME_MALFORMED: ModuleOutcome.ValueType  # 5
-"""A symbol file was found and cannot be read. Asking again helps only after a
-better one was uploaded.
+"""A symbol file was found, but cannot be read. Retry only after a better one was
+uploaded.
 """
 MODULE_OUTCOME_PENDING: ModuleOutcome.ValueType  # 6
-"""The module's symbols are still being fetched and read, and the work goes on.
-Ask again after `retry_after`.
-"""
+"""The module's symbols are still being fetched and read. Retry after `retry_after`."""
 Global___ModuleOutcome: _TypeAlias = ModuleOutcome  # noqa: Y015
 
 @_typing.final
 class Module(_message.Message):
-    """One binary as it was loaded in a process, named by the identity of its debug
-    information. The pair (`debug_file`, `debug_id`) is the module id, printed
+    """One binary as loaded in a process, named by the identity of its debug information.
+    The pair (`debug_file`, `debug_id`) is the module id, printed as
     `xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2`.
     """
 
@@ -94,36 +90,35 @@ class Module(_message.Message):
     CODE_FILE_FIELD_NUMBER: _builtins.int
     CODE_ID_FIELD_NUMBER: _builtins.int
     debug_file: _builtins.str
-    """The file with the module's debug information, such as `xul.pdb` or
-    `libxul.so`: the last part of its path, at most 255 bytes, without path
-    separator, NUL or control character. It comes from the crash report. Empty: the
-    name of `code_file` stands in for it, as in the symbol files of modules that have
-    no file of debug information by itself; where that is not known either, the module
-    is missing, and no supplier is asked.
+    """The file with the module's debug information, such as `xul.pdb` or `libxul.so`:
+    the last part of its path, at most 255 bytes, without path separator, NUL or
+    control character. It comes from the crash report. Empty: the name of `code_file`
+    replaces it, as in the symbol files of modules without a separate debug file. If
+    that is missing, too, the outcome is missing and no supplier is asked.
     """
     debug_id: _builtins.str
-    """Identity of the debug information: 32 hex digits and the age in up to 8 more,
+    """Identity of the debug information: 32 hex digits, then the age in up to 8 more,
     such as `44E4EC8C2F41492B9369D6B9A059577C2`. It comes from the crash report. The
-    dashes and braces of a GUID may be there, and a dash before the age:
-    `44e4ec8c-2f41-492b-9369-d6b9a059577c-2`. However it is written it is the same
-    module: case and leading zeros of the age say nothing, and an age that is not told
-    is 0. Suppliers are asked for the digits in upper case with the age; where the
-    caller told no age, next for the 32 digits alone. Empty, or hex digits of another
-    number, is valid: the module is then missing, whatever else is told, and no supplier
-    is asked. Anything else is refused.
+    dashes and braces of a GUID are allowed, and so is a dash before the age:
+    `44e4ec8c-2f41-492b-9369-d6b9a059577c-2`. All spellings name the same module:
+    case and leading zeros of the age are ignored, and a missing age means 0.
+    Suppliers are asked with upper-case digits and the age; if the caller sent no
+    age, then also with the 32 digits alone. Empty, or another number of hex digits,
+    is valid: the outcome is then missing, whatever the other fields are, and no
+    supplier is asked. Anything else is refused.
     """
     code_file: _builtins.str
-    """The executable itself, such as `xul.dll`: of a path the last part counts, behind `/`
-    or `\\`. It comes from the crash report. It stands in for an empty `debug_file`, and
-    a supplier whose entry in the settings says `layout=debug_id+code_id` is asked for
-    `<code file>/<CODE ID>/` once it has nothing by debug file and debug id; what it has
-    is used only where it is of this `debug_id`. Empty, or no file name of at most 255
+    """The executable, such as `xul.dll`. Of a path, the part after the last `/` or `\\`
+    is used. It comes from the crash report. It replaces an empty `debug_file`. If a
+    supplier has `layout=debug_id+code_id` in the settings and nothing under debug
+    file and debug id, it is asked for `<code file>/<CODE ID>/`, too; the result is
+    used only if it has this `debug_id`. Empty, or not a file name of at most 255
     bytes: not known.
     """
     code_id: _builtins.str
-    """Identity of the executable: a build id, or for Windows the timestamp and the
-    size of the image, in hex digits, at most 255; dashes count for nothing. It comes
-    from the crash report. Suppliers are asked by it as `code_file` says; nothing else
+    """Identity of the executable: a build id, or on Windows the timestamp and the size
+    of the image, in at most 255 hex digits; dashes are ignored. It comes from the
+    crash report. Suppliers are asked by it as described at `code_file`; nothing else
     is looked up by it. Empty, or not hex: not known.
     """
     def __init__(
@@ -144,7 +139,7 @@ Global___Module: _TypeAlias = Module  # noqa: Y015
 
 @_typing.final
 class ModuleResult(_message.Message):
-    """What became of one module in a request."""
+    """The outcome of one module in a request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -153,19 +148,19 @@ class ModuleResult(_message.Message):
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     SKIPPED_RECORDS_FIELD_NUMBER: _builtins.int
     outcome: Global___ModuleOutcome.ValueType
-    """What became of the module."""
+    """The outcome of the module."""
     detail: _builtins.str
-    """One line for a person that says more about the outcome, such as which supplier
-    failed and how; never a URL with credentials. Empty: there is nothing to add.
+    """One line of text with details of the outcome, such as which supplier failed and
+    why; never a URL with credentials. Empty: no details.
     """
     skipped_records: _builtins.int
-    """Number of bad lines in the module's symbol file that were skipped. Zero: none,
-    or the module's symbols are not here.
+    """Number of invalid lines in the module's symbol file that were skipped. Zero: none
+    were skipped, or the module's symbols are not available.
     """
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """How long until asking again can lead to another outcome, from when the answer
-        was made. Unset: asking again does not help by itself.
+        """How long until a retry can have another outcome, counted from when the answer was
+        made. Unset: a retry alone does not help.
         """
 
     def __init__(

@@ -25,15 +25,15 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetModuleRequest(_message.Message):
-    """Which module to tell about."""
+    """The module to report on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug file, or the code file that stands in for it, and its
-        debug id are used. Unset: refused.
+        """The module. Only its debug id and its debug file, or the code file that replaces
+        it, are used. Unset: refused.
         """
 
     def __init__(
@@ -51,7 +51,7 @@ Global___GetModuleRequest: _TypeAlias = GetModuleRequest  # noqa: Y015
 
 @_typing.final
 class GetModuleResponse(_message.Message):
-    """What is known of one module."""
+    """What is known about one module."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,29 +61,27 @@ class GetModuleResponse(_message.Message):
     FAILED_ATTEMPTS_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     outcome: _module_pb2.ModuleOutcome.ValueType
-    """What a frame in the module would meet: `FOUND` when its pages are known,
-    `PENDING` when its ingest is queued or under way, a failure that is remembered,
-    or `NOT_REFERENCED` when nothing is known.
+    """The outcome that a frame in the module would have: `FOUND` if its pages are
+    known, `PENDING` if its ingest is queued or running, a remembered failure, or
+    `NOT_REFERENCED` if nothing is known.
     """
     detail: _builtins.str
-    """One line for a person that says more about the outcome, such as which supplier
-    failed and how; never a URL with credentials. Empty: there is nothing to add.
+    """One line of text with details of the outcome, such as which supplier failed and
+    why; never a URL with credentials. Empty: no details.
     """
     failed_attempts: _builtins.int
-    """How many times in a row the module's ingest has failed this way. Zero: no
-    failure is remembered.
+    """How many times in a row the ingest has failed this way. Zero: no failure is
+    remembered.
     """
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """How long until the failure is forgotten, so that the suppliers are asked again
-        when somebody asks for the module. Unset: no failure is remembered.
+        """How long until the failure expires, after which the next request asks the
+        suppliers again. Unset: no failure is remembered.
         """
 
     @_builtins.property
     def held(self) -> Global___HeldModule:
-        """The module's pages and where they came from. Unset: they are not known, see
-        `outcome`.
-        """
+        """The module's pages and where they came from. Unset: not known, see `outcome`."""
 
     def __init__(
         self,
@@ -104,7 +102,7 @@ Global___GetModuleResponse: _TypeAlias = GetModuleResponse  # noqa: Y015
 
 @_typing.final
 class HeldModule(_message.Message):
-    """A module whose pages were made."""
+    """An ingested module."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -144,55 +142,51 @@ class HeldModule(_message.Message):
     INGEST_DURATION_FIELD_NUMBER: _builtins.int
     FETCHED_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The module's name for people, as `SymbolicatedFrame.module` says it."""
+    """The display name, as in `SymbolicatedFrame.module`."""
     os: _builtins.str
-    """The operating system, as the symbol file says it, such as `windows`, `mac`,
-    `Linux`.
-    """
+    """The operating system in the symbol file, such as `windows`, `mac`, `Linux`."""
     architecture: _builtins.str
-    """The processor architecture, as the symbol file says it, such as `x86_64`,
-    `arm64`.
-    """
+    """The processor architecture in the symbol file, such as `x86_64`, `arm64`."""
     generation: _builtins.str
-    """Which generation of pages this is: part of their keys in the store. It changes
-    with each ingest.
+    """The generation of its pages, which is part of their keys in the store. Every
+    ingest makes a new one.
     """
     pages: _builtins.int
-    """Number of pages that the module has. Each of them may or may not be in the store."""
+    """Number of its pages. Each of them may or may not be in the store."""
     stored_bytes: _builtins.int
-    """Size of all its pages in bytes, as they are stored."""
+    """Size of all its pages in bytes, as stored."""
     functions: _builtins.int
-    """Number of functions (FUNC records) that answer for some offset."""
+    """Number of functions (FUNC records) that answer for at least one offset."""
     public_symbols: _builtins.int
-    """Number of public symbols (PUBLIC records) that answer for some offset."""
+    """Number of public symbols (PUBLIC records) that answer for at least one offset."""
     ranges: _builtins.int
     """Number of ranges: runs of offsets with the same answer."""
     supplier: _builtins.str
-    """Which supplier the symbol file came from, as the server's settings name it, without
+    """The supplier of the symbol file, as named in the server's settings, without
     credentials.
     """
     fetched_bytes: _builtins.int
-    """Size of the symbol file in bytes as it was sent, which may be compressed."""
+    """Size of the symbol file in bytes as received, which may be compressed."""
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module as its symbol file tells it, the debug id in upper case with its age,
-        and without dashes and braces, however the caller wrote it. An empty
-        code file or code id: the symbol file does not tell it.
+        """The module as its symbol file names it, with the debug id in upper case, with its
+        age, and without dashes and braces. Code file or code id are empty if the symbol
+        file has none.
         """
 
     @_builtins.property
     def skipped_records(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Number of bad lines in the symbol file that were skipped, by kind of record,
-        such as `FUNC`; in no order. Empty: none were.
+        """Number of invalid lines in the symbol file that were skipped, by kind of record,
+        such as `FUNC`, in no particular order. Empty: none were skipped.
         """
 
     @_builtins.property
     def ingested_at(self) -> _timestamp_pb2.Timestamp:
-        """When the ingest ended, by the clock of the worker that did it."""
+        """When the ingest ended, by the clock of its worker."""
 
     @_builtins.property
     def ingest_duration(self) -> _duration_pb2.Duration:
-        """How long the ingest took: fetching, reading and writing together."""
+        """How long the ingest took: fetching, reading and writing."""
 
     def __init__(
         self,
@@ -223,14 +217,14 @@ Global___HeldModule: _TypeAlias = HeldModule  # noqa: Y015
 
 @_typing.final
 class PrefetchModulesRequest(_message.Message):
-    """Which modules to fetch ahead."""
+    """The modules to fetch ahead of time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
-        """The modules, in any order; those named twice are fetched once. At most as many as
+        """The modules, in any order; duplicates are fetched once. The limit is that of
         `SymbolicateRequest.modules`. Empty: nothing is done.
         """
 
@@ -249,16 +243,16 @@ Global___PrefetchModulesRequest: _TypeAlias = PrefetchModulesRequest  # noqa: Y0
 
 @_typing.final
 class PrefetchModulesResponse(_message.Message):
-    """What became of the modules to fetch ahead."""
+    """The outcomes of the modules to fetch ahead of time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.ModuleResult]:
-        """One for each module asked, in the same order: `FOUND` when its pages are known
-        already, `PENDING` when it is on the queue now, or the remembered failure that
-        keeps it off.
+        """One for each module of the request, in the same order: `FOUND` if its pages are
+        already known, `PENDING` if it is now queued, or the remembered failure that
+        keeps it off the queue.
         """
 
     def __init__(
@@ -276,15 +270,15 @@ Global___PrefetchModulesResponse: _TypeAlias = PrefetchModulesResponse  # noqa: 
 
 @_typing.final
 class InvalidateModulesRequest(_message.Message):
-    """Which modules to forget."""
+    """The modules to forget."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
-        """The modules, in any order. Only their debug files, or the code files that stand in
-        for them, and their debug ids are used. At most as many as
+        """The modules, in any order. Only their debug ids and their debug files, or the
+        code files that replace them, are used. The limit is that of
         `SymbolicateRequest.modules`. Empty: nothing is done.
         """
 
@@ -303,14 +297,14 @@ Global___InvalidateModulesRequest: _TypeAlias = InvalidateModulesRequest  # noqa
 
 @_typing.final
 class InvalidateModulesResponse(_message.Message):
-    """What was known of the forgotten modules."""
+    """What was known about the forgotten modules."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___InvalidatedModule]:
-        """One for each module asked, in the same order."""
+        """One for each module of the request, in the same order."""
 
     def __init__(
         self,
@@ -327,15 +321,15 @@ Global___InvalidateModulesResponse: _TypeAlias = InvalidateModulesResponse  # no
 
 @_typing.final
 class InvalidatedModule(_message.Message):
-    """What was known of a module that was forgotten."""
+    """What was known about a forgotten module."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PREVIOUS_OUTCOME_FIELD_NUMBER: _builtins.int
     previous_outcome: _module_pb2.ModuleOutcome.ValueType
-    """What a frame in the module would have met before: see
-    `GetModuleResponse.outcome`. With `PENDING`, the ingest under way counts as
-    begun before: what it makes is forgotten too.
+    """The outcome that a frame in the module would have had before, see
+    `GetModuleResponse.outcome`. `PENDING` means that the result of the running
+    ingest is forgotten, too.
     """
     def __init__(
         self,
@@ -358,7 +352,7 @@ class ListMissingModulesRequest(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many modules to list at most, up to 10,000. Zero: 100."""
+    """The most modules to list, at most 10,000. Zero: 100."""
     def __init__(
         self,
         *,
@@ -374,18 +368,18 @@ Global___ListMissingModulesRequest: _TypeAlias = ListMissingModulesRequest  # no
 
 @_typing.final
 class ListMissingModulesResponse(_message.Message):
-    """Modules that were asked for and that no supplier has."""
+    """Modules that were requested and that no supplier has."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODULES_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     total: _builtins.int
-    """How many missing modules are remembered, listed here or not."""
+    """Number of missing modules that are remembered, listed or not."""
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingModule]:
-        """The modules, those asked for most often first, among equals the latest first.
-        Empty: none are remembered.
+        """The modules, the most requested first and, among equals, the most recently
+        requested first. Empty: none are remembered.
         """
 
     def __init__(
@@ -404,7 +398,7 @@ Global___ListMissingModulesResponse: _TypeAlias = ListMissingModulesResponse  # 
 
 @_typing.final
 class MissingModule(_message.Message):
-    """A module that was asked for and that no supplier has."""
+    """A module that was requested and that no supplier has."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -413,20 +407,20 @@ class MissingModule(_message.Message):
     FIRST_SEEN_FIELD_NUMBER: _builtins.int
     LAST_SEEN_FIELD_NUMBER: _builtins.int
     requests: _builtins.int
-    """How many requests asked for it since `first_seen`."""
+    """Number of requests for it since `first_seen`."""
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module, the debug id in upper case with its age, and without dashes and braces,
-        however callers wrote it. An empty code file or code id: no caller told it.
+        """The module, with the debug id in upper case, with its age, and without dashes and
+        braces. Code file or code id are empty if no caller sent them.
         """
 
     @_builtins.property
     def first_seen(self) -> _timestamp_pb2.Timestamp:
-        """When it was first asked for, as far as is remembered."""
+        """When it was first requested, as far as is remembered."""
 
     @_builtins.property
     def last_seen(self) -> _timestamp_pb2.Timestamp:
-        """When it was last asked for."""
+        """When it was last requested."""
 
     def __init__(
         self,
@@ -446,7 +440,7 @@ Global___MissingModule: _TypeAlias = MissingModule  # noqa: Y015
 
 @_typing.final
 class GetQueueRequest(_message.Message):
-    """Asks what is on the queue. It has no fields."""
+    """Requests the state of the queue. It has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -463,7 +457,7 @@ Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
 
 @_typing.final
 class GetQueueResponse(_message.Message):
-    """What is on the queue."""
+    """The state of the queue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -474,25 +468,24 @@ class GetQueueResponse(_message.Message):
     RUNNING_FIELD_NUMBER: _builtins.int
     TOTAL_RUNNING_FIELD_NUMBER: _builtins.int
     awaited: _builtins.int
-    """Number of modules in line that a call waits for; they go first."""
+    """Number of queued modules that a call is waiting for; they go first."""
     wanted: _builtins.int
-    """Number of modules in line that a call asked for without waiting, or no longer
-    waits for; they go second.
+    """Number of queued modules that a call requested but is not waiting for; they go
+    second.
     """
     prefetches: _builtins.int
-    """Number of modules in line that were to be fetched ahead; they go last."""
+    """Number of queued modules that were prefetched; they go last."""
     total_running: _builtins.int
-    """How many modules are being ingested, listed here or not."""
+    """Number of modules that are being ingested, listed or not."""
     @_builtins.property
     def longest_wait(self) -> _duration_pb2.Duration:
-        """How long the module that has waited longest has been on the queue: the longest of
-        the first hundred in line of each kind, among which each caller's first one is.
-        Unset: none is in line.
+        """How long the oldest queued module has been waiting, among the first hundred of
+        each kind, which include the first module of each caller. Unset: none is queued.
         """
 
     @_builtins.property
     def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningIngest]:
-        """Modules that are being ingested, those that take longest first; at most a hundred."""
+        """Modules that are being ingested, the longest-running first; at most a hundred."""
 
     def __init__(
         self,
@@ -524,22 +517,24 @@ class RunningIngest(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
-    """The worker that has it, as `host:process id`. Empty: not known."""
+    """The worker that is ingesting it, as `host:process id`. Empty: not known."""
     attempts: _builtins.int
-    """How many workers have begun with it, this one included. More than one: the others
-    have died, or have not been heard of for the length of a lease.
+    """Number of workers that have started to ingest it, including this one. More than
+    one: the others died, or did not renew their lease.
     """
     caller: _builtins.str
-    """The caller whose turn it took: the name of its token, or else where it called from.
-    Empty: nobody in particular.
+    """The caller whose turn in the queue it took: the name of its token, or else its
+    address. Empty: not known.
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module, the debug id in upper case with its age, and without dashes and braces."""
+        """The module, with the debug id in upper case, with its age, and without dashes and
+        braces.
+        """
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long that worker has had it. Unset: not known."""
+        """How long that worker has been ingesting it. Unset: not known."""
 
     def __init__(
         self,
@@ -560,7 +555,7 @@ Global___RunningIngest: _TypeAlias = RunningIngest  # noqa: Y015
 
 @_typing.final
 class ExplainFrameRequest(_message.Message):
-    """Which frame to explain."""
+    """The frame to explain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -569,17 +564,17 @@ class ExplainFrameRequest(_message.Message):
     IS_RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     RANGES_AROUND_FIELD_NUMBER: _builtins.int
     module_offset: _builtins.int
-    """Bytes from the start of the module to the instruction, any value."""
+    """Offset of the instruction from the start of the module, in bytes; any value."""
     is_return_address: _builtins.bool
-    """Whether the offset is where a call returns to, as `Frame.is_return_address`."""
+    """Whether the offset is a return address, as `Frame.is_return_address`."""
     ranges_around: _builtins.int
-    """How many ranges to tell before and after the one that covers the offset, up to
-    100. Zero: 3.
+    """Number of ranges to return before and after the one that covers the offset, at
+    most 100. Zero: 3.
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug file, or the code file that stands in for it, and its
-        debug id are used. Unset: refused.
+        """The module. Only its debug id and its debug file, or the code file that replaces
+        it, are used. Unset: refused.
         """
 
     def __init__(
@@ -617,29 +612,29 @@ class ExplainFrameResponse(_message.Message):
     FAILED_ATTEMPTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     looked_up_offset: _builtins.int
-    """The module offset that was looked up: a return address less one byte."""
+    """The module offset that was looked up: one byte before a return address."""
     public_symbol_verdict: _explanation_pb2.PublicSymbolVerdict.ValueType
-    """Why a public symbol answers for the offset, or does not."""
+    """Whether a public symbol answers for the offset, and why."""
     failed_attempts: _builtins.int
-    """How many times in a row the module's ingest has failed. Zero: no failure is
-    remembered.
-    """
+    """How many times in a row the ingest has failed. Zero: no failure is remembered."""
     @_builtins.property
     def frame(self) -> _stack_pb2.SymbolicatedFrame:
-        """The frame as `Symbolicate` would answer it now without waiting."""
+        """The frame as `Symbolicate` would return it now without waiting."""
 
     @_builtins.property
     def module(self) -> _module_pb2.ModuleResult:
-        """What became of the module, as `Symbolicate` would say it now without waiting."""
+        """The outcome of the module as `Symbolicate` would return it now without waiting."""
 
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.ExplainedTier]:
-        """All tiers that this server has, nearest first, whether they had to be asked or not."""
+        """All tiers of this server in lookup order, whether or not a symbolication would
+        reach them.
+        """
 
     @_builtins.property
     def held(self) -> Global___HeldModule:
-        """The module's facts, by the nearest tier that has its page directory; with the
-        records of its symbol file that were skipped, by kind. Unset: no tier has it.
+        """The module's facts from the first tier that has its page directory, with the
+        number of skipped records by kind. Unset: no tier has it.
         """
 
     @_builtins.property
@@ -650,25 +645,26 @@ class ExplainFrameResponse(_message.Message):
 
     @_builtins.property
     def ranges(self) -> _containers.RepeatedCompositeFieldContainer[_explanation_pb2.ExplainedRange]:
-        """The range that covers the offset with those around it in its page, ascending.
-        Empty: no tier has the page.
+        """The range that covers the offset and its neighbors in the page, ascending. Empty:
+        no tier has the page.
         """
 
     @_builtins.property
     def deciding_symbol(self) -> _explanation_pb2.DecidingSymbol:
-        """The symbol that decided it: what covers the offset, or else the last one before
-        it. Unset: there is none, or the page is not known.
+        """The symbol that decided this: the one that covers the offset, or else the last
+        one before it. Unset: there is none, or the page is not known.
         """
 
     @_builtins.property
     def suppliers(self) -> _explanation_pb2.SupplierRound:
-        """The last time that suppliers were asked for the module. Unset: that is forgotten,
-        with the failure or ten minutes after the module was found, or never was.
+        """The last time that suppliers were asked for the module. Unset: they never were,
+        or that is no longer remembered. It is remembered for as long as the failure is,
+        or for ten minutes after the module was found.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What could not be looked up, one line each for a person. Empty: everything could."""
+        """Lookups that failed, one line of text each. Empty: none failed."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModuleServiceStub(object):
-    """What the servers know of single modules, for pipelines and operators.
+    """What the servers know about single modules, for pipelines and operators.
     """
 
     def __init__(self, channel):
@@ -68,142 +68,138 @@ class ModuleServiceStub(object):
 
 
 class ModuleServiceServicer(object):
-    """What the servers know of single modules, for pipelines and operators.
+    """What the servers know about single modules, for pipelines and operators.
     """
 
     def GetModule(self, request, context):
-        """Tells what is known of one module. Starts no work: a module that nobody asked
-        for stays unknown. May be repeated at any time.
+        """Returns what is known about one module. Starts no ingest: an unknown module stays
+        unknown. Safe to repeat.
 
         Errors:
-        * INVALID_ARGUMENT: the module is not set, or breaks a rule of `Module`; the
-        status details hold a google.rpc.BadRequest. Do not retry: fix the request.
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
-        its own servers. Retry with back-off.
+        * INVALID_ARGUMENT: the module is unset or breaks a rule of `Module`; the status
+        details hold a google.rpc.BadRequest. Do not retry: fix the request.
+        * UNAVAILABLE: the server is unreachable or shutting down, or cannot reach
+        Redis. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PrefetchModules(self, request, context):
-        """Asks for the ingest of modules before anybody needs them, behind the ingests
-        that callers wait for. Returns as soon as they are on the queue. May be repeated
-        at any time: what is there or on the queue is not fetched again, and a
-        remembered failure keeps its module off the queue until it is forgotten.
+        """Requests the ingest of modules ahead of time, with a lower priority than ingests
+        that callers wait for. Returns as soon as they are queued. Safe to repeat:
+        modules that are known or queued are not fetched again, and a remembered failure
+        keeps its module off the queue until it expires.
 
         Errors:
-        * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
-        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-        queued. Do not retry: fix the request.
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
-        its queue. Retry with back-off.
+        * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more
+        modules than the limit; the status details hold a google.rpc.BadRequest.
+        Nothing was queued. Do not retry: fix the request.
+        * UNAVAILABLE: the server is unreachable or shutting down, or cannot reach its
+        queue. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server or its queue is full. Retry after the delay of
         the google.rpc.RetryInfo in the status details.
-        * DEADLINE_EXCEEDED: the deadline passed; some modules may be on the queue.
-        Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        * DEADLINE_EXCEEDED: the deadline passed; some modules may be queued. Retry with
+        a longer one.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InvalidateModules(self, request, context):
-        """Forgets everything known of modules, pages and failures alike, on every server:
-        for when new or better symbol files were uploaded. At most one second after the
-        call has returned, no server answers from what was known before. May be repeated
-        at any time.
+        """Forgets everything known about modules, pages and failures, on every server. Call
+        it after uploading new or better symbol files. One second after the call has
+        returned, no server answers from what was known before. Safe to repeat.
 
         Errors:
-        * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more than
-        the server takes; the status details hold a google.rpc.BadRequest. Nothing was
-        forgotten. Do not retry: fix the request.
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
-        the servers that it shares with others; some modules may be forgotten already.
-        Retry with back-off.
+        * INVALID_ARGUMENT: a module breaks a rule of `Module`, or there are more
+        modules than the limit; the status details hold a google.rpc.BadRequest.
+        Nothing was forgotten. Do not retry: fix the request.
+        * UNAVAILABLE: the server is unreachable or shutting down, or cannot reach
+        Redis; some modules may be forgotten already. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed; some modules may be forgotten. Retry
         with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMissingModules(self, request, context):
-        """Lists modules that were asked for and that no supplier has, those asked for most
-        often first: whose symbol files to look for. The servers remember a bounded
-        number of them and forget those that were not asked for the longest. May be
-        repeated at any time.
+        """Lists modules that were requested and that no supplier has, the most requested
+        first: the symbol files to look for. The servers remember a limited number of
+        them and forget the least recently requested first. Safe to repeat.
 
         Errors:
-        * INVALID_ARGUMENT: `limit` is larger than the server takes; the status details
-        hold a google.rpc.BadRequest. Do not retry: fix the request.
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
-        its cache. Retry with back-off.
+        * INVALID_ARGUMENT: `limit` exceeds its maximum; the status details hold a
+        google.rpc.BadRequest. Do not retry: fix the request.
+        * UNAVAILABLE: the server is unreachable or shutting down, or cannot reach its
+        cache. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQueue(self, request, context):
-        """Tells what is on the queue: how many modules wait to be ingested, for how long,
-        and which are being ingested by which worker. It is the queue of all servers and
-        workers of one version. Starts no work. May be repeated at any time.
+        """Returns the state of the queue: how many modules wait to be ingested and how
+        long, and which worker is ingesting which module. All servers and workers of one
+        version share the queue. Starts no ingest. Safe to repeat.
 
         Errors:
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or cannot reach
-        its queue. Retry with back-off.
+        * UNAVAILABLE: the server is unreachable or shutting down, or cannot reach its
+        queue. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExplainFrame(self, request, context):
-        """Tells everything that leads to the answer for one frame: what each tier has, the
-        page, the ranges around the offset, how the symbol was chosen, and the suppliers
-        that were asked last. For people who debug. Starts no work; asks all tiers, also
-        those that a symbolication would not get to. May be repeated at any time.
+        """Returns everything that leads to the answer for one frame: what each tier has,
+        the page, the ranges around the offset, how the symbol was chosen, and which
+        suppliers were asked last. For debugging. Starts no ingest, but asks all tiers,
+        even those that a symbolication would not reach. Safe to repeat.
 
         Errors:
-        * INVALID_ARGUMENT: the module is not set or breaks a rule of `Module`, or
-        `ranges_around` is larger than the server takes; the status details hold a
+        * INVALID_ARGUMENT: the module is unset or breaks a rule of `Module`, or
+        `ranges_around` exceeds the limit; the status details hold a
         google.rpc.BadRequest. Do not retry: fix the request.
-        * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-        back-off.
+        * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -251,7 +247,7 @@ def add_ModuleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModuleService(object):
-    """What the servers know of single modules, for pipelines and operators.
+    """What the servers know about single modules, for pipelines and operators.
     """
 
     @staticmethod

@@ -26,13 +26,13 @@ class _FrameOutcome:
 class _FrameOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FRAME_OUTCOME_UNSPECIFIED: _FrameOutcome.ValueType  # 0
-    """Not said. A server never answers this; a caller that meets an outcome that it
-    does not know treats it the same way.
+    """Unspecified. A server never sends this. Treat values that you do not know the
+    same way.
     """
     FRAME_OUTCOME_SYMBOLICATED: _FrameOutcome.ValueType  # 1
     """A function or public symbol covers the offset."""
     FRAME_OUTCOME_NO_SYMBOL: _FrameOutcome.ValueType  # 2
-    """The module was found, and nothing in it covers the offset."""
+    """The module was found, but no symbol covers the offset."""
     FRAME_OUTCOME_NO_MODULE: _FrameOutcome.ValueType  # 3
     """The frame is in no known module."""
     FRAME_OUTCOME_MODULE_MISSING: _FrameOutcome.ValueType  # 4
@@ -42,21 +42,21 @@ class _FrameOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameOut
     FRAME_OUTCOME_MODULE_MALFORMED: _FrameOutcome.ValueType  # 6
     """The frame's module is malformed, see `MODULE_OUTCOME_MALFORMED`."""
     FRAME_OUTCOME_MODULE_PENDING: _FrameOutcome.ValueType  # 7
-    """The frame's module, or the part of it that covers the offset, is not ready, see
+    """The frame's module, or the part of it that covers the offset, is pending, see
     `MODULE_OUTCOME_PENDING`.
     """
 
 class FrameOutcome(_FrameOutcome, metaclass=_FrameOutcomeEnumTypeWrapper):
-    """What became of one frame in a request."""
+    """The outcome of one frame in a request."""
 
 FRAME_OUTCOME_UNSPECIFIED: FrameOutcome.ValueType  # 0
-"""Not said. A server never answers this; a caller that meets an outcome that it
-does not know treats it the same way.
+"""Unspecified. A server never sends this. Treat values that you do not know the
+same way.
 """
 FRAME_OUTCOME_SYMBOLICATED: FrameOutcome.ValueType  # 1
 """A function or public symbol covers the offset."""
 FRAME_OUTCOME_NO_SYMBOL: FrameOutcome.ValueType  # 2
-"""The module was found, and nothing in it covers the offset."""
+"""The module was found, but no symbol covers the offset."""
 FRAME_OUTCOME_NO_MODULE: FrameOutcome.ValueType  # 3
 """The frame is in no known module."""
 FRAME_OUTCOME_MODULE_MISSING: FrameOutcome.ValueType  # 4
@@ -66,21 +66,21 @@ FRAME_OUTCOME_MODULE_UNAVAILABLE: FrameOutcome.ValueType  # 5
 FRAME_OUTCOME_MODULE_MALFORMED: FrameOutcome.ValueType  # 6
 """The frame's module is malformed, see `MODULE_OUTCOME_MALFORMED`."""
 FRAME_OUTCOME_MODULE_PENDING: FrameOutcome.ValueType  # 7
-"""The frame's module, or the part of it that covers the offset, is not ready, see
+"""The frame's module, or the part of it that covers the offset, is pending, see
 `MODULE_OUTCOME_PENDING`.
 """
 Global___FrameOutcome: _TypeAlias = FrameOutcome  # noqa: Y015
 
 @_typing.final
 class Stack(_message.Message):
-    """One stack as it was captured, usually that of one thread."""
+    """One captured stack, usually that of one thread."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___Frame]:
-        """The frames, innermost first. Empty: the answer's stack is empty too."""
+        """The frames, innermost first. Empty: the stack in the answer is empty, too."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ Global___Stack: _TypeAlias = Stack  # noqa: Y015
 
 @_typing.final
 class Frame(_message.Message):
-    """One place in the code of a process."""
+    """One location in the code of a process."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -105,19 +105,18 @@ class Frame(_message.Message):
     MODULE_OFFSET_FIELD_NUMBER: _builtins.int
     IS_RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     module_index: _builtins.int
-    """Which module the frame is in: the position in the request's `modules`, from 0.
-    Unset: the frame is in no known module. Zero is the first module.
+    """Index of the frame's module in the request's `modules`, from 0. Unset: the frame
+    is in no known module. Zero is the first module.
     """
     module_offset: _builtins.int
-    """Bytes from the start of the module to the instruction, any value. For a frame
-    in no module, whatever the caller has; it comes back as given. Zero is the
-    module's first byte.
+    """Offset of the instruction from the start of the module, in bytes; any value. For
+    a frame in no module, it is returned unchanged. Zero is the module's first byte.
     """
     is_return_address: _builtins.bool
-    """Whether the offset is where a call returns to: it is then looked up one byte
-    before, where the call is. What is reported stays as given. False: the offset
-    is looked up as it is, which is right for the innermost frame of a stack and
-    for callers that have already stepped back.
+    """Whether the offset is a return address. The lookup then uses the byte before it,
+    which is part of the call. The offset in the answer stays unchanged. False: the
+    offset itself is looked up, which is right for the innermost frame of a stack and
+    for offsets that were already adjusted.
     """
     def __init__(
         self,
@@ -138,15 +137,15 @@ Global___Frame: _TypeAlias = Frame  # noqa: Y015
 
 @_typing.final
 class SymbolicatedStack(_message.Message):
-    """A stack with what is known of each of its frames."""
+    """A stack with what is known about each of its frames."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___SymbolicatedFrame]:
-        """One frame for each frame asked, in the same order, innermost first. Empty: no
-        frame was asked.
+        """One frame for each frame of the request's stack, in the same order, innermost
+        first. Empty: the request's stack is empty.
         """
 
     def __init__(
@@ -164,7 +163,7 @@ Global___SymbolicatedStack: _TypeAlias = SymbolicatedStack  # noqa: Y015
 
 @_typing.final
 class SymbolicatedFrame(_message.Message):
-    """What is known of one frame."""
+    """What is known about one frame."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,46 +178,45 @@ class SymbolicatedFrame(_message.Message):
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
     FUNCTION_SIZE_FIELD_NUMBER: _builtins.int
     module: _builtins.str
-    """The module's name for people: the code file's name when the symbol file tells
-    it, else the debug file; `<unknown>` for a frame in no module. Empty: the
-    module was asked for with neither a debug file nor a code file.
+    """The display name of the module: its code file, if the symbol file has it, or else
+    the debug file; `<unknown>` for a frame in no module. Empty: the request named
+    neither a debug file nor a code file.
     """
     module_offset: _builtins.int
-    """The frame's module offset in bytes, as it was asked."""
+    """The module offset in bytes, as in the request."""
     function: _builtins.str
-    """The function or public symbol that covers the offset, from the symbol file,
-    demangled unless the worker was told not to; bytes that are not UTF-8 are
-    replaced. Empty: not known, `outcome` says why.
+    """The function or public symbol that covers the offset, from the symbol file. It is
+    demangled, unless the worker is configured not to; bytes that are not UTF-8 are
+    replaced. Empty: not known, see `outcome`.
     """
     function_offset: _builtins.int
-    """Bytes from the start of the function to the offset that was looked up; a return
-    address counts as given, so this is `module_offset` less the function's start.
-    Zero: the function's first byte, or no function is known.
+    """`module_offset` minus the start of the function, in bytes. Zero: the function's
+    first byte, or no function is known.
     """
     file: _builtins.str
-    """The source file of `line`, as the symbol file spells it but without `./` and
-    `directory/../`. With `inlines`, the file of the outermost call site, which is
-    in `function` itself. Empty: not known.
+    """The source file of `line`, as written in the symbol file but without `./` and
+    `directory/../`. With `inlines`, it is the file of the outermost call site, which
+    is in `function` itself. Empty: not known.
     """
     line: _builtins.int
-    """The source line, from 1. With `inlines`, the line of the outermost call site.
-    Zero: not known.
+    """The source line, from 1. With `inlines`, it is the line of the outermost call
+    site. Zero: not known.
     """
     outcome: Global___FrameOutcome.ValueType
-    """What became of the frame, and why when it has no function."""
+    """The outcome of the frame, and the reason if it has no function."""
     is_multiple: _builtins.bool
-    """Whether the linker folded several functions into this code, so that `function`
-    is one of several equally true names (the `m` mark of the symbol file). False:
-    the name is the only one known.
+    """Whether the linker folded several functions into this code, so that `function` is
+    one of several equally valid names (the `m` mark in the symbol file). False: only
+    one name is known.
     """
     function_size: _builtins.int
-    """Bytes of the function, from its FUNC record. Zero: not known, as for a public
-    symbol, whose record has no size.
+    """Size of the function in bytes, from its FUNC record. Zero: not known, as for
+    public symbols, whose records have no size.
     """
     @_builtins.property
     def inlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InlineFrame]:
-        """Calls that the compiler dissolved into this frame, innermost first. The
-        function that holds them all is the frame itself. Empty: none are known.
+        """Calls that the compiler inlined into this frame, innermost first. The function
+        that contains them all is that of the frame itself. Empty: none are known.
         """
 
     def __init__(
@@ -245,7 +243,7 @@ Global___SymbolicatedFrame: _TypeAlias = SymbolicatedFrame  # noqa: Y015
 
 @_typing.final
 class InlineFrame(_message.Message):
-    """A call that the compiler dissolved into its caller."""
+    """A call that the compiler inlined into its caller."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,13 +251,13 @@ class InlineFrame(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     function: _builtins.str
-    """The function that was called, from the symbol file, demangled as the function
-    of the frame is. `<name omitted>`: the symbol file does not tell it.
+    """The called function, from the symbol file, demangled like the function of the
+    frame. `<name omitted>`: the symbol file does not name it.
     """
     file: _builtins.str
-    """The source file of `line`, spelt as in SymbolicatedFrame: for the innermost
-    inline frame where the instruction comes from, for each outer one where it calls
-    the next inner one. Empty: not known.
+    """The source file of `line`, written as in SymbolicatedFrame. For the innermost
+    inline frame it is where the instruction comes from, for each outer one where it
+    calls the next inner one. Empty: not known.
     """
     line: _builtins.int
     """The source line, from 1. Zero: not known."""

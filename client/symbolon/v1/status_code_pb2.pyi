@@ -27,41 +27,44 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     STATUS_CODE_CANCELLED: _StatusCode.ValueType  # 1
     """The caller cancelled the call."""
     STATUS_CODE_UNKNOWN: _StatusCode.ValueType  # 2
-    """An error that has no other code, or one that the reader does not know."""
+    """An error without a more specific code, or with a code that the reader does not
+    know.
+    """
     STATUS_CODE_INVALID_ARGUMENT: _StatusCode.ValueType  # 3
     """The request breaks a rule, whatever the state of the server."""
     STATUS_CODE_DEADLINE_EXCEEDED: _StatusCode.ValueType  # 4
     """The deadline passed before there was an answer."""
     STATUS_CODE_NOT_FOUND: _StatusCode.ValueType  # 5
-    """What was asked for does not exist."""
+    """The requested entity does not exist."""
     STATUS_CODE_ALREADY_EXISTS: _StatusCode.ValueType  # 6
-    """What should be created exists already."""
+    """The entity to create already exists."""
     STATUS_CODE_PERMISSION_DENIED: _StatusCode.ValueType  # 7
-    """The caller is authenticated, but may not make this call."""
+    """The caller is authenticated, but lacks the permission for this call."""
     STATUS_CODE_RESOURCE_EXHAUSTED: _StatusCode.ValueType  # 8
     """The server is full, a quota is used up, or a message is too large."""
     STATUS_CODE_FAILED_PRECONDITION: _StatusCode.ValueType  # 9
-    """The state of the server does not allow the call."""
+    """The server is not in the state that the call requires."""
     STATUS_CODE_ABORTED: _StatusCode.ValueType  # 10
     """The call was aborted because of a concurrent one."""
     STATUS_CODE_OUT_OF_RANGE: _StatusCode.ValueType  # 11
     """The request reaches past the end of a valid range."""
     STATUS_CODE_UNIMPLEMENTED: _StatusCode.ValueType  # 12
-    """The server does not offer the call."""
+    """The server does not support the call."""
     STATUS_CODE_INTERNAL: _StatusCode.ValueType  # 13
     """A defect of the server."""
     STATUS_CODE_UNAVAILABLE: _StatusCode.ValueType  # 14
-    """The server cannot be reached, or not now."""
+    """The server is currently unavailable."""
     STATUS_CODE_DATA_LOSS: _StatusCode.ValueType  # 15
-    """Data was lost or damaged for good."""
+    """Data was lost or damaged beyond recovery."""
     STATUS_CODE_UNAUTHENTICATED: _StatusCode.ValueType  # 16
     """The caller is not authenticated."""
 
 class StatusCode(_StatusCode, metaclass=_StatusCodeEnumTypeWrapper):
-    """The canonical status codes of gRPC: the numbers of google.rpc.Code, and its names with
-    the prefix `STATUS_CODE_`. It is an enum of this package so that clients need no other.
-    On the wire a code is the int32 of the same number, and numbers that are not listed
-    here are preserved. JSON output has the name; JSON input takes the name or the number.
+    """The canonical status codes of gRPC: the numbers of google.rpc.Code, and its names
+    with the prefix `STATUS_CODE_`. The enum is part of this package, so clients need
+    no other package. On the wire a code is the int32 of the same number, and unknown
+    numbers are preserved. JSON output has the name; JSON input may have the name or
+    the number.
     """
 
 STATUS_CODE_OK: StatusCode.ValueType  # 0
@@ -69,33 +72,35 @@ STATUS_CODE_OK: StatusCode.ValueType  # 0
 STATUS_CODE_CANCELLED: StatusCode.ValueType  # 1
 """The caller cancelled the call."""
 STATUS_CODE_UNKNOWN: StatusCode.ValueType  # 2
-"""An error that has no other code, or one that the reader does not know."""
+"""An error without a more specific code, or with a code that the reader does not
+know.
+"""
 STATUS_CODE_INVALID_ARGUMENT: StatusCode.ValueType  # 3
 """The request breaks a rule, whatever the state of the server."""
 STATUS_CODE_DEADLINE_EXCEEDED: StatusCode.ValueType  # 4
 """The deadline passed before there was an answer."""
 STATUS_CODE_NOT_FOUND: StatusCode.ValueType  # 5
-"""What was asked for does not exist."""
+"""The requested entity does not exist."""
 STATUS_CODE_ALREADY_EXISTS: StatusCode.ValueType  # 6
-"""What should be created exists already."""
+"""The entity to create already exists."""
 STATUS_CODE_PERMISSION_DENIED: StatusCode.ValueType  # 7
-"""The caller is authenticated, but may not make this call."""
+"""The caller is authenticated, but lacks the permission for this call."""
 STATUS_CODE_RESOURCE_EXHAUSTED: StatusCode.ValueType  # 8
 """The server is full, a quota is used up, or a message is too large."""
 STATUS_CODE_FAILED_PRECONDITION: StatusCode.ValueType  # 9
-"""The state of the server does not allow the call."""
+"""The server is not in the state that the call requires."""
 STATUS_CODE_ABORTED: StatusCode.ValueType  # 10
 """The call was aborted because of a concurrent one."""
 STATUS_CODE_OUT_OF_RANGE: StatusCode.ValueType  # 11
 """The request reaches past the end of a valid range."""
 STATUS_CODE_UNIMPLEMENTED: StatusCode.ValueType  # 12
-"""The server does not offer the call."""
+"""The server does not support the call."""
 STATUS_CODE_INTERNAL: StatusCode.ValueType  # 13
 """A defect of the server."""
 STATUS_CODE_UNAVAILABLE: StatusCode.ValueType  # 14
-"""The server cannot be reached, or not now."""
+"""The server is currently unavailable."""
 STATUS_CODE_DATA_LOSS: StatusCode.ValueType  # 15
-"""Data was lost or damaged for good."""
+"""Data was lost or damaged beyond recovery."""
 STATUS_CODE_UNAUTHENTICATED: StatusCode.ValueType  # 16
 """The caller is not authenticated."""
 Global___StatusCode: _TypeAlias = StatusCode  # noqa: Y015

@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetStoreInfoRequest(_message.Message):
-    """Asks for the state of the servers behind the server. It has no fields."""
+    """Requests the state of Redis and of the server's tiers. It has no fields."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -39,7 +39,7 @@ Global___GetStoreInfoRequest: _TypeAlias = GetStoreInfoRequest  # noqa: Y015
 
 @_typing.final
 class GetStoreInfoResponse(_message.Message):
-    """The state of the servers behind the server."""
+    """The state of Redis and of the server's tiers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -54,44 +54,44 @@ class GetStoreInfoResponse(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     SERVER_UPTIME_FIELD_NUMBER: _builtins.int
     modules: _builtins.int
-    """Number of modules whose page directory the store holds. Zero: none, or the store
-    cannot be reached.
+    """Number of modules whose page directory is in the store. Zero: none, or the store
+    is unreachable.
     """
     pages: _builtins.int
-    """Number of pages that the store holds. Zero: none, or the store cannot be reached."""
+    """Number of pages in the store. Zero: none, or the store is unreachable."""
     is_estimated: _builtins.bool
     """Whether `modules` and `pages` are estimated from a sample of the store's keys.
-    False: they were counted.
+    False: they are exact.
     """
     queued_modules: _builtins.int
-    """Number of modules on the queue whose ingest has not begun. Zero: none, or the
-    cache cannot be reached.
+    """Number of queued modules whose ingest has not started. Zero: none, or the cache
+    is unreachable.
     """
     server_version: _builtins.str
-    """The version of the server that answers, such as `1.0.0`."""
+    """The version of this server, such as `1.0.0`."""
     @_builtins.property
     def store(self) -> Global___RedisInfo:
-        """The Redis that holds pages and may forget them."""
+        """The store: the Redis that holds pages and may evict them."""
 
     @_builtins.property
     def cache(self) -> Global___RedisInfo:
-        """The Redis that holds failures, counters and the queue."""
+        """The cache: the Redis that holds failures, counters and the queue."""
 
     @_builtins.property
     def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TierInfo]:
-        """This server process's own tiers, nearest first: what it remembers in memory, and
-        its host's spool. Another server process has others.
+        """The tiers of this server process in lookup order: its memory and the spool of its
+        host. Other server processes have their own.
         """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is set up wrongly or out of order, one line each for a person, with what
-        fixes it. Empty: nothing is.
+        """Misconfiguration and failures, one line of text each, with the fix. Empty: none
+        were found.
         """
 
     @_builtins.property
     def server_uptime(self) -> _duration_pb2.Duration:
-        """How long the server process that answers has been running."""
+        """How long this server process has been running."""
 
     def __init__(
         self,
@@ -117,9 +117,7 @@ Global___GetStoreInfoResponse: _TypeAlias = GetStoreInfoResponse  # noqa: Y015
 
 @_typing.final
 class RedisInfo(_message.Message):
-    """What a Redis or Valkey server tells about itself (its INFO command), as an operator
-    needs it.
-    """
+    """The facts that operators need from the INFO command of a Redis or Valkey server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -138,33 +136,31 @@ class RedisInfo(_message.Message):
     CONNECTED_CLIENTS_FIELD_NUMBER: _builtins.int
     UPTIME_FIELD_NUMBER: _builtins.int
     address: _builtins.str
-    """Where it is, without credentials."""
+    """Its address, without credentials."""
     is_reachable: _builtins.bool
-    """Whether it answered. False: the other fields but `address` and `detail` are
-    unset.
-    """
+    """Whether it is reachable. False: only `address` and `detail` are set."""
     detail: _builtins.str
-    """One line for a person on why it could not be reached. Empty: it was."""
+    """One line of text that says why it is unreachable. Empty: it is reachable."""
     product: _builtins.str
-    """Which software it is: `redis` or `valkey`."""
+    """The software: `redis` or `valkey`."""
     version: _builtins.str
     """Its version, such as `7.0.15`."""
     used_memory_bytes: _builtins.int
-    """Memory that it uses, in bytes (`used_memory`)."""
+    """Memory in use, in bytes (`used_memory`)."""
     maxmemory_bytes: _builtins.int
-    """Memory that it may use, in bytes (`maxmemory`). Zero: no limit."""
+    """Memory limit, in bytes (`maxmemory`). Zero: no limit."""
     maxmemory_policy: _builtins.str
-    """What it does at the limit (`maxmemory_policy`), such as `allkeys-lru`."""
+    """What it does at the memory limit (`maxmemory_policy`), such as `allkeys-lru`."""
     keys: _builtins.int
-    """Number of keys that it holds, in all its databases."""
+    """Number of keys in all its databases."""
     evicted_keys: _builtins.int
-    """Number of keys that it evicted to stay under the limit, since it started."""
+    """Number of keys evicted because of the memory limit since it started."""
     hits: _builtins.int
-    """Number of lookups that found their key, since it started, by all its clients."""
+    """Number of key lookups that hit, by all its clients, since it started."""
     misses: _builtins.int
-    """Number of lookups that did not, since it started, by all its clients."""
+    """Number of key lookups that missed, by all its clients, since it started."""
     connected_clients: _builtins.int
-    """Number of clients that are connected to it now."""
+    """Number of connected clients."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """How long it has been running."""
@@ -197,7 +193,7 @@ Global___RedisInfo: _TypeAlias = RedisInfo  # noqa: Y015
 
 @_typing.final
 class TierInfo(_message.Message):
-    """One tier of a server process: something that holds answers nearer than the store."""
+    """One tier of a server process besides the store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -209,19 +205,21 @@ class TierInfo(_message.Message):
     MISSES_FIELD_NUMBER: _builtins.int
     HIT_RATIO_FIELD_NUMBER: _builtins.int
     tier: _tier_pb2.Tier.ValueType
-    """Which tier."""
+    """The tier."""
     entries: _builtins.int
-    """Number of things that it holds: answers, pages and directories, or page files."""
+    """Number of its entries: answers, pages and directories, or page files."""
     bytes: _builtins.int
-    """How much it holds, in bytes."""
+    """Size of its entries, in bytes."""
     max_bytes: _builtins.int
-    """How much it may hold, in bytes. Zero: it is turned off."""
+    """Its size limit, in bytes. Zero: it is off."""
     hits: _builtins.int
-    """Number of lookups that found what they asked for, since the process started."""
+    """Number of lookups that hit since the process started."""
     misses: _builtins.int
-    """Number of lookups that did not, since the process started."""
+    """Number of lookups that missed since the process started."""
     hit_ratio: _builtins.float
-    """`hits` as a share of all lookups, from 0 to 1. Zero: none hit, or there were none."""
+    """The share of lookups that hit, from 0 to 1. Zero: none hit, or there were no
+    lookups.
+    """
     def __init__(
         self,
         *,

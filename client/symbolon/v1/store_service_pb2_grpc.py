@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StoreServiceStub(object):
-    """The state of the servers behind the server, for operators.
+    """The state of Redis and of the server's tiers, for operators.
     """
 
     def __init__(self, channel):
@@ -43,23 +43,22 @@ class StoreServiceStub(object):
 
 
 class StoreServiceServicer(object):
-    """The state of the servers behind the server, for operators.
+    """The state of Redis and of the server's tiers, for operators.
     """
 
     def GetStoreInfo(self, request, context):
-        """Tells how both Redis servers and this server's own tiers are doing. A Redis that
-        cannot be reached does not fail the call: its part says so. May be repeated at
-        any time.
+        """Returns the state of both Redis servers and of this server's tiers. An
+        unreachable Redis does not fail the call: its part of the response says so. Safe
+        to repeat.
 
         Errors:
-        * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-        back-off.
+        * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
         google.rpc.RetryInfo in the status details.
         * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,7 +81,7 @@ def add_StoreServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StoreService(object):
-    """The state of the servers behind the server, for operators.
+    """The state of Redis and of the server's tiers, for operators.
     """
 
     @staticmethod

@@ -27,70 +27,67 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StoreServiceStub:
-    """The state of the servers behind the server, for operators."""
+    """The state of Redis and of the server's tiers, for operators."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StoreServiceAsyncStub: ...
     GetStoreInfo: _grpc.UnaryUnaryMultiCallable[_store_service_pb2.GetStoreInfoRequest, _store_service_pb2.GetStoreInfoResponse]
-    """Tells how both Redis servers and this server's own tiers are doing. A Redis that
-    cannot be reached does not fail the call: its part says so. May be repeated at
-    any time.
+    """Returns the state of both Redis servers and of this server's tiers. An
+    unreachable Redis does not fail the call: its part of the response says so. Safe
+    to repeat.
 
     Errors:
-     * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-       back-off.
+     * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
        google.rpc.RetryInfo in the status details.
      * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+     * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the details. Retry once.
     """
 
 @_typing.type_check_only
 class StoreServiceAsyncStub(StoreServiceStub):
-    """The state of the servers behind the server, for operators."""
+    """The state of Redis and of the server's tiers, for operators."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStoreInfo: _aio.UnaryUnaryMultiCallable[_store_service_pb2.GetStoreInfoRequest, _store_service_pb2.GetStoreInfoResponse]  # type: ignore[assignment]
-    """Tells how both Redis servers and this server's own tiers are doing. A Redis that
-    cannot be reached does not fail the call: its part says so. May be repeated at
-    any time.
+    """Returns the state of both Redis servers and of this server's tiers. An
+    unreachable Redis does not fail the call: its part of the response says so. Safe
+    to repeat.
 
     Errors:
-     * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-       back-off.
+     * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
      * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
        google.rpc.RetryInfo in the status details.
      * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-     * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-     * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-     * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+     * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+     * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+     * INTERNAL: a defect of the server, which has logged the details. Retry once.
     """
 
 class StoreServiceServicer:
-    """The state of the servers behind the server, for operators."""
+    """The state of Redis and of the server's tiers, for operators."""
 
     def GetStoreInfo(
         self,
         request: _store_service_pb2.GetStoreInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_service_pb2.GetStoreInfoResponse, _abc.Awaitable[_store_service_pb2.GetStoreInfoResponse]]:
-        """Tells how both Redis servers and this server's own tiers are doing. A Redis that
-        cannot be reached does not fail the call: its part says so. May be repeated at
-        any time.
+        """Returns the state of both Redis servers and of this server's tiers. An
+        unreachable Redis does not fail the call: its part of the response says so. Safe
+        to repeat.
 
         Errors:
-         * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-           back-off.
+         * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
          * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
            google.rpc.RetryInfo in the status details.
          * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one.
-         * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-         * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-         * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+         * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+         * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+         * INTERNAL: a defect of the server, which has logged the details. Retry once.
         """
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

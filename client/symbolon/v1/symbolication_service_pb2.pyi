@@ -37,27 +37,26 @@ class SymbolicateRequest(_message.Message):
     """Whether to return `diagnostics` too. False: no diagnostics."""
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
-        """The modules of the process; frames name them by their position here, in any
-        order, usually that of the crash report. Modules that no frame names cost
-        nothing. At most 5,000 unless the server is set up otherwise. Empty: no frame
-        may have a `module_index`.
+        """The modules of the process, in any order, usually that of the crash report.
+        Frames refer to them by index. Modules that no frame refers to cost nothing. At
+        most 5,000 by default. Empty: no frame may have a `module_index`.
         """
 
     @_builtins.property
     def stacks(self) -> _containers.RepeatedCompositeFieldContainer[_stack_pb2.Stack]:
-        """The stacks to symbolicate, in the order in which they are to be answered,
-        usually one per thread. At most 200,000 frames together unless the server is
-        set up otherwise, and no more than can be answered in 1 GiB: a frame takes its
-        names and some 35 bytes, with inline frames 80 to 2,000 bytes. Most clients take
-        4 MiB at a time unless told otherwise. Empty: the answer has no stacks.
+        """The stacks to symbolicate, usually one per thread; the answer keeps their order.
+        At most 200,000 frames in total by default, and no more than fit into an answer
+        of 1 GiB: a frame takes its names and some 35 bytes, with inline frames 80 to
+        2,000 bytes. Most clients accept 4 MiB per message by default. Empty: the answer
+        has no stacks.
         """
 
     @_builtins.property
     def max_wait(self) -> _duration_pb2.Duration:
         """How long to wait for modules that are not ready. Unset: until shortly before the
-        call's deadline, at most the server's limit (60 seconds unless it is set up
-        otherwise). Zero: answer at once with what is known. More than the server's
-        limit counts as the limit; a negative duration is refused.
+        call's deadline, at most the server's limit (60 seconds by default). Zero: do not
+        wait, answer with what is known. Longer durations count as the server's limit; a
+        negative one is refused.
         """
 
     def __init__(
@@ -78,7 +77,7 @@ Global___SymbolicateRequest: _TypeAlias = SymbolicateRequest  # noqa: Y015
 
 @_typing.final
 class SymbolicateResponse(_message.Message):
-    """The stacks with what is known of each frame."""
+    """The stacks with what is known about each frame."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,11 +86,15 @@ class SymbolicateResponse(_message.Message):
     DIAGNOSTICS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stacks(self) -> _containers.RepeatedCompositeFieldContainer[_stack_pb2.SymbolicatedStack]:
-        """One stack for each stack asked, in the same order. Empty: no stack was asked."""
+        """One stack for each stack of the request, in the same order. Empty: the request
+        has no stacks.
+        """
 
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.ModuleResult]:
-        """What became of each module asked, in the same order. Empty: no module was asked."""
+        """The outcome of each module of the request, in the same order. Empty: the request
+        has no modules.
+        """
 
     @_builtins.property
     def diagnostics(self) -> _diagnostics_pb2.Diagnostics:
@@ -123,9 +126,9 @@ class SymbolicateStreamRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The caller's own name for the request, at most 255 bytes, which comes back with
-    its response. The server does not look into it; two requests with the same id
-    cannot be told apart. Empty: an id like any other.
+    """An id of the caller's choice for the request, at most 255 bytes, which is
+    returned with its response. The server does not interpret it; two requests with
+    the same id cannot be told apart. Empty: an id like any other.
     """
     @_builtins.property
     def request(self) -> Global___SymbolicateRequest:
@@ -147,7 +150,7 @@ Global___SymbolicateStreamRequest: _TypeAlias = SymbolicateStreamRequest  # noqa
 
 @_typing.final
 class SymbolicateStreamResponse(_message.Message):
-    """What became of one report within a stream."""
+    """The result for one report within a stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +158,7 @@ class SymbolicateStreamResponse(_message.Message):
     RESPONSE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The id of the request that this answers, as it was given. Empty: it was empty."""
+    """The id of the request, unchanged. Empty: the id of the request is empty."""
     @_builtins.property
     def response(self) -> Global___SymbolicateResponse:
         """The answer to the request."""
@@ -191,15 +194,15 @@ class StreamError(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_FIELD_NUMBER: _builtins.int
     code: _status_code_pb2.StatusCode.ValueType
-    """A canonical gRPC status code; the comment of `Symbolicate` says which a server sends
-    and when to retry. On the wire it is the int32 of the same number. OK is never sent;
-    treat a number that you do not know as UNKNOWN.
+    """A canonical gRPC status code; the comment of `Symbolicate` lists the codes and
+    when to retry. On the wire it is the int32 of the same number. OK is never sent;
+    treat unknown numbers as UNKNOWN.
     """
     message: _builtins.str
-    """One line for a person. Empty: nothing is known beyond the code."""
+    """One line of text. Empty: no details."""
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """How long to wait before the request is worth sending again. Unset: see `code`."""
+        """How long to wait before sending the request again. Unset: see `code`."""
 
     def __init__(
         self,

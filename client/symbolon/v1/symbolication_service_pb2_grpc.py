@@ -56,26 +56,26 @@ class SymbolicationServiceServicer(object):
     def Symbolicate(self, request, context):
         """Symbolicates the stacks of one report.
 
-        Trouble with one module never fails the call: its frames come back without a
-        function, and `modules` says what became of it. The call may be repeated at any
-        time; it changes nothing that a caller can see.
+        A problem with one module never fails the call: its frames are returned without a
+        function, and `modules` has the outcome. Safe to repeat: the call changes nothing
+        that a caller can see.
 
         Errors, each of the whole call:
         * INVALID_ARGUMENT: the request breaks a rule. The status details hold a
-        google.rpc.BadRequest that names each field; the message names the first, and
-        for a limit also the limit and the value. Do not retry: fix the request.
+        google.rpc.BadRequest that names each field; the message names the first one
+        and, for an exceeded limit, the value and the limit. Do not retry: fix the
+        request.
         * RESOURCE_EXHAUSTED: the server is full. Retry after the delay of the
-        google.rpc.RetryInfo in the status details. The same status without
-        RetryInfo: a message is larger than this channel takes, most often the answer
-        than the 4 MiB of a client that was not told otherwise. Do not retry: ask for
-        fewer frames, or raise the client's limit (docs/large-answers.md).
-        * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one; without
-        `max_wait` the server answers shortly before the deadline with what it has.
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * UNAVAILABLE: the server cannot be reached or is shutting down. Retry with
-        back-off.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
+        google.rpc.RetryInfo in the status details. Without RetryInfo: a message
+        exceeds the size limit of this channel, usually the answer the default limit
+        of 4 MiB in the client. Do not retry: ask for fewer frames, or raise the
+        client's limit (docs/large-answers.md).
+        * DEADLINE_EXCEEDED: the deadline passed. Retry with a longer one. Without
+        `max_wait` the server answers shortly before the deadline with what it knows.
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * UNAVAILABLE: the server is unreachable or shutting down. Retry with back-off.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,28 +84,28 @@ class SymbolicationServiceServicer(object):
     def SymbolicateStream(self, request_iterator, context):
         """Symbolicates many reports over one stream.
 
-        Responses come as they are ready, in any order, each with the id of its request.
-        One bad request is answered with its own error and never ends the stream. The
-        server reads on only as fast as it answers, and answers only as fast as the
-        caller reads. Requests for what is known do not wait for others: at most 16
-        requests of a stream wait for modules that are not ready, those beyond are
-        answered at once with what is known. So a caller that keeps no more than 16
-        requests without a response has each of them wait as `max_wait` says. When the
-        caller has sent its last request the stream ends with the last response.
+        Responses arrive as they get ready, in any order, each with the id of its
+        request. An invalid request is answered with its own error and does not end the
+        stream. The server reads requests only as fast as it answers, and answers only as
+        fast as the caller reads. Requests that can be answered at once do not wait for
+        others: at most 16 requests of a stream wait for modules that are not ready, and
+        further ones are answered at once with what is known. So a caller that keeps at
+        most 16 requests unanswered has each of them wait for up to `max_wait`. After the
+        caller's last request, the stream ends with the last response.
 
-        Errors of one request come as `StreamError`, with the codes of `Symbolicate`.
-        Errors that end the stream, after which every request without a response has to
-        be sent again:
-        * UNAUTHENTICATED: no token, or one that the server does not know. Do not retry.
-        * PERMISSION_DENIED: the token does not allow this call. Do not retry.
-        * RESOURCE_EXHAUSTED: too many streams, all together or of one caller, or a
-        message larger than this channel takes. Retry the former after the delay of
-        the google.rpc.RetryInfo in the status details.
-        * DEADLINE_EXCEEDED: the stream's deadline passed. Retry what is unanswered.
-        * UNAVAILABLE: the server cannot be reached, is shutting down, or has waited
-        too long for another request. Retry what is unanswered with back-off.
-        * INTERNAL: a defect of the server, which has logged the rest. Retry once.
-        * UNIMPLEMENTED: this server does not offer the call. Do not retry: call
+        Errors of single requests arrive as `StreamError`, with the codes of
+        `Symbolicate`. The following errors end the stream; send every unanswered request
+        again:
+        * UNAUTHENTICATED: the token is missing or unknown. Do not retry.
+        * PERMISSION_DENIED: the token lacks the permission for this call. Do not retry.
+        * RESOURCE_EXHAUSTED: too many streams, in total or of one caller, or a message
+        that exceeds the size limit of this channel. For too many streams, retry after
+        the delay of the google.rpc.RetryInfo in the status details.
+        * DEADLINE_EXCEEDED: the stream's deadline passed. Retry unanswered requests.
+        * UNAVAILABLE: the server is unreachable or shutting down, or closed an idle
+        stream. Retry unanswered requests with back-off.
+        * INTERNAL: a defect of the server, which has logged the details. Retry once.
+        * UNIMPLEMENTED: this server does not support the call. Do not retry: call
         `Symbolicate` for each report.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

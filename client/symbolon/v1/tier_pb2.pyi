@@ -23,9 +23,9 @@ class _Tier:
 class _TierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tier.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TIER_UNSPECIFIED: _Tier.ValueType  # 0
-    """Not said. A server never answers this."""
+    """Unspecified. A server never sends this."""
     TIER_FRAMES: _Tier.ValueType  # 1
-    """Whole answers for frames, remembered in this server process."""
+    """Complete answers for frames, in the memory of this server process."""
     TIER_MEMORY: _Tier.ValueType  # 2
     """Pages and page directories in the memory of this server process."""
     TIER_STORE: _Tier.ValueType  # 3
@@ -34,12 +34,12 @@ class _TierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tier.ValueType],
     """Page files in the spool of this server's host."""
 
 class Tier(_Tier, metaclass=_TierEnumTypeWrapper):
-    """A place that answers are taken from, nearest first."""
+    """A place where answers are looked up. The lookup order is that of this enum."""
 
 TIER_UNSPECIFIED: Tier.ValueType  # 0
-"""Not said. A server never answers this."""
+"""Unspecified. A server never sends this."""
 TIER_FRAMES: Tier.ValueType  # 1
-"""Whole answers for frames, remembered in this server process."""
+"""Complete answers for frames, in the memory of this server process."""
 TIER_MEMORY: Tier.ValueType  # 2
 """Pages and page directories in the memory of this server process."""
 TIER_STORE: Tier.ValueType  # 3

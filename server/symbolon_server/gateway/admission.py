@@ -1,4 +1,4 @@
-"""Which requests are let in: decided by their headers, before any more of them is read."""
+"""Which requests are admitted: decided by their headers, before the body is read."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -12,15 +12,16 @@ _CLOSE = {"Connection": "close"}
 
 
 class Admission:
-    """Refuses what could be read in two ways, names another host, or comes from a foreign page.
+    """Refuses ambiguous requests, unknown hosts, and requests from pages of foreign origins.
 
-    A page of any origin can have a browser send requests to this machine or its network: it may
-    make its own name stand for our address, or send what needs no permission and not care for the
-    answer. The headers that are looked at are the browser's own, which no page can forge.
+    A page of any origin can make a browser send requests to this machine or its network: by
+    pointing its own host name at our address (DNS rebinding), or with a request that needs no
+    preflight and whose answer it does not read. The checked headers are set by the browser, and
+    no page can forge them.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
-        """Let in what names one of `hosts` or this machine, and pages of it or of `origins`."""
+        """Admit requests for `hosts` or this machine, from pages of its own or of `origins`."""
         self._app = app
         self._hosts = frozenset(map(_without_brackets, hosts)) | {"localhost"}
         self._origins = frozenset(origins)
@@ -39,12 +40,12 @@ class Admission:
         hosts = headers.getlist("host")
         if len(hosts) > 1 or not all(self._is_own(host, scope) for host in hosts):
             raise Refused(
-                421, "this host is not served here; to serve it, add it to SYMBOLON_HTTP_HOSTS"
+                421, "this host is not served; to serve it, add it to SYMBOLON_HTTP_HOSTS"
             )
         self._check_page(scope, headers)
 
     def _is_own(self, host: str, scope: Scope) -> bool:
-        """Return whether a `Host` names this machine, as it is reached or by a listed name."""
+        """Return whether a `Host` names this machine: by its address, or by a listed name."""
         name = _name_in(host)
         if name in self._hosts:
             return True
@@ -55,23 +56,23 @@ class Admission:
         return address.is_loopback or address == _address_in(reached)
 
     def _check_page(self, scope: Scope, headers: Headers) -> None:
-        """Raise `Refused` for what a page of a foreign origin has its browser send."""
+        """Raise `Refused` for requests that a page of a foreign origin makes its browser send."""
         origins = headers.getlist("origin")
         if not origins:
             is_foreign = headers.get("sec-fetch-site") == "cross-site"
             if is_foreign and not _is_link_followed(scope, headers):
-                raise Refused(403, "a page of another site may not call this")
+                raise Refused(403, "pages of other sites may not call the gateway")
         elif len(origins) > 1 or not self._may_call(origins[0], headers):
             raise Refused(
                 403,
-                "pages of this origin may not call this; "
-                "to let them, add the origin to SYMBOLON_HTTP_ORIGINS",
+                "pages of this origin may not call the gateway; "
+                "to allow them, add the origin to SYMBOLON_HTTP_ORIGINS",
             )
 
     def _may_call(self, origin: str, headers: Headers) -> bool:
-        """Return whether pages of an origin may call; those of our own always do.
+        """Return whether pages of an origin may call; those of our own always may.
 
-        The scheme is not compared: a proxy that ends TLS leaves `http` here.
+        The scheme is not compared: behind a proxy that terminates TLS, ours is `http`.
         """
         if origin in self._origins:
             return True
@@ -80,20 +81,20 @@ class Admission:
 
 
 def _check_framing(scope: Scope, headers: Headers) -> None:
-    """Raise `Refused` where a proxy could see another end of the body, as RFC 9112 6.1 says."""
+    """Raise `Refused` if a proxy could see the body end elsewhere (RFC 9112, section 6.1)."""
     if "transfer-encoding" not in headers:
         return
     if "content-length" in headers or scope["http_version"] == "1.0":
-        raise Refused(400, "the length of the body is told in two ways, or in none", _CLOSE)
+        raise Refused(400, "the length of the body is ambiguous", _CLOSE)
 
 
 def _is_link_followed(scope: Scope, headers: Headers) -> bool:
-    """Return whether a person came here by a link: the answer is shown, and no page reads it."""
+    """Return whether a person followed a link: the answer is shown, and no page can read it."""
     return scope["method"] in {"GET", "HEAD"} and headers.get("sec-fetch-mode") == "navigate"
 
 
 def _name_in(host: str) -> str:
-    """Return the host in a `Host`, without its port, and without the brackets of IPv6."""
+    """Return the host in a `Host` header, without port and IPv6 brackets."""
     name = host.lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]

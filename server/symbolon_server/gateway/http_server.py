@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError
 from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
 
-_TICKS_BETWEEN_LOOKS = 10
-"""At the certificate's files; a tick is a tenth of a second."""
+_TICKS_PER_CHECK = 10
+"""Between checks of the certificate's files; a tick is a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class HttpOptions:
 
     max_connections: int
     grace_seconds: float
-    """For requests in flight when it is to stop."""
+    """For requests in flight when the gateway stops."""
 
     certificate: Path | None = None
-    """Its certificate with the chain, as PEM, read again when it changes; None: not encrypted."""
+    """Certificate with its chain (PEM), reloaded when it changes; None: not encrypted."""
 
     key: Path | None = None
     client_authority: Path | None = None
-    """Who vouches for clients, as PEM; None: they need no certificate."""
+    """CA bundle for client certificates (PEM); None: clients need no certificate."""
 
 
 def serve_http(
@@ -41,14 +41,14 @@ def serve_http(
     announce: Callable[[], None],
     on_hang_up: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `announce` is called once requests are answered.
+    """Serve until SIGTERM or SIGINT; call `announce` once requests are answered.
 
-    SIGHUP reads the certificate again and calls `on_hang_up`.
+    SIGHUP reloads the certificate and calls `on_hang_up`.
     """
     client_authority = options.client_authority
     config = uvicorn.Config(
         web_app,
-        # What it logs goes the way of all logs; requests are for gRPC's side to log.
+        # Its log records go to our handlers; the gRPC server logs the calls.
         log_config=None,
         access_log=False,
         server_header=False,
@@ -68,14 +68,14 @@ def serve_http(
 
 
 def _follow(live: ssl.SSLContext | None, options: HttpOptions) -> Reloaded[None] | None:
-    """Return what gives new connections the certificate that is in the files by then."""
+    """Return what keeps the certificate of new connections up to date with its files."""
     certificate, key = options.certificate, options.key
     if live is None or certificate is None or key is None:
         return None
 
     def read() -> None:
         try:
-            # First where it does no harm: a certificate without its key would stay in the context.
+            # First into a spare context: the live one would keep a certificate without its key.
             for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), live):
                 context.load_cert_chain(certificate, key, password="")
         except OSError as error:
@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
         self._certificate = certificate
 
     async def on_tick(self, counter: int) -> bool:
-        if self._certificate is not None and counter % _TICKS_BETWEEN_LOOKS == 0:
+        if self._certificate is not None and counter % _TICKS_PER_CHECK == 0:
             self._certificate.refresh()
         return await super().on_tick(counter)
 

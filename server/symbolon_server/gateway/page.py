@@ -1,4 +1,4 @@
-"""The page where a person pastes a stack: one document that loads nothing from anywhere."""
+"""The page for pasting a stack: one document that loads nothing else."""
 
 import re
 from base64 import b64encode
@@ -12,7 +12,7 @@ _PAGE = files("symbolon_server.gateway").joinpath("page.html").read_text(encodin
 
 
 def _hashes(tag: str) -> str:
-    """Return what allows the page's own elements of a kind, and no others."""
+    """Return the CSP sources that allow only the page's own elements of this tag."""
     texts = re.findall(rf"<{tag}>(.*?)</{tag}>", _PAGE, re.DOTALL)
     digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)

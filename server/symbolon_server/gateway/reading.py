@@ -1,20 +1,56 @@
-"""A body of JSON as a request, refused by the limits of the API before it is cut into calls."""
+"""Reads a request: its token, its body within limits of size and time, the report in it."""
 
+import asyncio
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from symbolon import InvalidReportError
+from starlette.requests import Request
+
+from symbolon import DeadlineError, InvalidReportError
 from symbolon.tecken.jobs import TeckenRequest
 from symbolon.tecken.requests import parse_request
-from symbolon_server.gateway.deadline import Deadline
+from symbolon_server.gateway.refusals import Refused
+
+_SCHEME = "bearer "
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+_BODY_SECONDS = 30.0
+"""For a whole body to arrive."""
 
 _PARTS = b"[", b"{", b","
 _PARTS_A_FRAME = 5
-"""Three of its own, and two of a stack where each has one frame."""
+"""Three of its own, and two of a stack if each stack has one frame."""
 
 _PARTS_A_MODULE = 50
 """Three of its own, ten of a job with no other module; the rest in its debug file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in time by the monotonic clock; every step of a request checks it."""
+
+    at: float
+    seconds: float
+    """How far away it was when it was set."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """Return the deadline in so many seconds."""
+        return cls(time.monotonic() + seconds, seconds)
+
+    def left(self) -> float:
+        """Return the seconds left; raise `DeadlineError` if there are none."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise self.error()
+        return left
+
+    def error(self) -> DeadlineError:
+        """Return the error for a request that is not answered in time."""
+        return DeadlineError(f"the answer took longer than {self.seconds:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +58,7 @@ class BodyLimits:
     """How much one body may ask for, all its jobs together."""
 
     max_modules: int
-    """Also the most jobs, for those that ask nothing cost something too."""
+    """Also the most jobs, because empty jobs cost time, too."""
 
     max_frames: int
     """Also the most stacks."""
@@ -33,12 +69,48 @@ class BodyLimits:
         return _PARTS_A_MODULE * self.max_modules + _PARTS_A_FRAME * self.max_frames
 
 
+def read_token(request: Request, is_known: Callable[[str], bool] | None) -> str | None:
+    """Return the token for the call to gRPC; raise `Refused`.
+
+    Without `is_known` no token is needed. An unknown token is refused here, before the body is
+    read; the gRPC server checks permissions.
+    """
+    if is_known is None:
+        return None
+    given = request.headers.getlist("authorization")
+    if len(given) != 1 or not given[0].lower().startswith(_SCHEME):
+        raise Refused(401, "a token is required: Authorization: Bearer TOKEN", _CHALLENGE)
+    token = given[0][len(_SCHEME) :].strip()
+    if not is_known(token):
+        raise Refused(401, "the token is unknown", _CHALLENGE)
+    return token
+
+
+async def read_body(request: Request, max_bytes: int, seconds: float = _BODY_SECONDS) -> bytes:
+    """Return the body; raise `Refused` if it is too large, too slow or compressed."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "the body must not be compressed")
+    too_large = Refused(413, f"the body is larger than {max_bytes} bytes")
+    if int(request.headers.get("content-length", "0")) > max_bytes:  # uvicorn allows digits only
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > max_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise Refused(408, f"the body took longer than {seconds:g} s to arrive") from None
+    return bytes(body)
+
+
 def read_request(
     body: bytes, version: int, limits: BodyLimits, deadline: Deadline, *, is_strict: bool = False
 ) -> TeckenRequest:
-    """Return what a body asks; raise `InvalidReportError` or `DeadlineError`.
+    """Return the request in a body; raise `InvalidReportError` or `DeadlineError`.
 
-    `is_strict` refuses a body for a module or frame that cannot be asked, as Eliot does.
+    With `is_strict`, one invalid module or frame fails the whole body, as in Eliot.
     """
     deadline.left()
     _refuse_many_parts(body, limits)
@@ -49,10 +121,10 @@ def read_request(
 
 
 def _refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
-    """Raise `InvalidReportError` where the JSON has more parts than any body within the limits.
+    """Raise `InvalidReportError` if the JSON has more parts than any body within the limits.
 
-    Looked at before it is parsed, which takes up to a hundred times the time and memory. What
-    counts as a part within a name is allowed for.
+    This runs before parsing, which takes up to a hundred times the time and memory. The limit
+    leaves room for such characters within names.
     """
     parts = sum(map(body.count, _PARTS))
     limit = limits.max_parts
@@ -82,7 +154,7 @@ def _refuse_excess(payload: object, version: int, limits: BodyLimits) -> None:
 
 
 def _jobs_in(payload: object, version: int) -> list[object]:
-    """Return the jobs, as far as they are where they belong; the rest is refused later."""
+    """Return the jobs that can be found; invalid ones are refused later."""
     is_list = version == 5 and isinstance(payload, dict) and "jobs" in payload  # noqa: PLR2004
     return _list_in(payload, "jobs") if is_list else [payload]
 

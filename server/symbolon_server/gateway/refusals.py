@@ -1,4 +1,4 @@
-"""Why a request over HTTP is not answered: a status, and one line as Eliot writes it."""
+"""How a request over HTTP fails: a status and one line of text, in Eliot's JSON."""
 
 import math
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ _STATUSES: Mapping[type[Exception], int] = {
     ServerUnreachableError: 503,
     DeadlineError: 504,
 }
-"""Every other error is a defect of the server behind."""
+"""Every other error is a defect of the gRPC server."""
 
 
 class Refused(Exception):  # noqa: N818 # it is an answer
-    """A request that is answered with a status and a reason."""
+    """A request that fails with a status and a reason."""
 
     def __init__(self, status: int, title: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(title)
@@ -45,19 +45,19 @@ class Refused(Exception):  # noqa: N818 # it is an answer
 
 
 def answer_refused(_request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a request that was refused here."""
+    """Return the answer to a request that the gateway refuses."""
     if not isinstance(error, Refused):
         raise error
     return answer_to(error)
 
 
 def answer_to(refused: Refused) -> JSONResponse:
-    """Return the answer to a request that was refused."""
+    """Return the answer to a refused request."""
     return JSONResponse({"title": refused.title}, refused.status, refused.headers)
 
 
 def answer_error(_request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a request that the server behind, or its report, did not allow."""
+    """Return the answer to a request that failed in the gRPC server or in the client."""
     status = _STATUSES.get(type(error), _UPSTREAM_DEFECT)
     headers = {}
     if isinstance(error, ServerBusyError):
@@ -69,12 +69,12 @@ def answer_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def answer_http_error(_request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a request for no path, or with the wrong method."""
+    """Return the answer to a request with an unknown path or a wrong method."""
     if not isinstance(error, HTTPException):
         raise error
     return JSONResponse({"title": error.detail}, error.status_code, error.headers)
 
 
 def answer_defect(_request: Request, _error: Exception) -> JSONResponse:
-    """Return the answer to a request that met a defect of the gateway; the log has the rest."""
-    return JSONResponse({"title": "the gateway failed; its log says why"}, 500)
+    """Return the answer to a request that hit a defect of the gateway, which is logged."""
+    return JSONResponse({"title": "internal error; see the gateway's log"}, 500)

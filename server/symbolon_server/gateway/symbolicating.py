@@ -1,4 +1,4 @@
-"""One request in the JSON of Tecken's and Eliot's API, answered by way of gRPC."""
+"""Answers a request in the JSON of Tecken's and Eliot's API by calling the gRPC server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from symbolon.tecken.answers import describe_modules, write_response
 from symbolon.tecken.debug import count_debug
 from symbolon.tecken.jobs import Job, TeckenRequest
 from symbolon.tecken.refusals import name_job
-from symbolon_server.gateway.deadline import Deadline
+from symbolon_server.gateway.reading import Deadline
 
 _HEALTH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What came over HTTP."""
+class Question:
+    """A request that came over HTTP."""
 
     request: TeckenRequest
     deadline: Deadline
     token: str | None
-    """What the caller is known by; None where nobody needs to be."""
+    """The caller's token; None if no token is needed."""
 
     with_debug: bool = False
-    """Whether version 5 also has Eliot's `debug`."""
+    """Whether a version 5 answer includes Eliot's `debug`."""
 
     with_outcomes: bool = False
-    """Whether version 5 also has what became of each module."""
+    """Whether a version 5 answer includes the outcome of each module."""
 
 
 @dataclass(frozen=True, slots=True)
 class _TimelyJob:
-    """A job that no call is begun for once its request's deadline has passed."""
+    """A job for which no call is started after the deadline of its request."""
 
     job: Job
     deadline: Deadline
@@ -46,23 +46,23 @@ class _TimelyJob:
 
 
 class Symbolicating:
-    """Answers requests through clients that take turns; any number of threads may use it.
+    """Answers requests through clients that take turns; thread-safe.
 
-    Each client has a connection of its own: several of them reach several serving processes.
+    Each client has its own connection, so that several clients reach several server processes.
     """
 
     def __init__(self, clients: Sequence[Client]) -> None:
         self._clients = cycle(clients)
 
-    def answer(self, asked: Asked) -> bytes:
-        """Return the response, a line of JSON; raise `SymbolonError`."""
-        request, deadline = asked.request, asked.deadline
+    def answer(self, question: Question) -> bytes:
+        """Return the response as one line of JSON; raise `SymbolonError`."""
+        request, deadline = question.request, question.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
         client = next(self._clients)
-        if asked.token is not None:
-            client = client.with_token(asked.token)
+        if question.token is not None:
+            client = client.with_token(question.token)
         results = client.symbolicate_many(
-            jobs, with_diagnostics=asked.with_debug, timeout=deadline.left()
+            jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )
         answers = []
         for index, result in enumerate(results):
@@ -70,27 +70,28 @@ class Symbolicating:
                 error = result.error or InvalidReportError("a result has an answer or an error")
                 raise name_job(error, index)
             answers.append(result.encoded)
-        extras = _extras(client, asked, answers)
+        extras = _extras(client, question, answers)
         deadline.left()
         return write_response(request, answers, extras)
 
     def is_serving(self) -> bool:
-        """Return whether the other side says that it serves; raise `SymbolonError`."""
+        """Return whether the gRPC server is serving; raise `SymbolonError`."""
         return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
 
 
-def _extras(client: Client, asked: Asked, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
+def _extras(client: Client, question: Question, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
     extras: dict[str, Any] = {}
-    if asked.with_debug:
-        extras["debug"] = count_debug(client, asked.request, answers, asked.deadline.left)
-    if asked.with_outcomes:
-        pairs = zip(asked.request.jobs, answers, strict=True)
+    if question.with_debug:
+        left = question.deadline.left
+        extras["debug"] = count_debug(client, question.request, answers, left)
+    if question.with_outcomes:
+        pairs = zip(question.request.jobs, answers, strict=True)
         extras["outcomes"] = [_write_outcomes(job, answer) for job, answer in pairs]
     return extras
 
 
 def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
-    """Return what became of each module of a job, in the order of its memory map."""
+    """Return the outcome of each module of a job, in the order of its memory map."""
     return [
         {
             "debug_file": asked.module.debug_file,

@@ -1,4 +1,4 @@
-"""What the gateway answers at which path."""
+"""The paths of the gateway, and how each is answered."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -17,11 +17,14 @@ from starlette.types import ASGIApp
 
 from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
-from symbolon_server.gateway.bodies import read_body
-from symbolon_server.gateway.callers import read_token
-from symbolon_server.gateway.deadline import Deadline
 from symbolon_server.gateway.page import answer_page
-from symbolon_server.gateway.reading import BodyLimits, read_request
+from symbolon_server.gateway.reading import (
+    BodyLimits,
+    Deadline,
+    read_body,
+    read_request,
+    read_token,
+)
 from symbolon_server.gateway.refusals import (
     Refused,
     answer_defect,
@@ -29,18 +32,18 @@ from symbolon_server.gateway.refusals import (
     answer_http_error,
     answer_refused,
 )
-from symbolon_server.gateway.symbolicating import Asked, Symbolicating
+from symbolon_server.gateway.symbolicating import Question, Symbolicating
 
 _ALLOWED_HEADERS = "Authorization", "Content-Type", "Debug", "User-Agent"
-"""Of pages of other origins; the Firefox Profiler names itself in the last one."""
+"""For pages of other origins; the Firefox Profiler sets the last one."""
 
 _PREFLIGHT_SECONDS = 7200
-"""How long browsers remember what a page may do; Chromium remembers nothing for longer."""
+"""How long browsers cache a preflight response; the maximum in Chromium."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """What the gateway keeps to."""
+    """The limits and names of the gateway."""
 
     max_body_bytes: int
     limits: BodyLimits
@@ -48,33 +51,33 @@ class GatewayOptions:
     """For an answer, from the end of the body."""
 
     hosts: Collection[str]
-    """The names that it is reached by, besides those of this machine and its own address."""
+    """Host names to serve, besides those of this machine and its own address."""
 
     origins: Collection[str]
-    """Those whose pages may call it, besides its own."""
+    """Origins whose pages may call the gateway, besides its own."""
 
     version: str
-    """Of the program, for `/__version__`."""
+    """For `/__version__`."""
 
     is_known: Callable[[str], bool] | None
-    """Whether a token is known; None: nobody needs one."""
+    """Whether a token is known; None: no token is needed."""
 
 
 class Threads(NamedTuple):
-    """What does the work of requests, so that health waits for none of it."""
+    """The threads for each kind of work, so that health checks wait for no other work."""
 
     readers: Executor
-    """Read bodies: few, for each takes many times the memory of its body meanwhile."""
+    """Parse bodies: few threads, because parsing takes many times the memory of a body."""
 
     callers: Executor
     """Wait for calls to gRPC."""
 
     watchers: Executor
-    """Ask for the health of the other side."""
+    """Check the health of the gRPC server."""
 
 
 class Gateway:
-    """Answers HTTP."""
+    """Answers HTTP requests."""
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class Gateway:
         self._threads = threads
 
     def web_app(self) -> ASGIApp:
-        """Return what an HTTP server serves."""
+        """Return the ASGI application."""
         app: ASGIApp = self._routed()
         if self._options.origins:
             app = CORSMiddleware(
@@ -104,11 +107,11 @@ class Gateway:
     def _routed(self) -> Starlette:
         app = Starlette(
             routes=[
-                Route("/symbolicate/v5", self._answer_v5, methods=["POST"]),
-                Route("/symbolicate/v4", self._answer_v4, methods=["POST"]),
-                Route("/__heartbeat__", self._tell_health),
-                Route("/__lbheartbeat__", self._tell_life),
-                Route("/__version__", self._tell_version),
+                Route("/symbolicate/v5", partial(self._answer, version=5), methods=["POST"]),
+                Route("/symbolicate/v4", partial(self._answer, version=4), methods=["POST"]),
+                Route("/__heartbeat__", self._report_health),
+                Route("/__lbheartbeat__", self._report_alive),
+                Route("/__version__", self._report_version),
                 Route("/", answer_page),
             ],
             exception_handlers={
@@ -118,15 +121,9 @@ class Gateway:
                 Exception: answer_defect,
             },
         )
-        # It would lead to the host that the request names.
+        # A redirect would go to the host that the request names.
         app.router.redirect_slashes = False
         return app
-
-    async def _answer_v5(self, request: Request) -> Response:
-        return await self._answer(request, 5)
-
-    async def _answer_v4(self, request: Request) -> Response:
-        return await self._answer(request, 4)
 
     async def _answer(self, request: Request, version: int) -> Response:
         token = read_token(request, self._options.is_known)
@@ -144,18 +141,18 @@ class Gateway:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         limits, threads = self._options.limits, self._threads
-        read = partial(read_request, body, version, is_strict=_is_asked(request, "strict"))
-        asked = Asked(
+        read = partial(read_request, body, version, is_strict=_is_set(request, "strict"))
+        question = Question(
             await loop.run_in_executor(threads.readers, read, limits, deadline),
             deadline,
             token,
             with_debug="debug" in request.headers,
-            with_outcomes=_is_asked(request, "outcomes"),
+            with_outcomes=_is_set(request, "outcomes"),
         )
-        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, asked)
+        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
 
-    async def _tell_health(self, _request: Request) -> Response:
-        """Tell whether a request would be answered."""
+    async def _report_health(self, _request: Request) -> Response:
+        """Report whether requests can be answered."""
         loop = asyncio.get_running_loop()
         try:
             is_serving = await loop.run_in_executor(
@@ -164,17 +161,17 @@ class Gateway:
         except SymbolonError as error:
             return JSONResponse({"status": "error", "reason": str(error)}, 503)
         if not is_serving:
-            return JSONResponse({"status": "error", "reason": "the server does not serve"}, 503)
+            return JSONResponse({"status": "error", "reason": "the server is not serving"}, 503)
         return JSONResponse({"status": "ok"})
 
-    async def _tell_life(self, _request: Request) -> Response:
-        """Tell that the gateway itself runs."""
+    async def _report_alive(self, _request: Request) -> Response:
+        """Report that the gateway itself runs."""
         return JSONResponse({"status": "ok"})
 
-    async def _tell_version(self, _request: Request) -> Response:
+    async def _report_version(self, _request: Request) -> Response:
         return JSONResponse({"name": "symbolon", "version": self._options.version})
 
 
-def _is_asked(request: Request, name: str) -> bool:
-    """Return whether the query has a name, with a value or without, other than 0 and false."""
+def _is_set(request: Request, name: str) -> bool:
+    """Return whether the query has this parameter, with any value but 0 and false."""
     return request.query_params.get(name, "0").lower() not in {"0", "false"}

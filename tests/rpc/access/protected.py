@@ -1,18 +1,18 @@
-"""Servers that ask who calls, and ways to call them."""
+"""Servers with TLS and tokens, and ways to call them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
 from symbolon_server.rpc.access.protection import Protection
 from symbolon_server.rpc.calls.addresses import ListenAddress
-from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from tests.fixtures.certificates import Authority, Certificate
-from tests.rpc.scripted import ScriptedModuleService, answer
+from tests.rpc.scripted import answer, started
 
 GET_MODULE = "/symbolon.v1.ModuleService/GetModule"
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -23,31 +23,11 @@ Metadata = tuple[tuple[str, str], ...]
 
 @contextmanager
 def serving(
-    protection: Protection,
-    host: str = "127.0.0.1",
-    *,
-    has_reflection: bool = True,
-    logs_calls: bool = False,
-    handshake_seconds: float = 10.0,
+    protection: Protection, host: str = "127.0.0.1", **options: Any
 ) -> Iterator[ListenAddress]:
-    """Run a server; what GetModule answers there is fine."""
-    options = ServerOptions(
-        ListenAddress(host, 0),
-        threads=4,
-        max_calls_in_flight=8,
-        max_request_bytes=1024**2,
-        protection=protection,
-        has_reflection=has_reflection,
-        logs_calls=logs_calls,
-        handshake_seconds=handshake_seconds,
-    )
-    server = RpcServer(options, [ScriptedModuleService(answer).add_to])
-    address = server.bind()
-    server.start()
-    try:
+    """Run a server whose GetModule always succeeds."""
+    with started(answer, host, protection=protection, **options) as (_, address):
         yield address
-    finally:
-        server.stop(0.0)
 
 
 def call(channel: grpc.Channel, method: str, metadata: Metadata = ()) -> grpc.StatusCode:
@@ -89,7 +69,7 @@ def certificates_of(
 def channel_to(
     address: ListenAddress, authority: Authority | None = None, own: Certificate | None = None
 ) -> Iterator[grpc.Channel]:
-    """A channel, with TLS where an authority is trusted."""
+    """A channel, with TLS if `authority` is given."""
     if authority is None:
         with grpc.insecure_channel(str(address)) as channel:
             yield channel

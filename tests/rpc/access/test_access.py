@@ -23,7 +23,7 @@ from tests.rpc.access.protected import (
     serving,
     write_tokens,
 )
-from tests.rpc.serving.test_interceptors import count_of
+from tests.rpc.scripted import count_of
 
 PIPELINE = "pipeline-0123456789abcdef"
 OPERATOR = "operator-0123456789abcdef"
@@ -49,7 +49,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def channel(file: Path) -> Iterator[grpc.Channel]:
-    """A channel to a server that wants tokens."""
+    """A channel to a server that requires tokens."""
     with serving(Protection(tokens=Tokens(file))) as address, channel_to(address) as channel:
         yield channel
 
@@ -58,7 +58,7 @@ def channel(file: Path) -> Iterator[grpc.Channel]:
     ("method", "pipeline", "operator"),
     [
         (GET_MODULE, OK, DENIED),
-        # Let through to a service that does not have them.
+        # Admitted, to a service that does not have them.
         (INVALIDATE, DENIED, UNIMPLEMENTED),
         (PREFETCH, DENIED, UNIMPLEMENTED),
         (NO_SUCH_METHOD, UNIMPLEMENTED, DENIED),
@@ -66,7 +66,7 @@ def channel(file: Path) -> Iterator[grpc.Channel]:
         (HEALTH_CHECK, OK, OK),
     ],
 )
-def test_a_token_is_good_for_what_it_may(
+def test_a_token_allows_what_its_permissions_say(
     channel: grpc.Channel, method: str, pipeline: grpc.StatusCode, operator: grpc.StatusCode
 ) -> None:
     assert call(channel, method, bearing(PIPELINE)) is pipeline
@@ -76,29 +76,29 @@ def test_a_token_is_good_for_what_it_may(
 @pytest.mark.parametrize(
     "method", [GET_MODULE, INVALIDATE, STREAM, REFLECTION, NO_SUCH_METHOD, "/a.B/C"]
 )
-def test_without_a_token_nothing_is_answered(channel: grpc.Channel, method: str) -> None:
+def test_calls_without_a_token_are_refused(channel: grpc.Channel, method: str) -> None:
     assert call(channel, method) is UNAUTHENTICATED
 
 
-def test_health_is_told_to_everybody(channel: grpc.Channel) -> None:
+def test_health_checks_need_no_token(channel: grpc.Channel) -> None:
     assert call(channel, HEALTH_CHECK) is OK
-    assert call(channel, HEALTH_CHECK, bearing("a-strange-token-of-nobody")) is OK
+    assert call(channel, HEALTH_CHECK, bearing("an-unknown-token-0123456789")) is OK
 
 
 @pytest.mark.parametrize(
     "metadata",
     [
-        bearing("a-strange-token-of-nobody"),
+        bearing("an-unknown-token-0123456789"),
         bearing(""),
         bearing(PIPELINE + " "),
         (("authorization", PIPELINE),),
         (("authorization", f"Basic {PIPELINE}"),),
         (("token", PIPELINE),),
-        bearing("a-strange-token-of-nobody") + bearing(PIPELINE),
+        bearing("an-unknown-token-0123456789") + bearing(PIPELINE),
         bearing(PIPELINE) + bearing(PIPELINE),
     ],
 )
-def test_what_is_not_one_known_token_is_refused(
+def test_anything_but_one_known_token_is_refused(
     channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]
 ) -> None:
     assert call(channel, GET_MODULE, metadata) is UNAUTHENTICATED
@@ -108,11 +108,13 @@ def test_the_scheme_may_be_written_in_any_case(channel: grpc.Channel) -> None:
     assert call(channel, GET_MODULE, (("authorization", f"bEARER {PIPELINE}"),)) is OK
 
 
-def test_a_refusal_says_what_is_wrong_and_nothing_of_what_was_said(channel: grpc.Channel) -> None:
+def test_a_refusal_says_what_is_wrong_and_repeats_nothing_of_the_call(
+    channel: grpc.Channel,
+) -> None:
     asking = channel.unary_unary(GET_MODULE, request_serializer=bytes, response_deserializer=bytes)
     for metadata, said in (
-        (bearing("a-strange-token-of-nobody"), "no token that this server knows"),
-        (bearing(OPERATOR), "this token may not symbolicate"),
+        (bearing("an-unknown-token-0123456789"), "the token is missing or unknown"),
+        (bearing(OPERATOR), "the token lacks the permission symbolicate"),
     ):
         with pytest.raises(grpc.RpcError) as caught:
             asking(b"", timeout=20, metadata=(*metadata, ("x-request-id", "crash-17")))
@@ -121,7 +123,7 @@ def test_a_refusal_says_what_is_wrong_and_nothing_of_what_was_said(channel: grpc
         assert told == ["crash-17"]
 
 
-def test_refusals_are_counted_and_take_no_place_of_calls(channel: grpc.Channel) -> None:
+def test_refusals_are_counted_and_are_not_in_flight(channel: grpc.Channel) -> None:
     def counted() -> list[float]:
         denied = [
             count_of("symbolon_calls_denied_total", code=code.name)
@@ -155,7 +157,7 @@ def test_the_log_of_calls_names_the_caller_and_shows_no_token(
     assert not any(token in json.dumps(lines) for token in (PIPELINE, OPERATOR))
 
 
-def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:
+def test_tokens_change_on_an_open_connection(file: Path) -> None:
     now = [0.0]
     tokens = Tokens(file, lambda: now[0])
     with serving(Protection(tokens=tokens)) as address, channel_to(address) as channel:
@@ -166,7 +168,7 @@ def test_tokens_change_on_a_connection_that_is_open(file: Path) -> None:
         assert call(channel, GET_MODULE, bearing("another-0123456789abcdef")) is OK
 
 
-def test_without_tokens_everybody_may_do_everything() -> None:
+def test_without_tokens_every_call_is_allowed() -> None:
     with serving(Protection()) as address, channel_to(address) as channel:
         assert call(channel, GET_MODULE) is OK
         assert call(channel, INVALIDATE) is UNIMPLEMENTED

@@ -1,4 +1,4 @@
-"""TLS and certificates of clients, on a real server with real certificates."""
+"""TLS and client certificates, on a real server with real certificates."""
 
 import socket
 from pathlib import Path
@@ -27,7 +27,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 @pytest.fixture
 def changing(tmp_path: Path) -> Authority:
-    """An authority whose files the test may write over."""
+    """A CA whose files the test may overwrite."""
     return Authority(tmp_path / "changing")
 
 
@@ -38,7 +38,7 @@ def test_a_client_that_trusts_the_authority_is_answered(authority: Authority) ->
         assert call(channel, HEALTH_CHECK) is OK
 
 
-def test_without_tls_nothing_is_said_to_a_server_with_it(
+def test_clients_without_tls_or_with_another_ca_fail_to_connect(
     authority: Authority, strange_authority: Authority
 ) -> None:
     protection = Protection(certificates_of(authority.issue("127.0.0.1")))
@@ -48,7 +48,7 @@ def test_without_tls_nothing_is_said_to_a_server_with_it(
                 assert call(channel, GET_MODULE) is UNAVAILABLE
 
 
-def test_who_connects_and_says_nothing_is_let_go(authority: Authority) -> None:
+def test_a_connection_without_a_handshake_is_closed(authority: Authority) -> None:
     protection = Protection(certificates_of(authority.issue("127.0.0.1")))
     with (
         serving(protection, handshake_seconds=0.2) as address,
@@ -58,7 +58,7 @@ def test_who_connects_and_says_nothing_is_let_go(authority: Authority) -> None:
         assert silent.recv(1) == b""
 
 
-def test_only_clients_are_served_that_the_authority_vouches_for(
+def test_only_clients_with_a_certificate_from_the_ca_are_served(
     authority: Authority, strange_authority: Authority
 ) -> None:
     certificates = certificates_of(authority.issue("127.0.0.1"), authority)
@@ -73,7 +73,7 @@ def test_only_clients_are_served_that_the_authority_vouches_for(
                 assert call(channel, HEALTH_CHECK) is expected
 
 
-def test_a_new_connection_meets_the_new_certificate_and_an_old_one_goes_on(
+def test_a_new_connection_gets_the_new_certificate_and_an_old_one_goes_on(
     changing: Authority, tmp_path: Path
 ) -> None:
     certificates = certificates_of(changing.issue("127.0.0.1"))
@@ -87,9 +87,7 @@ def test_a_new_connection_meets_the_new_certificate_and_an_old_one_goes_on(
         assert call(old, GET_MODULE) is OK
 
 
-def test_a_new_authority_of_clients_counts_for_new_connections(
-    changing: Authority, tmp_path: Path
-) -> None:
+def test_a_new_client_ca_applies_to_new_connections(changing: Authority, tmp_path: Path) -> None:
     certificates = certificates_of(changing.issue("127.0.0.1"), changing)
     own = changing.issue("pipeline.example")
     trusted = Authority(tmp_path / "kept")
@@ -105,7 +103,7 @@ def test_a_new_authority_of_clients_counts_for_new_connections(
             assert call(channel, GET_MODULE) is OK
 
 
-def test_a_certificate_without_its_key_yet_changes_nothing_but_the_log(
+def test_a_certificate_whose_key_is_missing_is_logged_and_ignored(
     changing: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own = changing.issue("127.0.0.1")

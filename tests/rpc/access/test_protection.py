@@ -1,4 +1,4 @@
-"""Which addresses are served, and how they must be protected for that."""
+"""The protection that public addresses need."""
 
 from pathlib import Path
 
@@ -31,15 +31,15 @@ def tokens(tmp_path: Path) -> Tokens:
     return Tokens(write_tokens(tmp_path / "tokens", ("pipeline", "symbolicate", TOKEN)))
 
 
-def test_a_public_address_needs_tls_and_something_that_tells_callers_apart(
+def test_a_public_address_needs_tls_and_tokens_or_client_certificates(
     authority: Authority, tokens: Tokens
 ) -> None:
     own = authority.issue("127.0.0.1")
     tls, mutual_tls = certificates_of(own), certificates_of(own, authority)
     for protection, gap in (
-        (Protection(), "nothing protects it"),
-        (Protection(tokens=tokens), "tokens can be read on the way"),
-        (Protection(tls), "everybody may call"),
+        (Protection(), "it has no protection"),
+        (Protection(tokens=tokens), "tokens are sent unencrypted"),
+        (Protection(tls), "it needs neither tokens nor client certificates"),
     ):
         with pytest.raises(ListenError, match=gap) as caught:
             check_address(PUBLIC, protection)
@@ -59,9 +59,9 @@ def test_loopback_needs_nothing(tokens: Tokens) -> None:
         check_address(ListenAddress("127.0.0.1", 0), protection)
 
 
-def test_what_there_is_can_be_told_to_a_person(authority: Authority, tokens: Tokens) -> None:
+def test_the_protection_can_be_printed(authority: Authority, tokens: Tokens) -> None:
     mutual_tls = certificates_of(authority.issue("127.0.0.1"), authority)
-    assert str(Protection(mutual_tls, tokens)) == "TLS, certificates of clients, 1 token"
+    assert str(Protection(mutual_tls, tokens)) == "TLS, client certificates, 1 token"
     assert str(Protection()) == ""
 
 

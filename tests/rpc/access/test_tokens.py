@@ -1,4 +1,4 @@
-"""The file of tokens, and what is known of one."""
+"""The token file, and lookups in it."""
 
 import hmac
 import os
@@ -44,7 +44,7 @@ def names(tokens: Tokens) -> list[str | None]:
     return [token.name if token else None for token in found]
 
 
-def test_a_token_is_known_by_its_hash_with_what_it_may(file: Path) -> None:
+def test_a_token_is_found_by_its_hash_with_its_permissions(file: Path) -> None:
     tokens = Tokens(file)
     pipeline, operator = tokens.find(PIPELINE), tokens.find(OPERATOR)
     assert pipeline is not None
@@ -71,7 +71,7 @@ def test_every_known_token_is_compared_whichever_it_is(
     hmac_compare = hmac.compare_digest
     monkeypatch.setattr(hmac, "compare_digest", compare)
     tokens = Tokens(file)
-    for token in (PIPELINE, OPERATOR, "a-strange-token-of-nobody"):
+    for token in (PIPELINE, OPERATOR, "an-unknown-token-0123456789"):
         tokens.find(token)
         assert len(compared) == len(set(compared)) == 2
         compared.clear()
@@ -95,13 +95,13 @@ def test_the_hash_of_a_token_is_what_the_file_wants(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "token", ["", "short", "x" * 19, "x" * 30 + " ", "é" * 30, "x" * 30 + "\n"]
 )
-def test_what_is_no_good_as_a_token_has_no_hash(token: str) -> None:
+def test_an_invalid_token_is_not_hashed(token: str) -> None:
     with pytest.raises(ValueError, match=r"^a token ") as caught:
         hash_token(token)
     assert not token or token not in str(caught.value)
 
 
-def test_a_file_that_changed_is_read_again_within_a_second(file: Path, clock: Clock) -> None:
+def test_a_changed_file_is_reloaded_within_a_second(file: Path, clock: Clock) -> None:
     tokens = Tokens(file, clock)
     assert names(tokens) == ["pipeline", "operator", None]
     write_tokens(file, ("new", "symbolicate", PIPELINE))
@@ -112,13 +112,13 @@ def test_a_file_that_changed_is_read_again_within_a_second(file: Path, clock: Cl
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
-def test_a_file_that_becomes_another_of_its_size_and_time_is_read_again(
+def test_a_changed_file_of_the_same_size_and_time_is_reloaded(
     file: Path, clock: Clock, is_replaced: bool
 ) -> None:
     tokens = Tokens(file, clock)
     state = file.stat()
     other = file.with_name("other") if is_replaced else file
-    # Until the clock of the file system has moved on, which takes a few milliseconds.
+    # The clock of the file system takes a few milliseconds to advance.
     while not other.exists() or other.stat().st_ctime_ns == state.st_ctime_ns:
         write_tokens(
             other,
@@ -132,7 +132,7 @@ def test_a_file_that_becomes_another_of_its_size_and_time_is_read_again(
     assert names(tokens) == ["operator", "pipeline", None]
 
 
-def test_a_file_that_is_broken_or_gone_leaves_the_tokens_as_they_were_and_says_so_once(
+def test_an_invalid_or_deleted_file_is_logged_once_and_ignored(
     file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     tokens = Tokens(file, clock)
@@ -161,13 +161,13 @@ HASH = hash_token(PIPELINE)
         (f"pipeline symbolicate {HASH[:-1]}\n", "line 1 is not"),
         (f"\npipeline symbolicate {HASH.upper()}\n", "line 2 is not"),
         (f"pipeline symbolicate {HASH} secret\n", "line 1 is not"),
-        (f"pipeline secret {HASH}\n", "line 1 gives a permission that is none"),
-        (f"pipeline symbolicate, {HASH}\n", "line 1 gives a permission that is none"),
-        (f"a symbolicate {HASH}\nb symbolicate {HASH}\n", "line 2 has a name or a hash"),
-        ("secret\udcff", "is no text"),
+        (f"pipeline secret {HASH}\n", "line 1 has an unknown permission"),
+        (f"pipeline symbolicate, {HASH}\n", "line 1 has an unknown permission"),
+        (f"a symbolicate {HASH}\nb symbolicate {HASH}\n", "line 2 repeats a name or a hash"),
+        ("secret\udcff", "is not UTF-8 text"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_without_what_is_in_it(
+def test_an_unusable_file_is_refused_without_quoting_it(
     tmp_path: Path, content: str, complaint: str
 ) -> None:
     file = tmp_path / "tokens"
@@ -179,6 +179,6 @@ def test_a_file_that_cannot_be_used_is_refused_without_what_is_in_it(
     assert HASH[7:] not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableFileError, match="No such file"):
         Tokens(tmp_path / "tokens")

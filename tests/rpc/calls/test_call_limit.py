@@ -1,12 +1,12 @@
-"""How many calls a server holds, as its metric tells it."""
+"""The number of calls in flight, and its metric."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from symbolon_server.rpc.calls.call_limit import CallLimit
+from symbolon_server.rpc.calls.call_pool import CallLimit
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
-from symbolon_server.telemetry.metrics import REGISTRY
+from tests.rpc.scripted import count_of
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def limit() -> Iterator[CallLimit]:
 
 
 def in_flight() -> float:
-    return REGISTRY.get_sample_value("symbolon_calls_in_flight") or 0.0
+    return count_of("symbolon_calls_in_flight")
 
 
 def test_calls_count_from_when_they_enter_until_they_leave(limit: CallLimit) -> None:

@@ -6,8 +6,12 @@ import grpc
 import pytest
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
-from symbolon_server.rpc.calls.request_ids import REQUEST_ID_KEY, find_request_id
-from symbolon_server.rpc.calls.status import FieldViolation, refuse_invalid
+from symbolon_server.rpc.calls.status import (
+    REQUEST_ID_KEY,
+    FieldViolation,
+    find_request_id,
+    refuse_invalid,
+)
 from symbolon_server.telemetry.logs import JsonFormatter
 from tests.rpc.scripted import GetModule, Serve, answer
 
@@ -26,7 +30,7 @@ def ids_of(error: grpc.RpcError) -> list[Any]:
 
 @pytest.mark.parametrize("get_module", [refuse, fail], ids=["refused", "defect"])
 @pytest.mark.parametrize("log_calls", [False, True])
-def test_a_call_that_fails_tells_the_id_that_its_caller_gave(
+def test_a_failed_call_returns_the_request_id_of_its_caller(
     serve: Serve, get_module: GetModule, log_calls: bool
 ) -> None:
     modules = serve(get_module, logs_calls=log_calls).modules
@@ -36,7 +40,7 @@ def test_a_call_that_fails_tells_the_id_that_its_caller_gave(
 
 
 @pytest.mark.parametrize("given", ["", "two words", "x" * 129, 'quote"', "a\\b"])
-def test_an_id_that_is_none_is_replaced_by_a_new_one(serve: Serve, given: str) -> None:
+def test_an_invalid_request_id_is_replaced_by_a_new_one(serve: Serve, given: str) -> None:
     modules = serve(refuse).modules
     with pytest.raises(grpc.RpcError) as caught:
         modules.GetModule(GetModuleRequest(), metadata=((REQUEST_ID_KEY, given),))
@@ -50,7 +54,7 @@ def test_an_id_that_is_none_is_replaced_by_a_new_one(serve: Serve, given: str) -
     [(answer, "OK"), (refuse, "INVALID_ARGUMENT"), (fail, "INTERNAL")],
     ids=["answered", "refused", "defect"],
 )
-def test_each_call_is_one_line_of_the_log_when_that_is_wanted(
+def test_each_call_is_one_line_of_the_log_if_enabled(
     serve: Serve, caplog: pytest.LogCaptureFixture, get_module: GetModule, code: str
 ) -> None:
     serving = serve(get_module, logs_calls=True)
@@ -79,9 +83,7 @@ def test_a_failed_call_has_one_id_in_all_places(
     assert told.pop() in str(caught.value.details())
 
 
-def test_calls_are_not_logged_unless_that_is_wanted(
-    serve: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_calls_are_not_logged_by_default(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     serving = serve(answer)
     with caplog.at_level(logging.DEBUG):
         serving.modules.GetModule(GetModuleRequest())

@@ -1,4 +1,4 @@
-"""Calls that begin and never say what they ask: nobody else waits for them."""
+"""Calls whose message never arrives: no other call waits for them."""
 
 import threading
 from collections.abc import Iterator
@@ -9,10 +9,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.fixtures.http2_peer import framed, http2_peer
 from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK
-from tests.rpc.scripted import Gate, Serve, answer
+from tests.rpc.scripted import Gate, Serve, answer, count_of
 
 MESSAGE_SECONDS = 0.5
 NEVER = 3_600.0
@@ -21,7 +20,7 @@ REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 DEADLINE_EXCEEDED = str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
 UNIMPLEMENTED = str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 MANY = 300
-"""More than there are threads of any kind, and more than the server holds calls."""
+"""More than there are threads of any kind, and more than the limit of calls in flight."""
 
 
 def check_health(channel: grpc.Channel) -> Any:
@@ -30,7 +29,7 @@ def check_health(channel: grpc.Channel) -> Any:
 
 
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
-def test_a_call_whose_message_does_not_come_is_ended_with_a_status_that_says_so(
+def test_a_call_whose_message_does_not_arrive_ends_with_deadline_exceeded(
     serve: Serve, method: str
 ) -> None:
     serving = serve(answer, message_seconds=MESSAGE_SECONDS)
@@ -41,7 +40,7 @@ def test_a_call_whose_message_does_not_come_is_ended_with_a_status_that_says_so(
 
 
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
-def test_calls_whose_message_does_not_come_hold_nobody_up(serve: Serve, method: str) -> None:
+def test_calls_whose_message_does_not_arrive_delay_no_other_call(serve: Serve, method: str) -> None:
     serving = serve(answer, message_seconds=NEVER)
     with http2_peer(serving.address) as peer:
         for _ in range(MANY):
@@ -58,7 +57,7 @@ def test_calls_whose_message_does_not_come_hold_nobody_up(serve: Serve, method: 
         assert b"symbolon.v1" in next(listed)
 
 
-def test_a_call_is_in_flight_once_its_message_is_there(serve: Serve) -> None:
+def test_a_call_is_in_flight_once_its_message_has_arrived(serve: Serve) -> None:
     gate = Gate()
     serving = serve(gate, max_calls=1, message_seconds=NEVER)
     with http2_peer(serving.address) as peer, gate.holding():
@@ -66,15 +65,15 @@ def test_a_call_is_in_flight_once_its_message_is_there(serve: Serve) -> None:
         peer.send(late, framed(b"")[:3], is_last=False)
         peer.settle()
         assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
-        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 0
+        assert count_of("symbolon_calls_in_flight") == 0
         peer.send(late, framed(b"")[3:])
         assert gate.arrived.acquire(timeout=30)
-        assert REGISTRY.get_sample_value("symbolon_calls_in_flight") == 1
+        assert count_of("symbolon_calls_in_flight") == 1
         gate.opened.set()
         assert peer.wait_for_end(late)["grpc-status"] == "0"
 
 
-def test_a_message_that_comes_when_the_server_is_full_meanwhile_is_refused(serve: Serve) -> None:
+def test_a_message_that_arrives_at_a_full_server_is_refused(serve: Serve) -> None:
     gate = Gate()
     serving = serve(gate, max_calls=1, message_seconds=NEVER)
     with http2_peer(serving.address) as peer, gate.holding():
@@ -92,9 +91,7 @@ def test_a_message_that_comes_when_the_server_is_full_meanwhile_is_refused(serve
 
 
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE])
-def test_a_call_that_ends_without_a_message_is_told_that_it_needs_one(
-    serve: Serve, method: str
-) -> None:
+def test_a_call_without_a_message_is_refused(serve: Serve, method: str) -> None:
     serving = serve(answer, message_seconds=NEVER)
     with http2_peer(serving.address) as peer:
         stream = peer.begin(method)
@@ -102,7 +99,7 @@ def test_a_call_that_ends_without_a_message_is_told_that_it_needs_one(
         assert peer.wait_for_end(stream)["grpc-status"] == UNIMPLEMENTED
 
 
-def test_calls_whose_message_does_not_come_do_not_hold_up_the_stop(serve: Serve) -> None:
+def test_calls_whose_message_does_not_arrive_do_not_delay_the_stop(serve: Serve) -> None:
     serving = serve(answer, message_seconds=NEVER)
     methods = HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION
     is_over = threading.Event()
@@ -125,7 +122,7 @@ def test_calls_whose_message_does_not_come_do_not_hold_up_the_stop(serve: Serve)
     is_over.set()
 
 
-def test_watches_that_nobody_reads_hold_nobody_up(serve: Serve) -> None:
+def test_watches_that_are_not_read_delay_no_other_call(serve: Serve) -> None:
     serving = serve(answer)
     with http2_peer(serving.address, window=0) as peer:
         for _ in range(MANY):

@@ -1,4 +1,4 @@
-"""Answers that nobody reads are bounded, and cost nobody else."""
+"""Unread answers are bounded and do not affect other callers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         with pytest.raises(grpc.RpcError) as caught:
             serving.modules.GetModule(GetModuleRequest(), timeout=30)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    # Its connection is gone, and what it did not read with it.
+    # Its connection is gone, and its unread answers with it.
     for _ in range(1_000):
         try:
             assert len(serving.modules.GetModule(GetModuleRequest()).detail) == ANSWER_BYTES
@@ -57,7 +57,7 @@ def test_answers_that_nobody_reads_are_bounded_and_more_calls_are_refused(
         except grpc.RpcError:
             continue
     else:
-        pytest.fail("what nobody will read is still held")
+        pytest.fail("answers of a closed connection still count")
 
 
 def test_callers_that_read_are_never_refused(serving: Serving) -> None:
@@ -68,12 +68,12 @@ def test_callers_that_read_are_never_refused(serving: Serving) -> None:
     assert {len(answer.result().detail) for answer in answers} == {ANSWER_BYTES}
 
 
-def test_an_answer_larger_than_all_room_is_sent_when_it_is_alone(serve: Serve) -> None:
+def test_an_answer_larger_than_the_limit_is_sent_if_it_is_the_only_one(serve: Serve) -> None:
     serving = serve(answer_much, unread=UnreadAnswers(1))
     assert len(serving.modules.GetModule(GetModuleRequest()).detail) == ANSWER_BYTES
 
 
-def test_when_there_is_no_room_those_that_have_long_not_read_are_let_go() -> None:
+def test_when_there_is_no_room_callers_that_stopped_reading_are_dropped() -> None:
     clock = Clock()
     answers = UnreadAnswers(100, clock)
     let_go: list[str] = []
@@ -92,7 +92,7 @@ def test_when_there_is_no_room_those_that_have_long_not_read_are_let_go() -> Non
     assert answers.add(later, 60)
 
 
-def test_what_was_read_counts_no_longer_and_a_call_that_is_over_counts_nothing() -> None:
+def test_answers_that_were_read_and_calls_that_are_over_do_not_count() -> None:
     answers = UnreadAnswers(100)
     unread = answers.open(lambda: None)
     assert answers.add(unread, 100)

@@ -17,8 +17,8 @@ from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRou
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import QueueFullError
 from symbolon_server.ingest.queueing.queue_view import QueueOverview, RunningIngest
-from symbolon_server.rpc.operators.explanation_encoding import encode_explanation
-from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
+from symbolon_server.rpc.operators.encoding import encode_explanation
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.explaining.explanation import (
     DecidingSymbol,
@@ -68,7 +68,7 @@ DIRECTORY = PageDirectory(
 
 @dataclass
 class Known:
-    """Knows reports by module, and notes what is asked of it."""
+    """Everything that the service works with: known reports, and a list of the calls made."""
 
     reports: dict[ModuleId, ModuleReport] = field(default_factory=dict)
     missing: list[MissingModule] = field(default_factory=list)
@@ -91,11 +91,11 @@ class Known:
         self._note("explain", (module_id, lookup, around))
         return EXPLANATION
 
-    def list_missing(self, limit: int) -> tuple[list[MissingModule], int]:
+    def list(self, limit: int) -> tuple[list[MissingModule], int]:
         self._note("list", limit)
         return self.missing, 7
 
-    def read_queue(self) -> QueueOverview:
+    def read(self) -> QueueOverview:
         self._note("queue", None)
         return OVERVIEW
 
@@ -151,22 +151,16 @@ NO_ID = module_pb2.Module(debug_file="xul.pdb")
 
 
 def ask(known: Known, method: str, request: Message) -> Ended:
-    tasks = ModuleTasks(
-        known,
-        known.prefetch,
-        known.invalidate,
-        known.explain,
-        known.list_missing,
-        known.read_queue,
-    )
-    return call(DESCRIPTOR, ModuleService(tasks, 4, lambda _: "a caller"), method, request)
+    double: Any = known
+    tools = ModuleTools(double, double, double, double, double, double)
+    return call(DESCRIPTOR, ModuleService(tools, 4, lambda _: "a caller"), method, request)
 
 
 def get_module(report: ModuleReport, module: module_pb2.Module = ASKED_XUL) -> Ended:
     return ask(Known({XUL: report}), "GetModule", pb.GetModuleRequest(module=module))
 
 
-def test_a_held_module_tells_its_facts() -> None:
+def test_a_known_module_has_its_facts() -> None:
     response = get_module(ModuleReport(DIRECTORY)).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_FOUND
     held = response.held
@@ -193,7 +187,7 @@ def test_a_held_module_tells_its_facts() -> None:
         (FailureKind.MALFORMED, module_pb2.MODULE_OUTCOME_MALFORMED),
     ],
 )
-def test_a_remembered_failure_tells_when_it_will_be_tried_again(
+def test_a_remembered_failure_says_when_to_retry(
     kind: FailureKind, outcome: module_pb2.ModuleOutcome.ValueType
 ) -> None:
     failure = Failure(kind, "why", attempts=3, retry_after_seconds=12.5)
@@ -211,7 +205,7 @@ def test_a_module_on_the_queue_is_pending() -> None:
     assert response.outcome == module_pb2.MODULE_OUTCOME_PENDING
 
 
-def test_of_a_module_that_nobody_asked_for_nothing_is_known() -> None:
+def test_nothing_is_known_of_a_module_that_was_never_requested() -> None:
     response = get_module(NOTHING).response
     assert response.outcome == module_pb2.MODULE_OUTCOME_NOT_REFERENCED
 
@@ -227,7 +221,7 @@ def test_an_invalid_module_is_refused() -> None:
     assert ended.details.startswith("module.debug_file: ")
 
 
-def test_without_the_cache_the_call_is_unavailable_for_now() -> None:
+def test_without_the_cache_calls_fail_with_unavailable() -> None:
     known = Known(trouble=CacheUnavailableError("down"))
     for method, request in (
         ("GetModule", pb.GetModuleRequest(module=ASKED_XUL)),
@@ -239,7 +233,7 @@ def test_without_the_cache_the_call_is_unavailable_for_now() -> None:
         assert ask(known, method, request).code is grpc.StatusCode.UNAVAILABLE
 
 
-def test_prefetched_modules_are_answered_in_the_order_asked_and_queued_once() -> None:
+def test_prefetched_modules_are_answered_in_order_and_queued_once() -> None:
     known = Known({XUL: FAILED})
     request = pb.PrefetchModulesRequest(modules=[ASKED_LIBC, NO_ID, ASKED_XUL, ASKED_LIBC])
     results = ask(known, "PrefetchModules", request).response.modules
@@ -253,13 +247,13 @@ def test_prefetched_modules_are_answered_in_the_order_asked_and_queued_once() ->
     assert known.asked == [("prefetch", [AskedModule(LIBC), AskedModule(XUL)])]
 
 
-def test_a_full_queue_is_exhausted_for_now() -> None:
+def test_a_full_queue_fails_with_resource_exhausted() -> None:
     known = Known(trouble=QueueFullError("full"))
     ended = ask(known, "PrefetchModules", pb.PrefetchModulesRequest(modules=[ASKED_XUL]))
     assert ended.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_invalidated_modules_are_told_as_they_were_before() -> None:
+def test_invalidated_modules_have_their_previous_outcomes() -> None:
     known = Known({XUL: ModuleReport(DIRECTORY), LIBC: ModuleReport(is_pending=True)})
     request = pb.InvalidateModulesRequest(modules=[ASKED_LIBC, ASKED_XUL, NO_ID])
     modules = ask(known, "InvalidateModules", request).response.modules
@@ -280,7 +274,7 @@ def test_invalidated_modules_are_told_as_they_were_before() -> None:
     ],
     ids=["too many", "no debug file"],
 )
-def test_a_list_that_breaks_a_rule_is_refused_and_nothing_done(
+def test_a_list_that_breaks_a_rule_is_refused_and_nothing_is_done(
     request_type: type[pb.PrefetchModulesRequest],
     modules: list[module_pb2.Module],
     violation: str,
@@ -293,7 +287,7 @@ def test_a_list_that_breaks_a_rule_is_refused_and_nothing_done(
     assert known.asked == []
 
 
-def test_missing_modules_are_told_with_what_callers_told_of_them() -> None:
+def test_missing_modules_have_the_names_that_callers_sent() -> None:
     asked = AskedModule(XUL, "xul.dll", "5F0A1B2C1000")
     known = Known(missing=[MissingModule(asked, 3, 1000.5, 2000.25)])
     response = ask(known, "ListMissingModules", pb.ListMissingModulesRequest()).response
@@ -321,7 +315,7 @@ def test_no_more_missing_modules_are_listed_than_are_remembered() -> None:
     assert known.asked == [("list", 10_000)]
 
 
-def test_the_queue_is_told_with_what_workers_do() -> None:
+def test_the_queue_is_reported_with_running_ingests() -> None:
     response = ask(Known(), "GetQueue", pb.GetQueueRequest()).response
     assert (response.awaited, response.wanted, response.prefetches) == (1, 2, 3)
     assert response.longest_wait.ToMilliseconds() == 1_500
@@ -338,7 +332,7 @@ def explain(known: Known, **fields: Any) -> Ended:
     return ask(known, "ExplainFrame", pb.ExplainFrameRequest(**fields))
 
 
-def test_an_explanation_tells_all_that_was_found() -> None:
+def test_an_explanation_has_everything_that_was_found() -> None:
     known = Known()
     response = explain(known, module_offset=0x1008, is_return_address=True).response
     assert known.asked == [("explain", (XUL, (0x1008, True), 3))]

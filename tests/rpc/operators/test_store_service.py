@@ -13,10 +13,11 @@ from symbolon.v1.store_service_pb2 import (
 from symbolon.v1.tier_pb2 import TIER_MEMORY, TIER_SPOOL
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.redis_servers.setup_checks import ServerReport, ask_server, find_problems
-from symbolon_server.rpc.operators.store_service import Probes, StoreService, TierKind, TierProbe
+from symbolon_server.redis_servers.setup_checks import ServerReport, ask_server
+from symbolon_server.rpc.operators.store_service import Probes, StoreService, TierProbe
 from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.spool import Spool
+from symbolon_server.symbolication.memory.queries import TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.memory_store import MemoryPageStore
 from tests.rpc.drive import call
@@ -34,10 +35,9 @@ def probes_of(
     return Probes(
         ask_store=lambda: ask_server(store),
         ask_cache=lambda: ask_server(cache),
-        tiers=[TierProbe(TierKind.MEMORY, memory.counts)],
+        tiers=[TierProbe(TierName.MEMORY, memory.counts)],
         count_keys=lambda: count_keys(store),
-        count_queued=IngestQueue(cache).length,
-        find_warnings=lambda *reports: [str(one) for one in find_problems(*reports)],
+        queue=IngestQueue(cache),
         server_version="1.2.3",
     )
 
@@ -50,7 +50,9 @@ def get_store_info(service: StoreService) -> GetStoreInfoResponse:
 
 
 @pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
-def test_both_servers_tell_their_facts(redis_store: redis.Redis, redis_cache: redis.Redis) -> None:
+def test_the_facts_of_both_servers_are_returned(
+    redis_store: redis.Redis, redis_cache: redis.Redis
+) -> None:
     redis_store.set("symbol:a.pdb/" + "0" * 33, b"directory")
     redis_store.set("page:a.pdb/" + "0" * 33 + ":1-0:0", b"page")
     info = get_store_info(StoreService(probes_of(redis_store, redis_cache)))
@@ -84,7 +86,7 @@ def test_a_dead_cache_fails_only_its_part(redis_store: redis.Redis) -> None:
 
 
 @pytest.mark.usefixtures("clear_redis_cache")
-def test_a_tier_tells_what_it_holds_and_how_well_it_serves(
+def test_a_tier_reports_its_size_and_hit_ratio(
     redis_store: redis.Redis, redis_cache: redis.Redis
 ) -> None:
     memory = MemoryPageStore(1024**2)
@@ -103,14 +105,14 @@ def test_the_spool_is_a_tier_like_the_others(
 ) -> None:
     spool = Spool(tmp_path, 1024**2)
     spool.get_directories([MODULE_ID])
-    tiers = [TierProbe(TierKind.SPOOL, spool.counts)]
+    tiers = [TierProbe(TierName.SPOOL, spool.counts)]
     info = get_store_info(StoreService(replace(probes_of(redis_store, redis_cache), tiers=tiers)))
     (tier,) = info.tiers
     assert (tier.tier, tier.entries, tier.bytes, tier.max_bytes) == (TIER_SPOOL, 0, 0, 1024**2)
     assert (tier.hits, tier.misses, tier.hit_ratio) == (0, 1, 0.0)
 
 
-def test_warnings_are_about_what_the_servers_say(
+def test_misconfigured_or_unreachable_servers_cause_warnings(
     redis_store: redis.Redis, redis_cache: redis.Redis
 ) -> None:
     assert not get_store_info(StoreService(probes_of(redis_store, redis_cache))).warnings

@@ -28,7 +28,7 @@ def request_of(service: str) -> health_pb2.HealthCheckRequest:
 
 
 @pytest.mark.parametrize("service", ["", MODULE_SERVICE])
-def test_the_server_and_each_service_say_that_they_serve(health: Any, service: str) -> None:
+def test_the_server_and_each_service_are_serving(health: Any, service: str) -> None:
     assert health.Check(request_of(service)).status == SERVING
 
 
@@ -38,7 +38,9 @@ def test_an_unknown_service_is_not_found(health: Any) -> None:
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_who_watches_is_told_of_the_stop_and_let_go(serving: Serving, health: Any) -> None:
+def test_a_watching_client_hears_of_the_stop_and_its_call_ends(
+    serving: Serving, health: Any
+) -> None:
     watch = health.Watch(request_of(""))
     assert next(watch).status == SERVING
     stopping = threading.Thread(target=serving.server.stop, args=(30.0,))
@@ -55,7 +57,7 @@ def test_an_unknown_service_can_be_watched(health: Any) -> None:
     watch.cancel()
 
 
-def test_many_who_watch_and_leave_hold_up_neither_checks_nor_the_stop(
+def test_many_clients_that_watch_and_leave_delay_neither_checks_nor_the_stop(
     serving: Serving, health: Any
 ) -> None:
     for _ in range(3):
@@ -74,15 +76,15 @@ def test_a_watch_whose_client_has_left_is_forgotten(serving: Serving, health: An
     assert len(serving.server._health._watches) == len(watches)
     for watch in watches:
         watch.cancel()
-    for _ in range(1_000):  # time for the server to hear of it
+    for _ in range(1_000):  # gives the server time to notice
         health.Check(request_of(""), timeout=10)
         if not serving.server._health._watches:
             break
     else:
-        pytest.fail("clients that have left are still watched for")
+        pytest.fail("watches of clients that left are not forgotten")
 
 
-def test_beyond_the_most_watches_the_longest_one_is_ended(
+def test_one_watch_too_many_ends_the_oldest(
     serving: Serving, health: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("symbolon_server.rpc.serving.health.MAX_WATCHES", 2)
@@ -96,7 +98,7 @@ def test_beyond_the_most_watches_the_longest_one_is_ended(
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_a_part_that_cannot_go_on_is_told_to_who_checks_and_who_watches(serve: Serve) -> None:
+def test_health_is_not_serving_while_a_thread_cannot_go_on(serve: Serve) -> None:
     vitals = Vitals()
     health: Any = health_pb2_grpc.HealthStub(serve(answer, vitals=vitals).channel)
     watch = health.Watch(request_of(MODULE_SERVICE))

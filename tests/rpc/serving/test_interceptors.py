@@ -1,6 +1,8 @@
 import json
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,9 +24,9 @@ from symbolon_server.rpc.calls.status import (
     FieldViolation,
     refuse_invalid,
 )
+from symbolon_server.rpc.serving import interceptors
 from symbolon_server.telemetry.logs import JsonFormatter
-from symbolon_server.telemetry.metrics import REGISTRY
-from tests.rpc.scripted import Gate, Serve, answer
+from tests.rpc.scripted import Gate, Serve, answer, count_of
 
 
 def metadata_of(error: grpc.RpcError) -> dict[str, Any]:
@@ -35,10 +37,6 @@ def status_of(error: grpc.RpcError) -> Any:
     return status_pb2.Status.FromString(metadata_of(error)[DETAILS_KEY])
 
 
-def count_of(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
-
-
 def test_an_answer_passes_and_is_counted(serve: Serve) -> None:
     before = count_of("symbolon_calls_total", method="GetModule", code="OK")
     assert serve(answer).modules.GetModule(GetModuleRequest()).detail == "fine"
@@ -46,7 +44,7 @@ def test_an_answer_passes_and_is_counted(serve: Serve) -> None:
     assert count_of("symbolon_call_seconds_count", method="GetModule") >= before + 1
 
 
-def test_an_error_inside_is_internal_without_a_word_of_the_inside(
+def test_an_unexpected_error_is_internal_and_reveals_nothing(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_request: GetModuleRequest, _context: grpc.ServicerContext) -> GetModuleResponse:
@@ -80,7 +78,7 @@ def test_a_refusal_keeps_its_status_details_and_writes_no_log(
     assert not caplog.records
 
 
-def test_a_method_that_is_not_written_is_unimplemented(serve: Serve) -> None:
+def test_a_missing_method_is_unimplemented(serve: Serve) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         serve(answer).modules.PrefetchModules(PrefetchModulesRequest())
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -137,3 +135,14 @@ def test_a_cancelled_call_leaves_no_count_behind(serve: Serve, callers: ThreadPo
     assert serving.modules.GetModule(GetModuleRequest()).detail == "fine"
     serving.server.stop(30)
     assert count_of("symbolon_calls_in_flight") == 0
+
+
+DENIED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+"""For calls that are not admitted, which another metric counts."""
+
+
+def test_every_code_that_the_server_ends_calls_with_has_series_from_the_start() -> None:
+    rpc = Path(interceptors.__file__).parents[1]
+    sources = "".join(path.read_text(encoding="utf-8") for path in rpc.rglob("*.py"))
+    named = set(re.findall(r"grpc\.StatusCode\.([A-Z_]+)", sources))
+    assert named - DENIED == set(interceptors.CODES)

@@ -64,9 +64,7 @@ def test_the_python_reflection_client_finds_a_message(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_client_that_keeps_its_stream_open_does_not_hold_up_the_stop(
-    serving: Serving, version: str
-) -> None:
+def test_an_open_reflection_stream_does_not_delay_the_stop(serving: Serving, version: str) -> None:
     client_is_done = threading.Event()
 
     def requests() -> Iterator[reflection_pb2.ServerReflectionRequest]:

@@ -19,13 +19,13 @@ def code_of_error(error: Any) -> grpc.StatusCode:
 
 
 def await_refusal(address: ListenAddress) -> None:
-    """Return when nobody listens any more."""
+    """Return once nothing listens on the port any more."""
     for _ in range(1_000):
         with socket.socket() as probe:
             if probe.connect_ex((address.host, address.port)) != 0:
                 return
         threading.Event().wait(0.01)
-    raise AssertionError("the server listens on")
+    raise AssertionError("the server still listens")
 
 
 def options_for(host: str, port: int = 0, *, shared: bool = False) -> ServerOptions:
@@ -42,7 +42,7 @@ def bind_error(options: ServerOptions) -> str:
     return str(caught.value)
 
 
-def test_port_0_takes_a_free_port_and_tells_which(serve: Serve) -> None:
+def test_port_0_takes_a_free_port_and_reports_it(serve: Serve) -> None:
     serving = serve(answer)
     assert serving.address.port > 0
     assert serving.modules.GetModule(GetModuleRequest()).detail == "fine"
@@ -118,7 +118,7 @@ def test_a_call_in_flight_finishes_during_the_stop(serve: Serve) -> None:
     assert not stopping.is_alive()
 
 
-def test_a_call_that_outlasts_the_grace_period_is_cut(serve: Serve) -> None:
+def test_a_call_that_outlasts_the_grace_period_is_cancelled(serve: Serve) -> None:
     gate = Gate()
     serving = serve(gate)
     call = serving.modules.GetModule.future(GetModuleRequest())

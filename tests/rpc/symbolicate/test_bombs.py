@@ -1,4 +1,4 @@
-"""A few bytes on the wire that are a great many of a message: refused before anything is built."""
+"""Small requests that would decode into huge objects are refused before they are decoded."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from symbolon_server.app.process.malloc import find_in_libc
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.operators.methods import add_methods
-from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
@@ -50,26 +50,14 @@ BOMBS = {
 }
 
 
-def never(*_asked: object) -> Any:
-    raise AssertionError("it is refused before")
+NOTHING: Any = object()
+"""Not used: every request is refused before."""
 
-
-class NoLookup:
-    get_modules = staticmethod(never)
-
-
-NO_TASKS = ModuleTasks(
-    lookup=NoLookup(),
-    prefetch=never,
-    invalidate=never,
-    explain=never,
-    list_missing=never,
-    read_queue=never,
-)
+NO_TOOLS = ModuleTools(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def describe_ignoring() -> None:
-    """Describe the service of the handler that ignores its messages, as those of protos are."""
+    """Add the descriptor of the service that ignores its messages."""
     file = FileDescriptorProto(name="test/ignoring.proto", package="test")
     file.message_type.add(name="Anything")
     service = file.service.add(name="Ignoring")
@@ -93,7 +81,7 @@ def serving() -> Iterator[ListenAddress]:
         ServerOptions(ListenAddress("127.0.0.1", 0), 4, 8, MESSAGE_BYTES),
         [
             SymbolicationService(answerer, WaitingRoom(1), streams).add_to,
-            ModuleService(NO_TASKS, 5_000).add_to,
+            ModuleService(NO_TOOLS, 5_000).add_to,
             add_ignoring,
         ],
     )
@@ -113,14 +101,14 @@ def peer() -> Iterator[Http2Peer]:
 
 
 def send(peer: Http2Peer, method: str, packed: bytes) -> dict[str, str]:
-    """Send a message that is packed already, and return how the call ended."""
+    """Send a compressed message, and return how the call ended."""
     stream = peer.begin(method, (("grpc-encoding", "gzip"),))
     peer.send(stream, framed(packed, is_compressed=True))
     return peer.wait_for_end(stream)
 
 
 def processor_seconds(send_one: Callable[[], object]) -> float:
-    """Return what the fastest of some rounds takes of this process, the server's threads too."""
+    """Return the CPU time of the fastest of some rounds, including the server's threads."""
     taken = []
     for _ in range(ROUNDS):
         start = process_time()

@@ -1,10 +1,10 @@
 import threading
 from functools import partial
 
-from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkLine
+from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
 
 
-def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> None:
+def test_a_long_queue_delays_only_itself() -> None:
     threads, done = FairThreads(1, "test"), list[str]()
     begun, may_go_on = threading.Event(), threading.Event()
 
@@ -12,9 +12,9 @@ def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> Non
         begun.set()
         assert may_go_on.wait(30)
 
-    threads.submit(WorkLine(), hold)
+    threads.submit(WorkQueue(), hold)
     assert begun.wait(30)
-    busy, modest = WorkLine(), WorkLine()
+    busy, modest = WorkQueue(), WorkQueue()
     for number in range(5):
         threads.submit(busy, partial(done.append, f"busy {number}"))
     for number in range(2):
@@ -32,8 +32,8 @@ def test_who_has_much_work_waits_for_his_own_and_not_the_others_for_him() -> Non
     ]
 
 
-def test_all_work_is_done_by_many_threads_from_many_lines() -> None:
-    threads, lines = FairThreads(4, "test"), [WorkLine() for _ in range(7)]
+def test_many_threads_finish_the_work_of_many_queues() -> None:
+    threads, lines = FairThreads(4, "test"), [WorkQueue() for _ in range(7)]
     done: list[tuple[int, int]] = []
     for number in range(100):
         for index, line in enumerate(lines):

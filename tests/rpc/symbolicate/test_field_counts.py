@@ -1,4 +1,4 @@
-"""Counting the fields of a request in its bytes, against building it."""
+"""Counting the fields of an encoded request, compared with decoding it."""
 
 from itertools import chain
 
@@ -32,9 +32,9 @@ OTHERS = st.sampled_from(
     [
         b"\x1a\x00",  # max_wait
         b"\x20\x01",  # with_diagnostics
-        b"\x92\x00\x03\x8a\x00\x00",  # a stack with tags as nobody writes them
-        b"\x92\x80\x00\x82\x00\x0a\x00",  # and a length
-        b"\x7d1234",  # numbers of an unknown field
+        b"\x92\x00\x03\x8a\x00\x00",  # a stack with unusually long tags
+        b"\x92\x80\x00\x82\x00\x0a\x00",  # and with a long length
+        b"\x7d1234",  # fixed-size numbers with an unknown field number
         b"\x7912345678",
         b"\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
     ]

@@ -17,10 +17,9 @@ from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.rpc.symbolicate.service import SERVICE, SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
@@ -39,10 +38,11 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
     TierName,
 )
+from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import wire
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.rpc.drive import Ended, call
+from tests.rpc.scripted import count_of
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["SymbolicationService"]
 DEBUG_ID = "44E4EC8C2F41492B9369D6B9A059577C2"
@@ -58,8 +58,8 @@ FRAME = wire.frame(
 
 
 @dataclass
-class Canned:
-    """Answers every request with the same, and keeps what it was asked."""
+class Canned(Symbolicator):
+    """Returns the same answer to every request, and records the requests."""
 
     answer: Symbolication
     modules: Sequence[ModuleQuery] = ()
@@ -173,7 +173,7 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
         (module_pb2.Module(debug_id=DEBUG_ID, code_file="a\nb"), ModuleQuery("", None)),
     ],
 )
-def test_a_module_arrives_with_what_is_usable_of_code_file_and_code_id(
+def test_a_module_has_the_usable_parts_of_code_file_and_code_id(
     asked: module_pb2.Module, expected: ModuleQuery
 ) -> None:
     symbolicator = canned()
@@ -181,7 +181,7 @@ def test_a_module_arrives_with_what_is_usable_of_code_file_and_code_id(
     assert symbolicator.modules == [expected]
 
 
-def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
+def test_stacks_are_returned_in_order_including_empty_ones() -> None:
     answer = answer_of([FRAME + FRAME, b"", FRAME])
     response = answer_to(canned(answer), pb.SymbolicateRequest())
     assert [len(stack.frames) for stack in response.stacks] == [2, 0, 1]
@@ -198,7 +198,7 @@ def test_stacks_come_back_in_their_order_empty_ones_too() -> None:
     assert not response.HasField("diagnostics")
 
 
-def test_each_module_tells_its_outcome_and_when_a_retry_can_help() -> None:
+def test_each_module_has_its_outcome_and_when_to_retry() -> None:
     results = [
         ModuleResult(ModuleOutcome.FOUND, skipped_records=3),
         ModuleResult(ModuleOutcome.UNAVAILABLE, "supplier is down", 2.5),
@@ -227,7 +227,7 @@ def test_the_numbers_below_are_those_of_the_api(ours: type[ModuleOutcome]) -> No
     assert named | {prefix + "UNSPECIFIED": 0} == dict(theirs.items())
 
 
-def test_diagnostics_come_when_they_are_asked_for() -> None:
+def test_diagnostics_are_returned_on_request() -> None:
     diagnostics = Diagnostics(
         frames=9,
         seconds=0.5,
@@ -273,7 +273,7 @@ def test_diagnostics_come_when_they_are_asked_for() -> None:
         (Duration(seconds=315_576_000_000), None, 60.0),
     ],
 )
-def test_a_call_waits_until_the_first_of_its_wish_its_deadline_and_the_limit(
+def test_a_call_waits_no_longer_than_max_wait_its_deadline_and_the_limit(
     max_wait: Duration | None, timeout: float | None, expected: float
 ) -> None:
     symbolicator = canned()
@@ -281,7 +281,7 @@ def test_a_call_waits_until_the_first_of_its_wish_its_deadline_and_the_limit(
     assert symbolicator.wait_seconds == [pytest.approx(expected)]
 
 
-def test_a_request_that_breaks_rules_is_refused_and_asks_nobody() -> None:
+def test_a_request_that_breaks_rules_is_refused_before_symbolication() -> None:
     symbolicator = canned()
     modules = [
         module_pb2.Module(debug_file="a/b", debug_id=DEBUG_ID),
@@ -300,19 +300,15 @@ def test_an_exceeded_limit_is_in_the_message_with_its_value() -> None:
     assert ended.details == "modules: has 6 or more entries, the limit is 5"
 
 
-def sample(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
 def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
     def counts() -> list[float]:
         return [
-            sample("symbolon_frames_total", outcome="remembered"),
-            sample("symbolon_frames_total", outcome="module_missing"),
-            sample("symbolon_call_wait_seconds_sum"),
-            sample("symbolon_modules_total", outcome="missing"),
-            sample("symbolon_lookups_total", tier="store", result="hit"),
-            sample("symbolon_lookups_total", tier="store", result="miss"),
+            count_of("symbolon_frames_total", outcome="remembered"),
+            count_of("symbolon_frames_total", outcome="module_missing"),
+            count_of("symbolon_call_wait_seconds_sum"),
+            count_of("symbolon_modules_total", outcome="missing"),
+            count_of("symbolon_lookups_total", tier="store", result="hit"),
+            count_of("symbolon_lookups_total", tier="store", result="miss"),
         ]
 
     outcomes = {int(FrameOutcome.MODULE_MISSING): 3}
@@ -327,9 +323,9 @@ def test_an_answer_is_counted_by_frames_outcomes_and_tiers() -> None:
 
 
 def test_a_call_that_waited_for_nothing_is_not_among_those_that_waited() -> None:
-    before = sample("symbolon_call_wait_seconds_count")
+    before = count_of("symbolon_call_wait_seconds_count")
     answer_to(canned(), pb.SymbolicateRequest())
-    assert sample("symbolon_call_wait_seconds_count") == before
+    assert count_of("symbolon_call_wait_seconds_count") == before
 
 
 @contextmanager

@@ -20,13 +20,13 @@ def test_no_more_requests_are_taken_than_are_answered_and_sent(flow: StreamFlow)
         third = threads.submit(flow.wait_for_room)
         flow.put(1, b"first")
         assert next(answers) == b"first"
-        assert not third.done()  # it is sent when gRPC asks for the next one
+        assert not third.done()  # sent once gRPC asks for the next one
         flow.put(1, b"second")
         assert next(answers) == b"second"
         assert third.result(30)
 
 
-def test_a_request_of_many_bytes_comes_alone(flow: StreamFlow) -> None:
+def test_a_large_request_is_taken_alone(flow: StreamFlow) -> None:
     with ThreadPoolExecutor() as threads:
         assert flow.take(100)
         second = threads.submit(flow.wait_for_room)
@@ -67,7 +67,7 @@ def test_a_stopped_stream_answers_what_it_has_taken_and_takes_no_more(flow: Stre
     assert flow.is_cut_short
 
 
-def test_a_closed_stream_lets_go_who_waits_for_it(flow: StreamFlow) -> None:
+def test_closing_a_stream_stops_its_waits(flow: StreamFlow) -> None:
     let_go = threading.Event()
     with ThreadPoolExecutor() as threads, flow.waiting(let_go.set):
         assert flow.take(1)
@@ -80,14 +80,14 @@ def test_a_closed_stream_lets_go_who_waits_for_it(flow: StreamFlow) -> None:
         assert not taker.result(30)
 
 
-def test_who_begins_to_wait_for_a_closed_stream_is_let_go_at_once(flow: StreamFlow) -> None:
+def test_a_wait_in_a_closed_stream_stops_at_once(flow: StreamFlow) -> None:
     flow.close()
     let_go = threading.Event()
     with flow.waiting(let_go.set):
         assert let_go.is_set()
 
 
-def test_who_waits_no_more_is_not_let_go(flow: StreamFlow) -> None:
+def test_a_wait_that_is_over_is_not_stopped(flow: StreamFlow) -> None:
     let_go = threading.Event()
     with flow.waiting(let_go.set):
         pass

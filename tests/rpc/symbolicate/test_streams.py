@@ -1,4 +1,4 @@
-"""Streams over a network, on symbolicators that a test holds and lets go."""
+"""Streams over a network, with a symbolicator that a test controls."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,10 +25,10 @@ from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
 from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
@@ -39,26 +39,27 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleQuery,
     Symbolication,
 )
+from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.paging import wire
-from symbolon_server.telemetry.metrics import REGISTRY
 from tests.fixtures.http2_peer import framed, http2_peer
+from tests.rpc.scripted import count_of
 
 SECONDS = 30.0
-"""How long anything may take."""
+"""Timeout for every step."""
 
 COLD, BROKEN, LARGE, LEFT = "cold.pdb", "broken.pdb", "large.pdb", "left.pdb"
 LARGE_BYTES = 512 << 10
 
 MOST_ON_THE_WAY = 32
-"""Large answers that gRPC at both ends may have in hand: 16 MiB, much more than it does."""
+"""Upper bound of large answers in gRPC's buffers at both ends: 16 MiB, far more than they hold."""
 
 Request = pb.SymbolicateStreamRequest
 Response = pb.SymbolicateStreamResponse
 
 
 @dataclass
-class Scripted:
-    """Answers by the debug file of the first module; cold ones wait until they are let go."""
+class Scripted(Symbolicator):
+    """Answers by the debug file of the first module; cold ones wait for `ready`."""
 
     began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     looking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -194,10 +195,6 @@ def request(name: str, debug_file: str = "hot.pdb") -> Request:
     return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
 
 
-def count_of(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
-
-
 def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
     names = [f"report {number}" for number in range(200)] + ["", "\N{SNOWMAN}"]
     answers = list(site.stream([request(name) for name in names]))
@@ -262,7 +259,7 @@ def test_streams_together_wait_with_half_of_the_threads(start_site: StartSite) -
             grpc.StatusCode.INVALID_ARGUMENT,
             "modules[0].debug_file: ",
         ),
-        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; the server's log"),
+        (request("bad", BROKEN), grpc.StatusCode.INTERNAL, "internal error; see the server's log"),
     ],
     ids=["limit", "rule", "defect"],
 )
@@ -279,13 +276,13 @@ def test_one_bad_request_is_answered_with_its_own_error(
     assert count_of("symbolon_stream_answers_total", code=code.name) == before + 1
 
 
-def test_an_id_of_256_bytes_is_refused_and_comes_back_as_it_was(site: Site) -> None:
+def test_an_id_of_256_bytes_is_refused_and_returned_unchanged(site: Site) -> None:
     (answer,) = site.stream([request("é" * 128)])
     assert answer.id == "é" * 128
     assert answer.error.message == "id: has 256 bytes, the limit is 255"
 
 
-def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> None:
+def test_bytes_that_are_not_a_request_are_answered_with_an_error(site: Site) -> None:
     method: Any = site.channel.stream_stream(
         "/symbolon.v1.SymbolicationService/SymbolicateStream",
         response_deserializer=Response.FromString,
@@ -298,21 +295,21 @@ def test_bytes_that_are_no_request_are_answered_with_an_error(site: Site) -> Non
 
 
 def test_a_caller_that_does_not_read_makes_the_server_take_no_more(site: Site) -> None:
-    """What is ahead of the caller is what the stream holds, and what the network holds."""
+    """The server is ahead of the caller by no more than the stream and the network hold."""
     most_ahead = FLOW.max_requests + MOST_ON_THE_WAY
     number = 150
     answers = site.stream([request(str(index), LARGE) for index in range(number)])
     ahead = []
     unary = SymbolicationServiceStub(site.channel)
     for read, _ in enumerate(answers, start=1):
-        for _ in range(5):  # time for the server to get ahead
+        for _ in range(5):  # gives the server time to get ahead
             unary.Symbolicate(pb.SymbolicateRequest(), timeout=SECONDS)
         ahead.append(site.symbolicator.answered - 5 * read - read)
     assert len(ahead) == number
     assert max(ahead) <= most_ahead < number
 
 
-def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
+def test_cancelling_a_stream_ends_its_waits_and_drops_queued_requests(
     start_site: StartSite,
 ) -> None:
     site = start_site(threads=2)
@@ -330,7 +327,7 @@ def test_cancelling_a_stream_ends_its_waits_and_drops_what_was_not_begun(
         if site.symbolicator.began.acquire(blocking=False):
             break
     else:
-        pytest.fail("nobody may wait any more")
+        pytest.fail("the place in the waiting room is not free")
     site.server.stop(SECONDS, end_streams=site.streams.stop)
     assert count_of("symbolon_streams") == 0
     assert (
@@ -387,7 +384,7 @@ def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) ->
     answers = site.stream([request("cold", COLD)])
     assert site.symbolicator.began.acquire(timeout=SECONDS)
     other = site.stream(Sent())
-    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle for as long as the first waits
+    assert other.code() is grpc.StatusCode.UNAVAILABLE  # idle while the first one waits
     site.symbolicator.ready.set()
     assert [answer.id for answer in answers] == ["cold"]
 
@@ -402,7 +399,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
 
     def open_stream(number: int, name: str) -> Any:
         stream = stub.SymbolicateStream(sent[number], timeout=SECONDS, metadata=(("name", name),))
-        streams.append(stream)  # one that nobody holds is cancelled
+        streams.append(stream)  # an unreferenced stream is cancelled
         return next(stream)
 
     streams: list[Any] = []
@@ -410,7 +407,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
     with pytest.raises(grpc.RpcError) as caught:
         open_stream(2, "greedy")
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "one caller may hold 2 of its 4 streams" in str(caught.value.details())
+    assert "one caller may hold 2 of the 4 streams" in str(caught.value.details())
     assert open_stream(3, "modest").id == "1"
     for requests in sent:
         requests.queue.put(None)
@@ -430,7 +427,7 @@ def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: Star
             except grpc.RpcError:
                 continue
         else:
-            pytest.fail("a stream that nobody reads keeps its place")
+            pytest.fail("a stream that is not read keeps its place")
     assert [answer.id for answer in answers] == ["read"]
 
 
@@ -459,7 +456,7 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
     assert list(islice(answers, 1)) == []
 
 
-def test_answers_that_a_stream_does_not_read_are_bounded_and_told_of(
+def test_answers_that_a_stream_does_not_read_are_bounded_and_refused(
     start_site: StartSite,
 ) -> None:
     unread = UnreadAnswers(3 * LARGE_BYTES)
@@ -498,12 +495,12 @@ def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite
 
 
 def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
-    """Return an answer that is enough, to one of many times the same large request."""
+    """Repeat the same large request until an answer is good enough; return the answer."""
     for _ in range(1_000):
         (answer,) = site.stream([request("again", LARGE)])
         if is_enough(answer):
             return answer
-    return pytest.fail("nothing has changed")
+    return pytest.fail("no answer was good enough")
 
 
 @pytest.mark.parametrize(
@@ -513,7 +510,7 @@ def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
         ("put", "stream-answer", grpc.StatusCode.CANCELLED),
     ],
 )
-def test_an_error_that_nobody_expected_ends_a_stream_with_a_status_and_is_counted(
+def test_an_unexpected_error_ends_a_stream_with_a_status_and_is_counted(
     site: Site, monkeypatch: pytest.MonkeyPatch, name: str, thread: str, code: grpc.StatusCode
 ) -> None:
     def fail(*_: object) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,14 +8,15 @@ from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest
 from symbolon.v1.stack_pb2 import Frame, Stack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
-from symbolon_server.rpc.calls.status import FieldViolation
-from symbolon_server.rpc.symbolicate.raw_request import decode_request, decode_stack
-from symbolon_server.rpc.symbolicate.validation import (
+from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
+from symbolon_server.rpc.operators.methods import find_one_module_violations
+from symbolon_server.rpc.symbolicate.request import (
     MAX_VIOLATIONS,
     RequestLimits,
+    check_request,
+    decode_stacks,
     find_broken_rules,
-    find_exceeded_limits,
-    find_one_module_violations,
+    read_request,
 )
 
 LIMITS = RequestLimits(max_modules=3, max_frames=10)
@@ -27,12 +29,14 @@ def module(debug_file: str = "xul.pdb", debug_id: str = DEBUG_ID) -> Module:
 
 def find_violations(
     request: SymbolicateRequest, limits: RequestLimits = LIMITS
-) -> tuple[FieldViolation, ...]:
-    """Return what a servicer tells, which looks at all else when no limit is exceeded."""
-    raw = decode_request(request.SerializeToString())
-    frames = sum(len(decode_stack(stack)) for stack in raw.stacks)
-    exceeded = find_exceeded_limits(len(raw.modules), len(raw.stacks), frames, limits)
-    return exceeded or find_broken_rules(raw)
+) -> Sequence[FieldViolation]:
+    """Return the violations that a caller sees: exceeded limits, or else all broken rules."""
+    try:
+        raw = read_request(request.SerializeToString(), limits)
+        check_request(raw, sum(map(len, decode_stacks(raw.stacks))), limits)
+    except InvalidRequestError as error:
+        return error.violations
+    return find_broken_rules(raw)
 
 
 def fields_of(request: SymbolicateRequest) -> list[str]:
@@ -75,14 +79,14 @@ VALID = {
 
 @pytest.mark.parametrize("name", VALID)
 def test_a_valid_request_breaks_no_rule(name: str) -> None:
-    assert find_violations(VALID[name]) == ()
+    assert list(find_violations(VALID[name])) == []
 
 
 @pytest.mark.parametrize(
     "debug_file",
     ["a/b", "a\\b", "..", ".", "a\0b", "a\nb", "\x7f", "\x85", "\u2028", "x" * 256, "é" * 128],
 )
-def test_a_debug_file_that_is_no_file_name_is_refused(debug_file: str) -> None:
+def test_a_debug_file_that_is_not_a_file_name_is_refused(debug_file: str) -> None:
     request = SymbolicateRequest(modules=[module(), module(debug_file)])
     assert fields_of(request) == ["modules[1].debug_file"]
 
@@ -163,7 +167,7 @@ def test_a_max_wait_that_is_negative_or_invalid_is_refused(max_wait: dict[str, A
     assert fields_of(SymbolicateRequest(max_wait=Duration(**max_wait))) == ["max_wait"]
 
 
-def test_no_more_violations_are_told_than_fit() -> None:
+def test_the_number_of_violations_is_limited() -> None:
     limits = RequestLimits(max_modules=1, max_frames=1_000)
     request = SymbolicateRequest(stacks=[Stack(frames=[Frame(module_index=1)] * 1_000)])
     assert len(find_violations(request, limits)) == MAX_VIOLATIONS
@@ -188,21 +192,21 @@ def test_get_module_checks_the_module() -> None:
     assert find_one_module_violations(GetModuleRequest(module=module())) == ()
 
 
-def test_frames_are_told_beside_what_else_is_wrong() -> None:
+def test_violations_of_modules_and_frames_are_reported_together() -> None:
     frames = [Frame(module_index=1)]
     request = SymbolicateRequest(modules=[module("a/b")], stacks=[Stack(frames=frames)])
     assert fields_of(request) == ["modules[0].debug_file", "stacks[0].frames[0].module_index"]
 
 
-def test_bytes_that_are_no_frame_are_refused() -> None:
+def test_bytes_that_are_not_a_frame_are_refused() -> None:
     stack = b"\x0a\x02\x08\x00" + b"\x0a\x01\x0f"  # a frame, then a field number 1 of type 7
-    encoded = decode_request(b"\x12" + bytes([len(stack)]) + stack)
+    encoded = read_request(b"\x12" + bytes([len(stack)]) + stack, LIMITS)
     (violation, *_) = find_broken_rules(encoded)
     assert violation.field == "stacks[0].frames[0].module_index"
     assert find_broken_rules(encoded)[1].field == "stacks[0].frames[1]"
 
 
-def test_a_stack_that_is_none_is_refused() -> None:
-    encoded = decode_request(b"\x12\x00\x12\x01\x0f")  # an empty stack, then one of type 7
+def test_bytes_that_are_not_a_stack_are_refused() -> None:
+    encoded = read_request(b"\x12\x00\x12\x01\x0f", LIMITS)  # an empty stack, then one of type 7
     (violation,) = find_broken_rules(encoded)
     assert (violation.field, violation.description) == ("stacks[1]", "cannot be decoded")

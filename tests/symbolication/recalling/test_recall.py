@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame
 from symbolon_server.symbolication.memory.many_frames import read_many_frames
 from symbolon_server.symbolication.memory.queries import FrameQuery, InvalidFrameError, ModuleQuery
 from symbolon_server.symbolication.memory.server_memory import ServerMemory

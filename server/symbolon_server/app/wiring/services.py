@@ -20,25 +20,20 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.redis_servers.setup_checks import ask_server, find_problems
+from symbolon_server.redis_servers.setup_checks import ask_server
 from symbolon_server.rpc.access.access import NameCaller
-from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTasks
-from symbolon_server.rpc.operators.store_service import (
-    Probes,
-    StoreService,
-    TierKind,
-    TierProbe,
-)
+from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
+from symbolon_server.rpc.operators.store_service import Probes, StoreService, TierProbe
 from symbolon_server.rpc.serving.server import ServerOptions
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.decoding import decode_frame
-from symbolon_server.rpc.symbolicate.validation import RequestLimits
+from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.settings import Settings
 from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.recent_use import RecentUse
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.memory.queries import TierName
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
@@ -112,34 +107,31 @@ def make_module_service(
 ) -> ModuleService:
     """Return the service that is about single modules, for callers named by `name_caller`."""
     lookup = ModuleLookup(parts.tiers, parts.queue.find_ended)
-    tasks = ModuleTasks(
+    tools = ModuleTools(
         lookup=lookup,
-        prefetch=Prefetcher(lookup, parts.queue).prefetch,
-        invalidate=parts.invalidator.invalidate,
-        explain=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds).explain,
-        list_missing=parts.memory.missing.list,
-        read_queue=parts.queue_view.read,
+        prefetcher=Prefetcher(lookup, parts.queue),
+        invalidator=parts.invalidator,
+        explainer=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds),
+        missing=parts.memory.missing,
+        queue=parts.queue_view,
     )
-    return ModuleService(tasks, settings.max_modules, name_caller)
+    return ModuleService(tools, settings.max_modules, name_caller)
 
 
 def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
     """Return the service that tells about the servers behind this one."""
-    allowed = allowed_problems(settings)
     probes = Probes(
         ask_store=lambda: ask_server(parts.store_client),
         ask_cache=lambda: ask_server(parts.cache_client),
         tiers=[
-            TierProbe(TierKind.FRAMES, parts.held.counts_of_frames),
-            TierProbe(TierKind.MEMORY, parts.held.counts_of_memory),
-            TierProbe(TierKind.SPOOL, parts.spool.counts),
+            TierProbe(TierName.FRAMES, parts.held.counts_of_frames),
+            TierProbe(TierName.MEMORY, parts.held.counts_of_memory),
+            TierProbe(TierName.SPOOL, parts.spool.counts),
         ],
         count_keys=lambda: count_keys(parts.store_client),
-        count_queued=parts.queue.length,
-        find_warnings=lambda store, cache: [
-            str(problem) for problem in find_problems(store, cache, allowed)
-        ],
+        queue=parts.queue,
         server_version=software_version(),
+        allowed_problems=allowed_problems(settings),
     )
     return StoreService(probes)
 

@@ -1,4 +1,4 @@
-"""Who may call what: the token of each call, before anything is done for it."""
+"""Checks the token of each call before anything else is done for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Never
 import grpc
 
 from symbolon_server.rpc.access.tokens import Permission, Token, Tokens
-from symbolon_server.rpc.calls.in_pool import InPool
+from symbolon_server.rpc.calls.accepted_calls import InPool
 from symbolon_server.rpc.calls.status import refuse_plainly
 from symbolon_server.telemetry.metrics import CALLS_DENIED
 
@@ -22,14 +22,14 @@ OPERATOR_METHODS = frozenset(
         "/symbolon.v1.ModuleService/PrefetchModules",
     }
 )
-"""What changes something for all callers."""
+"""Methods that change state for all callers."""
 
-_OUR_SERVICES = "/symbolon.v1."
+OUR_SERVICES = "/symbolon.v1."
 _HEALTH = "/grpc.health.v1.Health/"
-"""For everybody: balancers and orchestrators have no tokens, and it tells nothing else."""
+"""Needs no token: load balancers and orchestrators have none."""
 
 NameCaller = Callable[[grpc.ServicerContext], str]
-"""Returns what a caller is told apart by."""
+"""Returns a name that distinguishes callers."""
 
 _HEADER = "authorization"
 _SCHEME = "bearer "
@@ -37,58 +37,59 @@ _THREADS = 2
 
 
 def permission_for(method: str) -> Permission | None:
-    """Return what a token must be good for to call a method, None where any token does."""
+    """Return the permission that a method needs, or None if any token will do."""
     if method in OPERATOR_METHODS:
         return Permission.OPERATE
-    return Permission.SYMBOLICATE if method.startswith(_OUR_SERVICES) else None
+    return Permission.SYMBOLICATE if method.startswith(OUR_SERVICES) else None
 
 
 def name_of_peer(context: grpc.ServicerContext) -> str:
-    """Return the address of a caller without its port, which each connection has another of."""
+    """Return the caller's address without the port, which differs for each connection."""
     return context.peer().rpartition(":")[0]
 
 
 class AccessControl:
-    """Refuses calls without a token that the server knows, or whose token is not good for them.
+    """Refuses calls without a known token, or whose token lacks the needed permission.
 
-    Without tokens it lets everybody through. Refusals have threads of their own, so that who
-    is not let in takes no place of those who are.
+    If no tokens are configured, every call is allowed. Refusals run in their own threads, so that
+    rejected callers take no capacity from others.
     """
 
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deny")
-        self._strange = self._refusal_with(
-            grpc.StatusCode.UNAUTHENTICATED, "no token that this server knows"
+        self._unknown = self._refusal_with(
+            grpc.StatusCode.UNAUTHENTICATED, "the token is missing or unknown"
         )
         self._denied = {
             permission: self._refusal_with(
-                grpc.StatusCode.PERMISSION_DENIED, f"this token may not {permission.value}"
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the token lacks the permission {permission.value}",
             )
             for permission in Permission
         }
 
     def refusal(self, details: grpc.HandlerCallDetails) -> Handler | None:
-        """Return the function that refuses a call, or None for one that may be made."""
+        """Return the function that refuses a call, or None if the call is allowed."""
         if self._tokens is None or details.method.startswith(_HEALTH):
             return None
         token = self._find_token(self._tokens, details.invocation_metadata)
         if token is None:
-            return self._strange
+            return self._unknown
         permission = permission_for(details.method)
         if permission is None or permission in token.may:
             return None
         return self._denied[permission]
 
     def name_of(self, context: grpc.ServicerContext) -> str:
-        """Return the name of the token that a call was let in by; empty where none is wanted."""
+        """Return the name of a call's token; empty if no tokens are configured."""
         if self._tokens is None:
             return ""
         token = self._find_token(self._tokens, context.invocation_metadata())
         return token.name if token else ""
 
     def name_caller(self, context: grpc.ServicerContext) -> str:
-        """Return the name of a caller's token, or its address where none is wanted."""
+        """Return the name of a caller's token, or its address if no tokens are configured."""
         return self.name_of(context) or name_of_peer(context)
 
     def release(self) -> None:
@@ -99,12 +100,12 @@ class AccessControl:
     def _find_token(
         tokens: Tokens, metadata: Iterable[tuple[str, str | bytes]] | None
     ) -> Token | None:
-        said = [value for key, value in metadata or () if key == _HEADER]
-        if len(said) != 1 or not isinstance(said[0], str):
+        values = [value for key, value in metadata or () if key == _HEADER]
+        if len(values) != 1 or not isinstance(values[0], str):
             return None
-        if not said[0].lower().startswith(_SCHEME):
+        if not values[0].lower().startswith(_SCHEME):
             return None
-        return tokens.find(said[0][len(_SCHEME) :])
+        return tokens.find(values[0][len(_SCHEME) :])
 
     def _refusal_with(self, code: grpc.StatusCode, message: str) -> Handler:
         denied = CALLS_DENIED.labels(code.name)
@@ -113,5 +114,5 @@ class AccessControl:
             denied.inc()
             refuse_plainly(context, code, message)
 
-        # A handler of streams gets to refuse before the request's message has arrived.
+        # A handler of streams can refuse before the request's message has arrived.
         return grpc.stream_stream_rpc_method_handler(InPool(refuse, self._threads))

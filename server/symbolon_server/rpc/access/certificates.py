@@ -1,4 +1,4 @@
-"""The server's certificate, and whose clients' certificates it takes."""
+"""The server's certificate, and the CA of its clients' certificates."""
 
 import ssl
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError, read
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where certificate, key and authority are, as PEM."""
+    """The files of certificate, key and CA, all PEM."""
 
     certificate: Path
-    """With the chain up to what clients know."""
+    """With its chain, up to a CA that clients trust."""
 
     key: Path
 
     client_authority: Path | None = None
-    """Who vouches for clients; None: they need no certificate."""
+    """CA bundle for client certificates; None: clients need no certificate."""
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """Each of the files."""
+        """All files that are configured."""
         own = (self.certificate, self.key)
         return own if self.client_authority is None else (*own, self.client_authority)
 
 
 class Certificates:
-    """What the files hold; a connection that is made after they changed sees the new ones."""
+    """The certificates in the files. New connections get the ones of the latest valid files."""
 
     def __init__(self, files: TlsFiles) -> None:
         """Read the files; raise `UnusableFileError`."""
@@ -39,15 +39,15 @@ class Certificates:
 
     @property
     def authenticate_clients(self) -> bool:
-        """Whether only clients are served that an authority vouches for."""
+        """Whether clients must present a certificate from the CA."""
         return self._files.client_authority is not None
 
     def read_again(self) -> None:
-        """Read the files, also if they seem to be what they were."""
+        """Reload the files, even if they seem unchanged."""
         self._reloaded.read_again()
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """Return what a secure port is made with."""
+        """Return the credentials for a secure port."""
         return grpc.dynamic_ssl_server_credentials(
             self._reloaded.value,
             self._fetch,  # type: ignore[arg-type] # the stubs know no None, which means no change
@@ -55,7 +55,7 @@ class Certificates:
         )
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what is new, for gRPC, which asks at each connection."""
+        """Return a new configuration, or None if it is unchanged; gRPC asks at each connection."""
         self._reloaded.refresh()
         value = self._reloaded.value
         if value is self._given:
@@ -72,10 +72,10 @@ class Certificates:
 
 
 def _check(files: TlsFiles) -> None:
-    """Raise `UnusableFileError` for what gRPC would only meet at the first connection."""
+    """Raise `UnusableFileError` for errors that gRPC would only report at the first connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(files.certificate, files.key, password="")  # never asks for one
+        context.load_cert_chain(files.certificate, files.key, password="")  # never prompts for one
     except OSError as error:
         names = f"{files.certificate} with {files.key}"
         raise UnusableFileError(f"cannot use {names}: {error}") from error

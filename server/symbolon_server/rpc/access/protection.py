@@ -1,4 +1,4 @@
-"""What keeps strangers out of a server that they can reach."""
+"""TLS and tokens that protect a server, and the check that a public one has them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What is asked of who calls; by itself, nothing."""
+    """What callers must present; by default, nothing."""
 
     certificates: Certificates | None = None
     """None: connections are not encrypted."""
@@ -18,28 +18,28 @@ class Protection:
     """None: calls need no token."""
 
     allow_insecure_public: bool = False
-    """Something else protects the server, or nothing needs to."""
+    """Whether the server may be public without protection of its own."""
 
     def read_again(self) -> None:
-        """Read the files again; those that cannot be used change nothing but the log."""
+        """Reload the files; an invalid file is logged and ignored."""
         for part in (self.certificates, self.tokens):
             if part is not None:
                 part.read_again()
 
     def find_gap(self) -> str | None:
-        """Return what is missing where others can reach the server, None when nothing is."""
+        """Return what a server that others can reach lacks, or None."""
         if self.certificates is None:
-            return "nothing protects it" if self.tokens is None else "tokens can be read on the way"
+            return "it has no protection" if self.tokens is None else "tokens are sent unencrypted"
         if self.tokens is None and not self.certificates.authenticate_clients:
-            return "everybody may call"
+            return "it needs neither tokens nor client certificates"
         return None
 
     def __str__(self) -> str:
-        """Return what there is, for a person; empty for nothing."""
+        """Return the protection for a person; empty without any."""
         certificates, tokens = self.certificates, self.tokens
         parts = {
             "TLS": certificates is not None,
-            "certificates of clients": certificates and certificates.authenticate_clients,
+            "client certificates": certificates and certificates.authenticate_clients,
             _describe_tokens(tokens): tokens is not None,
         }
         return ", ".join(part for part, is_there in parts.items() if is_there)
@@ -51,13 +51,13 @@ def _describe_tokens(tokens: Tokens | None) -> str:
 
 
 def check_address(listen: ListenAddress, protection: Protection) -> None:
-    """Raise `ListenError` for an address that others reach, unless that is safe or wanted."""
+    """Raise `ListenError` for a public address without protection, unless that is allowed."""
     gap = protection.find_gap()
     if gap is None or protection.allow_insecure_public or listen.is_loopback():
         return
     raise ListenError(
-        f"{listen} can be reached from other machines and {gap}: listen on 127.0.0.1, or set "
+        f"other machines can reach {listen}, and {gap}: listen on 127.0.0.1, or set "
         "SYMBOLON_TLS_CERT and SYMBOLON_TLS_KEY with SYMBOLON_AUTH_TOKENS_FILE or "
-        "SYMBOLON_TLS_CLIENT_CA, or say --allow-insecure-public "
+        "SYMBOLON_TLS_CLIENT_CA, or pass --allow-insecure-public "
         "(SYMBOLON_ALLOW_INSECURE_PUBLIC=true)"
     )

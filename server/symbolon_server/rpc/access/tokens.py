@@ -1,11 +1,11 @@
-"""The tokens that callers are known by, and what each may do.
+"""The tokens of callers, and their permissions.
 
-    # name     may                  hash of the token
-    pipeline   symbolicate          sha256:<64 hex digits, as `symbolon-server hash-token` says>
+    # name     permissions          hash of the token
+    pipeline   symbolicate          sha256:<64 hex digits, printed by `symbolon-server hash-token`>
     operator   symbolicate,operate  sha256:<64 hex digits>
 
-The file holds hashes only, so that whoever reads it is not let in. They are quick ones: a token
-is long and random, and is looked up at each call.
+The file holds hashes only, so reading it does not give access. A fast hash is enough, because a
+token is long and random, and necessary, because it is checked at each call.
 """
 
 import hmac
@@ -20,30 +20,30 @@ from pathlib import Path
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError, read_file
 
 LEAST_CHARACTERS = 20
-"""Of a token: shorter ones can be found by trying, once their hash is known."""
+"""Of a token: shorter ones can be guessed once their hash is known."""
 
-_LOOK_SECONDS = 1.0
-"""How often the file is looked at, at most."""
+_CHECK_SECONDS = 1.0
+"""Shortest time between two checks of the file."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
-"""What HTTP lets a bearer token be."""
+"""The syntax of a bearer token (RFC 6750)."""
 
 _LINE = re.compile(r"(\S+)\s+(\S+)\s+sha256:([0-9a-f]{64})", re.ASCII)
 
 
 class Permission(Enum):
-    """What a token may be good for; the value is how the file writes it."""
+    """What a token allows; the value is the word in the file."""
 
     SYMBOLICATE = "symbolicate"
-    """To ask: for stacks, modules, and how the servers are."""
+    """Symbolicate stacks, and read the state of modules and servers."""
 
     OPERATE = "operate"
-    """To make all servers forget, or fetch."""
+    """Invalidate and prefetch modules, for all servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token that the server knows, but for the token itself."""
+    """One known token, by its hash."""
 
     name: str
     may: frozenset[Permission]
@@ -51,39 +51,39 @@ class Token:
 
 
 def hash_token(token: str) -> str:
-    """Return what stands for a token in the file; raise `ValueError` for one that is no good."""
+    """Return the hash of a token for the file; raise `ValueError` for an invalid token."""
     if _TOKEN.fullmatch(token) is None:
-        raise ValueError("a token is made of letters, digits and -._~+/ alone")
+        raise ValueError("a token may contain only letters, digits and -._~+/")
     if len(token) < LEAST_CHARACTERS:
-        raise ValueError(f"a token has {LEAST_CHARACTERS} characters at least, best at random")
+        raise ValueError(f"a token needs at least {LEAST_CHARACTERS} characters, preferably random")
     return f"sha256:{sha256(token.encode()).hexdigest()}"
 
 
 class Tokens:
-    """The tokens in a file, which may change at any time."""
+    """The tokens in a file, reloaded when it changes."""
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
         """Read the file; raise `UnusableFileError`."""
         self._reloaded = Reloaded([file], lambda: _read(file))
         self._clock = clock
-        self._looked_at = clock()
+        self._checked_at = clock()
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of tokens."""
         return len(self._reloaded.value)
 
     def read_again(self) -> None:
-        """Read the file, also if it seems to be what it was."""
+        """Reload the file, even if it seems unchanged."""
         self._reloaded.read_again()
 
     def find(self, token: str) -> Token | None:
-        """Return what is known of a token, None for a strange one.
+        """Return the entry of a token, or None if it is unknown.
 
-        All are compared, each in constant time: how long that takes tells nothing.
+        All hashes are compared, each in constant time, so the duration reveals nothing.
         """
         now = self._clock()
-        if now - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = now
+        if now - self._checked_at >= _CHECK_SECONDS:
+            self._checked_at = now
             self._reloaded.refresh()
         digest = sha256(token.encode(errors="replace")).digest()
         found = None
@@ -97,23 +97,23 @@ def _read(file: Path) -> tuple[Token, ...]:
     try:
         tokens = tuple(_parse(read_file(file).decode()))
     except UnicodeDecodeError:
-        raise UnusableFileError(f"{file} is no text") from None
+        raise UnusableFileError(f"{file} is not UTF-8 text") from None
     except ValueError as error:
         raise UnusableFileError(f"{file}: {error}") from None
     if not tokens:
-        raise UnusableFileError(f"{file} has no token, so that nobody could call")
+        raise UnusableFileError(f"{file} has no token, so every call would be refused")
     return tokens
 
 
 def _parse(text: str) -> Iterator[Token]:
-    """Yield the tokens; raise `ValueError` with a text that holds nothing of a bad line."""
+    """Yield the tokens; raise `ValueError`, whose text quotes nothing of the bad line."""
     seen: set[str | bytes] = set()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         token = _parse_line(line, number)
         if not seen.isdisjoint({token.name, token.digest}):
-            raise ValueError(f"line {number} has a name or a hash that another line has")
+            raise ValueError(f"line {number} repeats a name or a hash of another line")
         seen |= {token.name, token.digest}
         yield token
 
@@ -126,5 +126,5 @@ def _parse_line(line: str, number: int) -> Token:
         may = frozenset(Permission(word) for word in match[2].split(","))
     except ValueError:
         words = " and ".join(permission.value for permission in Permission)
-        raise ValueError(f"line {number} gives a permission that is none: {words} are") from None
+        raise ValueError(f"line {number} has an unknown permission: use {words}") from None
     return Token(match[1], may, bytes.fromhex(match[3]))

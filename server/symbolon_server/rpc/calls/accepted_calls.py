@@ -1,15 +1,17 @@
-"""A call as gRPC gives it to its pool, whose messages come and go without a thread.
+"""A call as gRPC hands it to a thread pool, with messages that need no waiting thread.
 
-gRPC's own way has a thread of the pool wait for the message of a call, and another for each one
-of a stream, for as long as its caller likes. What it does with its thread is done here by what
-gRPC's serving thread calls when a message is there, or has left.
+gRPC blocks one thread of the pool until the message of a call arrives, and one more for every
+message of a stream, for as long as the caller likes. Here, callbacks on gRPC's serving thread do
+that work: they run when a message has arrived or has been sent.
 
-This is the one module that uses inner parts of grpc. They have been as they are since 2018; were
-they to change, `tests/rpc/calls/test_silent_callers.py` fails.
+This is the only module that uses internals of grpc. They have not changed since 2018; if they
+do, `tests/rpc/calls/test_silent_callers.py` fails.
 """
 
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
 
 from grpc import _server as grpc_server
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # compiled, without stubs
@@ -20,16 +22,21 @@ Behavior = Callable[[Any, Any], Any]
 """A method's function: takes its message, or its messages, and the context."""
 
 Arrived = Callable[[Any], None]
-"""Takes a message, or None where none will come any more; called by gRPC's serving thread."""
+"""Takes a message, or None if no more will come; runs on gRPC's serving thread."""
 
 _log = EventLog(__name__)
 
 _NO_FLAGS = 0
 _SENT = "send_message"
 
+_TAKEN: Final[Future[Any]] = Future()
+"""The result for every call handed to `Intake`: gRPC only looks whether it was accepted."""
+
+_TAKEN.set_result(None)
+
 
 class AcceptedCall:
-    """One call; made of what gRPC gives to `submit`, by the serving thread."""
+    """One call; made on the serving thread from the arguments that gRPC passes to `submit`."""
 
     __slots__ = ("_answer_by", "_argument", "_codecs", "_event", "_run", "_state", "behavior")
 
@@ -51,16 +58,12 @@ class AcceptedCall:
         self.behavior = behavior
 
     def is_active(self) -> bool:
-        """Tell whether the caller can be answered."""
+        """Return whether an answer can still reach the caller."""
         with self._state.condition:
             return bool(grpc_server._is_rpc_state_active(self._state))
 
-    def peer(self) -> str:
-        """Return the address of the caller as gRPC names it."""
-        return str(self._event.call.peer().decode())
-
     def receive(self, arrived: Arrived) -> bool:
-        """Have `arrived` called with the next message; return False where the call is over."""
+        """Call `arrived` with the next message; return False if the call is over."""
         state, call = self._state, self._event.call
         note = grpc_server._receive_message(state, call, self._codecs[0])
 
@@ -71,7 +74,7 @@ class AcceptedCall:
             return ended
 
         with state.condition:
-            # One that is over may be finished, and would be finished again.
+            # A call that is over may have been finished, and must not be finished twice.
             if not grpc_server._is_rpc_state_active(state):
                 return False
             call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), receive)
@@ -79,22 +82,22 @@ class AcceptedCall:
             return True
 
     def answer(self, message: Any, behavior: Behavior | None = None) -> None:
-        """Answer a message by the call's function, or by another one."""
+        """Answer a message with the call's own function, or with `behavior`."""
         behavior = behavior or self.behavior
         self._run(
             self._answer_by, self._event, self._state, behavior, lambda: message, *self._codecs
         )
 
     def refuse(self, refusal: Behavior) -> None:
-        """End the call by a function that aborts it, unless it has ended."""
+        """End the call with a function that aborts it, unless it has ended."""
         with self._state.condition:
             if grpc_server._is_rpc_state_active(self._state):
                 self.answer(b"", refusal)
 
     def send(self, message: Any, left: Callable[[], None]) -> None:
-        """Send a message of a stream; have `left` called when it has left.
+        """Send one message of a stream and call `left` once it has been sent.
 
-        One at a time: the next when the last has left.
+        Send the next message only after that.
         """
         state = self._state
 
@@ -116,13 +119,13 @@ class AcceptedCall:
             state.due.add(_SENT)
 
     def end(self) -> None:
-        """End a stream as all right."""
+        """End a stream with OK."""
         with self._state.condition:
             if grpc_server._is_rpc_state_active(self._state):
                 grpc_server._status(self._event, self._state, None)
 
     def when_over(self, callback: Callable[[], None]) -> bool:
-        """Have `callback` called when the call is over; return False where it is already."""
+        """Call `callback` when the call is over; return False if it already is."""
         with self._state.condition:
             if self._state.callbacks is None:
                 return False
@@ -130,9 +133,40 @@ class AcceptedCall:
             return True
 
 
-def _call_safely(hear: Callable[..., None], *heard: Any) -> None:
-    """Call what hears of a message; gRPC's serving thread goes on whatever it raises."""
+class Intake(ThreadPoolExecutor):
+    """Takes the place of gRPC's thread pool, and passes each call to `take`.
+
+    gRPC submits every accepted call exactly once, on its serving thread.
+    """
+
+    def __init__(self, take: Callable[[AcceptedCall], None]) -> None:
+        super().__init__(max_workers=1)  # which never starts
+        self._take = take
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_kwargs: Any) -> Future[Any]:
+        """Take a call."""
+        self._take(AcceptedCall(fn, *args))
+        return _TAKEN
+
+
+@dataclass(frozen=True)
+class InPool:
+    """A method's function that runs in its own pool instead of the server's.
+
+    gRPC looks for the attribute `experimental_thread_pool` on each function.
+    """
+
+    behavior: Behavior
+    experimental_thread_pool: ThreadPoolExecutor
+
+    def __call__(self, request: Any, context: Any) -> Any:
+        """Answer as the function does."""
+        return self.behavior(request, context)
+
+
+def _call_safely(callback: Callable[..., None], *arguments: Any) -> None:
+    """Call `callback`; whatever it raises, gRPC's serving thread must survive."""
     try:
-        hear(*heard)
+        callback(*arguments)
     except Exception as error:  # noqa: BLE001 # the last resort
         _log.error("message_not_taken", exception=error)

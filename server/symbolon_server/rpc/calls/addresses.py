@@ -9,23 +9,23 @@ _MAX_PORT = 65_535
 
 
 class ListenError(Exception):
-    """An address cannot be listened on; the text says why and how to fix it."""
+    """The server cannot listen on an address; the text says why and how to fix it."""
 
 
 class PortTakenError(ListenError):
-    """Something listens there already."""
+    """The port is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """A host and a TCP port; port 0 lets the system choose a free one."""
+    """A host and a TCP port; with port 0 the system chooses a free one."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the address written `host:port` or `[IPv6]:port`; raise `ValueError`."""
+        """Return the address in `host:port` or `[IPv6]:port`; raise `ValueError` for other text."""
         host, colon, port = text.rpartition(":")
         if host.startswith("[") and host.endswith("]"):
             host = str(ipaddress.IPv6Address(host[1:-1]))
@@ -34,7 +34,7 @@ class ListenAddress:
         if not colon or not host or not (port.isascii() and port.isdigit()):
             raise ValueError("not host:port")
         if int(port) > _MAX_PORT:
-            raise ValueError("no such port")
+            raise ValueError(f"the port is above {_MAX_PORT}")
         return cls(host, int(port))
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class ListenAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def is_loopback(self) -> bool:
-        """Return whether only this machine can reach it; names are looked up."""
+        """Return whether only this machine can reach the address; names are resolved."""
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError:

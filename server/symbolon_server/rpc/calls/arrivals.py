@@ -1,4 +1,4 @@
-"""Calls whose message is not there yet, and the time it has to come."""
+"""Calls whose message has not arrived yet, and the time it may take."""
 
 import threading
 import time
@@ -13,20 +13,20 @@ from symbolon_server.rpc.calls.status import refuse_plainly
 from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 
 Begin = Callable[[AcceptedCall, Any], None]
-"""Begins to answer a call whose message is there; called by gRPC's serving thread."""
+"""Starts to answer a call whose message has arrived; runs on gRPC's serving thread."""
 
 End = Callable[[AcceptedCall], None]
-"""Ends a call none of whose messages will come any more."""
+"""Ends a call whose caller sends no more messages."""
 
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _LOOKS: Final = 10
-"""How often it is looked for late calls while a message may be on its way."""
+"""How many checks for late calls there are within the time a message may take."""
 
 
 class Arrivals:
-    """Waits for the messages of calls without a thread for each, and ends calls that are late.
+    """Awaits the messages of calls without a thread for each, and ends calls that are late.
 
-    Until its message is there a call is a line of a dictionary here. One lock guards that.
+    A call without its message costs one entry in a dictionary, which one lock guards.
     """
 
     def __init__(
@@ -35,21 +35,21 @@ class Arrivals:
         clock: Callable[[], float] = time.monotonic,
         vitals: Vitals | None = None,
     ) -> None:
-        """Give each message `seconds` to come."""
+        """Give each message `seconds` to arrive."""
         self._seconds = seconds
         self._pause = min(seconds / _LOOKS, _LONGEST_PAUSE_SECONDS)
         self._clock = clock
         self._lock = threading.Lock()
         self._awaited: dict[AcceptedCall, float] = {}
-        self._late = f"no message came within {seconds:g} s"
+        self._late = f"the message did not arrive within {seconds:g} s"
         self._thread = LastingThread("arrivals", self._end_late, vitals)
         self._refusing = LastResort("arrivals")
         self._thread.start()
 
     def expect(self, call: AcceptedCall, begin: Begin, end: End | None = None) -> None:
-        """Have `begin` called when the next message of a call is there.
+        """Call `begin` when the next message of a call has arrived.
 
-        Where its caller says that none will come, `end` is called; without one it is refused.
+        If the caller sends no more messages, call `end`; without `end`, refuse the call.
         """
         with self._lock:
             self._awaited[call] = self._clock()
@@ -58,7 +58,7 @@ class Arrivals:
                 self._awaited.pop(call, None)
 
     def hurry(self) -> None:
-        """Give no call any more time: the server is stopping."""
+        """End all calls that still wait: the server is stopping."""
         self._seconds = 0.0
 
     def release(self) -> None:
@@ -83,7 +83,7 @@ class Arrivals:
         began_before = self._clock() - self._seconds
         with self._lock:
             late = []
-            for call, began in self._awaited.items():  # the longest awaited first
+            for call, began in self._awaited.items():  # oldest first
                 if began > began_before:
                     break
                 late.append(call)
@@ -100,4 +100,4 @@ def _refuse_empty(call: AcceptedCall) -> None:
 
 
 def _say_empty(_message: bytes, context: grpc.ServicerContext) -> Never:
-    refuse_plainly(context, grpc.StatusCode.UNIMPLEMENTED, "the call has no message, but needs one")
+    refuse_plainly(context, grpc.StatusCode.UNIMPLEMENTED, "the call needs a message and has none")

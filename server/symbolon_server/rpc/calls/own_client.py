@@ -1,4 +1,4 @@
-"""Clients of a server on the same machine, for what stands before it and speaks for others."""
+"""Clients of a server on the same machine, for the HTTP gateway in front of it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,21 +14,21 @@ from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.reloaded import read_file
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # not listened on
-"""How a server is reached that listens on all of a machine's addresses."""
+"""How to reach a server that listens on all addresses of its machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnTls:
-    """How the server's certificate is checked, and what the server may check in turn."""
+    """How to verify the server's certificate, and the client certificate to present."""
 
     name: str
-    """In the server's certificate; it is reached by a number."""
+    """The name in the server's certificate: the server is reached by its IP address."""
 
     authority: Path | None
-    """Who vouches for it, as PEM; None: gRPC's own list."""
+    """CA bundle (PEM); None uses gRPC's default root certificates."""
 
     certificate: Path
-    """What the clients are known by, with its chain, where the server wants to know."""
+    """The client certificate with its chain, used if the server requires one."""
 
     key: Path
 
@@ -37,9 +37,10 @@ class OwnTls:
 def clients_of(
     listen: ListenAddress, tls: OwnTls | None, count: int, timeout: float
 ) -> Iterator[list[Client]]:
-    """Return clients with a connection each, so that the kernel gives them different processes.
+    """Yield `count` clients with one connection each.
 
-    Each sends tokens where nobody can read them; `timeout` is in seconds. Raises
+    With separate connections the kernel can give each client a different server process. Tokens
+    are sent over TLS or within this machine only. `timeout` is in seconds. Raises
     `UnusableFileError`.
     """
     target = str(replace(listen, host=_EVERY_ADDRESS.get(listen.host, listen.host)))
@@ -65,4 +66,4 @@ def _credentials(target: str, tls: OwnTls | None) -> grpc.ChannelCredentials | N
     try:
         return stay_on_this_machine(target)
     except InvalidCredentialsError:
-        return None  # another machine could be reached by it: gRPC then sends no token
+        return None  # the target may be another machine: gRPC then sends no token

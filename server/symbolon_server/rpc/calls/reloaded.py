@@ -1,4 +1,4 @@
-"""What is made of files, and made anew when they change."""
+"""Values read from files, and read again when the files change."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,21 +8,21 @@ from symbolon_server.telemetry.logs import EventLog
 
 T = TypeVar("T")
 _State = tuple[tuple[int, int, int], ...]
-"""Of each file: which it is, its size, and when it last became another. Its time of modification
-would not do: what copies files often takes that along."""
+"""Inode, size and change time of each file. The modification time would not do, because tools that
+copy files often preserve it."""
 
 _log = EventLog(__name__)
 
 
 class UnusableFileError(Exception):
-    """A file cannot be read or used; the text says which and why, and nothing of what is in it."""
+    """A file cannot be used; the text says which and why, and quotes none of its content."""
 
 
 class Reloaded(Generic[T]):
-    """What `read` made of files when they were last whole.
+    """The value that `read` returned when the files were last usable.
 
-    Files that cannot be used, such as a certificate without its new key yet, change nothing
-    but the log. There is no lock: two threads at once may read the same files twice.
+    Unusable files, such as a new certificate whose key is still missing, are logged and ignored.
+    There is no lock: two threads may read the same files at the same time.
     """
 
     def __init__(self, files: Sequence[Path], read: Callable[[], T]) -> None:
@@ -33,12 +33,12 @@ class Reloaded(Generic[T]):
         self.value = read()
 
     def refresh(self) -> bool:
-        """Look whether the files have changed; return whether `value` is a new one."""
+        """Reload the files if they have changed; return whether `value` is new."""
         found = _state_of(self._files)
         return found != self._seen and self._load(found)
 
     def read_again(self) -> bool:
-        """Read the files whatever they look like; return whether `value` is a new one."""
+        """Reload the files whether or not they have changed; return whether `value` is new."""
         return self._load(_state_of(self._files))
 
     def _load(self, found: _State | None) -> bool:
@@ -49,7 +49,7 @@ class Reloaded(Generic[T]):
             _log.error("file_not_reloaded", reason=str(error))
             return False
         if _state_of(self._files) != found:
-            self._seen = None  # they are being written: what was read may be half of it
+            self._seen = None  # still being written: the value may be incomplete
             return False
         self.value = value
         _log.info("files_reloaded", files=", ".join(map(str, self._files)))
@@ -57,7 +57,7 @@ class Reloaded(Generic[T]):
 
 
 def read_file(file: Path) -> bytes:
-    """Return what is in a file; raise `UnusableFileError`."""
+    """Return the content of a file; raise `UnusableFileError`."""
     try:
         return file.read_bytes()
     except OSError as error:
@@ -65,7 +65,7 @@ def read_file(file: Path) -> bytes:
 
 
 def _state_of(files: Sequence[Path]) -> _State | None:
-    """Return what differs once a file is written or replaced, `None` where one is missing."""
+    """Return a state that changes with the files, or None if one is missing."""
     try:
         found = [file.stat() for file in files]
     except OSError:

@@ -1,75 +1,46 @@
-"""The StoreService: how the servers behind this server are doing."""
+"""StoreService: the state of both Redis servers and of this process's tiers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 
 from symbolon.v1 import store_service_pb2 as pb
 from symbolon.v1 import store_service_pb2_grpc, tier_pb2
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import ServerUnreachableError
-from symbolon_server.redis_servers.setup_checks import ServerReport
-from symbolon_server.rpc.operators.methods import add_methods, method_handler
-from symbolon_server.rpc.symbolicate.encoding import encode_duration
+from symbolon_server.redis_servers.setup_checks import ProblemKind, ServerReport, find_problems
+from symbolon_server.rpc.operators.methods import add_service
+from symbolon_server.rpc.symbolicate.response import encode_duration
 from symbolon_server.store.key_counts import KeyCounts
+from symbolon_server.store.spool import SpoolCounts
+from symbolon_server.symbolication.memory.aging import AgingCounts
+from symbolon_server.symbolication.memory.queries import TierName
 
-SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"].full_name
+_SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"]
 
 _MOST_FIELDS: Final = 100
-"""Of a request that has none yet."""
+"""Of a request that has no fields yet."""
 
 _NOTHING_HELD: Final = KeyCounts(modules=0, pages=0, is_estimated=False)
 
 
-class TierKind(Enum):
-    """The tiers of a process."""
-
-    FRAMES = tier_pb2.TIER_FRAMES
-    MEMORY = tier_pb2.TIER_MEMORY
-    SPOOL = tier_pb2.TIER_SPOOL
-
-
-class TierCounts(Protocol):
-    """What a tier holds and how well it served; the floors of the tiers do not know each other."""
-
-    @property
-    def entries(self) -> int:
-        """How many things it holds."""
-
-    @property
-    def stored_bytes(self) -> int:
-        """How much it holds."""
-
-    @property
-    def max_bytes(self) -> int:
-        """How much it may hold; 0: it is turned off."""
-
-    @property
-    def hits(self) -> int:
-        """Lookups that found what they asked for."""
-
-    @property
-    def misses(self) -> int:
-        """Lookups that did not."""
-
-
 @dataclass(frozen=True, slots=True)
 class TierProbe:
-    """One tier of this process and how to ask what it holds."""
+    """One tier of this process, and how to read its counts."""
 
-    kind: TierKind
-    read_counts: Callable[[], TierCounts]
+    name: TierName
+    read_counts: Callable[[], AgingCounts | SpoolCounts]
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Everything that GetStoreInfo asks."""
+    """What GetStoreInfo reads. Clients of Redis itself stay on the floors below."""
 
     ask_store: Callable[[], ServerReport]
     ask_cache: Callable[[], ServerReport]
@@ -77,19 +48,16 @@ class Probes:
     count_keys: Callable[[], KeyCounts]
     """Raises `ServerUnreachableError`."""
 
-    count_queued: Callable[[], int]
-    """Raises `CacheUnavailableError`."""
-
-    find_warnings: Callable[[ServerReport, ServerReport], Sequence[str]]
-    """Of what store and cache said."""
-
+    queue: IngestQueue
     server_version: str
+    allowed_problems: Collection[ProblemKind] = ()
+    """Problems of the set-up to omit from the warnings."""
 
 
 class StoreService(store_service_pb2_grpc.StoreServiceServicer):
     """Answers from its probes; one that fails leaves its part of the answer empty.
 
-    Both servers are asked at the same time, so that two that hang cost no more than one does.
+    Both servers are queried at the same time, so two that hang delay the answer as long as one.
     """
 
     def __init__(self, probes: Probes, clock: Callable[[], float] = time.monotonic) -> None:
@@ -99,14 +67,12 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
 
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name."""
-        get_info = method_handler(self.GetStoreInfo, pb.GetStoreInfoRequest, _MOST_FIELDS)
-        add_methods(server, SERVICE, {"GetStoreInfo": get_info})
-        return SERVICE
+        return add_service(server, self, _SERVICE, _MOST_FIELDS)
 
     def GetStoreInfo(  # noqa: N802 # the name in the .proto file
         self, request: pb.GetStoreInfoRequest, context: grpc.ServicerContext
     ) -> pb.GetStoreInfoResponse:
-        """Return the facts of both Redis servers, of this process's tiers, and warnings."""
+        """Return the facts of both Redis servers and of this process's tiers, and warnings."""
         del request, context
         probes = self._probes
         with ThreadPoolExecutor(1, "store-info") as beside:
@@ -121,7 +87,7 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
             is_estimated=held.is_estimated,
             tiers=[_tier_info(probe) for probe in probes.tiers],
             queued_modules=queued,
-            warnings=probes.find_warnings(store, cache),
+            warnings=map(str, find_problems(store, cache, probes.allowed_problems)),
             server_version=probes.server_version,
             server_uptime=encode_duration(self._clock() - self._started),
         )
@@ -137,7 +103,7 @@ class StoreService(store_service_pb2_grpc.StoreServiceServicer):
         report = self._probes.ask_cache()
         if report.facts is not None:
             with suppress(CacheUnavailableError):
-                return report, self._probes.count_queued()
+                return report, self._probes.queue.length()
         return report, 0
 
 
@@ -166,7 +132,7 @@ def _tier_info(probe: TierProbe) -> pb.TierInfo:
     counts = probe.read_counts()
     lookups = counts.hits + counts.misses
     return pb.TierInfo(
-        tier=probe.kind.value,
+        tier=tier_pb2.Tier.ValueType(probe.name),
         entries=counts.entries,
         bytes=counts.stored_bytes,
         max_bytes=counts.max_bytes,

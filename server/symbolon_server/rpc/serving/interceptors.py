@@ -1,43 +1,78 @@
-"""What happens around every call: who is let through, metrics, the last resort.
+"""What surrounds every call: admission, metrics, the access log, unexpected errors.
 
-Interceptors run on gRPC's single serving thread, one call after the other. They only choose
-a handler there; all work is done in the call's own thread, by handlers wrapped once.
+Interceptors run on gRPC's single serving thread, one call at a time. They only choose a handler
+there; the call's own thread does the work, in handlers that are wrapped once.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
 import grpc
+from google.protobuf import descriptor_pool
 
-from symbolon_server.rpc.access.access import AccessControl
-from symbolon_server.rpc.calls.call_limit import CallLimit, refuse_unread
-from symbolon_server.rpc.calls.in_pool import InPool
-from symbolon_server.rpc.calls.last_resort import log_defect
-from symbolon_server.rpc.calls.request_ids import REQUEST_ID_KEY, find_request_id, request_id_of
-from symbolon_server.rpc.calls.status import code_of
+from symbolon_server.rpc.access.access import OUR_SERVICES, AccessControl
+from symbolon_server.rpc.calls.accepted_calls import InPool
+from symbolon_server.rpc.calls.call_pool import CallLimit, refuse_unread
+from symbolon_server.rpc.calls.status import (
+    REQUEST_ID_KEY,
+    code_of,
+    find_request_id,
+    log_defect,
+    request_id_of,
+)
 from symbolon_server.rpc.calls.unread_answers import CALL_BYTES, UnreadAnswers
 from symbolon_server.telemetry.logs import EventLog
-from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS
+from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS, STREAM_ANSWERS
 from symbolon_server.telemetry.tallies import Tally
 
 if TYPE_CHECKING:  # generic in the stubs only
     Handler = grpc.RpcMethodHandler[Any, Any]
     Continuation = Callable[[grpc.HandlerCallDetails], Handler | None]
 
-_OUR_SERVICES = "/symbolon.v1."
+CODES: Final = tuple(
+    code.name
+    for code in (
+        grpc.StatusCode.OK,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+    )
+)
+"""Every code that an admitted call, or a request of a stream, can end with."""
+
 _log = EventLog(__name__)
 
 
-class CallGate(grpc.ServerInterceptor):
-    """Lets calls to our services through, each to its method's function, wrapped once.
+def begin_at_zero(services: Iterable[str]) -> None:
+    """Create the metrics' series for all methods of `services`, given by their full names.
 
-    It is the only interceptor, and after a method's first call it asks nobody for the function:
-    each step here is taken by gRPC's one serving thread.
+    The rate of a series that starts at 1 would leave out the first call.
+    """
+    pool = descriptor_pool.Default()
+    for service in services:
+        for method in pool.FindServiceByName(service).methods:
+            CALL_SECONDS.labels(method.name)
+            for code in CODES:
+                CALLS.labels(method.name, code)
+    for code in CODES:
+        STREAM_ANSWERS.labels(code)
+
+
+class CallGate(grpc.ServerInterceptor):
+    """Admits calls to our services, each to its method's function, wrapped once.
+
+    It is the only interceptor, and it looks up a method's function only once: every step here
+    takes time of gRPC's one serving thread.
     """
 
     def __init__(self, access: AccessControl, limit: CallLimit, outermost: Outermost) -> None:
@@ -49,7 +84,7 @@ class CallGate(grpc.ServerInterceptor):
     def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
-        """Return the method's function, or the one that refuses."""
+        """Return the method's function, or one that refuses the call."""
         denial = self._access.refusal(handler_call_details)
         if denial is not None:
             return denial
@@ -57,14 +92,14 @@ class CallGate(grpc.ServerInterceptor):
         handler = self._open.get(method)
         if handler is None:
             found = continuation(handler_call_details)
-            if found is None or not method.startswith(_OUR_SERVICES):
+            if found is None or not method.startswith(OUR_SERVICES):
                 return found
             handler = self._open[method] = self._outermost.wrap(found, method)
         return self._limit.refusal() or handler
 
 
 class Outermost:
-    """Counts and times every call to our services, and keeps the inside in when one fails."""
+    """Counts and times every call to our services, and hides unexpected errors from callers."""
 
     def __init__(
         self,
@@ -73,16 +108,16 @@ class Outermost:
         name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """With `name_for_log`, which names callers, write a line into the log for each call.
+        """Write one log line per call if `name_for_log`, which names callers, is given.
 
-        Answers with no room among those that are `unread` are refused.
+        A call is refused if `unread` has no room for its answer.
         """
         self._unread = unread
         self._name_for_log = name_for_log
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
-        """Return `handler`, watched."""
+        """Return `handler`, wrapped."""
         watch = _Watch(method.rpartition("/")[2], self._unread, self._clock, self._name_for_log)
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
@@ -93,14 +128,14 @@ class Outermost:
             if isinstance(behavior, InPool):
                 watched = InPool(watched, behavior.experimental_thread_pool)
             return grpc.stream_stream_rpc_method_handler(watched, *codecs)
-        raise TypeError(f"{method}: no service of ours has a method of this shape")
+        raise TypeError(f"{method}: only unary and bidirectional methods are supported")
 
 
 _OK: Final = grpc.StatusCode.OK.name
 
 
 class _Ended(NamedTuple):
-    """A call that ended; of texts and numbers alone, which the garbage collector passes by."""
+    """A call that ended; made of strings and numbers only, which the garbage collector skips."""
 
     method: str
     code: str
@@ -118,7 +153,7 @@ _ENDED = Tally(_count, BEFORE_READING)
 
 
 class _Watch:
-    """Watches over the calls of one method."""
+    """Counts, times and logs the calls of one method."""
 
     def __init__(
         self,
@@ -133,7 +168,7 @@ class _Watch:
         self._name_for_log = name_for_log
 
     def unary(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """Return `behavior` with one response, watched."""
+        """Return a function with one response, wrapped."""
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             started = self._clock()
@@ -148,7 +183,7 @@ class _Watch:
         return answer
 
     def _hold(self, response: Any, context: grpc.ServicerContext) -> None:
-        """Count an answer until it has left; end the call where there is no room for it."""
+        """Count an answer until it has left; end the call if there is no room for it."""
         size = len(response) if isinstance(response, bytes) else response.ByteSize()
         unread = self._unread.open(context.cancel)
         if not self._unread.add(unread, size + CALL_BYTES):
@@ -158,13 +193,13 @@ class _Watch:
             self._unread.close(unread)  # the caller is gone
 
     def stream(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """Return `behavior` with many responses, watched."""
+        """Return a function with many responses, wrapped."""
 
         def answer(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             started = self._clock()
             try:
                 yield from behavior(requests, context)
-            except GeneratorExit:  # gRPC reads on no more
+            except GeneratorExit:  # gRPC wants no more responses
                 self._end(context, started, grpc.StatusCode.CANCELLED)
                 raise
             except Exception as error:  # noqa: BLE001 # the last resort
@@ -177,30 +212,32 @@ class _Watch:
     def _end(
         self, context: grpc.ServicerContext, started: float, code: grpc.StatusCode | None
     ) -> None:
-        """Count a call that ended with `code`, None for OK."""
+        """Count and log a call that ended with `code`; None means OK."""
         seconds = self._clock() - started
         name = _OK if code is None else code.name
         _ENDED.note(_Ended(self._method, name, seconds))
         if self._name_for_log is not None:
-            told = find_request_id(context.trailing_metadata())
+            returned = find_request_id(context.trailing_metadata())
             _log.info(
                 "call_ended",
                 method=self._method,
                 code=name,
                 caller=self._name_for_log(context),
                 seconds=round(seconds, 6),
-                request_id=told or request_id_of(context),
+                request_id=returned or request_id_of(context),
             )
 
     def _fail(self, context: grpc.ServicerContext, error: Exception, started: float) -> Never:
-        """Let a call end that was ended on purpose; make an INTERNAL of any other error."""
+        """Let a deliberate end of the call pass; turn any other error into INTERNAL."""
         code = code_of(context)
         if code is not None or isinstance(error, grpc.RpcError):
             self._end(context, started, code)
             try:
                 raise error
             finally:
-                del error  # else what the call works on stays until cycles are looked for
+                del (
+                    error
+                )  # breaks a cycle that would keep the call's data until the next collection
         request_id = request_id_of(context)
         message = log_defect(error, self._method, request_id)
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))

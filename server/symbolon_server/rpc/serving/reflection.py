@@ -1,4 +1,4 @@
-"""Server reflection, v1 and v1alpha from one servicer: the two differ in name only."""
+"""Server reflection: v1 and v1alpha from one servicer, as they differ in name only."""
 
 import threading
 from collections.abc import Iterable
@@ -11,10 +11,8 @@ from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
+from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.in_pool import InPool
-from symbolon_server.rpc.calls.pools import Intake
 from symbolon_server.rpc.calls.status import refuse_plainly
 
 _V1 = "grpc.reflection.v1.ServerReflection"
@@ -22,15 +20,15 @@ _V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 SERVICES = (_V1, _V1ALPHA)
 
 _NO_CONTEXT: Final[Any] = None
-"""The servicer does not look at it."""
+"""The servicer does not use it."""
 
 _TOO_LONG: Final = 1 << 14
 _THREADS: Final = 2
-"""They answer requests; a stream that waits for its next one holds none."""
+"""They answer requests; a stream that waits for its next request holds none."""
 
 
 class Reflection:
-    """Tells clients which services there are and what their messages look like."""
+    """Describes the services and their messages to clients."""
 
     def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
         _describe_v1()
@@ -42,7 +40,7 @@ class Reflection:
         self._is_closed = False
 
     def add_to(self, server: grpc.Server) -> None:
-        """Register both versions, in threads that ordinary calls never take."""
+        """Register both versions, with threads that ordinary calls do not use."""
         handlers = {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
                 InPool(_refuse_stopping, Intake(self._begin)),
@@ -55,7 +53,7 @@ class Reflection:
         )
 
     def close(self) -> None:
-        """End all streams, which would otherwise hold up the server's stop."""
+        """End all streams, which would otherwise delay the server's stop."""
         with self._lock:
             self._is_closed = True
             streams = list(self._streams)
@@ -95,7 +93,7 @@ class Reflection:
 
 
 def _read_request(data: bytes) -> reflection_pb2.ServerReflectionRequest:
-    """Return a request; by gRPC's serving thread, so of a long one nothing is asked."""
+    """Decode a request; on gRPC's serving thread, so a long one is not decoded."""
     return reflection_pb2.ServerReflectionRequest.FromString(data if len(data) < _TOO_LONG else b"")
 
 
@@ -104,9 +102,9 @@ def _refuse_stopping(_request: object, context: grpc.ServicerContext) -> Never:
 
 
 def _describe_v1() -> None:
-    """Make v1's own description out of v1alpha's, which is all that the package brings.
+    """Derive the description of v1 from v1alpha's, the only one in the package.
 
-    Clients that list services ask for the description of each, and give up without it.
+    Clients that list services request the description of each, and fail if one is missing.
     """
     pool = descriptor_pool.Default()
     try:

@@ -12,12 +12,10 @@ from symbolon_server.rpc.access.access import AccessControl
 from symbolon_server.rpc.access.protection import Protection, check_address
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.call_limit import DRAIN_SECONDS, CallLimit
-from symbolon_server.rpc.calls.pools import CallPool
-from symbolon_server.rpc.calls.series import begin_at_zero
+from symbolon_server.rpc.calls.call_pool import DRAIN_SECONDS, CallLimit, CallPool
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 from symbolon_server.rpc.serving.health import Health
-from symbolon_server.rpc.serving.interceptors import CallGate, Outermost
+from symbolon_server.rpc.serving.interceptors import CallGate, Outermost, begin_at_zero
 from symbolon_server.rpc.serving.reflection import Reflection
 from symbolon_server.telemetry.lasting_threads import Vitals
 
@@ -26,52 +24,52 @@ AddService = Callable[[grpc.Server], str]
 
 _NO_LIMIT = -1
 _FOREVER = (1 << 31) - 1
-"""In milliseconds, to gRPC."""
+"""Milliseconds that gRPC takes for no limit."""
 
 _KEEPALIVE_MILLISECONDS = 120_000
 _SHORTEST_PING_MILLISECONDS = 10_000
 _STREAMS_PER_CALL_IN_FLIGHT = 4
 _LEAST_STREAMS = 1_024
-"""One connection may ask for more than the server takes, to be refused with a status that
-says so; but not for any number. Beyond this gRPC resets streams, which says nothing."""
+"""A connection may open more streams than the server takes calls, so that excess calls are refused
+with a helpful status. Beyond this number gRPC resets streams without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What the server needs to know besides its services."""
+    """How the server listens, and its limits."""
 
     listen: ListenAddress
     threads: int
     max_calls_in_flight: int
     max_request_bytes: int
     is_port_shared: bool = False
-    """Several processes serve this port; otherwise a second server fails loudly."""
+    """Whether several processes serve this port; otherwise a second server fails to start."""
 
     protection: Protection = field(default_factory=Protection)
     has_reflection: bool = True
     handshake_seconds: float = 10.0
-    """For a new connection to agree on TLS and HTTP; gRPC's own two minutes let anybody who can
-    connect hold a great many."""
+    """For the TLS and HTTP/2 handshakes of a new connection. With gRPC's default of two minutes a
+    client could hold many connections without authenticating."""
 
     connection_idle_seconds: float | None = None
-    """After which a connection without calls is closed."""
+    """After which a connection without calls is closed; None: never."""
 
     connection_age_seconds: float | None = None
-    """After which a connection takes no more calls; those that it has go on."""
+    """After which a connection takes no more calls; running calls go on. None: never."""
 
     message_seconds: float = 10.0
     """How long the message of a call may take to arrive."""
 
     logs_calls: bool = False
-    """Write a line into the log for each call."""
+    """Write one log line per call."""
 
 
 def _do_nothing() -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 class RpcServer:
-    """A server for `services`, with health and reflection beside them."""
+    """A server for `services`, with health and reflection."""
 
     def __init__(
         self,
@@ -81,9 +79,9 @@ class RpcServer:
         access: AccessControl | None = None,
         vitals: Vitals | None = None,
     ) -> None:
-        """Serve `services`, whose answers are counted among those that are `unread`.
+        """Serve `services`; their answers count as `unread` until they have left.
 
-        Health says that they are not served while `vitals` are not sound.
+        Health is NOT_SERVING while `vitals` are not sound.
         """
         vitals = vitals or Vitals()
         self._options = options
@@ -109,7 +107,7 @@ class RpcServer:
             self._reflection.add_to(self._server)
 
     def bind(self) -> ListenAddress:
-        """Take the port and return the address with it; raise `ListenError`."""
+        """Bind the port and return the address with it; raise `ListenError`."""
         check_address(self._options.listen, self._options.protection)
         if not self._options.is_port_shared:
             check_port(self._options.listen)
@@ -126,7 +124,7 @@ class RpcServer:
         return self._server.add_secure_port(address, certificates.server_credentials())
 
     def start(self) -> None:
-        """Serve, and say so in the health service."""
+        """Serve, and report SERVING."""
         self._server.start()
         self._health.open()
 
@@ -136,16 +134,16 @@ class RpcServer:
         hurry: Callable[[], None] = _do_nothing,
         end_streams: Callable[[], None] = _do_nothing,
     ) -> None:
-        """Refuse new calls, let those in flight finish within the grace period, and end.
+        """Refuse new calls, let calls in flight finish within the grace period, and stop.
 
-        `end_streams` is called once new calls are refused: streams have no end of their own.
-        `hurry` is called when half of that time is over: who waits for something should then
-        answer with what there is.
+        `end_streams` is called once new calls are refused: streams do not end on their own.
+        `hurry` is called after half of the grace period: waiting calls should then answer with
+        what is known.
         """
         self._health.close()
         self._reflection.close()
-        # A call that reaches gRPC while it stops fails as CANCELLED, which no client tries
-        # again. So calls are refused as UNAVAILABLE first, until clients have paused.
+        # A call that reaches gRPC while it stops fails with CANCELLED, which clients do not
+        # retry. So calls are refused with UNAVAILABLE first, until clients have backed off.
         self._limit.close()
         end_streams()
         time.sleep(min(DRAIN_SECONDS, grace_seconds))
@@ -162,9 +160,9 @@ class RpcServer:
 
 
 def check_port(listen: ListenAddress) -> None:
-    """Raise `ListenError` when another process has the port, or the host is not ours.
+    """Raise `ListenError` if the port is in use or the host is not an address of this machine.
 
-    gRPC's own error says neither which nor why.
+    gRPC's own error says neither.
     """
     try:
         found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)

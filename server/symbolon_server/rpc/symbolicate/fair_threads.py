@@ -1,4 +1,4 @@
-"""Threads that several lines of work share, each line's next piece in turn."""
+"""Threads shared by several queues of work, which take turns."""
 
 import threading
 from collections import deque
@@ -8,43 +8,43 @@ from concurrent.futures import ThreadPoolExecutor
 Work = Callable[[], None]
 
 
-class WorkLine:
-    """The work of one of those who share threads, in its order; `FairThreads` owns it."""
+class WorkQueue:
+    """The queued work of one stream, in order; `FairThreads` owns it."""
 
     def __init__(self) -> None:
         self.works: deque[Work] = deque()
 
 
 class FairThreads:
-    """At most `threads` threads; who has much work waits for his own, not the others for him.
+    """A pool of threads in which a long queue delays only itself.
 
-    Lines with work stand in a row. A free thread takes the first piece of the first line, which
-    then goes to the end of the row. One lock guards all lines, held for microseconds.
+    Queues with work wait in a row. A free thread takes the first piece of the first queue, which
+    then moves to the end of the row. One lock guards all queues and is held for microseconds.
     """
 
     def __init__(self, threads: int, name: str) -> None:
-        """Start threads when they are needed; their names begin with `name`."""
+        """Start up to `threads` threads as needed; their names begin with `name`."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lock = threading.Lock()
-        self._row: deque[WorkLine] = deque()
+        self._row: deque[WorkQueue] = deque()
 
-    def submit(self, line: WorkLine, work: Work) -> None:
-        """Have `work` done, behind what `line` has asked for before; it must not raise."""
+    def submit(self, queue: WorkQueue, work: Work) -> None:
+        """Run `work` after all earlier work of `queue`; it must not raise."""
         with self._lock:
-            if not line.works:
-                self._row.append(line)
-            line.works.append(work)
+            if not queue.works:
+                self._row.append(queue)
+            queue.works.append(work)
         self._threads.submit(self._work_one)
 
     def close(self) -> None:
-        """Do what was asked for and end the threads."""
+        """Finish all queued work and end the threads."""
         self._threads.shutdown()
 
     def _work_one(self) -> None:
-        """Do one piece of work: there is one for each time that this is called."""
+        """Run one piece of work: there is one for each time that this is called."""
         with self._lock:
-            line = self._row.popleft()
-            work = line.works.popleft()
-            if line.works:
-                self._row.append(line)
+            queue = self._row.popleft()
+            work = queue.works.popleft()
+            if queue.works:
+                self._row.append(queue)
         work()

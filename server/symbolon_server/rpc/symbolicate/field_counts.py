@@ -1,7 +1,7 @@
-"""How many fields a message has, counted in its bytes before anything is built of them.
+"""Counts the fields of an encoded message before any object is built from it.
 
-A field takes two bytes on the wire where it is empty, and two hundred as an object. So what a
-request may have is counted first, and no further than to the limit.
+An empty field takes two bytes on the wire, and two hundred as an object. So the fields of a
+request are counted first, and counting stops at the limit.
 
 Source of the format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 _FRAMES_TAG: Final = 0x0A
 _FRAMES_TAG_LONG: Final = 0x8A
-"""How the tag of a stack's frames begins, as everybody writes it and as it may be written."""
+"""First byte of the tag of a stack's frames, in its usual form and in a longer valid form."""
 
 _MODULES_TAG: Final = 0x0A
 _STACKS_TAG: Final = 0x12
@@ -26,7 +26,10 @@ _NUMBER_BITS: Final = 64
 _WINDOW_BYTES: Final = 1 << 18
 
 MOST_OTHERS: Final = 1_000
-"""Fields that are neither modules nor stacks: a few, of clients that are newer than the server."""
+"""Fields that are neither modules nor stacks: newer clients may send a few."""
+
+LEAST_FIELD_BYTES: Final = 2
+"""A tag and a length, or a tag and a number."""
 
 _RUN: Final = 256
 _LONGEST_IN_RUN: Final = 17
@@ -34,7 +37,7 @@ _LONGEST_IN_RUN: Final = 17
 
 
 def _run_of(tag: int) -> re.Pattern[bytes]:
-    """Return what matches so many short fields at once, a few times as fast as one by one."""
+    """Return a pattern for `_RUN` short fields: a few times as fast as one field at a time."""
     contents = b"|".join(rb"\x%02x.{%d}" % (size, size) for size in range(_LONGEST_IN_RUN + 1))
     return re.compile(rb"(?>\x%02x(?:%b)){%d}" % (tag, contents, _RUN), re.DOTALL)
 
@@ -45,7 +48,7 @@ _STACKS_RUN: Final = _run_of(_STACKS_TAG)
 
 @dataclass(slots=True)
 class RequestCounts:
-    """What an encoded `SymbolicateRequest` has, or so much of it that a limit is exceeded."""
+    """The entries of an encoded `SymbolicateRequest`, counted until a limit is exceeded."""
 
     modules: int = 0
     stacks: int = 0
@@ -56,7 +59,7 @@ class RequestCounts:
 def count_fields(data: bytes, most: int, start: int = 0, end: int | None = None) -> int:
     """Return the number of fields from `start` to `end`, or a number above `most`.
 
-    Fields of the first number are counted fastest. Counting ends where no field begins.
+    Fields with number 1 are counted fastest. Counting ends at the first invalid field.
     """
     end = len(data) if end is None else end
     count, position = 0, start
@@ -76,8 +79,13 @@ def count_fields(data: bytes, most: int, start: int = 0, end: int | None = None)
     return count
 
 
+def has_more_fields(data: bytes, most: int) -> bool:
+    """Return whether an encoded message has more than `most` fields."""
+    return len(data) > LEAST_FIELD_BYTES * most and count_fields(data, most) > most
+
+
 def count_request(data: bytes, modules: int, frames: int) -> RequestCounts:
-    """Count what an encoded `SymbolicateRequest` has; stop at more than so much of anything."""
+    """Count the entries of an encoded `SymbolicateRequest`, until one limit is exceeded."""
     counts = RequestCounts()
     try:
         _count_top(data, counts, modules, frames)
@@ -85,7 +93,7 @@ def count_request(data: bytes, modules: int, frames: int) -> RequestCounts:
         if not is_over and not _has_few_frames(data, frames):
             _count_frames(data, counts, frames)
     except (IndexError, ValueError):
-        pass  # it will be found to be no message
+        pass  # decoding it will fail
     return counts
 
 
@@ -103,7 +111,7 @@ def _count_top(data: bytes, counts: RequestCounts, modules: int, stacks: int) ->
 
 
 def _count_some(data: bytes, counts: RequestCounts, position: int) -> int:
-    """Count as many fields as a run has, one by one; return where the last ends."""
+    """Count up to `_RUN` fields one at a time; return where the last one ends."""
     for _ in range(_RUN):
         if position >= len(data):
             break
@@ -123,7 +131,7 @@ def _count_frames(data: bytes, counts: RequestCounts, frames: int) -> None:
 
 
 def _find_stacks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the content of each stack begins and ends."""
+    """Yield where the content of each stack starts and ends."""
     position, end = 0, len(data)
     while position < end:
         tag, start, position = _find_field(data, position)
@@ -132,7 +140,7 @@ def _find_stacks(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _has_few_frames(data: bytes, most: int) -> bool:
-    """Tell whether there cannot be more frames, by looking for their first byte alone."""
+    """Return whether there are at most `most` frames, judging by their first byte only."""
     tags = bytes([_FRAMES_TAG]), bytes([_FRAMES_TAG_LONG])
     found = 0
     for start in range(0, len(data), _WINDOW_BYTES):
@@ -143,9 +151,9 @@ def _has_few_frames(data: bytes, most: int) -> bool:
 
 
 def _find_field(data: bytes, position: int) -> tuple[int, int, int]:
-    """Return a field's tag, where its content begins, and where it ends.
+    """Return a field's tag, where its content starts, and where it ends.
 
-    Raises `ValueError` or `IndexError` where there is no field.
+    Raises `ValueError` or `IndexError` if there is no valid field.
     """
     tag = data[position]
     length = data[position + 1]
@@ -162,12 +170,12 @@ def _find_field(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _read_number(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
+    """Return a varint and where it ends."""
     number = shift = 0
     while data[position] >= _MORE:
         number |= (data[position] - _MORE) << shift
         shift += 7
         position += 1
         if shift >= _NUMBER_BITS:
-            raise ValueError("no number is that long")
+            raise ValueError("the varint is too long")
     return number | data[position] << shift, position + 1

@@ -28,7 +28,7 @@ class SymbolicationService:
         streams: Streams,
         name_caller: NameCaller = name_of_peer,
     ) -> None:
-        """Answer what is asked; callers that `name_caller` tells apart take turns in the queue."""
+        """Let the callers that `name_caller` distinguishes take turns in the queue."""
         self._name_caller = name_caller
         self._answerer = answerer
         self._waiting_room = waiting_room
@@ -37,8 +37,7 @@ class SymbolicationService:
     def add_to(self, server: grpc.Server) -> str:
         """Register the service and return its name.
 
-        By hand, because generated code would parse every frame, and serialize the answer once
-        more.
+        Generated code is not used: it would parse every frame and serialize every answer.
         """
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Symbolicate": grpc.unary_unary_rpc_method_handler(self.Symbolicate),
@@ -62,11 +61,11 @@ class SymbolicationService:
             refuse_invalid(context, error.violations)
 
     def _may_wait(
-        self, context: grpc.ServicerContext, let_go: Callable[[], None]
+        self, context: grpc.ServicerContext, stop: Callable[[], None]
     ) -> AbstractContextManager[bool]:
-        """Enter the waiting room; a call whose caller is gone waits no longer."""
-        if not context.add_callback(let_go):
-            let_go()  # it is gone already
+        """Enter the waiting room; call `stop` as soon as the caller is gone."""
+        if not context.add_callback(stop):
+            stop()  # it is gone already
         return self._waiting_room.enter()
 
 

@@ -1,4 +1,4 @@
-"""What one stream holds: requests that were taken, and answers that wait to be sent."""
+"""What one stream holds: requests that were taken, and answers to be sent."""
 
 import threading
 import time
@@ -13,21 +13,21 @@ class FlowLimits:
     """How much a stream may hold before it takes another request."""
 
     max_requests: int
-    """Requests that were taken and whose answers were not sent."""
+    """Requests that were taken and whose answers are not sent yet."""
 
     max_bytes: int
-    """Of these requests as long as they have no answer, then of their answers."""
+    """Of these requests while they have no answer, then of their answers."""
 
     idle_seconds: float = 60.0
-    """How long a caller may send nothing while nothing is on its way to it."""
+    """How long a stream without pending requests stays open when its caller sends nothing."""
 
 
 class StreamFlow:
-    """The way of requests through one stream, bounded whatever its caller does.
+    """The flow of requests through one stream, bounded whatever its caller does.
 
-    One thread takes requests, any number answer them, one sends the answers. When the caller does
-    not read, answers are not sent; then nothing is taken, and gRPC lets the caller send no more.
-    One lock guards all of it; two conditions on it wake the taker and the sender.
+    One thread takes requests, any number answer them, one sends the answers. Back-pressure: a
+    caller that does not read blocks the sender, which blocks the taker, so that HTTP/2 flow control
+    stops the caller. One lock guards everything; two conditions on it wake taker and sender.
     """
 
     def __init__(self, limits: FlowLimits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,32 +50,32 @@ class StreamFlow:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody waits for answers any more."""
+        """Whether the caller has left."""
         return self._is_closed
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether it was stopped before its caller had sent the last request."""
+        """Whether the stream was stopped before its caller sent the last request."""
         return self._is_stopped and not self._is_at_end
 
     @property
     def is_idle(self) -> bool:
-        """Whether it ended because its caller sent nothing for too long."""
+        """Whether the stream ended because its caller sent nothing for too long."""
         return self._is_idle
 
     def is_stuck(self) -> bool:
-        """Tell whether its caller has not read an answer that is ready for too long."""
+        """Return whether the caller has left an answer unread for too long."""
         with self._may_send:
             return self._sending and self._idle_seconds_left() <= 0
 
     def wait_for_room(self) -> bool:
-        """Return True once another request may be taken, False if none is to be any more."""
+        """Wait until another request may be taken; return False if the stream has ended."""
         with self._may_take:
             self._may_take.wait_for(lambda: self._has_ended() or self._has_room())
             return not self._has_ended()
 
     def take(self, request_bytes: int) -> bool:
-        """Count a request; return False if it came too late and is to be dropped."""
+        """Count a request; return False if it came too late and must be dropped."""
         with self._may_take:
             if self._has_ended():
                 return False
@@ -85,7 +85,7 @@ class StreamFlow:
             return True
 
     def put(self, request_bytes: int, answer: bytes) -> None:
-        """Have the answer to a request that was taken sent."""
+        """Queue the answer to a request for sending."""
         with self._may_send:
             self._bytes += len(answer) - request_bytes
             self._ready.append(answer)
@@ -94,9 +94,9 @@ class StreamFlow:
                 self._may_take.notify()
 
     def answers(self) -> Iterator[bytes]:
-        """Yield answers as they get ready; each counts as sent when the next is asked for.
+        """Yield answers as they get ready; each counts as sent when the next is requested.
 
-        Ends with the answer to the last request, or when the stream is closed or idle.
+        Ends after the answer to the last request, or when the stream is closed or idle.
         """
         sent_bytes = None
         while True:
@@ -112,7 +112,7 @@ class StreamFlow:
             sent_bytes = len(answer)
 
     def _wait_to_send(self) -> None:
-        """Wait for an answer, or until none will come any more; end the stream when it is idle."""
+        """Wait for an answer or the end of the stream; end the stream if it is idle."""
         while not (self._ready or self._is_over()):
             left = None if self._requests else self._idle_seconds_left()
             if left is not None and left <= 0:
@@ -128,36 +128,36 @@ class StreamFlow:
             self._may_send.notify()
 
     def stop(self) -> None:
-        """Take no more requests, and end with the answers to those that were taken."""
+        """Take no more requests, and end after those that were taken are answered."""
         with self._may_send:
             self._is_stopped = True
             self._may_send.notify()
             self._may_take.notify()
 
     def close(self) -> None:
-        """Drop everything: the caller is gone. Who waits for the sake of an answer is let go."""
+        """Drop everything and stop all waits: the caller is gone."""
         with self._may_send:
             self._is_closed = True
             waits = list(self._waits)
             self._ready.clear()
             self._may_send.notify()
             self._may_take.notify()
-        for let_go in waits:
-            let_go()
+        for stop in waits:
+            stop()
 
     @contextmanager
-    def waiting(self, let_go: Callable[[], None]) -> Iterator[None]:
-        """Have `let_go` called when the stream is closed within the context, or was before."""
+    def waiting(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` if the stream is closed, before or within the context."""
         with self._may_send:
-            self._waits.add(let_go)
+            self._waits.add(stop)
             is_closed = self._is_closed
         if is_closed:
-            let_go()
+            stop()
         try:
             yield
         finally:
             with self._may_send:
-                self._waits.discard(let_go)
+                self._waits.discard(stop)
 
     def _has_room(self) -> bool:
         return self._requests < self._limits.max_requests and self._bytes < self._limits.max_bytes
@@ -169,7 +169,7 @@ class StreamFlow:
         return self._moved_at + self._limits.idle_seconds - self._clock()
 
     def _is_over(self) -> bool:
-        """Whether no answer will come any more."""
+        """Whether no more answers will come."""
         is_last = self._is_at_end or self._is_stopped
         return self._is_closed or (is_last and self._requests == 0)
 

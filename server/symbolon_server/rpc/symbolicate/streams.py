@@ -1,5 +1,6 @@
 """`SymbolicateStream`: many requests over one stream, answered as they get ready."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -13,17 +14,22 @@ from google.protobuf.message import DecodeError
 from symbolon.v1.status_code_pb2 import StatusCode
 from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
 from symbolon_server.rpc.access.access import NameCaller, name_of_peer
-from symbolon_server.rpc.calls.in_pool import InPool
-from symbolon_server.rpc.calls.last_resort import log_defect
-from symbolon_server.rpc.calls.request_ids import request_id_of
-from symbolon_server.rpc.calls.status import InvalidRequestError, refuse_for_now
+from symbolon_server.rpc.calls.accepted_calls import InPool
+from symbolon_server.rpc.calls.status import (
+    InvalidRequestError,
+    log_defect,
+    refuse_for_now,
+    request_id_of,
+)
 from symbolon_server.rpc.calls.unread_answers import Unread, UnreadAnswers
 from symbolon_server.rpc.symbolicate.answering import Answerer
-from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkLine
-from symbolon_server.rpc.symbolicate.raw_request import RawStreamRequest, decode_stream_request
+from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
+from symbolon_server.rpc.symbolicate.request import (
+    RawStreamRequest,
+    check_id,
+    read_stream_request,
+)
 from symbolon_server.rpc.symbolicate.stream_flow import FlowLimits, StreamFlow
-from symbolon_server.rpc.symbolicate.stream_places import StreamPlace, StreamPlaces
-from symbolon_server.rpc.symbolicate.validation import find_id_violations
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import Caller, CallerGoneError
 from symbolon_server.symbols.paging import wire
@@ -33,54 +39,105 @@ from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
 METHOD: Final = "SymbolicateStream"
 
 FLOW: Final = FlowLimits(max_requests=32, max_bytes=4 << 20)
-"""What each stream may hold: enough that threads never wait for requests on their way."""
+"""What each stream may hold: enough that threads do not wait for requests in transit."""
 
 _WAITING_SHARE: Final = 2
-"""One part in so many of the requests that a stream may hold, or of all threads, may wait."""
+"""One in so many requests of a stream, and one in so many threads, may wait."""
+
+_CALLERS_SHARE: Final = 2
+"""One caller may hold one in so many streams."""
 
 _RETRY_AFTER_FULL_SECONDS: Final = 1.0
 _RETRY_AFTER_STOP_SECONDS: Final = 0.5
 
-_UNREAD: Final = "the server is full: too much that it has answered was not read; send it again"
+_UNREAD: Final = "the server is full: callers have not read too many of its answers; send it again"
 _RESPONSE = SymbolicateStreamResponse.RESPONSE_FIELD_NUMBER
 _ANSWERED = STREAM_ANSWERS.labels(grpc.StatusCode.OK.name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """One stream that is open."""
+    """An open stream, and what its requests share."""
 
     flow: StreamFlow
-    line: WorkLine
+    queue: WorkQueue
     waiting_room: WaitingRoom
     unread: Unread
     context: grpc.ServicerContext
-    name: str
-    """Of its caller."""
+    caller_name: str
 
     @property
     def caller(self) -> Caller:
-        """Who sends its requests."""
-        return Caller(lambda: self.name, self.is_gone)
+        """The caller of the stream."""
+        return Caller(lambda: self.caller_name, self.is_gone)
 
     def is_gone(self) -> bool:
-        """Tell whether nobody waits for answers any more."""
+        """Return whether the caller has left."""
         return self.flow.is_closed
 
     @contextmanager
-    def may_wait(self, let_go: Callable[[], None]) -> Iterator[bool]:
-        """Enter the stream's part of the waiting room; leave it when the caller is gone."""
-        with self.waiting_room.enter() as is_place, self.flow.waiting(let_go):
+    def may_wait(self, stop: Callable[[], None]) -> Iterator[bool]:
+        """Enter the stream's part of the waiting room; call `stop` when the caller is gone."""
+        with self.waiting_room.enter() as is_place, self.flow.waiting(stop):
             yield is_place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamPlace:
+    """The place of one open stream."""
+
+    flow: StreamFlow
+    caller: str
+    cancel: Callable[[], object]
+    """Ends the stream, whatever its caller does."""
+
+
+class StreamPlaces:
+    """How many streams a process and one caller may hold; one lock guards it."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._of_one = max(1, places // _CALLERS_SHARE)
+        self._lock = threading.Lock()
+        self._open: set[StreamPlace] = set()
+
+    def enter(self, place: StreamPlace) -> str:
+        """Take a place; return why there is none, or an empty string.
+
+        If there is none, streams that their callers have stopped reading are cancelled.
+        """
+        with self._lock:
+            of_caller = sum(other.caller == place.caller for other in self._open)
+            is_full = len(self._open) >= self._places
+            if not is_full and of_caller < self._of_one:
+                self._open.add(place)
+                return ""
+            stuck = [other for other in self._open if other.flow.is_stuck()]
+        for other in stuck:
+            other.cancel()
+        if is_full:
+            return f"all {self._places} streams are in use"
+        return f"one caller may hold {self._of_one} of the {self._places} streams"
+
+    def leave(self, place: StreamPlace) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._open.discard(place)
+
+    def flows(self) -> list[StreamFlow]:
+        """Return the open streams."""
+        with self._lock:
+            return [place.flow for place in self._open]
 
 
 class Streams:
     """All streams of a process.
 
-    Each has a thread that takes its requests and one that sends its answers; the answers are
-    made by threads that all streams share fairly, and that calls do not. Half of those threads,
-    and half of the requests that one stream may hold, may wait for ingests: so what is held is
-    answered at once, whatever else its stream asks. What can wait no more is pending.
+    Each stream has one thread that takes requests and one that sends answers. The answers are
+    made by threads that all streams share fairly, separate from those of unary calls. Half of
+    these threads, and half of the requests that one stream may hold, may wait for ingests. So
+    known modules are answered at once, whatever else the stream asks for; requests that may not
+    wait are answered with pending modules.
     """
 
     def __init__(
@@ -95,8 +152,8 @@ class Streams:
     ) -> None:
         """Answer at most `max_streams` at a time, with `threads` threads.
 
-        Their answers are counted among those that are `unread`. Streams that are idle end, and
-        none of the callers that `name_caller` tells apart has more than half of them.
+        Answers count as `unread` until they have left. Streams end after `idle_seconds` without
+        traffic. Each caller that `name_caller` distinguishes may hold half of the streams.
         """
         self._flow_limits = replace(FLOW, idle_seconds=idle_seconds)
         self._name_caller = name_caller
@@ -105,7 +162,7 @@ class Streams:
         self._unread = unread or UnreadAnswers()
         self._threads = FairThreads(threads, "stream-answer")
         self._takers = ThreadPoolExecutor(max_streams, thread_name_prefix="stream-take")
-        # One more, which refuses.
+        # One thread more, to refuse streams.
         self._senders = ThreadPoolExecutor(max_streams + 1, thread_name_prefix="stream-send")
         self._waiting_room = WaitingRoom(max(1, threads // _WAITING_SHARE))
         self._taking = LastResort("stream-take")
@@ -117,7 +174,7 @@ class Streams:
         return InPool(self._answer, self._senders)
 
     def stop(self) -> None:
-        """Have every stream end with the answers to what it has taken: the server is stopping."""
+        """End every stream after the requests it has taken are answered: the server is stopping."""
         self._is_stopping = True
         for flow in self._places.flows():
             flow.stop()
@@ -135,7 +192,7 @@ class Streams:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
                 name = self._name_caller(context)
-                stream = _Stream(flow, WorkLine(), room, unread, context, name)
+                stream = _Stream(flow, WorkQueue(), room, unread, context, name)
                 self._takers.submit(self._take, requests, stream)
                 for answer in flow.answers():
                     yield answer
@@ -148,7 +205,7 @@ class Streams:
             return f"the stream was idle for {self._flow_limits.idle_seconds:g} s; open another one"
         if self._is_stopping:
             return "the server is stopping"
-        return "the server failed to take the next request"
+        return "the server failed to read the next request"
 
     @contextmanager
     def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
@@ -160,14 +217,14 @@ class Streams:
 
     @contextmanager
     def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
-        """Count a stream within the context; end the call where there is no room for it."""
+        """Hold a place for a stream within the context; end the call if there is none."""
         place = StreamPlace(flow, self._name_caller(context), context.cancel)
         why_not = self._places.enter(place)
         if why_not:
             message = f"the server is full: {why_not}"
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
             refuse_for_now(context, code, message, _RETRY_AFTER_FULL_SECONDS)
-        if self._is_stopping:  # it is looked for after the place is taken, so that none is missed
+        if self._is_stopping:  # checked after taking the place, so that no stream is missed
             flow.stop()
         STREAMS.inc()
         try:
@@ -177,7 +234,7 @@ class Streams:
             self._places.leave(place)
 
     def _take(self, requests: Iterator[bytes], stream: _Stream) -> None:
-        """Take requests as long as there is room for them, until the last."""
+        """Take requests while there is room for them, until the last."""
         try:
             while stream.flow.wait_for_room():
                 data = next(requests, None)
@@ -185,7 +242,7 @@ class Streams:
                     stream.flow.end()
                     return
                 if stream.flow.take(len(data)):
-                    self._threads.submit(stream.line, partial(self._answer_one, data, stream))
+                    self._threads.submit(stream.queue, partial(self._answer_one, data, stream))
         except grpc.RpcError:
             stream.flow.close()  # the caller has cancelled it
         except Exception as error:  # noqa: BLE001 # the last resort of a stream
@@ -200,14 +257,14 @@ class Streams:
                 stream.flow.put(len(data), self._response_to(data, stream))
         except Exception as error:  # noqa: BLE001 # the last resort of a stream
             self._answering.note(error)
-            stream.context.cancel()  # a request without an answer would keep it open for ever
+            stream.context.cancel()  # a request without an answer would keep the stream open
 
     def _response_to(self, data: bytes, stream: _Stream) -> bytes:
-        """Return the encoded response to one request, be it that it has no answer."""
+        """Return the encoded response to one request: an answer or an error."""
         try:
-            request = decode_stream_request(data)
+            request = read_stream_request(data)
         except DecodeError:
-            message = "is no symbolon.v1.SymbolicateStreamRequest"
+            message = "is not a symbolon.v1.SymbolicateStreamRequest"
             return self._refuse(stream, "", grpc.StatusCode.INVALID_ARGUMENT, message)
         try:
             answer = self._answer_request(request, stream)
@@ -225,10 +282,8 @@ class Streams:
         return answer
 
     def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes | None:
-        """Return the encoded response with an answer, None where there is no room for it."""
-        violations = find_id_violations(request)
-        if violations:
-            raise InvalidRequestError(violations)
+        """Return the encoded response with an answer, or None if there is no room for it."""
+        check_id(request)
         if self._unread.is_full():
             return None
         remaining_seconds = stream.context.time_remaining()
@@ -242,7 +297,7 @@ class Streams:
     def _refuse(
         self, stream: _Stream, request_id: str, code: grpc.StatusCode, message: str
     ) -> bytes:
-        """Return the encoded response that says why the request of this id has no answer."""
+        """Return the encoded response that says why the request with this id has no answer."""
         STREAM_ANSWERS.labels(code.name).inc()
         error = StreamError(code=StatusCode.ValueType(code.value[0]), message=message)
         response = SymbolicateStreamResponse(id=request_id, error=error).SerializeToString()
@@ -252,5 +307,5 @@ class Streams:
 
 def _refuse_more(context: grpc.ServicerContext, why: str) -> Never:
     """End a stream that takes no more requests."""
-    message = f"{why}; send again what has no answer"
+    message = f"{why}; send unanswered requests again"
     refuse_for_now(context, grpc.StatusCode.UNAVAILABLE, message, _RETRY_AFTER_STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""How many calls may wait for ingests at a time."""
+"""How many calls may wait for ingests at the same time."""
 
 import threading
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ from symbolon_server.telemetry.metrics import CALLS_NOT_WAITING, CALLS_WAITING
 
 
 class WaitingRoom:
-    """Room for a number of waiting calls.
+    """A limited number of places for waiting calls.
 
-    A call that waits holds its thread. With room for half of the threads, calls for what
-    is held always find a thread, however many cold calls there are.
+    A waiting call holds its thread. With places for half of the threads, calls that can be
+    answered at once always find a thread, however many calls wait.
     """
 
     def __init__(self, places: int, within: "WaitingRoom | None" = None) -> None:
-        """Make room; `within` is the larger room of which this is a part."""
+        """Make `places`; a call also needs a place in the room `within`, if there is one."""
         self._places = threading.BoundedSemaphore(places)
         self._within = within
 
     @contextmanager
     def enter(self) -> Iterator[bool]:
-        """Tell whether the caller may wait within the context; never blocks."""
+        """Yield whether the caller may wait within the context; never blocks."""
         if not self._places.acquire(blocking=False):
             CALLS_NOT_WAITING.inc()
             yield False
