@@ -213,7 +213,7 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
         )
     assert code == 1
     (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
-    assert "is a replica, which cannot be written to" in wrong
+    assert "is a read-only replica" in wrong
 
 
 def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(
@@ -277,8 +277,8 @@ def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (HTML_PAGE, "has an HTML or XML document in place of the symbol file"),
-        (Answer(), "has nothing in place of the symbol file"),
+        (HTML_PAGE, "has an HTML or XML document instead of the symbol file"),
+        (Answer(), "has nothing instead of the symbol file"),
         (Answer(b"MODULE a b 1 c\n"), "its MODULE record has another debug id"),
     ],
     ids=["a login page", "nothing", "one file for all"],

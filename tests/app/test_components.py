@@ -10,7 +10,7 @@ from symbolon_server.settings import Settings
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"http://host/ X-Api-Key: hunter2", "the URL in line 1 is none of the suppliers'"),
+        (b"http://host/ X-Api-Key: hunter2", "the URL in line 1 is not that of a supplier"),
         (b"hunter2", "line 1 is not `URL name: value`"),
         (b"\xffhunter2", "{file} is no text"),
         (None, "cannot read {file}: No such file or directory"),

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from symbolon_server.app.programs.server_process import ServerProcess
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.settings import Settings, read_settings
 from symbolon_server.symbolication.invalidator import Invalidator

@@ -27,8 +27,8 @@ def seconds_kept(client: redis.Redis, module_id: ModuleId) -> float:
 def test_a_missing_module_is_remembered_for_its_lifetime(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId, libc: ModuleId
 ) -> None:
-    told = failures.remember(xul, FailureKind.MISSING, "no supplier has it")
-    assert told == Failure(FailureKind.MISSING, "no supplier has it", 1, 60.0)
+    kept = failures.remember(xul, FailureKind.MISSING, "no supplier has it")
+    assert kept == Failure(FailureKind.MISSING, "no supplier has it", 1, 60.0)
     found = failures.get_many([libc, xul])
     assert list(found) == [xul]
     assert found[xul].detail == "no supplier has it"
@@ -43,7 +43,7 @@ def test_a_malformed_module_is_remembered_for_an_hour(
     assert 3_590 < seconds_kept(redis_cache, xul) <= 3_600
 
 
-def test_an_unavailable_module_is_left_alone_longer_with_each_failure(
+def test_the_lifetime_of_an_unavailable_module_doubles_with_each_failure(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     told = [failures.remember(xul, FailureKind.UNAVAILABLE, "status 500") for _ in range(6)]
@@ -53,16 +53,16 @@ def test_an_unavailable_module_is_left_alone_longer_with_each_failure(
     assert failures.get_many([xul])[xul].attempts == 6
 
 
-def test_failures_in_a_row_are_counted_beyond_the_lifetime_of_each(
+def test_consecutive_failures_are_counted_beyond_the_lifetime_of_each(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     failures.remember(xul, FailureKind.UNAVAILABLE, "status 500")
-    redis_cache.delete(f"outcome:{xul}")  # as if its lifetime were over
+    redis_cache.delete(f"outcome:{xul}")  # as if it had expired
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 2
     assert 300_000 < int(redis_cache.pttl(f"attempts:{xul}")) <= 600_000
 
 
-def test_a_supplier_that_asks_for_more_time_gets_it_up_to_the_longest(
+def test_retry_after_extends_the_lifetime_up_to_the_longest(
     failures: FailureMemory, xul: ModuleId
 ) -> None:
     asked = [30.0, 3.0, 5000.0]
@@ -70,26 +70,26 @@ def test_a_supplier_that_asks_for_more_time_gets_it_up_to_the_longest(
     assert [failure.retry_after_seconds for failure in told] == [30.0, 10.0, 60.0]
 
 
-def test_an_outage_is_remembered_for_a_moment_however_often_it_was_met(
+def test_an_outage_is_remembered_for_a_moment_however_often_it_occurs(
     failures: FailureMemory, xul: ModuleId
 ) -> None:
     for _ in range(10):
-        told = failures.remember_outage(xul, "the store is down")
-        assert told == Failure(FailureKind.UNAVAILABLE, "the store is down", 1, OUTAGE_SECONDS)
+        kept = failures.remember_outage(xul, "the store is down")
+        assert kept == Failure(FailureKind.UNAVAILABLE, "the store is down", 1, OUTAGE_SECONDS)
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "a supplier").attempts == 1
 
 
-def test_a_failure_does_not_live_longer_when_the_time_of_day_is_set_back(
+def test_a_failure_does_not_live_longer_if_the_clock_is_set_back(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     failures.remember(xul, FailureKind.MISSING, "no supplier has it")
-    # To a Redis whose clock goes back by an hour, each lifetime is longer by an hour.
+    # If the clock of Redis is set back by an hour, each lifetime is an hour longer.
     redis_cache.pexpire(f"outcome:{xul}", redis_cache.pttl(f"outcome:{xul}") + 3_600_000)
     assert failures.get_many([xul]) == {}
 
 
-def test_a_million_failures_in_a_row_are_no_overflow() -> None:
-    assert FailureLifetimes().for_unavailable(1_000_000, None) == 60.0
+def test_a_million_consecutive_failures_do_not_overflow() -> None:
+    assert FailureLifetimes().unavailable.after(1_000_000) == 60.0
 
 
 def test_a_forgotten_failure_starts_from_the_first_attempt(
@@ -103,15 +103,13 @@ def test_a_forgotten_failure_starts_from_the_first_attempt(
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 1
 
 
-def test_a_later_failure_takes_the_place_of_the_earlier(
-    failures: FailureMemory, xul: ModuleId
-) -> None:
+def test_a_later_failure_replaces_the_earlier_one(failures: FailureMemory, xul: ModuleId) -> None:
     failures.remember(xul, FailureKind.MALFORMED, "cut off")
     failures.remember(xul, FailureKind.MISSING, "gone")
     assert failures.get_many([xul])[xul].kind is FailureKind.MISSING
 
 
-def test_asking_about_no_modules_asks_nobody(failures: FailureMemory) -> None:
+def test_a_query_for_no_modules_sends_no_command(failures: FailureMemory) -> None:
     assert failures.get_many([]) == {}
 
 
@@ -119,7 +117,7 @@ def test_asking_about_no_modules_asks_nobody(failures: FailureMemory) -> None:
     "written",
     [b"", b"{", b"[]", b"3", b'{"kind": "missing"}', b"\xff", b'{"kind": "new", "detail": ""}'],
 )
-def test_what_another_version_wrote_is_no_failure(
+def test_a_value_of_another_version_is_ignored(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId, written: bytes
 ) -> None:
     redis_cache.set(f"outcome:{xul}", written)

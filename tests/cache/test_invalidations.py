@@ -1,4 +1,4 @@
-"""The numbered invalidations, on a real cache Redis, and what a process makes of them."""
+"""The log of invalidations, on a real cache Redis, and what a process knows of it."""
 
 import math
 import time
@@ -28,16 +28,16 @@ def log(keyed_cache: KeyedCache) -> InvalidationLog:
 
 
 def add(log: InvalidationLog, module_ids: Sequence[ModuleId]) -> int:
-    """Number modules in the log as it is now."""
+    """Add modules to the current log."""
     return log.add(module_ids, log.read_since(0, "").epoch)
 
 
 def numbers_since(log: InvalidationLog, number: int) -> dict[ModuleId, int]:
-    """Return what a server is told that knows the log as it is now."""
+    """Return the news for a server that knows the current log."""
     return log.read_since(number, log.read_since(0, "").epoch).numbers
 
 
-def test_what_was_invalidated_after_a_number_is_told(log: InvalidationLog) -> None:
+def test_invalidations_after_a_number_are_read(log: InvalidationLog) -> None:
     first = add(log, MODULES[:2])
     second = add(log, MODULES[1:3])
     assert second > first > 0
@@ -46,7 +46,7 @@ def test_what_was_invalidated_after_a_number_is_told(log: InvalidationLog) -> No
     assert numbers_since(log, second) == {}
 
 
-def test_a_log_that_lost_its_last_numbers_tells_all_that_it_has(
+def test_a_log_that_lost_its_last_numbers_is_read_as_a_whole(
     log: InvalidationLog, redis_cache: redis.Redis
 ) -> None:
     first = add(log, MODULES[:1])
@@ -88,7 +88,7 @@ def test_a_restart_of_the_cache_is_another_epoch(start_redis: StartRedis, tmp_pa
     assert len({epoch.partition("/")[0] for epoch in epochs}) == 1
 
 
-def test_what_is_put_back_has_its_old_numbers_and_is_told_to_those_who_had_read_past_it(
+def test_restored_numbers_are_kept_and_read_by_servers_that_had_read_past_them(
     log: InvalidationLog, redis_cache: redis.Redis
 ) -> None:
     first, second = add(log, MODULES[:1]), add(log, MODULES[1:2])
@@ -123,7 +123,7 @@ def test_numbers_grow_when_the_time_of_redis_is_behind_them(
     assert add(log, MODULES[:1]) == ahead + 1
 
 
-def test_the_oldest_are_forgotten_and_the_news_say_that_they_may_be_missing(
+def test_the_oldest_are_dropped_and_the_news_say_so(
     log: InvalidationLog,
 ) -> None:
     numbers = [add(log, [module_id]) for module_id in MODULES]
@@ -134,7 +134,7 @@ def test_the_oldest_are_forgotten_and_the_news_say_that_they_may_be_missing(
 
 
 @pytest.mark.parametrize("score", [math.inf, -math.inf, 1e300, -1.0])
-def test_what_somebody_else_wrote_is_left_out(
+def test_foreign_entries_are_ignored(
     log: InvalidationLog, redis_cache: redis.Redis, score: float
 ) -> None:
     number = add(log, MODULES[:1])
@@ -145,7 +145,7 @@ def test_what_somebody_else_wrote_is_left_out(
     assert numbers_since(log, number - 1).keys() == {MODULES[0], MODULES[2]}
 
 
-def test_who_listens_is_told_that_there_is_something(
+def test_subscribers_receive_an_announcement(
     log: InvalidationLog, redis_cache: redis.Redis
 ) -> None:
     with redis_cache.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
@@ -155,7 +155,7 @@ def test_who_listens_is_told_that_there_is_something(
         assert pubsub.get_message(timeout=30)["data"] == b"%d" % number
 
 
-def test_what_was_made_before_an_invalidation_is_stale_and_what_came_after_is_not() -> None:
+def test_pages_from_before_an_invalidation_are_stale_and_later_ones_are_not() -> None:
     known = KnownInvalidations()
     assert not known.may_be_stale(MODULES[0])
     known.learn(News({MODULES[0]: 10}, is_whole=True, last=10))
@@ -169,7 +169,7 @@ def test_what_was_made_before_an_invalidation_is_stale_and_what_came_after_is_no
     assert not known.is_stale(MODULES[1], 0)
 
 
-def test_news_that_come_late_take_nothing_back() -> None:
+def test_late_news_revert_nothing() -> None:
     known = KnownInvalidations()
     known.learn(News({MODULES[0]: 12}, is_whole=True, last=12))
     known.learn(News({MODULES[0]: 10, MODULES[1]: 10}, is_whole=True, last=10))
@@ -178,7 +178,7 @@ def test_news_that_come_late_take_nothing_back() -> None:
     assert known.is_stale(MODULES[1], 9)
 
 
-def test_of_modules_that_are_not_remembered_what_is_older_than_all_that_are_is_stale() -> None:
+def test_pages_of_a_dropped_module_are_stale_if_older_than_the_oldest_remembered_number() -> None:
     known = KnownInvalidations()
     known.learn(News({MODULES[0]: 10, MODULES[1]: 12}, is_whole=False))
     assert known.is_stale(MODULES[5], 9)
@@ -186,16 +186,16 @@ def test_of_modules_that_are_not_remembered_what_is_older_than_all_that_are_is_s
     assert known.is_stale(MODULES[1], 11)
 
 
-def test_a_process_remembers_as_many_modules_as_the_log_and_forgets_none_for_nothing() -> None:
+def test_a_process_remembers_as_many_modules_as_the_log() -> None:
     known = KnownInvalidations(most_modules=2)
     for number, module_id in enumerate(MODULES[:4], start=1):
         known.learn(News({module_id: number}, is_whole=True))
-    # The first two are forgotten: whatever is as old as they are counts as stale.
+    # The first two are dropped: anything as old as they are counts as stale.
     assert [known.is_stale(module_id, 2) for module_id in MODULES[:4]] == [True] * 4
     assert [known.is_stale(module_id, 3) for module_id in MODULES[:4]] == [False] * 3 + [True]
 
 
-def test_ten_thousand_invalidations_are_read_and_learnt_in_a_moment(
+def test_ten_thousand_invalidations_are_read_and_learnt_quickly(
     keyed_cache: KeyedCache,
 ) -> None:
     log, known = InvalidationLog(keyed_cache), KnownInvalidations()

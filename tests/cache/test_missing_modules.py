@@ -32,7 +32,7 @@ def test_counts_and_times_of_each_module_are_kept(
     )
 
 
-def test_those_asked_for_most_often_come_first_and_among_equals_the_latest(
+def test_the_most_requested_come_first_and_among_equals_the_latest(
     keyed_cache: KeyedCache, fake_clock: FakeClock
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
@@ -43,7 +43,7 @@ def test_those_asked_for_most_often_come_first_and_among_equals_the_latest(
     assert ids_of(missing) == [ids[1], ids[2], ids[0], ids[3]]
 
 
-def test_what_callers_told_of_the_code_comes_back(
+def test_code_file_and_code_id_from_callers_are_kept(
     keyed_cache: KeyedCache, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)
@@ -54,7 +54,7 @@ def test_what_callers_told_of_the_code_comes_back(
     assert missing.list(1)[0][0].count == 5
 
 
-def test_the_list_is_as_long_as_asked(
+def test_the_list_is_as_long_as_requested(
     keyed_cache: KeyedCache, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache, wall_clock=fake_clock)
@@ -65,7 +65,7 @@ def test_the_list_is_as_long_as_asked(
     assert missing.list(0) == ([], 2)
 
 
-def test_those_not_asked_for_the_longest_go_first(
+def test_the_least_recently_requested_are_dropped_first(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, fake_clock: FakeClock
 ) -> None:
     missing = MissingModules(keyed_cache, most_modules=3, wall_clock=fake_clock)
@@ -77,7 +77,7 @@ def test_those_not_asked_for_the_longest_go_first(
     assert redis_cache.hlen("missing:seen") == 3
 
 
-def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
+def test_recording_more_modules_than_the_list_holds_leaves_it_bounded(
     keyed_cache: KeyedCache,
 ) -> None:
     missing = MissingModules(keyed_cache, most_modules=3)
@@ -86,7 +86,7 @@ def test_more_modules_at_once_than_the_list_holds_leave_it_bounded(
     assert len(ids_of(missing, 100)) == 3
 
 
-def test_whoever_ends_midway_leaves_no_module_half_dropped(
+def test_an_interrupted_drop_leaves_no_partial_module(
     keyed_cache: KeyedCache, redis_cache: redis.Redis
 ) -> None:
     missing = MissingModules(keyed_cache, most_modules=3)
@@ -103,7 +103,7 @@ def test_whoever_ends_midway_leaves_no_module_half_dropped(
             assert all(names == listed for names in told)
 
 
-def test_what_somebody_else_wrote_into_the_list_is_left_out(
+def test_foreign_entries_of_the_list_are_ignored(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId, libc: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)
@@ -122,7 +122,7 @@ def test_what_somebody_else_wrote_into_the_list_is_left_out(
     assert ids_of(missing) == [libc, xul]
 
 
-def test_a_module_that_is_missing_no_more_is_forgotten(
+def test_a_module_that_is_no_longer_missing_is_forgotten(
     keyed_cache: KeyedCache, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     missing = MissingModules(keyed_cache)

@@ -1,4 +1,4 @@
-"""When the cache hears of missing modules, and what becomes of counts that it cannot take."""
+"""When counts of missing modules are written to the cache, and when they are lost."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,7 @@ import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import MissingModules
-from symbolon_server.cache.missing_tally import MOST_MODULES, MissingTally
+from symbolon_server.cache.missing_modules import MOST_TALLIED, MissingModules, MissingTally
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -25,14 +24,14 @@ def counts_of(missing: MissingModules) -> dict[ModuleId, int]:
 
 
 def transactions(client: redis.Redis) -> int:
-    """Return how many transactions the server was sent."""
+    """Return how many transactions the server received."""
     return int(client.info("commandstats").get("cmdstat_exec", {}).get("calls", 0))
 
 
-def test_the_cache_is_told_once_a_second_with_counts_added_up(
+def test_counts_are_added_up_and_written_once_a_second(
     missing: MissingModules, fake_clock: FakeClock, xul: ModuleId, libc: ModuleId
 ) -> None:
-    tally = MissingTally(missing, tell_seconds=1.0, clock=fake_clock)
+    tally = MissingTally(missing, flush_seconds=1.0, clock=fake_clock)
     tally.note([AskedModule(xul)])
     assert counts_of(missing) == {xul: 1}
     for _ in range(5):
@@ -45,7 +44,7 @@ def test_the_cache_is_told_once_a_second_with_counts_added_up(
     assert counts_of(missing) == {xul: 6, libc: 7}
 
 
-def test_what_was_not_told_yet_is_told_in_one_transaction_at_the_end(
+def test_a_flush_writes_the_remaining_counts_in_one_transaction(
     missing: MissingModules, fake_clock: FakeClock, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:
     tally = MissingTally(missing, clock=fake_clock)
@@ -56,10 +55,10 @@ def test_what_was_not_told_yet_is_told_in_one_transaction_at_the_end(
     tally.flush()
     tally.flush()
     assert counts_of(missing) == {xul: 2}
-    assert transactions(redis_cache) - before == 1 + 1  # and one by listing them
+    assert transactions(redis_cache) - before == 1 + 1  # and one for listing them
 
 
-def test_a_cache_that_is_down_costs_the_counts_only(
+def test_if_the_cache_is_down_only_the_counts_are_lost(
     unused_port: int, fake_clock: FakeClock, xul: ModuleId
 ) -> None:
     with connect(f"redis://127.0.0.1:{unused_port}/0") as client:
@@ -70,21 +69,21 @@ def test_a_cache_that_is_down_costs_the_counts_only(
         tally.flush()
 
 
-def test_no_more_than_a_bounded_number_of_modules_is_told_at_once(
+def test_the_number_of_modules_in_one_write_is_bounded(
     missing: MissingModules, fake_clock: FakeClock
 ) -> None:
-    ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(MOST_MODULES + 9)]
+    ids = [ModuleId.parse(f"{number}.so", f"{number:032X}0") for number in range(MOST_TALLIED + 9)]
     asked = [AskedModule(module_id) for module_id in ids]
     tally = MissingTally(missing, clock=fake_clock)
     tally.note([])
     tally.note(asked)
     tally.note(asked)
     tally.flush()
-    assert counts_of(missing) == dict.fromkeys(ids[:MOST_MODULES], 2)
+    assert counts_of(missing) == dict.fromkeys(ids[:MOST_TALLIED], 2)
 
 
-def test_no_request_of_many_threads_is_lost(missing: MissingModules, xul: ModuleId) -> None:
-    tally = MissingTally(missing, tell_seconds=0.001)
+def test_no_request_from_concurrent_threads_is_lost(missing: MissingModules, xul: ModuleId) -> None:
+    tally = MissingTally(missing, flush_seconds=0.001)
     begin = threading.Barrier(8)
 
     def note_many(_: int) -> None:

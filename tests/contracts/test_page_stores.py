@@ -1,4 +1,4 @@
-"""What every page store keeps of the promise in `store/page_stores.py`."""
+"""The contract in `store/page_stores.py`, for every page store."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,9 +6,8 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from symbolon_server.store.page_stores import PageStore
+from symbolon_server.store.page_stores import PageStore, TieredPageStore
 from symbolon_server.store.redis_store import RedisPageStore
-from symbolon_server.store.tiered_store import TieredPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from tests.fixtures.memory_store import MemoryPageStore
@@ -20,7 +19,7 @@ MEGABYTE = 1 << 20
 
 
 class _Made(NamedTuple):
-    """A store under test; the name shows in the test's id."""
+    """A store under test; the name is shown in the test's id."""
 
     name: str
     make: Callable[[redis.Redis], PageStore]
@@ -49,11 +48,11 @@ class TestEveryPageStore:
         assert store.get_directories([XUL, LIBC]) == [None, None]
         assert store.get_pages([PageKey(XUL, "1-a", 0)]) == [None]
 
-    def test_asking_for_nothing_returns_nothing(self, store: PageStore) -> None:
+    def test_a_query_for_nothing_returns_nothing(self, store: PageStore) -> None:
         assert store.get_directories([]) == []
         assert store.get_pages([]) == []
 
-    def test_pages_come_back_in_the_order_asked(self, store: PageStore) -> None:
+    def test_pages_are_returned_in_the_order_asked(self, store: PageStore) -> None:
         keys = [PageKey(XUL, "1-a", number) for number in range(3)]
         store.put_pages({key: b"page %d" % key.number for key in keys})
         assert store.get_pages(keys[::-1]) == [b"page 2", b"page 1", b"page 0"]
@@ -69,7 +68,7 @@ class TestEveryPageStore:
         store.put_pages({key: page})
         assert store.get_pages([key]) == [page]
 
-    def test_an_empty_page_is_no_miss(self, store: PageStore) -> None:
+    def test_an_empty_page_is_not_a_miss(self, store: PageStore) -> None:
         key = PageKey(XUL, "1-a", 0)
         store.put_pages({key: b""})
         assert store.get_pages([key]) == [b""]
@@ -81,7 +80,7 @@ class TestEveryPageStore:
         store.put_pages({new: b"new"})
         assert store.get_pages([old, new]) == [b"old", b"new"]
 
-    def test_a_later_directory_takes_the_place_of_the_earlier(self, store: PageStore) -> None:
+    def test_a_later_directory_replaces_the_earlier_one(self, store: PageStore) -> None:
         store.put_directories({XUL: b"first"})
         store.put_directories({XUL: b"second"})
         assert store.get_directories([LIBC, XUL]) == [None, b"second"]
@@ -97,14 +96,14 @@ class TestEveryPageStore:
         store.forget(XUL)
         assert store.get_directories([LIBC]) == [b"other"]
 
-    def test_a_debug_file_may_hold_any_character(self, store: PageStore) -> None:
+    def test_a_debug_file_may_contain_any_character(self, store: PageStore) -> None:
         key = PageKey(ODD_NAME, "1-a", 0)
         store.put_pages({key: b"page"})
         store.put_directories({ODD_NAME: b"directory"})
         assert store.get_pages([key]) == [b"page"]
         assert store.get_directories([ODD_NAME]) == [b"directory"]
 
-    def test_more_pages_than_one_batch_are_all_kept(self, store: PageStore) -> None:
+    def test_pages_of_several_batches_are_all_kept(self, store: PageStore) -> None:
         page = bytes(100_000)
         pages = {PageKey(XUL, "1-a", number): page for number in range(40)}
         store.put_pages(pages)
@@ -114,7 +113,7 @@ class TestEveryPageStore:
         store.put_pages({})
         assert store.get_pages([PageKey(XUL, "1-a", 0)]) == [None]
 
-    def test_a_store_that_is_there_is_answering(self, store: PageStore) -> None:
+    def test_a_reachable_store_is_answering(self, store: PageStore) -> None:
         store.get_directories([XUL])
         assert store.is_answering()
 

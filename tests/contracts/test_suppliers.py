@@ -1,4 +1,4 @@
-"""What every supplier keeps of the promise in `suppliers/contents/supplier.py`."""
+"""The contract in `suppliers/contents/supplier.py`, for every supplier."""
 
 import gzip
 from collections.abc import Callable
@@ -26,7 +26,7 @@ LIMITS = FetchLimits(max_sent_bytes=4 * MIB, max_unpacked_bytes=4 * MIB)
 
 
 class _Made(NamedTuple):
-    """A supplier under test, as a setting names it; the name shows in the test's id."""
+    """A supplier under test, by its setting; the name is shown in the test's id."""
 
     name: str
     setting: Callable[[SymbolServer], str]
@@ -64,7 +64,7 @@ class TestEverySupplier:
     @pytest.mark.parametrize(
         "pack", [gzip.compress, zstandard.ZstdCompressor().compress], ids=["gzip", "zstd"]
     )
-    def test_a_packed_symbol_file_comes_unpacked_and_counts_as_sent(
+    def test_a_packed_symbol_file_is_unpacked_and_counted_as_sent(
         self, supplier: Supplier, symbol_server: SymbolServer, pack: Callable[[bytes], bytes]
     ) -> None:
         packed = pack(TEXT)
@@ -73,17 +73,17 @@ class TestEverySupplier:
             assert b"".join(stream) == TEXT
         assert stream.fetched_bytes == len(packed)
 
-    def test_what_is_not_there_is_missing(self, supplier: Supplier) -> None:
+    def test_an_absent_symbol_file_is_missing(self, supplier: Supplier) -> None:
         with pytest.raises(MissingSymbolFileError):
             fetch(supplier, XUL)
 
-    def test_a_debug_file_may_hold_any_character(
+    def test_a_debug_file_may_contain_any_character(
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(ODD_NAME, b"text")
         assert b"".join(fetch(supplier, ODD_NAME)) == b"text"
 
-    def test_a_packed_symbol_file_that_is_cut_is_broken(
+    def test_a_truncated_packed_symbol_file_is_broken(
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(XUL, gzip.compress(TEXT)[:-20])
@@ -97,7 +97,7 @@ class TestEverySupplier:
         with pytest.raises(BrokenSymbolFileError, match="4 MiB"):
             fetch(supplier, XUL)
 
-    def test_leaving_in_the_middle_leaves_it_ready_for_the_next(
+    def test_a_supplier_is_reusable_after_an_early_exit(
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(XUL, TEXT)
@@ -105,7 +105,7 @@ class TestEverySupplier:
             next(stream)
         assert b"".join(fetch(supplier, XUL)) == TEXT
 
-    def test_its_name_says_where_it_is_and_holds_no_credentials(
+    def test_its_name_is_its_location_without_credentials(
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         assert supplier.name.startswith((str(symbol_server.folder), "127.0.0.1"))
@@ -113,7 +113,7 @@ class TestEverySupplier:
 
 
 def test_the_layout_is_that_of_the_symbol_server(symbol_server: SymbolServer) -> None:
-    """The tests above would find nothing where both sides looked in another place."""
+    """The tests above would miss a wrong path that both sides agree on."""
     symbol_server.put(XUL, b"text")
     expected = Path("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2", "xul.sym")
     assert (symbol_server.folder / expected).read_bytes() == b"text"

@@ -95,12 +95,13 @@ def test_every_thread_of_a_server_is_documented() -> None:
 def test_the_lifetimes_of_failures_are_those_of_the_code() -> None:
     table = read("ARCHITECTURE.md").partition("## Outcomes")[2].partition("\n## ")[0]
     lives = FailureLifetimes()
+    unavailable = lives.unavailable
     for kind, lifetime in (
         ("missing", f"{lives.missing:g} s"),
         ("malformed", f"{lives.malformed:g} s"),
         (
             "unavailable",
-            f"{lives.unavailable_first:g} s, doubled up to {lives.unavailable_longest:g} s",
+            f"{unavailable.first_seconds:g} s, doubled up to {unavailable.longest_seconds:g} s",
         ),
     ):
         (row,) = re.findall(rf"^\| {kind} \|.*$", table, re.MULTILINE)

@@ -64,7 +64,7 @@ def unpacked(wheel: Path) -> Path:
 @pytest.mark.parametrize("name", ["store.conf", "cache.conf"])
 def test_the_wheel_carries_the_configuration_of_redis(unpacked: Path, name: str) -> None:
     script = (
-        "from symbolon_server.redis_servers.configuration import find_configuration;"
+        "from symbolon_server.redis_servers.server_programs import find_configuration;"
         f"print(find_configuration({name!r}))"
     )
     found = Path(run_in(unpacked, script))

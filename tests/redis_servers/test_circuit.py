@@ -1,4 +1,4 @@
-"""How long a server that failed is left alone."""
+"""How long a failed server gets no requests."""
 
 import pytest
 from redis import exceptions
@@ -7,14 +7,14 @@ from symbolon_server.redis_servers.circuit import Circuit
 from tests.fixtures.redis_fixtures import FakeClock
 
 
-def test_a_server_that_answers_is_always_asked(fake_clock: FakeClock) -> None:
+def test_a_server_that_answers_gets_all_requests(fake_clock: FakeClock) -> None:
     circuit = Circuit(clock=fake_clock)
     for _ in range(3):
         assert circuit.lets_through()
         circuit.record(None)
 
 
-def test_a_server_that_failed_is_left_alone_for_the_pause(fake_clock: FakeClock) -> None:
+def test_a_server_that_failed_gets_no_requests_during_the_pause(fake_clock: FakeClock) -> None:
     circuit = Circuit(1.0, fake_clock)
     circuit.record(exceptions.ConnectionError())
     assert not circuit.lets_through()
@@ -31,7 +31,7 @@ def test_after_the_pause_one_caller_tries_while_the_others_wait(fake_clock: Fake
     assert [circuit.lets_through() for _ in range(3)] == [True, False, False]
 
 
-def test_one_good_answer_lets_everybody_through_again(fake_clock: FakeClock) -> None:
+def test_one_success_closes_the_circuit(fake_clock: FakeClock) -> None:
     circuit = Circuit(1.0, fake_clock)
     circuit.record(exceptions.TimeoutError())
     fake_clock.now += 1.0
@@ -40,14 +40,14 @@ def test_one_good_answer_lets_everybody_through_again(fake_clock: FakeClock) -> 
     assert [circuit.lets_through() for _ in range(3)] == [True, True, True]
 
 
-def test_a_server_that_refuses_a_command_is_there(fake_clock: FakeClock) -> None:
+def test_a_server_that_refuses_a_command_is_not_lost(fake_clock: FakeClock) -> None:
     circuit = Circuit(1.0, fake_clock)
     circuit.record(exceptions.OutOfMemoryError())
     circuit.record(exceptions.ReadOnlyError())
     assert circuit.lets_through()
 
 
-def test_losing_a_server_and_having_it_back_is_a_line_each_in_the_log(
+def test_the_loss_and_recovery_of_a_server_are_logged_once_each(
     fake_clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -57,7 +57,7 @@ def test_losing_a_server_and_having_it_back_is_a_line_each_in_the_log(
     assert [record.getMessage() for record in caplog.records] == ["redis_lost", "redis_back"]
 
 
-def test_a_server_that_reads_its_file_is_left_alone(fake_clock: FakeClock) -> None:
+def test_a_server_that_loads_its_file_gets_no_requests(fake_clock: FakeClock) -> None:
     circuit = Circuit(1.0, fake_clock)
     circuit.record(exceptions.BusyLoadingError())
     assert not circuit.lets_through()

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import redis
 
-from symbolon_server.redis_servers.command_prompt import format_raw, format_reply
 from symbolon_server.redis_servers.keys import directory_key
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -35,7 +34,7 @@ def run(
     )
 
 
-def test_the_modules_held_are_listed(
+def test_the_stored_modules_are_listed(
     redis_store: redis.Redis, clear_redis_store: None, redis_store_url: str, xul: ModuleId
 ) -> None:
     RedisPageStore(redis_store).put_directories({xul: b"directory"})
@@ -72,14 +71,16 @@ def test_the_running_embedded_server_is_found(
 
 
 @pytest.mark.parametrize("role", ["store", "cache"])
-def test_without_a_running_server_it_is_said_how_to_get_one(tmp_path: Path, role: str) -> None:
+def test_without_a_running_server_the_message_says_how_to_start_one(
+    tmp_path: Path, role: str
+) -> None:
     ended = run(role, "ping", XDG_CACHE_HOME=str(tmp_path))
     assert ended.returncode == 1
-    assert f"No {role} is running here" in ended.stderr
+    assert f"No embedded {role} is running" in ended.stderr
     assert f"SYMBOLON_{role.upper()}_URL" in ended.stderr
 
 
-def test_a_server_that_is_not_there_is_an_error_in_one_line(unused_port: int) -> None:
+def test_an_unreachable_server_is_an_error_in_one_line(unused_port: int) -> None:
     url = f"redis://:secret@127.0.0.1:{unused_port}"
     ended = run("cache", "ping", SYMBOLON_CACHE_URL=url)
     assert ended.returncode == 1
@@ -87,7 +88,7 @@ def test_a_server_that_is_not_there_is_an_error_in_one_line(unused_port: int) ->
     assert "secret" not in ended.stdout + ended.stderr
 
 
-def test_a_url_that_leads_nowhere_is_told_without_its_password() -> None:
+def test_an_invalid_url_is_reported_without_its_password() -> None:
     ended = run("cache", "ping", SYMBOLON_CACHE_URL="redis://:hunter/2@127.0.0.1")
     assert ended.returncode == 1
     assert ended.stderr.startswith("SYMBOLON_CACHE_URL: ")
@@ -107,7 +108,7 @@ def test_a_url_that_leads_nowhere_is_told_without_its_password() -> None:
         ),
     ],
 )
-def test_a_program_on_the_path_is_given_the_password_where_nobody_sees_it(
+def test_a_program_on_the_path_gets_the_password_in_its_environment(
     tmp_path: Path, name: str, url: str, arguments: str
 ) -> None:
     program = tmp_path / name
@@ -118,22 +119,7 @@ def test_a_program_on_the_path_is_given_the_password_where_nobody_sees_it(
     assert ended.stdout == f"arguments: {arguments}\npassword: {password}\n"
 
 
-@pytest.mark.parametrize(
-    ("reply", "lines"),
-    [
-        (b"OK", ["OK"]),
-        (b"text", ['"text"']),
-        (b'a "b" \\ \x00 \xff \xc3\xa9', ['"a \\"b\\" \\\\ \\x00 \\xff é"']),
-        (b"# Server\r\nversion:1\r\n", ["# Server", "version:1"]),
-        (7, ["(integer) 7"]),
-        (None, ["(nil)"]),
-        ([], ["(empty array)"]),
-        ([b"a", [b"b", 1], None], ['1) "a"', '2) 1) "b"', "   2) (integer) 1", "3) (nil)"]),
-    ],
-)
-def test_replies_look_like_those_of_redis_cli(reply: object, lines: list[str]) -> None:
-    assert list(format_reply(reply)) == lines
-
-
-def test_replies_into_a_pipe_are_bare() -> None:
-    assert list(format_raw([b"a", [b"b\xff", 1], None])) == ["a", "b\\xff", "1", ""]
+def test_replies_are_printed_one_value_a_line(redis_store_url: str) -> None:
+    script = """return {1, {'\\255'}, false, {err = 'ERR nested'}}"""
+    ended = run("store", "eval", script, "0", SYMBOLON_STORE_URL=redis_store_url)
+    assert ended.stdout == "1\n\\xff\n\nnested\n"

@@ -1,4 +1,4 @@
-"""New connections to the Redis servers: each ingest makes two."""
+"""New connections to the Redis servers, of which each ingest opens two."""
 
 import pytest
 from redis import utils
@@ -6,7 +6,7 @@ from redis import utils
 from symbolon_server.redis_servers.servers import connect
 
 
-def test_a_connection_tells_who_it_is_without_reading_the_metadata_of_a_package(
+def test_a_connection_sets_its_name_without_reading_package_metadata(
     redis_store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> str:

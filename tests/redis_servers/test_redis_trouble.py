@@ -1,4 +1,4 @@
-"""What is said of Redis servers that do not do what they are asked."""
+"""How failures of Redis servers are described."""
 
 import re
 import traceback
@@ -43,14 +43,14 @@ def as_user(url: str, user: str = USER, password: str = PASSWORD) -> str:
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
-        # What the server answers holds user and password then.
+        # The reply of the server then contains user and password.
         ({"rename-command": 'AUTH ""'}, r"unknown command \[...\]"),
-        ({"requirepass": "another"}, "refuses the user or the password"),
-        ({"user": f"{USER} on >{PASSWORD}"}, r"does not allow the command CLIENT\|SETNAME to"),
+        ({"requirepass": "another"}, "the user or password is wrong"),
+        ({"user": f"{USER} on >{PASSWORD}"}, r"has no permission for the command CLIENT\|SETNAME"),
     ],
     ids=["no AUTH", "wrong password", "not allowed"],
 )
-def test_what_a_server_says_does_not_repeat_credentials(
+def test_errors_of_a_server_do_not_contain_credentials(
     start_redis: StartRedis, overrides: dict[str, str], complaint: str
 ) -> None:
     server = start_redis("store.conf", **overrides)
@@ -62,13 +62,13 @@ def test_what_a_server_says_does_not_repeat_credentials(
             ) as caught,
         ):
             ask(client)
-        # A traceback in the log shows causes too.
+        # A traceback in the log shows causes, too.
         assert caught.value.__suppress_context__
         assert PASSWORD not in str(caught.value)
         assert USER not in str(caught.value)
 
 
-def test_a_login_that_a_server_does_not_know_is_not_repeated_even_as_a_cause(
+def test_a_rejected_login_is_not_quoted_even_as_a_cause(
     start_redis: StartRedis,
 ) -> None:
     server = start_redis("store.conf", **{"rename-command": 'AUTH ""'})
@@ -85,23 +85,28 @@ def test_a_login_that_a_server_does_not_know_is_not_repeated_even_as_a_cause(
     [
         (redis.ResponseError("MISCONF Errors writing to the AOF file"),) * 2,
         (redis.ResponseError('unknown command `A`, with args: `a"b`'), "unknown command [...]"),
-        (redis.TimeoutError("Timeout reading from socket"), "no answer in time"),
+        (redis.TimeoutError("Timeout reading from socket"), "timed out"),
         (redis.ConnectionError("Connection closed by server."), "Connection closed by server"),
     ],
 )
-def test_what_tells_of_the_server_itself_is_said(error: redis.RedisError, said: object) -> None:
+def test_errors_about_the_server_itself_are_described(
+    error: redis.RedisError, said: object
+) -> None:
     assert describe_trouble(error) == str(said)
 
 
-def test_a_user_with_a_password_is_let_in_on_a_socket(start_redis: StartRedis) -> None:
+def test_a_user_with_a_password_can_connect_over_a_socket(start_redis: StartRedis) -> None:
     server = start_redis("store.conf", **ACL)
     with connect(as_user(server.url)) as client:
         assert read_facts(client).maxmemory_policy == "allkeys-lru"
-    with connect(server.url) as client, pytest.raises(ServerUnreachableError, match="wants some"):
+    with (
+        connect(server.url) as client,
+        pytest.raises(ServerUnreachableError, match="missing"),
+    ):
         read_facts(client)
 
 
-def test_a_server_behind_tls_is_asked_if_somebody_known_vouches_for_it(
+def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
     start_redis: StartRedis, authority: Authority, strange_authority: Authority
 ) -> None:
     server = start_redis("store.conf", **ACL)
@@ -123,7 +128,7 @@ def test_a_server_behind_tls_is_asked_if_somebody_known_vouches_for_it(
             assert PASSWORD not in str(caught.value)
 
 
-def test_a_server_behind_tls_must_have_the_name_that_it_is_asked_by(
+def test_the_certificate_of_a_tls_server_must_match_its_host_name(
     start_redis: StartRedis, authority: Authority
 ) -> None:
     socket = Path(start_redis("store.conf").url.removeprefix("unix://"))
@@ -144,7 +149,7 @@ def test_a_server_behind_tls_must_have_the_name_that_it_is_asked_by(
         "http://hunter2",
     ],
 )
-def test_a_url_that_leads_nowhere_is_refused_without_being_shown(url: str) -> None:
+def test_an_invalid_url_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(InvalidRedisUrlError) as caught:
         connect(url)
     assert "hunter2" not in str(caught.value)
@@ -159,7 +164,7 @@ def test_a_url_that_leads_nowhere_is_refused_without_being_shown(url: str) -> No
         ("resetkeys ~{name}", "a key or channel"),
     ],
 )
-def test_what_a_user_is_not_allowed_is_logged_once(
+def test_a_missing_permission_is_logged_once(
     start_redis: StartRedis, caplog: pytest.LogCaptureFixture, rules: str, refused: str
 ) -> None:
     rights = f"{USER} on >{PASSWORD} ~* &* +@all {rules}".replace("{name}", "name")

@@ -1,4 +1,4 @@
-"""Servers that are found by real Sentinels."""
+"""Servers found through real Sentinels."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -37,7 +37,7 @@ def port_of(client: redis.Redis) -> int:
     return int(client.info("server")["tcp_port"])
 
 
-def test_a_url_says_which_sentinels_to_ask_for_which_name() -> None:
+def test_a_url_contains_sentinels_and_a_name() -> None:
     url = SentinelUrl.parse(
         "rediss+sentinel://me:pw@a,b:1,[::1]:2/sym.1?db=3&sentinel_username=u&sentinel_password=a%26b"
     )
@@ -51,14 +51,14 @@ def test_a_url_says_which_sentinels_to_ask_for_which_name() -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://a:1/0", "unix:///a", "redis+sentinel://a:1"])
-def test_other_urls_name_no_sentinels(url: str) -> None:
+def test_other_urls_contain_no_sentinels(url: str) -> None:
     assert SentinelUrl.parse(url) is None
 
 
 @pytest.mark.parametrize(
     "option", ["decode_responses=true", "sentinel_kwargs=hunter2", "max_connections=1"]
 )
-def test_options_that_would_break_us_are_refused_without_their_values(option: str) -> None:
+def test_unsupported_options_are_refused_without_their_values(option: str) -> None:
     with pytest.raises(InvalidRedisUrlError) as caught:
         connect(f"redis+sentinel://127.0.0.1:1/symbolon?{option}")
     assert "not supported" in str(caught.value)
@@ -73,42 +73,38 @@ def test_both_passwords_the_database_and_the_primary_are_used(locked: Watched) -
         assert "hunter2" not in server_name(client)
 
 
-def test_a_wrong_password_of_the_sentinels_is_told_and_not_shown(locked: Watched) -> None:
+def test_a_wrong_sentinel_password_is_reported_without_showing_it(locked: Watched) -> None:
     wrong = replace(locked, access=Access(SERVER_PASSWORD, "hunter2-wrong"))
     with connect(wrong.url()) as client:
         said = ask_server(client).trouble
-    assert said.count("it refuses the user or the password") == SENTINELS
+    assert said.count("the user or password is wrong or missing") == SENTINELS
     assert "hunter2" not in said
 
 
-def test_a_wrong_password_of_the_server_is_told_and_not_shown(locked: Watched) -> None:
+def test_a_wrong_server_password_is_reported_without_showing_it(locked: Watched) -> None:
     wrong = replace(locked, access=Access("hunter2-wrong", SENTINEL_PASSWORD))
     with connect(wrong.url()) as client:
         said = ask_server(client).trouble
-    assert "it refuses the user or the password" in said
+    assert "the user or password is wrong or missing" in said
     assert "hunter2" not in said
 
 
-def test_a_name_that_nobody_watches_is_told(locked: Watched) -> None:
+def test_a_name_that_no_sentinel_monitors_is_reported(locked: Watched) -> None:
     with connect(replace(locked, name="other").url()) as client:
         said = ask_server(client).trouble
         with pytest.raises(NoPrimaryError):
             client.ping()
-    assert said.count("it watches no server of that name") == SENTINELS
+    assert said.count("it monitors no server of that name") == SENTINELS
 
 
-def test_a_sentinel_that_is_gone_or_is_none_is_passed_over(
-    locked: Watched, unused_port: int
-) -> None:
+def test_a_dead_sentinel_or_another_server_is_skipped(locked: Watched, unused_port: int) -> None:
     server = f"127.0.0.1:{next(iter(locked.servers))}"
     url = locked.url().replace("@", f"@127.0.0.1:{unused_port},{server},")
     with connect(url) as client:
         assert port_of(client) == locked.primary_port()
 
 
-def test_a_sentinel_in_place_of_a_server_is_told_as_such(
-    locked: Watched, redis_cache_url: str
-) -> None:
+def test_a_sentinel_instead_of_a_server_is_reported(locked: Watched, redis_cache_url: str) -> None:
     url = f"redis://:{quote(SENTINEL_PASSWORD, safe='')}@127.0.0.1:{locked.sentinels[0].port}"
     for urls in ((url, redis_cache_url), (redis_cache_url, url)):
         with connect(urls[0]) as store, connect(urls[1]) as cache:
@@ -116,16 +112,16 @@ def test_a_sentinel_in_place_of_a_server_is_told_as_such(
         assert "redis+sentinel://host:port/name" in kinds[ProblemKind.SENTINEL]
 
 
-def test_a_command_line_is_led_to_the_primary(locked: Watched) -> None:
+def test_a_command_line_connects_to_the_primary(locked: Watched) -> None:
     ended = run("cache", "info", "server", SYMBOLON_CACHE_URL=locked.url())
     assert f"tcp_port:{locked.primary_port()}" in ended.stdout
     ended = run("cache", "ping", SYMBOLON_CACHE_URL=replace(locked, name="other").url())
     assert ended.returncode == 1
-    assert "it watches no server of that name" in ended.stderr
+    assert "it monitors no server of that name" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
 
 
-def test_a_sentinel_that_hangs_costs_one_wait_and_is_asked_last_from_then_on(
+def test_a_hanging_sentinel_costs_one_timeout_and_is_queried_last_from_then_on(
     locked: Watched,
 ) -> None:
     first = locked.sentinels[0]
@@ -138,10 +134,10 @@ def test_a_sentinel_that_hangs_costs_one_wait_and_is_asked_last_from_then_on(
         )
 
 
-def test_sentinels_and_server_are_asked_by_tls(
+def test_sentinels_and_server_are_reached_over_tls(
     authority: Authority, strange_authority: Authority, start_redis: StartRedis, tmp_path: Path
 ) -> None:
-    """The Sentinel itself does not speak TLS: it names what it has not reached yet."""
+    """The Sentinel itself does not use TLS: it names a server that it has not reached yet."""
     certificate = authority.issue("127.0.0.1")
     socket = tmp_path / "sentinel" / "socket"
     with ExitStack() as stack:
@@ -162,7 +158,7 @@ def test_sentinels_and_server_are_asked_by_tls(
             client.ping()
 
 
-def test_a_primary_that_still_runs_is_left_as_soon_as_sentinels_name_another() -> None:
+def test_connections_leave_a_running_primary_when_sentinels_name_another() -> None:
     with watched("cache", replicas=2) as servers, connect(servers.url()) as client:
         old = servers.primary_port()
         assert port_of(client) == old

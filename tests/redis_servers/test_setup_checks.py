@@ -1,4 +1,4 @@
-"""Wrong set-ups, shown by real servers started with other lines."""
+"""Wrong configurations, on real servers."""
 
 import pytest
 import redis
@@ -18,11 +18,13 @@ def check(store_url: str, cache_url: str, *allowed: ProblemKind) -> list[SetupPr
         return find_problems(ask_server(store), ask_server(cache), allowed)
 
 
-def test_servers_set_up_by_our_files_are_right(redis_store_url: str, redis_cache_url: str) -> None:
+def test_servers_with_our_configuration_files_have_no_problem(
+    redis_store_url: str, redis_cache_url: str
+) -> None:
     assert check(redis_store_url, redis_cache_url) == []
 
 
-def test_swapped_servers_are_recognised_unless_one_of_their_problems_is_allowed(
+def test_swapped_servers_are_detected_unless_one_of_their_problems_is_allowed(
     redis_store_url: str, redis_cache_url: str
 ) -> None:
     (problem,) = check(redis_cache_url, redis_store_url)
@@ -31,19 +33,17 @@ def test_swapped_servers_are_recognised_unless_one_of_their_problems_is_allowed(
     assert (left.kind, left.role) == (ProblemKind.EVICTING_CACHE, "cache")
 
 
-def test_tls_to_a_server_without_it_is_told(
+def test_tls_to_a_server_without_it_is_reported(
     start_redis: StartRedis, redis_store_url: str, unused_port: int
 ) -> None:
     cache = start_redis("cache.conf", port=unused_port)
     (problem,) = check(redis_store_url, f"rediss://127.0.0.1:{unused_port}")
     assert problem.role == "cache"
-    assert "Does it speak TLS? Give a redis:// URL to one that does not." in str(problem)
+    assert "If it does not use TLS, use a redis:// URL." in str(problem)
     assert check(redis_store_url, cache.url) == []
 
 
-def test_a_store_without_a_limit_is_recognised(
-    start_redis: StartRedis, redis_cache_url: str
-) -> None:
+def test_a_store_without_a_limit_is_detected(start_redis: StartRedis, redis_cache_url: str) -> None:
     store = start_redis("store.conf", maxmemory="0")
     (problem,) = check(store.url, redis_cache_url)
     assert problem.kind is ProblemKind.UNBOUNDED_STORE
@@ -54,7 +54,7 @@ def test_a_store_without_a_limit_is_recognised(
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
-def test_a_store_that_would_refuse_pages_is_recognised(
+def test_a_store_that_would_reject_pages_is_detected(
     start_redis: StartRedis, redis_cache_url: str, policy: str
 ) -> None:
     store = start_redis("store.conf", maxmemory_policy=policy)
@@ -66,7 +66,7 @@ def test_a_store_that_would_refuse_pages_is_recognised(
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lfu", "allkeys-random"])
-def test_any_policy_that_evicts_pages_is_right(
+def test_any_policy_that_evicts_pages_is_accepted(
     start_redis: StartRedis, redis_cache_url: str, policy: str
 ) -> None:
     store = start_redis("store.conf", maxmemory_policy=policy)
@@ -74,7 +74,7 @@ def test_any_policy_that_evicts_pages_is_right(
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
-def test_a_cache_that_evicts_is_recognised(
+def test_a_cache_that_evicts_is_detected(
     start_redis: StartRedis, redis_store_url: str, policy: str
 ) -> None:
     cache = start_redis("cache.conf", maxmemory_policy=policy)
@@ -86,9 +86,7 @@ def test_a_cache_that_evicts_is_recognised(
     assert check(redis_store_url, cache.url, ProblemKind.EVICTING_CACHE) == []
 
 
-def test_one_server_by_two_addresses_is_recognised(
-    start_redis: StartRedis, unused_port: int
-) -> None:
+def test_one_server_at_two_addresses_is_detected(start_redis: StartRedis, unused_port: int) -> None:
     server = start_redis("store.conf", port=unused_port)
     problems = check(server.url, f"redis://127.0.0.1:{unused_port}/1")
     assert [problem.kind for problem in problems] == [
@@ -99,16 +97,16 @@ def test_one_server_by_two_addresses_is_recognised(
     assert "SYMBOLON_CACHE_URL" in problems[1].fix
 
 
-def test_a_problem_for_a_person_ends_with_its_flag(
+def test_the_message_of_a_problem_ends_with_its_flag(
     start_redis: StartRedis, redis_cache_url: str
 ) -> None:
     store = start_redis("store.conf", maxmemory="0")
     (problem,) = check(store.url, redis_cache_url)
     assert str(problem).startswith(f"The store ({store.url.removeprefix('unix://')}) has no max")
-    assert str(problem).endswith("To go on as it is: --allow-unbounded-store.")
+    assert str(problem).endswith("To start anyway, pass --allow-unbounded-store.")
 
 
-def test_info_is_enough_where_config_is_forbidden(
+def test_info_is_sufficient_where_config_is_forbidden(
     start_redis: StartRedis, redis_cache_url: str
 ) -> None:
     server = start_redis("store.conf", maxmemory="0")
@@ -123,7 +121,7 @@ def test_info_is_enough_where_config_is_forbidden(
     assert "has no maxmemory" in problem.what
 
 
-def test_a_server_that_does_not_answer_is_named_without_credentials(
+def test_an_unreachable_server_is_named_without_credentials(
     redis_cache_url: str, unused_port: int
 ) -> None:
     (problem,) = check(f"redis://user:secret@127.0.0.1:{unused_port}/0", redis_cache_url)
@@ -134,9 +132,7 @@ def test_a_server_that_does_not_answer_is_named_without_credentials(
     assert "secret" not in str(problem)
 
 
-def test_a_wrong_password_is_not_told_to_anybody(
-    start_redis: StartRedis, redis_cache_url: str
-) -> None:
+def test_a_wrong_password_is_never_shown(start_redis: StartRedis, redis_cache_url: str) -> None:
     server = start_redis("store.conf", requirepass="right")
     url = server.url.replace("unix://", "unix://:guessed@")
     (problem,) = check(url, redis_cache_url)
@@ -144,14 +140,14 @@ def test_a_wrong_password_is_not_told_to_anybody(
     assert "guessed" not in str(problem)
 
 
-def test_a_cluster_is_recognised(start_redis: StartRedis, redis_cache_url: str) -> None:
+def test_a_cluster_is_detected(start_redis: StartRedis, redis_cache_url: str) -> None:
     server = start_redis("store.conf", cluster_enabled="yes")
     (problem,) = check(server.url, redis_cache_url)
     assert problem.kind is ProblemKind.CLUSTER
 
 
 @pytest.mark.parametrize("role", ["store", "cache"])
-def test_a_replica_is_recognised(
+def test_a_replica_is_detected(
     start_redis: StartRedis, redis_store_url: str, redis_cache_url: str, role: str
 ) -> None:
     server = start_redis(f"{role}.conf", replicaof="127.0.0.1 1")
@@ -161,7 +157,7 @@ def test_a_replica_is_recognised(
     assert str(problem).startswith(f"The {role} (")
 
 
-def test_facts_tell_what_an_operator_needs(start_redis: StartRedis) -> None:
+def test_facts_contain_what_an_operator_needs(start_redis: StartRedis) -> None:
     server = start_redis("store.conf")
     with connect(server.url) as client:
         client.set("a", "1")
@@ -201,13 +197,13 @@ def test_an_option_that_would_break_us_is_refused_by_name(option: str) -> None:
         connect(f"redis://127.0.0.1?db=0&{option}")
 
 
-def test_what_may_be_part_of_a_password_is_not_told() -> None:
+def test_a_possible_part_of_a_password_is_not_shown() -> None:
     with pytest.raises(InvalidRedisUrlError) as caught:
         connect("redis://127.0.0.1?hunter2&a=b")
     assert "hunter2" not in str(caught.value)
 
 
-def test_options_that_do_no_harm_are_taken(redis_store_url: str) -> None:
+def test_harmless_options_are_accepted(redis_store_url: str) -> None:
     options = "db=1&protocol=3&health_check_interval=30"
     with connect(f"{redis_store_url}?{options}") as client:
         assert client.ping()

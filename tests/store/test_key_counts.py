@@ -24,7 +24,7 @@ def test_the_keys_of_a_small_store_are_counted(redis_store: redis.Redis) -> None
 
 
 @pytest.mark.usefixtures("clear_redis_store")
-def test_of_many_keys_a_sample_tells(redis_store: redis.Redis) -> None:
+def test_many_keys_are_estimated_from_a_sample(redis_store: redis.Redis) -> None:
     put(redis_store, modules=4_000, pages=16_000)
     held = count_keys(redis_store, sample_keys=2_000)
     assert held.is_estimated

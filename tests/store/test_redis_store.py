@@ -1,4 +1,4 @@
-"""The Redis page store and a real Redis that is full, frozen, gone or forbidden."""
+"""The Redis page store, with a real Redis that is full, frozen, down or denies access."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SI
 
 @dataclass
 class ErrorLog:
-    """Collects what the store tells `on_error`."""
+    """Collects the reasons passed to `on_error`."""
 
     reasons: list[str] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ def errors() -> ErrorLog:
 
 @contextmanager
 def frozen(server: EmbeddedRedis) -> Iterator[None]:
-    """Stop a server's process in its tracks for a while."""
+    """Suspend a server's process for a while."""
     os.kill(server.process_id, signal.SIGSTOP)
     try:
         yield
@@ -47,7 +47,7 @@ def frozen(server: EmbeddedRedis) -> Iterator[None]:
         os.kill(server.process_id, signal.SIGCONT)
 
 
-def test_keys_read_as_the_documents_say(
+def test_keys_are_as_documented(
     redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
 ) -> None:
     store = RedisPageStore(redis_store)
@@ -68,7 +68,7 @@ def test_pages_of_many_modules_take_one_command(
     assert redis_store.info("commandstats")["cmdstat_mget"]["calls"] == before + 1
 
 
-def test_a_full_store_evicts_and_says_that_it_has_no_room(
+def test_a_full_store_evicts_and_reports_no_room(
     start_redis: StartRedis, fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId
 ) -> None:
     server = start_redis("store.conf", maxmemory="4mb")
@@ -100,7 +100,7 @@ def test_a_limit_changed_at_run_time_is_honoured(
         assert store.has_room()
 
 
-def test_room_is_asked_for_once_a_second(
+def test_room_is_queried_once_a_second(
     redis_store: redis.Redis, fake_clock: FakeClock, clear_redis_store: None
 ) -> None:
     store = RedisPageStore(redis_store, clock=fake_clock)
@@ -112,13 +112,13 @@ def test_room_is_asked_for_once_a_second(
     before = asked()
     for _ in range(5):
         store.has_room()
-    assert asked() == before + 1  # the one that asks how many there were
+    assert asked() == before + 1  # the query itself
     fake_clock.now += 1.0
     store.has_room()
     assert asked() == before + 3
 
 
-def test_a_store_that_refuses_writes_is_counted_and_still_read(
+def test_a_store_that_rejects_writes_is_counted_and_still_read(
     start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
 ) -> None:
     server = start_redis("store.conf", maxmemory_policy="noeviction")
@@ -147,7 +147,7 @@ def test_a_read_only_replica_is_counted_and_still_read(
         assert store.get_directories([xul]) == [b"directory"]
 
 
-def test_a_replica_that_lost_its_primary_misses_and_is_known_not_to_answer(
+def test_a_replica_without_its_primary_misses_and_is_not_answering(
     start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
 ) -> None:
     server = start_redis("store.conf")
@@ -179,7 +179,7 @@ def test_a_user_without_rights_is_a_miss(
     assert errors.reasons == ["refused", "refused", "refused"]
 
 
-def test_a_key_of_another_kind_is_a_miss(
+def test_a_key_of_another_type_is_a_miss(
     redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
 ) -> None:
     redis_store.lpush(directory_key(xul), "something")
@@ -187,7 +187,7 @@ def test_a_key_of_another_kind_is_a_miss(
 
 
 @needs_signals
-def test_a_frozen_store_holds_a_call_for_less_than_a_second_in_all(
+def test_a_frozen_store_delays_a_call_by_less_than_a_second(
     start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
 ) -> None:
     server = start_redis("store.conf")
@@ -208,7 +208,7 @@ def test_a_frozen_store_holds_a_call_for_less_than_a_second_in_all(
 
 
 @needs_signals
-def test_a_connection_to_a_frozen_store_is_given_up_in_less_than_a_second(
+def test_a_connection_to_a_frozen_store_times_out_in_less_than_a_second(
     start_redis: StartRedis, errors: ErrorLog, xul: ModuleId
 ) -> None:
     server = start_redis("store.conf")
@@ -220,7 +220,7 @@ def test_a_connection_to_a_frozen_store_is_given_up_in_less_than_a_second(
 
 
 @needs_signals
-def test_a_store_that_thaws_is_asked_again_and_gives_no_late_answers(
+def test_a_store_that_thaws_is_used_again_without_late_replies(
     start_redis: StartRedis, fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId, libc: ModuleId
 ) -> None:
     server = start_redis("store.conf")
@@ -230,9 +230,9 @@ def test_a_store_that_thaws_is_asked_again_and_gives_no_late_answers(
         store.put_directories({libc: b"of libc"})
         with frozen(server):
             assert store.get_directories([xul]) == [None]
-        assert store.get_directories([libc]) == [None]  # left alone yet
+        assert store.get_directories([libc]) == [None]  # still in the pause
         fake_clock.now += 1.0
-        # The answer for xul, sent after all, must not be taken for the one to this question.
+        # The late reply for xul must not be taken for the reply to this request.
         assert store.get_directories([libc]) == [b"of libc"]
         assert errors.reasons == ["timeout", "skipped"]
 
@@ -252,7 +252,7 @@ def test_a_restarted_store_serves_the_very_next_call(
     assert errors.reasons == []
 
 
-def test_a_store_that_is_not_there_costs_one_try_a_second(
+def test_an_unreachable_store_costs_one_attempt_a_second(
     fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId, unused_port: int
 ) -> None:
     with connect(f"redis://127.0.0.1:{unused_port}") as client:
@@ -280,12 +280,12 @@ def test_touched_keys_count_as_used_now(
 
 
 def test_touched_pages_outlive_untouched_ones(start_redis: StartRedis, xul: ModuleId) -> None:
-    """Redis tells uses apart by the second, so the ages are given rather than waited for."""
+    """Redis records uses to the second, so the test sets the ages instead of waiting."""
     server = start_redis("store.conf", maxmemory="8mb", maxmemory_samples="64")
     with connect(server.url) as client:
         store = RedisPageStore(client)
         old = [PageKey(xul, "1-a", number) for number in range(400)]
-        for key in old:  # RESTORE may say how long a key was idle
+        for key in old:  # RESTORE can set the idle time of a key
             client.set("template", os.urandom(5000))
             client.restore(page_key(key), 0, client.dump("template"), idletime=1000)
         client.delete("template")

@@ -1,17 +1,17 @@
-"""What passes between the tiers."""
+"""Reads and writes between the tiers."""
 
 from collections.abc import Mapping, Sequence
 
 import pytest
 
-from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.store.page_stores import TieredPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from tests.fixtures.memory_store import MemoryPageStore
 
 
 class WatchedStore(MemoryPageStore):
-    """A memory store that notes what it was asked for."""
+    """A memory store that records requests."""
 
     def __init__(self, max_bytes: int = 1_000_000) -> None:
         super().__init__(max_bytes)
@@ -56,7 +56,7 @@ def test_tiers_below_are_not_asked_when_nothing_is_missing(
     assert tiers[1].asked == []
 
 
-def test_what_is_found_below_is_put_into_every_tier_above(
+def test_a_hit_is_stored_in_every_tier_above(
     tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId
 ) -> None:
     key = PageKey(xul, "1-a", 0)
@@ -70,7 +70,7 @@ def test_what_is_found_below_is_put_into_every_tier_above(
         assert above.get_directories([xul]) == [b"directory"]
 
 
-def test_directories_of_many_modules_found_below_are_put_upward_at_once(
+def test_directories_of_many_modules_are_stored_above_at_once(
     tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId, libc: ModuleId
 ) -> None:
     tiers[1].put_directories({xul: b"of xul", libc: b"of libc"})
@@ -78,7 +78,7 @@ def test_directories_of_many_modules_found_below_are_put_upward_at_once(
     assert tiers[0].put == [{xul: b"of xul", libc: b"of libc"}]
 
 
-def test_what_is_put_is_in_every_tier_and_forgotten_in_every_tier(
+def test_writes_and_deletes_reach_every_tier(
     tiers: tuple[WatchedStore, WatchedStore, WatchedStore], xul: ModuleId
 ) -> None:
     stores, key = TieredPageStore(tiers), PageKey(xul, "1-a", 0)
@@ -90,7 +90,7 @@ def test_what_is_put_is_in_every_tier_and_forgotten_in_every_tier(
     assert [tier.get_directories([xul]) for tier in tiers] == [[None]] * 3
 
 
-def test_there_is_room_only_where_every_tier_has_room(xul: ModuleId) -> None:
+def test_there_is_room_only_if_every_tier_has_room(xul: ModuleId) -> None:
     small = MemoryPageStore(10_000)
     stores = TieredPageStore([MemoryPageStore(1_000_000), small])
     assert stores.has_room()

@@ -1,4 +1,4 @@
-"""Asks one supplier for one module."""
+"""Fetches one module from one supplier."""
 
 from symbolon_server.suppliers.web.http import HttpSupplier
 from symbolon_server.symbols.ground.asked_modules import AskedModule

@@ -1,4 +1,4 @@
-"""What the tests of suppliers share."""
+"""Fixtures for the tests of suppliers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ __all__ = ["symbol_server"]
 
 @dataclass
 class FakeTime:
-    """A clock that moves only when somebody sleeps, and by `step` with each look at it."""
+    """A clock that moves only during a sleep, and by `step` with each reading."""
 
     now: float = 1000.0
     step: float = 0.0
@@ -42,7 +42,7 @@ def fake_time() -> FakeTime:
 
 @pytest.fixture
 def make_supplier(symbol_server: SymbolServer, fake_time: FakeTime) -> MakeSupplier:
-    """Return what makes a supplier of the symbol server, or of another URL."""
+    """Return a factory of suppliers for the symbol server, or for another URL."""
     surroundings = Surroundings(fake_time.clock, fake_time.sleep, lambda: 1.0)
 
     def make(

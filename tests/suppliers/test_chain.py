@@ -1,4 +1,4 @@
-"""Several suppliers asked in order."""
+"""Several suppliers in order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 
 
 def read(pieces: Iterator[bytes]) -> bytes:
-    """Stand in for the reader: all it shares with it is what it refuses."""
+    """Replaces the reader; it only refuses the same texts."""
     text = b"".join(pieces)
     if not text.startswith(b"MODULE"):
         raise NoSymbolFileError("has no MODULE record")
@@ -46,7 +46,7 @@ def put(folder: Path, module_id: ModuleId, text: bytes) -> None:
     path.write_bytes(text)
 
 
-def test_the_first_that_has_it_answers(
+def test_the_first_supplier_with_the_file_is_used(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:
     put(folder, module_id, TEXT)
@@ -76,7 +76,7 @@ def test_the_first_that_has_it_answers(
     ],
     ids=str,
 )
-def test_whatever_one_says_the_next_is_asked(
+def test_after_any_failure_the_next_supplier_is_asked(
     symbol_server: SymbolServer,
     folder: Path,
     module_id: ModuleId,
@@ -96,7 +96,7 @@ def test_whatever_one_says_the_next_is_asked(
     assert tuple(observed) == fetched.attempts
 
 
-def test_all_that_say_no_make_it_missing(
+def test_it_is_missing_if_all_suppliers_say_so(
     make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:
     chain = SupplierChain([make_supplier(), DirectorySupplier(folder)])
@@ -105,8 +105,8 @@ def test_all_that_say_no_make_it_missing(
         chain.fetch(AskedModule(module_id), read)
 
 
-def test_no_supplier_at_all_makes_it_missing(module_id: ModuleId) -> None:
-    with pytest.raises(MissingSymbolFileError, match=r"^there is no supplier$"):
+def test_it_is_missing_without_any_supplier(module_id: ModuleId) -> None:
+    with pytest.raises(MissingSymbolFileError, match=r"^no supplier is configured$"):
         SupplierChain([]).fetch(AskedModule(module_id), read)
 
 
@@ -138,7 +138,7 @@ def test_unavailable_beats_malformed_and_missing(
     assert caught.value.retry_after_seconds == 30.0
 
 
-def test_what_a_failed_attempt_fetched_is_counted(
+def test_the_bytes_of_a_failed_attempt_are_counted(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(TEXT, ending=Ending.CUT))
@@ -149,7 +149,7 @@ def test_what_a_failed_attempt_fetched_is_counted(
     assert [attempt.fetched_bytes for attempt in observed] == [len(TEXT) // 2]
 
 
-def test_a_mistake_of_the_reader_is_nobody_s_outcome(folder: Path, module_id: ModuleId) -> None:
+def test_an_unexpected_error_of_the_reader_propagates(folder: Path, module_id: ModuleId) -> None:
     def read_wrongly(_: Iterator[bytes]) -> bytes:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""What a folder of symbol files answers, and that it never answers with another's files."""
+"""A directory of symbol files, and files outside of it."""
 
 import gzip
 import os
@@ -52,13 +52,13 @@ def test_a_symbol_file_may_be_compressed(root: Path, module_id: ModuleId, stored
     assert stream.fetched_bytes == len(stored)
 
 
-def test_a_file_that_is_not_there_is_missing(root: Path, module_id: ModuleId) -> None:
+def test_an_absent_file_is_missing(root: Path, module_id: ModuleId) -> None:
     with pytest.raises(MissingSymbolFileError):
         fetch(root, module_id)
 
 
 @pytest.mark.parametrize("casing", [Casing.LOWER, Casing.UPPER])
-def test_a_path_is_spelt_as_the_supplier_has_it(
+def test_a_path_has_the_case_of_the_supplier(
     root: Path, module_id: ModuleId, casing: Casing
 ) -> None:
     path = root.joinpath(*map(casing.spell, path_of(root, module_id).relative_to(root).parts))
@@ -78,14 +78,14 @@ def test_a_name_too_long_for_the_file_system_is_missing(root: Path) -> None:
         fetch(root, ModuleId.parse("x" * 255, "A" * 33))
 
 
-def test_a_file_in_place_of_a_folder_is_missing(root: Path, module_id: ModuleId) -> None:
+def test_a_file_instead_of_a_folder_is_missing(root: Path, module_id: ModuleId) -> None:
     (root / module_id.debug_file).write_bytes(TEXT)
 
     with pytest.raises(MissingSymbolFileError):
         fetch(root, module_id)
 
 
-def test_a_root_that_is_not_there_is_unavailable(root: Path, module_id: ModuleId) -> None:
+def test_an_absent_root_is_unavailable(root: Path, module_id: ModuleId) -> None:
     with pytest.raises(UnavailableSymbolFileError, match=r"^no such file or directory$"):
         fetch(root / "not mounted", module_id)
 
@@ -100,16 +100,16 @@ def test_a_file_without_permission_is_unavailable(root: Path, module_id: ModuleI
         fetch(root, module_id)
 
 
-def test_a_folder_or_pipe_of_the_file_s_name_is_unavailable(
+def test_a_folder_or_pipe_with_the_name_of_the_file_is_unavailable(
     root: Path, module_id: ModuleId
 ) -> None:
     path = path_of(root, module_id)
     path.mkdir()
-    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+    with pytest.raises(UnavailableSymbolFileError, match="is not a regular file"):
         fetch(root, module_id)
     path.rmdir()
     os.mkfifo(path)
-    with pytest.raises(UnavailableSymbolFileError, match="is no file"):
+    with pytest.raises(UnavailableSymbolFileError, match="is not a regular file"):
         fetch(root, module_id)
 
 
@@ -128,18 +128,18 @@ def test_a_link_out_of_the_root_is_refused(
         link.rmdir()
     link.symlink_to(os.path.relpath(outside, link.parent) if is_relative else outside)
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(root, module_id)
 
 
-def test_a_link_to_a_folder_whose_name_begins_like_the_root_s_is_refused(
+def test_a_link_to_a_folder_with_the_prefix_of_the_root_is_refused(
     root: Path, module_id: ModuleId
 ) -> None:
     outside = root.parent / "symbols-secret"
     outside.write_bytes(TEXT)
     path_of(root, module_id).symlink_to(outside)
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(root, module_id)
 
 
@@ -157,7 +157,7 @@ def test_a_root_that_is_a_link_itself_is_fine(root: Path, module_id: ModuleId) -
     assert fetch(root.parent / "link", module_id) == TEXT
 
 
-def test_links_in_a_circle_are_unavailable(root: Path, module_id: ModuleId) -> None:
+def test_a_symlink_loop_is_unavailable(root: Path, module_id: ModuleId) -> None:
     path = path_of(root, module_id)
     path.symlink_to(path)
 
@@ -165,19 +165,19 @@ def test_links_in_a_circle_are_unavailable(root: Path, module_id: ModuleId) -> N
         fetch(root, module_id)
 
 
-def test_a_link_to_nowhere_is_missing(root: Path, module_id: ModuleId) -> None:
+def test_a_dangling_link_is_missing(root: Path, module_id: ModuleId) -> None:
     path_of(root, module_id).symlink_to("nowhere")
 
     with pytest.raises(MissingSymbolFileError):
         fetch(root, module_id)
 
 
-def test_the_limits_hold_for_folders_too(root: Path, module_id: ModuleId) -> None:
+def test_the_limits_apply_to_directories_too(root: Path, module_id: ModuleId) -> None:
     path_of(root, module_id).write_bytes(gzip.compress(bytes(10_000)))
 
     with pytest.raises(BrokenSymbolFileError, match="is larger than 10 bytes"):
         fetch(root, module_id, FetchLimits(max_sent_bytes=10))
-    with pytest.raises(BrokenSymbolFileError, match="holds more than 1 KiB unpacked"):
+    with pytest.raises(BrokenSymbolFileError, match="expands to more than 1 KiB"):
         fetch(root, module_id, FetchLimits(max_unpacked_bytes=1024))
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_grows_while_it_is_read_is_unavailable(root: Path, module_id
     assert fetch(root, module_id) == TEXT * 2
 
 
-def test_a_packed_file_that_is_overwritten_while_it_is_read_is_not_called_broken(
+def test_a_packed_file_overwritten_during_a_read_is_not_broken(
     root: Path, module_id: ModuleId
 ) -> None:
     path = path_of(root, module_id)
@@ -206,6 +206,6 @@ def test_a_packed_file_that_is_overwritten_while_it_is_read_is_not_called_broken
             b"".join(stream)
 
 
-def test_a_folder_s_name_that_is_not_utf_8_is_one_for_people(tmp_path: Path) -> None:
+def test_a_directory_name_that_is_not_utf_8_can_be_shown(tmp_path: Path) -> None:
     name = DirectorySupplier(tmp_path / "symbols\udcff").name
     assert name == f"{tmp_path}/symbols\\udcff"

@@ -1,10 +1,10 @@
-"""Where one supplier of the setting ends and the next begins."""
+"""How the setting is split into suppliers."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from symbolon_server.suppliers.entries import Entry, split_entries
+from symbolon_server.suppliers.parse import Entry, split_entries
 
 BLANKS = st.sampled_from(["", " ", "  ", "\t"])
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
@@ -19,7 +19,7 @@ DIRECTORIES = st.from_regex(r"(/|\./|~/)[a-zA-Z0-9 #=%._-]{0,12}/", fullmatch=Tr
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, list[Entry]]:
-    """Return a setting, with blanks and empty parts strewn in, and what stands in it."""
+    """Return a setting with random blanks and empty parts, and its entries."""
     entries = draw(
         st.lists(st.builds(Entry, location=URLS | DIRECTORIES, options=OPTIONS), max_size=4)
     )
@@ -38,7 +38,7 @@ def written(draw: st.DrawFn) -> tuple[str, list[Entry]]:
 @given(written())
 @example(("", []))
 @example(("/srv/c#/,./b=c", [Entry("/srv/c#/"), Entry("./b=c")]))
-def test_what_is_written_is_read(setting: tuple[str, list[Entry]]) -> None:
+def test_entries_survive_a_round_trip(setting: tuple[str, list[Entry]]) -> None:
     text, entries = setting
     assert split_entries(text) == entries
 

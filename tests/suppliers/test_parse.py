@@ -81,7 +81,7 @@ def test_names_show_neither_credentials_nor_queries(url: str, name: str) -> None
         "/srv/other#absent=403",
     ],
 )
-def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
+def test_an_invalid_entry_is_reported_by_position(entry: str) -> None:
     with pytest.raises(InvalidSupplierError, match=r"^supplier 2 ") as caught:
         parse_suppliers(f"/srv/symbols,{entry}")
     assert "secret" not in str(caught.value)
@@ -101,7 +101,7 @@ def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
         ),
         (
             "http://host#lower",
-            f"has a fragment that is no option; {URL_OPTIONS}; a `#` of the URL is written %23",
+            f"has a fragment that is not an option; {URL_OPTIONS}; write a `#` of the URL as %23",
         ),
         ("http://host#absent=403,absent=403", "has the option absent twice"),
         (
@@ -114,15 +114,13 @@ def test_an_entry_that_is_no_supplier_is_named_by_its_place(entry: str) -> None:
         ),
     ],
 )
-def test_an_option_that_cannot_be_used_is_told_with_those_that_can(
-    entry: str, complaint: str
-) -> None:
+def test_an_invalid_option_is_reported_with_the_valid_ones(entry: str, complaint: str) -> None:
     with pytest.raises(InvalidSupplierError) as caught:
         parse_suppliers(f"/srv/symbols#casing=any, {entry}")
     assert str(caught.value).startswith(f"supplier 2 {complaint}")
 
 
-def test_options_are_in_no_name() -> None:
+def test_options_are_not_part_of_a_name() -> None:
     listed = "http://me:secret@host/a?b#casing=lower,absent=403,/srv/c#/d#casing=any,relative"
     assert names(listed) == ["host/a", "/srv/c#/d", "relative"]
 
@@ -140,7 +138,7 @@ def test_options_reach_their_supplier(symbol_server: SymbolServer, module_id: Mo
             pass
 
 
-def test_headers_are_for_a_supplier_whatever_its_options(
+def test_headers_apply_regardless_of_options(
     symbol_server: SymbolServer, module_id: ModuleId
 ) -> None:
     headers = parse_headers(f"{symbol_server.url} X-Api-Key: key")

@@ -16,7 +16,7 @@ from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
@@ -24,8 +24,7 @@ from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.rpc.symbolicate.request import decode_frame
 from symbolon_server.store.page_stores import PageStore
-from symbolon_server.store.recent_use import RecentUse
-from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier

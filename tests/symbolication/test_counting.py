@@ -5,8 +5,7 @@ import redis
 
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_modules import MissingModules
-from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.missing_modules import MissingModules, MissingTally
 from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameOutcome,
@@ -35,7 +34,7 @@ def missing(redis_cache: redis.Redis) -> MissingModules:
 @pytest.fixture
 def counting(open_host: OpenHost, missing: MissingModules) -> Host:
     """A server that tells the cache at once."""
-    return open_host(missing_tally=MissingTally(missing, tell_seconds=0.0))
+    return open_host(missing_tally=MissingTally(missing, flush_seconds=0.0))
 
 
 def counts_of(missing: MissingModules) -> dict[ModuleId, int]:

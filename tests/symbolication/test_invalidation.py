@@ -9,8 +9,7 @@ import redis
 
 from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
-from symbolon_server.cache.missing_modules import MissingModules
-from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.missing_modules import MissingModules, MissingTally
 from symbolon_server.redis_servers.keys import directory_key
 from symbolon_server.store.spool import Spool
 from symbolon_server.symbolication.memory.queries import ModuleOutcome

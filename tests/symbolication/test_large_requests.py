@@ -11,8 +11,7 @@ from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, Symbolicat
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
 from symbolon_server.rpc.symbolicate.answering import MANY_BYTES, Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.request import RequestLimits
-from symbolon_server.store.recent_use import RecentUse
-from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.symbolication import symbolicator
 from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
 from symbolon_server.symbols.ground.module_ids import ModuleId

@@ -129,7 +129,7 @@ def test_a_check_with_a_wrong_password_shows_neither_it_nor_the_user(
     program = start("check", **(wrong | shop.settings))
     output, _ = program.process.communicate(timeout=PATIENCE_SECONDS)
     assert program.process.returncode == 1
-    assert output.count("it refuses the user or the password") == 2
+    assert output.count("the user or password is wrong or missing") == 2
     for secret in (SECRET, USER):
         assert secret not in output + program.log
 

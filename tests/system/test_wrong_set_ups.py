@@ -77,7 +77,7 @@ def test_one_server_for_both_is_recognised_by_another_address(site: Site) -> Non
         said = end_of(
             site.serve(store_url=server.url, cache_url=f"redis://127.0.0.1:{options.port}")
         )
-    assert "Store and cache are one server" in said
+    assert "Store and cache are the same server" in said
     assert "--allow-shared-redis" in said
 
 

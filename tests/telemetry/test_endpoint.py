@@ -54,7 +54,7 @@ def scrape(port: int) -> dict[str, float]:
     }
 
 
-def test_the_endpoint_answers_again_after_an_error_that_nobody_expected(
+def test_the_endpoint_survives_an_unexpected_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     has_failed = threading.Event()
@@ -70,7 +70,7 @@ def test_the_endpoint_answers_again_after_an_error_that_nobody_expected(
         assert scrape(endpoint.port)["symbolon_thread_errors_totalmetrics"] >= 1
 
 
-def test_the_endpoint_listens_on_an_address_of_either_kind() -> None:
+def test_the_endpoint_listens_on_ipv4_and_ipv6() -> None:
     with socket.socket(socket.AF_INET6) as probe:
         try:
             probe.bind(("::1", 0))
@@ -111,7 +111,7 @@ def test_the_values_of_several_processes_add_up(tmp_path: Path) -> None:
         assert scrape(endpoint.port)["symbolon_calls_totalOKSymbolicate"] == 2
 
 
-def test_calls_in_hand_of_a_killed_process_are_in_flight_no_more(tmp_path: Path) -> None:
+def test_calls_of_a_killed_process_are_no_longer_in_flight(tmp_path: Path) -> None:
     environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
     with MetricsEndpoint(
         "127.0.0.1", 0, registry_of_processes(tmp_path, CollectorRegistry())
@@ -130,7 +130,7 @@ def test_calls_in_hand_of_a_killed_process_are_in_flight_no_more(tmp_path: Path)
         assert sums["symbolon_calls_refused_total"] == 1
 
 
-def test_what_this_process_counts_is_added_to_what_others_do(tmp_path: Path) -> None:
+def test_the_counts_of_this_process_are_added_to_those_of_others(tmp_path: Path) -> None:
     environment = os.environ | {MULTIPROCESS_FOLDER_VARIABLE: str(tmp_path)}
     subprocess.run([sys.executable, "-c", OBSERVE_TWO_INGESTS], env=environment, check=True)
     own = CollectorRegistry()

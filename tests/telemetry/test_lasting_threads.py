@@ -1,4 +1,4 @@
-"""Threads that serve for ever: what is raised in them is logged and counted, and they go on."""
+"""Background threads: unexpected errors are logged and counted, and the threads continue."""
 
 import threading
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_each_kind_of_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.records) == 2
 
 
-def test_a_part_is_lost_by_errors_in_a_row_and_recovers_by_progress() -> None:
+def test_a_part_fails_after_consecutive_errors_and_recovers_with_progress() -> None:
     vitals, told = Vitals(), list[bool]()
     vitals.listen(lambda: told.append(vitals.are_sound()))
     resort = LastResort("in a row", vitals)
@@ -71,7 +71,7 @@ def test_one_part_that_recovers_does_not_hide_another() -> None:
     assert vitals.are_sound()
 
 
-def test_a_thread_goes_on_after_an_error() -> None:
+def test_a_thread_continues_after_an_error() -> None:
     served = threading.Semaphore(0)
 
     def serve() -> None:
@@ -86,7 +86,7 @@ def test_a_thread_goes_on_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("leave", [fail, exit])
-def test_a_thread_that_cannot_go_on_is_told(leave: Callable[[], None]) -> None:
+def test_a_failed_thread_is_reported(leave: Callable[[], None]) -> None:
     vitals, is_lost = Vitals(), threading.Event()
     vitals.listen(is_lost.set)
     thread = LastingThread("cannot", leave, vitals, pause_seconds=0.001)

@@ -80,14 +80,14 @@ def test_an_exception_stays_on_its_line() -> None:
     assert "test_logs.py" in line["traceback"]
 
 
-def test_lines_of_other_packages_go_the_same_way_from_warning_up() -> None:
+def test_warnings_of_other_packages_are_logged_in_the_same_format() -> None:
     _, stream = lines_of(LogFormat.JSON)
     logging.getLogger("somebody.else").info("not shown")
     logging.getLogger("somebody.else").warning("lost %s", "connection\n")
     assert json.loads(stream.getvalue())["event"] == "lost connection\n"
 
 
-def test_the_level_is_ours_to_set() -> None:
+def test_the_level_applies_to_our_events() -> None:
     log, stream = lines_of(LogFormat.TEXT, "warning")
     log.info("not shown")
     assert stream.getvalue() == ""

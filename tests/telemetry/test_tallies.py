@@ -1,4 +1,4 @@
-"""What calls note reaches the metrics once, whoever adds it up."""
+"""Each note of a call is added to the metrics once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def test_notes_are_added_when_the_metrics_are_read(before_reading: BeforeReading
     assert added == [1, 2]
 
 
-def test_a_registry_reads_what_was_noted_a_moment_ago(before_reading: BeforeReading) -> None:
+def test_a_registry_includes_pending_notes(before_reading: BeforeReading) -> None:
     registry = CollectorRegistry(auto_describe=True)
     registry.register(before_reading)
     counter = Counter("notes", "Notes.", registry=registry)
@@ -37,7 +37,7 @@ def test_a_registry_reads_what_was_noted_a_moment_ago(before_reading: BeforeRead
     assert registry.get_sample_value("notes_total") == 1
 
 
-def test_notes_that_nobody_reads_do_not_pile_up(before_reading: BeforeReading) -> None:
+def test_unread_notes_do_not_accumulate(before_reading: BeforeReading) -> None:
     added: list[int] = []
     tally = Tally(added.extend, before_reading)
     for number in range(MOST_NOTED + 1):
@@ -45,7 +45,7 @@ def test_notes_that_nobody_reads_do_not_pile_up(before_reading: BeforeReading) -
     assert added == list(range(MOST_NOTED + 1))
 
 
-def test_each_note_of_many_threads_is_added_once(before_reading: BeforeReading) -> None:
+def test_each_note_of_concurrent_threads_is_added_once(before_reading: BeforeReading) -> None:
     added: list[list[int]] = []
     tally = Tally(added.append, before_reading)
     together = threading.Barrier(THREADS)
@@ -61,7 +61,7 @@ def test_each_note_of_many_threads_is_added_once(before_reading: BeforeReading) 
     assert sorted(number for some in added for number in some) == list(range(THREADS * EACH))
 
 
-def test_who_was_removed_is_not_called(before_reading: BeforeReading) -> None:
+def test_a_removed_function_is_not_called(before_reading: BeforeReading) -> None:
     called: list[int] = []
 
     def call() -> None:

@@ -1,4 +1,4 @@
-"""Remembers why a module could not be had, for all servers, each kind for its own time."""
+"""Remembers why modules are unavailable, for all servers, each kind of failure for its lifetime."""
 
 import json
 from collections.abc import Iterable
@@ -9,31 +9,35 @@ from symbolon_server.cache.keyed_cache import CacheEntry, KeyedCache
 from symbolon_server.redis_servers.keys import attempts_key, outcome_key
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.telemetry.backoff import Backoff
 
 LONGEST_DETAIL = 500
-"""Characters of a detail line that are kept."""
+"""Characters; a longer detail is cut."""
 
 _ATTEMPTS_KEPT_SECONDS = 600.0
-"""How long after the last failure a module counts as failing again rather than anew."""
+"""A failure later than this after the last one counts as the first."""
 
 _ROUNDING_SECONDS = 0.01
 
 _MOST_ATTEMPTS = 2**31 - 1
-"""What the API can tell."""
+"""The largest value of the field in the API."""
 
 OUTAGE_SECONDS = 2.0
-"""How long an outage of the store is remembered of a module: it ends for all modules at once, and
-they must be there again soon after, however long it took."""
+"""How long a module's failure is remembered if its cause is an outage of the store. An outage ends
+for all modules at once, and they must be available again soon after it, however long it took."""
+
+
+_UNAVAILABLE = Backoff(first_seconds=5.0, longest_seconds=60.0)
 
 
 class FailureKind(Enum):
-    """Why a module could not be had."""
+    """Why a module is unavailable."""
 
     MISSING = "missing"
-    """No supplier has it, and each said so."""
+    """Each supplier said that it does not have it."""
 
     UNAVAILABLE = "unavailable"
-    """A supplier failed, so one of them may have it."""
+    """A supplier failed, so it may have the module."""
 
     MALFORMED = "malformed"
     """Its symbol file cannot be read."""
@@ -45,13 +49,13 @@ class Failure:
 
     kind: FailureKind
     detail: str
-    """One line for a person."""
+    """One line for humans."""
 
     attempts: int
-    """How often in a row it was unavailable; 1 for the other kinds."""
+    """Consecutive failures of an unavailable module; 1 for the other kinds."""
 
     retry_after_seconds: float
-    """When it will be forgotten, and a request will try again."""
+    """When the failure expires, and a request starts another ingest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +64,18 @@ class FailureLifetimes:
 
     missing: float = 60.0
     malformed: float = 3600.0
-    unavailable_first: float = 5.0
-    """After the first failure; doubled with each further one in a row."""
-
-    unavailable_longest: float = 60.0
-
-    def for_unavailable(self, attempts: int, retry_after_seconds: float | None) -> float:
-        """Return the lifetime after `attempts` failures, longer when the supplier asks for it."""
-        doublings = min(attempts - 1, 32)
-        grown = self.unavailable_first * 2.0**doublings
-        return min(max(grown, retry_after_seconds or 0.0), self.unavailable_longest)
+    unavailable: Backoff = _UNAVAILABLE
 
 
 class FailureMemory:
-    """What is known of modules that could not be had; raises `CacheUnavailableError`."""
+    """The remembered failures of modules; raises `CacheUnavailableError`."""
 
     def __init__(self, cache: KeyedCache, lifetimes: FailureLifetimes | None = None) -> None:
         self._cache = cache
         self._lifetimes = lifetimes or FailureLifetimes()
 
     def get_many(self, module_ids: Iterable[ModuleId]) -> dict[ModuleId, Failure]:
-        """Return the failures that are remembered of these modules, in one round trip."""
+        """Return the remembered failures of these modules, in one round trip."""
         asked = list(module_ids)
         entries = self._cache.get_entries([outcome_key(module_id) for module_id in asked])
         failures = zip(asked, map(_decode, entries), strict=True)
@@ -93,34 +88,32 @@ class FailureMemory:
         detail: str,
         retry_after_seconds: float | None = None,
     ) -> Failure:
-        """Keep a failure in the place of any earlier one, and return it.
+        """Remember a failure instead of any earlier one, and return it.
 
-        `retry_after_seconds` is what a supplier asked for; it lengthens the lifetime of an
-        unavailable module up to the longest.
+        `retry_after_seconds` is a supplier's `Retry-After`; it extends the lifetime of an
+        unavailable module, up to the longest.
         """
         attempts, lifetime = 1, self._lifetimes.missing
         if kind is FailureKind.MALFORMED:
             lifetime = self._lifetimes.malformed
         elif kind is FailureKind.UNAVAILABLE:
-            attempts = self._cache.increment(
-                attempts_key(module_id), timeout=_ATTEMPTS_KEPT_SECONDS
-            )
-            lifetime = self._lifetimes.for_unavailable(attempts, retry_after_seconds)
+            attempts = self._cache.increment(attempts_key(module_id), _ATTEMPTS_KEPT_SECONDS)
+            lifetime = self._lifetimes.unavailable.after(attempts, retry_after_seconds)
         return self._keep(module_id, Failure(kind, _one_line(detail), attempts, lifetime))
 
     def remember_outage(self, module_id: ModuleId, detail: str) -> Failure:
-        """Keep for a moment that the store took nothing, which is no fault of the module's."""
+        """Remember for a moment that the store could not be written; the module is not at fault."""
         failure = Failure(FailureKind.UNAVAILABLE, _one_line(detail), 1, OUTAGE_SECONDS)
         return self._keep(module_id, failure)
 
     def forget(self, *module_ids: ModuleId) -> None:
-        """Know nothing of modules any more: they were ingested, or new symbols announced."""
+        """Forget the failures of modules that were ingested or invalidated."""
         names = [key(module_id) for module_id in module_ids for key in (outcome_key, attempts_key)]
         self._cache.delete(*names)
 
     def _keep(self, module_id: ModuleId, failure: Failure) -> Failure:
         lifetime = failure.retry_after_seconds
-        self._cache.set(outcome_key(module_id), _encode(failure), timeout=lifetime)
+        self._cache.set(outcome_key(module_id), _encode(failure), lifetime)
         return failure
 
 
@@ -139,16 +132,16 @@ def _encode(failure: Failure) -> bytes:
 
 
 def _decode(entry: CacheEntry | None) -> Failure | None:
-    """Return the failure; None too for what somebody else wrote and this version cannot read.
+    """Return the failure, or None if there is none or its value cannot be read.
 
-    Redis counts lifetimes by the time of day. When that was set back, a failure would live for as
-    much longer: one that has more to live than it was given is over.
+    Redis measures lifetimes by wall-clock time. If the clock was set back, a failure would live
+    longer by as much, so one with more time left than it was given counts as expired.
     """
     if entry is None:
         return None
     try:
         record = json.loads(entry.value)
-        remaining_seconds = as_time(entry.remaining_seconds)  # one without a lifetime is not ours
+        remaining_seconds = as_time(entry.remaining_seconds)  # we always set a lifetime
         if remaining_seconds > as_time(record["seconds"]) + _ROUNDING_SECONDS:
             return None
         return Failure(

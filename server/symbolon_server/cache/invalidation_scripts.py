@@ -1,13 +1,13 @@
-"""What is done to the log of invalidations in one step, each step a Lua script."""
+"""The atomic steps on the log of invalidations, as Lua scripts."""
 
 from typing import Final
 
 LARGEST_NUMBER: Final = 2**52
-"""Microseconds until the year 2112; what is above was not written by us. Redis keeps numbers
-exactly up to twice as many, and knows infinity."""
+"""Microseconds until the year 2112; larger scores were not written by us. Redis scores are exact up
+to twice this number, and may be infinite."""
 
 LOG_FUNCTIONS: Final = f"""
--- What somebody else wrote in place of the log is lost with it.
+-- A key of another type is not the log; delete it.
 for key, kind in pairs({{[invalidated] = 'zset', [epoch_key] = 'string'}}) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
@@ -19,8 +19,8 @@ local function largest_number()
   return math.max(0, math.floor(tonumber(found[2]) or 0))
 end
 
--- A log that is empty, or was lost, begins with a number of no module: the time, so that it is
--- larger than all of an earlier log. From then on only numbers are compared, and no times.
+-- An empty or lost log starts with the time as the number of no module, so that it is larger than
+-- all numbers of an earlier log. From then on numbers are compared, never times.
 local function last_invalidation()
   local last = largest_number()
   if last == 0 then
@@ -32,13 +32,13 @@ local function last_invalidation()
   return last
 end
 """
-"""For scripts that have the names of both keys in `invalidated` and `epoch_key`."""
+"""For scripts with the names of both keys in `invalidated` and `epoch_key`."""
 
 _PRELUDE: Final = f"""
 local invalidated, epoch_key = KEYS[1], KEYS[2]
 {LOG_FUNCTIONS}
--- The log's own epoch, and that of the server's data, which is another one after each failover and
--- restart: either may have lost the last second of them.
+-- The epoch of the log, and the replication id of the server, which changes with each failover and
+-- restart: either may lose the last second of writes.
 local function epoch()
   local info = redis.pcall('INFO', 'replication')
   info = type(info) == 'string' and info or ''
@@ -51,8 +51,8 @@ end
 READ: Final = (
     _PRELUDE
     + f"""
--- ARGV: a number, the epoch that the caller knows. Returns the epoch, whether the log is another
--- one than the caller's, the last number, and modules and numbers after the given one, or of all.
+-- ARGV: a number, the epoch that the caller knows. Returns the epoch, whether the caller knew
+-- another log, the last number, and modules with numbers above the given one, or all of them.
 local now, is_replica = epoch()
 if is_replica then
   return redis.error_reply('READONLY this server is a replica')
@@ -71,7 +71,7 @@ ADD: Final = (
     _PRELUDE
     + f"""
 -- ARGV: most modules kept, the channel, the epoch that the caller knows, module ids. Returns the
--- number of these modules, 0 and numbers none where the epoch is another.
+-- number of these modules, or 0 without numbering any if the epoch is another.
 local last, time = last_invalidation(), redis.call('TIME')
 if epoch() ~= ARGV[3] then
   return 0
@@ -90,8 +90,8 @@ return number
 PUT_BACK: Final = (
     _PRELUDE
     + """
--- ARGV: most modules kept, the channel, numbers and module ids in turn. Numbers that the log has
--- larger ones of stay. The epoch changes with the log: others may have read past these numbers.
+-- ARGV: most modules kept, the channel, numbers and module ids in turn. Larger numbers in the log
+-- stay. The epoch changes with the log, because others may have read past these numbers.
 last_invalidation()
 if redis.call('ZADD', invalidated, 'GT', 'CH', unpack(ARGV, 3)) > 0 then
   redis.call('ZREMRANGEBYRANK', invalidated, 0, -1 - ARGV[1])

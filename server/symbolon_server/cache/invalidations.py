@@ -1,15 +1,4 @@
-"""Which modules were to be forgotten, and when, for all servers and workers to go by.
-
-Each invalidation has a number, larger than all before it. An ingest notes the last number that
-there was when it began; what it makes is stale once its module, or so many others that nobody knows
-any more, have a larger one. So nothing depends on who hears of an invalidation when: stale pages in
-any store or spool, also those of an ingest that began before, are known for what they are.
-
-The cache may lose the log: it is emptied, replaced, or fails over to a replica that lags. A log
-begins with a number from Redis' clock, larger than all of a lost one, and has an epoch, which is
-another one after each loss. A server that sees another epoch than the one it knows puts back what
-it knows and the log lacks.
-"""
+"""The log of invalidations, and what a process knows of it; see the package for how it works."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,50 +12,50 @@ from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
 
 MOST_MODULES: Final = 10_000
-"""How many modules are remembered. Of a module that is not, what was ingested before the oldest
-invalidation that is remembered counts as stale: that costs another ingest and is never wrong."""
+"""How many modules the log remembers. Pages of any other module count as stale if they are older
+than the oldest remembered invalidation: that costs another ingest and is always safe."""
 
 _STEP_MODULES: Final = 500
-"""So many keep a Redis busy for about a millisecond; each step has a number of its own."""
+"""So many block Redis for about a millisecond; each step gets its own number."""
 
 CHANNEL: Final = "modules:invalidated"
-"""Where it is announced that there are new invalidations."""
+"""The pub/sub channel on which new invalidations are announced."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What was invalidated after some number."""
+    """The invalidations after a given number."""
 
     numbers: dict[ModuleId, int]
     """The number of each module's last invalidation."""
 
     is_whole: bool
-    """Whether nothing between is missing, because too many came after it."""
+    """False if the log was full and may have dropped some of them."""
 
     epoch: str = ""
-    """Which log this is; a text to compare."""
+    """Identifies the log; compare for equality only."""
 
     last: int = 0
     """The log's last number."""
 
     is_other_log: bool = False
-    """Whether this is all of another log than the one that was known, or what is left of it."""
+    """Whether the caller knew another log, or more of this one; `numbers` is then the whole log."""
 
 
 class InvalidationLog:
-    """The numbered invalidations that all share; raises `CacheUnavailableError`."""
+    """The shared log of numbered invalidations; raises `CacheUnavailableError`."""
 
     def __init__(self, cache: KeyedCache, most_modules: int = MOST_MODULES) -> None:
         self._cache = cache
         self._most_modules = most_modules
 
     def add(self, module_ids: Iterable[ModuleId], epoch: str) -> int:
-        """Number these modules, at least one, and announce it; return the last number.
+        """Give these modules, at least one, new numbers and announce them; return the last number.
 
-        Return 0, having numbered not all of them, where the log's epoch is another: what was
-        lost has to be put back first, so that the new numbers are larger.
+        Return 0 with some modules not numbered if the log has another epoch: put the lost numbers
+        back first, so that the new ones are larger.
         """
         names = [str(module_id) for module_id in module_ids]
         last = 0
@@ -78,9 +67,9 @@ class InvalidationLog:
         return last
 
     def read_since(self, number: int, epoch: str) -> News:
-        """Return the modules that were invalidated after `number`, as far as remembered.
+        """Return the remembered invalidations after `number`.
 
-        All of them where the log's epoch is another, or its last number is smaller.
+        Return all of them if the log has another epoch, or its last number is smaller.
         """
         with sound_answers():
             now, is_other, last, found = self._run(scripts.READ, number, epoch)
@@ -93,16 +82,17 @@ class InvalidationLog:
             )
 
     def put_back(self, numbers: Mapping[ModuleId, int], last: int) -> None:
-        """Number modules as they were before the log was lost, and give it its last number."""
+        """Restore the numbers that modules had before the log was lost, and its last number."""
         named = [("", last), *((str(module_id), number) for module_id, number in numbers.items())]
         for step in _in_steps(named):
             pairs = [part for name, number in step for part in (number, name)]
             self._run(scripts.PUT_BACK, self._most_modules, CHANNEL, *pairs)
 
     def _run(self, script: str, *arguments: str | int) -> Any:
-        keys = [self._cache.key(name) for name in (INVALIDATED_KEY, EPOCH_KEY)]
         return self._cache.run(
-            lambda pipeline: pipeline.eval(script, len(keys), *keys, *map(str, arguments))
+            lambda pipeline: pipeline.eval(
+                script, 2, INVALIDATED_KEY, EPOCH_KEY, *map(str, arguments)
+            )
         )[0]
 
 
@@ -111,17 +101,17 @@ def _in_steps(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _decode(names: Iterable[bytes], numbers: Iterable[bytes]) -> Iterator[tuple[ModuleId, int]]:
-    """Yield modules with their numbers; what somebody else wrote there names none."""
+    """Yield modules with their numbers, without members that are not module ids."""
     for name, number in zip(names, numbers, strict=True):
         with suppress(InvalidModuleIdError):
             yield ModuleId.from_text(name.decode(errors="replace")), int(float(number))
 
 
 class KnownInvalidations:
-    """What one process knows of the log; its one lock is for learning, asking needs none."""
+    """What one process knows of the log; `learn` takes a lock, queries take none."""
 
     def __init__(self, most_modules: int = MOST_MODULES) -> None:
-        """Know of no invalidation yet."""
+        """Start without any invalidation."""
         self._most_modules = most_modules
         self._lock = threading.Lock()
         self._numbers: dict[ModuleId, int] = {}
@@ -131,31 +121,31 @@ class KnownInvalidations:
 
     @property
     def last(self) -> int:
-        """The largest number that is known."""
+        """The largest known number."""
         return self._last
 
     @property
     def epoch(self) -> str:
-        """Which log was read last."""
+        """The epoch of the log that was read last."""
         return self._epoch
 
     def is_stale(self, module_id: ModuleId, as_of: int) -> bool:
-        """Return whether to forget what was made of a module when `as_of` was the last number."""
+        """Return whether pages are stale whose ingest saw `as_of` as the last number."""
         return as_of < self._of_all or as_of < self._numbers.get(module_id, 0)
 
     def may_be_stale(self, module_id: ModuleId) -> bool:
-        """Return whether anything of a module can be stale; the cheaper question."""
+        """Return whether any page of a module can be stale; cheaper than `is_stale`."""
         return self._of_all > 0 or module_id in self._numbers
 
     def find_new(self, news: News) -> list[ModuleId]:
-        """Return the modules of which `news` have a larger number than the one that is known."""
+        """Return the modules whose number in `news` is larger than the known one."""
         known = self._numbers
         return [m for m, number in news.numbers.items() if number > known.get(m, 0)]
 
     def find_lost(self, news: News) -> dict[ModuleId, int]:
-        """Return the numbers that are known and that another log does not have.
+        """Return the known numbers that are missing from a new log.
 
-        Of a log that is full, those below its oldest are no loss.
+        If that log is full, numbers below its oldest are not lost but dropped.
         """
         oldest = 0 if news.is_whole else min(news.numbers.values(), default=0)
         return {
@@ -165,7 +155,7 @@ class KnownInvalidations:
         }
 
     def learn(self, news: News) -> None:
-        """Know what `news` tell; any that were read before others may come after them."""
+        """Add `news`; they may arrive in another order than they were read."""
         with self._lock:
             self._epoch = news.epoch
             self._last = max(self._last, news.last)
@@ -185,4 +175,4 @@ class KnownInvalidations:
 
 
 NO_INVALIDATIONS: Final = KnownInvalidations()
-"""Knows of none, and never learns: for where there is nobody to tell."""
+"""Always empty: for use without an invalidation log."""

@@ -1,10 +1,9 @@
-"""One small keyed cache over the cache Redis: values with a lifetime, and counters."""
+"""Values with a lifetime, and counters, in the cache Redis."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 import redis
 from redis.client import Pipeline
@@ -12,148 +11,33 @@ from redis.client import Pipeline
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_values
 from symbolon_server.redis_servers.redis_trouble import describe_trouble
+from symbolon_server.telemetry.metrics import REDIS_ERRORS
 
-DEFAULT_TIMEOUT_SECONDS = 3600.0
-_UNSOUND = "the cache Redis failed: its answer is of another kind than what it was asked for"
+_UNSOUND = "the cache Redis failed: its reply has an unexpected type"
 
 
 class CacheUnavailableError(Exception):
-    """The cache Redis is down, slow, full or read-only: nothing can be read from it or kept."""
+    """The cache Redis is down, slow, full or read-only: it can neither be read nor written."""
 
 
-class _Default(Enum):
-    DEFAULT = "the cache's own lifetime"
+def _count_error() -> None:
+    REDIS_ERRORS.labels("cache").inc()
 
 
-DEFAULT: Final = _Default.DEFAULT
-"""Asks for the lifetime that the cache was made with."""
+class CacheAccess:
+    """Turns every failure of the cache Redis into one error.
 
-
-def _ignore() -> None:
-    """Count nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
-    """A value and how long it will be kept."""
-
-    value: bytes
-    remaining_seconds: float | None
-    """None: until it is deleted."""
-
-
-class KeyedCache:
-    """Keeps bytes under texts, each for its lifetime, shared by all servers.
-
-    Every trouble with Redis is a `CacheUnavailableError`. While Redis is down that costs no
-    time: after a failure it is left alone for a moment.
+    After a failure the circuit is open for a moment, so that an outage costs callers no time.
     """
 
-    def __init__(
-        self,
-        client: redis.Redis,
-        prefix: str = "",
-        default_timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
-        circuit: Circuit | None = None,
-        on_error: Callable[[], None] = _ignore,
-    ) -> None:
-        """Make a cache whose keys begin with `prefix`; several on one server share a circuit.
-
-        `on_error` is called for each request that fails.
-        """
+    def __init__(self, circuit: Circuit, on_error: Callable[[], None] = _count_error) -> None:
+        """Share `circuit` with all users of the same server; call `on_error` for each failure."""
+        self._circuit = circuit
         self._on_error = on_error
-        self._client = client
-        self._prefix = prefix
-        self._default_timeout_seconds = default_timeout_seconds
-        self._circuit = circuit or Circuit()
-
-    def key(self, name: str) -> str:
-        """Return the whole key of a name, as it is in Redis."""
-        return self._prefix + name
-
-    def get(self, name: str) -> bytes | None:
-        """Return the value, None when there is none (any more)."""
-        return self.get_many([name])[0]
-
-    def get_many(self, names: Sequence[str]) -> list[bytes | None]:
-        """Return the values in the order asked, in one round trip."""
-        if not names:
-            return []
-        with self._translated():
-            return as_values(self._client.mget([self.key(name) for name in names]), len(names))
-
-    def get_entries(self, names: Sequence[str]) -> list[CacheEntry | None]:
-        """Return the values with their remaining lifetimes, in one round trip."""
-        if not names:
-            return []
-
-        def ask(pipeline: Pipeline) -> None:
-            pipeline.mget([self.key(name) for name in names])
-            for name in names:
-                pipeline.pttl(self.key(name))
-
-        with sound_answers():
-            values, *lifetimes = self.run(ask)
-            pairs = zip(as_values(values, len(names)), lifetimes, strict=True)
-            return [_make_entry(*pair) for pair in pairs]
-
-    def set(self, name: str, value: bytes, timeout: float | _Default | None = DEFAULT) -> None:
-        """Keep a value for `timeout` seconds; None keeps it until it is deleted."""
-        milliseconds = self._milliseconds(timeout)
-        with self._translated():
-            self._client.set(self.key(name), value, px=milliseconds)
-
-    def delete(self, *names: str) -> None:
-        """Drop values; those that are not there are none the less gone."""
-        if names:
-            with self._translated():
-                self._client.delete(*(self.key(name) for name in names))
-
-    def increment(
-        self, name: str, amount: int = 1, timeout: float | _Default | None = DEFAULT
-    ) -> int:
-        """Add to a counter and return it; its lifetime starts anew, as with `set`.
-
-        A counter that is not there counts from 0, and so does what somebody else put there.
-        """
-        milliseconds = self._milliseconds(timeout)
-
-        def count(pipeline: Pipeline) -> None:
-            pipeline.incrby(self.key(name), amount)
-            if milliseconds is None:
-                pipeline.persist(self.key(name))
-            else:
-                pipeline.pexpire(self.key(name), milliseconds)
-
-        with self._translated(), self._client.pipeline(transaction=True) as pipeline:
-            count(pipeline)
-            counted = pipeline.execute(raise_on_error=False)[0]
-            if isinstance(counted, redis.ResponseError):
-                self._client.set(self.key(name), amount, px=milliseconds)
-                return amount
-            return int(counted)
-
-    def run(self, add_commands: Callable[[Pipeline], object]) -> list[Any]:
-        """Send commands of any kind as one transaction; return their answers.
-
-        For what is more than a value or a counter. Keys come from `key`.
-        """
-        with self._translated(), self._client.pipeline(transaction=True) as pipeline:
-            add_commands(pipeline)
-            answers: list[Any] = pipeline.execute()
-            return answers
-
-    def _milliseconds(self, timeout: float | _Default | None) -> int | None:
-        if isinstance(timeout, _Default):
-            timeout = self._default_timeout_seconds
-        if timeout is None:
-            return None
-        if timeout <= 0:
-            raise ValueError(f"a lifetime must be over 0 seconds, not {timeout}")
-        return max(1, round(timeout * 1000))
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def asking(self) -> Iterator[None]:
+        """Raise `CacheUnavailableError` for any failure of Redis in the block."""
         if not self._circuit.lets_through():
             raise CacheUnavailableError("the cache Redis failed a moment ago")
         try:
@@ -171,11 +55,97 @@ class KeyedCache:
 
 @contextmanager
 def sound_answers() -> Iterator[None]:
-    """Raise `CacheUnavailableError` for answers of another kind than what was asked for."""
+    """Raise `CacheUnavailableError` for replies of an unexpected type."""
     try:
         yield
     except UNREADABLE:
         raise CacheUnavailableError(_UNSOUND) from None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """A value and its remaining lifetime."""
+
+    value: bytes
+    remaining_seconds: float | None
+    """None if it does not expire."""
+
+
+class KeyedCache:
+    """Values and counters under text keys, each with its lifetime, shared by all servers.
+
+    Every failure of Redis is a `CacheUnavailableError`.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        circuit: Circuit | None = None,
+        on_error: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Use `client`; `on_error` is called for each request that fails."""
+        self._client = client
+        self._access = CacheAccess(circuit or Circuit(), on_error)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value, or None if there is none."""
+        with self._access.asking():
+            return as_values(self._client.mget([key]), 1)[0]
+
+    def get_entries(self, keys: Sequence[str]) -> list[CacheEntry | None]:
+        """Return values and their remaining lifetimes, in the order asked, in one round trip."""
+        if not keys:
+            return []
+
+        def ask(pipeline: Pipeline) -> None:
+            pipeline.mget(keys)
+            for key in keys:
+                pipeline.pttl(key)
+
+        with sound_answers():
+            values, *lifetimes = self.run(ask)
+            pairs = zip(as_values(values, len(keys)), lifetimes, strict=True)
+            return [_make_entry(*pair) for pair in pairs]
+
+    def set(self, key: str, value: bytes, timeout: float) -> None:
+        """Keep a value for `timeout` seconds."""
+        milliseconds = _milliseconds(timeout)
+        with self._access.asking():
+            self._client.set(key, value, px=milliseconds)
+
+    def delete(self, *keys: str) -> None:
+        """Delete values; absent ones are ignored."""
+        if keys:
+            with self._access.asking():
+                self._client.delete(*keys)
+
+    def increment(self, key: str, timeout: float) -> int:
+        """Add one to a counter and return it; its lifetime starts again.
+
+        A counter that is absent, or is not a number, starts at 0.
+        """
+        milliseconds = _milliseconds(timeout)
+        with self._access.asking(), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.incrby(key, 1)
+            pipeline.pexpire(key, milliseconds)
+            counted = pipeline.execute(raise_on_error=False)[0]
+            if isinstance(counted, redis.ResponseError):
+                self._client.set(key, 1, px=milliseconds)
+                return 1
+            return int(counted)
+
+    def run(self, add_commands: Callable[[Pipeline], object]) -> list[Any]:
+        """Send any commands as one transaction; return their replies."""
+        with self._access.asking(), self._client.pipeline(transaction=True) as pipeline:
+            add_commands(pipeline)
+            replies: list[Any] = pipeline.execute()
+            return replies
+
+
+def _milliseconds(timeout: float) -> int:
+    if timeout <= 0:
+        raise ValueError(f"a lifetime must be over 0 seconds, not {timeout}")
+    return max(1, round(timeout * 1000))
 
 
 def _make_entry(value: bytes | None, lifetime_milliseconds: object) -> CacheEntry | None:

@@ -1,32 +1,43 @@
-"""Counts the modules that were asked for and are missing, for those who upload symbols."""
+"""Counts requests for missing modules, for operators who upload symbols."""
 
 import json
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import Final
 
 from redis.client import Pipeline
 
-from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache, sound_answers
 from symbolon_server.redis_servers.keys import MISSING_PREFIX
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
-MOST_MODULES = 10_000
-"""How many are remembered; those not asked for the longest go first."""
+MOST_MODULES: Final = 10_000
+"""How many are remembered; the least recently requested are dropped first."""
+
+FLUSH_SECONDS: Final = 1.0
+"""The least time between two writes of one server."""
+
+MOST_TALLIED: Final = 2_000
+"""Modules in one write, which takes some 30 ms of the call that makes it. A module beyond that is
+counted at its next request."""
 
 _LAST_SEEN = MISSING_PREFIX + "last_seen"
-"""A sorted set: module ids by when they were last asked for, in Unix seconds."""
+"""A sorted set: module ids by the Unix time of their last request."""
 
 _SEEN = MISSING_PREFIX + "seen"
-"""A hash: in how many requests each was asked for, when first, and its code file and code id where
-a caller told them, as a JSON array."""
+"""A hash: for each module a JSON array of its number of requests, the Unix time of the first one,
+and its code file and code id, if a caller sent them."""
 
 _RECORD = """
 -- KEYS: the sorted set, the hash. ARGV: the time, most modules kept, and for each module its id,
--- how many requests, its code file and code id or two empty texts.
+-- number of requests, code file and code id (or two empty strings).
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 for at = 3, #ARGV, 4 do
   local name, count, code_file, code_id = unpack(ARGV, at, at + 3)
@@ -53,7 +64,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class MissingModule:
-    """A module that was asked for and that no supplier has; times are Unix seconds."""
+    """A requested module that no supplier has; times are in Unix seconds."""
 
     asked: AskedModule
     count: int
@@ -62,9 +73,9 @@ class MissingModule:
 
 
 class MissingModules:
-    """A bounded list shared by all servers; raises `CacheUnavailableError`.
+    """A list shared by all servers; raises `CacheUnavailableError`.
 
-    Two keys hold all of it, rather than one for each module, so that it can be bounded.
+    It is kept in two keys rather than one for each module, so that it can be bounded.
     """
 
     def __init__(
@@ -78,35 +89,34 @@ class MissingModules:
         self._wall_clock = wall_clock
 
     def record(self, requests: Mapping[AskedModule, int]) -> None:
-        """Add so many requests to the count of each module, in one step."""
+        """Add these numbers of requests to the counts, in one step."""
         if not requests:
             return
         arguments: list[str | int] = [repr(self._wall_clock()), self._most_modules]
         for (module_id, code_file, code_id, _), count in requests.items():
             arguments += [str(module_id), count, code_file, code_id]
-        keys = [self._cache.key(name) for name in (_LAST_SEEN, _SEEN)]
-        self._cache.run(lambda pipeline: pipeline.eval(_RECORD, len(keys), *keys, *arguments))
+        self._cache.run(lambda pipeline: pipeline.eval(_RECORD, 2, _LAST_SEEN, _SEEN, *arguments))
 
     def forget(self, module_ids: Collection[ModuleId]) -> None:
-        """Drop modules that are missing no more."""
+        """Drop modules that are no longer missing."""
         names = [str(module_id) for module_id in module_ids]
 
         def drop(pipeline: Pipeline) -> None:
-            pipeline.zrem(self._cache.key(_LAST_SEEN), *names)
-            pipeline.hdel(self._cache.key(_SEEN), *names)
+            pipeline.zrem(_LAST_SEEN, *names)
+            pipeline.hdel(_SEEN, *names)
 
         if names:
             self._cache.run(drop)
 
     def list(self, limit: int) -> tuple[list[MissingModule], int]:
-        """Return those asked for most often, the latest first among equals, and how many there are.
+        """Return the most requested modules, the latest first among equals, and how many there are.
 
-        It looks at all of them: some 30 ms for `MOST_MODULES`.
+        Reads all of them, which takes some 30 ms for `MOST_MODULES`.
         """
 
         def ask(pipeline: Pipeline) -> None:
-            pipeline.zrange(self._cache.key(_LAST_SEEN), 0, -1, withscores=True)
-            pipeline.hgetall(self._cache.key(_SEEN))
+            pipeline.zrange(_LAST_SEEN, 0, -1, withscores=True)
+            pipeline.hgetall(_SEEN)
 
         with sound_answers():
             last_seen, seen = self._cache.run(ask)
@@ -116,7 +126,7 @@ class MissingModules:
 
 
 def _decode(name: bytes, last_seen: float, seen: bytes | None) -> MissingModule | None:
-    """Return one module of the list, None for what somebody else wrote there."""
+    """Return one module of the list, or None if it cannot be read."""
     try:
         count, first_seen, code_file, code_id = json.loads(seen or b"")
         return MissingModule(
@@ -127,3 +137,43 @@ def _decode(name: bytes, last_seen: float, seen: bytes | None) -> MissingModule 
         )
     except UNREADABLE:
         return None
+
+
+class MissingTally:
+    """Counts one server's requests for missing modules and writes them about once a second.
+
+    Thread-safe. If the cache is unavailable the counts are lost, so that no call fails for them
+    and nothing accumulates.
+    """
+
+    def __init__(
+        self,
+        missing: MissingModules,
+        flush_seconds: float = FLUSH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write to `missing`, at most once in `flush_seconds`."""
+        self._missing = missing
+        self._flush_seconds = flush_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._requests: Counter[AskedModule] = Counter()
+        self._next_flush = clock()
+
+    def note(self, modules: Collection[AskedModule]) -> None:
+        """Count one request for each of these; one call in `flush_seconds` also writes them."""
+        with self._lock:
+            for asked in modules:
+                if asked in self._requests or len(self._requests) < MOST_TALLIED:
+                    self._requests[asked] += 1
+            if self._clock() < self._next_flush:
+                return
+            self._next_flush = self._clock() + self._flush_seconds
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the counts since the last flush."""
+        with self._lock:
+            requests, self._requests = self._requests, Counter()
+        with suppress(CacheUnavailableError):
+            self._missing.record(requests)

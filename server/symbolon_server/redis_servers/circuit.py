@@ -1,4 +1,4 @@
-"""Leaves a Redis server alone for a moment after it failed, so that it costs calls no time."""
+"""A circuit breaker for a Redis server, so that an outage costs calls no time."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from symbolon_server.telemetry.logs import EventLog
 _log = EventLog(__name__)
 
 PAUSE_SECONDS = 1.0
-"""How long a server that failed is left alone; then one caller tries it."""
+"""How long the circuit stays open after a failure; then one caller tries the server."""
 
 
 class Circuit:
-    """Says who may ask a server: everybody while it answers, after a failure one at a time.
+    """Lets all callers through while a server answers, and one at a time after a failure.
 
-    Each try after a failure waits for at most one timeout, so a server that hangs holds one
-    caller a second, and one that comes back is noticed within `pause_seconds`.
+    Each try after a failure waits for at most one timeout, so a server that hangs delays one
+    caller per second, and recovery is noticed within `pause_seconds`.
     """
 
     def __init__(
@@ -30,9 +30,9 @@ class Circuit:
         clock: Callable[[], float] = time.monotonic,
         server: str = "",
     ) -> None:
-        """Log when `server`, where it has a name, is lost and when it is back, once each.
+        """Log once when `server`, if it has a name, is lost, and once when it is back.
 
-        What it does not allow its user is logged once, too.
+        Each refused permission is also logged once.
         """
         self._server = server
         self._pause_seconds = pause_seconds
@@ -40,27 +40,27 @@ class Circuit:
         self._lock = threading.Lock()
         self._refusals = set[str]()
         self._failed = False
-        """Read without the lock: in good days nobody waits for it."""
+        """Read without the lock, so that callers do not wait for it in normal operation."""
         self._next_try = 0.0
 
     @property
     def has_failed(self) -> bool:
-        """Whether the server was gone when it was last asked."""
+        """Whether the last request did not reach the server."""
         return self._failed
 
     def lets_through(self) -> bool:
-        """Return whether to ask now; one who is let through tells `record` what came of it."""
+        """Return whether to send a request now; if so, the caller must `record` its outcome."""
         if not self._failed:
             return True
         with self._lock:
             now = self._clock()
             if now < self._next_try:
                 return False
-            self._next_try = now + self._pause_seconds  # the others wait for this try
+            self._next_try = now + self._pause_seconds  # others wait for this try
             return True
 
     def record(self, error: RedisError | None) -> None:
-        """Note how it went; only errors of the connection say that the server is not there."""
+        """Note the outcome of a request; only connection errors mean that the server is lost."""
         if error is not None and self._server:
             self._log_refusal(error)
         is_gone = isinstance(error, RedisConnectionError | RedisTimeoutError)

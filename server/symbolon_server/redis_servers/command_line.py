@@ -1,29 +1,32 @@
-"""A Redis command line on the store or the cache.
+"""Opens a Redis command line on the store or the cache.
 
     python -m symbolon_server.redis_servers.command_line store|cache [COMMAND ...]
 
-Runs `redis-cli` or `valkey-cli` when there is one, else a small one of its own.
+Runs `redis-cli` or `valkey-cli` if one of them is on the PATH. Otherwise a minimal prompt reads
+commands and prints replies without quotes or numbers, one value a line.
 """
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from symbolon_server.redis_servers.command_prompt import run_command, run_prompt
+import redis
+
+from symbolon_server.redis_servers.embedded import default_run_folder, find_listed_servers
 from symbolon_server.redis_servers.redis_trouble import NoPrimaryError
-from symbolon_server.redis_servers.running_servers import default_run_folder, find_listed_servers
 from symbolon_server.redis_servers.sentinels import SentinelUrl, sentinels_of
 from symbolon_server.redis_servers.servers import InvalidRedisUrlError, Timeouts, connect
 
-EMBEDDED = "embedded"
-"""The value of a URL's setting that means a server of our own."""
-
 _PATIENT = Timeouts(connect_seconds=2.0, answer_seconds=60.0)
-"""A person may ask for what takes long, such as `keys *`."""
+"""For slow commands, such as `keys *`."""
+
+_TLS_ARGUMENTS = {"ssl_ca_certs": "--cacert", "ssl_certfile": "--cert", "ssl_keyfile": "--key"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,39 +36,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("role", choices=["store", "cache"])
     parser.add_argument("command", nargs=argparse.REMAINDER, help="a command, such as: dbsize")
-    asked = parser.parse_args(arguments)
-    url = find_url(asked.role, default_run_folder())
-    if url is None:
+    options = parser.parse_args(arguments)
+    variable = f"SYMBOLON_{options.role.upper()}_URL"
+    url = os.environ.get(variable, "embedded")
+    if url == "embedded":
+        url = next(iter(find_listed_servers(default_run_folder(), options.role)), "")
+    if not url:
         sys.stderr.write(
-            f"No {asked.role} is running here: start the server (`make run`), or give the URL "
-            f"of one in SYMBOLON_{asked.role.upper()}_URL.\n"
+            f"No embedded {options.role} is running on this machine. Start the server "
+            f"(`make run`), or set {variable}.\n"
         )
         return 1
     try:
-        url = find_primary(url)
+        url = _find_primary(url)
         client = connect(url, _PATIENT)
     except (InvalidRedisUrlError, NoPrimaryError) as error:
-        sys.stderr.write(f"SYMBOLON_{asked.role.upper()}_URL: {error}\n")
+        sys.stderr.write(f"{variable}: {error}\n")
         return 1
-    program = find_program()
-    if program is not None:
-        _become(program, url, asked.command)
+    if program := shutil.which("redis-cli") or shutil.which("valkey-cli"):
+        _become(program, urlsplit(url), options.command)
     with client:
-        if asked.command:
-            return run_command(client, asked.command, sys.stdout)
-        return run_prompt(client, asked.role, sys.stdin, sys.stdout)
+        if options.command:
+            return int(not run_command(client, options.command))
+        return run_prompt(client, f"{options.role}> ")
 
 
-def find_url(role: str, run_folder: Path) -> str | None:
-    """Return the URL of the store or the cache: from its setting, else of the one running here."""
-    url = os.environ.get(f"SYMBOLON_{role.upper()}_URL", EMBEDDED)
-    if url != EMBEDDED:
-        return url
-    return next(iter(find_listed_servers(run_folder, role)), None)
-
-
-def find_primary(url: str) -> str:
-    """Return the URL of the server itself, where the one given is of its Sentinels."""
+def _find_primary(url: str) -> str:
+    """Return the URL of the primary if `url` names Sentinels, else `url`."""
     with connect(url) as client:
         sentinels, parsed = sentinels_of(client), SentinelUrl.parse(url)
         if sentinels is None or parsed is None:
@@ -73,17 +70,11 @@ def find_primary(url: str) -> str:
         return parsed.url_of(sentinels.discover_master(parsed.name))
 
 
-def find_program() -> str | None:
-    """Return the path of a command line program of Redis or Valkey."""
-    return shutil.which("redis-cli") or shutil.which("valkey-cli")
+def _become(program: str, parts: SplitResult, command: Sequence[str]) -> None:
+    """Replace this process with `program`.
 
-
-def _become(program: str, url: str, command: Sequence[str]) -> None:
-    """Replace this process by the program.
-
-    The password goes by the environment, because everybody can read the arguments of a process.
+    The password is passed in the environment: any user can read the arguments of a process.
     """
-    parts = urlsplit(url)
     environment = dict(os.environ)
     if parts.password:
         environment["REDISCLI_AUTH"] = unquote(parts.password)
@@ -92,28 +83,72 @@ def _become(program: str, url: str, command: Sequence[str]) -> None:
 
 
 def _connection_arguments(parts: SplitResult) -> Iterator[str]:
+    query = parse_qs(parts.query)
     if parts.username:
         yield from ("--user", unquote(parts.username))
     if parts.scheme == "unix":
-        yield from ("-s", unquote(parts.path))
-        database = parse_qs(parts.query).get("db", ["0"])[0]
+        yield from ("-s", unquote(parts.path), "-n", query.get("db", ["0"])[0])
+        return
+    if parts.scheme == "rediss":
+        yield "--tls"
+        for option, argument in _TLS_ARGUMENTS.items():
+            for file in query.get(option, ())[:1]:
+                yield from (argument, file)
+    yield from ("-h", parts.hostname or "localhost", "-p", str(parts.port or 6379))
+    yield from ("-n", parts.path.strip("/") or "0")
+
+
+def run_prompt(client: redis.Redis, prompt: str) -> int:
+    """Run the commands on standard input, one a line; return 1 if any of them failed."""
+    succeeded = True
+    for line in _typed_lines(prompt) if sys.stdin.isatty() else sys.stdin:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            sys.stdout.write(f"(error) {error}\n")
+            succeeded = False
+            continue
+        if words and words[0].lower() in {"exit", "quit"}:
+            break
+        if words:
+            succeeded &= run_command(client, words)
+    return int(not succeeded)
+
+
+def _typed_lines(prompt: str) -> Iterator[str]:
+    with suppress(ImportError):
+        import readline  # noqa: F401, PLC0415 - gives `input` a history, where it is available
+    with suppress(EOFError, KeyboardInterrupt):
+        while True:
+            yield input(prompt)
+
+
+def run_command(client: redis.Redis, words: Sequence[str]) -> bool:
+    """Send one command and print its reply; return whether it succeeded."""
+    pool = client.connection_pool
+    try:
+        connection: Any = pool.get_connection()
+        try:  # not by the client's methods, which would reshape the reply
+            connection.send_command(*words)
+            lines = list(_format(connection.read_response()))
+        finally:
+            pool.release(connection)
+    except redis.RedisError as error:
+        sys.stdout.write(f"(error) {error}\n")
+        return False
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+    return True
+
+
+def _format(reply: object) -> Iterator[str]:
+    if isinstance(reply, list):
+        for item in reply:
+            yield from _format(item)
+    elif isinstance(reply, bytes):
+        yield reply.decode(errors="backslashreplace")
     else:
-        if parts.scheme == "rediss":
-            yield "--tls"
-            yield from _tls_arguments(parse_qs(parts.query))
-        yield from ("-h", parts.hostname or "localhost", "-p", str(parts.port or 6379))
-        database = parts.path.strip("/") or "0"
-    yield from ("-n", database)
-
-
-def _tls_arguments(query: Mapping[str, list[str]]) -> Iterator[str]:
-    for option, argument in (
-        ("ssl_ca_certs", "--cacert"),
-        ("ssl_certfile", "--cert"),
-        ("ssl_keyfile", "--key"),
-    ):
-        for file in query.get(option, ())[:1]:
-            yield from (argument, file)
+        yield "" if reply is None else str(reply)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Redis servers of our own: started from `redis/*.conf`, stopped and killed with us."""
+"""Embedded Redis servers, started from `redis/*.conf` and terminated with this process."""
 
-import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,24 +12,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import platformdirs
 import redis
 
 from symbolon_server.redis_servers import with_parent
-from symbolon_server.redis_servers.configuration import find_configuration
-from symbolon_server.redis_servers.running_servers import list_server
-from symbolon_server.redis_servers.server_programs import find_server_program
+from symbolon_server.redis_servers.server_programs import find_configuration, find_server_program
 from symbolon_server.redis_servers.servers import connect
 
 START_SECONDS = 60.0
-"""How long a server may take to be ready; reading a large append-only file takes most."""
+"""Timeout for a server to become ready, most of it to load a large append-only file."""
 
 STOP_SECONDS = 10.0
-"""How long a server may take to end before it is killed."""
+"""How long a server may take to stop before it is killed."""
 
 _POLL_SECONDS = 0.01
 _LOCK_SECONDS = 2.0
@@ -39,31 +39,31 @@ _LONGEST_SOCKET_PATH = 100
 
 
 class EmbeddedRedisError(Exception):
-    """A server of our own did not start; its text says why, with the end of its log."""
+    """An embedded server did not start; the text says why, with the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedOptions:
-    """What an embedded server is given beside its configuration file."""
+    """Options of an embedded server, in addition to its configuration file."""
 
     data_folder: Path | None = None
-    """Where the append-only file is kept; None: in the private folder, lost at the end."""
+    """Where the append-only file is kept; None: in the private folder, deleted at the end."""
 
     port: int | None = None
-    """A TCP port on loopback beside the socket; None: only the socket."""
+    """A TCP port on loopback in addition to the socket; None: the socket only."""
 
     run_folder: Path | None = None
-    """Where to write down its URL for command lines; None: nowhere."""
+    """Where to list the server's URL for command lines; None: nowhere."""
 
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """More lines of configuration, such as `{"maxmemory": "100mb"}`; they win."""
+    """More configuration, such as `{"maxmemory": "100mb"}`; it takes precedence."""
 
 
 class EmbeddedRedis:
-    """One running Redis or Valkey server on a unix socket in a private folder.
+    """A running Redis or Valkey server on a Unix socket in a private folder.
 
-    It ends with `close`, and also when this process is killed. For that to hold it must be
-    started from the main thread: the kernel watches the thread that started it.
+    It ends with `close`, and also when this process is killed. Start it from the main thread: the
+    kernel terminates it with the thread that started it.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class EmbeddedRedis:
     ) -> Self:
         """Start a server from `store.conf` or `cache.conf`; return when it answers.
 
-        Raises `EmbeddedRedisError`, or `NoServerProgramError` when there is none to start.
+        Raises `EmbeddedRedisError`, or `NoServerProgramError` if no server is installed.
         """
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("embedded servers are started from the main thread")
+            raise RuntimeError("start embedded servers from the main thread")
         options = options or EmbeddedOptions()
         _check_port_is_free(options.port)
         _remove_leftovers()
-        with contextlib.ExitStack() as on_failure:
+        with ExitStack() as on_failure:
             folder = _make_private_folder()
             on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
             process = _launch(program or find_server_program(), configuration, folder, options)
@@ -106,11 +106,11 @@ class EmbeddedRedis:
 
     @property
     def process_id(self) -> int:
-        """The server's process."""
+        """The process id of the server."""
         return self._process.pid
 
     def is_running(self) -> bool:
-        """Return whether the server's process is there."""
+        """Return whether the server's process is running."""
         return self._process.poll() is None
 
     def close(self) -> None:
@@ -137,10 +137,10 @@ _LOCK_NAME = "lock"
 
 
 def _temporary_root() -> Path:
-    """Return a folder for private folders in which a socket's path is not too long."""
+    """Return a parent for private folders in which a socket's path is short enough."""
     folder = Path(tempfile.gettempdir())
     longest = folder / f"{_FOLDER_PREFIX}12345678" / "socket"
-    return folder if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH else Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+    return folder if len(os.fsencode(longest)) <= _LONGEST_SOCKET_PATH else Path("/tmp")  # noqa: S108 - mkdtemp creates a private folder in it
 
 
 def _make_private_folder() -> Path:
@@ -148,10 +148,10 @@ def _make_private_folder() -> Path:
 
 
 def _remove_leftovers() -> None:
-    """Remove private folders whose server is gone: its parent was killed before it could."""
+    """Remove the private folders of servers whose parent was killed."""
     for folder in _temporary_root().glob(f"{_FOLDER_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            # Ours before it is opened: in another's folder the lock could be a pipe that hangs.
+        with suppress(OSError):
+            # Check the owner before opening: in another user's folder the lock may be a pipe.
             if folder.lstat().st_uid == os.getuid():
                 _remove_if_unlocked(folder)
 
@@ -163,9 +163,9 @@ def _remove_if_unlocked(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> IO[bytes]:
-    """Return an open, locked file in `folder`; a child that inherits it holds the lock too.
+    """Return an open, locked file in `folder`; a child that inherits it holds the lock, too.
 
-    It gets its name only when it is locked, so that nobody takes it for a leftover.
+    It is renamed only when it is locked, so that no other process removes the folder.
     """
     unnamed = folder / f"{_LOCK_NAME}.{os.getpid()}"
     lock = unnamed.open("wb")
@@ -175,9 +175,9 @@ def _lock(folder: Path) -> IO[bytes]:
 
 
 def _lock_data(folder: Path, clock: Callable[[], float] = time.monotonic) -> IO[bytes]:
-    """Return a lock on a data folder, in which two servers would spoil each other's file.
+    """Return a lock on a data folder: two servers would corrupt the append-only file.
 
-    A server whose parent was killed just now may still be there for a moment.
+    Wait a moment for a server whose parent was just killed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (folder / _LOCK_NAME).open("ab")
@@ -193,7 +193,7 @@ def _lock_data(folder: Path, clock: Callable[[], float] = time.monotonic) -> IO[
             return lock
     lock.close()
     raise EmbeddedRedisError(
-        f"{folder} is in use by another server: stop it, or give this one another folder"
+        f"{folder} is in use by another server: stop it, or use another folder"
     )
 
 
@@ -205,7 +205,7 @@ def _check_port_is_free(port: int | None) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise EmbeddedRedisError(f"port {port} cannot be used: {error.strerror}") from None
+            raise EmbeddedRedisError(f"cannot listen on port {port}: {error.strerror}") from None
 
 
 def _launch(
@@ -214,13 +214,13 @@ def _launch(
     text = _compose(configuration, folder, options)
     path = folder / "redis.conf"
     path.write_text(text, encoding="utf-8")
-    with contextlib.ExitStack() as locks, (folder / "log").open("wb") as log:
+    with ExitStack() as locks, (folder / "log").open("wb") as log:
         held = [locks.enter_context(_lock(folder))]
         if options.data_folder is not None:
             held.append(locks.enter_context(_lock_data(options.data_folder)))
         launcher = [sys.executable, "-I", "-S", with_parent.__file__, str(os.getpid())]
-        # A session of its own: Ctrl-C is for the server, which stops its Redis last.
-        return subprocess.Popen(  # noqa: S603 - our own script and the program just found
+        # Its own session: Ctrl-C goes to our server, which stops its Redis last.
+        return subprocess.Popen(  # noqa: S603 - our script and the program just found
             [*launcher, str(program), str(path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -231,7 +231,7 @@ def _launch(
 
 
 def _compose(configuration: str, folder: Path, options: EmbeddedOptions) -> str:
-    """Return the text of the configuration file with what is this server's own."""
+    """Return the text of the configuration file with the settings of this server."""
     own = {
         "port": str(options.port or 0),
         "bind": "127.0.0.1",
@@ -255,20 +255,20 @@ def _wait_until_ready(
     log: Path,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Return when the server answers; raise `EmbeddedRedisError` when it ends or takes too long."""
+    """Return when the server answers; raise `EmbeddedRedisError` if it ends or times out."""
     deadline = clock() + START_SECONDS
     with connect(url) as client:
         while process.poll() is None and clock() < deadline:
             try:
                 client.ping()
-            except redis.AuthenticationError:  # a password in the overrides: it does answer
+            except redis.AuthenticationError:  # a password in the overrides: it answers
                 return
-            except redis.RedisError:  # not listening yet, or reading its file
+            except redis.RedisError:  # not listening yet, or loading its file
                 time.sleep(_POLL_SECONDS)
             else:
                 return
     what = "did not answer in time" if process.poll() is None else "did not start"
-    raise EmbeddedRedisError(f"the embedded Redis {what}; it said:\n{_end_of(log)}")
+    raise EmbeddedRedisError(f"the embedded Redis {what}; its log ends with:\n{_end_of(log)}")
 
 
 def _end_of(log: Path) -> str:
@@ -277,10 +277,57 @@ def _end_of(log: Path) -> str:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+_PROCESS_ID = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def default_run_folder() -> Path:
+    """Return the folder in which this user's running embedded servers are listed."""
+    return platformdirs.user_cache_path("symbolon", appauthor=False) / "run"
+
+
+def list_server(run_folder: Path, role: str, process_id: int, url: str) -> Path | None:
+    """List a server that listens at `url`; return the file, or None if it cannot be written.
+
+    With a read-only home directory the server runs, and only command lines do not find it.
+    """
+    note = run_folder / f"{role}-{process_id}.url"
+    try:
+        run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        note.write_text(url + "\n", encoding="utf-8")
+    except OSError:
+        return None
+    return note
+
+
+def find_listed_servers(run_folder: Path, role: str) -> list[str]:
+    """Return the URLs of a role's running servers, the latest first.
+
+    Files of servers that are gone (their parent was killed) are removed, maybe by several processes
+    at the same time. Other files are ignored.
+    """
+    found: list[tuple[float, str]] = []
+    for note in run_folder.glob(f"{role}-*.url"):
+        with suppress(OSError):  # already removed, or not permitted
+            if _is_alive(note, note.stem.removeprefix(f"{role}-")):
+                found.append((note.stat().st_mtime, note.read_text(encoding="utf-8").strip()))
+    return [url for _, url in sorted(found, reverse=True)]
+
+
+def _is_alive(note: Path, number: str) -> bool:
+    if not _PROCESS_ID.fullmatch(number):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, PermissionError):  # or the id is another user's process by now
+        note.unlink(missing_ok=True)
+        return False
+    return True

@@ -1,7 +1,8 @@
-"""Connections that are made anew when one of them shows that the server is gone, or is another one.
+"""Connection pools that follow a server through failovers.
 
-A name leads elsewhere after a failover, and the open connections stay where they were: to a server
-that is dead, or is a replica by now, from which everything can be read and nothing is news.
+After a failover a name resolves to another server, but open connections stay with the old one,
+which is dead, or is now a replica that serves stale data. So one connection that shows the loss
+renews the whole pool.
 """
 
 from collections.abc import Callable
@@ -23,10 +24,10 @@ _SHOWS_LOSS = (
 
 
 class _Retry(Retry):
-    """Tries once more at once, and has the pool renewed by each try that shows a loss.
+    """Retries once immediately, and renews the pool after each failure that shows a loss.
 
-    A pooled connection may be one that a restart has cut, or lead to what is a replica by now. Not
-    after a timeout: the second wait would be as long as the first.
+    A pooled connection may have been closed by a restart, or lead to a replica by now. There is no
+    retry after a timeout: the second wait would be as long as the first.
     """
 
     def __init__(self, pool: "FollowingPool") -> None:
@@ -35,7 +36,7 @@ class _Retry(Retry):
         self._pool = ref(pool)
 
     def call_with_retry(self, do: Callable[[], Any], *rest: Any, **options: Any) -> Any:
-        """Call `do`, again where it is worth a try."""
+        """Call `do`, and again if a retry may succeed."""
         return super().call_with_retry(lambda: self._watch(do), *rest, **options)
 
     def _watch(self, do: Callable[[], Any]) -> Any:
@@ -48,56 +49,56 @@ class _Retry(Retry):
 
 
 class FollowingPool(ConnectionPool):
-    """A pool all of whose connections are left at once when one shows that the server is lost."""
+    """A pool that drops all its connections when one shows that the server is lost."""
 
     def reset(self) -> None:
-        """Forget all connections; they belong to the process that this one was forked from."""
+        """Drop all connections: they belong to the process that this one was forked from."""
         self.renewals = 0
         self._current: WeakSet[ConnectionInterface] = WeakSet()
         super().reset()
 
     renewals: int
-    """How often all connections were left; those who keep one for long look at this."""
+    """How often the pool was renewed; holders of a long-lived connection watch this."""
 
     def make_connection(self) -> ConnectionInterface:
-        """Return a connection, not connected yet, that is kept until the next renewal."""
+        """Return a connection, not yet connected, that is valid until the next renewal."""
         connection: Any = super().make_connection()
         connection.retry = _Retry(self)
         self._current.add(connection)
         return cast("ConnectionInterface", connection)
 
     def owns_connection(self, connection: Any) -> bool:
-        """Return whether to keep a connection that comes back."""
+        """Return whether to keep a released connection."""
         return connection in self._current and bool(super().owns_connection(connection))
 
     def renew(self) -> None:
-        """Close what is idle now, and the others when they come back."""
+        """Close idle connections now, and others when they are released."""
         with self._lock:
             self.renewals += 1
             self._current = WeakSet()
             self.disconnect(inuse_connections=False)
 
     def look_again(self) -> None:
-        """Leave all connections where the name leads to another server, if that can be told."""
+        """Renew the pool if the name is known to resolve to another server."""
 
 
 def renewals_of(client: redis.Redis) -> int:
-    """Return how often all connections of a client were left."""
+    """Return how often the pool of a client was renewed."""
     pool = client.connection_pool
     return pool.renewals if isinstance(pool, FollowingPool) else 0
 
 
 def follow(client: redis.Redis, error: exceptions.RedisError) -> None:
-    """Leave all connections of a client where one of many answers shows that the server is lost."""
+    """Renew the pool of a client if one reply of a pipeline shows that the server is lost."""
     pool = client.connection_pool
     if isinstance(error, _SHOWS_LOSS) and isinstance(pool, FollowingPool):
         pool.renew()
 
 
 def look_again(client: redis.Redis) -> None:
-    """Leave all connections of a client for another server, where the name leads to one.
+    """Renew the pool of a client if its name resolves to another server.
 
-    Takes a question to Sentinels where there are some, and nothing otherwise.
+    Asks the Sentinels, if there are any; otherwise does nothing.
     """
     pool = client.connection_pool
     if isinstance(pool, FollowingPool):
@@ -105,7 +106,7 @@ def look_again(client: redis.Redis) -> None:
 
 
 def refuse_replica(client: redis.Redis) -> None:
-    """Raise `ReadOnlyError`, and lead elsewhere next time, where the server is a replica."""
+    """Raise `ReadOnlyError` and renew the pool if the server is a replica."""
     if client.info("replication").get("role") == "slave":
         error = exceptions.ReadOnlyError()
         follow(client, error)

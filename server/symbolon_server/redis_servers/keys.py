@@ -1,4 +1,4 @@
-"""The texts of all keys in both Redis servers; people look them up with `keys symbol:*`."""
+"""The names of all keys in both Redis servers; list them with `keys symbol:*`."""
 
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
@@ -6,7 +6,7 @@ from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
 DIRECTORY_PREFIX = "symbol:"
 """In the store: a module's page directory, `symbol:<debug file>/<DEBUG ID>:<version>`, so that
-servers of two versions of the format each find their own."""
+servers with different versions of the format each have their own."""
 
 PAGE_PREFIX = "page:"
 """In the store: a page, `page:<debug file>/<DEBUG ID>:<generation>:<number>`."""
@@ -15,22 +15,22 @@ OUTCOME_PREFIX = "outcome:"
 """In the cache: a remembered failure, `outcome:<debug file>/<DEBUG ID>`."""
 
 ATTEMPTS_PREFIX = "attempts:"
-"""In the cache: how often in a row a module was unavailable."""
+"""In the cache: how many times in a row a module was unavailable."""
 
 MISSING_PREFIX = "missing:"
-"""In the cache: the modules that were asked for and are missing, in a few keys for all."""
+"""In the cache: the requested modules that are missing, in a few keys for all."""
 
 SUPPLIER_PREFIX = "supplier:"
-"""In the cache: how often in a row a supplier failed, why it is left alone, and who tries it."""
+"""In the cache: consecutive failures of a supplier, its backoff, and the worker that tries it."""
 
 INVALIDATED_KEY = "invalidated"
-"""In the cache: the modules that were to be forgotten, by the number of the invalidation."""
+"""In the cache: the invalidated modules, by the number of the invalidation."""
 
 EPOCH_KEY = "invalidated:epoch"
-"""In the cache: which log of invalidations it is; another one after each loss."""
+"""In the cache: the epoch of the log of invalidations, which changes with each loss."""
 
 SUPPLIERS_PREFIX = "suppliers:"
-"""In the cache: what suppliers said last of a module, `suppliers:<debug file>/<DEBUG ID>`."""
+"""In the cache: the last supplier attempts for a module, `suppliers:<debug file>/<DEBUG ID>`."""
 
 
 def directory_key(module_id: ModuleId) -> str:
@@ -49,30 +49,30 @@ def outcome_key(module_id: ModuleId) -> str:
 
 
 def attempts_key(module_id: ModuleId) -> str:
-    """Return the key that counts a module's failures in a row."""
+    """Return the key of a module's number of consecutive failures."""
     return f"{ATTEMPTS_PREFIX}{module_id}"
 
 
 def failures_key(supplier: str) -> str:
-    """Return the key that counts a supplier's failures in a row."""
+    """Return the key of a supplier's number of consecutive failures."""
     return f"{SUPPLIER_PREFIX}failures:{_as_utf8(supplier)}"
 
 
 def pause_key(supplier: str) -> str:
-    """Return the key that is there while a supplier is left alone."""
+    """Return the key that exists while a supplier is backed off from."""
     return f"{SUPPLIER_PREFIX}pause:{_as_utf8(supplier)}"
 
 
 def try_key(supplier: str) -> str:
-    """Return the key that is there while one worker tries a supplier that failed."""
+    """Return the key that exists while one worker tries a failed supplier."""
     return f"{SUPPLIER_PREFIX}try:{_as_utf8(supplier)}"
 
 
 def _as_utf8(supplier: str) -> str:
-    """Return a text that can be a key; the name of a folder may hold bytes that are none."""
+    """Return the name as valid UTF-8: the path of a directory may contain other bytes."""
     return supplier.encode(errors="backslashreplace").decode()
 
 
 def suppliers_key(module_id: ModuleId) -> str:
-    """Return the key of what suppliers said last of a module."""
+    """Return the key of the last attempts of suppliers for a module."""
     return f"{SUPPLIERS_PREFIX}{module_id}"

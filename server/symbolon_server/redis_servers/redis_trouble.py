@@ -1,7 +1,7 @@
-"""What a Redis server did wrong, in words that hold nothing of what it was asked.
+"""Describes Redis errors without quoting commands.
 
-Servers repeat commands in their errors, passwords included: where AUTH is renamed or unknown, the
-answer is `unknown command 'AUTH', with args beginning with: 'user' 'password'`.
+Servers quote commands in their errors, including passwords: if AUTH is renamed or unknown, the
+reply is `unknown command 'AUTH', with args beginning with: 'user' 'password'`.
 """
 
 import re
@@ -10,30 +10,33 @@ from redis import exceptions
 
 
 class NoPrimaryError(exceptions.TimeoutError):
-    """No Sentinel names a primary, after each had its time; its text is ours.
+    """No Sentinel names a primary; the text is ours, so it is safe to show.
 
-    Not tried again at once, as after any timeout: each Sentinel was asked.
+    A timeout, so that it is not retried immediately: each Sentinel was asked.
     """
 
 
 _DESCRIPTIONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
-    (exceptions.AuthenticationError, "it refuses the user or the password, or wants some"),
-    (exceptions.OutOfMemoryError, "its maxmemory is used up"),
-    (exceptions.ReadOnlyError, "it is a replica, which cannot be written to"),
-    (exceptions.TimeoutError, "no answer in time"),
+    (
+        exceptions.AuthenticationError,
+        "the user or password is wrong or missing",
+    ),
+    (exceptions.OutOfMemoryError, "its maxmemory is exhausted"),
+    (exceptions.ReadOnlyError, "it is a read-only replica"),
+    (exceptions.TimeoutError, "timed out"),
 )
-"""The first that fits."""
+"""The first match is used."""
 
 _COMMAND = re.compile(r"to run the '([a-z|]+)' command")
 _IN_SCRIPT = re.compile("ACL failure in script|user executing the script can't")
 _UNNAMED_COMMAND = "run this command"
-"""What versions before 7.2 say of scripts."""
+"""The error of scripts before version 7.2."""
 
 _QUOTED = re.compile(r"""\s*["'`].*""", re.DOTALL)
 
 
 def describe_trouble(error: exceptions.RedisError) -> str:
-    """Return one line for a person: up to what is quoted, where the words are the server's."""
+    """Return one line for humans, from a server's error only the text before any quotation."""
     if isinstance(error, NoPrimaryError):
         return str(error)
     for kind, text in _DESCRIPTIONS:
@@ -47,7 +50,7 @@ def describe_trouble(error: exceptions.RedisError) -> str:
 
 
 def describe_refusal(error: exceptions.RedisError) -> str | None:
-    """Return what a user is not allowed, without its name; None for other errors."""
+    """Return the missing permission, without the user's name; None for other errors."""
     text = str(error)
     if not isinstance(error, exceptions.NoPermissionError) and not _IN_SCRIPT.search(text):
         return None
@@ -56,4 +59,4 @@ def describe_refusal(error: exceptions.RedisError) -> str | None:
         what = f"the command {command[1].upper()}"
     elif _UNNAMED_COMMAND in text:
         what = "a command of a script"
-    return f"it does not allow {what} to its user"
+    return f"its user has no permission for {what}"

@@ -1,4 +1,4 @@
-"""Finds the primary of a replicated Redis by asking its Sentinels, for each new connection."""
+"""Finds the primary of a replicated Redis through its Sentinels, for each new connection."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,26 +28,26 @@ _URL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _OF_SENTINELS: Final = "sentinel_"
-"""What the options begin with that are for the Sentinels instead of the server."""
+"""Prefix of options for the Sentinels rather than the server."""
 
 _CREDENTIALS: Final = frozenset({"username", "password"})
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelUrl:
-    """A URL that gives Sentinels, and the name under which they watch a server."""
+    """A URL with Sentinels, and the name under which they monitor a server."""
 
     sentinels: tuple[Address, ...]
     name: str
     credentials: Mapping[str, str] = field(repr=False)
-    """`username` and `password` for the Sentinels, where they want some."""
+    """`username` and `password` for the Sentinels, if any."""
 
     _before: str = field(repr=False)
     _after: str = field(repr=False)
 
     @classmethod
     def parse(cls, url: str) -> Self | None:
-        """Return what a URL says, None for one of another kind; raise `ValueError`."""
+        """Return the parsed URL, or None if it is of another kind; raise `ValueError`."""
         found = _URL.fullmatch(url)
         if found is None:
             return None
@@ -93,39 +93,39 @@ def show(address: Address) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SentinelAnswer:
-    """What one Sentinel said of a name."""
+    """The reply of one Sentinel about a name."""
 
     sentinel: Address
     primary: Address | None = None
-    """None: it names none that is up."""
+    """None if it names no primary that is up."""
 
     trouble: str = ""
-    """Why there is none, in words for a person."""
+    """Why there is none, for humans."""
 
     can_fail_over: bool = False
-    """Whether it reaches enough other Sentinels to choose another primary with them."""
+    """Whether it reaches enough other Sentinels for a failover."""
 
 
 class Sentinels:
-    """The Sentinels of one URL, the one that answered last in front.
+    """The Sentinels of one URL, the last one that answered first.
 
-    Each question has a connection of its own: they are few, and none that is kept can be stale.
-    redis-py's `Sentinel` would lose a Sentinel where two threads reorder its list at once.
+    Each query has its own connection: queries are rare, and a pooled connection could be stale.
+    The `Sentinel` of redis-py may lose a Sentinel if two threads reorder its list concurrently.
     """
 
     def __init__(self, url: SentinelUrl, options: Mapping[str, Any]) -> None:
-        """Ask with these options of connections, credentials left out."""
+        """Connect with these options, which contain no credentials."""
         self.name = url.name
         self._addresses = url.sentinels
         self._options = dict(options) | {"retry": Retry(NoBackoff(), 0)} | dict(url.credentials)
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where they are."""
+        """Their addresses."""
         return self._addresses
 
     def discover_master(self, service_name: str) -> Address:
-        """Return the primary; raise `NoPrimaryError`. The name is that of redis-py."""
+        """Return the primary; raise `NoPrimaryError`. redis-py calls this method."""
         addresses, troubles = self._addresses, []
         for address in addresses:
             answer = self._ask(address, service_name)
@@ -137,7 +137,7 @@ class Sentinels:
         raise NoPrimaryError(f"no Sentinel names a primary that is up ({'; '.join(troubles)})")
 
     def ask_all(self) -> list[SentinelAnswer]:
-        """Return what each says, those after the first in their order in the URL."""
+        """Return the reply of each, after the first one in the order of the URL."""
         return [self._ask(address, self.name, is_thorough=True) for address in self._addresses]
 
     def _ask(self, address: Address, name: str, *, is_thorough: bool = False) -> SentinelAnswer:
@@ -150,7 +150,7 @@ class Sentinels:
         except redis.RedisError as error:
             return SentinelAnswer(address, trouble=_describe(error))
         except UNREADABLE:
-            return SentinelAnswer(address, trouble="its answer is not that of a Sentinel")
+            return SentinelAnswer(address, trouble="its reply is not that of a Sentinel")
 
     def _connect(self, address: Address) -> redis.Redis:
         host, port = address
@@ -158,7 +158,7 @@ class Sentinels:
 
 
 def _can_fail_over(client: redis.Redis, name: str) -> bool:
-    """Return what a Sentinel says; redis-py takes its `OK 3 usable Sentinels …` for a no."""
+    """Return the Sentinel's answer; redis-py misreads `OK 3 usable Sentinels …` as False."""
     try:
         client.sentinel_ckquorum(name)
     except redis.ResponseError:
@@ -169,10 +169,10 @@ def _can_fail_over(client: redis.Redis, name: str) -> bool:
 def _read_state(
     sentinel: Address, primary: Any, state: Any, *, can_fail_over: bool
 ) -> SentinelAnswer:
-    """Take the address of the primary, unless it is that of one that is down.
+    """Return the address of the primary, unless that one is down.
 
-    While the other replicas are told of a new primary, which takes as long as the slowest of
-    them, it has the address already, and the state is still the old one's.
+    While the other replicas are reconfigured, which takes as long as the slowest of them, the
+    address is that of the new primary already, and the state still that of the old one.
     """
     host, port = primary
     address = str(host, "ascii"), int(port)
@@ -183,18 +183,18 @@ def _read_state(
 
 def _describe(error: redis.RedisError) -> str:
     if isinstance(error, redis.ResponseError) and "no such master" in str(error).lower():
-        return "it watches no server of that name"
+        return "it monitors no server of that name"
     return describe_trouble(error)
 
 
 class SentinelPool(FollowingPool, SentinelConnectionPool):
-    """A pool of connections to the primary, which is asked for when one is made."""
+    """A pool of connections to the primary, which the Sentinels name for each new one."""
 
     sentinel_manager: Sentinels
 
     @classmethod
     def of(cls, url: SentinelUrl, options: Mapping[str, Any]) -> Self:
-        """Return a pool for the server that a URL names."""
+        """Return a pool for the server in a URL."""
         own = parse_url(url.url_of(("localhost", 1)))  # type: ignore[no-untyped-call] # redis-py
         is_tls = own.pop("connection_class", None) is SSLConnection
         del own["host"], own["port"]
@@ -208,10 +208,10 @@ class SentinelPool(FollowingPool, SentinelConnectionPool):
         return cls(url.name, manager, ssl=is_tls, **(dict(options) | own))
 
     def look_again(self) -> None:
-        """Leave all connections where the Sentinels name another primary by now.
+        """Renew the pool if the Sentinels name another primary.
 
-        One that they replace while it runs goes on as a primary for some ten seconds, and what is
-        written to it is lost. No Sentinel that answers is no reason to leave anything.
+        A running primary that they replace remains a primary for some ten seconds, and loses all
+        writes in that time. If no Sentinel answers, keep the connections.
         """
         with suppress(NoPrimaryError):
             known = self.master_address
@@ -220,10 +220,10 @@ class SentinelPool(FollowingPool, SentinelConnectionPool):
 
 
 _SHARED: Final = frozenset({"protocol", "driver_info", "redis_connect_func"})
-"""What connections to Sentinels have in common with those to the server."""
+"""Options that connections to Sentinels share with those to the server."""
 
 
 def sentinels_of(client: redis.Redis) -> Sentinels | None:
-    """Return the Sentinels by which a client finds its server, if it does."""
+    """Return the Sentinels through which a client finds its server, or None."""
     pool = client.connection_pool
     return pool.sentinel_manager if isinstance(pool, SentinelPool) else None

@@ -1,6 +1,7 @@
-"""Connects to the Redis servers, and tells what they are."""
+"""Connects to the Redis servers, and reads facts about them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from typing import Final, Self, cast
@@ -22,31 +23,31 @@ _OPTIONS: Final = frozenset(
     {"db", "username", "password", "protocol", "socket_keepalive", "health_check_interval"}
 )
 _TLS_OPTION: Final = "ssl_"
-"""What may stand in the query of a URL. Others break us: answers that are decoded, timeouts that
-end the waiting for work, pools that are too small."""
+"""The options allowed in the query of a URL. Others would break us, such as decoded replies,
+timeouts that end blocking reads, or pools that are too small."""
 
 _LONGEST_SECONDS = 2**31
-"""Longer than any server runs, and short enough for the API."""
+"""Longer than any server runs, and within the range of the API."""
 
 
 class InvalidRedisUrlError(ValueError):
-    """A URL with which no connection can be made; the text holds nothing of it."""
+    """An invalid URL; the text quotes nothing of it."""
 
 
 class ServerUnreachableError(Exception):
-    """A Redis server does not answer, or refuses us; its text holds no credentials."""
+    """A Redis server does not answer, or denies access; the text contains no credentials."""
 
     def __init__(self, text: str, *, refuses_us: bool = False) -> None:
         super().__init__(text)
         self.refuses_us = refuses_us
-        """It answers, but not to this user with this password."""
+        """Whether it answers, but denies access to this user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long one step of one command may take before it counts as failed.
+    """Timeouts of one connection and one reply.
 
-    redis-py's own defaults (5 s a step, ten retries with pauses) hold a call for a minute.
+    The defaults of redis-py (5 s, ten retries with pauses) would block a call for a minute.
     """
 
     connect_seconds: float = 0.4
@@ -54,32 +55,32 @@ class Timeouts:
 
 
 def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
-    """Return a client with a pool of connections, made as they are needed.
+    """Return a client with a pool of connections, created as needed.
 
-    Raises `InvalidRedisUrlError`. Some of what redis-py takes beside user, password, host, port
-    and database may stand in the query, such as `ssl_ca_certs` of a rediss:// URL. A URL of
-    Sentinels leads to the primary of the name in it, also after a failover.
+    Raises `InvalidRedisUrlError`. The query of the URL may contain some options of redis-py, such
+    as `ssl_ca_certs` with rediss://. A URL of Sentinels connects to the primary of the name in it,
+    also after a failover.
     """
     try:
         _refuse_options(url)
         client = _make_client(url, timeouts or Timeouts())
         pool = client.connection_pool
-        # Not connected, but its options are looked at.
+        # Validates its options, without connecting.
         pool.connection_class(**pool.connection_kwargs)
     except InvalidRedisUrlError:
         raise
     except (ValueError, TypeError, redis.RedisError):
         raise InvalidRedisUrlError(
-            "the URL is no redis://, rediss://, unix:// or redis+sentinel:// URL, or has an option "
-            "in its query that is none"
+            "not a redis://, rediss://, unix:// or redis+sentinel:// URL, or it has an invalid "
+            "option in its query"
         ) from None
     return client
 
 
 def _refuse_options(url: str) -> None:
-    """Raise `InvalidRedisUrlError` for options that would change what we read, or when we give up.
+    """Raise `InvalidRedisUrlError` for options that would change replies or timeouts.
 
-    Only names that redis-py knows are told: others may be part of a password.
+    The text quotes only names that redis-py knows: others may be part of a password.
     """
     sentinels = SentinelUrl.parse(url)
     plain = url if sentinels is None else sentinels.url_of(sentinels.sentinels[0])
@@ -96,14 +97,14 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
     options = {
         "socket_connect_timeout": timeouts.connect_seconds,
         "socket_timeout": timeouts.answer_seconds,
-        # What redis-py says of itself costs more round trips for each new connection, 2 to 3 ms
-        # for reading the metadata of its package, and a permission that not every version knows.
+        # By default redis-py sends its version, which costs each connection more round trips, 2 to
+        # 3 ms to read the metadata of its package, and a permission that old servers do not know.
         "protocol": 2,
         "client_name": "symbolon",
         "driver_info": None,
         "redis_connect_func": _introduce,
-        # As many as there are threads. redis-py's own limit of 100 is an error of the connection
-        # for whoever comes next, as if the server were not there.
+        # One per thread. At its default limit of 100, redis-py raises a connection error, as if the
+        # server were down.
         "max_connections": _MOST_CONNECTIONS,
     }
     sentinels = SentinelUrl.parse(url)
@@ -113,7 +114,7 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
 
 
 def _introduce(connection: AbstractConnection) -> None:
-    """Log in, and let no error out that repeats what was said for that."""
+    """Log in, without raising an error that quotes the credentials."""
     try:
         connection.on_connect()  # type: ignore[no-untyped-call] # redis-py
     except redis.ResponseError as error:
@@ -121,14 +122,14 @@ def _introduce(connection: AbstractConnection) -> None:
 
 
 def is_encrypted(client: redis.Redis) -> bool:
-    """Return whether a client speaks TLS."""
+    """Return whether a client uses TLS."""
     return issubclass(client.connection_pool.connection_class, redis.SSLConnection)
 
 
 def server_name(client: redis.Redis) -> str:
-    """Return where a client connects to, without credentials.
+    """Return the address that a client connects to, without credentials.
 
-    A socket, `host:port`, or the name that Sentinels watch.
+    It is a socket, `host:port`, or the name that Sentinels monitor.
     """
     if (sentinels := sentinels_of(client)) is not None:
         return f"{sentinels.name} of Sentinels {', '.join(map(show, sentinels.addresses))}"
@@ -140,14 +141,14 @@ def server_name(client: redis.Redis) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What `INFO` tells of one server; unlike `CONFIG`, managed servers allow it."""
+    """The facts in `INFO`, which managed servers allow, unlike `CONFIG`."""
 
     software: str
     """`redis` or `valkey`."""
 
     version: str
     run_id: str
-    """Another one each time the server starts; the same by whatever address it is reached."""
+    """Changes with each start; the same by whatever address the server is reached."""
 
     mode: str
     """`standalone`, `sentinel` or `cluster`."""
@@ -164,11 +165,11 @@ class ServerFacts:
     connected_clients: int
     uptime_seconds: int
     is_replica: bool
-    """Whether it follows another server and cannot be written to."""
+    """Whether it replicates another server, and is read-only."""
 
     @classmethod
     def from_info(cls, info: Mapping[str, object]) -> Self:
-        """Pick the facts out of the answer to `INFO`."""
+        """Return the facts in the reply to `INFO`."""
         return cls(
             software=str(info.get("server_name", "redis")),
             version=str(info.get("valkey_version") or info.get("redis_version", "unknown")),
@@ -188,14 +189,21 @@ class ServerFacts:
 
 
 def read_facts(client: redis.Redis) -> ServerFacts:
-    """Ask a server what it is; raise `ServerUnreachableError` when it does not say."""
-    try:
+    """Read the facts of a server; raise `ServerUnreachableError` if it does not answer."""
+    with reaching(client):
         return ServerFacts.from_info(client.info())
+
+
+@contextmanager
+def reaching(client: redis.Redis) -> Iterator[None]:
+    """Raise `ServerUnreachableError` if the server fails or refuses the commands in the block."""
+    try:
+        yield
     except redis.RedisError as error:
         text = f"{server_name(client)}: {describe_trouble(error)}"
         raise ServerUnreachableError(text, refuses_us=isinstance(error, _REFUSALS)) from None
     except UNREADABLE:
-        text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
+        text = f"{server_name(client)}: its reply has an unexpected type"
         raise ServerUnreachableError(text) from None
 
 
@@ -207,7 +215,7 @@ def _number(info: Mapping[str, object], name: str) -> int:
 
 
 def _count_keys(info: Mapping[str, object]) -> int:
-    """Return the keys of all databases: `db0` is `{"keys": 3, …}` in redis-py's answer."""
+    """Return the keys of all databases: redis-py returns `db0` as `{"keys": 3, …}`."""
     databases = (
         cast("Mapping[str, int]", value)
         for name, value in info.items()

@@ -1,4 +1,4 @@
-"""Recognises Redis servers that are set up so that Symbolon would lose work or memory."""
+"""Detects Redis configurations with which Symbolon would lose work or run out of memory."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,18 +17,18 @@ from symbolon_server.redis_servers.servers import (
 KEEPING_POLICY = "noeviction"
 
 _EVICTING_PREFIX = "allkeys-"
-"""What evicting policies begin with; `volatile-*` evict only keys with a lifetime: no page."""
+"""Prefix of the policies that evict; `volatile-*` evict only keys with a lifetime, not pages."""
 
 
 class ProblemKind(Enum):
-    """What can be wrong with the set-up of the servers."""
+    """What can be wrong with the configuration of the servers."""
 
     UNREACHABLE = "unreachable"
     CLUSTER = "cluster"
     SENTINEL = "sentinel"
     REPLICA = "replica"
     UNBOUNDED_STORE = "unbounded store"
-    """Without `maxmemory`, or with a policy that refuses pages when it is full."""
+    """Without `maxmemory`, or with a policy that rejects pages when it is full."""
 
     EVICTING_CACHE = "evicting cache"
     SWAPPED = "swapped"
@@ -37,54 +37,51 @@ class ProblemKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SetupProblem:
-    """One thing that is wrong with the set-up of a server."""
+    """One problem with the configuration of a server."""
 
     kind: ProblemKind
     what: str
-    """The sentence that says what is wrong."""
+    """A sentence that says what is wrong."""
 
     fix: str
-    """The sentence that says how to fix it."""
+    """A sentence that says how to fix it."""
 
     override_flag: str | None = None
-    """The flag that lets the server start all the same, if there is one."""
+    """The flag to start the server anyway, if there is one."""
 
     role: str = "store/cache"
-    """Which of the two servers it is; without any word of it, it is both."""
+    """Which of the two servers has it, or both."""
 
     def __str__(self) -> str:
-        """Return all of it for a person."""
+        """Return the whole message, for humans."""
         text = f"{self.what} {self.fix}"
         if self.override_flag is None:
             return text
-        return f"{text} To go on as it is: {self.override_flag}."
+        return f"{text} To start anyway, pass {self.override_flag}."
 
 
 @dataclass(frozen=True, slots=True)
 class ServerReport:
-    """What a server said when it was asked what it is."""
+    """The facts about a server, or why there are none."""
 
     name: str
-    """Where it is, without credentials."""
+    """Its address, without credentials."""
 
     facts: ServerFacts | None
-    """None: it said nothing."""
+    """None if it did not answer."""
 
     trouble: str = ""
-    """Why it said nothing, in a line for a person."""
+    """Why it did not answer, in one line for humans."""
 
     refuses_us: bool = False
-    """Whether it said nothing because of the user or the password."""
+    """Whether it denied access because of the user or password."""
 
     is_encrypted: bool = False
-    """Whether it was asked by TLS."""
+    """Whether the connection uses TLS."""
 
 
 def ask_server(client: redis.Redis) -> ServerReport:
-    """Ask a server what it is.
-
-    Only by `INFO`: managed servers forbid `CONFIG`.
-    """
+    """Read the facts about a server, with `INFO` only: managed servers forbid `CONFIG`."""
     try:
         return ServerReport(server_name(client), read_facts(client))
     except ServerUnreachableError as error:
@@ -96,7 +93,7 @@ def ask_server(client: redis.Redis) -> ServerReport:
 def find_problems(
     store: ServerReport, cache: ServerReport, allowed: Collection[ProblemKind] = ()
 ) -> list[SetupProblem]:
-    """Return what is wrong with the two servers, without the kinds that are `allowed`."""
+    """Return the problems of the two servers, without the `allowed` kinds."""
     if _are_swapped(store.facts, cache.facts) and not _LIVED_WITH_SWAPPED & set(allowed):
         return [_swapped(store.name, cache.name)]
     problems = [
@@ -111,7 +108,7 @@ def find_problems(
 def _find_problems_of(
     role: str, report: ServerReport, find: Callable[[ServerFacts, str], Iterable[SetupProblem]]
 ) -> list[SetupProblem]:
-    """Return what is wrong with one server."""
+    """Return the problems of one server."""
     if report.facts is None:
         return [replace(_unreachable(role, report), role=role)]
     name = f"The {role} ({report.name})"
@@ -122,22 +119,22 @@ def _find_problems_of(
 def _unreachable(role: str, report: ServerReport) -> SetupProblem:
     variable = f"SYMBOLON_{role.upper()}_URL"
     if report.refuses_us:
-        what = f"The {role} refuses us: {report.trouble}."
-        fix = f"Correct user and password in {variable}; the user must be allowed INFO."
+        what = f"The {role} denies access: {report.trouble}."
+        fix = f"Correct the user and password in {variable}; the user needs permission for INFO."
         return SetupProblem(ProblemKind.UNREACHABLE, what, fix)
     fix = f"Start it, or correct {variable}."
     if report.is_encrypted:
-        fix += " Does it speak TLS? Give a redis:// URL to one that does not."
+        fix += " If it does not use TLS, use a redis:// URL."
     what = f"The {role} does not answer: {report.trouble}."
     return SetupProblem(ProblemKind.UNREACHABLE, what, fix)
 
 
 _LIVED_WITH_SWAPPED = {ProblemKind.UNBOUNDED_STORE, ProblemKind.EVICTING_CACHE}
-"""Problems of swapped servers; whoever allows one of them may mean it."""
+"""Problems of swapped servers; if one of them is allowed, the setup may be intended."""
 
 
 def _are_swapped(store: ServerFacts | None, cache: ServerFacts | None) -> bool:
-    """Return whether each is set up as the other should be."""
+    """Return whether each has the configuration of the other."""
     return (
         store is not None
         and cache is not None
@@ -156,21 +153,21 @@ def _swapped(store: str, cache: str) -> SetupProblem:
 
 
 def _find_other_kind(facts: ServerFacts, name: str) -> list[SetupProblem]:
-    """Return that the server is of a kind of which nothing else is worth a look, if it is."""
+    """Return a problem with the kind of server, which makes all other checks pointless."""
     if facts.mode == "cluster":
-        what = f"{name} is a cluster, which cannot answer for many keys at once."
-        fix = "Give a single server, with replicas if you like."
+        what = f"{name} is a cluster, which does not support commands on many keys."
+        fix = "Use a single server, optionally with replicas."
         return [SetupProblem(ProblemKind.CLUSTER, what, fix)]
     if facts.mode == "sentinel":
-        what = f"{name} is a Sentinel, which only knows where others are."
+        what = f"{name} is a Sentinel, which stores no data."
         fix = (
-            "Give redis+sentinel://host:port/name as its URL, with the name under which it "
-            "watches the server."
+            "Set its URL to redis+sentinel://host:port/name, with the name under which it "
+            "monitors the server."
         )
         return [SetupProblem(ProblemKind.SENTINEL, what, fix)]
     if facts.is_replica:
-        what = f"{name} is a replica, which cannot be written to."
-        fix = "Give the URL of its primary, or make it one: `replicaof no one`."
+        what = f"{name} is a read-only replica."
+        fix = "Use the URL of its primary, or promote it: `replicaof no one`."
         return [SetupProblem(ProblemKind.REPLICA, what, fix)]
     return []
 
@@ -179,7 +176,7 @@ def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem
     if facts.maxmemory == 0:
         yield SetupProblem(
             ProblemKind.UNBOUNDED_STORE,
-            f"{name} has no maxmemory and would grow until its machine has no memory left.",
+            f"{name} has no maxmemory and would grow until its machine runs out of memory.",
             "Set one: `config set maxmemory 500mb` there, and `maxmemory 500mb` in its "
             "configuration file (see redis/store.conf).",
             "--allow-unbounded-store",
@@ -187,7 +184,7 @@ def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem
     if not facts.maxmemory_policy.startswith(_EVICTING_PREFIX):
         yield SetupProblem(
             ProblemKind.UNBOUNDED_STORE,
-            f"{name} has maxmemory-policy {facts.maxmemory_policy} and would refuse new pages "
+            f"{name} has maxmemory-policy {facts.maxmemory_policy} and would reject new pages "
             "when it is full.",
             "Let it evict: `config set maxmemory-policy allkeys-lru` there, and "
             "`maxmemory-policy allkeys-lru` in its configuration file (see redis/store.conf).",
@@ -201,7 +198,7 @@ def _find_cache_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem
             ProblemKind.EVICTING_CACHE,
             f"{name} has maxmemory-policy {facts.maxmemory_policy} and would lose queued work "
             "when it is full.",
-            "Let it keep everything: `config set maxmemory-policy noeviction` there, and "
+            "Disable eviction: `config set maxmemory-policy noeviction` there, and "
             "`maxmemory-policy noeviction` in its configuration file (see redis/cache.conf).",
             "--allow-evicting-cache",
         )
@@ -210,13 +207,13 @@ def _find_cache_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem
 def _find_shared_server(
     store: ServerFacts, cache: ServerFacts, name: str
 ) -> Iterator[SetupProblem]:
-    """Compare the run ids: one server may be reached by many addresses."""
+    """Compare the run ids: one server may have several addresses."""
     if store.run_id and store.run_id == cache.run_id:
         yield SetupProblem(
             ProblemKind.SHARED_REDIS,
-            f"Store and cache are one server ({name}): it cannot both evict pages and keep "
+            f"Store and cache are the same server ({name}): it cannot both evict pages and keep "
             "queued work.",
-            "Start a second one and give the two in SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL "
+            "Start a second one and set SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL to the two "
             "(see redis/README.md).",
             "--allow-shared-redis",
         )

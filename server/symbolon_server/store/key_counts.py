@@ -1,4 +1,4 @@
-"""How many modules and pages the store holds."""
+"""Counts the modules and pages in the store."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -6,24 +6,22 @@ from typing import cast
 import redis
 
 from symbolon_server.redis_servers.keys import DIRECTORY_PREFIX, PAGE_PREFIX
-from symbolon_server.redis_servers.read_values import UNREADABLE
-from symbolon_server.redis_servers.redis_trouble import describe_trouble
-from symbolon_server.redis_servers.servers import ServerUnreachableError, server_name
+from symbolon_server.redis_servers.servers import reaching
 
 SAMPLE_KEYS = 5_000
-"""Up to this many keys are counted one by one; of more, about this many are looked at."""
+"""Up to this many keys are counted exactly; of more, a sample of about this size is taken."""
 
 _KEYS_PER_STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCounts:
-    """What the store holds, by kind of key."""
+    """The numbers of keys in the store, by kind."""
 
     modules: int
     pages: int
     is_estimated: bool
-    """Only a sample of the keys was looked at."""
+    """Whether the numbers are extrapolated from a sample."""
 
 
 def count_keys(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> KeyCounts:
@@ -31,15 +29,9 @@ def count_keys(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> KeyCounts
 
     Raises `ServerUnreachableError`.
     """
-    try:
+    with reaching(client):
         keys = int(client.dbsize())
         sample, is_whole = _sample(client, sample_keys)
-    except redis.RedisError as error:
-        text = f"{server_name(client)}: {describe_trouble(error)}"
-        raise ServerUnreachableError(text) from None
-    except UNREADABLE:
-        text = f"{server_name(client)}: its answer is of another kind than what it was asked for"
-        raise ServerUnreachableError(text) from None
     share = 1.0 if is_whole else keys / max(1, len(sample))
     return KeyCounts(
         modules=round(_count(sample, DIRECTORY_PREFIX) * share),
@@ -49,7 +41,7 @@ def count_keys(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> KeyCounts
 
 
 def _sample(client: redis.Redis, most: int) -> tuple[set[bytes], bool]:
-    """Return about `most` keys, as they lie in the server's hash table, and whether it is all.
+    """Return about `most` keys in the order of SCAN, and whether these are all.
 
     SCAN may return a key twice, hence the set.
     """

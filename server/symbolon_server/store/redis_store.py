@@ -1,5 +1,6 @@
-"""A page store in the Redis server that all servers and workers share."""
+"""The page store in Redis, shared by all servers and workers."""
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -16,13 +17,19 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 
 FULL_SHARE = 0.8
-"""The share of `maxmemory` above which only pages that were asked for are put."""
+"""The share of `maxmemory` above which ingests store requested pages only."""
 
 BATCH_BYTES = 1 << 20
-"""Pages are written in pipelines of about this size, so that other callers get their turn."""
+"""The approximate size of one pipeline of writes, so that other clients are served in between."""
 
 _ROOM_SECONDS = 1.0
-"""How long an answer about room holds."""
+"""How long the answer of `has_room` is cached."""
+
+TOUCH_SECONDS = 30.0
+"""The interval at which `RecentUse` touches keys."""
+
+MOST_TOUCHED_KEYS = 20_000
+"""How many pages are touched at once; others wait for their next use."""
 
 _REASONS = (
     (exceptions.TimeoutError, "timeout"),
@@ -34,7 +41,7 @@ _REASONS = (
     (exceptions.ReadOnlyError, "read_only"),
     (exceptions.NoPermissionError, "refused"),
 )
-"""What `on_error` is told for each kind of error; the first that fits."""
+"""The reason passed to `on_error` for each kind of error; the first match counts."""
 
 _T = TypeVar("_T")
 
@@ -44,12 +51,11 @@ def _ignore(_reason: str) -> None:
 
 
 class RedisPageStore:
-    """Keeps pages in Redis, which evicts those not used for longest.
+    """Keeps pages in Redis, which evicts the least recently used.
 
-    Every error of Redis becomes, here, a miss and a call of `on_error` with its reason
-    (`timeout`, `connection`, `loading`, `full`, `read_only`, `refused`, `other`). A server
-    that failed is left alone for a second, so that a dead store costs a call little: `skipped`
-    is counted then.
+    Every Redis error becomes a miss and a call of `on_error` with its reason (`timeout`,
+    `connection`, `loading`, `full`, `read_only`, `refused`, `other`). After a failure the circuit
+    is open for a second, so that an outage costs calls little; the reason is then `skipped`.
     """
 
     def __init__(
@@ -71,46 +77,46 @@ class RedisPageStore:
         return self._get([directory_key(module_id) for module_id in module_ids])
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
-        """Return each page in the order asked, None for a miss; one round trip for all."""
+        """Return each page in the order asked, None for a miss; all in one round trip."""
         return self._get([page_key(key) for key in keys])
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
-        """Keep these pages, as far as Redis takes them."""
+        """Store pages, as far as Redis accepts them."""
         for batch in _split((page_key(key), page) for key, page in pages.items()):
             self._put(batch)
 
     def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
-        """Keep these directories, each in the place of any earlier one."""
+        """Store directories, each replacing any earlier one."""
         items = ((directory_key(module_id), data) for module_id, data in directories.items())
         for batch in _split(items):
             self._put(batch)
 
     def forget(self, module_id: ModuleId) -> None:
-        """Drop a module's directory; its pages are evicted in time."""
+        """Delete a module's directory; its pages are evicted in time."""
         self._ask(lambda: self._client.unlink(directory_key(module_id)), None)
 
     def touch(self, module_ids: Collection[ModuleId], keys: Collection[PageKey]) -> None:
-        """Count these as used now: they were, from a server's memory."""
+        """Mark these as used now, because a server used them from its memory."""
         names = list(chain(map(directory_key, module_ids), map(page_key, keys)))
         if names:
             self._ask(lambda: self._client.touch(*names), None)
 
     def has_room(self) -> bool:
-        """Return whether less than 80 % of `maxmemory` is used; asks at most once a second.
+        """Return whether less than 80 % of `maxmemory` is used, as of the last second.
 
-        A store without a limit always has room; one that does not answer has none.
+        A store without a limit always has room; an unreachable one has none.
         """
         now = self._clock()
         if now >= self._room_known_until:
-            # Before the answer is there, so that other threads do not ask as well.
+            # Set before the reply arrives, so that other threads do not ask too.
             self._room_known_until = now + _ROOM_SECONDS
             self._has_room = self._ask(self._read_room, False)
         return self._has_room
 
     def is_answering(self) -> bool:
-        """Return whether Redis was there when it was last asked, and let itself be read.
+        """Return whether the last request reached Redis, and the last read succeeded.
 
-        A replica that lost its primary is there and refuses to be read (`MASTERDOWN`).
+        A replica without its primary is reachable and refuses reads (`MASTERDOWN`).
         """
         return self._is_readable and not self._circuit.has_failed
 
@@ -122,9 +128,9 @@ class RedisPageStore:
     def _get(self, keys: list[str]) -> list[bytes | None]:
         if not keys:
             return []
-        encoded = [key.encode() for key in keys]  # redis-py would try five types for each
+        encoded = [key.encode() for key in keys]  # redis-py would check each for five types
         values = self._ask(lambda: as_values(self._client.mget(encoded), len(keys)), None)
-        # Without a lock: of two threads at once the later is right about the present.
+        # No lock: of two concurrent threads, the later one knows the current state.
         self._is_readable = values is not None
         return [None] * len(keys) if values is None else values
 
@@ -151,11 +157,46 @@ class RedisPageStore:
             self._circuit.record(error)
             self._on_error(_reason(error))
             return otherwise
-        except UNREADABLE:  # an answer of another kind than what it was asked for
+        except UNREADABLE:  # a reply of an unexpected type
             self._on_error("other")
             return otherwise
         self._circuit.record(None)
         return answer
+
+
+class RecentUse:
+    """Collects the keys of pages served from memory, and touches them in the store periodically.
+
+    Otherwise the hottest pages would be evicted first: no server reads from the store what it has
+    in memory.
+    """
+
+    def __init__(
+        self,
+        store: RedisPageStore,
+        touch_seconds: float = TOUCH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._touch_seconds = touch_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._module_ids: set[ModuleId] = set()
+        self._keys: set[PageKey] = set()
+        self._next_touch = clock() + touch_seconds
+
+    def note(self, module_ids: Collection[ModuleId], keys: Collection[PageKey]) -> None:
+        """Note that these were used; one call in `touch_seconds` also touches them in the store."""
+        with self._lock:
+            if len(self._keys) < MOST_TOUCHED_KEYS:
+                self._keys.update(keys)
+                self._module_ids.update(module_ids)
+            if self._clock() < self._next_touch:
+                return
+            self._next_touch = self._clock() + self._touch_seconds
+            used_modules, self._module_ids = self._module_ids, set()
+            used_keys, self._keys = self._keys, set()
+        self._store.touch(used_modules, used_keys)
 
 
 def _reason(error: redis.RedisError) -> str:
@@ -166,7 +207,7 @@ def _reason(error: redis.RedisError) -> str:
 
 
 def _split(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    """Yield the items in lists of at least `BATCH_BYTES` each, but for the last."""
+    """Yield the items in lists of at least `BATCH_BYTES` each, except for the last."""
     batch: list[tuple[str, bytes]] = []
     batch_bytes = 0
     for item in items:

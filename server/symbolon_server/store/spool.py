@@ -1,14 +1,14 @@
 """The spool: a bounded folder of page files, shared by the processes of one user on a host.
 
-    <folder>/lock                                 held by who writes; the bytes accounted for
+    <folder>/lock                                 locked by the writer; contains the account
     <folder>/unfinished                           the page file being written
     <folder>/v<version>/<debug file>/<DEBUG ID>.pages
 
-Readers take no lock: a page file appears whole, by renaming, and is never changed. A writer
-adds a page file to the account before it writes it, so that the account is never less than
-what is there, also if the writer is killed. It may be more, as after a page file is
-forgotten; whenever it says that there is no room, the page files are counted anew.
-Nothing is synced to disk: what a power cut leaves is recognised as damaged.
+Readers take no lock: a page file appears whole, by renaming, and never changes. The account is the
+number of bytes in use. A writer adds a page file to it before it writes the file, so that the
+account is never too small, even if the writer is killed. It may be too large, for example after a
+page file was removed; when it leaves no room, the page files are counted again.
+Nothing is synced to disk: files that a power failure truncates are recognised as damaged.
 """
 
 import errno
@@ -41,13 +41,13 @@ _LOG = logging.getLogger(__name__)
 
 _SUFFIX = ".pages"
 _BLOCK_BYTES = 4096
-"""What file systems round sizes up to; many small modules would take more than they say."""
+"""File systems round sizes up to this; many small files take more than the sum of their sizes."""
 
 _ROOM_SHARE = 10
-"""This part of the spool is made free at a time, because it takes a look at every file."""
+"""A tenth of the spool is freed at a time, because that takes a scan of all files."""
 
 _TOUCH_SECONDS = 300.0
-"""How late the use of a page file may be noted; noting each one would write at each read."""
+"""A page file's time of use is at most this late; an exact one would cost a write per read."""
 
 _LOCK_WAIT_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.02
@@ -58,7 +58,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 _FILE_MODE = 0o666
-"""The umask decides who shares the spool; our programs leave it to their own user."""
+"""The umask decides who shares the spool; our programs restrict it to their own user."""
 
 
 class SkipReason(Enum):
@@ -83,7 +83,7 @@ _REASONS = {
 
 
 class _SkippedError(Exception):
-    """A page file cannot be read or written for `reason`; the text says more."""
+    """A page file cannot be read or written, for `reason`; the text has the details."""
 
     def __init__(self, reason: SkipReason, detail: str) -> None:
         super().__init__(detail)
@@ -99,17 +99,17 @@ class _SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class SpoolCounts:
-    """What a spool holds, and how it served this process, at one moment."""
+    """The contents of a spool, and the hits and misses of this process."""
 
     entries: int
-    """Page files, those of all format versions."""
+    """Page files of all format versions."""
 
     stored_bytes: int
-    """As they count against `max_bytes`."""
+    """As counted against `max_bytes`."""
 
     max_bytes: int
     hits: int
-    """Page directories and pages that were asked for and there."""
+    """Page directories and pages that were found."""
 
     misses: int
 
@@ -119,12 +119,11 @@ def _ignore(_: SkipReason) -> None:
 
 
 class Spool:
-    """Page files of the modules used last, in at most `max_bytes`; the rest is forgotten.
+    """Page files of the most recently used modules, in at most `max_bytes`.
 
-    It never raises for a disk that is full, broken or forbidden: what it cannot read is a
-    miss, what it cannot write is not kept. It reads like a page store; whole modules are
-    put by `put_module`, and single pages and directories are not kept. With `max_bytes` 0
-    it holds nothing and touches nothing.
+    It never raises if the disk is full, broken or not permitted: a failed read is a miss, a failed
+    write is lost. It is a page store for reading; `put_module` stores whole modules, single pages
+    and directories are ignored. With `max_bytes` 0 it is empty and touches no file.
     """
 
     def __init__(
@@ -134,9 +133,9 @@ class Spool:
         on_skip: Callable[[SkipReason], None] = _ignore,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Use `folder`, made when needed; tell `on_skip` about what is skipped.
+        """Use `folder`, created when needed; call `on_skip` for each page file that is skipped.
 
-        `clock` orders page files by use and is compared with their times on disk.
+        `clock` is compared with the modification times of page files, which order them by use.
         """
         self._folder = folder
         self._version_folder = folder / f"v{FORMAT_VERSION}"
@@ -155,7 +154,7 @@ class Spool:
         )
 
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
-        """Return each page in the order asked, None for a miss; each file is opened once."""
+        """Return each page in the order asked, None for a miss; opens each file once."""
         asked: dict[ModuleId, list[PageKey]] = {}
         for key in keys:
             asked.setdefault(key.module_id, []).append(key)
@@ -166,7 +165,7 @@ class Spool:
         return self._count([found.get(key) for key in keys])
 
     def put_module(self, module_id: ModuleId, directory: bytes, pages: Sequence[bytes]) -> bool:
-        """Keep a whole module in the place of any earlier one; return whether it is kept."""
+        """Store a whole module, replacing any earlier one; return whether it was stored."""
         if self._max_bytes == 0:
             return False
         try:
@@ -180,26 +179,26 @@ class Spool:
         return True
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
-        """Do nothing: the spool holds whole modules only."""
+        """Do nothing: the spool stores whole modules only."""
 
     def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
-        """Do nothing: the spool holds whole modules only."""
+        """Do nothing: the spool stores whole modules only."""
 
     def forget(self, module_id: ModuleId) -> None:
-        """Drop a module."""
+        """Delete a module."""
         if self._max_bytes > 0:
             self._remove(self._path_of(module_id))
 
     def has_room(self) -> bool:
-        """Return that nothing hot is pushed out by putting: it holds more than a store."""
+        """Return True: the spool is larger than the store."""
         return True
 
     def is_answering(self) -> bool:
-        """Return that it does: what cannot be read is counted and logged by itself."""
+        """Return True: failed reads are counted and logged here."""
         return True
 
     def counts(self) -> SpoolCounts:
-        """Return what it holds and how it served; takes a look at every page file."""
+        """Return the contents, hits and misses; scans all page files."""
         with self._counting:
             hits, misses = self._hits, self._misses
         sizes: list[int] = []
@@ -220,7 +219,7 @@ class Spool:
         return self._version_folder / module_id.debug_file / f"{module_id.debug_id}{_SUFFIX}"
 
     def _read(self, module_id: ModuleId, read: Callable[[PageFile], T]) -> T | None:
-        """Return what `read` makes of the module's page file; remove it if it is damaged."""
+        """Return the result of `read` on the module's page file; remove a damaged file."""
         if self._max_bytes == 0:
             return None
         path = self._path_of(module_id)
@@ -238,16 +237,16 @@ class Spool:
 
     @contextmanager
     def _open(self, path: Path) -> Iterator[PageFile]:
-        """Open a page file and note its use.
+        """Open a page file and update its time of use.
 
-        It is not mapped into memory: a broken disk, or somebody who cuts the file meanwhile,
-        would be a SIGBUS for all calls of the process.
+        The file is not mapped into memory: a disk error, or a truncation by another process, would
+        end this process with SIGBUS.
         """
         descriptor = os.open(path, _READ_FLAGS)
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size == 0:
-                raise DamagedPageError("is empty or no file")
+                raise DamagedPageError("is empty or not a regular file")
             self._note_use(path, facts.st_mtime)
             yield PageFile(facts.st_size, lambda place, count: os.pread(descriptor, count, place))
         finally:
@@ -255,7 +254,7 @@ class Spool:
 
     def _note_use(self, path: Path, noted_at: float) -> None:
         now = self._clock()
-        # Both ways: a time in the future would keep the file from ever being the oldest.
+        # Absolute, because a file with a time in the future would never be the oldest.
         if abs(now - noted_at) > _TOUCH_SECONDS:
             with suppress(OSError):
                 os.utime(path, (now, now))
@@ -277,7 +276,7 @@ class Spool:
 
     def _write(self, path: Path, contents: Sequence[bytes]) -> None:
         unfinished = self._folder / "unfinished"
-        unfinished.unlink(missing_ok=True)  # of a writer that was killed, with the mode it had
+        unfinished.unlink(missing_ok=True)  # left by a killed writer, with its mode
         with open(unfinished, "wb", opener=_open_to_write) as file:
             file.writelines(contents)
         now = self._clock()
@@ -287,7 +286,7 @@ class Spool:
 
     @contextmanager
     def _lock(self) -> Iterator[int]:
-        """Keep other writers out, of this process as well; yield the file with the account."""
+        """Exclude other writers, also of this process; yield the descriptor of the lock file."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._folder / "lock", _LOCK_FLAGS, _FILE_MODE)
         try:
@@ -297,7 +296,7 @@ class Spool:
             os.close(lock)
 
     def _make_room(self, size: int, account: int | None) -> int:
-        """Return how many bytes are in use once `size` more fit, having removed what it took."""
+        """Remove page files until `size` bytes fit; return how many bytes are then in use."""
         if account is not None and account + size <= self._max_bytes:
             return account
         files = sorted(self._scan())
@@ -317,7 +316,7 @@ class Spool:
         return used
 
     def _scan(self) -> Iterator[_SpooledFile]:
-        """Yield the page files of all versions: the bound is for all of them together."""
+        """Yield the page files of all versions: the limit applies to their sum."""
         for path in self._folder.glob(f"v*/*/*{_SUFFIX}"):
             with suppress(OSError):
                 facts = path.lstat()
@@ -325,7 +324,7 @@ class Spool:
                     yield _SpooledFile(facts.st_mtime, path, _taken_bytes(facts.st_size))
 
     def _remove(self, path: Path) -> bool:
-        """Remove a file, if there is one; return whether it is gone."""
+        """Remove a file if it exists; return whether it is gone."""
         try:
             path.unlink(missing_ok=True)
         except NotADirectoryError:
@@ -336,7 +335,7 @@ class Spool:
         return True
 
     def _skip(self, skipped: _SkippedError) -> None:
-        """Count what was skipped, and log it unless the same was logged a moment ago."""
+        """Count a skipped page file, and log it unless the same reason was logged recently."""
         self._on_skip(skipped.reason)
         if self._logged.is_due(skipped.reason, time.monotonic()):
             _LOG.warning("spool skipped (%s): %s", skipped.reason.value, skipped)
@@ -345,8 +344,8 @@ class Spool:
 class _LoggedReasons:
     """When each reason was last logged, by this process and all its forks.
 
-    Each ingest of a worker is a fork: a full disk would be a line for each. Two at the same
-    moment may both log.
+    Each ingest of a worker is a fork: a full disk would be logged once for each. Two at the same
+    time may both log.
     """
 
     def __init__(self) -> None:
@@ -354,7 +353,7 @@ class _LoggedReasons:
         self._times = memoryview(mmap.mmap(-1, len(SkipReason) * 8)).cast("d")
 
     def is_due(self, reason: SkipReason, now: float) -> bool:
-        """Tell whether to log `reason` now, and take it that it is."""
+        """Return whether to log `reason` now; if so, it counts as logged."""
         place = self._places[reason]
         last = self._times[place]
         if last and now - last < _LOG_PAUSE_SECONDS:
@@ -364,7 +363,7 @@ class _LoggedReasons:
 
 
 def _read_directory(module_id: ModuleId, file: PageFile) -> bytes:
-    """Return the directory once it is known to be whole."""
+    """Return the directory after checking it."""
     directory = file.directory
     decode_directory(module_id, directory)
     return directory
@@ -373,10 +372,9 @@ def _read_directory(module_id: ModuleId, file: PageFile) -> bytes:
 def _read_pages(
     module_id: ModuleId, keys: Sequence[PageKey], file: PageFile
 ) -> dict[PageKey, bytes]:
-    """Return the pages of the file's own generation; those of another are misses.
+    """Return the pages of the file's generation; those of another are misses.
 
-    Pages that are not whole must not get from here into the store, where all servers would
-    find them, so they count as damage of the file.
+    Check each one: a damaged page must not get into the store, where all servers would read it.
     """
     generation = decode_directory(module_id, file.directory).generation
     pages = {}
@@ -401,7 +399,7 @@ def _open_to_write(path: str, _: int) -> int:
 
 
 def _wait_for_lock(lock: int) -> None:
-    """Take the lock, but give up on a writer that hangs: its callers must not."""
+    """Take the lock, or give up if another writer hangs: callers must not wait for it."""
     deadline = time.monotonic() + _LOCK_WAIT_SECONDS
     while True:
         try:
@@ -415,7 +413,7 @@ def _wait_for_lock(lock: int) -> None:
 
 
 def _read_account(lock: int) -> int | None:
-    """Return the bytes accounted for, None if they must be counted."""
+    """Return the bytes in use, or None if they must be counted."""
     text = os.pread(lock, _ACCOUNT_DIGITS, 0)
     return int(text) if len(text) == _ACCOUNT_DIGITS and text.isdigit() else None
 

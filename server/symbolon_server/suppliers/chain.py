@@ -1,10 +1,10 @@
-"""Asks suppliers in order for a module's symbol file."""
+"""Requests a module's symbol file from suppliers in order."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
@@ -13,21 +13,22 @@ from symbolon_server.suppliers.contents.errors import (
     SupplierError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.contents.other_content import describe_content
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
-from symbolon_server.suppliers.pauses import NoPauses, Pause, Pauses
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
 
 T = TypeVar("T")
 
 Reader = Callable[[Iterator[bytes]], T]
-"""Makes something of a symbol file's text; raises `MalformedSymbolFileError` where it cannot, and
-`NoSymbolFileError` where it is no such text."""
+"""Parses the text of a symbol file; raises `MalformedSymbolFileError` if it is damaged, and
+`NoSymbolFileError` if it is something else."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n\0"
 
 
 class AttemptOutcome(Enum):
-    """What became of asking one supplier."""
+    """The outcome of one request to one supplier."""
 
     FOUND = "found"
     MISSING = "missing"
@@ -35,12 +36,12 @@ class AttemptOutcome(Enum):
     MALFORMED = "malformed"
 
     NOT_ASKED = "not_asked"
-    """It failed lately and is left alone for now."""
+    """Skipped, because it is backed off from after failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One supplier asked for one module."""
+    """One request to one supplier for one module."""
 
     supplier: str
     """The supplier's name."""
@@ -48,31 +49,73 @@ class Attempt:
     outcome: AttemptOutcome
 
     detail: str
-    """One line for a person; empty for what was found."""
+    """One line for humans; empty if found."""
 
     seconds: float
-    """From asking to the end of reading."""
+    """From the request to the end of reading."""
 
     fetched_bytes: int
-    """As sent, also by a supplier that failed later on."""
+    """As sent, including those of a supplier that failed later."""
 
     retry_after_seconds: float | None = None
-    """When to try again, where an unavailable supplier told."""
+    """The `Retry-After` of an unavailable supplier, if it sent one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
-    """What was made of a symbol file, and where it came from."""
+    """The parsed symbol file, and where it came from."""
 
     value: T
     supplier: str
     """The name of the supplier that had it."""
 
     attempts: tuple[Attempt, ...]
-    """All suppliers asked, in order; the last one found it."""
+    """All attempts, in order; the last one found it."""
 
     fetched_bytes: int
     """The symbol file's size as sent, compressed or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time during which a supplier is not asked."""
+
+    seconds: float
+    """Remaining time."""
+
+    detail: str
+    """Its last failure, in one line for humans."""
+
+
+class Pauses(Protocol):
+    """The backoff from failing suppliers, by their names."""
+
+    def find(self, supplier: str) -> Pause | None:
+        """Return the current pause, or None to let the caller ask and report the outcome."""
+
+    def end(self, supplier: str) -> None:
+        """Note that the supplier answered properly, with or without the file."""
+
+    def note_failure(
+        self, supplier: str, detail: str, retry_after_seconds: float | None = None
+    ) -> None:
+        """Note that the supplier failed, with its `Retry-After` if it sent one."""
+
+
+class NoPauses:
+    """Never backs off."""
+
+    def find(self, supplier: str) -> Pause | None:  # noqa: ARG002 - as in the Protocol
+        """Return None."""
+        return None
+
+    def end(self, supplier: str) -> None:
+        """Do nothing."""
+
+    def note_failure(
+        self, supplier: str, detail: str, retry_after_seconds: float | None = None
+    ) -> None:
+        """Do nothing."""
 
 
 def _ignore(_: Attempt) -> None:
@@ -82,9 +125,9 @@ def _ignore(_: Attempt) -> None:
 class SupplierChain:
     """Suppliers in the order in which they are asked.
 
-    The first whose symbol file can be read answers. A supplier that fails keeps the others
-    from nothing, and never turns into "missing". One that keeps failing is not asked while
-    its pause lasts, so that it costs no time.
+    The first readable symbol file is used. A supplier that fails does not affect the others, and
+    never counts as "missing". One that keeps failing is skipped during its pause, so that it costs
+    no time.
     """
 
     def __init__(
@@ -94,7 +137,7 @@ class SupplierChain:
         pauses: Pauses | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask `suppliers`, and tell `observe` about each attempt, as for metrics."""
+        """Ask `suppliers`; call `observe` with each attempt, for metrics."""
         self._suppliers = tuple(suppliers)
         self._observe = observe
         self._pauses = pauses or NoPauses()
@@ -106,11 +149,11 @@ class SupplierChain:
         return tuple(supplier.name for supplier in self._suppliers)
 
     def fetch(self, asked: AskedModule, read: Reader[T]) -> Fetched[T]:
-        """Return what `read` makes of the module's symbol file.
+        """Return the result of `read` on the module's symbol file.
 
-        If nobody has one that can be read, raises the worst of what the suppliers said:
-        `UnavailableSymbolFileError` if any failed, else `BrokenSymbolFileError` if any sent
-        a file that is malformed, else `MissingSymbolFileError`.
+        If no supplier has a readable one, raises the worst of their outcomes:
+        `UnavailableSymbolFileError` if any failed, else `BrokenSymbolFileError` if any sent a
+        malformed file, else `MissingSymbolFileError`.
         """
         attempts: list[Attempt] = []
         for supplier in self._suppliers:
@@ -124,7 +167,7 @@ class SupplierChain:
     def _ask_unless_paused(
         self, supplier: Supplier, asked: AskedModule, read: Reader[T]
     ) -> tuple[Attempt, list[T]]:
-        """Return what became of the supplier, and the one value if there is one."""
+        """Return the attempt, and its value if it found one."""
         pause = self._pauses.find(supplier.name)
         if pause is not None:
             return _not_asked(supplier, pause), []
@@ -133,7 +176,7 @@ class SupplierChain:
     def _ask(
         self, supplier: Supplier, asked: AskedModule, read: Reader[T]
     ) -> tuple[Attempt, list[T]]:
-        """Return what became of asking, and the one value if there is one."""
+        """Return the attempt, and its value if it found one."""
         start = self._clock()
         values: list[T] = []
         stream: SymbolFileStream | None = None
@@ -150,31 +193,41 @@ class SupplierChain:
             "" if failure is None else str(failure),
             self._clock() - start,
             stream.fetched_bytes if stream else 0,
-            _told_by(failure),
+            _retry_after(failure),
         )
         return attempt, values
 
     def _note_health(self, supplier: Supplier, failure: Exception | None) -> None:
-        """Begin or lengthen a pause where any other file would have failed, too; else end it."""
+        """Back off if any other file would have failed, too; else end the pause."""
         if isinstance(failure, FailingSupplierError):
-            told = failure.retry_after_seconds
-            self._pauses.note_failure(supplier.name, str(failure), told)
+            retry_after = failure.retry_after_seconds
+            self._pauses.note_failure(supplier.name, str(failure), retry_after)
         else:
             self._pauses.end(supplier.name)
 
 
 def _read(stream: SymbolFileStream, read: Reader[T]) -> T:
-    """Return what `read` makes of the text.
+    """Return the result of `read` on the text.
 
-    What is no symbol file at all is an answer about the supplier: a login page, an error that
-    was sent with status 200, a file of which nothing was copied yet. Other files it may well have.
+    Text that is not a symbol file at all says nothing about the module: it may be a login page, an
+    error sent with status 200, or a file that is still being copied.
     """
     try:
         return read(stream)
     except NoSymbolFileError:
-        content = describe_content(stream.beginning)
-        detail = f"has {content} in place of the symbol file"
+        content = _describe_content(stream.beginning)
+        detail = f"has {content} instead of the symbol file"
         raise UnavailableSymbolFileError(detail) from None
+
+
+def _describe_content(beginning: bytes) -> str:
+    """Return the kind of content in a few words, without quoting any of it."""
+    text = beginning.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+    if not text:
+        return "nothing"
+    if text.startswith(b"<"):
+        return "an HTML or XML document"
+    return "JSON" if text.startswith((b"{", b"[")) else "something else"
 
 
 def _outcome_of(failure: Exception | None) -> AttemptOutcome:
@@ -189,27 +242,26 @@ def _outcome_of(failure: Exception | None) -> AttemptOutcome:
             return AttemptOutcome.MALFORMED
 
 
-def _told_by(failure: Exception | None) -> float | None:
-    """Return when to try again, where a supplier told."""
+def _retry_after(failure: Exception | None) -> float | None:
     if isinstance(failure, UnavailableSymbolFileError):
         return failure.retry_after_seconds
     return None
 
 
 def _not_asked(supplier: Supplier, pause: Pause) -> Attempt:
-    detail = f"left alone for a while: {pause.detail}"
+    detail = f"skipped after failures: {pause.detail}"
     return Attempt(supplier.name, AttemptOutcome.NOT_ASKED, detail, 0.0, 0, pause.seconds)
 
 
 def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
     unavailable = _details(attempts, AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED)
     if unavailable:
-        told = [a.retry_after_seconds for a in attempts if a.retry_after_seconds is not None]
-        return UnavailableSymbolFileError(unavailable, min(told, default=None))
+        retry_after = (a.retry_after_seconds for a in attempts if a.retry_after_seconds is not None)
+        return UnavailableSymbolFileError(unavailable, min(retry_after, default=None))
     malformed = _details(attempts, AttemptOutcome.MALFORMED)
     if malformed:
         return BrokenSymbolFileError(malformed)
-    return MissingSymbolFileError("no supplier has it" if attempts else "there is no supplier")
+    return MissingSymbolFileError("no supplier has it" if attempts else "no supplier is configured")
 
 
 def _details(attempts: Sequence[Attempt], *outcomes: AttemptOutcome) -> str:

@@ -1,29 +1,72 @@
-"""A supplier that is a folder of symbol files."""
+"""A supplier that is a directory of symbol files."""
 
-from collections.abc import Iterator
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple, ParamSpec, Self, TypeVar
 
-from symbolon_server.suppliers.contents.errors import UnavailableSymbolFileError
-from symbolon_server.suppliers.contents.files import (
-    OpenedFile,
-    describe_error,
-    open_inside,
-    resolve,
+from symbolon_server.suppliers.contents.errors import (
+    MissingSymbolFileError,
+    UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.contents.limits import MIB, FetchLimits
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
-from symbolon_server.suppliers.layouts.any_casing import open_in_any_case
 from symbolon_server.suppliers.layouts.layout import PathParts, ask_in_turn
 from symbolon_server.suppliers.layouts.listings import Listings
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 
+MAX_SPELLINGS = 8
+"""How many names of one folder that differ in case only are tried, in alphabetical order."""
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+"""Errors which mean that no file of that name can exist."""
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""O_NONBLOCK: opening a named pipe must not block."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Version(NamedTuple):
+    """What changes when a file is written."""
+
+    size: int
+    modified_at: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+class _OpenedFile(NamedTuple):
+    """A regular file; the caller closes it."""
+
+    file: FileIO
+    version: _Version
+    """At the time of opening."""
+
+    def read_pieces(self) -> Iterator[bytes]:
+        """Yield the file's bytes; raise if it changed meanwhile, because it may be incomplete."""
+        try:
+            while piece := self.file.read(MIB):
+                yield piece
+            if _Version.of(os.fstat(self.file.fileno())) != self.version:
+                raise UnavailableSymbolFileError("the file changed while it was read")
+        except OSError as error:
+            raise UnavailableSymbolFileError(_describe_error(error)) from None
+
 
 class DirectorySupplier:
-    """Symbol files below one folder, plain or compressed; never a file outside of it.
+    """Symbol files below one directory, plain or compressed, and never a file outside of it.
 
-    Symbolic links are followed as long as they stay inside the folder.
+    Symbolic links are followed as long as they stay inside the directory.
     """
 
     def __init__(
@@ -32,7 +75,7 @@ class DirectorySupplier:
         limits: FetchLimits | None = None,
         options: SupplierOptions | None = None,
     ) -> None:
-        """Look below `root`, which need not exist yet, as its `options` say."""
+        """Search below `root`, which need not exist yet, according to `options`."""
         self._root = root
         self._limits = limits or FetchLimits()
         self._options = options or SupplierOptions()
@@ -40,7 +83,7 @@ class DirectorySupplier:
 
     @property
     def name(self) -> str:
-        """The folder's path; bytes of it that are not UTF-8 are spelt out."""
+        """The directory's path, with escapes for bytes that are not UTF-8."""
         return str(self._root).encode(errors="backslashreplace").decode()
 
     @contextmanager
@@ -50,18 +93,106 @@ class DirectorySupplier:
         with opened.file:
             yield SymbolFileStream(opened.read_pieces(), self._limits)
 
-    def _open(self, asked: AskedModule) -> OpenedFile:
+    def _open(self, asked: AskedModule) -> _OpenedFile:
         try:
-            # A folder that is not mounted has no symbol files, but that is no definite no.
-            root = resolve(self._root)
+            # An unmounted directory is unavailable: it does not mean that files are missing.
+            root = _resolve(self._root)
             options = self._options
             return ask_in_turn(
                 options.layouts, options.casing.spell, asked, lambda parts: self._try(root, parts)
             )
         except OSError as error:
-            raise UnavailableSymbolFileError(describe_error(error)) from None
+            raise UnavailableSymbolFileError(_describe_error(error)) from None
 
-    def _try(self, root: Path, parts: PathParts) -> OpenedFile:
+    def _try(self, root: Path, parts: PathParts) -> _OpenedFile:
         if self._listings is None:
-            return open_inside(root, root.joinpath(*parts))
-        return open_in_any_case(root, parts, self._listings)
+            return _open_inside(root, root.joinpath(*parts))
+        return _open_in_any_case(root, parts, self._listings)
+
+
+def _open_in_any_case(root: Path, parts: Sequence[str], listings: Listings) -> _OpenedFile:
+    """Open the file below `root` at this path, or at one that differs in case only.
+
+    Tries all spellings until one can be opened. If none can, raises `UnavailableSymbolFileError`
+    if any failed, else `MissingSymbolFileError`.
+    """
+    search = _Search(root, listings)
+    for path in chain([root.joinpath(*parts)], search.spellings(root, parts)):
+        opened = search.attempt(_open_inside, root, path)
+        if opened is not None:
+            return opened
+    raise search.failure or MissingSymbolFileError("has no such file")
+
+
+class _Search:
+    """One search; remembers the first failure and goes on."""
+
+    def __init__(self, root: Path, listings: Listings) -> None:
+        self._root = root
+        self._listings = listings
+        self.failure: UnavailableSymbolFileError | None = None
+
+    def spellings(self, folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+        """Yield the paths below `folder` that differ from `parts` in case at most."""
+        if not parts:
+            yield folder
+            return
+        names = self.attempt(self._find, folder, parts[0]) or []
+        for name in names[:MAX_SPELLINGS]:
+            yield from self.spellings(folder / name, parts[1:])
+
+    def _find(self, folder: Path, name: str) -> list[str]:
+        return self._listings.find(_resolve_inside(self._root, folder), name)
+
+    def attempt(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """Return the result of `work`, or None if a file is absent or it failed."""
+        try:
+            return work(*arguments, **named)
+        except MissingSymbolFileError:
+            return None
+        except UnavailableSymbolFileError as error:
+            self.failure = self.failure or error
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                self.failure = self.failure or UnavailableSymbolFileError(_describe_error(error))
+        return None
+
+
+def _open_inside(root: Path, path: Path) -> _OpenedFile:
+    """Open `path` if it is a regular file inside `root`.
+
+    Raises `MissingSymbolFileError` if it is absent, and `OSError` for any other failure.
+    """
+    try:
+        real_path = _resolve_inside(root, path)
+        descriptor = os.open(real_path, _OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            raise MissingSymbolFileError("has no such file") from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnavailableSymbolFileError("the symbol file is not a regular file")
+    return _OpenedFile(FileIO(descriptor), _Version.of(status))
+
+
+def _resolve_inside(root: Path, path: Path) -> Path:
+    """Return the real path; raise `OSError` if it is absent."""
+    real_path = _resolve(path)
+    if not real_path.is_relative_to(root):
+        raise UnavailableSymbolFileError("a symbolic link leads out of the directory")
+    return real_path
+
+
+def _resolve(path: Path) -> Path:
+    """Return the real path; raise `OSError` if it is absent."""
+    try:
+        return path.resolve(strict=True)
+    except RuntimeError:  # a loop, in Python 3.11 and 3.12
+        raise UnavailableSymbolFileError("too many levels of symbolic links") from None
+
+
+def _describe_error(error: OSError) -> str:
+    """Return the error without the path, which is in the supplier's name already."""
+    return (error.strerror or "cannot be read").lower()

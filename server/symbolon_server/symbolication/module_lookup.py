@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from symbolon_server.cache.failures import Failure
-from symbolon_server.store.page_stores import PageStore
-from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.store.page_stores import PageStore, TieredPageStore
 from symbolon_server.symbolication.looking_up.counted_store import CountedStore
 from symbolon_server.symbolication.looking_up.lookup import Tiers
 from symbolon_server.symbolication.looking_up.module_work import FAILED, PENDING_RETRY_SECONDS

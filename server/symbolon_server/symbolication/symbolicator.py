@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Final
 
-from symbolon_server.cache.missing_tally import MissingTally
-from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.cache.missing_modules import MissingTally
+from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import LookupOfCall, MayWait, Patience, Tiers
 from symbolon_server.symbolication.looking_up.module_work import ModuleWork

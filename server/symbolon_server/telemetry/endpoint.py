@@ -20,13 +20,13 @@ from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort
 from symbolon_server.telemetry.metrics import REGISTRY
 
 MULTIPROCESS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Tells prometheus-client, when it is imported, to keep its values in files of this folder."""
+"""Makes prometheus-client, at import, keep its values in files in this directory."""
 
 _THREAD: Final = "metrics"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Answers each request in a thread of its own."""
+    """Handles each request in a thread of its own."""
 
     daemon_threads = True
     failed_requests = LastResort(_THREAD)
@@ -34,7 +34,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         del request, client_address
         error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, ConnectionError):  # who asked is gone
+        if error is not None and not isinstance(error, ConnectionError):  # the client closed
             self.failed_requests.note(error)
 
 
@@ -51,7 +51,7 @@ class MetricsEndpoint:
     """Serves the metrics over HTTP until it is closed."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry = REGISTRY) -> None:
-        """Listen on `host` and `port` (0: any free one); raise `OSError` when that is taken."""
+        """Listen on `host` and `port` (0: any free one); raise `OSError` if it is in use."""
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
@@ -72,7 +72,7 @@ class MetricsEndpoint:
         self._server.server_close()
 
     def __enter__(self) -> Self:
-        """Return the endpoint, which serves already."""
+        """Return the endpoint, which is serving."""
         return self
 
     def __exit__(
@@ -86,22 +86,22 @@ class MetricsEndpoint:
 
 
 def registry_of_processes(folder: Path, own: CollectorRegistry = REGISTRY) -> CollectorRegistry:
-    """Return a registry of the sums over `own` and all processes with values in `folder`."""
+    """Return a registry with the sums of `own` and all processes with values in `folder`."""
     registry = CollectorRegistry()
     registry.register(_Sums(folder, own))
     return registry
 
 
 class _Sums(Collector):
-    """Adds up what this process counts and what others keep in files."""
+    """Adds the values of this process to those that others keep in files."""
 
     def __init__(self, folder: Path, own: CollectorRegistry) -> None:
         self._folder = folder
         self._own = own
-        self._others = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call] # the package types this one not
+        self._others = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call] # the package has no type for this
 
     def collect(self) -> Iterator[Metric]:
-        self._forget_gauges_of_the_dead()
+        self._drop_gauges_of_dead_processes()
         families: dict[str, Metric] = {}
         others = self._others.collect()  # type: ignore[no-untyped-call] # as above
         for family in chain(self._own.collect(), others):
@@ -112,8 +112,8 @@ class _Sums(Collector):
             family.samples = _add_up(family.samples)
             yield family
 
-    def _forget_gauges_of_the_dead(self) -> None:
-        """Drop what processes had in hand when they were killed; what they counted stays."""
+    def _drop_gauges_of_dead_processes(self) -> None:
+        """Drop the gauges of processes that were killed; their counters stay."""
         for path in self._folder.glob("gauge_live*_*.db"):
             process_id = int(path.stem.rpartition("_")[2])
             try:
@@ -123,7 +123,7 @@ class _Sums(Collector):
 
 
 def _add_up(samples: Iterable[Sample]) -> list[Sample]:
-    """Return one sample for each name and labels, in the order of their first."""
+    """Return one sample for each name and labels, in the order of first occurrence."""
     sums: dict[tuple[str, frozenset[tuple[str, str]]], Sample] = {}
     for sample in samples:
         key = sample.name, frozenset(sample.labels.items())

@@ -1,8 +1,8 @@
 """Logs: one line per event on stderr, as `key=value` or as JSON.
 
-Everything that the process logs goes through the two formatters here, other packages'
-lines too. Values are escaped to printable ASCII, so that no value can break a line, forge
-a second one or turn the terminal's direction.
+All log records of the process, including those of other packages, use one of the two formatters
+here. Values are escaped to printable ASCII, so that no value can break a line, forge another one or
+change the text direction of a terminal.
 """
 
 import json
@@ -21,16 +21,16 @@ _MAX_VALUE_CHARACTERS = 2_000
 
 
 class LogFormat(Enum):
-    """How a line of the log is written."""
+    """The format of log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class EventLog:
-    """Writes events of one part of the server: a short fixed name and plain values.
+    """Writes the events of one part of the server: a short fixed name and plain values.
 
-    Text that a caller sent never belongs into a value; a module id that was parsed may.
+    Never pass text from a caller as a value; a parsed module id is allowed.
     """
 
     def __init__(self, name: str) -> None:
@@ -38,26 +38,26 @@ class EventLog:
         self._logger = logging.getLogger(name)
 
     def debug(self, event: str, **fields: LogValue) -> None:
-        """Write what only a developer wants to see."""
+        """Write an event for developers only."""
         self._logger.debug(event, extra={_FIELDS: fields})
 
     def info(self, event: str, **fields: LogValue) -> None:
-        """Write what went as it should."""
+        """Write an event of normal operation."""
         self._logger.info(event, extra={_FIELDS: fields})
 
     def warning(self, event: str, **fields: LogValue) -> None:
-        """Write what went wrong and was coped with."""
+        """Write an event that was handled, and may need attention."""
         self._logger.warning(event, extra={_FIELDS: fields})
 
     def error(
         self, event: str, *, exception: BaseException | None = None, **fields: LogValue
     ) -> None:
-        """Write what somebody must look at, with the traceback of `exception`."""
+        """Write an event that needs attention, with the traceback of `exception`."""
         self._logger.error(event, extra={_FIELDS: fields}, exc_info=exception)
 
 
 def configure_logs(stream: TextIO, log_format: LogFormat, level: str) -> None:
-    """Send the whole process's log to `stream`: ours from `level` up, others' warnings."""
+    """Log to `stream`: our events from `level` up, and warnings of other packages."""
     target = logging.StreamHandler(stream)
     target.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else TextFormatter())
     root = logging.getLogger()
@@ -77,7 +77,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `event`, `logger`, then the event's fields."""
+    """One JSON object per line: `time`, `level`, `event`, `logger`, then the event's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
@@ -91,7 +91,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def write_json_line(event: str, message: str) -> str:
-    """Return a line for a person as an event: what is printed beside a log in JSON is JSON too."""
+    """Return a message as a JSON event, for output next to a JSON log."""
     return JsonFormatter().format(
         logging.makeLogRecord(
             {"name": _OURS, "levelname": "INFO", "msg": event, _FIELDS: {"message": message}}

@@ -1,4 +1,4 @@
-"""Which version of the software runs, and what it calls itself."""
+"""Name and version of the software."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -9,10 +9,10 @@ def software_version() -> str:
     """Return the version of the installed package."""
     try:
         return version(DISTRIBUTION)
-    except PackageNotFoundError:  # run from a checkout that is not installed
+    except PackageNotFoundError:  # a checkout that is not installed
         return "unknown"
 
 
 def software_name() -> str:
-    """Return what servers that are asked are told of this program."""
+    """Return the name and version for the User-Agent header."""
     return f"{DISTRIBUTION}/{software_version()}"

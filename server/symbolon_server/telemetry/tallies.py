@@ -1,7 +1,7 @@
-"""What calls note for the metrics, and the moment at which it is added to them.
+"""Deferred updates of metrics.
 
-A metric takes a lock and a microsecond for each number, and a call has ten of them. So a call
-notes them all in one step, and they are added up when somebody reads the metrics.
+Each update of a metric takes a lock and a microsecond, and a call has ten of them. So a call notes
+all its numbers in one step, and they are added to the metrics before these are read.
 """
 
 import threading
@@ -16,17 +16,17 @@ from prometheus_client.registry import Collector
 T = TypeVar("T")
 
 MOST_NOTED: Final = 1_000
-"""Notes that wait at most; who notes one more adds them up."""
+"""Maximum number of pending notes; the call that exceeds it adds them to the metrics."""
 
 
 class BeforeReading(Collector):
-    """Calls functions whenever the metrics are read; to be registered before all metrics.
+    """Calls functions whenever the metrics are read. Register it before all metrics.
 
-    One lock guards the list of functions; they are called without it.
+    Thread-safe. The functions are called without the lock.
     """
 
     def __init__(self) -> None:
-        """Call nobody yet."""
+        """Start without functions."""
         self._lock = threading.Lock()
         self._calls: list[Callable[[], None]] = []
 
@@ -36,7 +36,7 @@ class BeforeReading(Collector):
             self._calls.append(call)
 
     def remove(self, call: Callable[[], None]) -> None:
-        """Call `call` no more, if it was called."""
+        """Stop calling `call`, if it was added."""
         with self._lock, suppress(ValueError):
             self._calls.remove(call)
 
@@ -48,34 +48,34 @@ class BeforeReading(Collector):
             call()
 
     def collect(self) -> Iterable[Metric]:
-        """Bring the metrics up to date; there is none here."""
+        """Bring the metrics up to date; return none."""
         self.call_all()
         return ()
 
 
 class Tally(Generic[T]):
-    """Notes of any threads, each added to the metrics once; no lock, as each step is one."""
+    """Notes of any threads, each added to the metrics once; lock-free, as each step is atomic."""
 
     def __init__(self, add: Callable[[list[T]], None], before_reading: BeforeReading) -> None:
-        """Have `add` add notes to the metrics `before_reading` them."""
+        """Call `add` with the pending notes `before_reading` the metrics."""
         self._add = add
         self._noted: deque[T] = deque()
         before_reading.add(self.flush)
 
     def note(self, what: T) -> None:
-        """Keep `what` until the metrics are read."""
+        """Add a note; it is pending until the metrics are read."""
         self._noted.append(what)
         if len(self._noted) > MOST_NOTED:
             self.flush()
 
     def flush(self) -> None:
-        """Add to the metrics what was noted until now."""
+        """Add the pending notes to the metrics."""
         noted = list(self._take())
         if noted:
             self._add(noted)
 
     def _take(self) -> Iterator[T]:
-        """Yield what was noted until now, but for what other threads take meanwhile."""
+        """Yield the pending notes, except those that other threads take meanwhile."""
         for _ in range(len(self._noted)):
             try:
                 yield self._noted.popleft()

@@ -6,8 +6,7 @@ import redis
 
 from symbolon_server.cache.failures import FailureLifetimes
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.cache.supplier_rounds import RememberedAttempt
+from symbolon_server.cache.module_memory import ModuleMemory, RememberedAttempt
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue

@@ -79,7 +79,7 @@ def test_a_supplier_that_is_left_alone_costs_no_request_until_it_is_tried_again(
     assert plant.server.get_count == 1
     failure = plant.failure(second)
     assert failure.kind is FailureKind.UNAVAILABLE
-    assert failure.detail.endswith(": left alone for a while: answers HTTP 429")
+    assert failure.detail.endswith(": skipped after failures: answers HTTP 429")
     assert failure.retry_after_seconds > 30
     [pause] = plant.cache.keys("supplier:pause:*")
     plant.cache.delete(pause)

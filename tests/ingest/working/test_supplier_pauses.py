@@ -9,7 +9,7 @@ from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.ingest.working.supplier_pauses import PauseLengths, SharedPauses
 from symbolon_server.redis_servers.keys import pause_key, try_key
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.chain import Pause, SupplierChain
 from symbolon_server.suppliers.contents.errors import (
     MissingSymbolFileError,
     SupplierError,
@@ -17,7 +17,6 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.pauses import Pause
 from symbolon_server.suppliers.web.http import HttpSupplier, Surroundings
 from symbolon_server.suppliers.web.urls import ServerUrl
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -92,7 +91,7 @@ def test_a_supplier_that_failed_three_times_is_asked_no_more(
 
     with pytest.raises(UnavailableSymbolFileError) as caught:
         fetch(chain, 4)
-    expected = f"{supplier.name}: left alone for a while: answers HTTP 503"
+    expected = f"{supplier.name}: skipped after failures: answers HTTP 503"
     assert str(caught.value) == expected
     assert caught.value.retry_after_seconds == pytest.approx(PauseLengths().first_seconds, abs=2)
     assert symbol_server.get_count == asked
@@ -153,7 +152,7 @@ def test_what_is_no_symbol_file_never_pauses(
     symbol_server.answer(ALL_PATHS, answer)
     chain = SupplierChain([supplier], pauses=pauses)
     for number in range(2 * FAILURES):
-        with pytest.raises(UnavailableSymbolFileError, match="in place of the symbol file"):
+        with pytest.raises(UnavailableSymbolFileError, match="instead of the symbol file"):
             read(chain, number)
     assert pauses.find(supplier.name) is None
     assert symbol_server.get_count == 2 * FAILURES

@@ -234,7 +234,7 @@ def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(pl
         plant.cache.replicaof("NO", "ONE")
     line, ready = worker.log.read_text().splitlines()
     assert "worker_ready" in ready
-    assert "it is a replica, which cannot be written to" in line
+    assert "it is a read-only replica" in line
 
 
 def test_a_cache_that_does_not_answer_for_a_while_delays_the_end_only(

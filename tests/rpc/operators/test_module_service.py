@@ -13,7 +13,7 @@ from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.missing_modules import MissingModule
-from symbolon_server.cache.supplier_rounds import RememberedAttempt, SupplierRound
+from symbolon_server.cache.module_memory import RememberedAttempt, SupplierRound
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import QueueFullError
 from symbolon_server.ingest.queueing.queue_view import QueueOverview, RunningIngest

@@ -1,4 +1,4 @@
-"""What the tests of the spool share."""
+"""Fixtures for the tests of the spool."""
 
 import random
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from symbolon_server.symbols.paging.layout import MARK
 
 @dataclass(frozen=True)
 class StoredModule:
-    """A module as the spool is given it; its pages hold noise."""
+    """A module to store in the spool; its pages contain noise."""
 
     module_id: ModuleId
     generation: str
@@ -69,7 +69,7 @@ def put(spool: Spool, module: StoredModule) -> bool:
 
 
 def has(spool: Spool, module: StoredModule) -> bool:
-    """Return whether the spool has a module whole; fail if it has anything else in its place."""
+    """Return whether the spool has a whole module; fail if it has anything else instead."""
     (directory,) = spool.get_directories([module.module_id])
     pages = spool.get_pages(module.keys)
     assert directory in {None, module.directory}
@@ -79,14 +79,14 @@ def has(spool: Spool, module: StoredModule) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Be the writer of the spool in `folder`."""
+    """Hold the writer's lock on the spool in `folder`."""
     with (folder / "lock").open("r+b") as lock:
         flock(lock, LOCK_EX)
         yield
 
 
 def held_bytes(folder: Path) -> int:
-    """Return the bytes of all files of the spool while nobody writes."""
+    """Return the bytes of all files of the spool while there is no writer."""
     with locked(folder):
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         return sum(sizes) - (folder / "lock").stat().st_size

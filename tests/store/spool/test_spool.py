@@ -61,7 +61,7 @@ def test_pages_past_the_end_are_misses(spool: Spool, number: int) -> None:
     assert spool.get_pages([PageKey(MODULE.module_id, MODULE.generation, number)]) == [None]
 
 
-def test_a_module_put_again_takes_the_place_of_the_earlier_one(spool: Spool) -> None:
+def test_a_module_put_again_replaces_the_earlier_one(spool: Spool) -> None:
     newer = make_module(2, module_id=MODULE.module_id)
     put(spool, MODULE)
     put(spool, newer)
@@ -77,7 +77,7 @@ def test_a_module_without_pages_is_kept(spool: Spool) -> None:
     assert spool.get_directories([empty.module_id]) == [empty.directory]
 
 
-def test_a_module_forgotten_is_gone(spool: Spool, skips: Skips) -> None:
+def test_a_forgotten_module_is_gone(spool: Spool, skips: Skips) -> None:
     put(spool, MODULE)
     spool.forget(MODULE.module_id)
     spool.forget(MODULE.module_id)
@@ -128,7 +128,7 @@ def test_the_bytes_are_bounded_after_every_put(folder: Path) -> None:
     assert held_bytes(folder) > 100_000
 
 
-def test_it_tells_what_it_holds_and_how_it_served(spool: Spool, folder: Path) -> None:
+def test_it_counts_contents_hits_and_misses(spool: Spool, folder: Path) -> None:
     assert spool.counts() == SpoolCounts(0, 0, 1_000_000, 0, 0)
     other = Spool(folder, 1_000_000)
     put(other, MODULE)
@@ -143,7 +143,7 @@ def test_it_tells_what_it_holds_and_how_it_served(spool: Spool, folder: Path) ->
     assert (other.counts().hits, other.counts().misses) == (0, 0)
 
 
-def test_no_lookup_of_many_threads_goes_uncounted(spool: Spool) -> None:
+def test_every_lookup_of_concurrent_threads_is_counted(spool: Spool) -> None:
     put(spool, MODULE)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: spool.get_pages(MODULE.keys), range(400)))
@@ -151,7 +151,7 @@ def test_no_lookup_of_many_threads_goes_uncounted(spool: Spool) -> None:
     assert spool.counts().hits == 400 * len(MODULE.keys)
 
 
-def test_what_was_used_last_stays(folder: Path, clock: FakeClock) -> None:
+def test_the_most_recently_used_modules_stay(folder: Path, clock: FakeClock) -> None:
     spool = Spool(folder, 200_000, clock=clock)
     modules = [make_module(number) for number in range(5)]
     for module in modules:
@@ -174,7 +174,7 @@ def test_a_folder_without_page_files_is_removed(folder: Path) -> None:
     assert [path.name for path in (folder / f"v{FORMAT_VERSION}").iterdir()] == ["libc.so"]
 
 
-def test_a_use_is_noted_now_and_then(spool: Spool, folder: Path, clock: FakeClock) -> None:
+def test_a_use_is_recorded_periodically(spool: Spool, folder: Path, clock: FakeClock) -> None:
     put(spool, MODULE)
     (path,) = folder.glob("v*/*/*")
     put_at = clock.now
@@ -186,7 +186,7 @@ def test_a_use_is_noted_now_and_then(spool: Spool, folder: Path, clock: FakeCloc
     assert path.stat().st_mtime == clock.now
 
 
-def test_a_use_is_noted_after_the_clock_was_set_back(
+def test_a_use_is_recorded_after_the_clock_was_set_back(
     spool: Spool, folder: Path, clock: FakeClock
 ) -> None:
     put(spool, MODULE)
@@ -197,7 +197,7 @@ def test_a_use_is_noted_after_the_clock_was_set_back(
     assert path.stat().st_mtime == clock.now
 
 
-def test_a_module_larger_than_the_spool_pushes_nothing_out(
+def test_a_module_larger_than_the_spool_evicts_nothing(
     spool: Spool, folder: Path, skips: Skips
 ) -> None:
     put(spool, MODULE)
@@ -231,7 +231,7 @@ def test_a_spool_that_became_smaller_shrinks_with_the_next_put(folder: Path) -> 
 
 
 @pytest.mark.parametrize("account", [b"", b"x" * 20, b"9" * 20, b"0" * 19, b"-0000000000000000001"])
-def test_a_wrong_account_is_put_right(folder: Path, account: bytes) -> None:
+def test_a_wrong_account_is_corrected(folder: Path, account: bytes) -> None:
     spool = Spool(folder, 100_000)
     put(spool, MODULE)
     (folder / "lock").write_bytes(account)
@@ -240,7 +240,7 @@ def test_a_wrong_account_is_put_right(folder: Path, account: bytes) -> None:
         assert held_bytes(folder) <= 100_000
 
 
-def test_a_folder_emptied_by_hand_is_filled_again(spool: Spool, folder: Path) -> None:
+def test_a_folder_emptied_manually_is_filled_again(spool: Spool, folder: Path) -> None:
     put(spool, MODULE)
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -250,7 +250,7 @@ def test_a_folder_emptied_by_hand_is_filled_again(spool: Spool, folder: Path) ->
     assert has_module(spool, MODULE)
 
 
-def test_what_a_killed_writer_left_is_overwritten(spool: Spool, folder: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_overwritten(spool: Spool, folder: Path) -> None:
     put(spool, make_module(2))
     (folder / "unfinished").write_bytes(bytes(500_000))
 

@@ -1,4 +1,4 @@
-"""Disks that are full, forbidden or broken, files that are not ours, and several writers."""
+"""Disks that are full, read-only or broken, foreign files, and concurrent writers."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ def path(spool: Spool, folder: Path) -> Path:
     return path
 
 
-def test_a_page_file_cut_anywhere_is_absent_and_removed(
+def test_a_truncated_page_file_is_a_miss_and_removed(
     spool: Spool, path: Path, skips: Skips
 ) -> None:
     whole = path.read_bytes()
@@ -67,7 +67,7 @@ def _put_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put_foreign", [_put_text, _put_folder, _put_pipe, _put_link])
-def test_a_foreign_file_is_absent(
+def test_a_foreign_file_is_a_miss(
     spool: Spool, path: Path, skips: Skips, put_foreign: Callable[[Path], None]
 ) -> None:
     path.unlink()
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_logged_once(
     assert str(MODULE.module_id) in caplog.text
 
 
-def test_a_folder_that_cannot_be_looked_into_holds_nothing(tmp_path: Path, skips: Skips) -> None:
+def test_an_unreadable_folder_counts_as_empty(tmp_path: Path, skips: Skips) -> None:
     spool = Spool(tmp_path / ("too long a name " * 20), 1_000_000, skips)
     assert spool.counts() == SpoolCounts(0, 0, 1_000_000, 0, 0)
     assert skips.reasons == [SkipReason.FAILED]
@@ -128,7 +128,7 @@ from tests.store.spool.conftest import Skips, has, make_module, put
 module, skips = make_module(1), Skips()
 with tempfile.TemporaryDirectory() as folder:
     os.chmod(folder, int(sys.argv[1]))
-    if os.geteuid() == 0:  # who may write everywhere
+    if os.geteuid() == 0:  # root may write everywhere
         os.seteuid(65534)
     spool = Spool(Path(folder), 1_000_000, skips)
     print(put(spool, module), has(spool, module), *{reason.value for reason in skips.reasons})
@@ -138,10 +138,10 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def test_a_page_file_that_is_cut_while_it_is_read_yields_nothing_wrong(
+def test_a_page_file_truncated_during_a_read_yields_nothing_wrong(
     spool: Spool, path: Path, skips: Skips
 ) -> None:
-    """A file mapped into memory would end the process here, with SIGBUS."""
+    """With a memory-mapped file the process would end here with SIGBUS."""
 
     def cut_and_read(file: PageFile) -> bytes:
         os.truncate(path, 4096)
@@ -179,7 +179,7 @@ print(put(spool, small), has(spool, small))
 """
 
 
-def test_a_writer_that_hangs_holds_up_others_only_for_a_while(
+def test_a_hanging_writer_delays_others_for_a_bounded_time(
     spool: Spool, path: Path, folder: Path, skips: Skips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert path.exists()

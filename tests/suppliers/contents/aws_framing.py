@@ -1,4 +1,4 @@
-"""Frames bytes as uploads to S3 are, for tests of what some stores keep of that."""
+"""Frames bytes like uploads to S3, as some stores keep them."""
 
 SIGNATURE = b";chunk-signature=" + b"0123456789abcdef" * 4
 

@@ -1,4 +1,4 @@
-"""Taking off the framing of uploads that some S3 stores keep."""
+"""Removing the framing of uploads that some S3 stores keep."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def split(data: bytes, size: int) -> Iterator[bytes]:
     is_signed=st.booleans(),
     size=st.integers(1, 500),
 )
-def test_what_was_framed_comes_out_whatever_the_pieces(
+def test_framing_is_removed_whatever_the_pieces(
     parts: list[bytes], chunk_bytes: int, is_signed: bool, size: int
 ) -> None:
     framed = b"".join(frame(part, chunk_bytes, is_signed=is_signed) for part in parts)
@@ -29,8 +29,8 @@ def test_what_was_framed_comes_out_whatever_the_pieces(
     assert b"".join(unframe(split(framed, size))) == b"".join(parts)
 
 
-def test_a_file_of_an_old_store_comes_out() -> None:
-    """As reported of a store that forgot on a restart what it had framed."""
+def test_a_file_without_signatures_is_unframed() -> None:
+    """As reported of a store that did not know after a restart what it had framed."""
     body = b'{"bar":"baz","foo":"bar"}'
     stored = b"19%b\r\n%b\r\n0%b\r\n" % (SIGNATURE, body, SIGNATURE)
     assert b"".join(unframe([stored])) == body
@@ -38,16 +38,16 @@ def test_a_file_of_an_old_store_comes_out() -> None:
 
 @pytest.mark.parametrize("is_signed", [True, False])
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_cut_before_the_last_chunk_is_told(is_signed: bool, size: int) -> None:
+def test_a_truncation_before_the_last_chunk_is_detected(is_signed: bool, size: int) -> None:
     framed = frame(b"MODULE Linux" * 3, 10, is_signed=is_signed)
     last_chunk = framed.rindex(b"\r\n0") + len(b"\r\n")
     for length in range(1, last_chunk):
-        with pytest.raises(CutSymbolFileError, match=r"^its aws-chunked framing ends in"):
+        with pytest.raises(CutSymbolFileError, match=r"^its aws-chunked framing is truncated"):
             b"".join(unframe(split(framed[:length], size)))
 
 
 @pytest.mark.parametrize("is_signed", [True, False])
-def test_a_cut_after_the_last_chunk_loses_nothing(is_signed: bool) -> None:
+def test_a_truncation_after_the_last_chunk_loses_nothing(is_signed: bool) -> None:
     framed = frame(b"text", is_signed=is_signed)
     last_chunk_end = framed.index(b"\r\n", framed.rindex(b"\r\n0") + 2) + 2
     for length in range(last_chunk_end, len(framed)):
@@ -63,7 +63,7 @@ def test_a_cut_after_the_last_chunk_loses_nothing(is_signed: bool) -> None:
         b"4\r\ntext\r\n-1\r\n",
     ],
 )
-def test_what_is_no_framing_is_damage(framed: bytes) -> None:
+def test_invalid_framing_is_damage(framed: bytes) -> None:
     with pytest.raises(BrokenSymbolFileError, match=r"^its aws-chunked framing is damaged$"):
         b"".join(unframe([framed]))
 
@@ -82,5 +82,5 @@ def test_what_is_no_framing_is_damage(framed: bytes) -> None:
         b"0" * 17 + b"\r\n",
     ],
 )
-def test_what_is_not_framed_does_not_look_so(start: bytes) -> None:
+def test_unframed_text_is_not_taken_for_framing(start: bytes) -> None:
     assert not is_framed(start)

@@ -1,4 +1,4 @@
-"""Undoing gzip and zstd, whatever the pieces look like."""
+"""Decompressing gzip and zstd, whatever the pieces."""
 
 import gzip
 import struct
@@ -46,7 +46,7 @@ def test_several_compressed_texts_are_one(texts: list[bytes], pack: Pack, size: 
 
 
 @given(text=st.binary(max_size=100), size=st.integers(1, 10))
-def test_what_is_not_compressed_passes_through(text: bytes, size: int) -> None:
+def test_uncompressed_text_passes_through(text: bytes, size: int) -> None:
     plain = b"MODULE" + text
     pieces = (plain[start : start + size] for start in range(0, len(plain), size))
 
@@ -54,13 +54,13 @@ def test_what_is_not_compressed_passes_through(text: bytes, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\x1f", b"\x28\xb5\x2f", b"P*M", b"MOD"])
-def test_texts_too_short_to_be_compressed_pass_through(text: bytes) -> None:
+def test_very_short_texts_pass_through(text: bytes) -> None:
     assert unpack_all(text) == text
     assert unpack_all(*single_bytes(text)) == text
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_a_cut_anywhere_is_told(pack: Pack) -> None:
+def test_a_truncation_anywhere_is_detected(pack: Pack) -> None:
     packed = pack(b"FUNC 1000 10 0 main\n" * 3)
     for length in range(4, len(packed)):
         with pytest.raises(CutSymbolFileError):
@@ -68,27 +68,27 @@ def test_a_cut_anywhere_is_told(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_a_cut_in_the_second_text_is_told(pack: Pack) -> None:
+def test_a_truncation_of_the_second_text_is_detected(pack: Pack) -> None:
     packed = pack(b"FUNC 1000 10 0 main\n")
     with pytest.raises(CutSymbolFileError):
         unpack_all(packed + packed[:-1])
 
 
-def test_a_flipped_bit_in_gzip_is_told_by_its_checksum() -> None:
+def test_a_flipped_bit_in_gzip_is_detected_by_its_checksum() -> None:
     packed = bytearray(gzip.compress(bytes(range(256))))
     packed[100] ^= 4
     with pytest.raises(BrokenSymbolFileError, match=r"^its gzip data is damaged$"):
         unpack_all(bytes(packed))
 
 
-def test_zeros_behind_gzip_are_ignored() -> None:
+def test_zeros_after_gzip_are_ignored() -> None:
     packed = gzip.compress(b"one") + bytes(1000) + gzip.compress(b"two") + bytes(10)
     assert unpack_all(packed) == b"onetwo"
     assert unpack_all(*single_bytes(packed)) == b"onetwo"
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_garbage_behind_a_text_is_damage(pack: Pack) -> None:
+def test_garbage_after_a_text_is_damage(pack: Pack) -> None:
     with pytest.raises(BrokenSymbolFileError, match="data is damaged"):
         unpack_all(pack(b"one") + b"garbage garbage")
 
@@ -107,7 +107,7 @@ def test_a_zstd_window_of_more_than_128_mib_is_refused() -> None:
 
 
 @given(packs=st.lists(st.sampled_from([gzip.compress, zstandard.compress, frame])))
-def test_layers_are_undone_by_their_first_bytes_up_to_a_limit(packs: list[Pack]) -> None:
+def test_layers_are_detected_by_their_first_bytes_up_to_a_limit(packs: list[Pack]) -> None:
     packed, layers = b"MODULE", [b"MODULE"]
     for pack in packs:
         packed = pack(packed)
@@ -117,9 +117,9 @@ def test_layers_are_undone_by_their_first_bytes_up_to_a_limit(packs: list[Pack])
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_the_limit_is_the_last_size_allowed(pack: Pack) -> None:
+def test_the_limit_is_the_largest_allowed_size(pack: Pack) -> None:
     assert unpack_all(pack(bytes(1000)), max_bytes=1000) == bytes(1000)
-    with pytest.raises(BrokenSymbolFileError, match=r"^holds more than 999 bytes unpacked$"):
+    with pytest.raises(BrokenSymbolFileError, match=r"^expands to more than 999 bytes$"):
         unpack_all(pack(bytes(1000)), max_bytes=999)
 
 
@@ -138,7 +138,7 @@ def test_pieces_have_about_the_promised_size(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_a_bomb_takes_little_memory_until_it_reaches_the_limit(pack: Pack) -> None:
+def test_a_decompression_bomb_takes_little_memory(pack: Pack) -> None:
     bomb = pack(bytes(128 * MIB))
     tracemalloc.start()
     with pytest.raises(BrokenSymbolFileError):

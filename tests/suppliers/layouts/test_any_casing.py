@@ -1,4 +1,4 @@
-"""A folder that is searched without regard to case."""
+"""A directory that is searched regardless of case."""
 
 import os
 from itertools import product
@@ -10,8 +10,7 @@ from symbolon_server.suppliers.contents.errors import (
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.suppliers.layouts.any_casing import MAX_SPELLINGS
+from symbolon_server.suppliers.directory import MAX_SPELLINGS, DirectorySupplier
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -33,7 +32,7 @@ def supplier(root: Path) -> DirectorySupplier:
 
 
 def put(root: Path, *parts: str) -> None:
-    """Put a file there that says where it is."""
+    """Create a file that contains its path."""
     path = root.joinpath(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("/".join(parts))
@@ -49,7 +48,7 @@ def spellings(part: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("parts", list(product(*map(spellings, PARTS))), ids="/".join)
-def test_a_file_is_found_however_it_is_spelt(
+def test_a_file_is_found_in_any_case(
     root: Path, supplier: DirectorySupplier, parts: tuple[str, str, str]
 ) -> None:
     put(root, *parts)
@@ -63,7 +62,7 @@ def test_the_spelling_of_the_layout_comes_first(root: Path, supplier: DirectoryS
     assert fetch(supplier) == "/".join(PARTS)
 
 
-def test_every_folder_of_the_name_is_looked_into(root: Path, supplier: DirectorySupplier) -> None:
+def test_every_folder_of_the_name_is_searched(root: Path, supplier: DirectorySupplier) -> None:
     put(root, "XUL.PDB", "other", "xul.sym")
     put(root, "XUL.pdb", PARTS[1], "other.sym")
     (root / "Xul.pdb").write_text("no folder")
@@ -80,27 +79,25 @@ def test_letters_beyond_ascii_have_cases_too(root: Path, supplier: DirectorySupp
     assert fetch(supplier, module_id) == f"GRÖßE.SO/{XUL.debug_id}/größe.so.sym"
 
 
-def test_a_name_is_no_pattern(root: Path, supplier: DirectorySupplier) -> None:
+def test_a_name_is_not_a_pattern(root: Path, supplier: DirectorySupplier) -> None:
     put(root, "XUL.PDB", XUL.debug_id, "xul.sym")
     for name in ("*.pdb", "xul?pdb", "[x]ul.pdb", "xul.pd"):
         with pytest.raises(MissingSymbolFileError):
             fetch(supplier, ModuleId.parse(name, XUL.debug_id))
 
 
-def test_a_link_out_of_the_root_is_refused_and_not_the_end_of_the_search(
+def test_a_link_out_of_the_root_is_refused_and_the_search_goes_on(
     root: Path, supplier: DirectorySupplier
 ) -> None:
     put(root.parent / "outside", *PARTS[1:])
     (root / "XUL.PDB").symlink_to(root.parent / "outside")
-    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the folder$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"leads out of the directory$"):
         fetch(supplier)
     put(root, "Xul.pdb", *PARTS[1:])
     assert fetch(supplier) == "/".join(("Xul.pdb", *PARTS[1:]))
 
 
-def test_links_in_a_circle_are_not_the_end_of_the_search(
-    root: Path, supplier: DirectorySupplier
-) -> None:
+def test_after_a_symlink_loop_the_search_goes_on(root: Path, supplier: DirectorySupplier) -> None:
     (root / "xul.pdb").symlink_to("xul.pdb")
     with pytest.raises(UnavailableSymbolFileError, match="symbolic links"):
         fetch(supplier)
@@ -108,7 +105,7 @@ def test_links_in_a_circle_are_not_the_end_of_the_search(
     assert fetch(supplier) == "/".join(("Xul.pdb", *PARTS[1:]))
 
 
-def test_a_root_that_is_not_there_is_unavailable(root: Path, supplier: DirectorySupplier) -> None:
+def test_an_absent_root_is_unavailable(root: Path, supplier: DirectorySupplier) -> None:
     root.rmdir()
     with pytest.raises(UnavailableSymbolFileError, match=r"^no such file or directory$"):
         fetch(supplier)
@@ -125,7 +122,7 @@ def test_a_new_file_is_found_at_once(root: Path, supplier: DirectorySupplier) ->
     assert fetch(supplier) == f"XUL.PDB/{XUL.debug_id}/xul.sym"
 
 
-def test_a_search_among_many_spellings_has_an_end(root: Path, supplier: DirectorySupplier) -> None:
+def test_a_search_among_many_spellings_is_bounded(root: Path, supplier: DirectorySupplier) -> None:
     upper_or_lower = [(letter.upper(), letter) for letter in "xul.pdb"]
     names = sorted({"".join(letters) for letters in product(*upper_or_lower)} - {"xul.pdb"})
     put(root, names[MAX_SPELLINGS], *PARTS[1:])

@@ -1,4 +1,4 @@
-"""Where suppliers are asked for a module's symbol file, and in which order."""
+"""The paths requested for a module's symbol file, and their order."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,7 +78,7 @@ def paths(layouts: Sequence[Layout], asked: AskedModule) -> list[str]:
         ),
     ],
 )
-def test_what_is_asked_for_and_in_which_order(asked: AskedModule, expected: list[str]) -> None:
+def test_paths_are_requested_in_order(asked: AskedModule, expected: list[str]) -> None:
     assert paths(BOTH, asked) == expected
 
 
@@ -98,14 +98,14 @@ def test_a_symbol_file_by_code_id_is_named_after_the_code_file(code_file: str, n
         (AskedModule(LIBXUL, lacks_age=True), WITHOUT_AGE),
     ],
 )
-def test_the_first_path_that_is_there_is_read(
+def test_the_first_existing_path_is_read(
     symbol_server: SymbolServer, make: Make, asked: AskedModule, path: str
 ) -> None:
     put(symbol_server, path)
     assert fetch(make(symbol_server, BOTH), asked) == b"MODULE"
 
 
-def test_what_is_there_by_the_debug_id_is_not_asked_for_again(
+def test_a_file_found_by_debug_id_is_not_requested_by_code_id(
     symbol_server: SymbolServer, make: Make
 ) -> None:
     put(symbol_server, BY_DEBUG_ID, b"by debug id")
@@ -113,7 +113,7 @@ def test_what_is_there_by_the_debug_id_is_not_asked_for_again(
     assert fetch(make(symbol_server, BOTH), TOLD) == b"by debug id"
 
 
-def test_nobody_is_asked_by_code_id_who_was_not_set_up_so(
+def test_code_ids_are_used_only_if_the_options_say_so(
     symbol_server: SymbolServer, make: Make
 ) -> None:
     put(symbol_server, BY_CODE_ID)
@@ -121,13 +121,13 @@ def test_nobody_is_asked_by_code_id_who_was_not_set_up_so(
         fetch(make(symbol_server, SupplierOptions().layouts), TOLD)
 
 
-def test_a_server_is_asked_for_each_path_once(symbol_server: SymbolServer) -> None:
+def test_a_server_gets_one_request_for_each_path(symbol_server: SymbolServer) -> None:
     with pytest.raises(MissingSymbolFileError):
         fetch(make_http(symbol_server, BOTH), TOLD)
     assert [get.path for get in symbol_server.gets] == [f"/{BY_DEBUG_ID}", f"/{BY_CODE_ID}"]
 
 
-def test_a_failure_ends_the_asking_and_is_not_missing(symbol_server: SymbolServer) -> None:
+def test_a_failure_ends_the_search_and_is_not_missing(symbol_server: SymbolServer) -> None:
     symbol_server.answer(f"/{BY_DEBUG_ID}", Answer(status=403))
     put(symbol_server, BY_CODE_ID)
     with pytest.raises(UnavailableSymbolFileError, match="403"):

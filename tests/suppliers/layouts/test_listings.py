@@ -1,4 +1,4 @@
-"""What is remembered of folders, for how long, and how much."""
+"""Which directory listings are cached, for how long, and how many."""
 
 import os
 import subprocess
@@ -20,14 +20,14 @@ HOUR = 3600.0
 
 
 class Watched:
-    """Listings that take all folders for settled, and count how often one was listed."""
+    """Listings that cache all directories, and count how often one was listed."""
 
     def __init__(self, clock: FakeTime, max_bytes: int = MIB) -> None:
         self.count = 0
         self._listings = Listings(max_bytes, self._list, clock.clock, lambda: time.time() + HOUR)
 
     def find(self, folder: Path, name: str) -> tuple[list[str], int]:
-        """Return what is found, and how often something was listed for it."""
+        """Return the names found, and how many directories were listed for them."""
         before = self.count
         return self._listings.find(folder, name), self.count - before
 
@@ -54,7 +54,7 @@ NAMES = st.text(st.sampled_from("aAbBéÉß.x\udcff"), min_size=1, max_size=4).f
 
 
 @given(folders=st.lists(st.sets(NAMES, max_size=6), min_size=1, max_size=3), name=NAMES)
-def test_finding_agrees_with_a_look_at_each_name(folders: list[set[str]], name: str) -> None:
+def test_find_agrees_with_a_scan_of_all_names(folders: list[set[str]], name: str) -> None:
     watched = Watched(FakeTime())
     with TemporaryDirectory() as root:
         for number, names in enumerate(folders):
@@ -75,7 +75,7 @@ def test_a_new_name_is_found_at_once(watched: Watched, tmp_path: Path) -> None:
     assert watched.find(folder, "new") == (["NEW"], 0)
 
 
-def test_where_the_time_of_a_folder_says_nothing_a_listing_ends_by_itself(
+def test_a_listing_expires_even_if_the_directory_time_does_not_change(
     watched: Watched, fake_time: FakeTime, tmp_path: Path
 ) -> None:
     folder = fill(tmp_path / "folder")
@@ -89,8 +89,8 @@ def test_where_the_time_of_a_folder_says_nothing_a_listing_ends_by_itself(
     assert watched.find(folder, "new") == (["NEW"], 1)
 
 
-def test_a_folder_that_changed_just_now_is_not_remembered(tmp_path: Path) -> None:
-    """Two changes in one tick of its file system's clock would look like one."""
+def test_a_folder_that_just_changed_is_not_cached(tmp_path: Path) -> None:
+    """Two changes within one tick of the file system's clock would look like one."""
     listings = Listings()
     folder = fill(tmp_path / "folder")
     for number in range(100):
@@ -111,7 +111,7 @@ def test_a_folder_with_too_many_names_is_listed_each_time_and_drops_no_other(
         assert watched.find(small, "a") == (["A"], 0)
 
 
-def test_listings_that_do_not_fit_all_together_take_turns(
+def test_listings_that_do_not_fit_together_replace_each_other(
     fake_time: FakeTime, tmp_path: Path
 ) -> None:
     watched = Watched(fake_time, max_bytes=4096)
@@ -131,13 +131,13 @@ def test_no_more_listings_than_the_limit_are_kept(watched: Watched, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["gone", "file"])
-def test_what_cannot_be_listed_raises(watched: Watched, tmp_path: Path, name: str) -> None:
+def test_a_folder_that_cannot_be_listed_raises(watched: Watched, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=name):
         watched.find(tmp_path / name, "a")
 
 
-def test_what_one_fork_listed_the_next_one_knows(tmp_path: Path) -> None:
+def test_a_listing_of_one_fork_is_cached_for_the_next(tmp_path: Path) -> None:
     folder = fill(tmp_path / "folder", "A")
     os.utime(folder, (1, 1))
     run = subprocess.run(

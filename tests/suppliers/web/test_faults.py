@@ -1,4 +1,4 @@
-"""Each way in which a symbol server can fail: what becomes of it, and who is asked next."""
+"""Each way in which a symbol server can fail, its outcome, and the next supplier."""
 
 import gzip
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ __all__ = ["authority"]
 MISSING, UNAVAILABLE = AttemptOutcome.MISSING, AttemptOutcome.UNAVAILABLE
 MALFORMED = AttemptOutcome.MALFORMED
 OTHERS_TEXT = TEXT.replace(b"44E4", b"55E5")
-IN_PLACE = " in place of the symbol file"
+IN_PLACE = " instead of the symbol file"
 STALLS = {Ending.STALLED_AT_ONCE, Ending.STALLED_MIDWAY}
 TOO_LATE = {"Retry-After": "120"}
 
 
 class Fault(NamedTuple):
-    """One way to fail, what that is, and what a person is told."""
+    """One way to fail, its outcome, and the detail for humans."""
 
     answer: Answer
     outcome: AttemptOutcome
@@ -63,24 +63,20 @@ FAULTS = {
     ),
     "429": Fault(Answer(status=429, headers=TOO_LATE), UNAVAILABLE, "answers HTTP 429"),
     "500": Fault(Answer(b"secret", status=500), UNAVAILABLE, "answers HTTP 500"),
-    "stall": Fault(Answer(ending=Ending.STALLED_AT_ONCE), UNAVAILABLE, "no answer in time"),
-    "stall midway": Fault(
-        Answer(TEXT, ending=Ending.STALLED_MIDWAY), UNAVAILABLE, "no answer in time"
-    ),
+    "stall": Fault(Answer(ending=Ending.STALLED_AT_ONCE), UNAVAILABLE, "timed out"),
+    "stall midway": Fault(Answer(TEXT, ending=Ending.STALLED_MIDWAY), UNAVAILABLE, "timed out"),
     "a byte at a time": Fault(
         Answer(TEXT, ending=Ending.DRIPPING), UNAVAILABLE, "sends less than 1 KiB a second"
     ),
     "shorter than it says": Fault(
-        Answer(TEXT, ending=Ending.CUT), UNAVAILABLE, "the connection broke in the middle"
+        Answer(TEXT, ending=Ending.CUT), UNAVAILABLE, "the connection was lost midway"
     ),
     "longer than it says": Fault(
         Answer(gzip.compress(TEXT), ending=Ending.OVERLONG),
         MALFORMED,
-        "its gzip data ends in the middle",
+        "its gzip data is truncated",
     ),
-    "cut gzip": Fault(
-        Answer(gzip.compress(TEXT)[:-9]), MALFORMED, "its gzip data ends in the middle"
-    ),
+    "cut gzip": Fault(Answer(gzip.compress(TEXT)[:-9]), MALFORMED, "its gzip data is truncated"),
     "damaged gzip": Fault(Answer(b"\x1f\x8bsecret"), MALFORMED, "its gzip data is damaged"),
     "HTML": Fault(HTML_PAGE, UNAVAILABLE, "has an HTML or XML document" + IN_PLACE),
     "long HTML": Fault(
@@ -116,12 +112,12 @@ FAULTS = {
     ),
     "endless": Fault(Answer(TEXT * 1000, ending=Ending.ENDLESS), MALFORMED, "is larger than 3 MiB"),
     "gzip bomb": Fault(
-        Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "holds more than 8 MiB unpacked"
+        Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "expands to more than 8 MiB"
     ),
     "2 GiB": Fault(saying(2 * GIB), MALFORMED, "is larger than 3 MiB"),
     "redirect loop": Fault(to("/again?secret"), UNAVAILABLE, "redirects more than 5 times"),
     "redirect to a file": Fault(
-        to("file:///secret"), UNAVAILABLE, "redirects to what is not http or https"
+        to("file:///secret"), UNAVAILABLE, "redirects to a URL that is not http or https"
     ),
     "another module's file": Fault(
         Answer(OTHERS_TEXT), MALFORMED, "its MODULE record has another debug id"
@@ -134,7 +130,7 @@ def read_with(module_id: ModuleId, text: Iterator[bytes]) -> SymbolTable:
 
 
 def ask(module_id: ModuleId, *suppliers: Supplier) -> SupplierError:
-    """Return how asking these suppliers fails."""
+    """Return the error of a fetch from these suppliers."""
     with pytest.raises(SupplierError) as caught:
         SupplierChain(suppliers).fetch(
             AskedModule(module_id), lambda text: read_with(module_id, text)
@@ -169,7 +165,7 @@ def fault(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Fault:
 def server(
     fault: Fault, symbol_server: SymbolServer, make_supplier: MakeSupplier, fake_time: FakeTime
 ) -> Supplier:
-    """A supplier with secrets, which asks a server in trouble."""
+    """A supplier with secrets and a failing server."""
     read_seconds = 0.2 if fault.answer.ending in STALLS else 10.0
     fake_time.step = read_seconds / 20
     return make_supplier(
@@ -181,7 +177,7 @@ def server(
     )
 
 
-def test_a_fault_has_its_outcome_and_says_what_to_look_at(
+def test_each_fault_has_an_outcome_and_a_detail(
     fault: Fault, server: Supplier, module_id: ModuleId
 ) -> None:
     error = ask(module_id, server)
@@ -206,14 +202,14 @@ def test_after_a_fault_the_next_supplier_is_asked(
     ]
 
 
-def test_a_fault_is_missing_only_where_it_is_a_definite_no(
+def test_a_fault_is_missing_only_if_it_is_a_definite_no(
     fault: Fault, server: Supplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
     error = ask(module_id, DirectorySupplier(tmp_path), server, DirectorySupplier(tmp_path))
     assert isinstance(error, MissingSymbolFileError) == (fault.outcome is MISSING)
 
 
-def test_what_follows_an_overlong_answer_is_not_the_next_answer(
+def test_bytes_after_an_overlong_response_are_not_the_next_response(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     server = make_supplier()
@@ -226,7 +222,7 @@ def test_what_follows_an_overlong_answer_is_not_the_next_answer(
         assert b"".join(stream) == TEXT
 
 
-def test_a_certificate_of_nobody_known_is_unavailable(
+def test_a_certificate_of_an_unknown_ca_is_unavailable(
     authority: Authority, make_supplier: MakeSupplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
     with SymbolServer(tmp_path, certificate=authority.issue("127.0.0.1")) as server:

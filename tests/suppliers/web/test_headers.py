@@ -1,4 +1,4 @@
-"""Headers that single suppliers are sent."""
+"""Headers for single suppliers."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def fetch(supplier: Supplier, module_id: ModuleId) -> bytes:
         return b"".join(stream)
 
 
-def test_a_supplier_is_sent_its_own_headers_and_no_others(
+def test_a_supplier_gets_its_own_headers_and_no_others(
     symbol_server: SymbolServer, module_id: ModuleId
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(TEXT))
@@ -51,7 +51,7 @@ def test_headers_are_not_sent_to_another_host_of_a_redirect(
         assert "X-Api-Key" not in other.gets[0].headers
 
 
-def test_a_header_takes_the_place_of_the_credentials_in_the_url(
+def test_a_header_replaces_the_credentials_in_the_url(
     symbol_server: SymbolServer, module_id: ModuleId
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(TEXT))
@@ -74,16 +74,16 @@ def test_a_header_takes_the_place_of_the_credentials_in_the_url(
         "http://secret:99999/ X-Key: secret",
     ],
 )
-def test_a_line_that_is_no_header_is_named_by_its_place(line: str) -> None:
+def test_an_invalid_line_is_reported_by_number(line: str) -> None:
     with pytest.raises(InvalidHeadersError, match="line 2") as caught:
         parse_headers(f"# comment\n{line}\n")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["https://host/a", "http://host/b", "http://host:8080/a"])
-def test_a_header_that_is_for_no_supplier_is_refused(url: str) -> None:
+def test_a_header_without_a_supplier_is_refused(url: str) -> None:
     headers = parse_headers(f"{url} X-Key: secret")
-    with pytest.raises(InvalidHeadersError, match=r"^the URL in line 1 is none of the suppliers'$"):
+    with pytest.raises(InvalidHeadersError, match=r"^the URL in line 1 is not that of a supplier$"):
         parse_suppliers("/folder, http://host/a", headers=headers)
 
 

@@ -1,4 +1,4 @@
-"""What a symbol server packs its answers in."""
+"""The encodings of a symbol server's responses."""
 
 import gzip
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.suppliers.contents.aws_framing import frame
 
 
 def frame_packed(text: bytes) -> bytes:
-    """Return what a store has that kept the framing of an upload that was compressed."""
+    """Return an object of a store that kept the framing of a compressed upload."""
     return frame(gzip.compress(text), is_signed=False)
 
 
@@ -70,7 +70,7 @@ def test_the_encoding_and_the_file_s_own_compression_are_undone(
     [bytes, gzip.compress, zstandard.compress, frame, frame_packed],
     ids=["plain", "gzip", "zstd", "framed", "gzip framed"],
 )
-def test_an_encoding_is_what_its_bytes_say_whatever_it_is_called(
+def test_an_encoding_is_detected_by_content_whatever_the_header_says(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -83,14 +83,14 @@ def test_an_encoding_is_what_its_bytes_say_whatever_it_is_called(
     assert fetch(make_supplier(), module_id) == TEXT * 1000
 
 
-def test_framing_that_ends_with_the_connection_may_go_on_next_time(
+def test_framing_truncated_by_a_lost_connection_is_unavailable(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     cut = frame(TEXT)[:-100]
     answers = [Answer(cut, ending=ending) for ending in (Ending.WHOLE, Ending.CLOSED)]
     symbol_server.answer(ALL_PATHS, *answers)
     supplier = make_supplier()
-    with pytest.raises(BrokenSymbolFileError, match="ends in the middle"):
+    with pytest.raises(BrokenSymbolFileError, match="is truncated"):
         fetch(supplier, module_id)
-    with pytest.raises(UnavailableSymbolFileError, match="or the connection broke"):
+    with pytest.raises(UnavailableSymbolFileError, match="or the connection was lost"):
         fetch(supplier, module_id)

@@ -1,4 +1,4 @@
-"""What a symbol server has, and how it is asked for it."""
+"""Requests to a symbol server that has the file."""
 
 import gzip
 import subprocess
@@ -28,7 +28,7 @@ def test_the_text_arrives_whole(
     assert symbol_server.counts() == {path: 1}
 
 
-def test_it_counts_the_bytes_as_sent(
+def test_bytes_are_counted_as_sent(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     packed = gzip.compress(TEXT * 1000)
@@ -48,7 +48,7 @@ def test_the_user_agent_names_the_software(
     assert symbol_server.gets[0].headers["User-Agent"] == "symbolon/1.2.3"
 
 
-def test_a_supplier_of_the_setting_is_told_the_distribution_and_its_version(
+def test_the_user_agent_is_the_distribution_and_its_version(
     symbol_server: SymbolServer, module_id: ModuleId
 ) -> None:
     symbol_server.put(module_id, TEXT)
@@ -100,7 +100,7 @@ def test_names_are_quoted_in_the_path(
         ),
     ],
 )
-def test_the_whole_path_below_the_url_is_spelt_as_the_supplier_has_it(
+def test_the_casing_applies_to_the_whole_path_below_the_url(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, casing: Casing, path: str
 ) -> None:
     module_id = ModuleId.parse("Straße X.PDB", "44e4ec8c2f41492b9369d6b9a059577C2a")
@@ -127,7 +127,7 @@ def test_a_url_may_have_a_path_and_a_query(
     assert supplier.name == f"127.0.0.1:{symbol_server.port}/v1/public"
 
 
-def test_connections_are_used_again_whatever_the_answer(
+def test_connections_are_reused_after_any_response(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     symbol_server.answer(
@@ -149,7 +149,7 @@ def test_connections_are_used_again_whatever_the_answer(
     assert symbol_server.connections == 1
 
 
-def test_a_forked_process_makes_connections_of_its_own(
+def test_a_forked_process_opens_its_own_connections(
     symbol_server: SymbolServer, module_id: ModuleId
 ) -> None:
     symbol_server.put(module_id, TEXT)

@@ -1,4 +1,4 @@
-"""Where a symbol server may lead us, and what it must not learn or tell."""
+"""Where a symbol server may redirect us, and which secrets it must not get or reveal."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_redirect_is_followed(
         "gopher:x",
     ],
 )
-def test_a_redirect_to_what_is_not_http_is_refused(
+def test_a_redirect_to_another_scheme_is_refused(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -41,7 +41,7 @@ def test_a_redirect_to_what_is_not_http_is_refused(
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(status=302, headers={"Location": location}))
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"^redirects to what "):
+    with pytest.raises(UnavailableSymbolFileError, match=r"^redirects to a URL that "):
         fetch(make_supplier(), module_id)
     assert symbol_server.get_count == 1
 
@@ -82,7 +82,7 @@ def test_credentials_stay_with_their_own_host(
     assert sent == ["Basic bWU6cGFzc0B3b3Jk", "Basic bWU6cGFzc0B3b3Jk", None]
 
 
-def test_a_netrc_file_is_not_looked_into(
+def test_a_netrc_file_is_not_read(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -117,7 +117,7 @@ def test_a_netrc_file_is_not_looked_into(
         Answer(b"\x1f\x8bsecret"),
     ],
 )
-def test_no_error_tells_a_secret(
+def test_no_error_contains_a_secret(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,

@@ -1,4 +1,4 @@
-"""What becomes of the answers of a symbol server that are no symbol file."""
+"""The outcomes of responses without a symbol file."""
 
 import socket
 
@@ -37,7 +37,7 @@ def test_a_definite_no_is_missing(
     assert symbol_server.get_count == 1
 
 
-def test_403_is_missing_where_the_options_say_so(
+def test_403_is_missing_if_the_options_say_so(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(status=403))
@@ -61,7 +61,7 @@ def test_401_is_unavailable_whatever_the_options_say(
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 300, 304, 400, 401, 403, 405, 451, 501, 505])
-def test_what_is_no_definite_no_is_unavailable(
+def test_any_other_failure_is_unavailable(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -75,7 +75,7 @@ def test_what_is_no_definite_no_is_unavailable(
 
 
 @pytest.mark.parametrize("status", TEMPORARY)
-def test_a_server_in_trouble_is_asked_three_times_with_growing_pauses(
+def test_a_failing_server_gets_three_requests_with_growing_pauses(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     fake_time: FakeTime,
@@ -111,7 +111,7 @@ def test_a_short_retry_after_is_waited_for(
     assert fake_time.pauses == [7.0]
 
 
-def test_a_long_retry_after_is_told_at_once(
+def test_a_long_retry_after_ends_the_fetch_at_once(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     fake_time: FakeTime,
@@ -126,7 +126,7 @@ def test_a_long_retry_after_is_told_at_once(
     assert fake_time.pauses == []
 
 
-def test_no_pause_leads_over_the_total_time(
+def test_no_pause_exceeds_the_total_time(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     fake_time: FakeTime,
@@ -142,7 +142,7 @@ def test_no_pause_leads_over_the_total_time(
     assert fake_time.pauses == [9.0, 9.0]
 
 
-def test_a_connection_refused_is_tried_again(
+def test_a_refused_connection_is_retried(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:
     supplier = make_supplier(f"http://127.0.0.1:{free_port()}/")
@@ -152,12 +152,12 @@ def test_a_connection_refused_is_tried_again(
     assert fake_time.pauses == [0.5, 1.0]
 
 
-def test_a_name_without_an_address_is_tried_again(
+def test_a_failed_name_resolution_is_retried(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:
     supplier = make_supplier("http://symbols.invalid/")
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"^its name is not known$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"^its host name cannot be resolved$"):
         fetch(supplier, module_id)
     assert fake_time.pauses == [0.5, 1.0]
 

@@ -1,4 +1,4 @@
-"""Symbol files that are too large, or end too early."""
+"""Symbol files that are too large or truncated."""
 
 import gzip
 from collections.abc import Callable
@@ -23,7 +23,7 @@ COMPRESSIONS = [
 ]
 
 
-def test_more_than_the_limit_announced_is_refused_before_it_is_sent(
+def test_a_too_large_content_length_is_refused_before_the_body(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     symbol_server.put(module_id, TEXT)
@@ -42,7 +42,7 @@ def test_an_endless_body_ends_at_the_limit(
 
 
 @pytest.mark.parametrize("length", ["9" * 30, "9" * 5000])
-def test_a_length_beyond_all_numbers_is_refused(
+def test_a_content_length_of_thousands_of_digits_is_refused(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -57,7 +57,7 @@ def test_a_length_beyond_all_numbers_is_refused(
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_a_bomb_ends_at_the_limit_of_what_is_unpacked(
+def test_a_decompression_bomb_stops_at_the_limit(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -67,7 +67,7 @@ def test_a_bomb_ends_at_the_limit_of_what_is_unpacked(
 
     with (
         make_supplier(max_unpacked_bytes=8 * MIB).fetch(AskedModule(module_id)) as stream,
-        pytest.raises(BrokenSymbolFileError, match=r"^holds more than 8 MiB unpacked$"),
+        pytest.raises(BrokenSymbolFileError, match=r"^expands to more than 8 MiB$"),
     ):
         for _ in stream:
             pass
@@ -76,7 +76,7 @@ def test_a_bomb_ends_at_the_limit_of_what_is_unpacked(
 
 @pytest.mark.parametrize("ending", [Ending.CUT, Ending.CHUNKED_CUT])
 @pytest.mark.parametrize("body", [TEXT, TEXT * 10_000, gzip.compress(TEXT)])
-def test_a_body_that_breaks_off_is_unavailable(
+def test_a_truncated_body_is_unavailable(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -85,12 +85,12 @@ def test_a_body_that_breaks_off_is_unavailable(
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(body, ending=ending))
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"^the connection broke"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"^the connection was lost"):
         fetch(make_supplier(), module_id)
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)
-def test_a_file_that_was_stored_cut_is_broken(
+def test_a_file_that_was_stored_truncated_is_broken(
     symbol_server: SymbolServer,
     make_supplier: MakeSupplier,
     module_id: ModuleId,
@@ -98,15 +98,15 @@ def test_a_file_that_was_stored_cut_is_broken(
 ) -> None:
     symbol_server.put(module_id, pack(TEXT)[:-5])
 
-    with pytest.raises(BrokenSymbolFileError, match=r"ends in the middle$"):
+    with pytest.raises(BrokenSymbolFileError, match=r"is truncated$"):
         fetch(make_supplier(), module_id)
 
 
-def test_a_cut_file_is_unavailable_where_only_hanging_up_ends_it(
+def test_a_truncated_file_is_unavailable_if_only_closing_marks_its_end(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:
     cut = gzip.compress(TEXT)[:-5]
     symbol_server.answer(ALL_PATHS, Answer(cut, ending=Ending.CLOSED))
 
-    with pytest.raises(UnavailableSymbolFileError, match=r"or the connection broke$"):
+    with pytest.raises(UnavailableSymbolFileError, match=r"or the connection was lost$"):
         fetch(make_supplier(), module_id)

@@ -1,4 +1,4 @@
-"""What counts as public, range by range and in every way to write an IPv4 address as IPv6."""
+"""Which addresses are public, by range, and in every IPv6 form of an IPv4 address."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -26,7 +26,7 @@ LEAD_TO_IPV4: dict[str, Callable[[int], int]] = {
     "ISATAP": lambda ipv4: 0x2606_4700 << 96 | 0x5EFE << 32 | ipv4,
     "ISATAP of an address given out": lambda ipv4: 0x2606_4700 << 96 | 0x200_5EFE << 32 | ipv4,
 }
-"""These are as public as what they lead to."""
+"""These are as public as the IPv4 address in them."""
 
 NEVER_PUBLIC: dict[str, Callable[[int], int]] = {
     "IPv4-compatible": lambda ipv4: ipv4,
@@ -44,7 +44,7 @@ def ends(network: IPv4Network | IPv6Network) -> Iterator[IPv4Address | IPv6Addre
 
 
 @pytest.mark.parametrize("network", SPECIAL_IPV4, ids=str)
-def test_no_special_ipv4_address_is_public_however_it_is_written(network: IPv4Network) -> None:
+def test_no_special_ipv4_address_is_public_in_any_form(network: IPv4Network) -> None:
     for address in ends(network):
         assert not is_public(str(address))
         for name, write in (LEAD_TO_IPV4 | NEVER_PUBLIC).items():
@@ -53,23 +53,23 @@ def test_no_special_ipv4_address_is_public_however_it_is_written(network: IPv4Ne
 
 @pytest.mark.parametrize("network", SPECIAL_IPV6, ids=str)
 def test_no_special_ipv6_address_is_public(network: IPv6Network) -> None:
-    """Those that stand for IPv4 begin and end with an IPv4 address that is not public."""
+    """Ranges that embed IPv4 start and end with an IPv4 address that is not public."""
     for address in ends(network):
         assert not is_public(str(address))
 
 
 @pytest.mark.parametrize("address", OTHERS_INSIDE)
-def test_what_only_some_reach_is_not_public(address: str) -> None:
+def test_internal_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", [*PUBLIC_IPV4, "2606:4700::1", "2a00:1450:4001:82a::200e"])
-def test_what_everybody_reaches_is_public(address: str) -> None:
+def test_internet_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC_IPV4)
-def test_a_public_ipv4_address_is_public_where_ipv6_leads_to_it_for_everybody(address: str) -> None:
+def test_a_public_ipv4_address_is_public_in_ipv6_form(address: str) -> None:
     ipv4 = int(IPv4Address(address))
     for name, write in LEAD_TO_IPV4.items():
         assert is_public(str(IPv6Address(write(ipv4)))), name
@@ -78,16 +78,16 @@ def test_a_public_ipv4_address_is_public_where_ipv6_leads_to_it_for_everybody(ad
 
 
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
-def test_what_python_knows_not_to_be_global_is_not_public(
+def test_addresses_that_python_calls_not_global_are_not_public(
     address: IPv4Address | IPv6Address,
 ) -> None:
-    """Its tables are older, but made by others; half of the examples lie in special ranges."""
+    """Its tables are older, but independent; half of the examples are in special ranges."""
     carries_ipv4 = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
     if not (address.is_global or carries_ipv4):
         assert not is_public(str(address))
 
 
 @pytest.mark.parametrize("version", [IPv4Address, IPv6Address])
-def test_every_address_is_judged(version: type[IPv4Address | IPv6Address]) -> None:
+def test_every_address_has_an_answer(version: type[IPv4Address | IPv6Address]) -> None:
     for bit in range(version(0).max_prefixlen):
         is_public(str(version(1 << bit)))

@@ -1,4 +1,4 @@
-"""A redirect leads to what is private only from what is private itself."""
+"""Only internal servers may redirect to internal addresses."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ REFUSED = r"^redirects to an address that is not public$"
 
 
 def is_outside(address: str) -> bool:
-    """Stands in for `is_public`: a test has loopback addresses only."""
+    """Replaces `is_public`, because a test has loopback addresses only."""
     return address == OUTSIDE
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A symbol server that counts as public, and one that only insiders reach."""
+    """A symbol server that counts as public, and an internal one."""
 
     outside: SymbolServer
     inside: SymbolServer
@@ -61,7 +61,7 @@ def redirect(server: SymbolServer, location: str) -> None:
     server.answer(ALL_PATHS, Answer(status=302, headers={"Location": location}))
 
 
-def test_a_public_server_does_not_lead_us_inside(net: Net, module_id: ModuleId) -> None:
+def test_a_public_server_cannot_redirect_inside(net: Net, module_id: ModuleId) -> None:
     redirect(net.outside, f"{net.inside.url}latest/meta-data")
     with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
         fetch(supplier_at(net.outside.url), module_id)
@@ -80,7 +80,7 @@ def test_a_public_server_does_not_lead_us_inside(net: Net, module_id: ModuleId) 
         "127.0.0.1:80@127.0.0.2",
     ],
 )
-def test_no_spelling_of_an_address_inside_is_followed(
+def test_no_form_of_an_internal_address_is_followed(
     net: Net, module_id: ModuleId, host: str
 ) -> None:
     redirect(net.outside, f"//{host}:{net.inside.port}/")
@@ -89,9 +89,9 @@ def test_no_spelling_of_an_address_inside_is_followed(
     assert net.inside.connections == 0
 
 
-def test_a_name_counts_as_what_it_stands_for(net: Net, module_id: ModuleId) -> None:
+def test_a_name_counts_as_the_address_it_resolves_to(net: Net, module_id: ModuleId) -> None:
     redirect(net.inside, f"http://localhost:{net.outside.port}/")
-    # localhost is 127.0.0.1, which is inside in this one, where 127.0.0.2 is not.
+    # localhost is 127.0.0.1, which counts as internal here, unlike 127.0.0.2.
     supplier = supplier_at(net.inside.url, lambda address: address == INSIDE)
     with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
         fetch(supplier, module_id)
@@ -102,7 +102,7 @@ Resolve = Callable[..., object]
 
 
 class Names:
-    """A name server of bad will: `changing.example` stands for what it is set to."""
+    """A hostile name server: `changing.example` resolves to any address it is set to."""
 
     def __init__(self, resolve: Resolve, *addresses: str) -> None:
         self._resolve = resolve
@@ -124,7 +124,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     return answering
 
 
-def test_a_name_that_changes_before_the_connection_is_made_leads_nowhere(
+def test_a_name_that_changes_before_the_connection_is_refused(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     redirect(net.outside, f"http://changing.example:{net.inside.port}/")
@@ -135,7 +135,7 @@ def test_a_name_that_changes_before_the_connection_is_made_leads_nowhere(
     assert net.inside.get_count == 0
 
 
-def test_a_supplier_whose_own_name_changes_does_not_lead_us_inside(
+def test_a_supplier_whose_name_changes_cannot_redirect_inside(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     redirect(net.outside, f"{net.inside.url}latest/meta-data")
@@ -145,7 +145,7 @@ def test_a_supplier_whose_own_name_changes_does_not_lead_us_inside(
     assert net.inside.connections == 0
 
 
-def test_a_supplier_that_was_public_once_is_not_asked_inside(
+def test_a_supplier_that_was_public_is_not_used_at_an_internal_address(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
@@ -158,7 +158,7 @@ def test_a_supplier_that_was_public_once_is_not_asked_inside(
         assert inside.get_count == 0
 
 
-def test_a_server_inside_that_becomes_public_leads_us_inside_no_more(
+def test_an_internal_server_that_becomes_public_cannot_redirect_inside(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
@@ -175,7 +175,7 @@ def test_a_server_inside_that_becomes_public_leads_us_inside_no_more(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_what_one_ingest_process_saw_holds_for_the_next(
+def test_addresses_seen_by_one_ingest_process_hold_for_the_next(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
     with SymbolServer(net.inside.folder, INSIDE, port=net.outside.port) as inside:
@@ -189,21 +189,21 @@ def test_what_one_ingest_process_saw_holds_for_the_next(
         assert inside.get_count == 0
 
 
-def test_a_server_inside_leads_us_inside(net: Net, module_id: ModuleId) -> None:
+def test_an_internal_server_may_redirect_inside(net: Net, module_id: ModuleId) -> None:
     redirect(net.inside, f"{net.outside.url}there")
     net.outside.answer("/there", Answer(status=302, headers={"Location": f"{net.inside.url}real"}))
     net.inside.answer("/real", Answer(TEXT))
     assert fetch(supplier_at(net.inside.url), module_id) == TEXT
 
 
-def test_a_public_server_may_lead_us_to_another_public_one(net: Net, module_id: ModuleId) -> None:
+def test_a_public_server_may_redirect_to_another_public_one(net: Net, module_id: ModuleId) -> None:
     with SymbolServer(net.outside.folder, OUTSIDE) as other:
         other.answer(ALL_PATHS, Answer(TEXT))
         redirect(net.outside, other.url)
         assert fetch(supplier_at(net.outside.url), module_id) == TEXT
 
 
-def test_no_public_server_leads_us_inside_by_way_of_another(net: Net, module_id: ModuleId) -> None:
+def test_a_chain_of_public_servers_cannot_redirect_inside(net: Net, module_id: ModuleId) -> None:
     with SymbolServer(net.outside.folder, OUTSIDE) as other:
         redirect(other, net.inside.url)
         redirect(net.outside, other.url)
@@ -212,7 +212,7 @@ def test_no_public_server_leads_us_inside_by_way_of_another(net: Net, module_id:
     assert net.inside.connections == 0
 
 
-def test_a_proxy_may_be_inside_but_leads_us_nowhere_inside(
+def test_an_internal_proxy_does_not_allow_redirects_inside(
     net: Net, module_id: ModuleId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", net.inside.url)
@@ -225,7 +225,7 @@ def test_a_proxy_may_be_inside_but_leads_us_nowhere_inside(
         fetch(supplier, module_id)
 
 
-def test_an_address_inside_stays_inside_behind_a_proxy(
+def test_an_internal_address_is_known_behind_a_proxy(
     net: Net, module_id: ModuleId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", net.outside.url)

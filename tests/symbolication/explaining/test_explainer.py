@@ -9,7 +9,7 @@ import redis
 from symbolon.v1.stack_pb2 import SymbolicatedStack
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.supplier_rounds import SupplierRounds
+from symbolon_server.cache.module_memory import SupplierRounds
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.keys import directory_key
 from symbolon_server.store.redis_store import RedisPageStore

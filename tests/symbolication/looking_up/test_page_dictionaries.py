@@ -8,8 +8,7 @@ import redis
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.keys import page_key
-from symbolon_server.store.recent_use import RecentUse
-from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.symbolication.memory.queries import FrameQuery, ModuleOutcome, TierName

@@ -7,8 +7,7 @@ import pytest
 import redis
 
 from symbolon_server.redis_servers.keys import directory_key, page_key
-from symbolon_server.store.recent_use import RecentUse
-from symbolon_server.store.redis_store import RedisPageStore
+from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.symbolication.looking_up import call_pages
 from symbolon_server.symbolication.memory.queries import FrameQuery, ModuleOutcome, TierName

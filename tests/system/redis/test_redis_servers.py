@@ -99,7 +99,7 @@ def test_a_store_set_up_wrongly_at_run_time_is_told(site: Site, client: Client) 
         return " ".join(client.get_store_info().warnings)
 
     site.store.config_set("maxmemory-policy", "noeviction")
-    assert "maxmemory-policy noeviction and would refuse new pages" in warnings()
+    assert "maxmemory-policy noeviction and would reject new pages" in warnings()
     site.cache.config_set("maxmemory-policy", "allkeys-lru")
     assert "Store and cache are swapped" in warnings()
     site.store.config_set("maxmemory-policy", "allkeys-lru")

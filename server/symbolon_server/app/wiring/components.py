@@ -13,6 +13,7 @@ from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.contents.supplier import Supplier
 from symbolon_server.suppliers.parse import InvalidSupplierError, parse_suppliers
 from symbolon_server.suppliers.web.headers import Header, InvalidHeadersError, parse_headers
+from symbolon_server.telemetry.backoff import Backoff
 from symbolon_server.telemetry.metrics import REDIS_ERRORS, SPOOL_SKIPS
 
 # Series that exist from the start, at 0: the rate of one born at 1 leaves that one out.
@@ -82,6 +83,5 @@ def lifetimes_of(settings: Settings) -> FailureLifetimes:
     return FailureLifetimes(
         missing=settings.missing_seconds,
         malformed=settings.malformed_seconds,
-        unavailable_first=settings.unavailable_seconds,
-        unavailable_longest=settings.unavailable_max_seconds,
+        unavailable=Backoff(settings.unavailable_seconds, settings.unavailable_max_seconds),
     )

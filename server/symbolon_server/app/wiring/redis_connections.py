@@ -4,14 +4,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from symbolon_server.app.process.errors import StartError
-from symbolon_server.redis_servers.configuration import CACHE_CONFIGURATION, STORE_CONFIGURATION
 from symbolon_server.redis_servers.embedded import (
     EmbeddedOptions,
     EmbeddedRedis,
     EmbeddedRedisError,
+    default_run_folder,
 )
-from symbolon_server.redis_servers.running_servers import default_run_folder
-from symbolon_server.redis_servers.server_programs import NoServerProgramError
+from symbolon_server.redis_servers.server_programs import (
+    CACHE_CONFIGURATION,
+    STORE_CONFIGURATION,
+    NoServerProgramError,
+)
 from symbolon_server.redis_servers.servers import InvalidRedisUrlError, Timeouts, connect
 from symbolon_server.redis_servers.setup_checks import (
     ProblemKind,

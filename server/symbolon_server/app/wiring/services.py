@@ -13,7 +13,7 @@ from symbolon_server.app.wiring.redis_connections import allowed_problems, timeo
 from symbolon_server.app.wiring.security import protection_of
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.cache.missing_tally import MissingTally
+from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.queue import IngestQueue
@@ -29,7 +29,7 @@ from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.settings import Settings
 from symbolon_server.store.key_counts import count_keys
-from symbolon_server.store.recent_use import RecentUse
+from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.looking_up.lookup import Tiers

@@ -7,8 +7,7 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
-from symbolon_server.cache.access import CacheAccess
-from symbolon_server.cache.keyed_cache import sound_answers
+from symbolon_server.cache.keyed_cache import CacheAccess, sound_answers
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.jobs import Claim, Freshness, asked_as, module_id_of
 from symbolon_server.ingest.queueing.queue import unpack_offsets

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from symbolon_server.cache.access import CacheAccess
-from symbolon_server.cache.keyed_cache import CacheUnavailableError, sound_answers
+from symbolon_server.cache.keyed_cache import CacheAccess, CacheUnavailableError, sound_answers
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, told_of
 from symbolon_server.redis_servers.circuit import Circuit

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import redis
 
-from symbolon_server.cache.access import CacheAccess
 from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER
+from symbolon_server.cache.keyed_cache import CacheAccess
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.jobs import Band, module_id_of
 from symbolon_server.redis_servers.circuit import Circuit

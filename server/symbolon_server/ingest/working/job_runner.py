@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from symbolon_server.cache.failures import Failure
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.cache.supplier_rounds import FOUND_SECONDS, SupplierRound
+from symbolon_server.cache.module_memory import FOUND_SECONDS, ModuleMemory, SupplierRound
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest

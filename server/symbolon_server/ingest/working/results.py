@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, Self
 
 from symbolon_server.cache.failures import FailureKind
-from symbolon_server.cache.supplier_rounds import RememberedAttempt
+from symbolon_server.cache.module_memory import RememberedAttempt
 from symbolon_server.ingest.working.ingest_process import ProcessEnd, ProcessEnding, WorkLimits
 from symbolon_server.ingest.working.work_counts import Count
 

@@ -8,7 +8,8 @@ from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.redis_servers.keys import failures_key, pause_key, try_key
-from symbolon_server.suppliers.pauses import Pause
+from symbolon_server.suppliers.chain import Pause
+from symbolon_server.telemetry.backoff import Backoff
 from symbolon_server.telemetry.logs import EventLog
 
 _FAILURES_KEPT_SECONDS = 600.0
@@ -44,9 +45,8 @@ class PauseLengths:
         """Return the pause after so many failures in a row, None for none."""
         if failures < self.failures and not retry_after_seconds:
             return None
-        doublings = min(max(failures - self.failures, 0), 32)
-        grown = self.first_seconds * 2.0**doublings
-        return min(max(grown, retry_after_seconds or 0.0), self.longest_seconds)
+        backoff = Backoff(self.first_seconds, self.longest_seconds)
+        return backoff.after(failures - self.failures + 1, retry_after_seconds)
 
 
 class SharedPauses:
@@ -109,7 +109,7 @@ class SharedPauses:
 
     def _begin_try(self, supplier: str) -> bool:
         """Keep the others away until the try ends; return False while another worker tries."""
-        key = self._cache.key(try_key(supplier))
+        key = try_key(supplier)
         milliseconds = round(self._lengths.try_seconds * 1000)
 
         def begin(pipeline: Pipeline) -> None:
@@ -123,7 +123,7 @@ class SharedPauses:
 
     def _end_try(self, supplier: str) -> None:
         """Let others try; a try that is not this worker's goes on."""
-        key = self._cache.key(try_key(supplier))
+        key = try_key(supplier)
         self._cache.run(lambda pipeline: pipeline.eval(_END_TRY, 1, key, self._token))
 
     def _note_failure(self, supplier: str, detail: str, retry_after_seconds: float | None) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from symbolon_server.cache.supplier_rounds import RememberedAttempt
+from symbolon_server.cache.module_memory import RememberedAttempt
 from symbolon_server.store.spool import SkipReason
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome
 from symbolon_server.telemetry.metrics import (

@@ -3,7 +3,7 @@
 from symbolon.v1 import explanation_pb2, module_pb2, stack_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.missing_modules import MissingModule
-from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.cache.module_memory import SupplierRound
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue_view import QueueOverview, RunningIngest
 from symbolon_server.redis_servers.keys import page_key

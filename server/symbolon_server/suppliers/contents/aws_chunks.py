@@ -1,12 +1,12 @@
-r"""Takes off the framing `aws-chunked`: uploads to S3 travel in it, and some stores keep it.
+r"""Removes the framing `aws-chunked`, which uploads to S3 use and some object stores keep.
 
     10000;chunk-signature=<hex digits>\r\n<65,536 bytes>\r\n
     0;chunk-signature=<hex digits>\r\n
     <trailers, each on a line>\r\n
     \r\n
 
-Sizes are hex digits. There are no signatures where a checksum is among the trailers. A file
-that was uploaded in parts may be several of these, one after the other.
+Sizes are in hex. There are no signatures if the trailers contain a checksum. A file that was
+uploaded in parts may consist of several of these.
 """
 
 import re
@@ -16,22 +16,22 @@ from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, Cut
 
 _LONGEST_LINE = 1024
 _FIRST_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;chunk-signature=[0-9A-Fa-f*]{1,160})?\r\n")
-"""The `*` pads signatures that are good for several regions."""
+"""The `*` pads signatures for several regions."""
 
 FIRST_LINE_BYTES = 200
-"""More than the longest first line."""
+"""Longer than any first line."""
 
 
 def is_framed(start: bytes) -> bool:
-    """Return whether a file that begins so is framed; no symbol file begins with hex digits."""
+    """Return whether a file with this start is framed; no symbol file starts with hex digits."""
     return _FIRST_LINE.match(start) is not None
 
 
 def unframe(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what is in the chunks; neither signatures nor checksums are looked at.
+    """Yield the contents of the chunks, without checking signatures or checksums.
 
-    Raises `CutSymbolFileError` if the last chunk is missing, and `BrokenSymbolFileError` for
-    what is no framing.
+    Raises `CutSymbolFileError` if the last chunk is missing, and `BrokenSymbolFileError` if the
+    framing is invalid.
     """
     framed = _Framed(pieces)
     is_ended = False
@@ -56,7 +56,7 @@ def _parse_size(line: bytes) -> int:
 
 
 def _skip_trailers(framed: "_Framed") -> None:
-    """Skip lines up to an empty one; nothing is missing where they are cut."""
+    """Skip lines up to an empty one; the contents are complete even if they are truncated."""
     while not framed.is_at_end():
         try:
             if not framed.read_line():
@@ -66,7 +66,7 @@ def _skip_trailers(framed: "_Framed") -> None:
 
 
 class _Framed:
-    """Bytes that arrive in pieces of any size, taken by the line or by their number."""
+    """Bytes that arrive in pieces of any size, read by line or by count."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -82,7 +82,7 @@ class _Framed:
         return False
 
     def read_line(self) -> bytes:
-        """Return what is before the next CRLF, and step over both."""
+        """Return the bytes before the next CRLF, and skip both."""
         while (end := self._held.find(b"\r\n", self._position)) < 0:
             if len(self._held) - self._position > _LONGEST_LINE:
                 raise _damaged()
@@ -111,4 +111,4 @@ def _damaged() -> BrokenSymbolFileError:
 
 
 def _cut() -> CutSymbolFileError:
-    return CutSymbolFileError("its aws-chunked framing ends in the middle")
+    return CutSymbolFileError("its aws-chunked framing is truncated")

@@ -1,41 +1,41 @@
-"""What can go wrong between asking a supplier and having the text of a symbol file.
+"""Errors between the request to a supplier and the text of a symbol file.
 
 SupplierError
 ├── MissingSymbolFileError       a definite no
 ├── UnavailableSymbolFileError   no answer; a later attempt may get one
-│   └── FailingSupplierError     nor would there be one for any other symbol file
-└── BrokenSymbolFileError        an answer that is no symbol file
-    └── CutSymbolFileError       compressed bytes that end too early
+│   └── FailingSupplierError     requests for any other symbol file would fail, too
+└── BrokenSymbolFileError        an answer that is not a symbol file
+    └── CutSymbolFileError       truncated compressed data
 
-Their text is one line for a person. It names at most a host and what happened: never a
-URL, a query, a credential or the text of an exception, which may hold any of them.
+Their text is one line for humans. It names at most a host and what happened: never a URL, a query,
+a credential or the text of an exception, which may contain any of these.
 """
 
 
 class SupplierError(Exception):
-    """A supplier did not yield a symbol file; the text is one line for a person."""
+    """A supplier did not return a symbol file; the text is one line for humans."""
 
 
 class MissingSymbolFileError(SupplierError):
-    """The supplier is well and does not have the symbol file."""
+    """The supplier works and does not have the symbol file."""
 
 
 class UnavailableSymbolFileError(SupplierError):
-    """The supplier could not say whether it has the symbol file, or not send all of it."""
+    """The supplier could not say whether it has the symbol file, or could not send all of it."""
 
     def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
-        """Say what happened, and when to try again where the supplier told."""
+        """Say what happened, and when to retry if the supplier said so."""
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
 
 
 class FailingSupplierError(UnavailableSymbolFileError):
-    """The supplier does not answer properly, whatever it is asked for."""
+    """The supplier does not answer properly, whatever file is requested."""
 
 
 class BrokenSymbolFileError(SupplierError):
-    """What the supplier has cannot be unpacked, is too large, or is no symbol file."""
+    """The file cannot be unpacked, is too large, or is not a symbol file."""
 
 
 class CutSymbolFileError(BrokenSymbolFileError):
-    """Compressed bytes that end in the middle."""
+    """Compressed data is truncated."""

@@ -1,4 +1,4 @@
-"""How much of time and bytes one fetch may take."""
+"""Limits of time and bytes for one fetch."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,19 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """The most that one fetch of one symbol file from one supplier may take."""
+    """The limits for one fetch of one symbol file from one supplier."""
 
     connect_seconds: float = 5.0
-    """For a connection to one address of the host, TLS included."""
+    """For a connection to one address of the host, including TLS."""
 
     read_seconds: float = 20.0
-    """Between two pieces of an answer."""
+    """Between two pieces of a response."""
 
     min_bytes_per_second: int = 1024
-    """While `read_seconds` are spent waiting; a slower answer would take the time of all others."""
+    """Over each `read_seconds` of waiting; a slower response would block other ingests."""
 
     total_seconds: float = 300.0
-    """From the first attempt to the last byte, pauses and the reader's own time included."""
+    """From the first attempt to the last byte, including pauses and the reader's time."""
 
     max_sent_bytes: int = 2 * GIB
     """Of the symbol file as sent, compressed or not."""
@@ -30,7 +30,7 @@ class FetchLimits:
 
 
 def describe_bytes(count: int) -> str:
-    """Return `count` for a person, in the largest unit that divides it: `2 GiB`, `100 bytes`."""
+    """Return `count` in the largest unit that divides it, such as `2 GiB` or `100 bytes`."""
     for size, unit in ((GIB, "GiB"), (MIB, "MiB"), (1024, "KiB")):
         if count and count % size == 0:
             return f"{count // size} {unit}"

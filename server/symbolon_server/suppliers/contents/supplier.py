@@ -1,4 +1,4 @@
-"""What a supplier is, and the text of a symbol file on its way from one."""
+"""The contract of a supplier, and the stream of a symbol file from one."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -15,12 +15,12 @@ _BEGINNING_BYTES = 512
 class SymbolFileStream(Iterator[bytes]):
     """The unpacked text of one symbol file, in pieces of about a MiB as they arrive.
 
-    Taking the next piece raises `SupplierError` where the supplier fails, the bytes cannot
-    be unpacked, or a limit is reached.
+    Reading raises `SupplierError` if the supplier fails, the bytes cannot be unpacked, or a limit
+    is exceeded.
     """
 
     def __init__(self, sent: Iterable[bytes], limits: FetchLimits) -> None:
-        """Take the bytes as sent, compressed or not."""
+        """Read the bytes as sent, compressed or not."""
         self._fetched_bytes = 0
         self._beginning = b""
         counted = self._count(sent, limits.max_sent_bytes)
@@ -28,12 +28,12 @@ class SymbolFileStream(Iterator[bytes]):
 
     @property
     def fetched_bytes(self) -> int:
-        """How many bytes the supplier has sent so far, compressed or not."""
+        """Bytes that the supplier sent so far, compressed or not."""
         return self._fetched_bytes
 
     @property
     def beginning(self) -> bytes:
-        """The first bytes of the text; empty while none was taken."""
+        """The first bytes of the text; empty before the first piece."""
         return self._beginning
 
     def __iter__(self) -> Self:
@@ -55,15 +55,15 @@ class SymbolFileStream(Iterator[bytes]):
 
 
 class Supplier(Protocol):
-    """Something that may have a module's symbol file."""
+    """A place that may have a module's symbol file."""
 
     @property
     def name(self) -> str:
-        """For people and logs: without credentials or a query."""
+        """For humans and logs, without credentials or a query."""
 
     def fetch(self, asked: AskedModule) -> AbstractContextManager[SymbolFileStream]:
         """Return the module's symbol file, to be read within the `with` block.
 
-        Where it is filed the supplier's layouts say; whether it is the module's own, its reader.
+        The supplier's layouts say where it is filed; its reader checks that it is the module's.
         Raises `SupplierError` on entering, or while the text is read.
         """

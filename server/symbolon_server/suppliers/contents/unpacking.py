@@ -1,4 +1,4 @@
-"""Undoes gzip, zstd and aws-chunked, recognised by their first bytes, piece by piece."""
+"""Streaming decompression of gzip and zstd, and removal of aws-chunked, detected by content."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -10,37 +10,37 @@ from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, Cut
 from symbolon_server.suppliers.contents.limits import MIB, describe_bytes
 
 PIECE_BYTES = MIB
-"""Unpacked pieces have at least this size, but for the last one."""
+"""Unpacked pieces have at least this size, except for the last one."""
 
 MAX_LAYERS = 4
-"""The file's own compression, two that a server puts around it, and aws-chunked."""
+"""The file's own compression, two applied by servers, and aws-chunked."""
 
 _Undo = Callable[[Iterable[bytes]], Iterator[bytes]]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
-"""What follows 0x50 to 0x5f; pzstd begins its files with a skippable frame."""
+"""Follows 0x50 to 0x5f; files of pzstd start with a skippable frame."""
 
 _GZIP_WINDOW_BITS = 31
 """The largest window, with gzip's header and checksum."""
 
 _ZSTD_MAX_WINDOW_BYTES = 128 * MIB
-"""What `zstd --long` makes at its default; more must be allowed explicitly there, too."""
+"""The default of `zstd --long`; zstd needs an explicit option for more, too."""
 
 _ZSTD_SLICE_BYTES = 512
-"""Fed to the decoder at once. Four bytes of zstd can stand for 128 KiB, and the decoder
-gives all that its input stands for, so this bounds one step of a bomb to 16 MiB."""
+"""Fed to the decoder at once. Four bytes of zstd may expand to 128 KiB, and the decoder returns all
+of its input expanded, so this bounds one step of a decompression bomb to 16 MiB."""
 
 
 def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Yield the text in `pieces`, with at most `MAX_LAYERS` of compression and framing undone.
+    """Yield the text in `pieces`, after removing up to `MAX_LAYERS` of compression and framing.
 
-    A layer is what its first bytes say, whatever a server says of it; plain text passes
-    through. Several gzip members or zstd frames after each other are one text.
+    Each layer is detected by its first bytes, whatever a server's headers say; plain text passes
+    through. Consecutive gzip members or zstd frames are one text.
 
-    Raises `CutSymbolFileError` where compressed bytes end in the middle, and
-    `BrokenSymbolFileError` where they are damaged or hold more than `max_bytes`.
+    Raises `CutSymbolFileError` if compressed data is truncated, and `BrokenSymbolFileError` if it
+    is damaged or expands to more than `max_bytes`.
     """
     yield from _join_pieces(_limit(_peel(pieces, max_bytes), max_bytes))
 
@@ -56,7 +56,7 @@ def _peel(pieces: Iterable[bytes], max_bytes: int) -> Iterable[bytes]:
 
 
 def _look_at_start(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first bytes, and all of them."""
+    """Return the first bytes, and an iterator over all of them."""
     rest = iter(pieces)
     held: list[bytes] = []
     for piece in rest:
@@ -67,7 +67,7 @@ def _look_at_start(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def _give_back(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what is held and lets go of it: an unpacked piece may have 16 MiB."""
+    """Yield the held pieces, then the rest; keep no reference: a piece may have 16 MiB."""
     while held:
         yield held.pop(0)
     yield from rest
@@ -91,7 +91,7 @@ def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
         packed = piece
         while packed:
             if decoder is None:
-                # tar and some uploaders pad with zeros; gzip ignores them, too.
+                # tar and some uploaders pad with zeros, which gzip ignores, too.
                 packed = packed.lstrip(b"\0")
                 if not packed:
                     break
@@ -128,7 +128,7 @@ def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _check_ended(decoder: object | None, compression: str) -> None:
     if decoder is not None:
-        raise CutSymbolFileError(f"its {compression} data ends in the middle")
+        raise CutSymbolFileError(f"its {compression} data is truncated")
 
 
 def _limit(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
@@ -136,7 +136,7 @@ def _limit(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     for piece in pieces:
         count += len(piece)
         if count > max_bytes:
-            raise BrokenSymbolFileError(f"holds more than {describe_bytes(max_bytes)} unpacked")
+            raise BrokenSymbolFileError(f"expands to more than {describe_bytes(max_bytes)}")
         yield piece
 
 

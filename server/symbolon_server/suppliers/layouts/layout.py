@@ -1,12 +1,12 @@
-"""Where suppliers keep a module's symbol file.
+"""Paths under which suppliers file a module's symbol file.
 
     by_debug_id   <debug file>/<DEBUG ID>/<name>.sym, as Breakpad's tools file them
-    by_code_id    <code file>/<CODE ID>/<name>.sym, as Tecken and rust-minidump have it for modules
-                  of Windows whose debug id is not known
+    by_code_id    <code file>/<CODE ID>/<name>.sym, as Tecken and rust-minidump do for Windows
+                  modules with an unknown debug id
 
-A layout is a pure function from a module to the paths to ask for, in order. Each part of a path is
-a file name: none is empty, `.` or `..`, or holds a separator, which `ModuleId` and `AskedModule`
-make sure of.
+A layout is a pure function from a module to the paths to request, in order. Each part of a path is
+a file name: `ModuleId` and `AskedModule` ensure that none is empty, `.` or `..`, or contains a
+separator.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,11 +25,11 @@ Layout = Callable[[AskedModule], Iterator[PathParts]]
 
 _GUID_DIGITS: Final = 32
 _EXECUTABLES: Final = (".dll", ".exe")
-"""What is left out of a symbol file's name, as `.pdb` is."""
+"""Dropped from a symbol file's name, like `.pdb`."""
 
 
 def by_debug_id(asked: AskedModule) -> Iterator[PathParts]:
-    """Yield the path by the debug id; next that by its 32 digits, if no caller told an age."""
+    """Yield the path by debug id, then by its 32 digits if no caller sent an age."""
     file, debug_id, name = symbol_file_parts(asked.module_id)
     yield file, debug_id, name
     if asked.lacks_age:
@@ -37,7 +37,7 @@ def by_debug_id(asked: AskedModule) -> Iterator[PathParts]:
 
 
 def by_code_id(asked: AskedModule) -> Iterator[PathParts]:
-    """Yield the path by code file and code id, where both are known."""
+    """Yield the path by code file and code id, if both are known."""
     file = asked.code_file
     if not (file and asked.code_id):
         return
@@ -46,7 +46,7 @@ def by_code_id(asked: AskedModule) -> Iterator[PathParts]:
 
 
 def symbol_file_parts(module_id: ModuleId) -> tuple[str, str, str]:
-    """Return the three parts of the symbol file's path by the debug id."""
+    """Return the three parts of the symbol file's path by debug id."""
     return module_id.debug_file, module_id.debug_id, module_id.symbol_file_name
 
 
@@ -56,10 +56,9 @@ def ask_in_turn(
     asked: AskedModule,
     ask: Callable[[PathParts], T],
 ) -> T:
-    """Return what `ask` returns for the first path that is not missing, all its parts `spell`ed.
+    """Return the result of `ask` for the first path that is not missing, with `spell`ed parts.
 
-    Raises `MissingSymbolFileError` as the last one does where all are missing, and at once
-    whatever else is raised.
+    Raises the last `MissingSymbolFileError` if all are missing, and any other error at once.
     """
     missing = MissingSymbolFileError("has no such file")
     for layout in layouts:
@@ -72,8 +71,8 @@ def ask_in_turn(
 
 
 def quote_path(parts: PathParts) -> str:
-    """Return the path for a URL, in UTF-8, with all but letters, digits and `-._~` quoted.
+    """Return the path for a URL, in UTF-8, percent-encoding all but letters, digits and `-._~`.
 
-    A `+` is quoted, too: S3 reads a plain one as a space.
+    This includes `+`, which S3 reads as a space.
     """
     return "/".join(quote(part, safe="") for part in parts)

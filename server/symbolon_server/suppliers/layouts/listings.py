@@ -1,14 +1,13 @@
-"""Remembers the names in folders for a short time, so that not each search lists them anew.
+"""Caches directory listings for a short time, for searches that ignore case.
 
-What is remembered lies in one piece of memory of fixed size that forks share: a worker makes it,
-and each of its forks does one ingest. It has its number of bytes in use, then one record after
-the other, each with its head and the folder's names:
+The cache is a fixed piece of memory that forks share: a worker creates it, and each of its forks
+runs one ingest. It contains the number of bytes in use, then records, each a head and the names in
+one directory:
 
     /<name in lower case>NUL<name>/<name in lower case>NUL<name>...
 
-Neither a slash nor a NUL can be in a name. When it is full it is emptied. One process at a time
-may write to it, as a worker has one fork at a time; one that is killed while it writes leaves
-nothing behind.
+A name contains neither slash nor NUL. A full cache is emptied. One process at a time may write,
+since a worker has one fork at a time; a writer that is killed leaves no partial record.
 """
 
 import mmap
@@ -22,17 +21,17 @@ from typing import NamedTuple
 from symbolon_server.suppliers.contents.limits import MIB
 
 MAX_BYTES = 16 * MIB
-"""Some 150,000 names of 50 characters; a larger folder is listed each time."""
+"""Some 150,000 names of 50 characters; a larger directory is listed each time."""
 
 MAX_LISTINGS = 1000
-"""Looking through their heads takes less than a millisecond."""
+"""Searching so many heads takes less than a millisecond."""
 
 LISTING_SECONDS = 10.0
-"""How long a listing is used at most: not every file system tells changes by the folder's time."""
+"""Maximum age of a listing: on some file systems a directory's time does not show all changes."""
 
 SETTLED_SECONDS = 2.0
-"""How long ago a folder must have changed for a further change to be sure to show in its time,
-which is as coarse as 2 s on some file systems."""
+"""A directory is cached only if its last change is older than this: modification times have a
+resolution of 2 s on some file systems, and must show any further change."""
 
 _USED = Struct("<Q")
 _HEAD = Struct("<QQqdQ")
@@ -46,11 +45,11 @@ class _Head(NamedTuple):
     changed_at: int
     listed_at: float
     size: int
-    """Bytes of names behind it."""
+    """Bytes of names after it."""
 
 
 class Listings:
-    """Finds names in folders whatever their case; it forgets what it finds soon."""
+    """Finds names in directories regardless of case, with a short-lived cache."""
 
     def __init__(
         self,
@@ -59,7 +58,7 @@ class Listings:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Remember names in `max_bytes`; `clock` goes on across forks, `now` is that of files."""
+        """Cache in `max_bytes`; `clock` is shared with forks, `now` is the clock of file times."""
         self._memory = mmap.mmap(-1, max_bytes)
         self._use(_USED.size)
         self._list_names = list_names or _list_names
@@ -69,7 +68,7 @@ class Listings:
     def find(self, folder: Path, name: str) -> list[str]:
         """Return the names in `folder` that differ from `name` in case at most, sorted.
 
-        Raises `OSError` where the folder cannot be listed.
+        Raises `OSError` if the folder cannot be listed.
         """
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -80,7 +79,7 @@ class Listings:
             os.close(descriptor)
 
     def _recall(self, status: os.stat_result, name: str) -> list[str] | None:
-        """Return the names that are remembered of a folder, None where there is no listing."""
+        """Return the matching names of a cached listing, or None if there is none."""
         version = (status.st_dev, status.st_ino, status.st_mtime_ns)
         oldest = self._clock() - LISTING_SECONDS
         for start, head in self._heads():
@@ -89,7 +88,7 @@ class Listings:
         return None
 
     def _heads(self) -> Iterator[tuple[int, _Head]]:
-        """Yield the head of each record, and where its names start."""
+        """Yield the position of each record's names, and its head."""
         position, (end,) = _USED.size, _USED.unpack_from(self._memory)
         while position < end:
             head = _Head(*_HEAD.unpack_from(self._memory, position))
@@ -105,7 +104,7 @@ class Listings:
             yield self._memory[name_start:start].decode(errors="surrogateescape")
 
     def _list(self, descriptor: int, status: os.stat_result, name: str) -> list[str]:
-        """List the folder, and remember its names if they fit and it has not changed just now."""
+        """List the directory; cache its names if they fit and it has not changed just now."""
         wanted, found, text = name.lower(), [], bytearray()
         listed_at = self._clock()
         is_settled = self._now() - status.st_mtime > SETTLED_SECONDS
@@ -121,11 +120,11 @@ class Listings:
         return found
 
     def _use(self, end: int) -> None:
-        """Let the records end here; one step, whenever the process is killed."""
+        """Set the end of the records, in one atomic step."""
         _USED.pack_into(self._memory, 0, end)
 
     def _remember(self, head: _Head, text: bytearray) -> None:
-        """Put a record behind the others, or in the place of all where it does not fit there."""
+        """Append a record, or empty the cache first if it does not fit."""
         (start,) = _USED.unpack_from(self._memory)
         is_full = start + _HEAD.size + head.size > len(self._memory)
         if is_full or sum(1 for _ in self._heads()) >= MAX_LISTINGS:
@@ -133,7 +132,7 @@ class Listings:
         end = start + _HEAD.size + head.size
         if end > len(self._memory):
             return
-        self._use(start)  # those behind are overwritten
+        self._use(start)  # later records are overwritten
         self._memory[start:end] = _HEAD.pack(*head) + text
         self._use(end)
 

@@ -1,4 +1,4 @@
-"""What a supplier's entry says of itself behind a `#`: `casing=lower,absent=403`."""
+"""The options of a supplier's entry, after a `#`: `casing=lower,absent=403`."""
 
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,10 @@ _TO_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 class Casing(Enum):
-    """How a supplier spells the paths of its symbol files, below its own folder or URL."""
+    """The case of the paths below a supplier's directory or URL."""
 
     DEFAULT = "default"
-    """As the layout has it: names as callers write them, the debug id in upper case."""
+    """As in the layout: names as callers send them, the debug id in upper case."""
 
     LOWER = "lower"
     """All ASCII letters of the path in lower case: names and debug id with its age."""
@@ -25,10 +25,10 @@ class Casing(Enum):
     """All ASCII letters of the path in upper case."""
 
     ANY = "any"
-    """In whatever case; only what can be listed can be searched so."""
+    """Any case; for directories only, because it needs a listing."""
 
     def spell(self, part: str) -> str:
-        """Return a part of a path as the supplier spells it; `ANY` leaves it as it is."""
+        """Return a part of a path in this case; `ANY` does not change it."""
         match self:
             case Casing.LOWER:
                 return part.translate(_TO_LOWER)
@@ -42,23 +42,23 @@ _LAYOUTS: Final[Mapping[str, Sequence[Layout]]] = {
     "debug_id": (by_debug_id,),
     "debug_id+code_id": (by_debug_id, by_code_id),
 }
-"""The paths that are asked for, in this order; those by code id cost a request more for each module
-that is missing and whose code id the caller told."""
+"""The paths to request, in this order; `by_code_id` costs one more request for each missing module
+with a code id."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupplierOptions:
-    """How one supplier is asked, and what its answers mean."""
+    """How to query one supplier, and what its responses mean."""
 
     casing: Casing = Casing.DEFAULT
     layouts: Sequence[Layout] = _LAYOUTS["debug_id"]
 
     is_403_absent: bool = False
-    """Whether HTTP 403 says that there is no such file, as S3 does to those who may not list."""
+    """Whether HTTP 403 means a missing file, as in S3 without permission to list the bucket."""
 
 
 class InvalidOptionError(ValueError):
-    """An option that cannot be used; the text says what can, and repeats nothing unknown."""
+    """An invalid option; the text lists the valid ones, and quotes nothing unknown."""
 
 
 _NAMED_CASINGS = (Casing.DEFAULT, Casing.LOWER, Casing.UPPER)
@@ -66,30 +66,30 @@ _NAMED_CASINGS = (Casing.DEFAULT, Casing.LOWER, Casing.UPPER)
 
 @dataclass(frozen=True, slots=True)
 class OptionRules:
-    """Which options a kind of supplier takes, each with its values."""
+    """The options of a kind of supplier, with their values."""
 
     kind: str
     values: Mapping[str, tuple[str, ...]]
 
     def parse(self, options: Iterable[tuple[str, str]]) -> SupplierOptions:
-        """Return what pairs of name and value say; raise `InvalidOptionError`."""
-        said: dict[str, str] = {}
+        """Return the options in pairs of name and value; raise `InvalidOptionError`."""
+        given: dict[str, str] = {}
         for name, value in options:
             if name not in self.values:
                 raise InvalidOptionError(f"has an unknown option; {self}")
-            if name in said:
+            if name in given:
                 raise InvalidOptionError(f"has the option {name} twice")
             if value not in self.values[name]:
                 raise InvalidOptionError(f"has an unknown value of {name}; {self}")
-            said[name] = value
+            given[name] = value
         return SupplierOptions(
-            Casing(said.get("casing", "default")),
-            _LAYOUTS[said.get("layout", "debug_id")],
-            "absent" in said,
+            Casing(given.get("casing", "default")),
+            _LAYOUTS[given.get("layout", "debug_id")],
+            "absent" in given,
         )
 
     def __str__(self) -> str:
-        """Return what can be written, for a person."""
+        """Return the valid options, for humans."""
         written = (f"{name}={'|'.join(values)}" for name, values in self.values.items())
         *first, last = written
         return f"{self.kind} takes {', '.join(first)} and {last}"

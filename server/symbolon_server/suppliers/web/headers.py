@@ -1,10 +1,10 @@
-"""Headers that a single supplier is sent, read from a file: API keys and the like.
+"""HTTP headers for single suppliers, such as API keys, read from a file.
 
     # supplier's URL           name: value
     https://symbols.example/a  Authorization: Bearer c2VjcmV0
     https://symbols.example/a  X-Client: crashes
 
-The URL is the supplier's own, without credentials and query.
+The URL is that of the supplier, without credentials and query.
 """
 
 import re
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
 
 _LINE = re.compile(r"(\S+)[ \t]+([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t]+)", re.ASCII)
-"""What HTTP lets a header be, after a URL."""
+"""A URL, then a header as HTTP allows it."""
 
 
 class InvalidHeadersError(ValueError):
-    """A line that cannot be used; the text says which, and holds nothing of it."""
+    """An invalid line; the text gives its number and quotes nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Header:
     """One header of one supplier."""
 
     line: int
-    """Where it stands in the file; 1 is the first."""
+    """The line number in the file, from 1."""
 
     url: ServerUrl
     name: str
@@ -34,7 +34,7 @@ class Header:
 
 
 def parse_headers(text: str) -> list[Header]:
-    """Return the headers in the text of such a file; raise `InvalidHeadersError`."""
+    """Return the headers in the text of a file; raise `InvalidHeadersError`."""
     return list(_parse_lines(text))
 
 
@@ -52,12 +52,12 @@ def _parse_lines(text: str) -> Iterator[Header]:
 
 
 def choose_headers(headers: Sequence[Header], url: ServerUrl) -> dict[str, str]:
-    """Return the names and values of those headers that are for the supplier at `url`."""
+    """Return the headers for the supplier at `url`, by name."""
     return {header.name: header.value for header in headers if header.url.is_place_of(url)}
 
 
 def refuse_unused(headers: Sequence[Header], urls: Sequence[ServerUrl]) -> None:
-    """Raise `InvalidHeadersError` for a header whose URL is no supplier's: it is misspelt."""
+    """Raise `InvalidHeadersError` if the URL of a header is not that of a supplier."""
     for header in headers:
         if not any(header.url.is_place_of(url) for url in urls):
-            raise InvalidHeadersError(f"the URL in line {header.line} is none of the suppliers'")
+            raise InvalidHeadersError(f"the URL in line {header.line} is not that of a supplier")

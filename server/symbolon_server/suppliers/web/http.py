@@ -1,4 +1,4 @@
-"""A supplier that is a symbol server, asked by HTTP."""
+"""A supplier that is a symbol server, reached over HTTP."""
 
 import os
 import random
@@ -30,7 +30,6 @@ from symbolon_server.suppliers.web.http_trouble import (
     is_about_url,
     is_worth_a_retry,
 )
-from symbolon_server.suppliers.web.pace import Pace
 from symbolon_server.suppliers.web.public_addresses import is_public
 from symbolon_server.suppliers.web.redirect_guard import GuardedAdapter, RedirectGuard
 from symbolon_server.suppliers.web.retries import RetryPolicy, parse_retry_after
@@ -46,36 +45,36 @@ _REFUSALS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "",
     HTTPStatus.FORBIDDEN: "; if it answers 403 for what it does not have, add #absent=403",
 }
-"""With what helps."""
+"""Statuses that mean "no access", with a hint for the operator."""
 
 _PIECE_BYTES = 64 * 1024
 _DRAINED_PIECES = 4
-"""How much of the text beside a 404 is read, to keep the connection; more closes it."""
+"""How much of the body of a 404 is read to keep the connection; a longer one closes it."""
 
 _MAX_LENGTH_DIGITS = 20
 
 
 class _RetryableError(FailingSupplierError):
-    """The server did not answer properly, but may do so in a moment."""
+    """The server failed, but may answer in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Time, chance and the internet, which tests replace."""
+    """Clock, randomness and the internet, which tests replace."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = field(default=random.SystemRandom().random)
-    """Uniform between 0 and 1; not seeded alike in forked processes."""
+    """Uniform between 0 and 1, from a source that forks do not share."""
 
     is_public: Callable[[str], bool] = is_public
-    """Whether everybody may be sent to an address."""
+    """Whether an address is reachable from everywhere on the internet."""
 
 
 class _Credentials(AuthBase):
-    """Puts the headers meant for a server alone into a request, if there are any.
+    """Adds the headers for one server to a request.
 
-    That something does also keeps requests from looking into the user's .netrc.
+    Passing any `auth` also stops requests from reading the user's .netrc.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -87,11 +86,11 @@ class _Credentials(AuthBase):
 
 
 class HttpSupplier:
-    """A symbol server; its answers are told apart into missing, unavailable and the text.
+    """A symbol server; each response is a symbol file, missing or unavailable.
 
-    Only 404 and 410 mean missing, and 403 where the options say so. S3 answers 403 for a missing
-    key to those who may not list the bucket, but others for expired credentials: taken as missing,
-    those would turn every module into a definite no.
+    Only 404 and 410 mean missing, and 403 if the options say so. S3 answers 403 for a missing key
+    if the credentials do not allow listing the bucket, but other servers do so for expired
+    credentials: counted as missing, these would make every module missing.
     """
 
     def __init__(
@@ -105,9 +104,9 @@ class HttpSupplier:
         headers: Mapping[str, str] | None = None,
         options: SupplierOptions | None = None,
     ) -> None:
-        """Ask the server at `url` as its `options` say, with `headers` that are for it alone.
+        """Use the server at `url` according to `options`, with `headers` for this server only.
 
-        Connect at the first fetch.
+        Connects at the first fetch.
         """
         self._url = url
         self._user_agent = user_agent
@@ -141,10 +140,10 @@ class HttpSupplier:
             sent = self._read_pieces(response, deadline)
             yield SymbolFileStream(sent, self._limits)
         except CutSymbolFileError as error:
-            if _tells_its_end(response):
+            if _has_length(response):
                 raise
-            # The server ends the text by hanging up, so this may as well be a lost connection.
-            raise UnavailableSymbolFileError(f"{error}, or the connection broke") from None
+            # The server marks the end by closing; this may also be a lost connection.
+            raise UnavailableSymbolFileError(f"{error}, or the connection was lost") from None
         finally:
             response.close()
 
@@ -154,8 +153,8 @@ class HttpSupplier:
             try:
                 return self._ask(self._url.at(path), deadline)
             except _RetryableError as error:
-                told = error.retry_after_seconds
-                pause = self._retries.pause_seconds(attempt, told, self._surroundings.random)
+                wanted = error.retry_after_seconds
+                pause = self._retries.pause_seconds(attempt, wanted, self._surroundings.random)
                 if pause is None or self._surroundings.clock() + pause >= deadline:
                     raise
             self._surroundings.sleep(pause)
@@ -173,7 +172,7 @@ class HttpSupplier:
             try:
                 target = target.follow(response.headers.get("Location", ""))
             except InvalidUrlError as error:
-                raise UnavailableSymbolFileError(f"redirects to what {error}") from None
+                raise UnavailableSymbolFileError(f"redirects to a URL that {error}") from None
             self._guard.check_target(target)
         raise UnavailableSymbolFileError(f"redirects more than {MAX_REDIRECTS} times")
 
@@ -185,7 +184,7 @@ class HttpSupplier:
             min(self._limits.connect_seconds, left),
             min(self._limits.read_seconds, left),
         )
-        # Ours are told to our own server, and only there.
+        # Credentials are sent to the supplier's own origin only.
         is_own = target.has_origin_of(self._url)
         credentials = self._credentials if is_own else _Credentials({})
         try:
@@ -200,13 +199,13 @@ class HttpSupplier:
             raise _trouble(error) from None
 
     def _get_session(self) -> requests.Session:
-        """Return this process's session: connections must not be shared across a fork."""
+        """Return the session of this process: connections must not be shared across a fork."""
         if self._session is None or self._session[0] != os.getpid():
             session = _new_session(self._user_agent)
             guarded = GuardedAdapter(self._guard.check_address)
             session.mount("http://", guarded)
             session.mount("https://", guarded)
-            # Its own address was chosen by the operator, inside or not, as long as it stays so.
+            # The operator chose the supplier's own address, so it may be private if it stays so.
             session.mount(self._url.origin, GuardedAdapter(self._guard.check_own_address))
             self._session = (os.getpid(), session)
         return self._session[1]
@@ -216,15 +215,15 @@ class HttpSupplier:
         if not (length.isascii() and length.isdigit()):
             return
         limit = self._limits.max_sent_bytes
-        # int() refuses numbers of thousands of digits.
+        # int() raises for thousands of digits.
         if len(length) > _MAX_LENGTH_DIGITS or int(length) > limit:
             raise BrokenSymbolFileError(f"is larger than {describe_bytes(limit)}")
 
     def _read_pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
-        """Yield the body as sent, each piece as soon as it is there.
+        """Yield the body as sent, each piece as soon as it arrives.
 
-        `read1` rather than `read`, which comes back only with all of the bytes asked for: at
-        one byte a second the deadline would be looked at once in hours.
+        `read` would return only with all requested bytes: at one byte a second the deadline would
+        be checked once in hours. `read1` returns what has arrived.
         """
         raw: urllib3.response.BaseHTTPResponse = response.raw
         clock, least = self._surroundings.clock, self._limits.min_bytes_per_second
@@ -245,12 +244,37 @@ class HttpSupplier:
         return f"took longer than {self._limits.total_seconds:g} s"
 
 
+@dataclass(slots=True)
+class Pace:
+    """The transfer rate of one response; used by one thread.
+
+    Only the time spent waiting for the server counts, not the time that the reader takes.
+    """
+
+    window_seconds: float
+    """Waiting time after which the rate is checked, and measured again."""
+
+    min_bytes_per_second: float
+    _waited_seconds: float = 0.0
+    _bytes: int = 0
+
+    def is_too_slow(self, count: int, waited_seconds: float) -> bool:
+        """Add `count` bytes; return whether a window ended with too few."""
+        self._bytes += count
+        self._waited_seconds += waited_seconds
+        if self._waited_seconds < self.window_seconds:
+            return False
+        is_too_slow = self._bytes < self.min_bytes_per_second * self._waited_seconds
+        self._bytes, self._waited_seconds = 0, 0.0
+        return is_too_slow
+
+
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - as inherited
-        """Return that no response is a redirect.
+        """Return None: no response is a redirect for requests.
 
-        Even if told not to follow redirects, requests would prepare the next request, and
-        for that read the whole body of a redirect into memory.
+        Even with `allow_redirects=False` it would prepare the next request, and for that read the
+        whole body of a redirect into memory.
         """
         return None
 
@@ -260,13 +284,13 @@ def _new_session(user_agent: str) -> requests.Session:
     session.headers = requests.structures.CaseInsensitiveDict(
         {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, zstd"}
     )
-    # No cookie of one answer travels to another server, or changes the next answer.
+    # No cookie is sent to another server, or changes the next response.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 
 def _trouble(error: Exception) -> UnavailableSymbolFileError:
-    """Return the error for an exchange without an answer."""
+    """Return the error for a request without a response."""
     if is_worth_a_retry(error):
         return _RetryableError(describe_trouble(error))
     kind = UnavailableSymbolFileError if is_about_url(error) else FailingSupplierError
@@ -289,16 +313,16 @@ def _refusal(response: requests.Response, options: SupplierOptions) -> Exception
 
 
 def _drain(response: requests.Response) -> None:
-    """Take what little is left of a response, so that its connection can be used again."""
+    """Read a short rest of a response, so that its connection can be reused."""
     try:
         for _ in range(_DRAINED_PIECES):
             if not response.raw.read1(_PIECE_BYTES, decode_content=False):
                 break
     except (urllib3.exceptions.HTTPError, HTTPException, OSError):
-        pass  # the answer is known; close() below gives the broken connection up
+        pass  # the status is known; close() below drops the broken connection
     response.close()
 
 
-def _tells_its_end(response: requests.Response) -> bool:
+def _has_length(response: requests.Response) -> bool:
     is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return is_chunked or "Content-Length" in response.headers

@@ -1,6 +1,6 @@
-"""Says what went wrong with an HTTP exchange, without repeating what the libraries say.
+"""Describes failed HTTP requests without quoting the libraries' exceptions.
 
-The texts of their exceptions hold whole URLs, with credentials and queries.
+Their texts contain whole URLs, with credentials and queries.
 """
 
 import os
@@ -12,14 +12,14 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 _TIMEOUTS = (requests.Timeout, urllib3_errors.ReadTimeoutError, TimeoutError)
-"""Not urllib3's own base of timeouts, from which a refused connection is derived as well."""
+"""Not urllib3's base class of timeouts, which is also that of a refused connection."""
 
 _TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)
 _BAD_URLS = (requests.exceptions.InvalidURL, UnicodeError)
 
 
 def describe_trouble(error: BaseException) -> str:
-    """Return one line for a person about an error of requests, urllib3 or a socket."""
+    """Return one line for humans about an error of requests, urllib3 or a socket."""
     causes = list(_causes(error))
     for kinds, text in _DESCRIPTIONS:
         if any(isinstance(cause, kinds) for cause in causes):
@@ -32,24 +32,27 @@ def describe_trouble(error: BaseException) -> str:
     for cause in causes:
         if isinstance(cause, OSError) and isinstance(cause.errno, int):
             return os.strerror(cause.errno).lower()
-    return "the connection broke"
+    return "the connection was lost"
 
 
 _DESCRIPTIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (urllib3_errors.NameResolutionError, "its name is not known"),
-    (requests.ConnectTimeout, "no connection in time"),
-    (_TIMEOUTS, "no answer in time"),
+    (urllib3_errors.NameResolutionError, "its host name cannot be resolved"),
+    (requests.ConnectTimeout, "timed out connecting"),
+    (_TIMEOUTS, "timed out"),
     ((requests.exceptions.ProxyError, urllib3_errors.ProxyError), "the proxy failed"),
-    ((IncompleteRead, urllib3_errors.IncompleteRead), "the connection broke in the middle"),
-    (_BAD_URLS, "its URL cannot be asked"),
+    (
+        (IncompleteRead, urllib3_errors.IncompleteRead),
+        "the connection was lost midway",
+    ),
+    (_BAD_URLS, "its URL is invalid"),
 )
-"""The first that fits any cause describes it, so the more special ones come first."""
+"""The first entry that matches any cause is used, so specific ones come first."""
 
 
 def is_worth_a_retry(error: BaseException) -> bool:
-    """Return whether asking again at once may help.
+    """Return whether an immediate retry may succeed.
 
-    Not after a timeout: it has cost the time of many attempts, and would cost it again.
+    Not after a timeout: it already took the time of many attempts.
     """
     causes = list(_causes(error))
     hopeless = (*_TIMEOUTS, *_BAD_URLS, ssl.SSLError)
@@ -61,15 +64,14 @@ def is_worth_a_retry(error: BaseException) -> bool:
 
 
 def is_about_url(error: BaseException) -> bool:
-    """Return whether the server was not even asked, because of its URL or that of a redirect."""
+    """Return whether no request was sent because a URL is invalid."""
     return any(isinstance(cause, _BAD_URLS) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it was raised for, outermost first.
+    """Yield the error and its causes, outermost first.
 
-    urllib3 and requests keep the cause in `reason` or among the arguments as often as where
-    Python keeps it.
+    urllib3 and requests keep a cause in `reason` or `args` as often as in `__cause__`.
     """
     waiting, seen = [error], set()
     while waiting:

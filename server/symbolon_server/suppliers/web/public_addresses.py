@@ -1,9 +1,9 @@
-"""Which IP addresses mean the same host from everywhere on the internet.
+"""Which IP addresses are the same host from everywhere on the internet.
 
 The tables are IANA's registries of special-purpose addresses, as of 2025-10-09:
 https://www.iana.org/assignments/iana-ipv4-special-registry and
-https://www.iana.org/assignments/iana-ipv6-special-registry. Python's `ipaddress` has older ones,
-another one in each version, and counts the entries that are globally reachable as public.
+https://www.iana.org/assignments/iana-ipv6-special-registry. Python's `ipaddress` has older tables,
+which differ by version, and counts globally reachable entries as public.
 """
 
 from collections.abc import Iterator
@@ -77,24 +77,24 @@ SPECIAL_IPV6 = tuple(
 )
 
 _MULTICAST = IPv4Network("224.0.0.0/4")
-"""Not in the registry of special-purpose addresses, which leaves it to one of its own."""
+"""Not in the registry of special-purpose addresses: it has a registry of its own."""
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All of IPv6 that is given out so far; site-local, IPv4-compatible, translated and multicast
-addresses lie outside."""
+"""All of IPv6 that is allocated so far; excludes site-local, IPv4-compatible, translated and
+multicast addresses."""
 
 _CARRIERS = IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")
-"""Special, but in daily use as another way to write an IPv4 address: what a socket for both
-versions says, and what DNS64 answers where there is IPv6 alone."""
+"""Special, but in daily use as other forms of an IPv4 address: dual-stack sockets report the first,
+and DNS64 returns the second on IPv6-only networks."""
 
 _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
-"""The third quarter of an address whose last one is the IPv4 address at a tunnel's other end."""
+"""The third quarter of an address whose last quarter is the IPv4 address of a tunnel's end."""
 
 _LOW_32 = 0xFFFF_FFFF
 
 
 def is_public(address: str) -> bool:
-    """Return whether this IP address may mean the same host from everywhere on the internet."""
+    """Return whether this IP address is the same host from everywhere on the internet."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip not in _MULTICAST and not any(ip in special for special in SPECIAL_IPV4)
@@ -108,7 +108,7 @@ def _is_global(ip: IPv6Address) -> bool:
 
 
 def _embedded(ip: IPv6Address) -> Iterator[IPv4Address]:
-    """Yield the IPv4 address that packets to this address come to in the end."""
+    """Yield the IPv4 address that packets to this address finally reach."""
     is_carried = any(ip in carrier for carrier in _CARRIERS)
     if is_carried or int(ip) >> 32 & _LOW_32 in _ISATAP:
         yield IPv4Address(int(ip) & _LOW_32)

@@ -1,4 +1,4 @@
-"""Keeps a symbol server's redirects away from addresses that only insiders reach."""
+"""Protects internal addresses from the redirects of symbol servers."""
 
 import mmap
 import socket
@@ -16,7 +16,7 @@ from symbolon_server.suppliers.web.urls import ServerUrl
 
 
 class _Side(IntEnum):
-    """Where a symbol server is, by the addresses of the connections to it."""
+    """Where a symbol server is, according to the addresses of connections to it."""
 
     UNKNOWN = 0
     INSIDE = 1
@@ -24,56 +24,56 @@ class _Side(IntEnum):
 
 
 class RedirectGuard:
-    """Refuses addresses that are not public, unless the symbol server is inside itself.
+    """Refuses addresses that are not public, unless the symbol server itself is inside.
 
-    Otherwise any server that is asked for symbols could have us ask what is meant for this
-    machine or its network alone, such as a cloud's metadata. A server is inside if the first
-    connection to it led to an address that is not public, and none to a public one since. Its
-    name is not looked up for that: whoever answers for it may answer another thing each time.
+    Otherwise a symbol server could redirect us to services of this machine or its network, such as
+    a cloud's metadata (SSRF). A server is inside if the first connection to it went to an address
+    that is not public, and none to a public one since. Resolving its name would not do: the answer
+    may differ each time.
     """
 
     def __init__(self, own: ServerUrl, is_public: Callable[[str], bool] = is_public) -> None:
         self._own = own
         self._is_public = is_public
-        # Shared with forks, each of which does one ingest: what one of them saw, all know.
+        # Shared with forks, each of which runs one ingest.
         self._side = mmap.mmap(-1, 1)
         address = _address_in(own)
-        if address is not None:  # known even where a proxy makes the connections
+        if address is not None:  # known even if a proxy makes the connections
             self.check_own_address(address)
 
     def check_target(self, target: ServerUrl) -> None:
-        """Raise `UnavailableSymbolFileError` if the target's name stands for such an address.
+        """Raise `UnavailableSymbolFileError` if the target's name resolves to a refused address.
 
-        Where a proxy makes the connection, this is all that can be looked at.
+        If a proxy makes the connection, no other check is possible.
         """
         if not target.has_origin_of(self._own):
             for address in _resolve(target):
                 self.check_address(address)
 
     def check_address(self, address: str) -> None:
-        """Raise `UnavailableSymbolFileError` for such an address."""
+        """Raise `UnavailableSymbolFileError` for a refused address."""
         if not self._is_public(address) and self._side[0] != _Side.INSIDE:
             raise UnavailableSymbolFileError("redirects to an address that is not public")
 
     def check_own_address(self, address: str) -> None:
-        """Note where a connection to the symbol server itself led.
+        """Note the address of a connection to the symbol server itself.
 
-        Raises `UnavailableSymbolFileError` if a public server's name has come to stand for an
+        Raises `UnavailableSymbolFileError` if the name of a public server now resolves to an
         address that is not public.
         """
         if self._is_public(address):
             self._side[0] = _Side.PUBLIC
         elif self._side[0] == _Side.PUBLIC:
             raise UnavailableSymbolFileError(
-                "had a public address before and now has one that is not; "
-                "restart the worker if that is right"
+                "had a public address before and now has a private one; "
+                "restart the worker if that is intended"
             )
         else:
             self._side[0] = _Side.INSIDE
 
 
 def _address_in(url: ServerUrl) -> str | None:
-    """Return the address that stands in a URL, None for a name."""
+    """Return the address in a URL, or None for a name."""
     try:
         return str(ip_address(url.bare_host))
     except ValueError:
@@ -81,7 +81,7 @@ def _address_in(url: ServerUrl) -> str | None:
 
 
 def _resolve(url: ServerUrl) -> list[str]:
-    """Return the addresses of a host; none when its name is not known here."""
+    """Return the addresses of a host, or none if its name cannot be resolved here."""
     try:
         found = socket.getaddrinfo(url.bare_host, url.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -90,9 +90,9 @@ def _resolve(url: ServerUrl) -> list[str]:
 
 
 class GuardedAdapter(requests.adapters.HTTPAdapter):
-    """Makes connections whose other end `check` has seen before anything is sent.
+    """Passes the peer address of each connection to `check` before anything is sent.
 
-    What a name stands for may change between a look at it and the connection.
+    A name may resolve to another address between a lookup and the connection.
     """
 
     def __init__(self, check: Callable[[str], None]) -> None:
@@ -100,7 +100,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make pools of such connections; those to a proxy are made elsewhere."""
+        """Create pools of checked connections; those to a proxy are created elsewhere."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _guarded(urllib3.HTTPConnectionPool, self._check),

@@ -1,53 +1,53 @@
-"""When and how long to wait before a supplier is asked again."""
+"""When and how long to wait before a retry."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from symbolon_server.telemetry.backoff import Backoff
+
 MAX_RETRY_AFTER_SECONDS = 3600.0
-"""A server may ask for any time; callers are not told to stay away for longer than this."""
+"""A longer `Retry-After` is cut to this before callers see it."""
+
+_BACKOFF = Backoff(first_seconds=0.5, longest_seconds=10.0)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often one fetch asks a server that did not answer properly."""
+    """How often one fetch repeats a request that failed."""
 
     attempts: int = 3
-    """In all, the first one included."""
+    """Including the first one."""
 
-    first_pause_seconds: float = 0.5
-    """Before the second attempt; doubles for each further one."""
-
-    max_pause_seconds: float = 10.0
-    """The longest pause; a server that asks for more is left to a later fetch."""
+    backoff: Backoff = _BACKOFF
+    """If the server asks for more than the longest pause, the fetch gives up."""
 
     def pause_seconds(
         self, attempt: int, retry_after_seconds: float | None, random: Callable[[], float]
     ) -> float | None:
-        """Return how long to wait after `attempt` (1 is the first), None to give up.
+        """Return how long to wait after `attempt` (1 is the first), or None to give up.
 
-        Between half and all of the doubled pause, so that many workers do not come back at
+        Jitter makes it between half and all of the backoff, so that many workers do not retry at
         the same time, but never less than the server asks for.
         """
         if attempt >= self.attempts:
             return None
-        pause = min(self.first_pause_seconds * 2.0 ** (attempt - 1), self.max_pause_seconds)
-        pause *= 0.5 + random() / 2
+        pause = self.backoff.after(attempt) * (0.5 + random() / 2)
         if retry_after_seconds is None:
             return pause
-        if retry_after_seconds > self.max_pause_seconds:
+        if retry_after_seconds > self.backoff.longest_seconds:
             return None
         return max(pause, retry_after_seconds)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, None if it says nothing clear.
+    """Return the seconds of a `Retry-After` header, or None if it is absent or invalid.
 
-    A date counts from the response's own `Date`, so that our clock may be wrong.
+    A date is relative to the response's own `Date`, so that our clock may be wrong.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
-        # Ten digits are three centuries; int() refuses numbers of thousands of digits.
+        # Ten digits are three centuries; more are not worth parsing.
         return min(float(text[:10]), MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(text)

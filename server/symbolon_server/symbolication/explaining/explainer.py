@@ -7,7 +7,7 @@ from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.supplier_rounds import SupplierRound, SupplierRounds
+from symbolon_server.cache.module_memory import SupplierRound, SupplierRounds
 from symbolon_server.symbolication.explaining.explanation import (
     ExplainedPage,
     ExplainedTier,

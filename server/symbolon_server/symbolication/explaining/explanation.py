@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from symbolon_server.cache.supplier_rounds import SupplierRound
+from symbolon_server.cache.module_memory import SupplierRound
 from symbolon_server.symbolication.memory.queries import ModuleResult, TierName
 from symbolon_server.symbols.ground.answers import Answer
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey

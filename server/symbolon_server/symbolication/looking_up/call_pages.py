@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from symbolon_server.store.page_stores import PageStore
-from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.store.page_stores import PageStore, TieredPageStore
 from symbolon_server.symbolication.looking_up.counted_store import CountedStore
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
 from symbolon_server.symbolication.memory.server_memory import ServerMemory

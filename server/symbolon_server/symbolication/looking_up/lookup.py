@@ -11,8 +11,7 @@ from symbolon_server.cache.invalidations import KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.waiting import PendingModules
-from symbolon_server.store.page_stores import PageStore
-from symbolon_server.store.tiered_store import TieredPageStore
+from symbolon_server.store.page_stores import PageStore, TieredPageStore
 from symbolon_server.symbolication.looking_up.call_pages import CallPages, count_memory
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, IsGone, refuse_gone
 from symbolon_server.symbolication.looking_up.counted_store import CountedStore
