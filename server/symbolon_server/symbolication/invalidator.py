@@ -8,9 +8,8 @@ from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidati
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.symbolication.looking_up.lookup import Tiers
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
-from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.paging.directory import decode_directory
+from symbolon_server.symbols.paging.directory import decode_if_whole
 from symbolon_server.telemetry.logs import EventLog
 
 _TRIES: Final = 5
@@ -87,9 +86,6 @@ class Invalidator:
         if self._tiers.spool is None:
             return
         (data,) = self._tiers.spool.get_directories([module_id])
-        with suppress(DamagedPageError):
-            if data is None:
-                return
-            as_of = decode_directory(module_id, data).ingest.as_of
-            if known.is_stale(module_id, as_of):
-                self._tiers.spool.forget(module_id)
+        directory = decode_if_whole(module_id, data)
+        if directory is not None and known.is_stale(module_id, directory.ingest.as_of):
+            self._tiers.spool.forget(module_id)

@@ -14,10 +14,9 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleResult,
     TierName,
 )
-from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory
-from symbolon_server.symbols.paging.directory import decode_directory
+from symbolon_server.symbols.paging.directory import decode_if_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class ModuleLookup:
         store = self._tiered_store()
         found = store.get_directories(module_ids)
         return {
-            module_id: _decode(module_id, data)
+            module_id: decode_if_whole(module_id, data)
             for module_id, data in zip(module_ids, found, strict=True)
         }
 
@@ -89,10 +88,3 @@ class ModuleLookup:
         if tiers.spool is not None:
             stores.append(CountedStore(tiers.spool, TierName.SPOOL, counts, known))
         return TieredPageStore(stores)
-
-
-def _decode(module_id: ModuleId, data: bytes | None) -> PageDirectory | None:
-    try:
-        return None if data is None else decode_directory(module_id, data)
-    except DamagedPageError:
-        return None

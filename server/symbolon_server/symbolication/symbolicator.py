@@ -30,7 +30,7 @@ from symbolon_server.symbolication.recalling.recall import Recall
 from symbolon_server.symbolication.recalling.recall_many import recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 
 NOTE_SECONDS: Final = 1.0
 """How often the pages of a call are noted as used."""
@@ -196,7 +196,7 @@ def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:
     pieces: list[bytes] = []
     for frames in stacks:
         length = sum(map(len, frames))  # type: ignore[arg-type]  # that raises it
-        pieces.append(wire.stack_start(length))
+        pieces.append(api_frames.stack_start(length))
         pieces += frames  # type: ignore[arg-type]  # none of them is None
         all_bytes += length
     return EncodedStacks(all_bytes, pieces)

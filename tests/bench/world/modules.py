@@ -6,7 +6,7 @@ from random import Random
 
 import redis
 
-from symbolon_server.ingest.working.putting import page_keys, pages_for, put_module
+from symbolon_server.ingest.working.putting import StorableModule, page_keys, pages_for, put_module
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, PagedModule, PageKey, page_owner
@@ -49,13 +49,13 @@ class BenchModule:
     def put(self, store: redis.Redis) -> None:
         """Put the whole module, as an ingest does."""
         directory, pages = self.paged.directory, self.paged.pages
-        put_module(
-            RedisPageStore(store),
+        module = StorableModule(
             self.module_id,
             directory,
+            encode_directory(self.module_id, directory),
             lambda keys: [pages[key.number] for key in keys],
-            [],
         )
+        put_module(RedisPageStore(store), module, [])
 
     def put_some(self, store: redis.Redis, offsets: Collection[int]) -> list[PageKey]:
         """Put the directory and the pages for these offsets; return the keys of the pages."""

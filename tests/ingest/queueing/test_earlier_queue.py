@@ -2,7 +2,7 @@
 
 import redis
 
-from symbolon_server.ingest.queueing.earlier_queue import expire_earlier_queue
+from symbolon_server.ingest.queueing.claims import expire_earlier_queue
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.scripts import KEPT_SECONDS, PREFIX

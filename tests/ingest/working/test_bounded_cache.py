@@ -56,7 +56,7 @@ class Site:
             for _ in some:
                 claim = self._desk.claim()
                 assert isinstance(claim, Claim)
-                self._runner.tell(claim, MISSING, 0.5)
+                self._runner.record(claim, MISSING, 0.5)
 
 
 def test_missing_modules_leave_nothing_behind_but_the_bounded_list_of_them(

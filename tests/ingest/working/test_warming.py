@@ -8,10 +8,9 @@ from tests.ingest.symbol_files import numbered_module, symbol_file
 
 PROGRAM = """
 import sys
-from symbolon_server.ingest import worker
 from symbolon_server.ingest.working.ingest import Ingest
 from tests.fixtures.memory_store import MemoryPageStore
-from symbolon_server.ingest.working.warming import warm_up
+from symbolon_server.ingest.working.worker import warm_up
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbols.ground.asked_modules import AskedModule

@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
-from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
-from symbolon_server.ingest.working.work_counts import Count, WorkCounts, add_to_metrics
+from symbolon_server.ingest.working.results import (
+    Count,
+    IngestOutcome,
+    IngestResult,
+    WorkCounts,
+    add_to_metrics,
+    result_of,
+)
 from symbolon_server.store.spool import SkipReason
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier

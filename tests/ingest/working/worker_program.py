@@ -13,8 +13,8 @@ from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits
 from symbolon_server.ingest.working.job_runner import WorkerOptions
+from symbolon_server.ingest.working.results import WorkCounts
 from symbolon_server.ingest.working.supplier_pauses import SharedPauses
-from symbolon_server.ingest.working.work_counts import WorkCounts
 from symbolon_server.ingest.working.worker import run_worker
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.redis_store import RedisPageStore

@@ -40,7 +40,7 @@ from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, ModuleFacts, PageDirectory, PageKey
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames, wire
 from tests.rpc.drive import Ended, call
 
 DESCRIPTOR = pb.DESCRIPTOR.services_by_name["ModuleService"]
@@ -105,7 +105,7 @@ class Known:
         self.asked.append((what, of))
 
 
-FRAME = wire.frame(b"", 0x1008, FrameOutcome.SYMBOLICATED, wire.bytes_field(3, b"main"), 8)
+FRAME = api_frames.frame(b"", 0x1008, FrameOutcome.SYMBOLICATED, wire.bytes_field(3, b"main"), 8)
 MAIN = Answer("main", 0x1000, "main.c", 7, (InlineAnswer("inner", "inner.h", 3),), True)
 EXPLANATION = Explanation(
     frame=FRAME,

@@ -40,7 +40,7 @@ from symbolon_server.symbolication.memory.queries import (
 )
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 from tests.rpc.drive import Ended, call
 from tests.rpc.scripted import count_of
 
@@ -48,11 +48,11 @@ DESCRIPTOR = pb.DESCRIPTOR.services_by_name["SymbolicationService"]
 DEBUG_ID = "44E4EC8C2F41492B9369D6B9A059577C2"
 XUL = module_pb2.Module(debug_file="xul.pdb", debug_id=DEBUG_ID.lower())
 
-FRAME = wire.frame(
-    wire.bytes_field(1, b"xul.dll"),
+FRAME = api_frames.frame(
+    api_frames.module_field(b"xul.dll"),
     0x10,
     FrameOutcome.SYMBOLICATED,
-    wire.answer_fields(b"main", b"main.c", 7, [], is_multiple=False, function_size=16),
+    api_frames.answer_fields(b"main", b"main.c", 7, [], is_multiple=False, function_size=16),
     4,
 )
 
@@ -93,7 +93,7 @@ def answer_of(
     results: Sequence[ModuleResult] = (),
     diagnostics: Diagnostics | None = None,
 ) -> Symbolication:
-    fields = [wire.stack_start(len(stack)) + stack for stack in stacks]
+    fields = [api_frames.stack_start(len(stack)) + stack for stack in stacks]
     encoded = EncodedStacks(sum(map(len, stacks)), fields)
     by_index = dict(enumerate(results))
     return Symbolication(encoded, by_index, len(results), diagnostics or Diagnostics())

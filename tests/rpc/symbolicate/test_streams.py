@@ -40,7 +40,7 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames, wire
 from tests.fixtures.http2_peer import framed, http2_peer
 from tests.rpc.scripted import count_of
 
@@ -92,7 +92,7 @@ class Scripted(Symbolicator):
         self.answered += 1
         frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
         frame = wire.message_field(15, frames[0]) if frames else b""
-        encoded = EncodedStacks(len(frame), [wire.stack_start(len(frame)), frame])
+        encoded = EncodedStacks(len(frame), [api_frames.stack_start(len(frame)), frame])
         return Symbolication(encoded, {}, 0, Diagnostics())
 
     def _look_until(self, caller: Caller) -> None:

@@ -12,7 +12,7 @@ from symbolon_server.symbolication.recalling.recall import Recall
 from symbolon_server.symbolication.recalling.recall_many import recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, ModuleFacts, PageDirectory
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames, wire
 from tests.symbolication.conftest import encode
 
 MODULES = 400
@@ -49,7 +49,8 @@ def held_modules() -> ServerMemory:
         module = held.put_module(module_id(index), directory)
         asked = [(offset, flag) for offset in OFFSETS for flag in (False, True)]
         held.frames.put_many(
-            module.frames, [(wire.asked_frame(*frame), answer(index, *frame)) for frame in asked]
+            module.frames,
+            [(api_frames.asked_frame(*frame), answer(index, *frame)) for frame in asked],
         )
     return held
 
@@ -107,7 +108,7 @@ def expected_pieces(stacks: list[list[bytes]]) -> bytes | None:
     if any(answer is None for stack in answers for answer in stack):
         return None
     encoded = [b"".join(answer or b"" for answer in stack) for stack in answers]
-    return b"".join(wire.stack_start(len(stack)) + stack for stack in encoded)
+    return b"".join(api_frames.stack_start(len(stack)) + stack for stack in encoded)
 
 
 def check_recalled_at_once(stacks: list[list[bytes]], *, is_usual: bool) -> None:

@@ -5,8 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolon import debug_ids
-from symbolon_server.symbols.ground.debug_ids import DEBUG_ID_FORM, normalise_debug_id, tells_age
-from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.symbols.ground.module_ids import (
+    DEBUG_ID_FORM,
+    InvalidModuleIdError,
+    ModuleId,
+    normalise_debug_id,
+    tells_age,
+)
 
 DEBUG_ID = "44E4EC8C2F41492B9369D6B9A059577C2"
 GUID = "44E4EC8C-2F41-492B-9369-D6B9A059577C"

@@ -4,14 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbolon_server.symbols.paging.chains import PageChains
 from symbolon_server.symbols.paging.column_codes import (
     Integers,
     below_next,
     write_columns,
     write_columns_of_pages,
 )
-from symbolon_server.symbols.paging.rows import PageRows, PageRowsOfTwo
+from symbolon_server.symbols.paging.rows import PageChains, PageRows, PageRowsOfTwo
 from symbolon_server.symbols.reading.inline_chains import NO_INLINE
 
 Pages = list[list[int]]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from symbolon.v1 import stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames, wire
 from symbolon_server.symbols.paging.writer import write_pages
 from tests.fixtures.paging import decode_pages
 from tests.symbols.read_texts import INGEST, read
@@ -34,19 +34,19 @@ frames = st.builds(
 @settings(deadline=None)
 @given(frames)
 def test_a_frame_is_what_its_message_is(frame: stack_pb2.SymbolicatedFrame) -> None:
-    answer = wire.answer_fields(
+    answer = api_frames.answer_fields(
         frame.function.encode(),
         frame.file.encode(),
         frame.line,
         [
-            wire.inline_frame(inline.function.encode(), inline.file.encode(), inline.line)
+            api_frames.inline_frame(inline.function.encode(), inline.file.encode(), inline.line)
             for inline in frame.inlines
         ],
         is_multiple=frame.is_multiple,
         function_size=frame.function_size,
     )
-    encoded = wire.frame(
-        wire.bytes_field(1, frame.module.encode()),
+    encoded = api_frames.frame(
+        api_frames.module_field(frame.module.encode()),
         frame.module_offset,
         frame.outcome,
         answer,
@@ -61,7 +61,7 @@ def test_a_frame_is_what_its_message_is(frame: stack_pb2.SymbolicatedFrame) -> N
 @given(uint64s, st.booleans())
 def test_a_frame_asked_is_what_its_message_is(offset: int, is_return_address: bool) -> None:
     frame = stack_pb2.Frame(module_offset=offset, is_return_address=is_return_address)
-    assert wire.asked_frame(offset, is_return_address) == frame.SerializeToString()
+    assert api_frames.asked_frame(offset, is_return_address) == frame.SerializeToString()
 
 
 @settings(deadline=None)
@@ -99,9 +99,9 @@ def test_a_page_encodes_what_it_answers(text: bytes) -> None:
 def test_the_outcome_of_a_frame_is_read_from_its_end(
     outcome: int, module_offset: int, function_offset: int
 ) -> None:
-    fields = wire.answer_fields(b"f", b"f.c", 1, [], is_multiple=True, function_size=8)
-    frame = wire.frame(b"", module_offset, outcome, fields, function_offset)
-    assert wire.outcome_of(frame) == outcome
+    fields = api_frames.answer_fields(b"f", b"f.c", 1, [], is_multiple=True, function_size=8)
+    frame = api_frames.frame(b"", module_offset, outcome, fields, function_offset)
+    assert api_frames.outcome_of(frame) == outcome
 
 
 @given(st.lists(frames, max_size=3))
@@ -111,4 +111,4 @@ def test_a_stack_begins_with_the_length_of_its_frames(
     stack = stack_pb2.SymbolicatedStack(frames=frames)
     encoded = stack.SerializeToString()
     expected = SymbolicateResponse(stacks=[stack]).SerializeToString()
-    assert wire.stack_start(len(encoded)) + encoded == expected
+    assert api_frames.stack_start(len(encoded)) + encoded == expected

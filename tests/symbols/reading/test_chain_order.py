@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolon_server.symbols.reading.chain_order import order_by_use
-from symbolon_server.symbols.reading.inline_chains import NO_INLINE, Chains
+from symbolon_server.symbols.reading.inline_chains import NO_INLINE, Chains, order_by_use
 
 
 @st.composite

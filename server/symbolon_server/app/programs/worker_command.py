@@ -16,8 +16,8 @@ from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits
 from symbolon_server.ingest.working.job_runner import WorkerOptions
+from symbolon_server.ingest.working.results import WorkCounts, begin_at_zero
 from symbolon_server.ingest.working.supplier_pauses import PauseLengths, SharedPauses
-from symbolon_server.ingest.working.work_counts import WorkCounts, begin_at_zero
 from symbolon_server.ingest.working.worker import WAIT_SECONDS, run_worker
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.settings import Settings

@@ -1,4 +1,4 @@
-"""Hears from the cache Redis which ingests ended, and what else is announced."""
+"""Receives announcements from the cache Redis, such as which ingests ended."""
 
 import contextlib
 import time
@@ -14,21 +14,21 @@ from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort,
 from symbolon_server.telemetry.logs import EventLog
 
 RECHECK_SECONDS = 1.0
-"""A message is sent once, to those who listen then. So what a message would tell is asked for
-this often by those who wait, and after each new connection."""
+"""Redis sends a message once, to current subscribers only. So listeners also check, at this
+interval and after each reconnect, for what they missed."""
 
 _RECONNECT_SECONDS = 0.25
 _WAKE_UP = b""
-"""Sent by a listener to itself, so that it looks whether it is to end."""
+"""Sent by a listener to itself, to wake up and stop."""
 
 _NAME = "announcements"
 _log = EventLog(__name__)
 
 
 class Announcements:
-    """One thread that listens on some channels and connects again by itself.
+    """One thread that subscribes to some channels and reconnects by itself.
 
-    What is called in it stands for itself: one that raises keeps no other from being called.
+    Callbacks are independent: one that raises does not keep the others from being called.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class Announcements:
         recheck_seconds: float = RECHECK_SECONDS,
         vitals: Vitals | None = None,
     ) -> None:
-        """Listen on the cache Redis of `client`, with a connection of our own.
+        """Subscribe on the cache Redis of `client`, with a separate connection.
 
-        `vitals` are told when the thread, or an `on_doubt`, cannot go on.
+        `vitals` are notified when the thread, or an `on_doubt`, keeps failing.
         """
         self._client = client
         self._recheck_seconds = recheck_seconds
@@ -52,33 +52,33 @@ class Announcements:
     def listen(
         self, channel: str, on_message: Callable[[str], None], on_doubt: Callable[[], None]
     ) -> None:
-        """Tell `on_message` each text that is announced on `channel`; to be called before `start`.
+        """Call `on_message` with each text announced on `channel`; call this before `start`.
 
-        `on_doubt` is called when messages may have been lost, and every `recheck_seconds` because
-        that can never be known. All of them run in the thread, one after the other.
+        `on_doubt` is called when messages may have been lost, and every `recheck_seconds`, because
+        a loss can go unnoticed. All callbacks run in the thread, one after the other.
         """
         self._on_message[channel] = on_message
         self._repeated.append((on_doubt, LastResort(_NAME, self._vitals)))
 
     def repeat(self, look: Callable[[], object]) -> None:
-        """Call `look` as if it were an `on_doubt`, but one without which all goes on."""
+        """Call `look` like an `on_doubt`, but one whose failures are not reported to `vitals`."""
         self._repeated.append((look, LastResort(_NAME)))
 
     def start(self) -> None:
-        """Begin to listen; returns at once, also while the cache is down."""
+        """Start to listen; return at once, even while the cache is down."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and wait for the thread's end."""
+        """Stop listening and wait for the thread to end."""
         self._thread.is_closing.set()
-        # When the cache is down the thread does not hear us, but is not listening either.
+        # While the cache is down the thread cannot receive this, but does not block on it either.
         with contextlib.suppress(redis.RedisError):
             self._client.publish(next(iter(self._on_message)), _WAKE_UP)
         self._thread.close()
 
     def _listen(self) -> None:
         is_known = False
-        self._doubt()  # what came before, or while an error nobody expected was in the way
+        self._doubt()  # for what was missed before the start, or during an unexpected error
         while not self._thread.is_closing.is_set():
             try:
                 with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call] # redis-py
@@ -94,7 +94,7 @@ class Announcements:
                 self._thread.is_closing.wait(_RECONNECT_SECONDS)
 
     def _read(self, pubsub: PubSub, renewals: int) -> None:
-        """Tell what is announced, until the other connections were left for another server."""
+        """Deliver announcements until the other connections move to another server."""
         due = time.monotonic() + self._recheck_seconds
         while not self._thread.is_closing.is_set() and renewals_of(self._client) == renewals:
             left = max(0.0, due - time.monotonic())
@@ -102,7 +102,7 @@ class Announcements:
             if message is not None and message["type"] == "message":
                 self._tell(message["channel"].decode(), message["data"])
             if message is not None and message["type"] == "subscribe":
-                due = 0.0  # what ended before nobody told us
+                due = 0.0  # what ended before the subscription was not announced to us
             if time.monotonic() >= due:
                 self._thread.resort.note_progress()
                 look_again(self._client)

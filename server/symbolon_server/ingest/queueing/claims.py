@@ -1,8 +1,10 @@
-"""The queue of ingests on the cache Redis, as a worker sees it."""
+"""The queue of ingests in the cache Redis, as workers see it."""
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import redis
 from redis.commands.core import Script
@@ -16,24 +18,33 @@ from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import FOREIGN_JOBS
 
 _SHOWN_BYTES = 80
-"""Of what is no module id, in the log."""
+"""Of an invalid module id, in the log."""
+
+_EARLIER_KEYS: Final = (
+    *("rq:queues", "rq:queue:interactive", "rq:queue:prefetch", "rq:workers"),
+    *("ingest:running", "ingest:bell"),
+)
+_EARLIER_PATTERNS: Final = ("rq:job:*", "ingest:wanted:*")
+"""The queue of an earlier version, whose keys had no version in their names."""
+
+_KEYS_A_STEP: Final = 1_000
 
 _log = EventLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToClaim:
-    """The queue is empty; `bell` names the last job that rang before that was seen."""
+    """The queue is empty; `bell` is the last entry of the bell before that was seen."""
 
     bell: bytes
 
 
 class ClaimDesk:
-    """Where workers take jobs from the queue and bring them to an end.
+    """Where workers claim jobs and end them.
 
-    A claim holds for `lease_seconds` from its last renewal. After that the job goes to the
-    next worker that asks, so a worker that dies keeps its module from nobody for longer.
-    Everything raises `CacheUnavailableError` when the cache does not answer.
+    A claim lasts for `lease_seconds` after its last renewal. Then the job goes to the next worker,
+    so a worker that dies does not block its module for longer. All methods raise
+    `CacheUnavailableError` when the cache does not answer.
     """
 
     def __init__(
@@ -43,9 +54,9 @@ class ClaimDesk:
         circuit: Circuit | None = None,
         worker: str = "",
     ) -> None:
-        """Use the cache Redis of `client`, whose own time is the time of leases.
+        """Use the cache Redis of `client`; leases are measured by the clock of that Redis.
 
-        `worker` is what operators see as the one who has a job.
+        `worker` is the name that operators see for the owner of a job.
         """
         self._client = client
         self._access = CacheAccess(circuit or Circuit())
@@ -58,7 +69,7 @@ class ClaimDesk:
         self._remove = client.register_script(scripts.REMOVE)
 
     def claim(self) -> Claim | NothingToClaim:
-        """Take the next job: one whose worker is gone, else the first in line."""
+        """Claim the next job: one whose lease has lapsed, else the first in line."""
         while True:
             owner = uuid.uuid4().hex
             with self._access.asking():
@@ -73,9 +84,9 @@ class ClaimDesk:
                 return NothingToClaim(answer)
 
     def wait(self, nothing: NothingToClaim, seconds: float) -> None:
-        """Return when a job may be there that was not when `nothing` was found, or in time.
+        """Wait until a job may have been added after `nothing` was found, but not for longer.
 
-        Takes nothing from Redis, so that it can be broken off at any moment.
+        This takes nothing from Redis, so it can be interrupted at any moment.
         """
         with self._access.asking():
             self._client.xread(
@@ -83,22 +94,22 @@ class ClaimDesk:
             )
 
     def renew(self, claim: Claim) -> bool:
-        """Begin the lease anew; return False when another worker has the job by now."""
+        """Renew the lease; return False if another worker has the job by now."""
         return self._run(self._renew, claim, self._lease_ms)
 
     def give_back(self, claim: Claim) -> bool:
-        """Put the job back where it was, as if it had never been claimed."""
+        """Put the job back into its place in the line, as if it had never been claimed."""
         return self._run(self._give_back, claim)
 
     def end(self, claim: Claim) -> bool:
-        """Take the job out of the queue for good and announce that it ended.
+        """Remove the job from the queue and announce its end.
 
-        Return False, having done nothing, if its module was invalidated since it was claimed.
+        Return False and do nothing if its module was invalidated since the claim.
         """
         return self._run(self._end, claim, claim.freshness.as_of)
 
     def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
-        """Return the job, None where somebody else's program put it on our queue."""
+        """Return the job, or None if another program put it on the queue."""
         attempts, wanted, as_of, stale_before, waited_ms, told = described
         module_id = module_id_of(name)
         if module_id is None:
@@ -114,7 +125,7 @@ class ClaimDesk:
         )
 
     def _drop(self, name: bytes) -> None:
-        """Take what is no module id out of the queue."""
+        """Remove an invalid module id from the queue."""
         FOREIGN_JOBS.inc()
         _log.warning("foreign_job_dropped", job=repr(name[:_SHOWN_BYTES]))
         with self._access.asking():
@@ -124,3 +135,20 @@ class ClaimDesk:
         with self._access.asking():
             arguments = [str(claim.module_id), claim.owner, *more]
             return bool(script(keys=[scripts.PREFIX], args=arguments))
+
+
+def expire_earlier_queue(client: redis.Redis) -> None:
+    """Let the keys of an earlier version's queue expire after a week.
+
+    Until then the earlier version can be restored. Errors of the cache are ignored, as these keys
+    are not used any more.
+    """
+    with suppress(redis.RedisError):
+        if not client.exists(*_EARLIER_KEYS):
+            return
+        found = chain.from_iterable(
+            client.scan_iter(match=pattern, count=_KEYS_A_STEP) for pattern in _EARLIER_PATTERNS
+        )
+        for key in chain(_EARLIER_KEYS, found):
+            if client.ttl(key) == -1:
+                client.expire(key, scripts.KEPT_SECONDS)

@@ -1,4 +1,4 @@
-"""What a job is: one module to ingest, named after it."""
+"""A job: one module to ingest, identified by its module id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, Modu
 
 
 class Band(IntEnum):
-    """Where in the line a job waits: all of one band go before all of the next."""
+    """The priority of a job in the line: all jobs of one band come before all of the next."""
 
     AWAITED = 0
-    """Somebody waits for an answer."""
+    """A caller is waiting for it."""
 
     WANTED = 1
-    """Somebody asked, and does not wait, or no longer."""
+    """A caller requested it, but does not wait, or no longer."""
 
     PREFETCH = 2
-    """Nobody has asked yet."""
+    """No caller has requested it yet."""
 
     @property
     def label(self) -> str:
@@ -28,17 +28,17 @@ class Band(IntEnum):
 
 
 TOLD_FIELDS: Final = ("code_file", "code_id", "lacks_age")
-"""The fields of a job's hash with what callers told of its module beside its id; see `told_of`."""
+"""The fields of a job's hash with what callers sent about its module besides its id."""
 
 
 class Freshness(NamedTuple):
     """What had been invalidated when a job was claimed; see `cache/invalidations.py`."""
 
     as_of: int = 0
-    """Number of the last invalidation of any module; 0: there was none."""
+    """Number of the last invalidation of any module; 0 if there was none."""
 
     stale_before: int = 0
-    """What was made of the job's module as of an earlier one than this is stale."""
+    """What is stored for the job's module as of an earlier invalidation than this is stale."""
 
 
 NOTHING_STALE: Final = Freshness()
@@ -46,25 +46,25 @@ NOTHING_STALE: Final = Freshness()
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that one worker has taken from the queue, for as long as it renews its lease."""
+    """A job that a worker has taken from the queue, for as long as it renews its lease."""
 
     asked: AskedModule
     owner: str
-    """Names this claim, not only the worker: a job that lapsed and was taken again by the
-    same worker is another claim."""
+    """Identifies this claim, not only the worker: a job whose lease lapsed, claimed again by the
+    same worker, is another claim."""
 
     attempts: int
-    """How many claims of the job there were, with this one. More than the most allowed means
-    that each worker before died with it, and that it is not to be tried again."""
+    """Number of claims of the job, including this one. Above the maximum, all earlier workers died
+    with it, and it must not be tried again."""
 
     wanted: frozenset[int]
-    """The module offsets that callers have asked for so far; empty for a prefetch."""
+    """The module offsets that callers have requested so far; empty for a prefetch."""
 
     freshness: Freshness = NOTHING_STALE
     """What had been invalidated when it was claimed."""
 
     waited_seconds: float = 0.0
-    """From when it was queued; 0 where the time of day was set back meanwhile."""
+    """Since it was queued; 0 if the clock was set back meanwhile."""
 
     @property
     def module_id(self) -> ModuleId:
@@ -73,7 +73,7 @@ class Claim:
 
 
 def module_id_of(name: bytes) -> ModuleId | None:
-    """Return the module that a job is for, None where `name` is not its very id."""
+    """Return the module of a job, or None if `name` is not exactly a module id."""
     try:
         module_id = ModuleId.from_text(name.decode())
     except (UnicodeDecodeError, InvalidModuleIdError):
@@ -82,11 +82,11 @@ def module_id_of(name: bytes) -> ModuleId | None:
 
 
 def told_of(asked: AskedModule) -> tuple[str, ...]:
-    """Return the values of `TOLD_FIELDS` for a module; empty where nothing was told."""
+    """Return the values of `TOLD_FIELDS` for a module; empty where callers sent nothing."""
     return asked.code_file, asked.code_id, "1" if asked.lacks_age else ""
 
 
 def asked_as(module_id: ModuleId, told: Sequence[bytes | None]) -> AskedModule:
-    """Return what `told_of` was given; whoever can write to the queue can have written anything."""
+    """Return the inverse of `told_of`; `told` may be anything that was written to the queue."""
     code_file, code_id, lacks_age = ((value or b"").decode(errors="replace") for value in told)
     return AskedModule.of(module_id, code_file, code_id, lacks_age=bool(lacks_age))

@@ -1,4 +1,4 @@
-"""Asks for modules to be ingested, and waits for that together with all other callers."""
+"""Requests ingests of modules, and waits for them on behalf of all callers of a process."""
 
 import math
 from collections import defaultdict
@@ -20,11 +20,10 @@ from symbolon_server.telemetry.lasting_threads import Vitals
 
 
 class ModuleLoader:
-    """Gets modules ingested, each once however many callers and servers ask.
+    """Gets modules ingested, each once for all callers and servers.
 
-    Callers are woken by an announcement. One that is lost, with its connection or because
-    nobody listened yet, is made up for by asking the queue every `recheck_seconds`, in one
-    round trip for all callers of this process.
+    An announcement wakes the callers. In case one is lost, the queue is also checked every
+    `recheck_seconds`, in one round trip for all callers of this process.
     """
 
     def __init__(
@@ -35,9 +34,9 @@ class ModuleLoader:
         max_queued: int = MAX_QUEUED,
         vitals: Vitals | None = None,
     ) -> None:
-        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+        """Use the cache Redis of `client`; all its users share `circuit`.
 
-        `vitals` are told when what ended, or what is watched, cannot be heard any more.
+        `vitals` are notified when announcements can no longer be received.
         """
         self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
@@ -45,26 +44,26 @@ class ModuleLoader:
         self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
 
     def watch(self, channel: str, look: Callable[[], None]) -> None:
-        """Have `look` called when something is announced on `channel`, and about once a second.
+        """Call `look` for each announcement on `channel`, and about once a second.
 
-        It runs in the thread that hears announcements. To be called before `start`.
+        It runs in the thread that receives announcements. Call this before `start`.
         """
         self._announcements.listen(channel, lambda _: look(), look)
 
     def repeat(self, look: Callable[[], object]) -> None:
-        """Have `look` called about once a second in that thread; to be called before `start`."""
+        """Call `look` about once a second in that thread; call this before `start`."""
         self._announcements.repeat(look)
 
     def start(self) -> None:
-        """Begin to listen, also while the cache is down; once, before the first `load`."""
+        """Start to listen, even while the cache is down; call this once, before `load`."""
         self._announcements.start()
 
     def stop_waiting(self) -> None:
-        """Let go who waits, now and from now on; what was queued is ingested all the same."""
+        """End all waits, now and in the future; queued modules are still ingested."""
         self._waiters.close()
 
     def close(self) -> None:
-        """Stop listening; who still waits does so until its own time is over."""
+        """Stop listening; callers that still wait do so until their deadline."""
         self._announcements.close()
 
     @contextmanager
@@ -75,14 +74,14 @@ class ModuleLoader:
         wait_seconds: float = math.inf,
         asked: Collection[AskedModule] = (),
     ) -> Iterator[PendingModules]:
-        """Have these modules ingested and return what to wait on within the `with` block.
+        """Request ingests of these modules; the caller can wait for them in the `with` block.
 
-        `wanted` gives the module offsets that are asked for, `asked` what is known of the modules
-        beside their ids, `wait_seconds` for how long `caller` will wait. Leaving the block ends the
-        waiting, not the work. Raises `CacheUnavailableError` when nothing could be queued.
+        `wanted` has the requested module offsets, `asked` what is known about the modules besides
+        their ids, `wait_seconds` how long `caller` is going to wait. Leaving the block ends the
+        wait, not the ingest. Raises `CacheUnavailableError` if nothing could be queued.
         """
         band = Band.AWAITED if wait_seconds > 0 else Band.WANTED
-        # To be told comes first: an ingest may end before its enqueueing has returned.
+        # Register first: an ingest may end before `enqueue` returns.
         pending = self._waiters.add(wanted, caller)
         try:
             enqueued = self._queue.enqueue(wanted, band, caller, wait_seconds, asked)
@@ -95,7 +94,7 @@ class ModuleLoader:
         try:
             self._waiters.end(ModuleId.from_text(text))
         except InvalidModuleIdError:
-            return  # not from one of us
+            return  # not sent by a worker
 
     def _look_again(self) -> None:
         waiting = self._waiters.confirmed()
@@ -105,11 +104,11 @@ class ModuleLoader:
             for caller, modules in _by_caller(waiting, look.behind).items():
                 self._queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED, caller)
         except CacheUnavailableError:
-            return  # nothing can have been announced either; the next look will tell
+            return  # nothing can have been announced either; the next look will find it
 
 
 def _by_caller(waiting: Snapshot, modules: Iterable[ModuleId]) -> defaultdict[str, list[ModuleId]]:
-    """Return modules by one of the callers that wait for each."""
+    """Return the modules by caller, for each module one of the callers that wait for it."""
     found = defaultdict[str, list[ModuleId]](list)
     for module_id in modules:
         found[next(iter(waiting[module_id])).caller].append(module_id)

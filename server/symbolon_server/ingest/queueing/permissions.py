@@ -1,4 +1,4 @@
-"""What the users of the two Redis servers have to be allowed, proven by doing it."""
+"""The permissions that the users of the two Redis servers need, checked by using them."""
 
 import hashlib
 import re
@@ -16,35 +16,35 @@ from symbolon_server.ingest.queueing import scripts
 from symbolon_server.redis_servers import keys
 
 _KEPT: Final = "60"
-"""Seconds that a key of ours lives which could not be deleted."""
+"""Expiry in seconds, for a test key that could not be deleted."""
 
 _SCRIPT: Final = "return"
 _SHA: Final = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 # it is how Redis names scripts
 
 _NOTHING: Final = b""
-"""A message that means nothing to those who listen."""
+"""A message that subscribers ignore."""
 
 _COMMAND_REFUSED = re.compile(r"to run the '[^']*' command|^unknown (sub)?command")
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What one user needs, in the order in which it is tried."""
+    """What one user needs, in the order of the checks."""
 
     commands: tuple[str, ...]
-    """Each used once, as a harmless line: `$` stands for the beginning of keys of our own."""
+    """A harmless use of each command; `$` stands for the start of test keys."""
 
     key_uses: tuple[str, ...]
-    """Lines that read and write the key `$`, and change nothing."""
+    """Commands that read and write the key `$` without changing anything."""
 
     own_keys: str
-    """What the keys begin with that `commands` use."""
+    """Prefix of the keys in `commands`."""
 
     keys: Mapping[str, tuple[str, ...]]
-    """For each pattern the keys to try; `$` stands for what nobody else has as a name."""
+    """For each pattern the keys to try; `$` stands for a unique name."""
 
     channels: Mapping[str, str]
-    """For each pattern a channel."""
+    """A channel for each pattern."""
 
 
 STORE: Final = Permissions(
@@ -132,10 +132,10 @@ CACHE: Final = Permissions(
 
 
 def find_missing_permissions(client: redis.Redis, needed: Permissions) -> list[str]:
-    """Return what the client's user is not allowed, as `ACL SETUSER` takes it: `+time`, `~page:*`.
+    """Return the permissions that the client's user lacks, as in `ACL SETUSER`: `+time`, `~page:*`.
 
-    What it writes it deletes; what others wrote stays as it is. Nothing is found out of a server
-    that does not answer.
+    The check deletes what it writes and leaves other keys unchanged. A server that does not answer
+    has no missing permissions.
     """
     missing = list[str]()
     with suppress(redis.RedisError):
@@ -167,7 +167,7 @@ def _find_refused_commands(client: redis.Redis, needed: Permissions, name: str) 
 
 
 def _find_unheard(client: redis.Redis, needed: Permissions) -> Iterable[str]:
-    """Return what keeps the user from talking on its channels, and from listening."""
+    """Return what the user lacks to publish and subscribe on its channels."""
     missing = dict[str, None]()
     for pattern, channel in needed.channels.items():
         for command, use in (("publish", _publish), ("subscribe", _subscribe)):
@@ -191,7 +191,7 @@ def _subscribe(client: redis.Redis, channel: str) -> None:
 
 
 def _try(client: redis.Redis, line: str) -> redis.ResponseError | None:
-    """Return what the server says against a command, if anything."""
+    """Run a command; return its error, or None."""
     command, *arguments = line.split()
     try:
         client.execute_command(*command.split("|"), *arguments)  # type: ignore[no-untyped-call] # redis-py

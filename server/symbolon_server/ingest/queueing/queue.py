@@ -1,4 +1,4 @@
-"""The queue of ingests on the cache Redis, as those see it who want modules."""
+"""The queue of ingests in the cache Redis, as servers see it."""
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,61 +15,61 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 MAX_QUEUED: Final = 100_000
-"""More jobs than workers do in an hour; each takes about 400 bytes of the cache."""
+"""More jobs than workers can do in an hour; each takes about 400 bytes of the cache."""
 
 MAX_WANTED_OFFSETS: Final = 2_000
-"""More than the pages of a large module; a job is told no more offsets than about these."""
+"""More than the pages of a large module; the approximate limit of a job's wanted offsets."""
 
 _OFFSET_BYTES: Final = 8
 _MOST_STEP_BYTES: Final = 400_000
-"""Of wanted offsets in one step, so that it holds Redis up for a few milliseconds at most."""
+"""Of wanted offsets in one step, so that it blocks Redis for a few milliseconds at most."""
 
 _WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
 _NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
 
 NOBODY: Final = ""
-"""The caller where nobody has called."""
+"""The caller of requests without a caller."""
 
 
 class QueueFullError(CacheUnavailableError):
-    """As many modules wait to be ingested as may."""
+    """The maximum number of modules is queued already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What became of modules that were to be queued."""
+    """The result of queueing modules."""
 
     added: int
-    """How many have a new job."""
+    """Number of new jobs."""
 
     refused: frozenset[ModuleId]
-    """Those that there was no room for; all others are on the queue."""
+    """Modules for which there was no room; all others are on the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at modules that somebody waits for found."""
+    """The state of modules that callers wait for."""
 
     ended: frozenset[ModuleId]
-    """Those without a job."""
+    """Modules without a job."""
 
     behind: frozenset[ModuleId]
-    """Those that went behind, because for a while nobody seemed to wait for them."""
+    """Modules that were moved to a later band, because no caller seemed to wait for them."""
 
 
 class IngestQueue:
-    """Modules to ingest, each at most once, those that somebody waits for first.
+    """Modules to ingest, each at most once, first those that a caller waits for.
 
-    Callers take turns, one module each. Everything raises `CacheUnavailableError` when the cache
+    Callers take turns, one module each. All methods raise `CacheUnavailableError` when the cache
     does not answer.
     """
 
     def __init__(
         self, client: redis.Redis, circuit: Circuit | None = None, max_queued: int = MAX_QUEUED
     ) -> None:
-        """Use the cache Redis of `client`; `circuit` is shared by all who use it.
+        """Use the cache Redis of `client`; all its users share `circuit`.
 
-        No more than `max_queued` modules wait at a time, and as many prefetches.
+        At most `max_queued` modules are queued at a time, and as many prefetches.
         """
         self._client = client
         self._max_queued = max_queued
@@ -85,12 +85,12 @@ class IngestQueue:
         wait_seconds: float = _WAITS_SECONDS,
         asked: Collection[AskedModule] = (),
     ) -> Enqueued:
-        """Queue an ingest for each module that has none.
+        """Queue an ingest for each module without one.
 
-        `wanted` tells the module offsets that are asked for, so that a full store gets the
-        pages that cover them. A module that waits in a later band overtakes. `wait_seconds` is for
-        how long somebody waits, if nobody looks meanwhile; `asked` is what is known of the modules
-        beside their ids. A hundred modules are one round trip.
+        `wanted` has the requested module offsets, so that a full store gets the pages that cover
+        them. A module that is queued in a later band moves up. `wait_seconds` is how long the
+        caller waits if it does not `look` again; `asked` is what is known about the modules besides
+        their ids. 100 modules are one round trip.
         """
         waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
         limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
@@ -104,7 +104,7 @@ class IngestQueue:
         return Enqueued(added, frozenset(m for m in wanted if str(m).encode() in refused))
 
     def look(self, module_ids: Collection[ModuleId]) -> Look:
-        """Look what becomes of modules that somebody waits for, and tell the queue so."""
+        """Return the state of modules that callers wait for, and tell the queue that they wait."""
         ended, behind = set[ModuleId](), set[ModuleId]()
         with self._access.asking():
             for step in _cut(module_ids):
@@ -115,7 +115,7 @@ class IngestQueue:
         return Look(frozenset(ended), frozenset(behind))
 
     def find_ended(self, module_ids: Collection[ModuleId]) -> frozenset[ModuleId]:
-        """Return the modules among these that have no ingest queued or running."""
+        """Return those of these modules without a queued or running ingest."""
         ended = set[ModuleId]()
         with self._access.asking():
             for step in _cut(module_ids):
@@ -128,16 +128,16 @@ class IngestQueue:
         return frozenset(ended)
 
     def get_lengths(self) -> dict[Band, int]:
-        """Return how many ingests are queued and not started, by band."""
+        """Return the number of queued ingests that have not started, by band."""
         with sound_answers():
             return dict(zip(Band, map(int, self.ask(_count_bands)), strict=True))
 
     def length(self) -> int:
-        """Return how many ingests are queued and not started."""
+        """Return the number of queued ingests that have not started."""
         return sum(self.get_lengths().values())
 
     def ask(self, commands: Callable[[Any], object]) -> list[Any]:
-        """Return the replies to `commands`, which are given a pipeline, in one round trip."""
+        """Call `commands` with a pipeline; return the replies to it, in one round trip."""
         with self._access.asking(), self._client.pipeline(transaction=False) as pipeline:
             commands(pipeline)
             replies: list[Any] = pipeline.execute()
@@ -159,7 +159,7 @@ def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
 def _steps(
     wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
 ) -> Iterator[list[str | bytes]]:
-    """Yield each module, its offsets and what is told of it, no more in a step than it may take."""
+    """Yield the arguments for the modules in steps of limited size."""
     told = {module.module_id: told_of(module) for module in asked}
     step: list[str | bytes] = []
     size = 0
@@ -182,6 +182,6 @@ def _pack(offsets: Sequence[int]) -> bytes:
 
 
 def unpack_offsets(packed: bytes) -> frozenset[int]:
-    """Return wanted offsets; what does not make up a whole one is dropped."""
+    """Return wanted offsets; an incomplete one is dropped."""
     count = len(packed) // _OFFSET_BYTES
     return frozenset(struct.unpack(f">{count}Q", packed[: count * _OFFSET_BYTES]))

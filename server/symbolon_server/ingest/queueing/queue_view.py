@@ -15,10 +15,10 @@ from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 MOST_LISTED: Final = 100
-"""Running ingests, and modules in line of each band that are looked at for the longest wait."""
+"""Maximum of listed running ingests, and of modules per band checked for the longest wait."""
 
 _MOST_CHARACTERS: Final = 255
-"""Of a worker's or a caller's name."""
+"""Maximum length of the name of a worker or caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RunningIngest:
     module_id: ModuleId
     worker: str
     seconds: float | None
-    """Since it was claimed; None when not known."""
+    """Since it was claimed; None if unknown."""
 
     attempts: int
     caller: str
@@ -36,28 +36,28 @@ class RunningIngest:
 
 @dataclass(frozen=True, slots=True)
 class QueueOverview:
-    """What was on the queue at one moment."""
+    """The queue at one moment."""
 
     lengths: Mapping[Band, int]
     longest_wait_seconds: float | None
-    """Of the first in line of each band; None when nothing is in line."""
+    """Of the first modules of each band; None if nothing is in line."""
 
     running: Sequence[RunningIngest]
-    """Those that take longest first, `MOST_LISTED` at most."""
+    """At most `MOST_LISTED`, the longest-running first."""
 
     total_running: int
 
 
 class QueueView:
-    """Reads what is on the queue in one round trip, however long it is."""
+    """Reads the state of the queue in one round trip, whatever its length."""
 
     def __init__(self, client: redis.Redis, circuit: Circuit) -> None:
-        """Use the cache Redis of `client`; `circuit` is shared by all who use it."""
+        """Use the cache Redis of `client`; all its users share `circuit`."""
         self._access = CacheAccess(circuit)
         self._overview = client.register_script(scripts.OVERVIEW)
 
     def read(self) -> QueueOverview:
-        """Return what is on the queue now; raise `CacheUnavailableError`."""
+        """Return the queue now; raise `CacheUnavailableError`."""
         with self._access.asking():
             now, lengths, queued, running, total = self._overview(
                 keys=[scripts.PREFIX], args=[MOST_LISTED]
@@ -80,13 +80,13 @@ def _read(now: bytes, running: Sequence[Sequence[Any]]) -> Iterator[RunningInges
 
 
 def _seconds(now: bytes, since: bytes | None) -> float | None:
-    """Return how long ago a moment was; 0 where the time of day was set back since."""
+    """Return how long ago a moment was; 0 if the clock was set back since."""
     milliseconds = _number(since)
     return None if milliseconds is None else max(0.0, (int(now) - milliseconds) / 1000)
 
 
 def _count(value: bytes | None) -> int:
-    """Return a number that the API can hold."""
+    """Return a number that fits the API's field."""
     return int(min(max(_number(value) or 0, 0), 2**32 - 1))
 
 

@@ -1,36 +1,24 @@
-"""What the queue does to Redis in one step, each step a Lua script.
+"""The operations of the queue, each a Lua script and so one step of Redis.
 
-A module has a job if and only if it is in `line` or in `running`; what else there is only describes
-the job. All keys begin with `PREFIX`, which names the version of the page format, so that servers
-and workers of two versions each have a queue of their own.
+The package's docstring shows the states of a job and the order of the line. All keys begin with
+`PREFIX`, which has the version of the page format, so that servers and workers of two versions have
+separate queues.
 
-| key | type | holds |
+| key | type | content |
 |---|---|---|
-| `line` | sorted set | waiting modules by place: band * 2^40 + the caller's turn |
-| `running` | sorted set | claimed modules by the millisecond their lease ends |
-| `awaited` | sorted set | modules of the first band by the millisecond until which somebody waits |
+| `line` | sorted set | queued modules by place: band * 2^40 + the caller's turn |
+| `running` | sorted set | claimed modules by the millisecond when the lease ends |
+| `awaited` | sorted set | modules of the first band by the millisecond until which a caller waits |
 | `turns` | sorted set | `<band>:<caller>` by that caller's next turn |
-| `job:<module id>` | hash | when it was queued, for whom, its place, what is told; its claim |
-| `want:<module id>` | string | wanted module offsets, 8 bytes each, big end first |
-| `bell` | stream | one entry; a new one when there is a new job: workers wait, and take nothing |
+| `job:<module id>` | hash | time of queueing, caller, place, what callers sent; its claim |
+| `want:<module id>` | string | wanted module offsets, 8 bytes each, big-endian |
+| `bell` | stream | one entry, replaced when there is a new job; workers wait on it |
 
-Callers take turns: a caller's next job goes one turn after its last one, but not before the head of
-the band. A job of the first band that nobody waits for any more goes behind, when it comes to the
-head of the line.
+A job of the first band that no caller waits for any more moves to the second band when it reaches
+the head of the line.
 
-              enqueue: a better band
-               +-----------------+
-               v                 |
-    --enqueue--> in line --nobody waits any more--> in line, second band
-                  ^  |
-        give back |  | claim
-                  |  v
-                 running --end--> (no job)
-                  ^    |
-                  +----+ claim again when the lease has lapsed, first of all
-
-Every step is O(log n) for each module. Lua unpacks some 8,000 values at most, and a step that holds
-Redis up for 10 ms is one too long: so a step takes at most `MOST_MODULES_A_STEP`.
+Every step is O(log n) per module. Lua can unpack about 8,000 values, and a step should not block
+Redis for more than 10 ms, so a step has at most `MOST_MODULES_A_STEP` modules.
 """
 
 from typing import Final
@@ -51,20 +39,20 @@ JOB_PREFIX: Final = PREFIX + "job:"
 WANT_PREFIX: Final = PREFIX + "want:"
 
 ENDED_CHANNEL: Final = PREFIX + "ended"
-"""Module ids of jobs that ended, as text."""
+"""Carries the module ids of jobs that ended."""
 
 MOST_MODULES_A_STEP: Final = 100
 BAND_SIZE: Final = 2**40
-"""Turns in a band; 100,000 jobs a second for four months."""
+"""Turns in a band: enough for 100,000 jobs a second for four months."""
 
 KEPT_SECONDS: Final = 7 * 24 * 3600
-"""How long the queue of a version that nobody uses any more stays, for a way back to it."""
+"""How long the queue of an unused version is kept, to allow a rollback."""
 
 WAITS_MS: Final = 10_000
-"""How long after its last look a server counts as waiting; it looks each second."""
+"""How long after its last look a server counts as waiting; it looks every second."""
 
 _MOST_BEHIND: Final = 20
-"""Jobs that nobody waits for are put behind so many at a time."""
+"""Maximum number of jobs without waiting callers that one claim moves to the second band."""
 
 _PRELUDE: Final = f"""
 local P = KEYS[1]
@@ -82,7 +70,7 @@ local function band_of(place) return math.floor(tonumber(place) / band_size) end
 local function first_of(band) return text(band * band_size) end
 local function before(band) return '(' .. text(band * band_size) end
 
--- What others wrote under our keys stops nobody. The log of Redis tells of it, once.
+-- A value that another program wrote under our keys is deleted, and logged once by Redis.
 local function drop_unless(key, kind)
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then
@@ -113,8 +101,8 @@ local function ring()
   keep()
 end
 
--- The place of a caller's next job: after its last one, but not before the head of the band. The
--- turns of callers whose jobs are all gone from the line are dropped.
+-- The place of a caller's next job: after its last one, but not before the head of the band. Drops
+-- the turns of callers without jobs in the line.
 local function next_place(band, caller)
   local first, behind = first_of(band), before(band + 1)
   local head = redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
@@ -132,7 +120,7 @@ end
 _INVALIDATIONS: Final = f"""
 local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KEY}', {MOST_MODULES}
 {LOG_FUNCTIONS}
--- What was made of a module as of an earlier invalidation than this is stale.
+-- What is stored for a module as of an earlier invalidation than this is stale.
 local function stale_before(module)
   local function ours(score)
     local number = math.floor(tonumber(score) or 0)
@@ -149,16 +137,15 @@ end
 ENQUEUE: Final = (
     _PRELUDE
     + """
--- ARGV: band, caller, milliseconds that somebody waits, most jobs that wait in a band, most bytes
--- of wanted offsets of a job; then each module, its offsets and what is told of it, of which the
--- first that is told counts. Returns the number of new jobs and the modules that there was no room
--- for.
+-- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, maximum bytes of
+-- a job's wanted offsets; then each module with its offsets and what was sent about it; the
+-- first value of each field counts. Returns the number of new jobs and the modules without room.
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most_waiting, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 local modules = {}
 local width = 2 + #told_fields
 for at = 6, #ARGV, width do modules[#modules + 1] = ARGV[at] end
--- Jobs that went behind count with those that somebody waits for: they are never refused.
+-- Both bands of requested jobs share one limit, so a job is never refused when it changes bands.
 local lowest = band == 2 and 2 or 0
 local behind = before(band == 2 and 3 or 2)
 local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), behind)
@@ -216,8 +203,8 @@ return {added, refused}
 LOOK: Final = (
     _PRELUDE
     + """
--- ARGV: milliseconds that somebody waits from now on, modules. Returns the places in ARGV, from 1,
--- of those without a job, and of those that went behind because nobody seemed to wait.
+-- ARGV: milliseconds that callers wait from now on, modules. Returns the positions in ARGV, from 1,
+-- of modules without a job, and of those moved to a later band because no caller seemed to wait.
 local waits = tonumber(table.remove(ARGV, 1))
 local waiting = redis.call('ZMSCORE', line, unpack(ARGV))
 local busy = redis.call('ZMSCORE', running, unpack(ARGV))
@@ -240,16 +227,15 @@ CLAIM: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: the claim's name, the worker's, milliseconds of the lease. Returns {{module, attempts,
--- wanted offsets, the number of the last invalidation, that before which the module is stale,
--- milliseconds since it was queued, what is told of it}}; or the bell's last entry when there is
--- nothing to do; or an empty string when only jobs were put behind, and the claim is to be asked
--- again.
+-- ARGV: name of the claim, name of the worker, milliseconds of the lease. Returns {{module,
+-- attempts, wanted offsets, number of the last invalidation, number before which the module is
+-- stale, milliseconds since it was queued, what callers sent about it}}; or the bell's last entry
+-- if there is no job; or an empty string if jobs only moved to the second band: then claim again.
 local claim, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local function number_in(module, field)
   local number = tonumber(redis.call('HGET', job(module), field))
-  return number and math.abs(number) < {LARGEST_NUMBER} and number -- neither infinite nor nan
+  return number and math.abs(number) < {LARGEST_NUMBER} and number -- not infinite, not NaN
 end
 
 local function take(module)
@@ -268,13 +254,13 @@ local function take(module)
       redis.call('HMGET', job(module), unpack(told_fields))}}
 end
 
--- No lease ends later than one lease from now, unless the time of day was set back.
+-- No lease ends later than one lease from now, unless the clock was set back.
 for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + lease), '+inf',
     'LIMIT', 0, {_MOST_BEHIND})) do
   redis.call('ZADD', running, now + lease, module)
 end
 
--- A job whose worker is gone comes first: somebody has waited for it since.
+-- A job whose lease has lapsed comes first: callers have waited for it since.
 local lapsed = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, 1)[1]
 if lapsed then return take(lapsed) end
 
@@ -304,7 +290,7 @@ return ''
 RENEW: Final = (
     _PRELUDE
     + """
--- ARGV: module, the claim's name, milliseconds of its lease. Returns whether it is still ours.
+-- ARGV: module, name of the claim, milliseconds of the lease. Returns whether it is still ours.
 if not owned(ARGV[1], ARGV[2]) then return 0 end
 redis.call('ZADD', running, now + tonumber(ARGV[3]), ARGV[1])
 return 1
@@ -314,7 +300,7 @@ return 1
 GIVE_BACK: Final = (
     _PRELUDE
     + f"""
--- ARGV: module, the claim's name. Puts the job where it was, as if it had never been claimed.
+-- ARGV: module, name of the claim. Puts the job back into its place, as if never claimed.
 local module = ARGV[1]
 if not owned(module, ARGV[2]) then return 0 end
 redis.call('ZREM', running, module)
@@ -333,9 +319,9 @@ END: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: module, the claim's name, the number of the last invalidation when the job was claimed.
--- Returns 0 and ends nothing if the module was invalidated since. The job is gone before anybody
--- hears of it: who asks before this is told, who asks after it gets a new job.
+-- ARGV: module, name of the claim, number of the last invalidation when the job was claimed.
+-- Returns 0 and ends nothing if the module was invalidated since. The job is removed before its end
+-- is announced: a caller that enqueued before is woken, one that enqueues later gets a new job.
 local module = ARGV[1]
 if owned(module, ARGV[2]) then
   if stale_before(module) > tonumber(ARGV[3]) then return 0 end
@@ -350,9 +336,9 @@ return 1
 OVERVIEW: Final = (
     _PRELUDE
     + """
--- ARGV: how many to look at. Returns {now, the length of each band, since when the first in line of
--- each band are queued, {module, {worker, since, attempts, caller}} of those that are running and
--- whose leases end first, how many are running}.
+-- ARGV: maximum of listed jobs. Returns {now, length of each band, times at which the first jobs of
+-- each band were queued, {module, {worker, since, attempts, caller}} of running jobs in order of
+-- their leases, number of running jobs}.
 local most = tonumber(ARGV[1])
 local lengths, queued, claimed = {}, {}, {}
 for band = 0, 2 do
@@ -375,7 +361,7 @@ return {text(now), lengths, queued, claimed, redis.call('ZCARD', running)}
 REMOVE: Final = (
     _PRELUDE
     + """
--- ARGV: what is no module id. Takes it out of the queue, whatever it is.
+-- ARGV: an invalid module id. Removes it from the queue, whatever it is.
 for _, key in ipairs({line, running, awaited}) do redis.call('ZREM', key, ARGV[1]) end
 redis.call('DEL', job(ARGV[1]), want(ARGV[1]))
 """

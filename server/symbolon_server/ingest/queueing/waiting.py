@@ -1,4 +1,4 @@
-"""Who in this process waits for which module."""
+"""Which callers of this process wait for which modules."""
 
 import threading
 from collections import defaultdict
@@ -7,23 +7,23 @@ from collections.abc import Iterable, Mapping
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
-"""Who waited for what at one moment."""
+"""The waits for each module at one moment."""
 
 
 class PendingModules:
     """Modules that one caller waits for.
 
-    That one has ended means: look again, in the store and in the memory of failures. It may
-    have ended without what this caller wants, as when the caller's module offsets came too
-    late for a full store: then ask for it again.
+    When a module has ended, look again in the store and among the remembered failures. The ingest
+    may have ended without what this caller needs, for example if its module offsets came too late
+    for a full store: then request the module again.
     """
 
     def __init__(self, module_ids: Iterable[ModuleId], caller: str, lock: threading.Lock) -> None:
-        """Wait for `caller`; be told by the `Waiters` that own the lock."""
+        """Wait on behalf of `caller`; the `Waiters` that own the lock update this."""
         self.module_ids = frozenset(module_ids)
         self.caller = caller
         self.refused: frozenset[ModuleId] = frozenset()
-        """Those that the queue had no room for; nobody waits for them. Set before it is read."""
+        """Modules that the queue had no room for, for which this does not wait. Set before use."""
 
         self._pending = set(self.module_ids)
         self._ended: set[ModuleId] = set()
@@ -32,39 +32,39 @@ class PendingModules:
 
     @property
     def ended(self) -> frozenset[ModuleId]:
-        """The modules whose ingest has ended since they were asked for."""
+        """The modules whose ingest has ended since they were requested."""
         with self._changed:
             return frozenset(self._ended)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Return when all modules have ended, at the latest after `timeout_seconds`.
+        """Return when all modules have ended, or after `timeout_seconds`.
 
-        Return at once when nobody is to wait any more.
+        Return at once if waits were ended by `cancel` or by the server's stop.
         """
         with self._changed:
             self._changed.wait_for(
                 lambda: not self._pending or self._is_released, max(0.0, timeout_seconds)
             )
 
-    def let_go(self) -> None:
-        """End the wait, from any thread: nobody wants what it is for any more."""
+    def cancel(self) -> None:
+        """End the wait, from any thread, because its result is not needed any more."""
         with self._changed:
             self.release()
 
     def end(self, module_id: ModuleId) -> None:
-        """Wake who waits; only for `Waiters`, which holds the lock."""
+        """Note that a module has ended; only for `Waiters`, which holds the lock."""
         if module_id in self._pending:
             self._pending.remove(module_id)
             self._ended.add(module_id)
             self._changed.notify_all()
 
     def refuse(self, module_ids: frozenset[ModuleId]) -> None:
-        """Wait for these no longer; only for `Waiters`, which holds the lock."""
+        """Stop waiting for these; only for `Waiters`, which holds the lock."""
         self.refused = module_ids
         self._pending -= module_ids
 
     def release(self) -> None:
-        """Let go who waits, whatever has ended; only for `Waiters`, which holds the lock."""
+        """End the wait, whatever has ended; only for `Waiters`, which holds the lock."""
         self._is_released = True
         self._changed.notify_all()
 
@@ -72,8 +72,7 @@ class PendingModules:
 class Waiters:
     """All callers of this process that wait for modules.
 
-    This is the one owner of that state, under one lock, held for moments only and never
-    while anybody else is asked anything.
+    This owns that state, under one lock, which is held only briefly and never during I/O.
     """
 
     def __init__(self) -> None:
@@ -83,7 +82,7 @@ class Waiters:
         self._is_closed = False
 
     def add(self, module_ids: Iterable[ModuleId], caller: str) -> PendingModules:
-        """Return a new wait of `caller`, from now on told what ends."""
+        """Return a new wait of `caller`, which is updated from now on."""
         pending = PendingModules(module_ids, caller, self._lock)
         with self._lock:
             for module_id in pending.module_ids:
@@ -93,7 +92,7 @@ class Waiters:
         return pending
 
     def close(self) -> None:
-        """Let go all who wait, now and from now on: the server stops."""
+        """End all waits, now and in the future, because the server stops."""
         with self._lock:
             self._is_closed = True
             for waiting in self._by_module.values():
@@ -101,16 +100,16 @@ class Waiters:
                     pending.release()
 
     def confirm(self, pending: PendingModules, refused: frozenset[ModuleId]) -> None:
-        """Note that all modules of this wait but the `refused` ones have been queued.
+        """Note that all modules of this wait but the `refused` ones were queued.
 
-        Before that a module without a job has not ended: it has not begun.
+        Before that, a module without a job has not begun rather than ended.
         """
         with self._lock:
             self._queued.add(pending)
             pending.refuse(refused)
 
     def remove(self, pending: PendingModules) -> None:
-        """Forget a caller, whether what it waited for has ended or not."""
+        """Remove a wait, whether its modules have ended or not."""
         with self._lock:
             self._queued.discard(pending)
             for module_id in pending.module_ids:
@@ -120,13 +119,13 @@ class Waiters:
                     del self._by_module[module_id]
 
     def end(self, module_id: ModuleId) -> None:
-        """Wake all who wait for a module."""
+        """Wake all callers that wait for a module."""
         with self._lock:
             for pending in self._by_module.get(module_id, ()):
                 pending.end(module_id)
 
     def confirmed(self) -> Snapshot:
-        """Return who waits now for modules that have been queued."""
+        """Return the current waits for modules that were queued."""
         with self._lock:
             found = {
                 module_id: frozenset(
@@ -139,9 +138,9 @@ class Waiters:
         return {module_id: waiting for module_id, waiting in found.items() if waiting}
 
     def end_for(self, snapshot: Snapshot, ended: Iterable[ModuleId]) -> None:
-        """Wake those of an earlier moment who wait for modules found to have ended since.
+        """Wake the waits of an earlier moment for modules that were found to have ended since.
 
-        Whoever came later may wait for a later ingest of the same module.
+        A later wait may be for a later ingest of the same module.
         """
         with self._lock:
             for module_id in ended:

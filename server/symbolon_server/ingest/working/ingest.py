@@ -1,4 +1,4 @@
-"""One ingest: from a supplier, or this host's spool, into the store."""
+"""One ingest: from a supplier, or from this host's spool, into the store."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -6,10 +6,8 @@ from dataclasses import replace
 from random import Random
 
 from symbolon_server.ingest.queueing.jobs import NOTHING_STALE, Freshness
-from symbolon_server.ingest.working.page_checks import has_sound_pages
-from symbolon_server.ingest.working.putting import put_module
-from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
-from symbolon_server.ingest.working.work_counts import WorkCounts
+from symbolon_server.ingest.working.putting import StorableModule, has_sound_pages, put_module
+from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import Fetched, SupplierChain
@@ -19,20 +17,19 @@ from symbolon_server.suppliers.contents.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.symbols.ground.asked_modules import AskedModule
-from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, PageDirectory, PagedModule, PageKey
-from symbolon_server.symbols.paging.directory import decode_directory, encode_directory
+from symbolon_server.symbols.paging.directory import decode_if_whole, encode_directory
 from symbolon_server.symbols.paging.writer import new_generation, write_pages
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 
 class Ingest:
-    """Gets modules into the store, each by the cheapest way there is.
+    """Gets modules into the store, each in the cheapest way.
 
-    It knows neither the queue nor the memory of failures, and opens no connection before it
-    first runs: so it can be made before a fork and run after it.
+    It knows neither the queue nor remembered failures, and opens no connection before its first
+    run, so it can be made before a fork and used after it.
     """
 
     def __init__(
@@ -47,11 +44,11 @@ class Ingest:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Fetch from `suppliers`; `now` is the time told to people, `clock` measures.
+        """Fetch from `suppliers`; `now` is the time of day that is recorded, `clock` measures.
 
-        Names are demangled, or left as the symbol file has them.
-        `counts` is where suppliers, store and spool count what happens in this process.
-        `random` makes generations; None: one that differs in each process, forked ones too.
+        Names are demangled, or left as the symbol file has them. Suppliers, store and spool count
+        in `counts` what happens in this process. `random` makes generations; by default each
+        process, including a fork, has its own.
         """
         self._suppliers = suppliers
         self._store = store
@@ -65,9 +62,9 @@ class Ingest:
     def run(
         self, asked: AskedModule, wanted: Collection[int], freshness: Freshness = NOTHING_STALE
     ) -> IngestResult:
-        """Put the module into the store, above all the pages for the offsets in `wanted`.
+        """Put the module into the store, at least the pages for the offsets in `wanted`.
 
-        What store and spool have of it from before `freshness` counts as absent.
+        Whatever the store and the spool have from before `freshness` counts as absent.
         """
         module_id = asked.module_id
         if self._is_held(module_id, wanted, freshness):
@@ -82,27 +79,28 @@ class Ingest:
             return IngestResult(IngestOutcome.UNAVAILABLE, str(error), error.retry_after_seconds)
         except BrokenSymbolFileError as error:
             return IngestResult(IngestOutcome.MALFORMED, str(error))
-        self._put(module_id, module, wanted)
+        self._put_fetched(module_id, module, wanted)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
     def _is_held(self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness) -> bool:
-        directory = _decode(module_id, self._store.get_directories([module_id])[0], freshness)
-        if directory is None:
-            return False
-        return has_sound_pages(self._store, module_id, directory, wanted)
+        (data,) = self._store.get_directories([module_id])
+        directory = _decode_fresh(module_id, data, freshness)
+        return directory is not None and has_sound_pages(self._store, module_id, directory, wanted)
 
     def _put_from_spool(
         self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness
     ) -> bool:
         if self._spool is None:
             return False
-        directory = _decode(module_id, self._spool.get_directories([module_id])[0], freshness)
-        if directory is None:
+        (data,) = self._spool.get_directories([module_id])
+        directory = _decode_fresh(module_id, data, freshness)
+        if data is None or directory is None:
             return False
         if not has_sound_pages(self._spool, module_id, directory, wanted):
             self._spool.forget(module_id)
             return False
-        return put_module(self._store, module_id, directory, self._spool.get_pages, wanted)
+        module = StorableModule(module_id, directory, data, self._spool.get_pages)
+        return put_module(self._store, module, wanted)
 
     def _fetch(self, asked: AskedModule, freshness: Freshness) -> PagedModule:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
@@ -115,7 +113,7 @@ class Ingest:
         fetched = self._suppliers.fetch(asked, read)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
         module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
-        facts = self._facts(fetched, start, freshness)  # again: writing the pages took its time too
+        facts = self._facts(fetched, start, freshness)  # again, to include writing the pages
         return replace(module, directory=replace(module.directory, ingest=facts))
 
     def _facts(
@@ -129,38 +127,39 @@ class Ingest:
             as_of=freshness.as_of,
         )
 
-    def _put(self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]) -> None:
-        """Keep the module in the spool, which is there when the store is not, then put it."""
+    def _put_fetched(
+        self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]
+    ) -> None:
+        """Put the module into the spool, which keeps it while the store is down, then the store."""
+        directory = encode_directory(module_id, module.directory)
         if self._spool is not None:
-            directory = encode_directory(module_id, module.directory)
             self._spool.put_module(module_id, directory, module.pages)
 
         def read_pages(keys: Sequence[PageKey]) -> Sequence[bytes]:
             return [module.pages[key.number] for key in keys]
 
-        put_module(self._store, module_id, module.directory, read_pages, wanted)
+        storable = StorableModule(module_id, module.directory, directory, read_pages)
+        put_module(self._store, storable, wanted)
 
     def _check_kept(self, module_id: ModuleId, outcome: IngestOutcome) -> IngestResult:
-        """Return the outcome, or that the store is down: it never says so by itself.
+        """Return the outcome, or `NOT_KEPT` if the store has no directory: puts never fail.
 
-        Otherwise each caller that is woken would find nothing and ask for another ingest.
+        Otherwise each woken caller would find nothing and request another ingest.
         """
         if self._store.get_directories([module_id])[0] is None:
-            return IngestResult(IngestOutcome.NOT_KEPT, self._tell_of_store())
+            return IngestResult(IngestOutcome.NOT_KEPT, self._why_not_kept())
         return IngestResult(outcome)
 
-    def _tell_of_store(self) -> str:
-        """Return why nothing was kept, as far as that can be told."""
+    def _why_not_kept(self) -> str:
         if self._store.is_answering() and not self._store.has_room():
             return "the store did not keep its pages: it is full, and too small for the module"
         return "the store did not keep its pages"
 
 
-def _decode(module_id: ModuleId, data: bytes | None, freshness: Freshness) -> PageDirectory | None:
-    """Return the directory, None too for one that is damaged, of another version, or stale."""
-    try:
-        directory = None if data is None else decode_directory(module_id, data)
-    except DamagedPageError:
-        return None
+def _decode_fresh(
+    module_id: ModuleId, data: bytes | None, freshness: Freshness
+) -> PageDirectory | None:
+    """Return the directory, or None if it is absent, damaged, of another version, or stale."""
+    directory = decode_if_whole(module_id, data)
     is_stale = directory is not None and directory.ingest.as_of < freshness.stale_before
     return None if is_stale else directory

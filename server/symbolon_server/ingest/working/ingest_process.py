@@ -1,4 +1,4 @@
-"""Runs one piece of work in a forked process that may run wild, be killed, or take too long."""
+"""Runs work in a forked process, which may crash, be killed, or take too long."""
 
 import math
 import os
@@ -16,7 +16,7 @@ from symbolon_server.redis_servers.with_parent import die_with_parent
 from symbolon_server.telemetry.logs import EventLog
 
 TICK_SECONDS = 1.0
-"""How often a worker looks up from waiting for its ingest process."""
+"""Interval of checks while a worker waits for its ingest process."""
 
 _REPORT_BYTES = 1 << 16
 
@@ -28,45 +28,45 @@ _log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkLimits:
-    """How much one piece of work may take before it is ended."""
+    """The resources that an ingest may use before it is ended."""
 
     memory_bytes: int = 4 << 30
-    """Of address space, not of resident memory: what a process asks for beyond it is refused,
-    which Python raises as a MemoryError."""
+    """Of address space, not resident memory. Further allocations fail, in Python with a
+    `MemoryError`."""
 
     seconds: float = 600.0
-    """By the clock, and again of processor time."""
+    """Limit for the elapsed time, and also for the CPU time."""
 
 
 class ProcessEnding(Enum):
-    """How an ingest process came to its end."""
+    """How an ingest process ended."""
 
     REPORTED = "reported"
     CRASHED = "crashed"
-    """By an exception, or a signal that it brought upon itself."""
+    """By an exception, or by a signal for its own fault, such as SIGSEGV."""
 
     KILLED = "killed"
-    """By somebody else, such as the kernel when the machine ran out of memory."""
+    """From outside, for example by the kernel when the host ran out of memory."""
 
     TIMED_OUT = "timed out"
     STOPPED = "stopped"
-    """By its worker, because that is to stop."""
+    """By its worker, which is stopping."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """How an ingest process ended, and the report that it made if it lived to make one."""
+    """How an ingest process ended, and its report if it wrote one."""
 
     ending: ProcessEnding
     report: bytes = b""
     signal_name: str = ""
-    """Of the signal that ended it, empty for none."""
+    """Name of the signal that ended it, if any."""
 
     peak_bytes: int = field(default=0, compare=False)
-    """The most memory that it had resident, its share of its worker's included."""
+    """Peak resident memory, including pages shared with the worker."""
 
     cpu_seconds: float = field(default=0.0, compare=False)
-    """Of processor time, in all."""
+    """Total CPU time."""
 
 
 _OWN_FAULT = frozenset(
@@ -77,10 +77,10 @@ _OWN_FAULT = frozenset(
 def run_in_process(
     work: Callable[[], bytes], limits: WorkLimits, may_go_on: Callable[[], bool]
 ) -> ProcessEnd:
-    """Run `work` in a fork of this process; return its report, or how it failed to make one.
+    """Run `work` in a fork of this process; return its report, or how it failed.
 
-    `may_go_on` is called about every `TICK_SECONDS`; when it returns False the work is
-    stopped. What `work` raises is logged in the fork and counts as a crash.
+    `may_go_on` is called about every `TICK_SECONDS`; when it returns False the work is stopped. An
+    exception of `work` is logged in the fork and counts as a crash.
     """
     read_end, write_end = os.pipe()
     parent = os.getpid()
@@ -92,7 +92,7 @@ def run_in_process(
     report, ending = b"", ProcessEnding.STOPPED
     try:
         report, ending = _read_report(read_end, limits.seconds, may_go_on)
-    finally:  # also when a signal's exception breaks off the wait
+    finally:  # also when a signal handler's exception interrupts the wait
         os.close(read_end)
         exit_code, usage = _await_exit(process_id, kill=ending is not ProcessEnding.REPORTED)
     return replace(
@@ -103,7 +103,7 @@ def run_in_process(
 
 
 def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end: int) -> NoReturn:
-    """Do the work in the fork, and leave without running what the parent set up for its end."""
+    """Do the work in the fork, and exit without running the parent's exit handlers."""
     code = 1
     try:
         _set_up_fork(limits, parent)
@@ -116,7 +116,7 @@ def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end:
 
 
 def _set_up_fork(limits: WorkLimits, parent: int) -> None:
-    os.setpgid(0, 0)  # Ctrl+C at the worker's terminal is for the worker, which ends its work
+    os.setpgid(0, 0)  # Ctrl+C at the terminal must reach the worker only, which ends its work
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
@@ -127,7 +127,7 @@ def _set_up_fork(limits: WorkLimits, parent: int) -> None:
 
 
 def _set_limit(kind: int, value: int) -> None:
-    """Lower a limit; one that is lower already stays."""
+    """Lower a limit, unless it is already lower."""
     soft, hard = resource.getrlimit(kind)
     given = [limit for limit in (soft, hard, value) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(kind, (min(given), hard))
@@ -141,7 +141,7 @@ def _write_all(descriptor: int, report: bytes) -> None:
 def _read_report(
     read_end: int, seconds: float, may_go_on: Callable[[], bool]
 ) -> tuple[bytes, ProcessEnding]:
-    """Return what the fork wrote until it closed the pipe, or why we no longer wait for it."""
+    """Return what the fork wrote until it closed the pipe, or why the wait ended earlier."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
     poll.register(read_end, select.POLLIN)
@@ -158,10 +158,10 @@ def _read_report(
 
 
 def _await_exit(process_id: int, *, kill: bool) -> tuple[int, resource.struct_rusage]:
-    """Return the exit code of the fork, less than 0 for a signal, and what it took.
+    """Return the exit code of the fork, negative for a signal, and its resource usage.
 
-    What the kernel counts for a program begins with the size of the process that started it,
-    for a fork with its own: only here it is the work alone that is measured.
+    Peak memory is measured here and not in a new program, for which the kernel would start
+    counting with the size of the process that started it.
     """
     if kill:
         os.kill(process_id, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Does one claimed job from its fork to the announcement of its end."""
+"""Runs one claimed job, from its fork to the announcement of its end."""
 
 import time
 from collections.abc import Callable
@@ -11,24 +11,28 @@ from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
-from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, result_of
-from symbolon_server.ingest.working.work_counts import add_to_metrics
+from symbolon_server.ingest.working.results import (
+    IngestOutcome,
+    IngestResult,
+    add_to_metrics,
+    result_of,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
 
 LEASE_SECONDS = 15.0
-"""For how long a job is left to a worker that is not heard of."""
+"""How long a job stays with a worker that does not renew its claim."""
 
 MOST_ATTEMPTS = 2
-"""A worker that dies may have died of something else; a second one that dies did not."""
+"""One worker may have died for another reason; if two die with a job, the job is the reason."""
 
 RETRY_SECONDS = 0.5
 """Between two attempts to reach a cache that is down."""
 
 _RENEWALS_PER_LEASE = 5
 
-# From the start, at 0: the rate of a series born at 1 leaves that one out.
+# Created at 0: a rate would miss the first increment of a series that starts at 1.
 _INGESTS = {outcome: INGESTS.labels(outcome.value) for outcome in IngestOutcome}
 
 _log = EventLog(__name__)
@@ -36,21 +40,21 @@ _log = EventLog(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a worker goes about its work."""
+    """Limits and times of a worker."""
 
     limits: WorkLimits = field(default_factory=WorkLimits)
     lease_seconds: float = LEASE_SECONDS
     stop_seconds: float = 10.0
-    """How long a job may go on after SIGTERM before it is stopped and put back."""
+    """How long a job may continue after SIGTERM before it is stopped and put back."""
 
 
 class JobRunner:
-    """Does jobs; whatever becomes of one, its module is free again within its lease."""
+    """Runs jobs; whatever happens to one, its module is free again within its lease."""
 
     def __init__(
         self, desk: ClaimDesk, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
     ) -> None:
-        """Do `ingest` in forks, and tell `memory` and `desk` what came of it."""
+        """Run `ingest` in forks; record results in `memory` and end jobs at `desk`."""
         self._desk = desk
         self._ingest = ingest
         self._memory = memory
@@ -58,7 +62,7 @@ class JobRunner:
         self._lease_seconds = options.lease_seconds
 
     def run(self, claim: Claim, may_go_on: Callable[[], bool]) -> None:
-        """Do one job; put it back when `may_go_on` says no before it is done."""
+        """Run one job; put it back if `may_go_on` returns False before it is done."""
         start = time.monotonic()
         if self._has_failed_since(claim):
             self._insist(lambda: self._end(claim), may_go_on)
@@ -69,17 +73,17 @@ class JobRunner:
             return
         seconds = time.monotonic() - start
         _observe(claim, result, seconds)
-        self._insist(lambda: self.tell(claim, result, seconds), may_go_on)
+        self._insist(lambda: self.record(claim, result, seconds), may_go_on)
 
     def _has_failed_since(self, claim: Claim) -> bool:
-        """Return whether another job for the module failed after this one was asked for."""
+        """Return whether another job for the module has failed since this one was queued."""
         try:
             return bool(self._memory.failures.get_many([claim.module_id]))
         except CacheUnavailableError:
             return False
 
     def _do(self, claim: Claim, may_go_on: Callable[[], bool]) -> IngestResult | None:
-        """Return what became of the module, None when it was stopped."""
+        """Return the result, or None if the ingest was stopped."""
         if claim.attempts > MOST_ATTEMPTS:
             detail = f"{MOST_ATTEMPTS} workers in a row died while they read it"
             return IngestResult(IngestOutcome.UNAVAILABLE, detail)
@@ -97,14 +101,14 @@ class JobRunner:
         try:
             result = self._ingest.run(claim.asked, claim.wanted, claim.freshness)
         except MemoryError:
-            # The next attempt would need as much: this is about the symbol file.
+            # The next attempt would need as much: the symbol file is the reason.
             detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
             result = IngestResult(IngestOutcome.MALFORMED, detail)
         counts = self._ingest.counts
         return replace(result, counts=counts.counts(), attempts=counts.attempts()).encode()
 
-    def tell(self, claim: Claim, result: IngestResult, seconds: float) -> None:
-        """Remember first, then announce: who is woken looks for what became of it.
+    def record(self, claim: Claim, result: IngestResult, seconds: float) -> None:
+        """Remember the result, then announce the end: woken callers look for the result.
 
         Raises `CacheUnavailableError`.
         """
@@ -128,25 +132,24 @@ class JobRunner:
         )
 
     def _end(self, claim: Claim) -> None:
-        """End the job; one whose module was invalidated meanwhile begins anew.
+        """End the job, or put it back if its module was invalidated meanwhile.
 
-        Nobody else has the job before it is given back, so that its next worker does not meet the
-        failure of this one.
+        The failure is forgotten before another worker can get the job and find it.
         """
         if not self._desk.end(claim):
             self._memory.failures.forget(claim.module_id)
             self._desk.give_back(claim)
 
-    def _insist(self, tell: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
-        """Tell the cache, again for as long as the lease would hold the module anyway.
+    def _insist(self, update: Callable[[], object], may_go_on: Callable[[], bool]) -> None:
+        """Update the cache, and retry for the length of a lease while it is unavailable.
 
-        After that the job goes to another worker, which finds the module in the store, in
-        its spool or at the supplier: what was done is repeated, never lost.
+        After that the job goes to another worker, which finds the module in the store, in its spool
+        or at the supplier: work is repeated, never lost.
         """
         deadline = time.monotonic() + self._lease_seconds
         while True:
             try:
-                tell()
+                update()
             except CacheUnavailableError as error:
                 _log.warning("cache_unavailable", detail=str(error))
                 if time.monotonic() >= deadline or not may_go_on():
@@ -157,7 +160,7 @@ class JobRunner:
 
 
 class _Lease:
-    """Renews a claim now and then."""
+    """Renews a claim at intervals."""
 
     def __init__(self, desk: ClaimDesk, claim: Claim, every_seconds: float) -> None:
         self._desk = desk
@@ -166,7 +169,7 @@ class _Lease:
         self._due = time.monotonic() + every_seconds
 
     def keep(self) -> None:
-        """Renew the lease if it is time; one that cannot be renewed now may be the next time."""
+        """Renew the lease if it is due; if that fails, the next call tries again."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + self._every_seconds

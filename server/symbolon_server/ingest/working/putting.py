@@ -1,48 +1,57 @@
-"""Puts a module's pages into the store, in steps that never hold it up for long."""
+"""A module's pages in the store: whether they are sound, and how they get there.
+
+Pages are put in steps that never block the store for long.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from symbolon_server.store.page_stores import PageStore
+from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
-from symbolon_server.symbols.paging.directory import encode_directory
+from symbolon_server.symbols.paging.dictionary import PageDictionary
+from symbolon_server.symbols.paging.reader import Page
 
 STEP_BYTES = 1 << 20
-"""A Redis takes a MiB in about a millisecond, and answers others between two steps."""
+"""Redis takes a MiB in about a millisecond, and serves other clients between two steps."""
 
 _PAGES_PER_READ = 200
-"""About a step's worth of pages at 3 to 7 KB."""
+"""About a step's worth of pages of 3 to 7 KB."""
 
 PageReader = Callable[[Sequence[PageKey]], Sequence[bytes | None]]
-"""Returns pages in the order asked, None for one that is gone."""
+"""Returns pages in the order of their keys, or None for a missing one."""
 
 
-def put_module(
-    store: PageStore,
-    module_id: ModuleId,
-    directory: PageDirectory,
-    read_pages: PageReader,
-    wanted: Collection[int],
-) -> bool:
-    """Put pages, then the directory; return False, without a directory, if a page is gone.
+class StorableModule(NamedTuple):
+    """A module as it is put into the store."""
 
-    The pages that cover the module offsets in `wanted` are put whatever happens, the others
-    while the store has room: a full one would have to push out what others ask for.
+    module_id: ModuleId
+    directory: PageDirectory
+    encoded_directory: bytes
+    read_pages: PageReader
+
+
+def put_module(store: PageStore, module: StorableModule, wanted: Collection[int]) -> bool:
+    """Put pages, then the directory; return False, without a directory, if a page is missing.
+
+    The pages that cover the module offsets in `wanted` are always put, the others while the store
+    has room: a full one would have to evict pages that are in use.
     """
-    numbers = pages_for(directory, wanted)
-    if not _put_pages(store, module_id, directory, read_pages, numbers, needs_room=False):
+    numbers = pages_for(module.directory, wanted)
+    if not _put_pages(store, module, numbers, needs_room=False):
         return False
-    others = sorted(set(range(directory.stored_count)) - set(numbers))
-    if not _put_pages(store, module_id, directory, read_pages, others, needs_room=True):
+    others = sorted(set(range(module.directory.stored_count)) - set(numbers))
+    if not _put_pages(store, module, others, needs_room=True):
         return False
-    store.put_directories({module_id: encode_directory(module_id, directory)})
+    store.put_directories({module.module_id: module.encoded_directory})
     return True
 
 
 def pages_for(directory: PageDirectory, module_offsets: Collection[int]) -> list[int]:
-    """Return the numbers of the pages that answer for these offsets, ascending, each once.
+    """Return the distinct numbers of the pages that answer for these offsets, ascending.
 
-    The last is the dictionary that these pages need.
+    The last is the dictionary that these pages need, if there is one.
     """
     found = {directory.find_page(offset) for offset in module_offsets} - {None}
     if found and directory.has_dictionary:
@@ -58,16 +67,10 @@ def page_keys(
 
 
 def _put_pages(
-    store: PageStore,
-    module_id: ModuleId,
-    directory: PageDirectory,
-    read_pages: PageReader,
-    numbers: Sequence[int],
-    *,
-    needs_room: bool,
+    store: PageStore, module: StorableModule, numbers: Sequence[int], *, needs_room: bool
 ) -> bool:
-    keys = page_keys(module_id, directory, numbers)
-    for step in _steps(keys, read_pages):
+    keys = page_keys(module.module_id, module.directory, numbers)
+    for step in _steps(keys, module.read_pages):
         if step is None:
             return False
         if needs_room and not store.has_room():
@@ -79,7 +82,7 @@ def _put_pages(
 def _steps(
     keys: Sequence[PageKey], read_pages: PageReader
 ) -> Iterator[dict[PageKey, bytes] | None]:
-    """Return the pages in steps of about `STEP_BYTES`; None in the place of one that is gone."""
+    """Yield the pages in steps of about `STEP_BYTES`, and None in place of a missing page."""
     step: dict[PageKey, bytes] = {}
     for start in range(0, len(keys), _PAGES_PER_READ):
         some = keys[start : start + _PAGES_PER_READ]
@@ -93,3 +96,58 @@ def _steps(
                 step = {}
     if step:
         yield step
+
+
+def has_sound_pages(
+    store: PageStore,
+    module_id: ModuleId,
+    directory: PageDirectory,
+    module_offsets: Collection[int],
+) -> bool:
+    """Return whether a store has pages that cover these offsets and can answer for them.
+
+    Each offset is looked up: a page with a correct checksum may still have inconsistent numbers,
+    and only a lookup detects that.
+    """
+    covered: dict[int, list[int]] = {}
+    for offset in module_offsets:
+        number = directory.find_page(offset)
+        if number is not None:
+            covered.setdefault(number, []).append(offset)
+    if not covered:
+        return True
+    keys = page_keys(module_id, directory, covered)
+    try:
+        dictionary = _read_dictionary(store, directory.dictionary_key(module_id))
+    except DamagedPageError:
+        return False
+    return all(
+        _is_sound(key, data, dictionary, offsets)
+        for key, data, offsets in zip(keys, store.get_pages(keys), covered.values(), strict=True)
+    )
+
+
+def _read_dictionary(store: PageStore, key: PageKey | None) -> PageDictionary | None:
+    """Return the page dictionary stored under `key`, without which no page can be read."""
+    if key is None:
+        return None
+    (data,) = store.get_pages([key])
+    return None if data is None else PageDictionary.decode(key.owner, data)
+
+
+def _is_sound(
+    key: PageKey,
+    data: bytes | None,
+    dictionary: PageDictionary | None,
+    module_offsets: Sequence[int],
+) -> bool:
+    if data is None:
+        return False
+    try:
+        page = Page.decode(key.owner, data, dictionary)
+        rows = {page.find_row(offset) for offset in module_offsets}
+        for row in rows:
+            page.encoded_answer(row)
+    except DamagedPageError:
+        return False
+    return min(rows) >= 0

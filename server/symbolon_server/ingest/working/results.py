@@ -1,19 +1,101 @@
-"""What became of one ingest, and how an ingest process tells it to its worker."""
+"""The result of one ingest, with the counts that its process reports to its worker.
+
+An ingest process cannot count in the metrics itself: its copies end with it, and in a metrics
+folder that several processes share each would leave files behind.
+"""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.module_memory import RememberedAttempt
 from symbolon_server.ingest.working.ingest_process import ProcessEnd, ProcessEnding, WorkLimits
-from symbolon_server.ingest.working.work_counts import Count
+from symbolon_server.store.spool import SkipReason
+from symbolon_server.suppliers.chain import Attempt, AttemptOutcome
+from symbolon_server.telemetry.metrics import (
+    REDIS_ERRORS,
+    SPOOL_SKIPS,
+    SUPPLIER_BYTES,
+    SUPPLIER_FETCHES,
+)
+
+_COUNTERS = {
+    "redis_errors": REDIS_ERRORS.labels,
+    "spool_skips": SPOOL_SKIPS.labels,
+    "supplier_bytes": SUPPLIER_BYTES.labels,
+    "supplier_fetches": SUPPLIER_FETCHES.labels,
+}
 
 _MOSTLY_READING = 0.5
-"""The share of its time that an ingest must have calculated for its symbol file to be to blame; the
-rest it waited for others."""
+"""Share of its time for which a timed-out ingest must have used the CPU to blame the symbol file
+rather than a slow supplier or store."""
+
+
+class Count(NamedTuple):
+    """The increase of one metric."""
+
+    metric: str
+    labels: tuple[str, ...]
+    amount: int
+
+
+class WorkCounts:
+    """Counts what happens in one process; created before the fork, at zero."""
+
+    def __init__(self) -> None:
+        self._amounts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._attempts: list[RememberedAttempt] = []
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Count a request to a supplier."""
+        self._add("supplier_fetches", attempt.supplier, attempt.outcome.value)
+        self._add("supplier_bytes", attempt.supplier, amount=attempt.fetched_bytes)
+        self._attempts.append(
+            RememberedAttempt(
+                attempt.supplier,
+                attempt.outcome.value,
+                attempt.detail,
+                attempt.seconds,
+                attempt.fetched_bytes,
+            )
+        )
+
+    def add_store_error(self, _reason: str = "") -> None:
+        """Count a failed request to the store."""
+        self._add("redis_errors", "store")
+
+    def add_spool_skip(self, reason: SkipReason) -> None:
+        """Count a page file that was not read or not written."""
+        self._add("spool_skips", reason.value)
+
+    def attempts(self) -> tuple[RememberedAttempt, ...]:
+        """Return the requests to suppliers, in order."""
+        return tuple(self._attempts)
+
+    def counts(self) -> tuple[Count, ...]:
+        """Return all counts."""
+        return tuple(Count(*key, amount) for key, amount in self._amounts.items())
+
+    def _add(self, metric: str, *labels: str, amount: int = 1) -> None:
+        self._amounts[metric, labels] += amount
+
+
+def begin_at_zero(suppliers: Iterable[str]) -> None:
+    """Create the metrics of all suppliers, given by name, before the first request."""
+    for supplier in suppliers:
+        SUPPLIER_BYTES.labels(supplier)
+        for outcome in AttemptOutcome:
+            SUPPLIER_FETCHES.labels(supplier, outcome.value)
+
+
+def add_to_metrics(counts: Iterable[Count]) -> None:
+    """Add the counts of an ingest process to the metrics of this process."""
+    for count in counts:
+        _COUNTERS[count.metric](*count.labels).inc(count.amount)
 
 
 class IngestOutcome(Enum):
@@ -26,10 +108,10 @@ class IngestOutcome(Enum):
     """Stored from this host's spool, without asking any supplier."""
 
     HELD = "held"
-    """The store had all of it already: another job was faster."""
+    """The store already had it: another job was faster."""
 
     NOT_KEPT = "not_kept"
-    """Read, but the store is down or takes nothing: no server would see it."""
+    """Read, but the store is down or full, so no server would find it."""
 
     MISSING = "missing"
     UNAVAILABLE = "unavailable"
@@ -50,32 +132,32 @@ class IngestResult:
 
     outcome: IngestOutcome
     detail: str = ""
-    """One line for a person; empty when it did not fail."""
+    """One line for people to read; empty if it did not fail."""
 
     retry_after_seconds: float | None = None
-    """When a supplier asked us to try again."""
+    """From a supplier's `Retry-After`."""
 
     counts: tuple[Count, ...] = ()
-    """What happened on the way."""
+    """Increases of metrics during the ingest."""
 
     attempts: tuple[RememberedAttempt, ...] = ()
-    """The suppliers that were asked, in order."""
+    """The requests to suppliers, in order."""
 
     peak_bytes: int = 0
-    """The most memory that its ingest process had resident; 0 where none was started."""
+    """Peak resident memory of its process; 0 if none was started."""
 
     @property
     def failure(self) -> FailureKind | None:
-        """The kind of failure to remember, None when the module is there."""
+        """The kind of failure to remember, or None if the module is in the store."""
         return _FAILURES.get(self.outcome)
 
     def encode(self) -> bytes:
-        """Return the result as it goes through the pipe from an ingest process."""
+        """Return the result as bytes for the pipe from an ingest process."""
         return json.dumps(asdict(self) | {"outcome": self.outcome.value}).encode()
 
     @classmethod
     def decode(cls, report: bytes) -> Self:
-        """Return what `encode` was given; raise ValueError for a report that was cut."""
+        """Return the inverse of `encode`; raise ValueError for a truncated report."""
         fields: dict[str, Any] = json.loads(report)
         counts = tuple(Count(name, tuple(labels), n) for name, labels, n in fields["counts"])
         attempts = tuple(RememberedAttempt(**attempt) for attempt in fields["attempts"])
@@ -84,10 +166,10 @@ class IngestResult:
 
 
 def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:
-    """Return what an ingest process's end says of its module, None for one that was stopped.
+    """Return the result that follows from the end of an ingest process, or None if it was stopped.
 
-    What would happen again to the same symbol file is malformed; what may have come from
-    outside, as a slow supplier or a machine without memory, is unavailable.
+    What would happen again with the same symbol file is malformed; what may have an external cause,
+    such as a slow supplier or a host without memory, is unavailable.
     """
     if end.ending is ProcessEnding.STOPPED:
         return None

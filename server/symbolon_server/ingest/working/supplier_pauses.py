@@ -1,4 +1,4 @@
-"""Keeps in the cache which suppliers are left alone, for all workers together."""
+"""Pauses of failing suppliers, which all workers share through the cache."""
 
 import secrets
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from symbolon_server.telemetry.backoff import Backoff
 from symbolon_server.telemetry.logs import EventLog
 
 _FAILURES_KEPT_SECONDS = 600.0
-"""How long after its last failure a supplier counts as failing again rather than anew."""
+"""How long the failures of a supplier are counted as consecutive."""
 
 _TOKEN_BYTES = 16
 
 _END_TRY = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
-"""Removes a key only while it holds the worker's own token."""
+"""Removes a key only if it has the worker's own token."""
 
 _TRYING_DETAIL = "it failed, and another worker tries it now"
 
@@ -30,19 +30,19 @@ class PauseLengths:
     """When a pause begins and how long it lasts."""
 
     failures: int = 3
-    """In a row, of all workers together; fewer may be about single files."""
+    """Consecutive failures of all workers before a pause; fewer may concern single files."""
 
     first_seconds: float = 5.0
-    """Doubled with each failed try after it."""
+    """Doubled after each failed try."""
 
     longest_seconds: float = 60.0
-    """Also where the supplier asks for more: one try a minute harms nobody."""
+    """Limit of all pauses, also those a supplier asks for: one try a minute does no harm."""
 
     try_seconds: float = 600.0
-    """No try takes longer; the try of a worker that died in it counts for so long."""
+    """The longest try; the try of a worker that died blocks others for this long."""
 
     def seconds(self, failures: int, retry_after_seconds: float | None) -> float | None:
-        """Return the pause after so many failures in a row, None for none."""
+        """Return the pause after so many consecutive failures, or None."""
         if failures < self.failures and not retry_after_seconds:
             return None
         backoff = Backoff(self.first_seconds, self.longest_seconds)
@@ -50,53 +50,55 @@ class PauseLengths:
 
 
 class SharedPauses:
-    """The pauses of suppliers: after some failures in a row one worker at a time tries.
+    """Pauses requests to a supplier after consecutive failures; then one worker at a time tries it.
 
-    Three keys for each supplier: its failures, its pause and its try. The last two end by their
-    lifetime, so that no clock but that of Redis counts. A worker that finds a pause over begins
-    a try before it asks; the others wait until that has ended, however long it takes. While the
-    cache is down everybody asks.
+    There are three keys per supplier: its failures, its pause and its try. The last two expire, so
+    only the clock of Redis matters. A worker that finds a pause over starts a try before it sends a
+    request; other workers wait until the try has ended, however long that takes. While the cache is
+    down there are no pauses.
     """
 
     def __init__(self, cache: KeyedCache, lengths: PauseLengths | None = None) -> None:
-        """Make the pauses as one worker sees them, which asks one supplier at a time."""
+        """Use the `cache`, on behalf of one worker."""
         self._cache = cache
         self._lengths = lengths or PauseLengths()
-        # The same in all forks of a worker: a try that one of them died in is known as its own.
+        # The same in all forks of a worker, so that it recognises the try of a fork that died.
         self._token = secrets.token_bytes(_TOKEN_BYTES)
 
     def find(self, supplier: str) -> Pause | None:
-        """Return the pause that holds now; None lets the caller ask and tell what came of it."""
+        """Return the current pause; if None, the caller may send a request and notes its result."""
         try:
             return self._find(supplier)
         except CacheUnavailableError:
             return None
 
     def end(self, supplier: str) -> None:
-        """Note that the supplier answered properly, be it with a no."""
+        """Note that the supplier answered properly, which includes not having a file."""
         try:
             self._cache.delete(failures_key(supplier), pause_key(supplier))
             self._end_try(supplier)
         except CacheUnavailableError:
-            return  # pause and try end by themselves
+            return  # pause and try expire
 
     def note_failure(
         self, supplier: str, detail: str, retry_after_seconds: float | None = None
     ) -> None:
-        """Note that the supplier failed, and when to try again where it told."""
+        """Note that the supplier failed, and when to retry if it said so."""
         try:
             self._note_failure(supplier, detail, retry_after_seconds)
-            self._end_try(supplier)  # after its pause has begun: no other worker slips in between
+            self._end_try(
+                supplier
+            )  # after its pause has begun, so that no other worker tries in between
         except CacheUnavailableError:
-            return  # whoever asks next notes it
+            return  # the next failure is noted
 
     def end_tries(self, suppliers: Iterable[str]) -> None:
-        """Let others try, because this worker stops; a fork may have been ended in its try."""
+        """End tries of this worker, which stops; a fork may have been ended during its try."""
         try:
             for supplier in suppliers:
                 self._end_try(supplier)
         except CacheUnavailableError:
-            return  # they end by themselves
+            return  # they expire
 
     def _find(self, supplier: str) -> Pause | None:
         pause, failures = self._cache.get_entries([pause_key(supplier), failures_key(supplier)])
@@ -108,7 +110,7 @@ class SharedPauses:
         return Pause(length, _TRYING_DETAIL)
 
     def _begin_try(self, supplier: str) -> bool:
-        """Keep the others away until the try ends; return False while another worker tries."""
+        """Block other workers until the try ends; return False if another worker is trying."""
         key = try_key(supplier)
         milliseconds = round(self._lengths.try_seconds * 1000)
 
@@ -122,13 +124,13 @@ class SharedPauses:
         return bool(begun) or owner == self._token
 
     def _end_try(self, supplier: str) -> None:
-        """Let others try; a try that is not this worker's goes on."""
+        """End the try, unless it is another worker's."""
         key = try_key(supplier)
         self._cache.run(lambda pipeline: pipeline.eval(_END_TRY, 1, key, self._token))
 
     def _note_failure(self, supplier: str, detail: str, retry_after_seconds: float | None) -> None:
         paused = self._cache.get(pause_key(supplier))
-        if paused:  # others failed at the same time: that is one failure, not many
+        if paused:  # simultaneous failures of several workers count as one
             return
         failures = self._cache.increment(failures_key(supplier), timeout=_FAILURES_KEPT_SECONDS)
         seconds = self._lengths.seconds(failures, retry_after_seconds)

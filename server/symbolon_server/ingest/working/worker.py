@@ -1,4 +1,4 @@
-"""Takes jobs from the queue one after the other, for as long as it is wanted."""
+"""A worker: takes one job after the other from the queue until it is stopped."""
 
 import gc
 import os
@@ -8,28 +8,48 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from random import Random
 from types import FrameType
+from typing import Final
 
 import redis
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import ModuleMemory
-from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.earlier_queue import expire_earlier_queue
+from symbolon_server.ingest.queueing.claims import ClaimDesk, expire_earlier_queue
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
-from symbolon_server.ingest.working.warming import warm_up
 from symbolon_server.redis_servers.following import look_again, refuse_replica
 from symbolon_server.redis_servers.redis_trouble import describe_trouble
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import IngestFacts
+from symbolon_server.symbols.paging.directory import decode_directory, encode_directory
+from symbolon_server.symbols.paging.writer import new_generation, write_pages
+from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
 
 WAIT_SECONDS = 3.0
-"""How long to wait for a new job before looking for those whose workers are gone."""
+"""How long to wait for a new job before looking for jobs whose leases have lapsed."""
 
 _SAME_REQUEST_SECONDS = 1.0
-"""Ctrl+C reaches a worker from the terminal and once more from the server that started it."""
+"""Ctrl+C reaches a worker twice: from the terminal and from the server that started it."""
+
+_WARMING_MODULE: Final = ModuleId.parse("warm.so", "0" * 33)
+
+_WARMING_SYMBOLS: Final = b"""\
+MODULE Linux x86_64 000000000000000000000000000000000 warm.so
+FILE 0 warm.c
+INLINE_ORIGIN 0 inlined
+FUNC 10 20 0 outer
+INLINE 0 2 0 0 18 8
+10 8 1 0
+18 8 7 0
+20 10 3 0
+PUBLIC 40 0 _Z6publicv
+"""
+"""One record of each kind that is read."""
 
 _log = EventLog(__name__)
 
@@ -42,12 +62,12 @@ def run_worker(
 ) -> None:
     """Work until SIGTERM or SIGINT, from the main thread of a process without other threads.
 
-    `client` is a client of the cache for nobody but this worker, which waits for jobs on it.
-    `ingest` runs in forks, so it must not have opened a connection before.
+    `client` is a cache client for this worker only, which waits for jobs on it. `ingest` runs in
+    forks, so it must not have opened a connection before.
     """
     warm_up()
     gc.collect()
-    gc.freeze()  # a collection in a fork would copy every page that it looks at
+    gc.freeze()  # a garbage collection in a fork would copy every memory page it visits
     options = options or WorkerOptions()
     desk = ClaimDesk(client, options.lease_seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
     runner = JobRunner(desk, ingest, memory, options)
@@ -60,22 +80,22 @@ def run_worker(
 
 
 class _StopWaitingError(Exception):
-    """Breaks off a wait, from a signal's handler."""
+    """Interrupts a wait, from a signal handler."""
 
 
 class Worker:
-    """One worker's loop; it owns its state, in the main thread.
+    """One worker's loop, in the main thread.
 
-    A signal sets a moment to stop at and touches nothing else, whatever it interrupts, except
-    for a wait, which holds nothing and is broken off.
+    A signal handler only sets the time to stop, whatever it interrupts. Only a wait, which holds
+    nothing, is interrupted.
     """
 
     def __init__(
         self, client: redis.Redis, desk: ClaimDesk, runner: JobRunner, stop_seconds: float
     ) -> None:
-        """Take jobs from `desk`, whose cache is that of `client`, and do them with `runner`.
+        """Claim jobs from `desk`, whose cache is that of `client`, and run them with `runner`.
 
-        After it was asked to stop, a job in hand may go on for `stop_seconds`.
+        After a request to stop, the current job may continue for `stop_seconds`.
         """
         self._client = client
         self._desk = desk
@@ -86,10 +106,10 @@ class Worker:
         self._is_waiting = False
         self._ignored: deque[int] = deque()
         self._outage = ""
-        """What was said of the cache when it last failed; empty while it answers."""
+        """The cache's last error; empty while it answers."""
 
     def work(self) -> None:
-        """Do jobs until somebody asks for the end."""
+        """Run jobs until a stop is requested."""
         self._await_cache()
         while self._stop_at is None:
             self._log_ignored()
@@ -106,7 +126,7 @@ class Worker:
                 self._wait(partial(time.sleep, RETRY_SECONDS))
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop after the job in hand, or soon if that takes long; at once when asked again."""
+        """Stop after the current job or after `stop_seconds`; at once if requested again."""
         del signum, frame
         now = time.monotonic()
         if self._stop_at is None:
@@ -117,14 +137,14 @@ class Worker:
             raise _StopWaitingError
 
     def ignore_signal(self, signum: int, frame: FrameType | None) -> None:
-        """Note a signal that means nothing to a worker, to be logged by its loop."""
+        """Note a signal that a worker ignores; its loop logs it."""
         del frame
         self._ignored.append(signum)
         if self._is_waiting:
             raise _StopWaitingError
 
     def _await_cache(self) -> None:
-        """Return as soon as the cache answers and can be written; it may be started after us."""
+        """Wait until the cache answers and is writable; it may start after the worker."""
         while self._stop_at is None:
             self._log_ignored()
             try:
@@ -146,13 +166,13 @@ class Worker:
             log_ignored(self._ignored.popleft())
 
     def _note_outage(self, event: str, detail: str) -> None:
-        """Log it once, not twice a second for as long as it lasts."""
+        """Log an outage once, not at every retry."""
         if detail != self._outage:
             _log.warning(event, detail=detail)
         self._outage = detail
 
     def _wait(self, wait: Callable[[], None]) -> None:
-        """Wait in a way that a signal breaks off; one that came before is seen here."""
+        """Wait such that a signal interrupts it, also one that arrives just before."""
         try:
             self._is_waiting = True
             if self._stop_at is None:
@@ -161,3 +181,17 @@ class Worker:
             return
         finally:
             self._is_waiting = False
+
+
+def warm_up() -> None:
+    """Read and write a module in memory, so that forks inherit what the first run sets up.
+
+    Parts of numpy are imported at their first use, and code is slow the first time it runs: half
+    of the time for a small module.
+    """
+    reader = SymbolFileReader(_WARMING_MODULE)
+    reader.feed(_WARMING_SYMBOLS)
+    facts = IngestFacts(supplier="", finished_at=0.0, seconds=0.0, fetched_bytes=0)
+    generation = new_generation(Random(0))  # noqa: S311 - it is no secret
+    module = write_pages(reader.finish(), generation, facts)
+    decode_directory(_WARMING_MODULE, encode_directory(_WARMING_MODULE, module.directory))

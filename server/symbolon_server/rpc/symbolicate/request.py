@@ -27,8 +27,7 @@ from symbolon_server.symbolication.memory.queries import (
     ModuleQuery,
 )
 from symbolon_server.symbols.ground.asked_modules import read_code_file, read_code_id
-from symbolon_server.symbols.ground.debug_ids import tells_age
-from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId, tells_age
 
 MAX_VIOLATIONS = 20
 """How many violations an answer lists: enough to see the pattern, and small enough for metadata."""

@@ -30,7 +30,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging.reader import Page
 
 _NO_CACHE: Final = "the cache does not answer, so that failures and suppliers are not known"
@@ -103,7 +103,7 @@ class FrameExplainer:
             module = self._held.modules.peek(module_id)
             if module is not None:
                 tier.directory = module.directory
-                frame = wire.asked_frame(*lookup)
+                frame = api_frames.asked_frame(*lookup)
                 found = module.frames.young.get(frame) or module.frames.old.get(frame)
                 tier.has_answer, tier.stored_bytes = found is not None, len(found or b"")
         return tier

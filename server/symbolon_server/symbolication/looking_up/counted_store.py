@@ -7,11 +7,10 @@ from typing import Final
 from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
-from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging.directory import MARK as DIRECTORY_MARK
-from symbolon_server.symbols.paging.directory import decode_directory, directory_owner
+from symbolon_server.symbols.paging.directory import decode_if_whole, directory_owner
 from symbolon_server.symbols.paging.envelope import is_whole
 from symbolon_server.symbols.paging.layout import MARK as PAGE_MARK
 
@@ -82,11 +81,8 @@ class CountedStore:
         """Return whether a directory is to be forgotten; few modules are worth a look inside."""
         if data is None or not self._invalidations.may_be_stale(module_id):
             return False
-        try:
-            as_of = decode_directory(module_id, data).ingest.as_of
-            return self._invalidations.is_stale(module_id, as_of)
-        except DamagedPageError:
-            return True
+        directory = decode_if_whole(module_id, data)
+        return directory is None or self._invalidations.is_stale(module_id, directory.ingest.as_of)
 
     def _get(
         self, mark: bytes, owners: Sequence[bytes], get: Callable[[], list[bytes | None]]

@@ -217,7 +217,7 @@ class LookupOfCall:
         start = time.monotonic()
         if start >= deadline:
             return
-        with may_wait(pending.let_go) as is_place:
+        with may_wait(pending.cancel) as is_place:
             if not is_place:
                 self._diagnostics.is_wait_refused = True
                 return

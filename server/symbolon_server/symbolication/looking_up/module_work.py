@@ -18,7 +18,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging.reader import Page
 
 PENDING_RETRY_SECONDS: Final = 1.0
@@ -117,7 +117,7 @@ class ModuleWork:
                 self._answer_without_symbol(lookup)
                 continue
             start, fields = answer
-            frame = self.frames[lookup] = wire.frame(
+            frame = self.frames[lookup] = api_frames.frame(
                 self.held.module_field,
                 lookup[0],
                 FrameOutcome.SYMBOLICATED,
@@ -134,7 +134,9 @@ class ModuleWork:
 
     def _answer_without_symbol(self, lookup: Lookup) -> None:
         assert self.held is not None  # noqa: S101 - without it nothing is known
-        self.frames[lookup] = wire.frame(self.held.module_field, lookup[0], FrameOutcome.NO_SYMBOL)
+        self.frames[lookup] = api_frames.frame(
+            self.held.module_field, lookup[0], FrameOutcome.NO_SYMBOL
+        )
 
     def result(self) -> ModuleResult:
         """Return what became of the module, at the end of the call."""
@@ -161,7 +163,7 @@ class ModuleWork:
         outcome = FrameOutcome.MODULE_PENDING
         if self.failure is not None:
             _, outcome = FAILED[self.failure.kind]
-        module = wire.bytes_field(1, self.module_id.debug_file.encode())
+        module = api_frames.module_field(self.module_id.debug_file.encode())
         if self.held is not None:
             module = self.held.module_field
-        return wire.frame(module, lookup[0], outcome)
+        return api_frames.frame(module, lookup[0], outcome)

@@ -24,7 +24,7 @@ from symbolon_server.symbolication.memory.queries import (
 )
 from symbolon_server.symbolication.recalling.recall import Recall, what_is_asked
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 
 DecodeFrame = Callable[[bytes], FrameQuery]
 """Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
@@ -32,7 +32,7 @@ DecodeFrame = Callable[[bytes], FrameQuery]
 Remember = dict[FrameTable, list[tuple[bytes, bytes]]]
 """By module, frames as they were asked and as they were answered."""
 
-_UNKNOWN_MODULE: Final = wire.bytes_field(1, b"<unknown>")
+_UNKNOWN_MODULE: Final = api_frames.module_field(b"<unknown>")
 
 
 class NewFrames:
@@ -83,7 +83,7 @@ class NewFrames:
             return
         query = self._decode_frame(frame)
         if query.module_index == NO_MODULE:
-            self._answers[frame] = wire.frame(
+            self._answers[frame] = api_frames.frame(
                 _UNKNOWN_MODULE, query.module_offset, FrameOutcome.NO_MODULE
             )
         elif query.module_index < len(self._modules):
@@ -94,8 +94,8 @@ class NewFrames:
     def _ask(self, frame: bytes, query: FrameQuery, module: ModuleQuery) -> None:
         work = self._results.get(query.module_index) or self._begin(query.module_index, module)
         if work is None:
-            self._answers[frame] = wire.frame(
-                wire.bytes_field(1, module.debug_file.encode()),
+            self._answers[frame] = api_frames.frame(
+                api_frames.module_field(module.debug_file.encode()),
                 query.module_offset,
                 FrameOutcome.MODULE_MISSING,
             )
@@ -131,7 +131,7 @@ class NewFrames:
         answer = work.frames[lookup]
         if answer is not None and work.held is not None:
             asked = what_is_asked(frame)
-            if asked == wire.asked_frame(*lookup):
+            if asked == api_frames.asked_frame(*lookup):
                 remember.setdefault(work.held.frames, []).append((asked, answer))
         self._answers[frame] = work.frame(lookup)
 
@@ -145,7 +145,7 @@ class NewFrames:
 
     def _take(self, frame: bytes) -> bytes:
         answer = self._answers[frame]
-        outcome = wire.outcome_of(answer)
+        outcome = api_frames.outcome_of(answer)
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         return answer
 

@@ -6,8 +6,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from symbolon_server.symbols.ground.asked_modules import AskedModule
-from symbolon_server.symbols.ground.debug_ids import DEBUG_ID_FORM
-from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import DEBUG_ID_FORM, ModuleId
 
 NO_MODULE: Final = -1
 """The module index of a frame that is in no known module."""

@@ -10,7 +10,7 @@ from symbolon_server.symbolication.memory.queries import ModuleOutcome, ModuleRe
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.reader import Page
 
@@ -47,7 +47,7 @@ class RememberedModule:
         skipped = sum(directory.facts.skipped_records.values())
         return cls(
             directory,
-            wire.bytes_field(1, directory.facts.module_name.encode()),
+            api_frames.module_field(directory.facts.module_name.encode()),
             ModuleResult(ModuleOutcome.FOUND, skipped_records=skipped),
             frames,
         )

@@ -11,7 +11,7 @@ from symbolon_server.symbolication.memory.answer_columns import AnswerColumns, A
 from symbolon_server.symbolication.memory.many_frames import ManyFrames, Numbers
 from symbolon_server.symbolication.memory.queries import EncodedStacks
 from symbolon_server.symbolication.recalling.recall import Recall
-from symbolon_server.symbols.paging import wire
+from symbolon_server.symbols.paging import api_frames
 
 _LENGTH_BITS: Final = 4
 """Enough for the bytes that one of `ManyFrames` asks."""
@@ -83,7 +83,7 @@ def _encode(answers: Answers, ends: Numbers) -> EncodedStacks:
     pieces: list[bytes] = []
     start = done = 0
     for end, before in zip(ends.tolist(), bytes_before, strict=True):
-        pieces.append(wire.stack_start(before - done))
+        pieces.append(api_frames.stack_start(before - done))
         pieces += encoded[start:end]
         start, done = end, before
     return EncodedStacks(done, pieces)

@@ -1,11 +1,11 @@
-"""What is known of one module offset."""
+"""What a module knows about one module offset."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class InlineAnswer:
-    """A call that the compiler dissolved; file and line are where it stands in its own code."""
+    """A call that the compiler inlined; file and line are a location in the inlined function."""
 
     function: str
     file: str
@@ -14,17 +14,17 @@ class InlineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The function at an offset, and how the code there came into it."""
+    """The function at an offset, and the inline frames there."""
 
     function: str
     function_start: int
     """Module offset at which the function or public symbol starts."""
 
     file: str
-    """Empty where unknown."""
+    """Empty if unknown."""
 
     line: int
-    """0 where unknown. With inline frames: where the outermost of them is called."""
+    """0 if unknown. With inline frames, file and line are the call site of the outermost one."""
 
     inlines: tuple[InlineAnswer, ...]
     """Innermost first."""
@@ -33,7 +33,7 @@ class Answer:
     """Several functions were folded into this code."""
 
     is_public: bool = field(default=False, compare=False)
-    """It is a public symbol, which a caller is not told; nor is the reference."""
+    """It is a public symbol. Answers of the API do not say so."""
 
     function_size: int = field(default=0, compare=False)
-    """Bytes that the function has; 0 for a public symbol, whose size no record tells."""
+    """In bytes; 0 for a public symbol, whose size no record gives."""

@@ -1,4 +1,4 @@
-"""A module as a caller asked for it, with what suppliers may file it by beside its id."""
+"""A module as a caller asked for it, with the other names that suppliers may file it under."""
 
 import re
 from collections.abc import Iterable
@@ -11,33 +11,33 @@ from symbolon_server.symbols.ground.module_ids import (
 )
 
 MAX_CODE_ID_DIGITS = 255
-"""Build ids have 40 digits, and whatever a linker was told; it must fit a file's name."""
+"""A build id has 40 digits unless the linker was given another one; it must fit a file name."""
 
 _CODE_ID = re.compile(rf"[0-9A-Fa-f]{{1,{MAX_CODE_ID_DIGITS}}}")
 _SEPARATORS = re.compile(r"[/\\]")
 
 
 class AskedModule(NamedTuple):
-    """A module id and what a caller told besides; pages are stored by the module id alone."""
+    """A module id and what a caller sent with it; pages are stored under the module id alone."""
 
     module_id: ModuleId
 
     code_file: str = ""
-    """The executable's file name, without a path; empty where it is not known."""
+    """The executable's file name, without a path; empty if unknown."""
 
     code_id: str = ""
-    """The executable's identity in hex digits; empty where it is not known."""
+    """The executable's identity in hex digits; empty if unknown."""
 
     lacks_age: bool = False
-    """Whether the debug id was sent as 32 digits, by which some stores file the module."""
+    """Whether the debug id was sent as 32 digits, under which some stores file the module."""
 
     @classmethod
     def of(cls, module_id: ModuleId, code_file: str, code_id: str, *, lacks_age: bool) -> Self:
-        """Return the module with what is usable of a code file and a code id from outside."""
+        """Return the module with an untrusted code file and code id, as far as they are valid."""
         return cls(module_id, read_code_file(code_file), read_code_id(code_id), lacks_age)
 
     def or_as(self, other: Self) -> Self:
-        """Return this module with what only `other`, of the same id, tells."""
+        """Return this module, with what it lacks taken from `other`, which has the same id."""
         return self._replace(
             code_file=self.code_file or other.code_file,
             code_id=self.code_id or other.code_id,
@@ -46,7 +46,7 @@ class AskedModule(NamedTuple):
 
 
 def join_asked(modules: Iterable[AskedModule | None]) -> dict[ModuleId, AskedModule]:
-    """Return each module once, by its id, with all that was told of it."""
+    """Return the distinct modules by id, each with everything that was sent about it."""
     joined: dict[ModuleId, AskedModule] = {}
     for module in filter(None, modules):
         joined[module.module_id] = joined.get(module.module_id, module).or_as(module)
@@ -54,9 +54,9 @@ def join_asked(modules: Iterable[AskedModule | None]) -> dict[ModuleId, AskedMod
 
 
 def read_code_file(text: str) -> str:
-    """Return the last part of a code file's path; empty where that is no file name.
+    """Return the last part of a code file's path; empty if that is not a valid file name.
 
-    A minidump tells the path by which the module was loaded.
+    A minidump has the path from which the module was loaded.
     """
     name = _SEPARATORS.split(text)[-1]
     try:
@@ -67,6 +67,6 @@ def read_code_file(text: str) -> str:
 
 
 def read_code_id(text: str) -> str:
-    """Return a code id's digits, without the dashes of a UUID; empty where it is not hex."""
+    """Return a code id's digits, without the dashes of a UUID; empty if it is not hex."""
     digits = text.replace("-", "")
     return digits if _CODE_ID.fullmatch(digits) else ""

@@ -13,23 +13,23 @@ _T = TypeVar("_T")
 
 
 class SymbolError(Exception):
-    """Anything that is wrong with symbol files or pages; its text is one line for a person."""
+    """Any error in symbol files or pages; its text is one line for people to read."""
 
 
 class MalformedSymbolFileError(SymbolError):
-    """The text is no symbol file of the module asked for."""
+    """The text is not a symbol file of the requested module."""
 
 
 class NoSymbolFileError(MalformedSymbolFileError):
-    """The text does not begin as a symbol file does, of whatever module."""
+    """The text does not start like any symbol file."""
 
 
 class DamagedPageError(SymbolError):
-    """Bytes that are no page, directory or page file of this version: treat them as absent."""
+    """Not a valid page, directory or page file of this version: treat it as absent."""
 
 
 def if_whole(read: Callable[[bytes], _T], data: bytes | None) -> _T | None:
-    """Return what `read` makes of `data`, None where there is no data or it is damaged."""
+    """Return what `read` returns for `data`, or None if `data` is absent or damaged."""
     try:
         return None if data is None else read(data)
     except DamagedPageError:

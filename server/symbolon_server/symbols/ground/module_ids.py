@@ -1,13 +1,49 @@
-"""The identity of a module's debug information."""
+"""The identity of a module's debug information: debug file and debug id.
+
+Crash reports, symbol files and tools write debug ids in several forms:
+
+    C3D8E3C7B6594DF1DFCA907993B47725A           Breakpad: a GUID and the age
+    c3d8e3c7-b659-4df1-dfca-907993b47725-a      Sentry and symbolic, which omit an age of 0
+    {C3D8E3C7-B659-4DF1-DFCA-907993B47725}      Microsoft's tools, which have the age elsewhere
+    C3D8E3C7-B659-4DF1-DFCA-907993B47725        dwarfdump, for a Mach-O file, which has no age
+
+A missing age is 0. Leading zeros of the age carry no meaning: no writer of symbol files pads it,
+and readers parse it as a number.
+"""
 
 import re
 import unicodedata
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from symbolon_server.symbols.ground.debug_ids import DEBUG_ID_FORM, normalise_debug_id
+DEBUG_ID_FORM: Final = (
+    "32 hex digits and the age in up to 8 more, with or without the dashes and braces of a GUID"
+)
+"""The allowed forms, for error messages."""
+
+_GUID = "[0-9A-F]{32}|[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}"
+_DEBUG_ID = re.compile(
+    rf"(?P<brace>\{{)?(?P<guid>{_GUID})(?(brace)\}})(?:-?(?P<age>[0-9A-F]{{1,8}}))?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def normalise_debug_id(text: str) -> str | None:
+    """Return 32 hex digits and the age without padding, upper case; None if invalid."""
+    found = _DEBUG_ID.fullmatch(text)
+    if found is None:
+        return None
+    age = (found["age"] or "").lstrip("0") or "0"
+    return (found["guid"].replace("-", "") + age).upper()
+
+
+def tells_age(text: str) -> bool:
+    """Return whether `text` is a debug id with an age, which may be 0."""
+    found = _DEBUG_ID.fullmatch(text)
+    return found is not None and found["age"] is not None
+
 
 MAX_FILE_NAME_BYTES = 255
-"""The longest file name that common file systems take, in UTF-8 bytes."""
+"""The longest file name that common file systems allow, in UTF-8 bytes."""
 
 _HEX_DIGITS = re.compile("[0-9A-Fa-f]*")
 _PATH_SEPARATORS = frozenset("/\\")
@@ -16,10 +52,10 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class InvalidModuleIdError(ValueError):
-    """A debug file or debug id that cannot name a module; `field` tells which."""
+    """A debug file or debug id that cannot identify a module; `field` says which."""
 
     def __init__(self, field: str, problem: str) -> None:
-        """Name the `field` and say in one line what is wrong with it."""
+        """Report a `problem`, in one line, with a `field`."""
         super().__init__(f"{field} {problem}")
         self.field = field
 
@@ -27,19 +63,19 @@ class InvalidModuleIdError(ValueError):
 class ModuleId(NamedTuple):
     """The pair (debug file, debug id), safe to use in a path, a key or a log line.
 
-    Make one with `parse`: it is what checks and normalises the two parts. A named tuple, because
-    every call looks modules up in dictionaries and a tuple is hashed several times faster.
+    `parse` checks and normalises the two parts. A named tuple, because every call looks up modules
+    in dictionaries and a tuple is hashed several times faster than a dataclass.
     """
 
     debug_file: str
-    """Last path part of the file with the debug information, as written by the caller."""
+    """Name of the file with the debug information, without a path, as sent by the caller."""
 
     debug_id: str
     """32 hex digits and the age in hex without padding, upper case: see `normalise_debug_id`."""
 
     @classmethod
     def parse(cls, debug_file: str, debug_id: str) -> Self:
-        """Return the module id; raise `InvalidModuleIdError` where a part cannot be one."""
+        """Return the module id; raise `InvalidModuleIdError` if a part is invalid."""
         check_file_name("debug_file", debug_file)
         normalised = normalise_debug_id(debug_id)
         if normalised is None:
@@ -48,10 +84,10 @@ class ModuleId(NamedTuple):
 
     @classmethod
     def parse_if_whole(cls, debug_file: str, debug_id: str) -> Self | None:
-        """Return the module id, or None where it names no module: a part is empty, or the hex
-        digits of the debug id are not of a debug id's number.
+        """Return the module id, or None if a part is empty or the debug id has too few or too
+        many hex digits, as in some crash reports.
 
-        Crash reports have such modules. Raises `InvalidModuleIdError` for what cannot be a part.
+        Raises `InvalidModuleIdError` for any other invalid part.
         """
         if debug_file:
             check_file_name("debug_file", debug_file)
@@ -64,26 +100,26 @@ class ModuleId(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Return the module id that prints as `text`; raise `InvalidModuleIdError`."""
+        """Return the module id for the text `str` made; raise `InvalidModuleIdError`."""
         debug_file, slash, debug_id = text.partition("/")
         if not slash:
             raise InvalidModuleIdError("module id", "must be <debug file>/<debug id>")
         return cls.parse(debug_file, debug_id)
 
     def __str__(self) -> str:
-        """Return the form for people, keys and paths: `xul.pdb/44E4…C2`."""
+        """Return the form used in keys, paths and messages: `xul.pdb/44E4…C2`."""
         return f"{self.debug_file}/{self.debug_id}"
 
     @property
     def symbol_file_name(self) -> str:
-        """The name symbol servers give its symbol file: `xul.sym`, `libxul.so.sym`."""
+        """The name of its symbol file on symbol servers: `xul.sym`, `libxul.so.sym`."""
         if self.debug_file.lower().endswith(".pdb"):
             return self.debug_file[: -len(".pdb")] + ".sym"
         return self.debug_file + ".sym"
 
 
 def check_file_name(field: str, name: str) -> None:
-    """Raise `InvalidModuleIdError` where the `field` is not safe as a part of a path."""
+    """Raise `InvalidModuleIdError` if a name is not safe as part of a path."""
     if not name:
         raise InvalidModuleIdError(field, "must not be empty")
     if not _PATH_SEPARATORS.isdisjoint(name) or name in _PATH_STEPS:

@@ -1,4 +1,4 @@
-"""Writes the contents of pages, many at a time."""
+"""Writes the contents of pages, many at a time; `layout` says what they are."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, starmap
@@ -7,8 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolon_server.symbols.ground.strings import NO_TEXT
-from symbolon_server.symbols.paging.chains import PageChains
 from symbolon_server.symbols.paging.column_codes import (
     Integers,
     below_next,
@@ -27,32 +25,32 @@ from symbolon_server.symbols.paging.layout import (
     PageColumns,
     codes_with_none,
 )
-from symbolon_server.symbols.paging.rows import PageRows, PageRowsOfTwo
+from symbolon_server.symbols.paging.rows import PageChains, PageRows, PageRowsOfTwo
 from symbolon_server.symbols.reading.columns import select
-from symbolon_server.symbols.reading.symbol_table import Symbols, SymbolTable
+from symbolon_server.symbols.reading.symbol_table import NO_TEXT, Symbols, SymbolTable
 
 CHAIN_WEIGHT: Final = 3
-"""What a new chain of inline frames weighs; a range weighs 1."""
+"""The weight of a new chain of inline frames; a range weighs 1."""
 
 MAX_PAGE_BYTES: Final = 1 << 24
-"""The largest content of a page of more than one range; names of 82 KB are seen in practice."""
+"""The largest content of a page of more than one range; names of 82 KB occur in practice."""
 
 Rows = tuple[int, int]
-"""The row of the first range of a page, and the row behind its last."""
+"""The row of the first range of a page, and the end of its rows."""
 
 
 class PageContents:
-    """Writes the contents of the pages of one table; any number of threads may use it."""
+    """Writes the contents of the pages of one table. Thread-safe."""
 
     def __init__(self, table: SymbolTable) -> None:
         """Write pages of `table`."""
         self._table = table
         self._chains_before = np.zeros(len(table.ranges.chain) + 1, np.int32)
         np.maximum.accumulate(table.ranges.chain + 1, out=self._chains_before[1:])
-        """Shape (ranges + 1,): how many chains the ranges before each one use."""
+        """Shape (ranges + 1,): number of chains that the ranges before each one use."""
 
     def cut(self, page_weight: int) -> list[Rows]:
-        """Return the ranges of each page: its first row, and the row behind its last."""
+        """Return the rows of each page of about this weight."""
         ranges = len(self._chains_before) - 1
         weights = np.multiply(self._chains_before[1:], CHAIN_WEIGHT, dtype=np.int64)
         weights += np.arange(1, ranges + 1)
@@ -61,10 +59,10 @@ class PageContents:
         return list(pairwise([*first_rows.tolist(), ranges]))
 
     def write(self, pages: Sequence[Rows]) -> Iterator[tuple[Rows, bytes]]:
-        """Yield the contents of pages, each with its rows.
+        """Yield the contents of pages with their rows.
 
-        All their columns are made at once, but a content only as it is taken. A page whose texts
-        are so long that readers would refuse it is halved.
+        The columns of all `pages` are computed at once, a content only when it is taken. A page
+        whose texts are so long that readers would refuse it is split in half.
         """
         for (first, end), content in zip(pages, self._write(pages), strict=True):
             if len(content) <= MAX_PAGE_BYTES or end - first == 1:
@@ -74,7 +72,7 @@ class PageContents:
                 yield from self.write([(first, middle), (middle, end)])
 
     def _write(self, pages: Sequence[Rows]) -> Iterator[bytes]:
-        """Yield the content of each page as it is, however long."""
+        """Yield the content of each page, whatever its size."""
         table, rows = self._table, np.array(pages)
         of_ranges = PageRows(rows[:, 1] - rows[:, 0])
         ranges = select(table.ranges, of_ranges.count_from(rows[:, 0]))

@@ -1,9 +1,8 @@
-"""What the pages of a module have in common, told to zstd before it packs or unpacks one of them.
+"""The page dictionary: what the pages of a module have in common, as a zstd dictionary.
 
-Pages are small, so that a call fetches little and a store keeps little that nobody asks for. But
-names, and the ways in which inline frames and lines follow each other, come again on many pages of
-a module: without a dictionary each would hold them anew. It is stored like a page, with the
-number after the last one's.
+Pages are small, so that a call fetches little and the store keeps little that is never requested.
+But names, and sequences of inline frames and lines, repeat on many pages of a module. The
+dictionary has them once. It is stored like a page, with the number after the last one.
 """
 
 from collections.abc import Sequence
@@ -15,53 +14,53 @@ from symbolon_server.symbols.paging.envelope import LEVEL, seal, unseal
 from symbolon_server.symbols.paging.layout import MARK
 
 MAX_BYTES: Final = 112 << 10
-"""Of a dictionary, the default of zstd's own program: 17 to 30 KB when compressed."""
+"""The largest dictionary, as by default in the zstd program: 17 to 30 KB when compressed."""
 
 MIN_BYTES: Final = 16 << 10
-"""A module for which a smaller one would do has none."""
+"""The smallest dictionary; a module that would need less has none."""
 
 _CONTENT_SHARE: Final = 256
-"""A dictionary has this part of the bytes of all pages, between those two bounds."""
+"""A dictionary has this fraction of the size of all pages, within these two limits."""
 
 _TIMES_SAMPLES: Final = 10
-"""A dictionary of so many times fewer bytes than the samples is worth something; and zstd's trainer
-divides by zero where there is next to nothing to choose from."""
+"""The samples must be at least this many times as large as the dictionary to be useful. With very
+few samples zstd's trainer divides by zero."""
 
 _SEGMENT_BYTES: Final = 1_000
 _KMER_BYTES: Final = 8
 _TABLE_BITS: Final = 20
-"""What zstd's trainer looks for: this many bytes that come again, in segments of that size."""
+"""Parameters of zstd's trainer: it looks for repeated k-mers in segments of this size."""
 
 _DERIVED_BYTES: Final = 30_000
-"""What zstd makes of a dictionary in order to unpack by it, and the objects around it."""
+"""The memory for zstd's decompression tables and the Python objects."""
 
 
 class PageDictionary:
-    """A dictionary; any number of threads may use it."""
+    """A page dictionary. Thread-safe."""
 
     def __init__(self, data: bytes) -> None:
-        """Take what `train` made; who unpacks by it finds out whether it is a dictionary."""
+        """Take what `train` returned; invalid data is detected when a page is unpacked with it."""
         self.zstd = zstandard.ZstdCompressionDict(data)
 
     @classmethod
     def decode(cls, owner: bytes, data: bytes) -> Self:
-        """Return what `data` has as a dictionary; raise `DamagedPageError` where it is damaged."""
+        """Return the dictionary in `data`; raise `DamagedPageError` if it is damaged."""
         return cls(unseal(MARK, owner, data))
 
     def encode(self, owner: bytes) -> bytes:
-        """Return the dictionary as bytes that `decode` reads."""
+        """Return the dictionary as bytes for `decode`."""
         return seal(MARK, owner, self.zstd.as_bytes())
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that it takes in memory."""
+        """Size in memory."""
         return len(self.zstd) + _DERIVED_BYTES
 
 
 def train(samples: Sequence[bytes], content_bytes: int) -> PageDictionary | None:
-    """Return a dictionary for pages of `content_bytes` in all, of which `samples` are some.
+    """Return a dictionary for pages of `content_bytes` in total, or None if it would not pay.
 
-    None where it would not pay.
+    `samples` are the contents of some of these pages.
     """
     size = min(MAX_BYTES, content_bytes // _CONTENT_SHARE)
     if size < MIN_BYTES or sum(map(len, samples)) < _TIMES_SAMPLES * size:
@@ -79,5 +78,5 @@ def train(samples: Sequence[bytes], content_bytes: int) -> PageDictionary | None
     except zstandard.ZstdError:  # the samples have too little in common
         return None
     dictionary = PageDictionary(trained.as_bytes())
-    dictionary.zstd.precompute_compress(level=LEVEL)  # once, and not for each `Packer`
+    dictionary.zstd.precompute_compress(level=LEVEL)  # once, not for each `Packer`
     return dictionary

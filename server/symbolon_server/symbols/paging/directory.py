@@ -1,24 +1,25 @@
 """Page directories as bytes.
 
-The content, inside its `envelope`, whose owner is the module id:
+The content, inside an `envelope` whose owner is the module id:
 
-| part | what |
+| part | content |
 |---|---|
-| header | `_HEADER`: all that are numbers, and the bytes of the texts |
+| header | `_HEADER`: all numbers, and the size of the texts |
 | texts | a JSON list: generation, OS, architecture, module name, code id, supplier, bad records |
-| column | by `write_columns`, the steps from each page's first module offset to the next |
+| column | by `write_columns`: the distance from each page's first module offset to the next |
 
-A call reads the directories of all its modules, so the numbers are not in JSON, where each would
-have to be checked.
+A call reads the directories of all its modules. The numbers are therefore not in JSON, where each
+would have to be checked.
 """
 
 import json
 import struct
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.ground.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, ModuleFacts, Offsets, PageDirectory
 from symbolon_server.symbols.paging.column_codes import PackedColumns, write_columns
@@ -27,22 +28,22 @@ from symbolon_server.symbols.paging.envelope import seal, unseal
 MARK: Final = b"SyD"
 
 _HEADER: Final = struct.Struct("<QQQQQQdd?II")
-"""Functions, public symbols, ranges; stored and fetched bytes, the last invalidation; end and
-seconds of the ingest; whether there is a dictionary; bytes of the texts, pages."""
+"""Functions, public symbols, ranges; stored and fetched bytes, last invalidation; end and duration
+of the ingest; whether there is a dictionary; bytes of the texts, number of pages."""
 
 _TEXT: Final = {str}
 _COUNT: Final = {int}
 _FEW_BYTES: Final = 4
-"""Steps of so many bytes are too small for the sum of a directory's to overflow."""
+"""The sum of steps of this item size cannot overflow."""
 
 
 def directory_owner(module_id: ModuleId) -> bytes:
-    """Return whose a module's directory is, for its seal."""
+    """Return the owner of a module's directory, for its seal."""
     return str(module_id).encode()
 
 
 def encode_directory(module_id: ModuleId, directory: PageDirectory) -> bytes:
-    """Return the directory of a module as bytes that `decode_directory` reads."""
+    """Return a module's directory as bytes for `decode_directory`."""
     facts, ingest = directory.facts, directory.ingest
     named = (facts.os, facts.architecture, facts.module_name, facts.code_id, ingest.supplier)
     texts = json.dumps([directory.generation, *named, dict(facts.skipped_records)]).encode()
@@ -64,16 +65,21 @@ def encode_directory(module_id: ModuleId, directory: PageDirectory) -> bytes:
 
 
 def decode_directory(module_id: ModuleId, data: bytes) -> PageDirectory:
-    """Return the module's directory that `data` is; raise `DamagedPageError` where it is none."""
+    """Return the module's directory; raise `DamagedPageError` if `data` is damaged."""
     return read_directory(unseal(MARK, directory_owner(module_id), data))
 
 
+def decode_if_whole(module_id: ModuleId, data: bytes | None) -> PageDirectory | None:
+    """Return the module's directory, or None if `data` is absent or damaged."""
+    return if_whole(partial(decode_directory, module_id), data)
+
+
 def read_directory(content: bytes) -> PageDirectory:
-    """Return the directory with this content; raise `DamagedPageError` where it is none."""
+    """Return the directory with this content; raise `DamagedPageError` if it is invalid."""
     try:
         return _read(content)
     except (ValueError, IndexError, TypeError, AttributeError, struct.error) as error:
-        raise DamagedPageError("a page directory that does not fit") from error
+        raise DamagedPageError("an inconsistent page directory") from error
 
 
 def _read(content: bytes) -> PageDirectory:
@@ -84,9 +90,9 @@ def _read(content: bytes) -> PageDirectory:
     texts: list[Any] = json.loads(content[_HEADER.size : place].decode())
     generation, os, architecture, module_name, code_id, supplier, skipped = texts
     if not _TEXT.issuperset(map(type, texts[:-1])):
-        raise TypeError("a text that is none")
+        raise TypeError("not a text")
     if not _COUNT.issuperset(map(type, skipped.values())):
-        raise TypeError("bad records that are not counted")
+        raise TypeError("not a number of bad records")
     return PageDirectory(
         generation,
         ModuleFacts(
@@ -100,10 +106,10 @@ def _read(content: bytes) -> PageDirectory:
 
 
 def _read_offsets(columns: PackedColumns) -> Offsets:
-    """Return the first module offset of each page; raise `ValueError` where they do not rise."""
+    """Return the first module offset of each page; raise `ValueError` unless they ascend."""
     steps = columns.column(0)
     offsets = np.add.accumulate(steps, dtype=np.uint64)
     rise = steps[1:] if steps.itemsize <= _FEW_BYTES else offsets[1:] > offsets[:-1]
     if not rise.all():
-        raise ValueError("pages that do not follow one another")
+        raise ValueError("pages out of order")
     return offsets

@@ -1,23 +1,27 @@
-"""What stands around everything that is stored: a mark, a version and a checksum.
+"""The envelope of everything that is stored: a mark, a version and a checksum.
 
-| bytes | what |
+| bytes | content |
 |---|---|
-| 3 | mark: which kind of thing this is |
+| 3 | mark: what kind of data this is |
 | 1 | `FORMAT_VERSION` |
-| 4 | CRC-32 of the mark, the version, the owner and all that follows, little-endian |
-| rest | the content, compressed by zstd, with its size in the frame |
+| 4 | CRC-32 of the mark, the version, the owner and the rest, little-endian |
+| rest | the content as a zstd frame, which includes its size |
 
-The *owner* is what the thing belongs to, and is not stored: of a page its place in a generation,
-of a page directory its module. So what stands under the key of another is recognised as damaged.
+The *owner* is what the data belongs to: for a page its generation and number, for a page directory
+its module. It is not stored, so data under another owner's key fails the check.
 
-The version changes with every change of any format of this floor. It is also the first part of
-each generation, so that keys of two versions differ, and what another version wrote is never read.
+Every change of a format in this room needs a new version. The version is also the first part of
+each generation, so keys of two versions differ and a reader never meets another version's pages.
 
-Version history: 1, each column behind its own width; 2, the bytes of all columns by planes; 3, with
-public symbols told from functions, and the last invalidation before an ingest; 4, files and lines
-as differences from those of a name's first code; 5, with owners, and pages by a dictionary; 6, with
-texts that end rather than have lengths, new symbols and names that are counted, and directories
-whose numbers are not in JSON.
+| version | change |
+|---|---|
+| 1 | each column after its own width |
+| 2 | the bytes of all columns in planes |
+| 3 | public symbols are marked; the last invalidation before the ingest |
+| 4 | files and lines as differences from those of a name's first code |
+| 5 | owners; page dictionaries |
+| 6 | terminated texts; new symbols and names are counted; directories' numbers outside the JSON |
+| 7 | inline frames found by level and offset |
 """
 
 import zlib
@@ -30,23 +34,24 @@ from symbolon_server.symbols.ground.errors import DamagedPageError
 FORMAT_VERSION: Final = 7
 
 MAX_CONTENT_BYTES: Final = 1 << 28
-"""More than any page or directory unpacks to; what says more is damaged."""
+"""The largest content; anything that claims to be larger is damaged."""
 
 LEVEL: Final = 7
-"""From 5 to 7 pages get 6 % smaller, for twice the time; up to 9 another 2 %, for a third more."""
+"""zstd level. From 5 to 7 pages get 6 % smaller in twice the time; 9 gives another 2 % in a third
+more time."""
 
 _HEADER_BYTES = 8
 
 
 class Packer:
-    """Compresses contents; used by one thread, for many things."""
+    """Compresses many contents. Not thread-safe."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
-        """Compress by a dictionary, if there is one; it is needed for unpacking then."""
+        """Compress with a dictionary, if given; unpacking then needs it too."""
         self._zstd = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary)
 
     def pack(self, content: bytes) -> bytes:
-        """Return `content` compressed, as `stamp` takes it."""
+        """Return `content` compressed, ready for `stamp`."""
         return self._zstd.compress(content)
 
 
@@ -56,35 +61,35 @@ def seal(
     content: bytes,
     dictionary: zstandard.ZstdCompressionDict | None = None,
 ) -> bytes:
-    """Return `content` as the thing that the three bytes `mark` stand for, of this owner."""
+    """Return `content` in an envelope with this mark, of three bytes, and owner."""
     return stamp(mark, owner, Packer(dictionary).pack(content))
 
 
 def stamp(mark: bytes, owner: bytes, packed: bytes | memoryview) -> bytes:
-    """Return a compressed content with what stands before it."""
+    """Return a compressed content with its header."""
     head = mark + bytes([FORMAT_VERSION])
     return head + _checksum(head, owner, packed) + packed
 
 
 def packed_content(data: bytes) -> memoryview:
-    """Return the compressed content of `data`, unchecked, without a copy."""
+    """Return the compressed content of `data`, unchecked and without copying."""
     return memoryview(data)[_HEADER_BYTES:]
 
 
 def check_seal(mark: bytes, owner: bytes, data: bytes) -> None:
-    """Raise `DamagedPageError` where `data` is cut, changed, or of another version, kind or owner.
+    """Raise `DamagedPageError` if `data` is truncated, modified, or has another version or owner.
 
-    It looks at the checksum only: a tenth of the work of unpacking.
+    This checks only the header and the checksum: a tenth of the work of unpacking.
     """
     head = mark + bytes([FORMAT_VERSION])
     if data[:4] != head:
         raise DamagedPageError("not a page of this version")
     if data[4:_HEADER_BYTES] != _checksum(head, owner, memoryview(data)[_HEADER_BYTES:]):
-        raise DamagedPageError("a page with a wrong checksum")
+        raise DamagedPageError("wrong checksum of a page")
 
 
 def is_whole(mark: bytes, owner: bytes, data: bytes) -> bool:
-    """Return whether `check_seal` takes `data`."""
+    """Return whether `data` passes `check_seal`."""
     try:
         check_seal(mark, owner, data)
     except DamagedPageError:
@@ -93,17 +98,17 @@ def is_whole(mark: bytes, owner: bytes, data: bytes) -> bool:
 
 
 class Unpacker:
-    """Unpacks what `check_seal` took; used by one thread, for many things: it is dear to make."""
+    """Unpacks many contents that passed `check_seal`. Not thread-safe; expensive to create."""
 
     def __init__(self, dictionary: zstandard.ZstdCompressionDict | None = None) -> None:
-        """Unpack what was sealed by this dictionary; raise `DamagedPageError` for what is none."""
+        """Unpack what was compressed with this dictionary; raise `DamagedPageError` if invalid."""
         try:
             self._zstd = zstandard.ZstdDecompressor(dict_data=dictionary)
         except zstandard.ZstdError as error:
-            raise DamagedPageError("a page dictionary that is none") from error
+            raise DamagedPageError("not a page dictionary") from error
 
     def unpack(self, data: bytes) -> bytes:
-        """Return the content of `data`; raise `DamagedPageError` where it cannot be unpacked."""
+        """Return the content of `data`; raise `DamagedPageError` if it cannot be unpacked."""
         packed = packed_content(data)
         try:
             if zstandard.frame_content_size(packed) > MAX_CONTENT_BYTES:
@@ -119,7 +124,7 @@ def unseal(
     data: bytes,
     dictionary: zstandard.ZstdCompressionDict | None = None,
 ) -> bytes:
-    """Return the content that was sealed; raise `DamagedPageError` as `check_seal` does."""
+    """Return the sealed content; raise `DamagedPageError` if it is damaged or of another owner."""
     check_seal(mark, owner, data)
     return Unpacker(dictionary).unpack(data)
 

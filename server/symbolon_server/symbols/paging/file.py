@@ -1,14 +1,14 @@
-"""Page files: the directory and all pages of a module, one after the other, in one file.
+"""Page files: the directory and all pages of a module in one file.
 
-| bytes | what |
+| bytes | content |
 |---|---|
 | 4 | mark `SyF` and `envelope.FORMAT_VERSION` |
-| 4 | number of pages, little-endian, as all numbers here |
-| 4 | CRC-32 of all before it and of the table |
+| 4 | number of pages, little-endian like all numbers here |
+| 4 | CRC-32 of everything before it and of the table |
 | 8 each | table: where the directory starts, where each page starts, where the file ends |
 | rest | the directory, then the pages, each with its own checksum |
 
-Numbers fixed, so that one page is found without reading the others.
+With the table, one page is found without reading the others.
 """
 
 import struct
@@ -26,7 +26,7 @@ _HEAD_BYTES: Final = 12
 
 
 def encode_page_file(directory: bytes, pages: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield the pieces of the page file of a module, given its encoded parts."""
+    """Yield the pieces of a module's page file, given its encoded directory and pages."""
     first = _HEAD_BYTES + 8 * (len(pages) + 2)
     places = accumulate([len(directory), *map(len, pages)], initial=first)
     head = _MARK + _NUMBER.pack(len(pages))
@@ -37,14 +37,14 @@ def encode_page_file(directory: bytes, pages: Sequence[bytes]) -> Iterator[bytes
 
 
 ReadAt = Callable[[int, int], bytes]
-"""Returns so many bytes from a place on: first the place, then the number; fewer at the end."""
+"""Called with a position and a number of bytes; returns fewer bytes at the end of the file."""
 
 
 class PageFile:
-    """A page file; reads only what it is asked for."""
+    """A page file; reads only what is requested."""
 
     def __init__(self, size: int, read_at: ReadAt) -> None:
-        """Check the table of a file of `size` bytes; raise `DamagedPageError` where it is none."""
+        """Check the table of a file of `size` bytes; raise `DamagedPageError` if it is damaged."""
         head = read_at(0, _HEAD_BYTES)
         if len(head) < _HEAD_BYTES or head[:4] != _MARK:
             raise DamagedPageError("not a page file of this version")
@@ -52,15 +52,15 @@ class PageFile:
         (checksum,) = _NUMBER.unpack_from(head, 8)
         table_bytes = 8 * (pages + 2)
         if _HEAD_BYTES + table_bytes > size:
-            raise DamagedPageError("a page file that is cut")
+            raise DamagedPageError("a truncated page file")
         table = read_at(_HEAD_BYTES, table_bytes)
         if checksum != zlib.crc32(table, zlib.crc32(head[:8])):
-            raise DamagedPageError("a page file with a wrong checksum")
+            raise DamagedPageError("wrong checksum of a page file")
         if len(table) != 8 * (pages + 2):
-            raise DamagedPageError("a page file that is cut")
+            raise DamagedPageError("a truncated page file")
         self._places = struct.unpack(f"<{pages + 2}Q", table)
         if self._places[-1] != size or any(end < start for start, end in pairwise(self._places)):
-            raise DamagedPageError("a page file whose parts are elsewhere")
+            raise DamagedPageError("wrong positions in a page file")
         self._read_at = read_at
 
     @property
@@ -74,10 +74,7 @@ class PageFile:
         return self._read(0)
 
     def page(self, number: int) -> bytes:
-        """Return an encoded page, counted from 0; raise `IndexError` where there is none.
-
-        It may be damaged.
-        """
+        """Return an encoded page, which may be damaged; raise `IndexError` if there is none."""
         if not 0 <= number < self.page_count:
             raise IndexError(number)
         return self._read(number + 1)

@@ -1,25 +1,15 @@
-"""The layout of a page: the one place that says it.
+"""The columns of a page and what their numbers mean.
 
-A page's content, inside its `envelope`, is a header, columns and texts:
+The package's docstring shows the layout and a worked example.
 
-| part | what |
-|---|---|
-| header | `HEADER`: first module offset; numbers of ranges, symbols, chains, names, paths |
-| columns | `PageColumns` in their order, those with signs by `zigzag`, by `write_columns` |
-| texts | all names, then all paths, as UTF-8, each with `TEXT_END` |
+Symbols, chains, names and paths are numbered within the page, in the order in which its ranges
+first need them (a chain after those around it). A column of such numbers is therefore mostly "the
+next new one".
 
-A *text* is a number: names first, then paths. Symbols, chains, names and paths are numbered
-within the page in the order in which its ranges, from first to last, need them (a chain after
-those around it), so that a column of such numbers is mostly "the next new one". The name of the
-code at a range is that of its innermost inline frame, or of its symbol; code of one name is mostly
-in one file and its lines are near each other, so each name has a file and a line of its own, those
-of its first code on the page, and files and lines are differences from them. A range's file and
-line are so found without reading those of any other.
-
-Worked example: two ranges of one function `f` of `a.c`, lines 5 and 7, at 0x1000 and 0x1004:
-header (0x1000; 2, 1, 0, 1, 1); steps 0, 4; symbols 0, 2 (a new one, then the same); chains 1, 1
-(none); files 0, 0; lines 0, 2; symbol start 0, size 8, no flags; name 0; the name's file 1 and
-line 5; texts `f` and `a.c`.
+The name of the code at a range is that of its innermost inline frame, or of its symbol. Code of one
+name is mostly in one file, on neighbouring lines. So each name has a file and a line, those of its
+first code on the page, and files and lines are differences from them. The file and line of a range
+are found without reading those of any other range.
 """
 
 import struct
@@ -35,31 +25,31 @@ MARK: Final = b"SyP"
 HEADER: Final = struct.Struct("<QIIIII")
 
 NONE: Final = 0
-"""The symbol of a range that nothing covers, the chain of one in no inline frame, and the path of
-code whose file is unknown. What there is counts from 1."""
+"""The symbol of a gap, the chain of a range without inline frames, and the path of an unknown file.
+Other numbers count from 1."""
 
 TEXT_END: Final = b"\n"
-"""What each text ends with: none holds it, as a symbol file has a line for each."""
+"""The end of each text. No text contains it, as each stands on one line of the symbol file."""
 
 IS_MULTIPLE: Final = 1
-"""The flag of a symbol that is one of several functions folded into the same code."""
+"""The flag of a function that shares its code with others (identical code folding)."""
 
 IS_PUBLIC: Final = 2
 """The flag of a public symbol."""
 
 NO_NAME: Final = -1
-"""The name of the code in a gap, and of the code around an outermost inline frame; its own file
-and line are 0."""
+"""The name of the code in a gap, and of the code around an outermost inline frame; its file and
+line are 0."""
 
 
 _T = TypeVar("_T")
 
 
 class PageColumns(NamedTuple, Generic[_T]):
-    """The columns of a page, in the order of writing; or something for each of them."""
+    """The columns of a page in the order of writing, or one value for each of them."""
 
     range_step: _T
-    """Shape (ranges,): bytes since the range before, modulo 2^64; the first is 0."""
+    """Shape (ranges,): distance in bytes from the previous range, modulo 2^64; the first is 0."""
 
     range_symbol: _T
     """Shape (ranges,): the symbol, by `codes_with_none` and `mark_new`."""
@@ -68,43 +58,42 @@ class PageColumns(NamedTuple, Generic[_T]):
     """Shape (ranges,), signed: the chain, by `codes_with_none`."""
 
     range_file: _T
-    """Shape (ranges,), signed: the file, less that of the code's name."""
+    """Shape (ranges,), signed: the file minus that of the code's name."""
 
     range_line: _T
-    """Shape (ranges,), signed: the line, less that of the code's name."""
+    """Shape (ranges,), signed: the line minus that of the code's name."""
 
     symbol_start: _T
-    """Shape (symbols,), signed: bytes from the page's first offset to the symbol's start,
+    """Shape (symbols,), signed: the symbol's start minus the page's first module offset,
     modulo 2^64."""
 
     symbol_size: _T
-    """Shape (symbols,): bytes of a function, 0 for a public symbol."""
+    """Shape (symbols,): size of a function in bytes, 0 for a public symbol."""
 
     symbol_flags: _T
-    """Shape (symbols,): the sum of `IS_MULTIPLE` and `IS_PUBLIC`, where they hold."""
+    """Shape (symbols,): the sum of `IS_MULTIPLE` and `IS_PUBLIC`, as they apply."""
 
     chain_around: _T
-    """Shape (chains,): how far before this one the chain around it is; none is number 0."""
+    """Shape (chains,): its number minus that of the chain around it, which is 0 for none."""
 
     chain_call_file: _T
-    """Shape (chains,), signed: the file of the call site, less that of the name around."""
+    """Shape (chains,), signed: the file of the call site minus that of the name around it."""
 
     chain_call_line: _T
-    """Shape (chains,), signed: the line of the call site, less that of the name around."""
+    """Shape (chains,), signed: the line of the call site minus that of the name around it."""
 
     name: _T
-    """Shape (symbols + chains,): how far the name of each is below the next new one, by
-    `mark_new`."""
+    """Shape (symbols + chains,): how far the name is below the next new one, by `mark_new`."""
 
     name_file: _T
-    """Shape (names,): the name's own file."""
+    """Shape (names,): the file of the name's first code."""
 
     name_line: _T
-    """Shape (names,): the name's own line."""
+    """Shape (names,): the line of the name's first code."""
 
 
 COLUMN: Final = PageColumns(*range(len(PageColumns._fields)))
-"""The place of each column among them."""
+"""The position of each column."""
 
 
 def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[int, ...]:
@@ -114,13 +103,14 @@ def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[
 
 
 NONE_CODE: Final = 1
-"""The code of no symbol or chain: as that of a number below the next new one, it uses none."""
+"""The code of no symbol or chain. Like a code for an old number, it uses up no new number."""
 
 
 def codes_with_none(numbers: Integers, page: Integers) -> Integers:
-    """Return how far each number is below the next new one; `NONE`, and what is further, one more.
+    """Return how far each number is below the next new one, with `NONE_CODE` reserved for `NONE`.
 
-    Numbers are given out from 1 in the order of first use, anew on each `page`.
+    Codes from `NONE_CODE` on are therefore one higher. Numbers count from 1 on each `page`, in
+    order of first use.
     """
     below = below_next(numbers - 1, page)
     codes: Integers = np.where(numbers == NONE, NONE_CODE, below + (below >= NONE_CODE))
@@ -128,8 +118,8 @@ def codes_with_none(numbers: Integers, page: Integers) -> Integers:
 
 
 def number_of_code(newest: int, code: int) -> int:
-    """Return the number that `codes_with_none` was given.
+    """Return the number that `codes_with_none` encoded.
 
-    `newest` is the highest number up to and with this one.
+    `newest` is the highest number up to and including this one.
     """
     return NONE if code == NONE_CODE else newest - max(code - 2, 0)

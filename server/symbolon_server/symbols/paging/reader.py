@@ -1,4 +1,4 @@
-"""Reads pages."""
+"""Reads pages: finds the range that covers an offset, and its answer."""
 
 import struct
 from bisect import bisect_right
@@ -9,8 +9,8 @@ import numpy as np
 
 from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 from symbolon_server.symbols.ground.errors import DamagedPageError
+from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging import layout as page_layout
-from symbolon_server.symbols.paging import wire
 from symbolon_server.symbols.paging.column_codes import Integers, PackedColumns
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.envelope import unseal
@@ -19,25 +19,25 @@ from symbolon_server.symbols.paging.layout import COLUMN, NONE
 _RANGE_BYTES: Final = 12
 _TEXT_BYTES: Final = 8
 _OBJECTS_BYTES: Final = 4_000
-"""What a page takes in memory beside its content: for each range, for each text, and once."""
+"""Memory of a page besides its content: per range, per text, and once."""
 
 _MISFITS: Final = (ValueError, IndexError, OverflowError, struct.error)
-"""What reading raises where one number of a page leads to another that is not there.
+"""What reading raises if a number of a page refers to something that does not exist.
 
-A checksum does not keep them away: whoever writes a page can write a right one.
+A checksum does not prevent that: anyone who can write a page can also compute its checksum.
 """
 
-_DOES_NOT_FIT: Final = "a page whose numbers do not fit each other"
+_INCONSISTENT: Final = "a page with inconsistent numbers"
 
 
 class Page:
-    """A run of ranges and everything that they answer, ready to be searched.
+    """Consecutive ranges with their answers, ready for lookups. Thread-safe.
 
-    The starts of ranges are summed up when the page is read, and their chains when one is asked
-    for; of the other columns only the values that are asked for are read. Any number of threads may
-    read a page: nothing of it changes, and two that sum up its chains at once find the same.
+    The starts of the ranges are summed up when the page is decoded, their chains at the first
+    lookup that needs one (two threads that do so at once compute the same). Of all other columns
+    only the requested values are read.
 
-    Numbers of symbols, chains and paths count from 1 here too; `page_layout.NONE` is none.
+    Numbers of symbols, chains and paths count from 1; `page_layout.NONE` means absent.
     """
 
     __slots__ = (
@@ -56,27 +56,27 @@ class Page:
     """Shape (ranges,): first module offset of each range, ascending."""
 
     memory_bytes: int
-    """What the page takes in memory."""
+    """Size of the page in memory."""
 
     @classmethod
     def decode(cls, owner: bytes, data: bytes, dictionary: PageDictionary | None = None) -> Self:
-        """Return the page that `data` is, by `page_owner` and the dictionary of its module.
+        """Return the page in `data`, given its `page_owner` and its module's dictionary.
 
-        Raises `DamagedPageError` where it is none.
+        Raises `DamagedPageError` if it is damaged or belongs to another owner.
         """
         zstd = None if dictionary is None else dictionary.zstd
         return cls.read(unseal(page_layout.MARK, owner, data, zstd))
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """Return the page with this content; raise `DamagedPageError` where it is none."""
+        """Return the page with this content; raise `DamagedPageError` if it is invalid."""
         try:
             return cls(content)
         except _MISFITS as error:
-            raise DamagedPageError(_DOES_NOT_FIT) from error
+            raise DamagedPageError(_INCONSISTENT) from error
 
     def __init__(self, content: bytes) -> None:
-        """Read the content of a page, as it is in its envelope."""
+        """Read the content of a page, without its envelope."""
         self._first_offset, *counts, paths = page_layout.HEADER.unpack_from(content)
         ranges, self._symbols, _, self._names = counts
         lengths = page_layout.column_lengths(*counts)
@@ -84,18 +84,18 @@ class Page:
         starts = columns.column(COLUMN.range_step).astype(np.uint64)
         starts[0] = self._first_offset
         np.add.accumulate(starts, out=starts)
-        self.range_start = starts.data  # a search in it is faster
+        self.range_start = starts.data  # searching a memoryview is faster
         self._next_chain: Integers | None = None
-        """Shape (ranges,): the next new chain after each range, from 0; None until it is needed."""
+        """Shape (ranges,): the next new chain after each range, from 0; None until needed."""
         texts = np.frombuffer(content, np.uint8, offset=columns.end)
         text_ends = (texts == page_layout.TEXT_END[0]).nonzero()[0]
         text_ends += columns.end
         self._text_ends = text_ends.data
-        """Shape (texts,): the place of the end of each in the content."""
+        """Shape (texts,): the position in the content where each text ends."""
         count = len(text_ends)
         end = text_ends[-1] + 1 if count else columns.end
         if count != self._names + paths or end != len(content):
-            raise ValueError("texts that are cut")
+            raise ValueError("truncated texts")
         self._content = content
         self.memory_bytes = (
             len(content) + _RANGE_BYTES * ranges + _TEXT_BYTES * count + _OBJECTS_BYTES
@@ -110,33 +110,33 @@ class Page:
         newest, code = self._columns.new_and_number(COLUMN.range_symbol, row)
         symbol = page_layout.number_of_code(newest, code)
         if not NONE <= symbol <= self._symbols:
-            raise ValueError("a symbol that is not there")
+            raise ValueError("an unknown symbol")
         return symbol
 
     def find(self, module_offset: int) -> Answer | None:
-        """Return what covers `module_offset`, if anything does."""
+        """Return the answer for `module_offset`, or None."""
         row = self.find_row(module_offset)
         return None if row < 0 else self.answer(row)
 
     def answer(self, row: int) -> Answer | None:
-        """Return what the range in `row` answers, or None where it is a gap.
+        """Return the answer of the range in `row`, or None for a gap.
 
-        Raises `DamagedPageError` where the numbers of the page do not fit each other.
+        Raises `DamagedPageError` if the page is inconsistent.
         """
         try:
             return self._answer(row)
         except _MISFITS as error:
-            raise DamagedPageError(_DOES_NOT_FIT) from error
+            raise DamagedPageError(_INCONSISTENT) from error
 
     def encoded_answer(self, row: int) -> tuple[int, bytes] | None:
-        """Return the symbol's start and `wire.answer_fields` of a range, or None in a gap.
+        """Return the symbol's start and `api_frames.answer_fields` of a range, or None for a gap.
 
         Raises `DamagedPageError` as `answer` does.
         """
         try:
             return self._encoded_answer(row)
         except _MISFITS as error:
-            raise DamagedPageError(_DOES_NOT_FIT) from error
+            raise DamagedPageError(_INCONSISTENT) from error
 
     def _answer(self, row: int) -> Answer | None:
         symbol = self.symbol(row)
@@ -159,11 +159,11 @@ class Page:
         if symbol == NONE:
             return None
         inlines, file, line = self._walk(row, symbol)
-        return self._symbol_start(symbol, row), wire.answer_fields(
+        return self._symbol_start(symbol, row), api_frames.answer_fields(
             self._text(self._name_of(NONE, symbol)),
             file,
             line,
-            [wire.inline_frame(*inline) for inline in inlines],
+            [api_frames.inline_frame(*inline) for inline in inlines],
             is_multiple=self._has(symbol, page_layout.IS_MULTIPLE),
             function_size=self._symbol_size(symbol),
         )
@@ -178,11 +178,11 @@ class Page:
         distance = self._columns.signed_value(COLUMN.symbol_start, symbol - 1)
         start = int(self._first_offset + distance) % 2**64
         if start > self.range_start[row]:
-            raise ValueError("a symbol that starts behind its range")
+            raise ValueError("a symbol that starts after its range")
         return start
 
     def _chain(self, row: int) -> int:
-        """Return the chain at a range, or `NONE`: half of what is asked for is in none."""
+        """Return the chain at a range, or `NONE`, as for half of all lookups."""
         code = self._columns.signed_value(COLUMN.range_chain, row)
         if code == page_layout.NONE_CODE:
             return NONE
@@ -192,7 +192,7 @@ class Page:
         return page_layout.number_of_code(next_chain.item(row), code)
 
     def _walk(self, row: int, symbol: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
-        """Return the inline frames at a range, innermost first, and the place in the function."""
+        """Return inline frames, innermost first, and file and line of the function."""
         chain = self._chain(row)
         name = self._name_of(chain, symbol)
         value, signed = self._columns.value, self._columns.signed_value
@@ -204,17 +204,17 @@ class Page:
             call = chain - 1
             file, line = signed(COLUMN.chain_call_file, call), signed(COLUMN.chain_call_line, call)
             steps = value(COLUMN.chain_around, call)
-            if not 0 < steps <= chain:  # or it would go round for ever
-                raise ValueError("a chain that is around itself")
+            if not 0 < steps <= chain:  # or the walk would never end
+                raise ValueError("a chain around itself")
             chain -= steps
-            if chain != NONE:  # what is called from the function itself stands as it is
+            if chain != NONE:  # call sites in the function itself are not relative to a name
                 name = self._name_of(chain, NONE)
                 file += value(COLUMN.name_file, name)
                 line += value(COLUMN.name_line, name)
         return inlines, self._path(file), line
 
     def _name_of(self, chain: int, symbol: int) -> int:
-        """Return the text that names an inline frame, or the symbol where there is none."""
+        """Return the number of the name of an inline frame, or of the symbol for no chain."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
         new, below = self._columns.new_and_number(COLUMN.name, place)
         return new - (below or 1)
@@ -223,7 +223,7 @@ class Page:
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
-        """Return a text, which is UTF-8: otherwise no client could read an answer that holds it."""
+        """Return a text; raise `ValueError` unless it is UTF-8, which no client could decode."""
         ends = self._text_ends
         start = ends[number - 1] + 1 if number else self._columns.end
         text = self._content[start : ends[number]]

@@ -1,8 +1,8 @@
-"""Line and INLINE records, read in whole columns.
+"""Line and INLINE records, read as whole columns.
 
-The columns are read as if every record were canonical: numbers without prefix, single spaces,
-nothing behind the last field. The few records that are not are given to the strict parser one by
-one, and put back in their place, or counted as bad.
+Columns are read as if every record were canonical: numbers without a prefix, single spaces, nothing
+after the last field. The few other records go one by one through the strict parser, and are put
+back in their place or counted as bad.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ class BulkRecords:
     """Reads the line and INLINE records of one file, block after block."""
 
     def __init__(self, aliases: Aliases, skipped: Counter[RecordKind]) -> None:
-        """Share the file's `aliases`, and count its bad records in `skipped`."""
+        """Use the file's `aliases`, and count its bad records in `skipped`."""
         self._aliases = aliases
         self._skipped = skipped
         self._lines_before = 0
@@ -47,7 +47,7 @@ class BulkRecords:
     ) -> FunctionParts:
         """Return the columns of a block.
 
-        `lines` and `inlines` are the places, among the block's lines, of the line and INLINE
+        `lines` and `inlines` are the positions, among the block's lines, of the line and INLINE
         records; `owners`, shape (lines of the block,), has the function open at each line.
         """
         self.skip_lines(block, lines[owners[lines] == NO_FUNCTION])
@@ -60,7 +60,7 @@ class BulkRecords:
         return FunctionParts(self._read_lines(block, lines, owners), inline_columns, ranges)
 
     def skip_lines(self, block: TextBlock, lines: Indexes) -> None:
-        """Count line records, and what looks like none, that belong to no function."""
+        """Count line records, and unknown records, that belong to no function."""
         _, are_hex = block.read_hex(block.line_tokens[lines])
         self._skipped[RecordKind.LINE] += int(np.count_nonzero(are_hex))
         for line in lines[~are_hex].tolist():
@@ -84,7 +84,7 @@ class BulkRecords:
         return record
 
     def _skip_line(self, text: bytes) -> None:
-        """Count a bad line record, or what looks like none."""
+        """Count a bad line record, or an unknown record."""
         is_unknown = not _HEX_LETTERS.issuperset(text.split(b" ", 1)[0])
         self._skipped[RecordKind.UNKNOWN if is_unknown else RecordKind.LINE] += 1
 
@@ -147,7 +147,7 @@ class BulkRecords:
 def _read_canonical_lines(
     block: TextBlock, lines: Indexes, owners: Indexes
 ) -> tuple[Indexes, LineColumns]:
-    """Return which of `lines` are written canonically, and their columns."""
+    """Return which of `lines` are canonical, and their columns."""
     lines = lines[block.token_counts(lines) == _LINE_TOKENS]
     first = block.line_tokens[lines]
     starts, are_starts = block.read_hex(first)
@@ -166,11 +166,11 @@ def _read_canonical_lines(
 def _read_canonical_inlines(
     block: TextBlock, inlines: Indexes, owners: Indexes, lines_before: int
 ) -> tuple[Indexes, InlineColumns, RangeColumns]:
-    """Return which of `inlines` are written canonically, their columns and their ranges."""
+    """Return which of `inlines` are canonical, their columns and their ranges."""
     inlines = inlines[block.token_counts(inlines) > 5]  # noqa: PLR2004 - word, 3 fields, a range
     first = block.line_tokens[inlines]
     fields = block.token_counts(inlines) - 1
-    # The older generation lacks the file of the call site, so that its fields are odd in number.
+    # The older generation lacks the file of the call site, so its number of fields is odd.
     has_call_file = (fields % 2 == 0).astype(np.int64)
     level, are_levels = block.read_decimal(first + 1)
     call_line, are_lines = block.read_decimal(first + 2)
@@ -198,7 +198,7 @@ def _read_canonical_inlines(
 def _read_ranges(
     block: TextBlock, first: Indexes, counts: Indexes
 ) -> tuple[Indexes, Numbers, Numbers, Flags]:
-    """Return each range's row, start and size, and whether it is one; shape (sum of counts,)."""
+    """Return each range's row, start, size and whether it is valid; shape (sum of counts,)."""
     rows = np.repeat(np.arange(len(counts)), counts)
     places_before = np.cumsum(counts) - counts
     tokens = first[rows] + 2 * (np.arange(len(rows)) - places_before[rows])
@@ -208,6 +208,6 @@ def _read_ranges(
 
 
 def _is_range(starts: Numbers, sizes: Numbers) -> Flags:
-    """Return where a range covers anything and does not reach beyond 64 bits."""
+    """Return where a range is not empty and does not reach beyond 64 bits."""
     is_range: Flags = (sizes != 0) & (sizes - np.uint64(1) <= np.uint64(2**64 - 1) - starts)
     return is_range

@@ -1,4 +1,4 @@
-"""Line and INLINE records as columns, each row with the function it belongs to."""
+"""Line and INLINE records as columns, each row with the function that it belongs to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,7 +19,7 @@ class LineColumns:
     """Line records in file order; all columns have shape (records,)."""
 
     owner: Indexes
-    """Number of the FUNC record that each belongs to, ascending."""
+    """Number of the FUNC record that it belongs to, ascending."""
 
     start: Offsets
     size: Offsets
@@ -33,7 +33,7 @@ class InlineColumns:
     """INLINE records in file order; all columns have shape (records,)."""
 
     owner: Indexes
-    """Number of the FUNC record that each belongs to, ascending."""
+    """Number of the FUNC record that it belongs to, ascending."""
 
     level: Indexes
     call_line: NDArray[np.uint32]
@@ -44,7 +44,7 @@ class InlineColumns:
     """INLINE_ORIGIN number or alias."""
 
     number: Indexes
-    """The record's own number, ascending: what `RangeColumns.record` refers to."""
+    """The record's number, ascending; `RangeColumns.record` refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ _Columns = TypeVar("_Columns", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True)
 class FunctionParts:
-    """Everything that belongs to functions in a stretch of a symbol file."""
+    """All records of functions in one part of a symbol file."""
 
     lines: LineColumns
     inlines: InlineColumns
@@ -71,7 +71,7 @@ class FunctionParts:
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """Return `parts`, which follow each other in the file, as one."""
+        """Join consecutive parts of a file."""
         return cls(
             join([part.lines for part in parts]),
             join([part.inlines for part in parts]),
@@ -79,7 +79,7 @@ class FunctionParts:
         )
 
     def split(self, owner: int) -> tuple[Self, Self]:
-        """Return what belongs to functions before `owner`, and the rest."""
+        """Return the records of functions before `owner`, and the others."""
         lines = _split(self.lines, owner)
         inlines = _split(self.inlines, owner)
         ranges = _split(self.ranges, owner)
@@ -88,18 +88,18 @@ class FunctionParts:
 
 
 def select(columns: _Columns, rows: slice | Indexes | NDArray[np.bool_]) -> _Columns:
-    """Return a dataclass of arrays, its columns, with only the given rows."""
+    """Return a dataclass of arrays with only the given rows of each."""
     return type(columns)(*(getattr(columns, field.name)[rows] for field in fields(columns)))
 
 
 def join(parts: Sequence[_Columns]) -> _Columns:
-    """Return dataclasses of arrays, which follow each other in the file, as one."""
+    """Concatenate dataclasses of arrays."""
     names = [field.name for field in fields(parts[0])]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
 def find_changes(*columns: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return where a row is the first or differs from the one before it; shape (rows,)."""
+    """Return where a row is the first or differs from the previous one; shape (rows,)."""
     differs = np.ones(len(columns[0]), np.bool_)
     differs[1:] = False
     for column in columns:

@@ -1,10 +1,10 @@
-"""How long what a mangled name stands for can be, before a demangler writes it out.
+"""An upper bound for the length of a demangled name, computed before demangling.
 
-A mangled name refers back to parts of itself, which may do so as well: what 30 references stand
-for fills the memory, and the demangler ends the process. What a part stands for is at most its own
-text and what the references in it stand for. Where a part begins and ends is for a demangler to
-know; it is taken for all that it can be, so that the bounds are far too high for many names, and
-still low enough for nearly all that compilers write.
+A mangled name refers back to parts of itself, which may contain references too: 30 references can
+expand to more than fits in memory, and the demangler then aborts the process. A part expands at
+most to its own text plus the expansions of its references. Only a demangler knows where a part
+starts and ends, so the longest possible part is assumed. The bounds are far too high for many
+names, and still low enough for nearly all names that compilers write.
 """
 
 import re
@@ -14,18 +14,18 @@ from typing import Final
 _SUBSTITUTION = re.compile(r"S([0-9A-Z]*)_")
 _ARGUMENT = re.compile(r"T[0-9]*_")
 _PACK_OF_MORE = re.compile(r"Dp(?![KOPRV]*T[0-9]*_)")
-"""Begins a pattern of more than its argument, which is written for each of the argument's types."""
+"""Starts a pack pattern of more than its argument; it is repeated for each type of the argument."""
 
 _BACKREF = re.compile(r"B([0-9a-zA-Z]*)_")
 _ONLY_CHILD = re.compile(r"(?:N[A-Za-z]|[OPQRS]|L[0-9a-zA-Z]*_)*([BCa-z])")
-"""Begins a path or type of v0 with one part inside, and a crate, a plain type or a reference
-innermost."""
+"""Starts a v0 path or type of one nested part, with a crate, a basic type or a reference innermost.
+"""
 
 _DIGITS_62: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def bound_expansion(name: str) -> int:
-    """Return how many characters `name` can stand for, give or take a small factor."""
+    """Return how many characters `name` can expand to, within a small factor."""
     if name.startswith("?"):
         return _bound_msvc(name)
     if name.startswith(("_R", "__R")):
@@ -36,8 +36,8 @@ def bound_expansion(name: str) -> int:
 def _bound_itanium(name: str) -> int:
     """Return the bound of an Itanium name.
 
-    A substitution's part is over where it is first referred to, and refers to parts of lower
-    numbers only. A pack writes its pattern once for each of its types.
+    The part for a substitution ends before its first use, and refers only to parts of lower
+    numbers. A pack expansion repeats its pattern for each of its types.
     """
     places: dict[int, list[int]] = {}
     for match in _SUBSTITUTION.finditer(name):
@@ -53,9 +53,9 @@ def _bound_itanium(name: str) -> int:
 
 
 def _bound_rust(name: str) -> int:
-    """Return the bound of a Rust name of v0, whose references say where a part begins.
+    """Return the bound of a Rust v0 name, whose references say where a part starts.
 
-    The part is over before the reference.
+    The part ends before the reference.
     """
     sizes: dict[int, int] = {}
     start = name.index("_R") + 2
@@ -78,5 +78,5 @@ def _read_base_62(digits: str) -> int:
 
 
 def _bound_msvc(name: str) -> int:
-    """Return the bound of a MSVC name, whose references are digits: all are taken for some."""
+    """Return the bound of an MSVC name, whose references are digits: every digit counts as one."""
     return len(name) * prod(1 + name.count(digit) for digit in "0123456789")

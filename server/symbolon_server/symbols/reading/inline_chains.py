@@ -1,13 +1,13 @@
 """Chains of inline frames, found level by level.
 
-The level of an INLINE record alone says who calls whom. At an offset the chain is the call of level
-0 that covers it, then that of level 1, and so on, up to the first level at which nothing covers it.
-Neither the order of the records nor what contains what has a say: mozilla/dump_syms writes one
-record for a call that it merged over several callers, in the order of first offsets, so that a call
-may reach over the ends of its callers and stand before them.
+Only the level of an INLINE record says what is inlined into what. The chain at an offset is the
+call of level 0 that covers it, then that of level 1, and so on, up to the first level without one.
+Neither the order of the records nor containment matters: mozilla/dump_syms writes one record for a
+call that it merged over several callers, sorted by first offset, so a call may extend past the ends
+of its callers and precede them.
 
-No known writer makes ranges of one level that overlap. Where they do, the one that starts last
-counts, of one start the shorter, of equal ones the last record.
+No known writer makes overlapping ranges of one level. If they overlap, the one that starts last
+wins; with the same start the shorter one; if they are equal, the last record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,16 +29,15 @@ from symbolon_server.symbols.reading.overlaps import Keys, find_clusters
 from symbolon_server.symbols.reading.records import LINE_FILE
 
 MAX_DEPTH: Final = 500
-"""The deepest level that is answered. 53 are seen in practice, and each answer at a level holds as
-many inline frames."""
+"""The deepest level in answers, each of which has that many inline frames; 53 occur in practice."""
 
 NO_INLINE: Final = -1
-"""The chain of a range that is in no inline frame, and what is around an outermost one."""
+"""The chain of a range without inline frames, and what is around an outermost one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Chains of inline frames, each a step from the one around it; columns have shape (chains,)."""
+    """Chains of inline frames, as steps from the chain around; columns have shape (chains,)."""
 
     around: NDArray[np.int32]
     """The chain around each, or `NO_INLINE` in the function itself."""
@@ -55,12 +54,12 @@ NO_CHAINS: Final = Chains(
 
 @dataclass(frozen=True, slots=True)
 class LevelCalls:
-    """The calls of one level, none over another, sorted by start; columns have shape (spans,)."""
+    """The calls of one level, without overlaps, sorted by start; columns have shape (spans,)."""
 
     starts: Keys
     lasts: Keys
     row: Indexes
-    """Row of each in the columns of the INLINE records."""
+    """Row in the columns of the INLINE records."""
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Indexes]:
         """Return whether a call covers each key, shape (keys,), and the rows of those that do."""
@@ -72,7 +71,7 @@ class LevelCalls:
 def split_by_level(
     starts: Keys, lasts: Keys, ranges: RangeColumns, inlines: InlineColumns
 ) -> list[LevelCalls]:
-    """Return the calls of each level from 0 up to the first that has none.
+    """Return the calls of each level from 0 up to the first one without calls.
 
     `starts` and `lasts`, both shape (ranges,), are the first and last key of each of `ranges`
     within its function.
@@ -92,7 +91,7 @@ def split_by_level(
 
 
 def _flatten(calls: LevelCalls, ranges: RangeColumns) -> LevelCalls:
-    """Return `calls`, the rows of `ranges` in their order, sorted and without overlaps."""
+    """Return `calls`, which are the rows of `ranges`, sorted and without overlaps."""
     clusters = find_clusters(calls.starts, calls.lasts)
     if clusters:
         is_alone = np.ones(len(calls.starts), np.bool_)
@@ -104,7 +103,7 @@ def _flatten(calls: LevelCalls, ranges: RangeColumns) -> LevelCalls:
 
 
 def _paint(calls: LevelCalls, ranges: RangeColumns) -> LevelCalls:
-    """Return what is visible of `calls` when those that count more are painted over the others."""
+    """Return the visible parts of `calls` when those that win are painted over the others."""
     order = np.lexsort((~(ranges.size - np.uint64(1)), ranges.start))
     starts, lasts = calls.starts[order].tolist(), calls.lasts[order].tolist()
     spans = list(_paint_in_order(starts, lasts))
@@ -117,10 +116,10 @@ def _paint(calls: LevelCalls, ranges: RangeColumns) -> LevelCalls:
 
 
 def _paint_in_order(starts: Sequence[int], lasts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Yield first, last and place of each visible stretch; later ranges lie over earlier ones.
+    """Yield first, last and place of each visible part; later ranges cover earlier ones.
 
-    `starts` ascend. So the ranges that are not over yet are a stack with the visible one on top;
-    one below it that ended meanwhile is dropped when it comes to the top.
+    `starts` ascend, so the open ranges form a stack with the visible one on top. One below it that
+    has ended is dropped when it reaches the top.
     """
     stack: list[int] = []
     at = 0
@@ -143,8 +142,8 @@ def chain_calls(
 ) -> tuple[NDArray[np.int32], Chains]:
     """Return the chain at each of `keys`, or `NO_INLINE`, and the chains, outer ones first.
 
-    `line_files`, shape (keys,), has the file of the line record at each: the older generation of
-    INLINE records names no file of the call site, and means this one.
+    `line_files`, shape (keys,), has the file of the line record at each key. The older generation
+    of INLINE records has no file of the call site, and means this one.
     """
     chain = np.full(len(keys), NO_INLINE, np.int32)
     parts: list[Chains] = [NO_CHAINS]
@@ -172,7 +171,7 @@ def chain_calls(
 def _number_calls(
     around: NDArray[np.int32], row: Indexes, call_file: NDArray[np.int32]
 ) -> tuple[Indexes, Indexes]:
-    """Return one place of each distinct call, and the number of the call at each place.
+    """Return one position of each distinct call, and the number of the call at each position.
 
     Neighbours are mostly the same call, so only the first of each run is sorted.
     """
@@ -184,3 +183,35 @@ def _number_calls(
     number_of_run = np.empty(len(runs), np.int64)
     number_of_run[order] = np.cumsum(is_new) - 1
     return sorted_runs[is_new], number_of_run[np.cumsum(is_run) - 1]
+
+
+def order_by_use(used: NDArray[np.int32], chains: Chains) -> tuple[NDArray[np.int32], Chains]:
+    """Return the chain of each range and the chains, numbered in the order of their first use.
+
+    A chain around another is used wherever that one is, and comes before it. `used`, shape
+    (ranges,), has the chain of each range. Unused chains are dropped.
+    """
+    first_rows = _find_first_rows(used, chains)
+    (needed,) = np.nonzero(first_rows < len(used))
+    order = needed[np.argsort(first_rows[needed], kind="stable")]
+    numbers = np.full(len(chains.around) + 1, NO_INLINE, np.int32)
+    numbers[order] = np.arange(len(order), dtype=np.int32)
+    ordered = select(chains, order)
+    return numbers[used], Chains(
+        numbers[ordered.around], ordered.origin, ordered.call_line, ordered.call_file
+    )
+
+
+def _find_first_rows(used: NDArray[np.int32], chains: Chains) -> NDArray[np.int64]:
+    """Return the first row that needs each chain, or the number of rows if none does."""
+    first_rows = np.full(len(chains.around), len(used))
+    rows = np.flatnonzero(used != NO_INLINE)
+    first_rows[used[rows][::-1]] = rows[::-1]
+    (inner,) = np.nonzero(first_rows < len(used))
+    while len(inner):
+        inner = inner[chains.around[inner] != NO_INLINE]
+        around = chains.around[inner]
+        is_earlier = first_rows[inner] < first_rows[around]
+        np.minimum.at(first_rows, around[is_earlier], first_rows[inner[is_earlier]])
+        inner = around[is_earlier]
+    return first_rows

@@ -1,4 +1,4 @@
-"""The records that carry a name, or a fact of the whole module, read one at a time."""
+"""The records with a name, or with a fact about the module, read one at a time."""
 
 import re
 from array import array
@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from symbolon_server.symbols.ground.debug_ids import normalise_debug_id
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
-from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.ground.strings import StringPool
+from symbolon_server.symbols.ground.module_ids import ModuleId, normalise_debug_id
 from symbolon_server.symbols.reading.records import (
     LINE_FILE,
     RecordKind,
@@ -19,28 +17,47 @@ from symbolon_server.symbols.reading.records import (
     parse_public,
 )
 from symbolon_server.symbols.reading.spelling import clean_path, demangle
-
-NO_FUNCTION: Final = -1
-"""Stands for the open function where none is."""
+from symbolon_server.symbols.reading.symbol_table import NO_TEXT
 
 _LAST_PLAIN_NUMBER = 2**31 - 1
 
 _MODULE = re.compile(rb"MODULE +([^ ]+) +([^ ]+) +([^ ]+)(?: .*)?", re.DOTALL)
 _CODE_ID = re.compile(rb"INFO +CODE_ID +([^ ]+)(?: +(.+))?", re.DOTALL)
 
+NO_FUNCTION: Final = -1
+"""The open function where none is open."""
+
+
+class StringPool:
+    """Distinct texts as UTF-8 bytes, numbered in order of first use."""
+
+    def __init__(self) -> None:
+        """Start with the empty text."""
+        self._numbers: dict[bytes, int] = {b"": NO_TEXT}
+        self.texts: list[bytes] = [b""]
+
+    def put(self, text: bytes) -> int:
+        """Return the number of `text`; bytes that are not UTF-8 become U+FFFD."""
+        number = self._numbers.get(text)
+        if number is None:
+            number = self._numbers[text] = len(self.texts)
+            is_ascii = text.isascii()
+            self.texts.append(text if is_ascii else text.decode(errors="replace").encode())
+        return number
+
 
 class Aliases:
-    """Small stand-ins for FILE and INLINE_ORIGIN numbers that do not fit 31 bits.
+    """Small replacements for FILE and INLINE_ORIGIN numbers that do not fit 31 bits.
 
-    Such numbers are allowed and unheard of; with an alias they fit the columns of the others.
+    Such numbers are allowed but never seen; an alias lets them fit the columns of the others.
     """
 
     def __init__(self) -> None:
-        """Start without any alias."""
+        """Start without aliases."""
         self._aliases: dict[int, int] = {}
 
     def fit(self, number: int) -> int:
-        """Return `number`, or its negative alias below `LINE_FILE` if it is beyond 31 bits."""
+        """Return `number`, or a negative alias below `LINE_FILE` if it needs over 31 bits."""
         if number <= _LAST_PLAIN_NUMBER:
             return number
         return self._aliases.setdefault(number, LINE_FILE - 1 - len(self._aliases))
@@ -50,7 +67,7 @@ class NamedRecords:
     """What the MODULE, INFO, FILE, INLINE_ORIGIN, FUNC and PUBLIC records of a file say."""
 
     def __init__(self, module_id: ModuleId, *, are_demangled: bool) -> None:
-        """Expect the MODULE record of `module_id`; demangle names, or leave them as they are."""
+        """Expect the MODULE record of `module_id`; demangle names if `are_demangled`."""
         self._module_id = module_id
         self._are_demangled = are_demangled
         self.aliases = Aliases()
@@ -70,11 +87,11 @@ class NamedRecords:
         self.public_names: dict[int, tuple[int, bool]] = {}
 
     def read_module(self, record: bytes) -> bool:
-        """Read a MODULE record, and return whether what follows is still the module's.
+        """Read a MODULE record; return whether the records after it still belong to the module.
 
-        Only the first one is listened to; a later one of another debug id begins another symbol
-        file, as in files that were put together. Raises `MalformedSymbolFileError` where the first
-        has another debug id or none.
+        Only the first one counts. A later one with another debug id starts another symbol file, as
+        in concatenated files. Raises `MalformedSymbolFileError` if the first one has another debug
+        id or none.
         """
         match = _MODULE.fullmatch(record)
         if self.has_module_record:
@@ -92,13 +109,13 @@ class NamedRecords:
         return normalise_debug_id(debug_id) == self._module_id.debug_id
 
     def read_info(self, record: bytes) -> None:
-        """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` matters."""
+        """Read an INFO record; only the first `INFO CODE_ID <code id> [<code file>]` counts."""
         match = _CODE_ID.fullmatch(record.rstrip(b" "))
         if match is not None and not self.code_id:
             self.code_id, self.code_file = _decode_all(match.groups(b""))
 
     def read_file(self, record: bytes) -> None:
-        """Read a FILE record; the first of a number wins."""
+        """Read a FILE record; the first one of a number wins."""
         file = parse_file(record)
         if file is None:
             self.skipped[RecordKind.FILE] += 1
@@ -108,7 +125,7 @@ class NamedRecords:
             )
 
     def read_inline_origin(self, record: bytes) -> None:
-        """Read an INLINE_ORIGIN record; the first of a number wins."""
+        """Read an INLINE_ORIGIN record; the first one of a number wins."""
         origin = parse_inline_origin(record)
         if origin is None:
             self.skipped[RecordKind.INLINE_ORIGIN] += 1
@@ -116,7 +133,7 @@ class NamedRecords:
             self.origins.setdefault(self.aliases.fit(origin.number), self._put_name(origin.name))
 
     def read_function(self, record: bytes) -> int:
-        """Read a FUNC record and return its number, or `NO_FUNCTION` where it is bad."""
+        """Read a FUNC record and return its number, or `NO_FUNCTION` if it is bad."""
         function = parse_function(record)
         if function is None:
             self.skipped[RecordKind.FUNC] += 1
@@ -132,7 +149,7 @@ class NamedRecords:
         public = parse_public(record)
         if public is None or public.start in self.public_names:
             self.skipped[RecordKind.PUBLIC] += 1
-        # ntdll.pdb and others have symbols without an address, such as _CIlog, at 0.
+        # ntdll.pdb and others have symbols without an address, such as _CIlog, at address 0.
         elif public.start:
             self.public_names[public.start] = self._put_name(public.name), public.is_multiple
 

@@ -1,8 +1,8 @@
-"""The reader of Breakpad symbol files: chunks of bytes in, a symbol table out.
+"""Reads Breakpad symbol files: pieces of bytes in, a symbol table out.
 
-The text is never held whole. Each block of about a megabyte is cut into tokens; line and INLINE
-records, nineteen records in twenty, are read in columns, the others one by one. Functions are
-resolved, and their records dropped, as soon as enough of them are complete.
+The text is never in memory as a whole. It is read in blocks, whose line and INLINE records are read
+as columns, the others one by one. Functions are resolved, and their records dropped, as soon as
+enough of them are complete.
 """
 
 import re
@@ -30,13 +30,13 @@ from symbolon_server.symbols.reading.table_builder import build_table
 from symbolon_server.symbols.reading.tokens import TextBlock, cut
 
 BLOCK_BYTES: Final = 1 << 20
-"""Text that is cut at once: its columns fit a processor's cache."""
+"""Text that is tokenised at once: its columns fit into a processor's cache."""
 
 MAX_RECORD_BYTES: Final = 1 << 24
-"""The longest record; names of 82 KB are seen in practice. A longer one is a bad record."""
+"""The longest record; a longer one is bad. Names of 82 KB occur in practice."""
 
 RESOLVE_RECORDS: Final = 200_000
-"""Records that are gathered before the functions complete by then are resolved."""
+"""Number of records after which the functions that are complete are resolved."""
 
 _BLANK_LINES = re.compile(rb"\n\n+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,7 +44,7 @@ _LONGEST_WORD = len("INLINE_ORIGIN ")
 
 
 class SymbolFileReader:
-    """Reads the symbol file of one module; used by one thread, for one file."""
+    """Reads the symbol file of one module. Not thread-safe; one reader per file."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class SymbolFileReader:
     ) -> None:
         """Expect the symbol file of `module_id`; a record may be longer than a block.
 
-        Names that are mangled are demangled, or left as they are.
+        Mangled names are demangled if `are_demangled`.
         """
         self._module_id = module_id
         self._block_bytes = block_bytes
@@ -76,7 +76,7 @@ class SymbolFileReader:
         self._resolved_functions = 0
 
     def read(self, pieces: Iterable[bytes]) -> SymbolTable:
-        """Return the table of a file whose bytes come in pieces; raise what the steps raise."""
+        """Return the table of a file given in pieces; raise what `feed` and `finish` raise."""
         for piece in pieces:
             self.feed(piece)
         return self.finish()
@@ -84,8 +84,8 @@ class SymbolFileReader:
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes of the file.
 
-        Raises `MalformedSymbolFileError` as soon as it is clear that the file is another module's,
-        or, as `NoSymbolFileError`, that the text is no symbol file.
+        Raises `MalformedSymbolFileError` as soon as the file is known to be another module's, and
+        `NoSymbolFileError` if the text is not a symbol file.
         """
         self._text += chunk
         if self._is_at_start and len(self._text) >= len(_BYTE_ORDER_MARK):
@@ -94,12 +94,12 @@ class SymbolFileReader:
             self._read_whole_lines()
 
     def finish(self) -> SymbolTable:
-        """Return the table of the file, which has been fed whole.
+        """Return the table of the file, after all of it was fed.
 
-        Raises `NoSymbolFileError` where it has no MODULE record.
+        Raises `NoSymbolFileError` if it has no MODULE record.
         """
         self._drop_byte_order_mark()
-        # The reference takes NULs at the very end for padding, not for text.
+        # Breakpad's reader treats NULs at the very end as padding, not as text.
         self._text = self._text.rstrip(b"\0") + b"\n"
         self._read_whole_lines()
         if not self._named.has_module_record:
@@ -113,10 +113,10 @@ class SymbolFileReader:
         self._is_at_start = False
 
     def _read_whole_lines(self) -> None:
-        """Read the lines that are complete, a block at a time, and keep what is left of the last.
+        """Read the complete lines, a block at a time, and keep the rest.
 
-        Both carriage returns and newlines end a line. A NUL in a name is an underscore, as the
-        reference has it.
+        Both carriage returns and newlines end a line. A NUL in a name becomes an underscore, as in
+        Breakpad's reader.
         """
         end = max(self._text.rfind(b"\n"), self._text.rfind(b"\r")) + 1
         text = bytes(memoryview(self._text)[:end])
@@ -125,12 +125,12 @@ class SymbolFileReader:
             text = text.replace(b"\r", b"\n")
         if b"\0" in text:
             text = text.replace(b"\0", b"_")
-        if b"\n\n\n" in text:  # blank lines, which cost as much as others if there are many
+        if b"\n\n\n" in text:  # many blank lines would cost as much as other lines
             text = _BLANK_LINES.sub(b"\n", text)
         first = self._find_end_of_skipped(text)
         longest_record = max(self._max_record_bytes + 1, self._block_bytes)
         while first < len(text):
-            # What is left is read with the last block rather than in a small one of its own.
+            # A small rest is read with the last block rather than as a block of its own.
             is_last = len(text) - first < min(2 * self._block_bytes, longest_record)
             longest_end = len(text) if is_last else first + self._block_bytes
             end_of_block = text.rfind(b"\n", first, longest_end) + 1
@@ -144,21 +144,21 @@ class SymbolFileReader:
             self._skip_unfinished_record()
 
     def _find_end_of_skipped(self, text: bytes) -> int:
-        """Return where the first line starts that is not the rest of a record being skipped."""
+        """Return where the first line starts that does not belong to a record being skipped."""
         if not self._is_skipping or not text:
             return 0
         self._is_skipping = False
         return text.index(b"\n") + 1
 
     def _skip_unfinished_record(self) -> None:
-        """Drop what is there of a record that is too long; count it once."""
+        """Drop the start of a record that is too long, and count the record once."""
         if not self._is_skipping:
             self._skip_record(bytes(self._text[:_LONGEST_WORD]))
         self._is_skipping = True
         self._text.clear()
 
     def _skip_record(self, start: bytes) -> None:
-        """Count a record that is too long, by its kind, and close the function it would close."""
+        """Count a record that is too long, by its kind, and close the open function as it would."""
         if not self._named.has_module_record:
             raise NoSymbolFileError("it does not begin with a MODULE record")
         kind = KINDS[find_kinds(cut(start + b"\n"))[0]]
@@ -185,7 +185,7 @@ class SymbolFileReader:
             self._resolve(len(self._named.function_starts) - 1)
 
     def _find_end(self, block: TextBlock, kinds: NDArray[np.int8]) -> int:
-        """Read the MODULE records; return the first line of the block that is another module's."""
+        """Read the MODULE records; return the first line that belongs to another module."""
         if self._is_over:
             return 0
         places: list[int] = np.flatnonzero(kinds == CODES[RecordKind.MODULE]).tolist()
@@ -196,14 +196,14 @@ class SymbolFileReader:
         return len(kinds)
 
     def _skip_others(self, block: TextBlock, kinds: NDArray[np.int8], lines: Indexes) -> None:
-        """Count the records at these lines, which are another module's, by their kinds."""
+        """Count the records at these lines, which belong to another module, by kind."""
         counts = np.bincount(kinds[lines], minlength=len(KINDS)).tolist()
         counts[CODES[RecordKind.LINE]] = 0
         self._named.skipped.update(dict(zip(KINDS, counts, strict=True)))
         self._bulk.skip_lines(block, lines[kinds[lines] == CODES[RecordKind.LINE]])
 
     def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
-        """Read the records with names, and return the function open at each line of the block."""
+        """Read the records with names; return the function that is open at each line."""
         named = self._named
         readers = {
             CODES[RecordKind.INFO]: named.read_info,
@@ -231,7 +231,7 @@ class SymbolFileReader:
         return np.repeat(functions, np.diff([*changes, len(kinds)]))
 
     def _resolve(self, end: int) -> None:
-        """Resolve the functions before number `end` that are not resolved yet."""
+        """Resolve the functions before number `end` that are not yet resolved."""
         first = self._resolved_functions
         if end <= first:
             return

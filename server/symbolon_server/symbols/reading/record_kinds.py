@@ -1,4 +1,4 @@
-"""Which kind of record each line of a block is."""
+"""The kind of record on each line of a block."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ KINDS: Final = (
     RecordKind.INFO,
     RecordKind.MODULE,
 )
-"""The kinds by their codes. A line record has no first word: it is what nothing else is."""
+"""Kinds by code. A line record has no first word: whatever is not another kind is one."""
 
 CODES: Final = {kind: code for code, kind in enumerate(KINDS)}
 
@@ -27,7 +27,7 @@ _WORD = 8
 
 
 def find_kinds(block: TextBlock) -> NDArray[np.int8]:
-    """Return the code of each line's kind, shape (lines,)."""
+    """Return the code of each line's kind; shape (lines,)."""
     starts = block.line_starts
     first = block.letters[starts]
     codes = np.zeros(len(starts), np.int8)
@@ -39,7 +39,7 @@ def find_kinds(block: TextBlock) -> NDArray[np.int8]:
 
 
 def _begins_with(word: bytes, first: Numbers) -> NDArray[np.bool_]:
-    """Return where the eight letters `first` begin with (the first eight letters of) `word`."""
+    """Return where the eight letters `first` start with `word`, or with its first eight letters."""
     letters = word[:_WORD]
     mask = np.uint64((1 << (8 * len(letters))) - 1)
     found: NDArray[np.bool_] = (first & mask) == np.uint64(int.from_bytes(letters, "little"))
@@ -47,7 +47,7 @@ def _begins_with(word: bytes, first: Numbers) -> NDArray[np.bool_]:
 
 
 def _check_long_word(block: TextBlock, codes: NDArray[np.int8]) -> None:
-    """Take back the one kind whose word is longer than eight letters where the rest differs."""
+    """Undo the one kind whose word is longer than eight letters where the rest differs."""
     rest = f"{RecordKind.INLINE_ORIGIN} ".encode()[_WORD:]
     (lines,) = np.nonzero(codes == CODES[RecordKind.INLINE_ORIGIN])
     following = block.letters[block.line_starts[lines] + _WORD]

@@ -1,8 +1,7 @@
-"""The records of a symbol file, parsed one at a time and strictly.
+"""The strict parsers of single records: they define each record's grammar.
 
-This is the definition of each record's grammar, after the Breakpad processor's
-`SymbolParseHelper`. Records that are many (lines and inlines) are read in whole columns where
-they are written canonically, and come here only where they are not.
+The grammar follows `SymbolParseHelper` of the Breakpad processor. Line and INLINE records come here
+only if they are not canonical; otherwise `bulk_records` reads them as columns.
 """
 
 import re
@@ -11,18 +10,18 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 MAX_OFFSET: Final = 2**64 - 2
-"""The largest address and size; the reference reads 2^64 - 1 as a number too large."""
+"""The largest address and size; Breakpad's reader rejects 2^64 - 1 as too large."""
 
 MAX_LINE: Final = 2**32 - 1
-"""The largest line number that an answer can carry."""
+"""The largest line number that fits an answer."""
 
 _MAX_DECIMAL: Final = 2**63 - 2
 
 NO_FILE: Final = -1
-"""Stands for an unknown file; INLINE records say it too."""
+"""An unknown file; INLINE records use the same number."""
 
 LINE_FILE: Final = -2
-"""Stands for the file of the line record at the same offset."""
+"""The file of the line record at the same offset."""
 
 _HEX = rb"(?:0[xX])?([0-9A-Fa-f]+)"
 _DECIMAL = rb"0*([0-9]{1,19})"
@@ -38,7 +37,7 @@ _DECIMAL_NUMBER = re.compile(_DECIMAL)
 
 
 class RecordKind(StrEnum):
-    """What a record says, as its first word does; `LINE` and `UNKNOWN` have no such word."""
+    """Kinds of records, named after their first word; `LINE` and `UNKNOWN` have none."""
 
     MODULE = "MODULE"
     INFO = "INFO"
@@ -77,7 +76,7 @@ class PublicRecord(NamedTuple):
 
 
 class LineRecord(NamedTuple):
-    """A line record: the code from `start` on was made from `line` of `file`."""
+    """A line record: `size` bytes of code from `start` on come from `line` of `file`."""
 
     start: int
     size: int
@@ -91,7 +90,7 @@ class InlineRecord(NamedTuple):
     level: int
     call_line: int
     call_file: int
-    """`LINE_FILE` in the older generation, `NO_FILE` where the record says -1."""
+    """`LINE_FILE` in the older generation, `NO_FILE` if the record says -1."""
 
     origin: int
     ranges: tuple[tuple[int, int], ...]
@@ -99,12 +98,12 @@ class InlineRecord(NamedTuple):
 
 
 def parse_file(record: bytes) -> NamedNumber | None:
-    """Return what a FILE record says, or None where it is bad."""
+    """Parse a FILE record; return None if it is bad."""
     return _parse_named_number(_FILE.fullmatch(record))
 
 
 def parse_inline_origin(record: bytes) -> NamedNumber | None:
-    """Return what an INLINE_ORIGIN record of either generation says, or None where it is bad."""
+    """Parse an INLINE_ORIGIN record of either generation; return None if it is bad."""
     origin = _parse_named_number(_ORIGIN.fullmatch(record))
     if origin is None or not _OLD_ORIGIN.fullmatch(origin.name):
         return origin
@@ -121,7 +120,7 @@ def _parse_named_number(match: re.Match[bytes] | None) -> NamedNumber | None:
 
 
 def parse_function(record: bytes) -> FunctionRecord | None:
-    """Return what a FUNC record says, or None where it is bad."""
+    """Parse a FUNC record; return None if it is bad."""
     match = _FUNC.fullmatch(record)
     if match is None:
         return None
@@ -133,7 +132,7 @@ def parse_function(record: bytes) -> FunctionRecord | None:
 
 
 def parse_public(record: bytes) -> PublicRecord | None:
-    """Return what a PUBLIC record says, or None where it is bad."""
+    """Parse a PUBLIC record; return None if it is bad."""
     match = _PUBLIC.fullmatch(record)
     if match is None:
         return None
@@ -144,7 +143,7 @@ def parse_public(record: bytes) -> PublicRecord | None:
 
 
 def parse_line(record: bytes) -> LineRecord | None:
-    """Return what a line record says, or None where it is bad."""
+    """Parse a line record; return None if it is bad."""
     match = _LINE.fullmatch(record)
     if match is None:
         return None
@@ -156,9 +155,9 @@ def parse_line(record: bytes) -> LineRecord | None:
 
 
 def parse_inline(record: bytes) -> InlineRecord | None:
-    """Return what an INLINE record of either generation says, or None where it is bad.
+    """Parse an INLINE record of either generation; return None if it is bad.
 
-    The number of fields tells the generation: the older one has no file of the call site.
+    The number of fields shows the generation: the older one has no file of the call site.
     """
     fields = [field for field in record.split(b" ")[1:] if field]
     has_call_file = len(fields) % 2 == 0

@@ -1,4 +1,4 @@
-"""Functions with their lines and inline ranges resolved into ranges with one answer each."""
+"""Resolves functions, with their lines and inline frames, into ranges with one answer each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,24 +22,24 @@ from symbolon_server.symbols.reading.records import MAX_OFFSET, NO_FILE
 Flags = NDArray[np.bool_]
 
 NO_LINE: Final = 0
-"""The line of code that has none; line records also say it."""
+"""The line of code without one; line records use it too."""
 
 _KEY_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpans:
-    """The functions of one stretch of a symbol file, by number; columns have shape (functions,)."""
+    """The functions of one part of a symbol file, by number; columns have shape (functions,)."""
 
     first: int
-    """Number of the first of them."""
+    """Number of the first one."""
 
     starts: Offsets
     sizes: Offsets
 
     @property
     def lasts(self) -> Offsets:
-        """The last offset of each; of no meaning where the function is not real."""
+        """The last offset of each; meaningless where the function is not real."""
         lasts: Offsets = np.minimum(
             self.starts + (self.sizes - np.uint64(1)), np.uint64(MAX_OFFSET)
         )
@@ -47,7 +47,7 @@ class FunctionSpans:
 
     @property
     def are_real(self) -> Flags:
-        """Where a function covers anything and does not reach beyond 64 bits."""
+        """Where a function is not empty and does not reach beyond 64 bits."""
         space = np.uint64(2**64 - 1) - self.starts
         are_real: Flags = (self.sizes != 0) & (self.sizes - np.uint64(1) <= space)
         return are_real
@@ -71,10 +71,10 @@ class ResolvedRanges:
 def resolve_functions(
     functions: FunctionSpans, parts: FunctionParts
 ) -> list[tuple[ResolvedRanges, Chains]]:
-    """Return the ranges of `functions` and the chains they refer to, by stretches of functions.
+    """Return the ranges of `functions` and the chains they refer to, for groups of functions.
 
-    `parts` are the records of these functions alone. Overlaps between functions are not looked
-    at. The chains of each stretch are numbered from 0.
+    `parts` are the records of these functions only. Functions may still overlap. The chains of each
+    group are numbered from 0.
     """
     parts = FunctionParts(
         select(parts.lines, _find_relevant(functions, parts.lines)),
@@ -92,7 +92,7 @@ def resolve_functions(
 
 
 def _find_touching(functions: FunctionSpans, columns: LineColumns | RangeColumns) -> Flags:
-    """Return which spans cover anything of their function."""
+    """Return which spans overlap their function."""
     owner = columns.owner - functions.first
     touches: Flags = (columns.start <= functions.lasts[owner]) & (
         _lasts(columns) >= functions.starts[owner]
@@ -101,10 +101,10 @@ def _find_touching(functions: FunctionSpans, columns: LineColumns | RangeColumns
 
 
 def _find_relevant(functions: FunctionSpans, lines: LineColumns) -> Flags:
-    """Return which lines can have a say in what their function answers.
+    """Return which lines can affect the answers of their function.
 
-    One that lies outside its function has none, unless it meets another that reaches out of the
-    function: of those two the first one in the file wins.
+    A line outside its function cannot, unless it overlaps one that extends out of the function: of
+    these two the first one in the file wins.
     """
     owner = lines.owner - functions.first
     touches = _find_touching(functions, lines)
@@ -128,18 +128,18 @@ def _lasts(columns: LineColumns | RangeColumns) -> Offsets:
 
 @dataclass(frozen=True, slots=True)
 class _KeySpace:
-    """One axis with a stretch for each function, so that one sort serves all of them."""
+    """One axis with a section for each function, so that one sort serves all of them."""
 
     functions: FunctionSpans
     bases: Offsets
-    """Where each function's stretch begins: the lowest offset that has a say in it."""
+    """Start of each function's section: the lowest offset that can affect it."""
 
     bits: np.uint64
-    """Low bits of a key: the offset from the base. The bits above are the function."""
+    """Number of low bits of a key, with the offset from the base; above is the function."""
 
     @classmethod
     def of(cls, functions: FunctionSpans, lines: LineColumns) -> "_KeySpace | None":
-        """Return the space for these functions, or None where they need more than 64 bits."""
+        """Return the space for these functions, or None if they need more than 64 bits."""
         bases, tops = functions.starts.copy(), functions.lasts
         owner = lines.owner - functions.first
         np.minimum.at(bases, owner, lines.start)
@@ -153,13 +153,13 @@ class _KeySpace:
         return cls(functions, bases, np.uint64(min(bits, _KEY_BITS - 1)))
 
     def keys(self, owners: Indexes, offsets: Offsets) -> Offsets:
-        """Return the place on the axis of each offset of its owner."""
+        """Return the position on the axis of each offset of its owner."""
         numbers = owners - self.functions.first
         keys: Offsets = (numbers.astype(np.uint64) << self.bits) + (offsets - self.bases[numbers])
         return keys
 
     def owners(self, keys: Offsets) -> Indexes:
-        """Return the number of the function in whose stretch each key lies."""
+        """Return the number of the function in whose section each key lies."""
         if len(self.bases) == 1:
             return np.full(len(keys), self.functions.first)
         return (keys >> self.bits).astype(np.int64) + self.functions.first
@@ -199,7 +199,7 @@ def _resolve(
 def _clip(
     functions: FunctionSpans, space: _KeySpace, ranges: RangeColumns
 ) -> tuple[Offsets, Offsets]:
-    """Return the first and last key of each range within its function, which it touches."""
+    """Return the first and last key of each range, clipped to its function."""
     owner = ranges.owner - functions.first
     starts = np.maximum(ranges.start, functions.starts[owner])
     lasts = np.minimum(_lasts(ranges), functions.lasts[owner])
@@ -228,7 +228,7 @@ def _find_cuts(
     after = lasts + np.uint64(1)
     inner_starts = starts[(starts > firsts[owners]) & (starts <= ends[owners])]
     inner_ends = after[(after > firsts[owners]) & (after <= ends[owners])]
-    # They are a few sorted runs, which the stable sort merges; `np.unique` would hash them.
+    # These are a few sorted runs, which the stable sort merges; `np.unique` would hash them.
     cuts = np.sort(np.concatenate([firsts[real], inner_starts, inner_ends]), kind="stable")
     distinct: Offsets = cuts[np.diff(cuts, prepend=~cuts[:1]) != 0]
     return distinct

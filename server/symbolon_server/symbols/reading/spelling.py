@@ -1,4 +1,4 @@
-"""How the names and paths of a symbol file are shown: names demangled, paths without detours."""
+"""How names and paths of a symbol file are shown: demangled and normalised."""
 
 import re
 from typing import Final
@@ -8,35 +8,35 @@ import pydemumble
 from symbolon_server.symbols.reading.expansion import bound_expansion
 
 MAX_MANGLED_BYTES: Final = 1 << 14
-"""The longest name that is demangled: a demangler recurses as deep as a name nests."""
+"""The longest name that is demangled: the demangler recurses as deep as the name nests."""
 
 MAX_DEMANGLED_BYTES: Final = 1 << 15
-"""The longest name that comes of it."""
+"""The longest result."""
 
 MAX_EXPANSION: Final = 1 << 24
-"""The highest bound of a name that is demangled, as the demangler writes it out to its end whatever
-its length, and aborts the process where memory does. Of 476,000 distinct C++ names in libraries
-0.04 % are above it, of 217,000 names of Rust v0 0.01 %, while the longest stands for 19,335 bytes.
-"""
+"""The highest `bound_expansion` of a name that is demangled. The demangler always writes the whole
+name, and aborts the process when it runs out of memory. 0.04 % of 476,000 distinct C++ names in
+libraries exceed this limit, and 0.01 % of 217,000 Rust v0 names; the longest expands to 19,335
+bytes."""
 
 _SAFE_BYTES: Final = 64
-"""Has no room for references enough to matter: most names need no bound."""
+"""A name of this length has too few references to matter, so most names need no bound."""
 
 _MANGLED = (b"_Z", b"__Z", b"___Z", b"____Z", b"_R", b"__R", b"?")
-"""What mangled names begin with: Itanium and Rust, each also behind Mach-O's underscore, the
-invocation functions of blocks, and MSVC."""
+"""Prefixes of mangled names: Itanium and Rust, both also after Mach-O's underscore, the invocation
+functions of blocks, and MSVC."""
 
 _DETOUR = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\]|$)")
 _DRIVE = re.compile(rb"[A-Za-z]:(?:[/\\]|$)")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]+:")
-"""Begins the paths of version control, such as `hg:host/repository:path:revision`, and URLs. A
-single letter is a drive."""
+"""Start of version control paths, such as `hg:host/repository:path:revision`, and of URLs. A single
+letter is a drive."""
 
 
 def demangle(name: bytes) -> bytes:
-    """Return `name` demangled; as it is if it is not mangled, or cannot be read.
+    """Return `name` demangled, or unchanged if it is not mangled or cannot be demangled.
 
-    Itanium and MSVC names of C++, and both manglings of Rust, without the hash of the legacy one.
+    Supports Itanium and MSVC names of C++ and both Rust manglings, whose legacy hash is dropped.
     """
     if not name.startswith(_MANGLED) or len(name) > MAX_MANGLED_BYTES or not name.isascii():
         return name
@@ -48,10 +48,10 @@ def demangle(name: bytes) -> bytes:
 
 
 def clean_path(path: bytes) -> bytes:
-    r"""Return `path` without `./` and `directory/../`, by its text alone.
+    r"""Return `path` without `./` and `directory/../`; no file system is involved.
 
-    A Windows path, one that has a drive or a `\`, comes back with `\` throughout. Paths of version
-    control and URLs stay as they are. Nothing is above a root; a relative path may begin with `..`.
+    In a Windows path, one with a drive or a `\`, all separators become `\`. Version control paths
+    and URLs stay unchanged. Nothing is above a root; a relative path may start with `..`.
     """
     is_windows = b"\\" in path or _DRIVE.match(path) is not None
     if not (is_windows or _DETOUR.search(path)) or _SCHEME.match(path):
@@ -69,7 +69,7 @@ def clean_path(path: bytes) -> bytes:
 
 
 def _count_root(parts: list[bytes]) -> int:
-    r"""Return how many parts `..` cannot leave: those before a first slash, a drive, `\\host`."""
+    r"""Return how many parts are the root: leading slashes, a drive or `\\host`."""
     if _DRIVE.fullmatch(parts[0]):
         return 1
     slashes = next((place for place, part in enumerate(parts) if part), len(parts))

@@ -1,4 +1,4 @@
-"""All answers of one module: what a symbol file becomes when it has been read."""
+"""All answers of one module: what reading a symbol file results in."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,19 +11,22 @@ from symbolon_server.symbols.ground.pages import ModuleFacts
 from symbolon_server.symbols.reading.inline_chains import NO_INLINE, Chains
 
 NO_SYMBOL: Final = -1
-"""The symbol of a range that nothing covers."""
+"""The symbol of a gap."""
+
+NO_TEXT: Final = 0
+"""The number of the empty text."""
 
 UNNAMED_ORIGIN: Final = b"<name omitted>"
-"""What an inline frame is called whose INLINE_ORIGIN record is missing."""
+"""The name of an inline frame whose INLINE_ORIGIN record is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """Functions and public symbols alike; all columns have shape (symbols,)."""
+    """Functions and public symbols; all columns have shape (symbols,)."""
 
     start: NDArray[np.uint64]
     size: NDArray[np.uint64]
-    """Bytes of a function; 0 for a public symbol, whose size no record tells."""
+    """Size of a function in bytes; 0 for a public symbol, whose size no record gives."""
 
     name: NDArray[np.int32]
     """Number of the text."""
@@ -46,30 +49,27 @@ class Ranges:
     """Row in `Chains`, or `NO_INLINE`."""
 
     file: NDArray[np.int32]
-    """Number of the text; 0 where no file is known."""
+    """Number of the text, or `NO_TEXT` if unknown."""
 
     line: NDArray[np.uint32]
-    """0 where no line is known."""
+    """0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolTable:
-    """What a module answers for each of its offsets."""
+    """The answer of a module for each of its offsets."""
 
     facts: ModuleFacts
     ranges: Ranges
     symbols: Symbols
     chains: Chains
-    """In the order in which the ranges use them first, each after the one around it.
-
-    With texts for origins and files.
-    """
+    """In order of first use, each after the one around it; origins and files are texts."""
 
     texts: list[bytes]
-    """Names and paths as UTF-8, by number; the first is empty."""
+    """Names and paths as UTF-8, by number; the first one is empty."""
 
     def find(self, module_offset: int) -> Answer | None:
-        """Return what covers `module_offset`, if anything does."""
+        """Return the answer for `module_offset`, or None."""
         row = int(np.searchsorted(self.ranges.start, np.uint64(module_offset), side="right")) - 1
         if row < 0 or self.ranges.symbol[row] == NO_SYMBOL:
             return None

@@ -1,4 +1,4 @@
-"""Puts the resolved functions and the public symbols of a module into one table."""
+"""Builds a module's table from its resolved functions and public symbols."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.ground.pages import ModuleFacts
-from symbolon_server.symbols.ground.strings import NO_TEXT
-from symbolon_server.symbols.reading.chain_order import order_by_use
 from symbolon_server.symbols.reading.columns import Indexes, Offsets, join
-from symbolon_server.symbols.reading.inline_chains import NO_CHAINS, NO_INLINE, Chains
+from symbolon_server.symbols.reading.inline_chains import NO_CHAINS, NO_INLINE, Chains, order_by_use
 from symbolon_server.symbols.reading.named_records import NamedRecords
 from symbolon_server.symbols.reading.overlaps import keep_first
 from symbolon_server.symbols.reading.records import NO_FILE
 from symbolon_server.symbols.reading.resolution import NO_LINE, FunctionSpans, ResolvedRanges
 from symbolon_server.symbols.reading.symbol_table import (
     NO_SYMBOL,
+    NO_TEXT,
     UNNAMED_ORIGIN,
     Ranges,
     Symbols,
@@ -35,9 +34,9 @@ _NO_RANGES = ResolvedRanges(
 def build_table(
     named: NamedRecords, debug_file: str, resolved: list[tuple[ResolvedRanges, Chains]]
 ) -> SymbolTable:
-    """Return the table of a module from its named records and its functions, in file order.
+    """Return a module's table from its named records and its functions, in file order.
 
-    It takes `resolved`, which is then empty: a large module's columns are not held twice.
+    This empties `resolved`, so that a large module's columns are not in memory twice.
     """
     resolved_ranges, chains = _join(resolved)
     resolved.clear()
@@ -72,7 +71,7 @@ def build_table(
 
 
 def _join(resolved: Sequence[tuple[ResolvedRanges, Chains]]) -> tuple[ResolvedRanges, Chains]:
-    """Return all stretches as one, their chains numbered through."""
+    """Join all groups of functions, with consecutive numbers for their chains."""
     shifted_ranges, shifted_chains = [_NO_RANGES], [NO_CHAINS]
     chains_before = 0
     for ranges, chains in resolved:
@@ -87,14 +86,14 @@ def _shift(chains: NDArray[np.int32], chains_before: int) -> NDArray[np.int32]:
 
 
 def _keep_functions(functions: FunctionSpans) -> Indexes:
-    """Return the numbers of the functions that stay, sorted by start."""
+    """Return the numbers of the functions that are kept, sorted by start."""
     real = np.flatnonzero(functions.are_real)
     kept = real[keep_first(functions.starts[real], functions.lasts[real])]
     return kept[np.argsort(functions.starts[kept])]
 
 
 def _ranges_of_functions(resolved: ResolvedRanges, kept: Indexes) -> Ranges:
-    """Return the ranges of the functions kept; their symbols are numbered as in `kept`."""
+    """Return the ranges of the functions kept; symbols are numbered by position in `kept`."""
     firsts = np.searchsorted(resolved.owner, kept)
     counts = np.searchsorted(resolved.owner, kept, side="right") - firsts
     symbols = np.repeat(np.arange(len(kept), dtype=np.int32), counts)
@@ -111,8 +110,8 @@ def _ranges_of_functions(resolved: ResolvedRanges, kept: Indexes) -> Ranges:
 def _ranges_between_functions(starts: Offsets, lasts: Offsets, publics: Offsets) -> Ranges:
     """Return the ranges outside functions: public symbols, numbered after them, and gaps.
 
-    A public symbol answers up to the next function or public symbol, and only where no function
-    starts at it or between it and the offset.
+    A public symbol covers offsets up to the next function or public symbol, unless a function
+    starts at the same address.
     """
     candidates = np.unique(np.concatenate([lasts + np.uint64(1), publics]))
     function = np.searchsorted(starts, candidates, side="right") - 1
@@ -133,7 +132,7 @@ def _ranges_between_functions(starts: Offsets, lasts: Offsets, publics: Offsets)
 
 
 def _sort(inside: Ranges, outside: Ranges) -> Ranges:
-    """Return all ranges by start; those within functions come sorted, the others too."""
+    """Merge ranges within functions and outside of them, both sorted, by start."""
     places = np.searchsorted(inside.start, outside.start)
     return Ranges(
         np.insert(inside.start, places, outside.start),
@@ -160,21 +159,21 @@ def _make_symbols(
 
 
 class _TextNumbers:
-    """Turns FILE and INLINE_ORIGIN numbers into numbers of texts."""
+    """Translates FILE and INLINE_ORIGIN numbers into numbers of texts."""
 
     def __init__(self, named: NamedRecords) -> None:
-        """Take the numbers and texts of all FILE and INLINE_ORIGIN records."""
+        """Use the FILE and INLINE_ORIGIN records of a file."""
         self._files = _Lookup(named.files)
         self._origins = _Lookup(named.origins)
         self._unnamed = named.strings.put(UNNAMED_ORIGIN)
 
     def in_ranges(self, ranges: Ranges) -> Ranges:
-        """Return `ranges` with texts for files; an unknown file has the empty text."""
+        """Return `ranges` with texts as files; an unknown file is `NO_TEXT`."""
         files = self._files.find(ranges.file, NO_TEXT)
         return Ranges(ranges.start, ranges.symbol, ranges.chain, files, ranges.line)
 
     def in_chains(self, chains: Chains) -> Chains:
-        """Return `chains` with texts for origins and files; an unknown file has the empty text."""
+        """Return `chains` with texts as origins and files; an unknown file is `NO_TEXT`."""
         return Chains(
             chains.around,
             self._origins.find(chains.origin, self._unnamed),
@@ -184,10 +183,10 @@ class _TextNumbers:
 
 
 class _Lookup:
-    """A frozen dictionary of small numbers that is asked for whole columns."""
+    """An immutable dictionary of small numbers for lookups of whole columns."""
 
     def __init__(self, numbers: dict[int, int]) -> None:
-        """Keep `numbers`, sorted, with an entry that no column has, so that none is empty."""
+        """Keep `numbers` sorted; an empty dictionary gets an entry for a key that never occurs."""
         pairs = sorted(numbers.items())
         self._keys = np.array([key for key, _ in pairs] or [np.iinfo(np.int32).min], np.int32)
         self._values = np.array([value for _, value in pairs] or [0], np.int32)

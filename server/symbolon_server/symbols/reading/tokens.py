@@ -1,10 +1,9 @@
-"""A block of symbol file text cut into lines and tokens, and numbers read from many tokens at once.
+"""Cuts a block of symbol file text into lines and tokens, and reads numbers from many at once.
 
-Everything works on whole columns. A table turns each byte into the value of the digit it
-stands for, or into a mark; a number is then the eight digit values that end where its token
-ends, loaded as one 64-bit word and folded in three steps. Only the canonical form is read here:
-single spaces between tokens, digits without a sign or prefix. What is written otherwise is left
-to the strict parser of single records.
+Everything works on whole columns. A table maps each byte to the value of its digit, or to a mark. A
+number is then the eight digit values that end where its token ends, loaded as one 64-bit word and
+folded in three steps. Only the canonical form is read here: single spaces between tokens, digits
+without a sign or prefix. Anything else is left to the strict parser of single records.
 """
 
 from dataclasses import dataclass
@@ -17,16 +16,16 @@ Numbers = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
 HEX_DIGITS = 16
-"""The most hex digits a number can have: 64 bits."""
+"""The most hex digits of a number: 64 bits."""
 
 DECIMAL_DIGITS = 8
-"""The most decimal digits read here; longer numbers are left to the strict parser."""
+"""The most decimal digits read here; the strict parser reads longer numbers."""
 
 _SEPARATOR = 0xC0
 _NO_DIGIT = 0x80
 _WORD = 8
 _MARGIN = b"\n" * (2 * _WORD)
-"""Stands around the text, so that a word can be loaded at and before every token."""
+"""Surrounds the text, so that a word can be loaded at and before every token."""
 
 
 def _digit_values() -> bytes:
@@ -56,7 +55,7 @@ _TOO_LARGE = np.uint64(0xFFFFFFFFFFFFFFFF)
 class TextBlock:
     """Whole lines of a symbol file, and where their tokens are.
 
-    A token ends at a separator, a space or a line end, and starts after the one before; two
+    A token ends at a separator (a space or a newline) and starts after the previous one; two
     separators in a row enclose an empty token.
     """
 
@@ -64,7 +63,7 @@ class TextBlock:
     """The lines, each ended by a newline, between margins of newlines."""
 
     separators: Positions
-    """Shape (tokens + 1,): place of each space and newline, ascending."""
+    """Shape (tokens + 1,): position of each space and newline, ascending."""
 
     line_tokens: Positions
     """Shape (lines + 1,): each line's first token; a line's last token ends the line."""
@@ -77,12 +76,12 @@ class TextBlock:
 
     @property
     def line_starts(self) -> Positions:
-        """Shape (lines,): place of each line's first byte."""
+        """Shape (lines,): position of each line's first byte."""
         return self.separators[self.line_tokens[:-1]] + 1
 
     @property
     def line_ends(self) -> Positions:
-        """Shape (lines,): place of the newline that ends each line."""
+        """Shape (lines,): position of the newline that ends each line."""
         return self.separators[self.line_tokens[1:]]
 
     def token_counts(self, lines: Positions) -> Positions:
@@ -95,9 +94,9 @@ class TextBlock:
         return self.text[self.separators[first] + 1 : self.separators[following]]
 
     def read_hex(self, tokens: Positions) -> tuple[Numbers, Flags]:
-        """Return each token's number, and whether it is one of 1 to 16 hex digits.
+        """Return each token's number, and whether it is a number of 1 to 16 hex digits.
 
-        The largest 64-bit number is none: the reference takes it for one too large.
+        The largest 64-bit number does not count: Breakpad's reader rejects it as too large.
         """
         ends = self.separators[tokens + 1]
         lengths = ends - self.separators[tokens] - 1
@@ -112,7 +111,7 @@ class TextBlock:
         return numbers, is_number
 
     def read_decimal(self, tokens: Positions) -> tuple[Numbers, Flags]:
-        """Return each token's number and whether it is 1 to 8 decimal digits and nothing else."""
+        """Return each token's number, and whether it is a number of 1 to 8 decimal digits."""
         ends = self.separators[tokens + 1]
         lengths = ends - self.separators[tokens] - 1
         digits = _last_digits(self.words, ends, np.minimum(lengths, _WORD))

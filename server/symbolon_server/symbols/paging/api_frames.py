@@ -1,0 +1,163 @@
+"""Frames of the API as bytes, without protobuf messages: the one place with their field numbers.
+
+A response repeats few distinct frames many times. Each is encoded once and remembered; a response
+is then put together by joining bytes. Encoding with protobuf messages takes five times as long.
+
+The field numbers belong to the API, in `protos/`. They stand on this floor because the page
+reader is the lowest that encodes answers, and floors import only from those below them. The tests
+compare them with the generated messages.
+"""
+
+from typing import Final
+
+from symbolon_server.symbols.paging.wire import (
+    LENGTH_DELIMITED,
+    NUMBER,
+    bytes_field,
+    message_field,
+    message_start,
+    number_field,
+    tag,
+    varint,
+)
+
+
+class FrameField:
+    """Fields of `symbolon.v1.SymbolicatedFrame`."""
+
+    MODULE: Final = 1
+    MODULE_OFFSET: Final = 2
+    FUNCTION: Final = 3
+    FUNCTION_OFFSET: Final = 4
+    FILE: Final = 5
+    LINE: Final = 6
+    INLINES: Final = 7
+    OUTCOME: Final = 8
+    IS_MULTIPLE: Final = 9
+    FUNCTION_SIZE: Final = 10
+
+
+class InlineField:
+    """Fields of `symbolon.v1.InlineFrame`."""
+
+    FUNCTION: Final = 1
+    FILE: Final = 2
+    LINE: Final = 3
+
+
+class AskedField:
+    """Fields of `symbolon.v1.Frame`."""
+
+    MODULE_INDEX: Final = 1
+    MODULE_OFFSET: Final = 2
+    IS_RETURN_ADDRESS: Final = 3
+
+
+STACKS: Final = 1
+"""Field of `symbolon.v1.SymbolicateResponse`."""
+
+FRAMES: Final = 1
+"""Field of `symbolon.v1.SymbolicatedStack`."""
+
+
+def _location_tags(fields: type[FrameField | InlineField]) -> tuple[bytes, bytes, bytes]:
+    return (
+        tag(fields.FUNCTION, LENGTH_DELIMITED),
+        tag(fields.FILE, LENGTH_DELIMITED),
+        tag(fields.LINE, NUMBER),
+    )
+
+
+_LOCATION_OF_INLINE: Final = _location_tags(InlineField)
+_LOCATION_OF_FRAME: Final = _location_tags(FrameField)
+_INLINE: Final = tag(FrameField.INLINES, LENGTH_DELIMITED)
+_IS_MULTIPLE: Final = number_field(FrameField.IS_MULTIPLE, 1)
+_SIZE: Final = tag(FrameField.FUNCTION_SIZE, NUMBER)
+
+
+def _location_fields(
+    tags: tuple[bytes, bytes, bytes], function: bytes, file: bytes, line: int
+) -> list[bytes]:
+    """Return the pieces of the fields for a function, file and line.
+
+    The caller joins them with what follows; a function call per field would take twice the time.
+    """
+    function_tag, file_tag, line_tag = tags
+    pieces: list[bytes] = []
+    if function:
+        pieces += function_tag, varint(len(function)), function
+    if file:
+        pieces += file_tag, varint(len(file)), file
+    if line:
+        pieces += line_tag, varint(line)
+    return pieces
+
+
+def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
+    """Return a `symbolon.v1.InlineFrame`; the texts are UTF-8."""
+    return b"".join(_location_fields(_LOCATION_OF_INLINE, function, file, line))
+
+
+def answer_fields(
+    function: bytes,
+    file: bytes,
+    line: int,
+    inlines: list[bytes],
+    *,
+    is_multiple: bool,
+    function_size: int,
+) -> bytes:
+    """Return the fields of a `symbolon.v1.SymbolicatedFrame` that are the same for a whole range.
+
+    `inlines` are encoded by `inline_frame`.
+    """
+    pieces = _location_fields(_LOCATION_OF_FRAME, function, file, line)
+    for inline in inlines:
+        pieces += _INLINE, varint(len(inline)), inline
+    if is_multiple:
+        pieces.append(_IS_MULTIPLE)
+    if function_size:
+        pieces += _SIZE, varint(function_size)
+    return b"".join(pieces)
+
+
+def module_field(name: bytes) -> bytes:
+    """Return the field with the module's name, which all frames of a module share."""
+    return bytes_field(FrameField.MODULE, name)
+
+
+def frame(
+    module: bytes, module_offset: int, outcome: int, answer: bytes = b"", function_offset: int = 0
+) -> bytes:
+    """Return a whole `symbolon.v1.SymbolicatedFrame` as a field of its stack.
+
+    `module` is made by `module_field`, `answer` by `answer_fields`.
+    """
+    fields = (
+        module,
+        number_field(FrameField.MODULE_OFFSET, module_offset),
+        answer,
+        number_field(FrameField.FUNCTION_OFFSET, function_offset),
+        number_field(FrameField.OUTCOME, outcome),
+    )
+    return message_field(FRAMES, b"".join(fields))
+
+
+def outcome_of(frame: bytes) -> int:
+    """Return the outcome of a frame made by `frame`: its last field, of one byte."""
+    return frame[-1]
+
+
+def stack_start(length: int) -> bytes:
+    """Return what precedes the frames of a stack in a `symbolon.v1.SymbolicateResponse`.
+
+    `length` is the total size of the frames, each as `frame` returns it.
+    """
+    return message_start(STACKS, length)
+
+
+def asked_frame(module_offset: int, is_return_address: bool) -> bytes:
+    """Return a `symbolon.v1.Frame` without its module index, as any serializer writes it."""
+    return number_field(AskedField.MODULE_OFFSET, module_offset) + number_field(
+        AskedField.IS_RETURN_ADDRESS, is_return_address
+    )
