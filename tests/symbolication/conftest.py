@@ -22,14 +22,14 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame, decode_stacks
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameQuery,
@@ -39,9 +39,11 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.paging import wire
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.ingest.working.workers import RunningWorker, WorkerStarter
@@ -50,6 +52,7 @@ WAIT_SECONDS = 60.0
 """How long a call may wait for what must happen."""
 
 MEGABYTE = 1 << 20
+MOST_FRAMES = 1_000_000
 
 _numbers = count(1)
 
@@ -64,6 +67,11 @@ def encode(frame: FrameQuery) -> bytes:
     if frame.module_index != NO_MODULE:
         message.module_index = frame.module_index
     return message.SerializeToString(deterministic=True)
+
+
+def encode_stack(frames: Sequence[FrameQuery]) -> bytes:
+    """Return a stack as clients send it."""
+    return b"".join(wire.message_field(1, encode(frame)) for frame in frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class Host:
     ) -> Answer:
         symbolication = self.symbolicator.symbolicate(
             modules,
-            [[encode(frame) for frame in stack] for stack in stacks],
+            RequestFrames(list(map(encode_stack, stacks)), decode_stacks, MOST_FRAMES),
             wait_seconds,
             lambda _let_go: nullcontext(has_place),
             with_diagnostics=True,

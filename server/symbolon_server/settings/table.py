@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from platformdirs import user_cache_path, user_data_path
 
@@ -66,7 +66,7 @@ def _setting(
     """Return the field of a setting; `shown` replaces its default in the documentation."""
     shown = shown or kind.show(default)
     values = {_SETTING: (group, kind, text, shown, is_secret)}
-    return cast("_T", field(default=default, metadata=values, repr=not is_secret))
+    return field(default=default, metadata=values, repr=not is_secret)
 
 
 _serving = partial(_setting, Group.SERVING)

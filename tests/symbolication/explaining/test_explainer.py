@@ -273,7 +273,7 @@ def test_what_was_invalidated_is_told_where_it_still_is(
     assert log.add([ingested], log.read_since(0, "").epoch)
     host.invalidator.catch_up()
     explanation = explain_on(host, redis_cache)(ingested, 0x1000)
-    assert by_name(explanation)[TierName.STORE].detail == "what it has was invalidated"
+    assert by_name(explanation)[TierName.STORE].detail == "its page directory was invalidated"
     assert explanation.result.outcome is ModuleOutcome.PENDING
 
 

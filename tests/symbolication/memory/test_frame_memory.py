@@ -1,6 +1,6 @@
 """Frames that are remembered, and how they age."""
 
-from symbolon_server.symbolication.memory.frame_memory import FrameMemory
+from symbolon_server.symbolication.memory.server_memory import FrameMemory
 
 FEW_BYTES = 10_000
 """Room for some dozens of frames."""

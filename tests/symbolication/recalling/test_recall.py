@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolon_server.rpc.symbolicate.request import decode_frame
-from symbolon_server.symbolication.memory.many_frames import read_many_frames
 from symbolon_server.symbolication.memory.queries import FrameQuery, InvalidFrameError, ModuleQuery
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
-from symbolon_server.symbolication.recalling.recall_many import recall_many
+from symbolon_server.symbolication.recalling.recall_many import read_many_frames, recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, ModuleFacts, PageDirectory
 from symbolon_server.symbols.paging import api_frames, wire

@@ -32,7 +32,7 @@ from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import TierName
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.module_lookup import ModuleLookup
