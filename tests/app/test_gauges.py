@@ -4,7 +4,7 @@ from pathlib import Path
 
 import redis
 
-from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
+from symbolon_server.app.wiring.services import measure_queue, measure_tiers
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import connect

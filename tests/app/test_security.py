@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from symbolon.command_line.arguments import main
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.app.wiring.security import protection_of
 from symbolon_server.rpc.access.tokens import hash_token
 from symbolon_server.settings import Settings

@@ -20,7 +20,7 @@ _MIB, _GIB = 1024**2, 1024**3
 
 
 class Group(Enum):
-    """What a setting is about; the order is that of the documentation."""
+    """The groups of settings, in the order of the documentation."""
 
     SERVING = "Serving"
     CALLERS = "TLS and authentication"
@@ -35,7 +35,7 @@ class Group(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting: its name, its default and everything that is documented about it."""
+    """One setting: its name, its default and its documentation."""
 
     name: str
     default: Any
@@ -47,7 +47,7 @@ class Row:
     """The default as the documentation shows it."""
 
     is_secret: bool
-    """The value may hold a password, so it is never shown."""
+    """The value may contain a password, so it is never shown."""
 
     @property
     def variable(self) -> str:
@@ -344,7 +344,7 @@ class Settings:
     )
 
     def as_environment(self) -> dict[str, str]:
-        """Return the variables that give another process these settings, secrets included."""
+        """Return the variables that pass these settings to another process, secrets included."""
         return {row.variable: row.kind.show(getattr(self, row.name)) for row in rows()}
 
 

@@ -83,6 +83,7 @@ class Symbolicator:
         `modules`, `AnswerTooLargeError`, and `CallerGoneError` at the next step once the caller is
         gone. Diagnostics cover single modules only `with_diagnostics`.
         """
+        refuse_gone(caller.is_gone)
         start = time.perf_counter()
         recall = Recall(self._memory, modules)
         diagnostics = Diagnostics()
@@ -93,7 +94,6 @@ class Symbolicator:
                 self._count(encoded, recall, diagnostics, len(frames), missed=0)
                 results = _results_of(recall)
                 return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=True)
-        refuse_gone(caller.is_gone)
         stacks = frames.stacks
         answers = [recall.find_all(stack) for stack in stacks]
         new = NewFrames(self._decode_frame, recall, modules, caller.is_gone)

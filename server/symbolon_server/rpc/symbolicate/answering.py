@@ -16,7 +16,7 @@ from symbolon_server.rpc.symbolicate.request import (
     read_request,
 )
 from symbolon_server.rpc.symbolicate.response import count_and_encode
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, refuse_gone
+from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
 from symbolon_server.symbolication.memory.queries import AnswerTooLargeError, InvalidFrameError
 from symbolon_server.symbolication.recalling.request_frames import RequestFrames
@@ -81,7 +81,6 @@ class Answerer:
         `remaining_seconds` is the time to the deadline, as gRPC reports it.
         """
         request = read_request(data, self._request_limits)
-        refuse_gone(caller.is_gone)
         try:
             limits = self._request_limits
             frames = RequestFrames(request.stacks[:], decode_stacks, limits.max_frames)

@@ -80,7 +80,7 @@ class Recall:
     def find_old(self, frame: bytes) -> bytes | None:
         """Return the answer of a frame in the old half of memory, or None."""
         module = self._used.get(read_index(frame))
-        if module is None:
+        if module is None or not module.frames.old:
             return None
         return self._memory.frames.recall_old(module.frames, what_is_asked(frame))
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.app.process.errors import StartError
-from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app import StartError
+from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.settings import Settings
 
 
@@ -12,7 +12,7 @@ from symbolon_server.settings import Settings
     [
         (b"http://host/ X-Api-Key: hunter2", "the URL in line 1 is not that of a supplier"),
         (b"hunter2", "line 1 is not `URL name: value`"),
-        (b"\xffhunter2", "{file} is no text"),
+        (b"\xffhunter2", "{file} is not a text file"),
         (None, "cannot read {file}: No such file or directory"),
     ],
 )
