@@ -23,7 +23,7 @@ _REDIS_URL = re.compile(
     rf"|rediss?\+sentinel://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/[\w.-]+{_QUERY}",
     re.ASCII | re.IGNORECASE,
 )
-"""Part of a password with an unquoted `/`, `?`, `#` or `@` would be taken for host, port or path and
+"""Part of a password with an unquoted `/`, `?`, `#` or `@` would be read as host, port or path, and
 be shown."""
 
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.ASCII)

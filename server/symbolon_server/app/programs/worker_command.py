@@ -24,7 +24,7 @@ from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.telemetry.logs import EventLog
 
 _LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
-"""Timeout of the client that waits for jobs; then it closes the connection to a cache that hangs."""
+"""Timeout of the client that waits for jobs; after it, it gives up on a cache that hangs."""
 
 _log = EventLog(__name__)
 
