@@ -1,4 +1,4 @@
-"""What a program and the operating system expect of each other: heap, core, ports, signals, children.
+"""What a program shares with the operating system: heap, core, ports, signals, child programs.
 
 glibc is configured once, before the first thread starts, to keep freed memory and to use one heap
 for all threads: otherwise a large answer spends a third of its time on page faults. The heap
