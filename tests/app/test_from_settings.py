@@ -16,7 +16,7 @@ from symbolon_server.settings import Settings
         (None, "cannot read {file}: No such file or directory"),
     ],
 )
-def test_a_file_of_headers_that_cannot_be_used_is_told_without_what_is_in_it(
+def test_an_unusable_file_of_headers_is_reported_without_its_content(
     tmp_path: Path, content: bytes | None, complaint: str
 ) -> None:
     file = tmp_path / "headers"

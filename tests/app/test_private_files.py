@@ -78,7 +78,7 @@ def test_files_of_a_worker_are_its_users_alone(
     assert open_to_others(written) == []
 
 
-def test_a_folder_that_is_there_keeps_its_mode_and_gets_private_files(
+def test_an_existing_folder_keeps_its_mode_and_gets_private_files(
     serve: StartProgram, written: Path
 ) -> None:
     shared = written / "some" / "spool"

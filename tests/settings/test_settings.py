@@ -158,7 +158,7 @@ def test_a_bad_value_is_refused_with_name_value_and_what_is_expected(name: str, 
     assert (repr(text) in problem) is not row.is_secret
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         read_settings({"threads": "x"}, {"SYMBOLON_LISTEN": "y"})
     assert len(caught.value.problems) == 2

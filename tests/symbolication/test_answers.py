@@ -72,7 +72,7 @@ def expected_frame(
     )
 
 
-def test_every_offset_of_the_sample_is_answered_as_its_symbol_table_says(
+def test_every_offset_of_the_sample_is_answered_from_its_symbol_table(
     sample: Host, sample_table: SymbolTable
 ) -> None:
     offsets = [*range(0x1400), 2**32, 2**64 - 1]
@@ -196,7 +196,7 @@ def test_stacks_keep_their_shape(sample: Host) -> None:
     assert functions == [[], ["main", ""], [], ["", "main"]]
 
 
-def test_skipped_records_are_told_with_the_module(
+def test_skipped_records_are_reported_with_the_module(
     supplier: SymbolServer, ingest_now: IngestNow, host: Host, module_id: ModuleId
 ) -> None:
     supplier.put(module_id, symbol_file(module_id) + b"FUNC nonsense\nFUNC 9000 +3 0 f\n")

@@ -60,7 +60,7 @@ def test_what_was_invalidated_is_found_anew_after_the_loss_of_its_number(
 
 @LOSSES
 @pytest.mark.usefixtures("worker")
-def test_old_pages_in_a_spool_are_not_believed_after_the_loss_of_the_number(
+def test_old_pages_in_a_spool_are_ignored_after_the_loss_of_the_number(
     open_host: OpenHost, spooled: ModuleId, spool: Spool, redis_cache: redis.Redis, lose: Lose
 ) -> None:
     host = open_host()
@@ -77,7 +77,7 @@ def test_old_pages_in_a_spool_are_not_believed_after_the_loss_of_the_number(
 
 @LOSSES
 @pytest.mark.usefixtures("worker")
-def test_a_worker_that_has_old_pages_hears_of_an_invalidation_whose_number_was_lost(
+def test_a_worker_with_old_pages_learns_of_an_invalidation_whose_number_was_lost(
     open_host: OpenHost, file: File, worker_spool: Path, redis_cache: redis.Redis, lose: Lose
 ) -> None:
     host = open_host(hears=True)
@@ -91,7 +91,7 @@ def test_a_worker_that_has_old_pages_hears_of_an_invalidation_whose_number_was_l
 
 
 @pytest.mark.usefixtures("worker")
-def test_after_many_invalidations_a_lost_cache_keeps_no_new_module_out(
+def test_after_many_invalidations_a_lost_cache_blocks_no_new_module(
     open_host: OpenHost, file: File, redis_cache: redis.Redis
 ) -> None:
     host = open_host(hears=True)
@@ -103,7 +103,7 @@ def test_after_many_invalidations_a_lost_cache_keeps_no_new_module_out(
     assert function(host, file.module_id) == "function_0"
 
 
-def test_an_invalidation_in_a_cache_whose_clock_is_behind_is_heard_by_all(
+def test_an_invalidation_in_a_cache_whose_clock_is_behind_reaches_all_servers(
     open_host: OpenHost, file: File, worker: RunningWorker, redis_cache: redis.Redis
 ) -> None:
     hosts = [open_host() for _ in range(2)]

@@ -24,7 +24,7 @@ def test_a_call_now_and_then_is_followed_by_giving_back() -> None:
     assert looks(0.03, 0.0, 0.0, 0.05) == [True, False, False, True]
 
 
-def test_a_server_that_does_next_to_nothing_seldom_gives_anything_back() -> None:
+def test_an_idle_server_rarely_trims_its_heap() -> None:
     assert looks(*[0.002] * 100).count(True) <= 100 * 0.002 / 0.02
 
 
@@ -32,7 +32,7 @@ def test_during_a_load_it_is_seldom_given_back() -> None:
     assert looks(*[1.0] * 25) == [(number + 1) % 10 == 0 for number in range(25)]
 
 
-def test_the_thread_that_keeps_a_heap_ends_when_it_is_told_to() -> None:
+def test_the_heap_keeper_ends_when_it_is_closed() -> None:
     heap_keeper = HeapKeeper(1 << 20)
     heap_keeper.start()
     heap_keeper.close()

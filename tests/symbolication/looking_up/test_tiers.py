@@ -174,7 +174,7 @@ def test_an_evicted_directory_comes_from_the_spool_and_goes_back_into_the_store(
     assert directory_of(redis_store, large).generation == directory.generation
 
 
-def test_an_emptied_store_is_refilled_with_what_is_asked_for(
+def test_an_emptied_store_is_refilled_with_requested_pages(
     large: ModuleId, spooling: Host, redis_store: redis.Redis
 ) -> None:
     redis_store.flushall()
@@ -197,7 +197,7 @@ def test_a_store_emptied_while_its_modules_are_held_changes_no_answer(
     assert len(redis_store.keys("page:*")) == 1
 
 
-def test_a_module_ingested_anew_is_answered_anew_where_the_old_pages_are_gone(
+def test_a_module_ingested_again_is_answered_from_its_new_pages(
     large: ModuleId,
     host: Host,
     supplier: SymbolServer,
@@ -269,7 +269,7 @@ def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
     assert redis_store.get(key) == page
 
 
-def test_nothing_of_a_page_that_does_not_fit_itself_is_believed(
+def test_an_inconsistent_page_answers_nothing(
     large: ModuleId, host: Host, redis_store: redis.Redis
 ) -> None:
     key = key_of(redis_store, large, 0)
