@@ -1,4 +1,4 @@
-"""A server in whose threads something is raised that nobody expected."""
+"""A server with unexpected errors in its threads."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -17,7 +17,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @pytest.fixture
 def written(environment: dict[str, str]) -> Iterator[Path]:
-    """Where a program writes all of its files, with a umask that leaves them to everybody.
+    """Where a program writes all of its files, with a umask that opens them to all users.
 
     Its path is short, as the sockets in it need.
     """

@@ -27,7 +27,7 @@ MODULE = "orchard/C3D8E3C7B6594DF1DFCA907993B477250"
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A server that asks for certificate and token, and the flags that a client needs."""
+    """A server that requires certificate and token, and the flags that a client needs."""
 
     program: Program
     tokens: Path

@@ -50,7 +50,7 @@ def process_of(program: Program, *words: str) -> psutil.Process:
 
 
 def has_ended(process: psutil.Process) -> Callable[[], bool]:
-    """Return what tells whether it has, which may be at any moment."""
+    """Return a function that checks whether it has."""
 
     def tell() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Requests of many frames, against the same requests answered one frame after the other."""
+"""Requests with many frames, compared with the same requests recalled frame by frame."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -67,7 +67,7 @@ def answer(
     except InvalidRequestError as error:
         return tuple(error.violations)
     found = SymbolicateResponse.FromString(encoded)
-    found.ClearField("diagnostics")  # which tell the time it took
+    found.ClearField("diagnostics")  # they contain the time it took
     return found
 
 

@@ -128,7 +128,7 @@ def test_servers_that_knew_different_invalidations_know_them_all_after_a_loss(
     second.invalidator.invalidate(modules[1:2])
     redis_cache.delete(INVALIDATED_KEY)
     second.invalidator.invalidate(modules[2:])
-    for _ in range(2):  # each puts back what it knows, and then hears of the others
+    for _ in range(2):  # each puts back what it knows, then learns of the others
         catch_up([first, second])
     for host in (first, second):
         assert all(host.tiers.invalidations.is_stale(module_id, 1) for module_id in modules)

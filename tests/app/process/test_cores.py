@@ -38,13 +38,13 @@ def test_threads_started_within_stay_where_they_began() -> None:
 
 
 CLAIM = f"\0symbolon-test-{os.getpid()}-{{}}"
-"""Names of sockets that are nobody else's."""
+"""Names of sockets that only this test uses."""
 
 
 def test_each_process_claims_a_free_core_if_there_is_one() -> None:
     claims = [claim_core(True, CLAIM + "a") for _ in CORES]
     assert sorted(place for place in claims if place is not None) == list(range(len(CORES)))
-    assert claim_core(True, CLAIM + "a") in range(len(CORES))  # told to all the same
+    assert claim_core(True, CLAIM + "a") in range(len(CORES))  # it is forced to
     assert claim_core(False, CLAIM + "b") is None
 
 

@@ -21,7 +21,7 @@ CONNECTIONS = 300
 
 @contextmanager
 def limited_to(soft: int) -> Iterator[int]:
-    """Let programs that are started within have few descriptors; tell the hard limit."""
+    """Give programs that start within the context few descriptors; yield the hard limit."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:

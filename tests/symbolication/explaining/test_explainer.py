@@ -246,7 +246,7 @@ def test_suppliers_are_reported_with_their_last_answers(
 def test_the_symbol_before_a_gap_may_be_in_the_page_before(
     explain: Explain, supplier: SymbolServer, module_id: ModuleId, ingest_now: IngestNow
 ) -> None:
-    # Each function has one range and a gap behind it, and the second page begins with a gap.
+    # Each function has one range and a gap behind it, and the second page starts with a gap.
     supplier.put(module_id, symbol_file(module_id, 4_000))
     ingest_now(module_id)
     directory = explain(module_id, 0).directory

@@ -1,4 +1,4 @@
-"""What is nowhere yet: asked of a real worker, waited for, and told when it fails."""
+"""Modules that no tier has: ingested by a real worker, awaited, and reported if they fail."""
 
 import pytest
 import redis

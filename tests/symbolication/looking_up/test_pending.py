@@ -1,4 +1,4 @@
-"""What is answered for modules that are not ready, while no worker runs or one begins to."""
+"""Answers for modules that are not ready, while no worker runs or while one starts."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Where answers come from: memory, the store, the spool; and what of them is believed."""
+"""Where answers come from: memory, store and spool, and which of their bytes are valid."""
 
 from collections.abc import Callable
 from pathlib import Path

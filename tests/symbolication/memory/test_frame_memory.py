@@ -7,7 +7,7 @@ FEW_BYTES = 10_000
 
 
 def fill(memory: FrameMemory, generation: str, frames: int) -> None:
-    """Remember so many frames of a generation that nobody holds afterwards."""
+    """Remember frames of a generation that is not referenced afterwards."""
     table = memory.table(generation)
     memory.put_many(table, ((b"%d" % number, b"answer") for number in range(frames)))
 

@@ -1,4 +1,4 @@
-"""Frames recalled by their bytes, one by one and many at once, against decoding each of them."""
+"""Frames recalled by their bytes, one by one and all at once, against decoding each of them."""
 
 import numpy as np
 from hypothesis import given
@@ -70,7 +70,7 @@ odd_frames = st.one_of(st.lists(fields, max_size=4).map(b"".join), st.binary(max
 
 
 def model(frame: bytes) -> bytes | None:
-    """Return the answer of a frame as decoding tells what it asks."""
+    """Return the answer of a frame, found by decoding it."""
     try:
         query = decode_frame(frame)
     except InvalidFrameError:

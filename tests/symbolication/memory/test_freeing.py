@@ -1,4 +1,4 @@
-"""What a call used is gone when memory forgets it, without the garbage collector."""
+"""Evicted memory is freed without the garbage collector."""
 
 import gc
 import weakref
