@@ -13,7 +13,7 @@ from symbolon.command_line.exit_codes import EXPLANATION
 from symbolon.command_line.arguments import make_parser as make_client_parser
 from symbolon_server.__main__ import make_parser as make_server_parser
 from symbolon_server.settings import Group
-from symbolon_server.settings.knobs import rows
+from symbolon_server.settings.table import rows
 from symbolon_server.telemetry.metrics import all_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,9 +154,9 @@ def _settings() -> Iterator[str]:
         yield f"### {group.value}\n"
         yield from _head("setting", "value", "default", "meaning")
         for row in rows():
-            if row.knob.group is group:
-                value = row.knob.kind.expected
-                yield _row(f"`{row.variable}`", value, row.default_text, row.knob.help)
+            if row.group is group:
+                value = row.kind.expected
+                yield _row(f"`{row.variable}`", value, row.default_text, row.help)
         yield ""
 
 

@@ -7,35 +7,38 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from symbolon_server.app.process.errors import StartError
-from symbolon_server.app.process.malloc import keep_freed_memory
-from symbolon_server.app.wiring.setting_warnings import warn_of_unknown
+from symbolon_server.app import StartError
+from symbolon_server.app.process.heap_keeper import keep_freed_memory
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,
     Settings,
     add_flags,
+    find_likely_name,
     read_settings,
+    unknown_variables,
 )
 from symbolon_server.telemetry.ignored_signals import ignore_until_ready
-from symbolon_server.telemetry.logs import LogFormat, configure_logs, write_json_line
+from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs, write_json_line
 from symbolon_server.telemetry.software import software_version
 
 _CANNOT_START = 1
 _WRONG_SETTINGS = 2
 
 _PRIVATE_UMASK = 0o077
-"""Page files, Redis files, logs and notes, and the folders that are made for them, are for the user
-alone that a program runs as; programs that it starts inherit it."""
+"""Only the user of a program can read the files and folders that it creates. Child programs inherit
+this."""
+
+_log = EventLog(__name__)
 
 _DESCRIPTION = """\
 Turns (module, offset) pairs of crash stacks into functions, source lines and inline
 frames, over gRPC.
 
-Each setting is a flag, or a variable of the environment: --memory-bytes 1GiB is
-SYMBOLON_MEMORY_BYTES=1GiB. A flag wins. Sizes take KiB, MiB and GiB; durations are in
-seconds. URLs that may hold a password (an @ or a ?) are taken from variables only:
-everybody on a machine can read flags.
+Each setting is a flag or an environment variable: --memory-bytes 1GiB is
+SYMBOLON_MEMORY_BYTES=1GiB. Flags override variables. Sizes take KiB, MiB and GiB;
+durations are in seconds. URLs that may contain a password (with an @ or a ?) must be given
+in variables: all users of a machine can read flags.
 """
 
 
@@ -62,22 +65,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _begin() -> None:
-    """Set up what holds for a program that stays, and for all that it starts."""
+    """Set up a long-running program, and all programs that it starts."""
     os.umask(_PRIVATE_UMASK)
     ignore_until_ready()
 
 
+def _warn_of_unknown() -> None:
+    """Log the variables that name no setting, each with the setting that is probably meant."""
+    for name in unknown_variables(os.environ):
+        _log.warning("unknown_setting", name=name, likely=find_likely_name(name))
+
+
 def _serve(settings: Settings) -> int:
     _begin()
-    keep_freed_memory()  # before what starts threads is imported
+    keep_freed_memory()  # before anything is imported that starts threads
     from symbolon_server.app.programs.serve_command import serve  # noqa: PLC0415 # see `_work`
 
-    warn_of_unknown(os.environ)
+    _warn_of_unknown()
     return serve(settings, lambda line: _announce(line, LogFormat(settings.log_format)))
 
 
 def _announce(line: str, log_format: LogFormat) -> None:
-    """Print that the server is ready, as the log is written: both may be read together."""
+    """Print that the server is ready, in the format of the log: both may be read together."""
     if log_format is LogFormat.JSON:
         line = write_json_line("ready", message=line)
     print(line, flush=True)
@@ -85,10 +94,10 @@ def _announce(line: str, log_format: LogFormat) -> None:
 
 def _work(settings: Settings) -> int:
     _begin()
-    # Imported here: a worker forks, and a process that has gRPC in it must not.
+    # Imported here: a worker forks, and a process that has loaded gRPC must not.
     from symbolon_server.app.programs.worker_command import work  # noqa: PLC0415
 
-    warn_of_unknown(os.environ)
+    _warn_of_unknown()
     work(settings)
     return 0
 
@@ -118,30 +127,30 @@ _COMMANDS = {
     "serve": _Command(
         _serve,
         "serve gRPC",
-        "Serves gRPC until SIGTERM or SIGINT. Without URLs it starts two Redis servers of its "
-        "own and a worker beside it.",
+        "Serves gRPC until SIGTERM or SIGINT. Without Redis URLs it also starts two embedded "
+        "Redis servers and a worker.",
         Group,
     ),
     "worker": _Command(
         _work,
         "ingest symbol files",
         "Takes ingests from the queue until SIGTERM or SIGINT. Any number of workers, on any "
-        "machines, may serve the same two Redis servers.",
+        "machines, can share the two Redis servers.",
         (Group.REDIS, Group.SUPPLIERS, Group.INGEST, Group.MEMORY, Group.WATCHING),
     ),
     "check": _Command(
         _check,
         "check settings, Redis servers and suppliers",
-        "Checks settings, both Redis servers, suppliers and folders; says what is wrong and "
-        "how to fix it. Exit code 1 if anything is.",
+        "Checks settings, both Redis servers, suppliers and folders, and reports problems with "
+        "their fixes. The exit code is 1 if anything is wrong.",
         Group,
     ),
     "hash-token": _Command(
         _hash_token,
-        "tell what stands for a token in SYMBOLON_AUTH_TOKENS_FILE",
+        "print the hash of a token for SYMBOLON_AUTH_TOKENS_FILE",
         "Reads a token from standard input and prints its hash, for a line `name permissions "
-        "hash` of SYMBOLON_AUTH_TOKENS_FILE. Permissions are symbolicate, operate or both with "
-        "a comma between. `openssl rand -hex 32` makes a good token.",
+        "hash` of SYMBOLON_AUTH_TOKENS_FILE. Permissions are symbolicate, operate or both, "
+        "separated by a comma. `openssl rand -hex 32` creates a good token.",
         (),
     ),
 }

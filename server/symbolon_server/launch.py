@@ -1,4 +1,4 @@
-"""What the command `symbolon-server` starts: the command line, if its packages are installed."""
+"""The entry point of `symbolon-server`: starts the command line if its packages are installed."""
 
 import sys
 
@@ -6,12 +6,12 @@ _PACKAGES_OF_OURS = ("symbolon", "symbolon_server")
 
 
 def main() -> int:
-    """Run a command and return its exit code; 1, with advice, without the packages of the extra.
+    """Run a command and return its exit code; without the extra `server`, print advice.
 
-    The client alone brings the command as well: a wheel cannot tie it to an extra.
+    The client alone installs this command, too: a wheel cannot tie a command to an extra.
     """
     try:
-        from symbolon_server.__main__ import main as run  # noqa: PLC0415 # which needs the extra
+        from symbolon_server.__main__ import main as run  # noqa: PLC0415 # this needs the extra
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not package or package in _PACKAGES_OF_OURS:

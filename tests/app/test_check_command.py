@@ -22,7 +22,7 @@ def said(program: Program) -> tuple[int, str]:
     return program.process.returncode, output
 
 
-def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
+def test_valid_settings_are_reported_line_by_line(start: StartProgram) -> None:
     code, output = said(
         start("check", listen="127.0.0.1:0", http="127.0.0.1:0", suppliers=str(SAMPLE / "symbols"))
     )
@@ -32,7 +32,7 @@ def test_what_is_right_is_told_line_by_line(start: StartProgram) -> None:
     assert all(line.startswith("ok ") for line in output.splitlines())
 
 
-def test_everything_that_is_wrong_is_told_with_what_mends_it(
+def test_every_problem_is_reported_with_its_fix(
     start: StartProgram, tmp_path: Path, redis_store_url: str
 ) -> None:
     file = tmp_path / "file"
@@ -66,7 +66,7 @@ def wrong_lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.startswith("WRONG")]
 
 
-def test_a_misspelt_setting_is_wrong_and_the_likely_name_is_told(start: StartProgram) -> None:
+def test_a_misspelt_setting_is_wrong_and_the_likely_name_is_reported(start: StartProgram) -> None:
     code, output = said(start("check", supplier="/x", spool_byte="1", xyzzy="1", token="t"))
     assert code == 1
     assert [line.split(maxsplit=2)[2] for line in wrong_lines(output)[:3]] == [
@@ -77,7 +77,7 @@ def test_a_misspelt_setting_is_wrong_and_the_likely_name_is_told(start: StartPro
     assert "SYMBOLON_TOKEN" not in output
 
 
-def test_a_port_that_is_taken_is_told(start: StartProgram) -> None:
+def test_a_port_in_use_is_reported(start: StartProgram) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code, output = said(
@@ -137,7 +137,7 @@ def test_a_folder_with_a_name_that_is_too_long_is_no_defect(
     assert program.log == ""
 
 
-def test_swapped_urls_are_told_as_such(
+def test_swapped_urls_are_reported_as_such(
     start: StartProgram, redis_store_url: str, redis_cache_url: str
 ) -> None:
     code, output = said(
@@ -154,7 +154,7 @@ def test_swapped_urls_are_told_as_such(
     assert line.endswith("Exchange SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL.")
 
 
-def test_a_password_that_is_refused_is_told_for_its_server(
+def test_a_refused_password_is_reported_for_its_server(
     start: StartProgram, redis_store_url: str
 ) -> None:
     options = EmbeddedOptions(overrides={"requirepass": "swordfish"})
@@ -175,7 +175,7 @@ def test_a_password_that_is_refused_is_told_for_its_server(
     assert "hunter2" not in output
 
 
-def test_who_may_call_is_told(
+def test_the_required_credentials_are_reported(
     start: StartProgram, authority: Authority, tmp_path: Path, redis_store_url: str
 ) -> None:
     server = authority.issue("symbols.example")
@@ -216,7 +216,7 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
     assert "is a read-only replica" in wrong
 
 
-def test_the_primary_and_each_sentinel_that_does_not_name_it_are_told(
+def test_the_primary_and_each_disagreeing_sentinel_are_reported(
     start: StartProgram, redis_store_url: str
 ) -> None:
     def lines(url: str) -> list[str]:
@@ -283,7 +283,7 @@ def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
     ],
     ids=["a login page", "nothing", "one file for all"],
 )
-def test_a_supplier_that_has_what_nobody_can_have_is_wrong(
+def test_a_supplier_that_has_an_impossible_module_is_wrong(
     start: StartProgram, symbol_server: SymbolServer, answer: Answer, complaint: str
 ) -> None:
     symbol_server.answer(ALL_PATHS, answer)
@@ -297,7 +297,7 @@ def test_a_supplier_that_has_what_nobody_can_have_is_wrong(
     ]
 
 
-def test_a_supplier_that_answers_403_is_told_of_the_option(
+def test_a_supplier_that_answers_403_is_reported_with_the_option(
     start: StartProgram, symbol_server: SymbolServer
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(status=403))
@@ -346,7 +346,7 @@ def test_help_explains_every_command_and_setting(start: StartProgram) -> None:
     assert "--no-worker" in output
 
 
-def test_a_supplier_is_asked_with_its_headers_which_are_not_shown(
+def test_a_supplier_gets_its_headers_and_they_are_not_shown(
     start: StartProgram, symbol_server: SymbolServer, tmp_path: Path
 ) -> None:
     file = tmp_path / "headers"

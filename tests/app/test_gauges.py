@@ -4,7 +4,7 @@ from pathlib import Path
 
 import redis
 
-from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
+from symbolon_server.app.wiring.services import measure_queue, measure_tiers
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.redis_servers.servers import connect
@@ -17,7 +17,7 @@ def gauge(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
 
 
-def test_what_is_held_in_memory_is_told_by_tier() -> None:
+def test_memory_use_is_reported_by_tier() -> None:
     held = ServerMemory(1 << 20)
     frames = held.frames.table("3-0")
     held.frames.put_many(frames, [(b"asked", b"answered")])
@@ -30,7 +30,7 @@ def test_what_is_held_in_memory_is_told_by_tier() -> None:
     assert min(most) > 0
 
 
-def test_the_length_of_each_queue_is_told_and_kept_while_the_cache_is_down(
+def test_the_length_of_each_queue_is_reported_and_kept_while_the_cache_is_down(
     redis_cache: redis.Redis, clear_redis_cache: None, tmp_path: Path
 ) -> None:
     queue = IngestQueue(redis_cache)

@@ -1,4 +1,4 @@
-"""Calls whose callers gave them up cost no more than a moment."""
+"""Calls whose callers are gone end quickly."""
 
 import time
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def used_by(process: psutil.Process) -> float:
 
 
 def is_quiet(process: psutil.Process) -> Callable[[], bool]:
-    """Return what tells whether a process has done next to nothing for a while."""
+    """Return a function that checks whether a process has been idle for a while."""
     since, used = time.monotonic(), used_by(process)
 
     def tell() -> bool:

@@ -1,4 +1,4 @@
-"""A server in whose threads something is raised that nobody expected."""
+"""A server with unexpected errors in its threads."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,7 +65,7 @@ def fail(*_: object) -> None:
     "broken",
     [(MissingTally, "flush"), (TIER_ENTRIES, "labels"), (ModuleLoader, "_look_again")],
 )
-def test_invalidations_are_heard_though_another_callback_raises(
+def test_invalidations_arrive_even_if_another_callback_raises(
     serve: Callable[[], tuple[ServerProcess, Any]],
     redis_cache: redis.Redis,
     caplog: pytest.LogCaptureFixture,
@@ -95,7 +95,7 @@ def test_a_server_follows_both_redis_servers_whose_names_lead_to_others(
     assert status(health) == SERVING
 
 
-def test_a_server_that_hears_no_invalidations_says_that_it_does_not_serve(
+def test_a_server_that_receives_no_invalidations_is_not_serving(
     serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lasting_threads, "MOST_FAILURES", 2)

@@ -64,7 +64,7 @@ def keys_of(admins: dict[str, redis.Redis]) -> list[set[object]]:
     return [set(admin.keys()) for admin in admins.values()]
 
 
-def test_check_is_content_with_what_the_readme_lists_and_leaves_nothing_behind(
+def test_check_accepts_what_the_readme_lists_and_leaves_nothing_behind(
     users: dict[str, redis.Redis], check_lines: Callable[[], list[str]]
 ) -> None:
     before = keys_of(users)

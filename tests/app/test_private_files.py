@@ -17,7 +17,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @pytest.fixture
 def written(environment: dict[str, str]) -> Iterator[Path]:
-    """Where a program writes all of its files, with a umask that leaves them to everybody.
+    """Where a program writes all of its files, with a umask that opens them to all users.
 
     Its path is short, as the sockets in it need.
     """
@@ -81,7 +81,7 @@ def test_files_of_a_worker_are_its_users_alone(
 
 
 @pytest.mark.promise("Files on disk are private to the user of the server")
-def test_a_folder_that_is_there_keeps_its_mode_and_gets_private_files(
+def test_an_existing_folder_keeps_its_mode_and_gets_private_files(
     serve: StartProgram, written: Path
 ) -> None:
     shared = written / "some" / "spool"

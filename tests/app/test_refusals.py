@@ -57,14 +57,14 @@ def test_a_public_address_needs_a_flag(serve: StartProgram) -> None:
     assert program.await_address().startswith("0.0.0.0:")
 
 
-def test_wrong_settings_are_told_together(serve: StartProgram) -> None:
+def test_invalid_settings_are_reported_together(serve: StartProgram) -> None:
     code, log = ended(serve("--threads", "many", spool_bytes="4GB"))
     assert code == 2
     assert "--threads is 'many'" in log
     assert "SYMBOLON_SPOOL_BYTES is '4GB'" in log
 
 
-def test_a_redis_that_does_not_answer_is_told_without_its_password(serve: StartProgram) -> None:
+def test_an_unreachable_redis_is_reported_without_its_password(serve: StartProgram) -> None:
     code, log = ended(serve(store_url=NOBODY, cache_url=NOBODY))
     assert code == 1
     assert "The store does not answer" in log
@@ -72,7 +72,7 @@ def test_a_redis_that_does_not_answer_is_told_without_its_password(serve: StartP
     assert "hunter2" not in log
 
 
-def test_one_evicting_server_for_both_is_refused_with_what_mends_it(
+def test_one_evicting_server_for_both_is_refused_with_the_fix(
     serve: StartProgram, redis_store_url: str
 ) -> None:
     code, log = ended(serve(store_url=redis_store_url, cache_url=redis_store_url))
@@ -93,7 +93,7 @@ def test_what_is_allowed_by_flags_is_served(serve: StartProgram, redis_store_url
     assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_data_folder_in_use_is_told_with_its_setting(
+def test_a_data_folder_in_use_is_reported_with_its_setting(
     serve: StartProgram, running: Running
 ) -> None:
     code, log = ended(serve(data_dir=running.data_dir))
@@ -101,14 +101,14 @@ def test_a_data_folder_in_use_is_told_with_its_setting(
     assert "SYMBOLON_DATA_DIR" in log
 
 
-def test_a_supplier_that_is_none_is_told_without_its_password(serve: StartProgram) -> None:
+def test_an_invalid_supplier_is_reported_without_its_password(serve: StartProgram) -> None:
     code, log = ended(serve(suppliers="ftp://somebody:hunter2@symbols.example"))
     assert code == 1
     assert "supplier 1" in log
     assert "hunter2" not in log
 
 
-def test_a_metrics_port_in_use_is_told(serve: StartProgram) -> None:
+def test_a_metrics_port_in_use_is_reported(serve: StartProgram) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -126,7 +126,7 @@ def test_a_worker_needs_the_urls_of_its_servers(start: StartProgram) -> None:
     assert "SYMBOLON_STORE_URL" in log
 
 
-def test_a_misspelt_setting_is_told(serve: StartProgram) -> None:
+def test_a_misspelt_setting_is_logged(serve: StartProgram) -> None:
     program = serve(suplier="/symbols")
     program.await_address()
     wait_until(lambda: "worker_ready" in program.log)
@@ -136,7 +136,7 @@ def test_a_misspelt_setting_is_told(serve: StartProgram) -> None:
     ]
 
 
-def test_a_worker_tells_of_a_misspelt_setting_and_that_it_has_no_suppliers(
+def test_a_worker_logs_a_misspelt_setting_and_missing_suppliers(
     start: StartProgram, redis_store_url: str, redis_cache_url: str
 ) -> None:
     worker = start("worker", supplier="/x", store_url=redis_store_url, cache_url=redis_cache_url)
@@ -145,7 +145,7 @@ def test_a_worker_tells_of_a_misspelt_setting_and_that_it_has_no_suppliers(
     assert "warning no_suppliers" in worker.log
 
 
-def test_a_server_with_a_worker_tells_that_it_has_no_suppliers(serve: StartProgram) -> None:
+def test_a_server_with_a_worker_logs_missing_suppliers(serve: StartProgram) -> None:
     program = serve(suppliers="")
     program.await_address()
     wait_until(lambda: "worker_ready" in program.log)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from symbolon.command_line.arguments import main
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.app.wiring.security import protection_of
 from symbolon_server.rpc.access.tokens import hash_token
 from symbolon_server.settings import Settings
@@ -27,7 +27,7 @@ MODULE = "orchard/C3D8E3C7B6594DF1DFCA907993B477250"
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A server that asks for certificate and token, and the flags that a client needs."""
+    """A server that requires certificate and token, and the flags that a client needs."""
 
     program: Program
     tokens: Path
@@ -63,7 +63,7 @@ def guarded(
     )
 
 
-def test_a_public_server_answers_who_has_certificate_and_token(
+def test_a_public_server_answers_callers_with_certificate_and_token(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SYMBOLON_TOKEN", TOKEN)
@@ -107,7 +107,7 @@ def test_the_program_makes_the_hash_of_a_token(environment: dict[str, str]) -> N
     assert "hunter2" not in said
 
 
-def test_files_that_cannot_be_used_are_told_with_their_settings(
+def test_unusable_files_are_reported_with_their_settings(
     authority: Authority, tmp_path: Path
 ) -> None:
     server = authority.issue("127.0.0.1")

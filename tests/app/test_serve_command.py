@@ -50,7 +50,7 @@ def process_of(program: Program, *words: str) -> psutil.Process:
 
 
 def has_ended(process: psutil.Process) -> Callable[[], bool]:
-    """Return what tells whether it has, which may be at any moment."""
+    """Return a function that checks whether it has."""
 
     def tell() -> bool:
         try:
@@ -130,7 +130,7 @@ def test_a_worker_that_dies_is_replaced(serve: StartProgram) -> None:
 
 
 @pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
-def test_a_worker_of_its_own_works_for_a_server_that_has_none(
+def test_a_separate_worker_serves_a_server_without_one(
     start: StartProgram, serve: StartProgram, redis_store_url: str, redis_cache_url: str
 ) -> None:
     urls = {"store_url": redis_store_url, "cache_url": redis_cache_url}
@@ -155,7 +155,7 @@ def test_missing_modules_are_counted_to_the_last_call(
     assert (libc.asked.module_id.debug_file, libc.count) == ("libc.so.6", 3)
 
 
-def test_a_server_tells_of_its_tiers(serve: StartProgram) -> None:
+def test_a_server_reports_its_tiers(serve: StartProgram) -> None:
     address = serve().await_address()
     functions_of_sample(address)
     functions_of_sample(address)

@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext
 from functools import cache
+from unittest.mock import patch
 
 import redis
 
@@ -16,8 +17,9 @@ from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
+from symbolon_server.symbolication.recalling import request_frames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from tests.fixtures.memory_store import MemoryPageStore
@@ -33,15 +35,16 @@ def answer(request: bytes) -> bytes:
 
     Frames are recalled one by one, then all at once, which must give the same result.
     """
-    one_by_one, at_once = _answerers()
-    response = _answer(one_by_one, request)
-    again = _answer(at_once, request)
+    response = _answer(request, many_bytes=sys.maxsize)
+    again = _answer(request, many_bytes=0)
     assert again == response or _without_diagnostics(again) == _without_diagnostics(response)
     return response
 
 
-def _answer(answerer: Answerer, request: bytes) -> bytes:
-    return answerer.answer(request, None, lambda _let_go: nullcontext(enter_result=False))
+def _answer(request: bytes, *, many_bytes: int) -> bytes:
+    """Answer with frames recalled at once in requests with stacks of `many_bytes`."""
+    with patch.object(request_frames, "MANY_BYTES", many_bytes):
+        return answerer().answer(request, None, lambda _let_go: nullcontext(enter_result=False))
 
 
 def _without_diagnostics(response: bytes) -> SymbolicateResponse:
@@ -51,19 +54,15 @@ def _without_diagnostics(response: bytes) -> SymbolicateResponse:
 
 
 @cache
-def _answerers() -> tuple[Answerer, Answerer]:
-    """Return two symbolicators that know only the sample module.
-
-    The first never recalls the frames of a request at once, the second always does.
-    """
+def answerer() -> Answerer:
+    """Return an answerer that knows the sample module, and no other."""
     store = MemoryPageStore(64 * _MEGABYTE)
     suppliers = SupplierChain([DirectorySupplier(SYMBOLS_FOLDER)])
     Ingest(suppliers, store).run(AskedModule(MODULE_ID), ())
     gone = _cache_that_is_gone()
     tiers = Tiers(store, None, FailureMemory(KeyedCache(gone)), ModuleLoader(gone))
     symbolicator = Symbolicator(tiers, ServerMemory(_MEGABYTE), decode_frame)
-    never = Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=sys.maxsize)
-    return never, Answerer(symbolicator, _LIMITS, _NO_WAIT, many_bytes=0)
+    return Answerer(symbolicator, _LIMITS, _NO_WAIT)
 
 
 def _cache_that_is_gone() -> redis.Redis:

@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 import pytest
 
+from symbolon_server.app.process.children import READY
 from symbolon_server.app.process.reserved_port import bind_shared
-from symbolon_server.app.programs.gateway_child import READY
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from tests.app.conftest import PATIENCE_SECONDS, StartProgram, wait_until
 from tests.app.test_serve_command import process_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from symbolon_server.settings.knobs import rows
+from symbolon_server.settings.table import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("server", "worker", "store", "cache")

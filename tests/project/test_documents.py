@@ -10,7 +10,7 @@ import pytest
 from symbolon_server.cache.failures import FailureLifetimes
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.redis_servers import keys
-from symbolon_server.settings.knobs import rows
+from symbolon_server.settings.table import rows
 from symbolon_server.telemetry.metrics import all_metrics
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from symbolon_server.settings import Settings, read_settings
-from symbolon_server.settings.knobs import rows
+from symbolon_server.settings.table import rows
 from tests.project.test_container import arguments_of, environment
 
 ROOT = Path(__file__).resolve().parents[2]

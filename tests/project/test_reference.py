@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from symbolon.command_line.arguments import make_parser
-from symbolon_server.settings.knobs import Row, rows
+from symbolon_server.settings.table import Row, rows
 from symbolon_server.telemetry.metrics import all_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def test_the_reference_says_what_the_code_says() -> None:
 @pytest.mark.parametrize("setting", rows(), ids=lambda row: str(row.name))
 def test_every_setting_is_in_the_reference(setting: Row) -> None:
     row = row_of(setting.variable)
-    assert f"| {setting.default_text} | {setting.knob.help} |" in row
+    assert f"| {setting.default_text} | {setting.help} |" in row
 
 
 def test_every_metric_is_in_the_reference_with_its_labels() -> None:

@@ -17,7 +17,7 @@ from symbolon_server.settings import (
     read_settings,
     unknown_variables,
 )
-from symbolon_server.settings.knobs import Row, rows
+from symbolon_server.settings.table import Row, rows
 
 GOOD = [
     ("listen", "0.0.0.0:0", ListenAddress("0.0.0.0", 0)),  # noqa: S104 # only parsed
@@ -151,11 +151,11 @@ def test_a_bad_value_is_refused_with_name_value_and_what_is_expected(name: str, 
         read_settings({}, {row.variable: text})
     (problem,) = caught.value.problems
     assert problem.startswith(row.variable)
-    assert row.knob.kind.expected in problem
-    assert (repr(text) in problem) is not row.knob.is_secret
+    assert row.kind.expected in problem
+    assert (repr(text) in problem) is not row.is_secret
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         read_settings({"threads": "x"}, {"SYMBOLON_LISTEN": "y"})
     assert len(caught.value.problems) == 2
@@ -176,8 +176,8 @@ def test_every_setting_has_a_flag_of_its_name() -> None:
     add_flags(parser, Group)
     for row in rows():
         arguments = [row.flag]
-        if not row.knob.kind.expected.startswith(kinds.SWITCH.expected):
-            arguments.append(row.knob.kind.show(row.default))
+        if not row.kind.expected.startswith(kinds.SWITCH.expected):
+            arguments.append(row.kind.show(row.default))
         flags = vars(parser.parse_args(arguments))
         assert flags[row.name] is not None
         read_settings(flags, {})

@@ -22,14 +22,14 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame, decode_stacks
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameQuery,
@@ -39,17 +39,20 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.paging import wire
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
 from tests.ingest.working.workers import RunningWorker, WorkerStarter
 
 WAIT_SECONDS = 60.0
-"""How long a call may wait for what must happen."""
+"""Timeout of a call that waits for something that must happen."""
 
 MEGABYTE = 1 << 20
+MOST_FRAMES = 1_000_000
 
 _numbers = count(1)
 
@@ -66,16 +69,21 @@ def encode(frame: FrameQuery) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
+def encode_stack(frames: Sequence[FrameQuery]) -> bytes:
+    """Return a stack as clients send it."""
+    return b"".join(wire.message_field(1, encode(frame)) for frame in frames)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a symbolicator answered, with its stacks decoded as a client does it."""
+    """The answer of a symbolicator, with its stacks decoded as a client does it."""
 
     symbolication: Symbolication
     stacks: list[list[SymbolicatedFrame]]
 
     @property
     def results(self) -> list[ModuleResult]:
-        """What became of each module asked for."""
+        """The result of each requested module."""
         of_index = self.symbolication.results
         not_referenced = ModuleResult(ModuleOutcome.NOT_REFERENCED)
         return [of_index.get(index, not_referenced) for index in range(self.symbolication.modules)]
@@ -88,7 +96,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One server process, as far as it answers."""
+    """The parts of one server process that answer."""
 
     symbolicator: Symbolicator
     held: ServerMemory
@@ -105,7 +113,7 @@ class Host:
     ) -> Answer:
         symbolication = self.symbolicator.symbolicate(
             modules,
-            [[encode(frame) for frame in stack] for stack in stacks],
+            RequestFrames(list(map(encode_stack, stacks)), decode_stacks, MOST_FRAMES),
             wait_seconds,
             lambda _let_go: nullcontext(has_place),
             with_diagnostics=True,
@@ -115,7 +123,7 @@ class Host:
         return Answer(symbolication, [list(stack.frames) for stack in answer.stacks])
 
     def find(self, module_id: ModuleId, *offsets: int, wait_seconds: float = 0.0) -> Answer:
-        """Ask for these offsets of one module, in one stack."""
+        """Look up these offsets of one module, in one stack."""
         frames = [FrameQuery(0, offset, False) for offset in offsets]
         return self.ask([query(module_id)], [frames], wait_seconds)
 
@@ -173,9 +181,9 @@ def open_host(
 
 @pytest.fixture(params=["closed", "silent"])
 def dead_redis(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
-    """A client of a port where nobody listens, or of one where nobody answers.
+    """A client of a port without a listener, or of one that never answers.
 
-    Ask for it before `open_host`, whose servers use it to their end.
+    Request it before `open_host`, whose servers use it until they stop.
     """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -210,7 +218,7 @@ def supplier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SymbolServer]
 
 @pytest.fixture
 def ingest_now(supplier: SymbolServer, redis_store: redis.Redis) -> IngestNow:
-    """Ingest in the test's own process what a worker would."""
+    """Ingest like a worker, but in the process of the test."""
 
     def run(module_id: ModuleId, spool: Spool | None = None) -> None:
         suppliers = SupplierChain([DirectorySupplier(supplier.folder)])
@@ -243,7 +251,7 @@ class File:
 
 @pytest.fixture
 def file(supplier: SymbolServer, module_id: ModuleId) -> File:
-    """A module that is nowhere but at the supplier."""
+    """A module that only the supplier has."""
     supplier.put(module_id, symbol_file(module_id))
     return File(module_id, supplier)
 
@@ -278,7 +286,7 @@ def worker(
 
 @pytest.fixture
 def module_id() -> ModuleId:
-    """A module that no other test has seen."""
+    """A module that no other test uses."""
     return new_module()
 
 

@@ -25,7 +25,7 @@ from tests.symbolication.conftest import Host, IngestNow, calls, new_calls, new_
 SAMPLE = Path(__file__).parents[1] / "data/sample/symbols"
 ORCHARD = ModuleId.parse("orchard", "C3D8E3C7B6594DF1DFCA907993B477250")
 LOOKED_UP = ("mget", "evalsha", "pttl")
-"""The commands by which a server asks its store and its cache."""
+"""The commands that a server sends to its store and its cache."""
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def expected_frame(
     )
 
 
-def test_every_offset_of_the_sample_is_answered_as_its_symbol_table_says(
+def test_every_offset_of_the_sample_is_answered_from_its_symbol_table(
     sample: Host, sample_table: SymbolTable
 ) -> None:
     offsets = [*range(0x1400), 2**32, 2**64 - 1]
@@ -105,7 +105,7 @@ def test_a_return_address_is_looked_up_one_byte_before_and_reported_as_given(
 def test_an_offset_and_a_return_address_of_the_same_number_are_two_questions(
     sample: Host,
 ) -> None:
-    # 0x1080 begins a function that follows `main` without a gap.
+    # 0x1080 starts a function that follows `main` without a gap.
     frames = [FrameQuery(0, 0x1080, False), FrameQuery(0, 0x1080, True)]
     for _ in range(2):  # the second time from what is remembered
         answer = sample.ask([query(ORCHARD)], [frames])
@@ -196,7 +196,7 @@ def test_stacks_keep_their_shape(sample: Host) -> None:
     assert functions == [[], ["main", ""], [], ["", "main"]]
 
 
-def test_skipped_records_are_told_with_the_module(
+def test_skipped_records_are_reported_with_the_module(
     supplier: SymbolServer, ingest_now: IngestNow, host: Host, module_id: ModuleId
 ) -> None:
     supplier.put(module_id, symbol_file(module_id) + b"FUNC nonsense\nFUNC 9000 +3 0 f\n")

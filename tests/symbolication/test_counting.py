@@ -33,7 +33,7 @@ def missing(redis_cache: redis.Redis) -> MissingModules:
 
 @pytest.fixture
 def counting(open_host: OpenHost, missing: MissingModules) -> Host:
-    """A server that tells the cache at once."""
+    """A server that reports to the cache at once."""
     return open_host(missing_tally=MissingTally(missing, flush_seconds=0.0))
 
 

@@ -52,7 +52,7 @@ def test_every_server_forgets_in_time_and_answers_from_the_better_file(
     assert [function(host, file.module_id) for host in hosts] == ["better_0"] * 3
 
 
-def test_a_server_whose_messages_are_lost_forgets_in_time_all_the_same(
+def test_a_server_whose_messages_are_lost_still_catches_up(
     open_host: OpenHost, file: File, worker: RunningWorker, redis_cache: redis.Redis
 ) -> None:
     near, far = open_host(), open_host(hears=True)
@@ -64,7 +64,7 @@ def test_a_server_whose_messages_are_lost_forgets_in_time_all_the_same(
     assert time.monotonic() - start < 2 * PROMISED_SECONDS  # of this, a part for connecting again
 
 
-def test_a_server_that_hears_nothing_learns_when_it_looks(
+def test_a_server_without_messages_learns_when_it_reads_the_log(
     open_host: OpenHost, file: File, worker: RunningWorker
 ) -> None:
     near, far = open_host(hears=True), open_host()
@@ -75,7 +75,7 @@ def test_a_server_that_hears_nothing_learns_when_it_looks(
     assert far.held.modules.get(file.module_id) is None
 
 
-def test_a_spool_that_was_away_is_not_believed(
+def test_a_spool_that_missed_invalidations_is_ignored(
     open_host: OpenHost,
     spooled: ModuleId,
     spool: Spool,
@@ -90,7 +90,7 @@ def test_a_spool_that_was_away_is_not_believed(
     assert function(returning, spooled) == "better_0"
 
 
-def test_pages_that_a_late_server_puts_back_into_the_store_are_not_believed(
+def test_pages_that_a_late_server_puts_back_into_the_store_are_ignored(
     open_host: OpenHost,
     spooled: ModuleId,
     supplier: SymbolServer,
@@ -120,7 +120,7 @@ def test_a_worker_does_not_believe_its_own_spool_either(
     assert file.gets() == 2
 
 
-def test_an_ingest_that_began_before_counts_for_nothing(
+def test_an_ingest_that_started_before_the_invalidation_is_ignored(
     open_host: OpenHost, supplier: SymbolServer, module_id: ModuleId, worker: RunningWorker
 ) -> None:
     host = open_host(hears=True)
@@ -137,7 +137,7 @@ def test_an_ingest_that_began_before_counts_for_nothing(
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_module_that_was_missing_is_asked_for_at_once_and_missing_no_more(
+def test_an_invalidated_missing_module_is_requested_again_at_once(
     open_host: OpenHost, supplier: SymbolServer, module_id: ModuleId, redis_cache: redis.Redis
 ) -> None:
     missing = MissingModules(KeyedCache(redis_cache))
@@ -161,7 +161,7 @@ def test_other_modules_stay(
     assert host.held.modules.get(file.module_id) is not None
 
 
-def test_while_the_cache_is_down_nothing_is_forgotten_and_that_is_said(
+def test_while_the_cache_is_down_an_invalidation_fails_and_deletes_nothing(
     dead_redis: redis.Redis, open_host: OpenHost, spooled: ModuleId, spool: Spool
 ) -> None:
     host = open_host(spool, cache=dead_redis)
@@ -171,7 +171,9 @@ def test_while_the_cache_is_down_nothing_is_forgotten_and_that_is_said(
     assert function(host, spooled) == "function_0"
 
 
-def test_forgetting_nothing_asks_nobody(dead_redis: redis.Redis, open_host: OpenHost) -> None:
+def test_invalidating_no_module_sends_no_request(
+    dead_redis: redis.Redis, open_host: OpenHost
+) -> None:
     open_host(cache=dead_redis).invalidator.invalidate([])
 
 

@@ -11,7 +11,7 @@ from symbolon_server.rpc.calls.status import InvalidRequestError
 from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.symbolication import symbolicator
-from symbolon_server.symbolication.looking_up import module_work
+from symbolon_server.symbolication.looking_up import new_frames
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.symbolication.conftest import File, Host, IngestNow
 
@@ -32,7 +32,7 @@ def module_id(module_id: ModuleId, file: File, ingest_now: IngestNow, host: Host
 
 @pytest.fixture
 def answerer(host: Host, monkeypatch: pytest.MonkeyPatch) -> Answerer:
-    for module in (module_work, symbolicator):
+    for module in (new_frames, symbolicator):
         monkeypatch.setattr(module, "MAX_ANSWER_BYTES", MOST_BYTES)
     return Answerer(host.symbolicator, RequestLimits(10, 1000), WaitLimits(0.0, 0.0))
 

@@ -1,7 +1,8 @@
-"""Requests of many frames, against the same requests answered one frame after the other."""
+"""Requests with many frames, compared with the same requests recalled frame by frame."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -9,11 +10,13 @@ import redis
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
-from symbolon_server.rpc.symbolicate.answering import MANY_BYTES, Answerer, WaitLimits
+from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
 from symbolon_server.rpc.symbolicate.request import RequestLimits
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.symbolication import symbolicator
 from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
+from symbolon_server.symbolication.recalling import request_frames
+from symbolon_server.symbolication.recalling.request_frames import MANY_BYTES
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
@@ -56,14 +59,15 @@ def answer(
     host: Host, request: SymbolicateRequest, many_bytes: int
 ) -> SymbolicateResponse | tuple[FieldViolation, ...]:
     """Return the answer, or the rules that are broken."""
-    answerer = Answerer(host.symbolicator, LIMITS, WaitLimits(0.0, 0.0), many_bytes=many_bytes)
+    answerer = Answerer(host.symbolicator, LIMITS, WaitLimits(0.0, 0.0))
     data = request.SerializeToString()
     try:
-        encoded = answerer.answer(data, None, lambda _let_go: nullcontext(enter_result=False))
+        with patch.object(request_frames, "MANY_BYTES", many_bytes):
+            encoded = answerer.answer(data, None, lambda _let_go: nullcontext(enter_result=False))
     except InvalidRequestError as error:
         return tuple(error.violations)
     found = SymbolicateResponse.FromString(encoded)
-    found.ClearField("diagnostics")  # which tell the time it took
+    found.ClearField("diagnostics")  # they contain the time it took
     return found
 
 

@@ -62,7 +62,7 @@ def test_what_was_invalidated_is_found_anew_after_the_loss_of_its_number(
 @pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @LOSSES
 @pytest.mark.usefixtures("worker")
-def test_old_pages_in_a_spool_are_not_believed_after_the_loss_of_the_number(
+def test_old_pages_in_a_spool_are_ignored_after_the_loss_of_the_number(
     open_host: OpenHost, spooled: ModuleId, spool: Spool, redis_cache: redis.Redis, lose: Lose
 ) -> None:
     host = open_host()
@@ -80,7 +80,7 @@ def test_old_pages_in_a_spool_are_not_believed_after_the_loss_of_the_number(
 @pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @LOSSES
 @pytest.mark.usefixtures("worker")
-def test_a_worker_that_has_old_pages_hears_of_an_invalidation_whose_number_was_lost(
+def test_a_worker_with_old_pages_learns_of_an_invalidation_whose_number_was_lost(
     open_host: OpenHost, file: File, worker_spool: Path, redis_cache: redis.Redis, lose: Lose
 ) -> None:
     host = open_host(hears=True)
@@ -95,7 +95,7 @@ def test_a_worker_that_has_old_pages_hears_of_an_invalidation_whose_number_was_l
 
 @pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @pytest.mark.usefixtures("worker")
-def test_after_many_invalidations_a_lost_cache_keeps_no_new_module_out(
+def test_after_many_invalidations_a_lost_cache_blocks_no_new_module(
     open_host: OpenHost, file: File, redis_cache: redis.Redis
 ) -> None:
     host = open_host(hears=True)
@@ -108,7 +108,7 @@ def test_after_many_invalidations_a_lost_cache_keeps_no_new_module_out(
 
 
 @pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
-def test_an_invalidation_in_a_cache_whose_clock_is_behind_is_heard_by_all(
+def test_an_invalidation_in_a_cache_whose_clock_is_behind_reaches_all_servers(
     open_host: OpenHost, file: File, worker: RunningWorker, redis_cache: redis.Redis
 ) -> None:
     hosts = [open_host() for _ in range(2)]
@@ -134,7 +134,7 @@ def test_servers_that_knew_different_invalidations_know_them_all_after_a_loss(
     second.invalidator.invalidate(modules[1:2])
     redis_cache.delete(INVALIDATED_KEY)
     second.invalidator.invalidate(modules[2:])
-    for _ in range(2):  # each puts back what it knows, and then hears of the others
+    for _ in range(2):  # each puts back what it knows, then learns of the others
         catch_up([first, second])
     for host in (first, second):
         assert all(host.tiers.invalidations.is_stale(module_id, 1) for module_id in modules)

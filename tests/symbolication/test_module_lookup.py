@@ -27,7 +27,7 @@ def report_of(lookup: ModuleLookup, module_id: ModuleId) -> ModuleReport:
     return report
 
 
-def test_of_a_module_never_asked_for_nothing_is_known_and_nothing_begun(
+def test_a_module_that_was_never_requested_is_unknown_and_starts_nothing(
     lookup: ModuleLookup, module_id: ModuleId, queue: IngestQueue
 ) -> None:
     assert report_of(lookup, module_id) == ModuleReport()
@@ -35,7 +35,7 @@ def test_of_a_module_never_asked_for_nothing_is_known_and_nothing_begun(
     assert queue.length() == 0
 
 
-def test_many_modules_are_told_in_the_order_asked(
+def test_many_modules_are_reported_in_the_order_of_the_request(
     lookup: ModuleLookup, queue: IngestQueue, spooled: ModuleId, redis_cache: redis.Redis
 ) -> None:
     missing, queued, unknown = new_module(), new_module(), new_module()
@@ -50,7 +50,7 @@ def test_many_modules_are_told_in_the_order_asked(
     ]
 
 
-def test_a_module_in_the_store_is_told_with_its_facts(
+def test_a_module_in_the_store_is_reported_with_its_facts(
     lookup: ModuleLookup, module_id: ModuleId, supplier: SymbolServer, ingest_now: IngestNow
 ) -> None:
     text = symbol_file(module_id)
@@ -63,7 +63,7 @@ def test_a_module_in_the_store_is_told_with_its_facts(
     assert report.directory.ingest.fetched_bytes == len(text)
 
 
-def test_a_remembered_failure_is_told(
+def test_a_remembered_failure_is_reported(
     lookup: ModuleLookup, module_id: ModuleId, redis_cache: redis.Redis
 ) -> None:
     FailureMemory(KeyedCache(redis_cache)).remember(module_id, FailureKind.MISSING, "nobody has it")

@@ -21,9 +21,7 @@ def prefetcher_of(host: Host, queue: IngestQueue) -> Prefetcher:
     return Prefetcher(ModuleLookup(host.tiers, queue.find_ended), queue)
 
 
-def test_what_is_not_known_is_queued_behind_what_somebody_waits_for(
-    host: Host, queue: IngestQueue
-) -> None:
+def test_unknown_modules_are_queued_behind_awaited_ones(host: Host, queue: IngestQueue) -> None:
     asked = [AskedModule(new_module()) for _ in range(3)]
     for _ in range(2):
         reports = prefetcher_of(host, queue).prefetch(asked)
@@ -31,7 +29,7 @@ def test_what_is_not_known_is_queued_behind_what_somebody_waits_for(
         assert queue.get_lengths() == {Band.AWAITED: 0, Band.WANTED: 0, Band.PREFETCH: 3}
 
 
-def test_what_callers_tell_of_a_module_is_queued_with_it(
+def test_what_callers_know_of_a_module_is_queued_with_it(
     host: Host, queue: IngestQueue, redis_cache: redis.Redis
 ) -> None:
     told = AskedModule(new_module(), "xul.dll", "5F3A1B2C4D000", lacks_age=True)
@@ -41,7 +39,7 @@ def test_what_callers_tell_of_a_module_is_queued_with_it(
     assert claim.asked == told
 
 
-def test_what_is_known_is_told_and_not_queued(
+def test_known_modules_are_reported_and_not_queued(
     open_host: OpenHost, queue: IngestQueue, spooled: ModuleId, spool: Spool
 ) -> None:
     host, missing = open_host(spool), new_module()
@@ -54,14 +52,16 @@ def test_what_is_known_is_told_and_not_queued(
     assert queue.length() == 0
 
 
-def test_a_full_queue_says_so(host: Host, queue: IngestQueue, redis_cache: redis.Redis) -> None:
+def test_a_full_queue_raises_an_error(
+    host: Host, queue: IngestQueue, redis_cache: redis.Redis
+) -> None:
     narrow = IngestQueue(redis_cache, max_queued=1)
     with pytest.raises(QueueFullError):
         prefetcher_of(host, narrow).prefetch([AskedModule(new_module()), AskedModule(new_module())])
     assert queue.length() == 1
 
 
-def test_a_prefetched_module_is_there_before_anybody_asks(
+def test_a_prefetched_module_is_ready_before_the_first_call(
     host: Host, queue: IngestQueue, file: File, worker: RunningWorker
 ) -> None:
     prefetcher = prefetcher_of(host, queue)

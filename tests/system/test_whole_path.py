@@ -160,7 +160,7 @@ def test_what_is_known_of_a_module_is_told(crash: Crash, client: Client) -> None
     unknown = next(NEW_MODULES)
     info = client.get_module(unknown.debug_file, unknown.debug_id)
     assert (info.outcome, info.held) == (ModuleOutcome.NOT_REFERENCED, None)
-    assert info.detail == "nobody has asked for it, or it was forgotten since"
+    assert info.detail == "it was not requested yet, or it was forgotten since"
 
 
 def test_a_call_without_time_is_pending_and_its_module_there_soon(

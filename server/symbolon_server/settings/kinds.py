@@ -1,4 +1,4 @@
-"""The kinds of values that settings take, from text and back."""
+"""The kinds of values that settings take: parsed from text, and shown as text."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from symbolon_server.rpc.calls.addresses import ListenAddress
 
 EMBEDDED = "embedded"
-"""In place of a Redis URL: the server starts a Redis of its own."""
+"""Instead of a Redis URL: the server starts an embedded Redis server."""
 
 _UNITS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]ib|b|)", re.ASCII | re.IGNORECASE)
@@ -23,8 +23,8 @@ _REDIS_URL = re.compile(
     rf"|rediss?\+sentinel://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/[\w.-]+{_QUERY}",
     re.ASCII | re.IGNORECASE,
 )
-"""A password with a `/`, `?`, `#` or `@` in it that is not quoted would be taken for host, port or
-path in part, and that part be shown."""
+"""Part of a password with an unquoted `/`, `?`, `#` or `@` would be read as host, port or path, and
+be shown."""
 
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.ASCII)
 _ORIGIN = re.compile(rf"https?://(?:{_HOST_NAME.pattern})(?::\d+)?", re.ASCII)
@@ -32,10 +32,10 @@ _ORIGIN = re.compile(rf"https?://(?:{_HOST_NAME.pattern})(?::\d+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How text becomes a value (`ValueError` where it cannot) and a value text again."""
+    """How text becomes a value, or raises `ValueError`, and how a value becomes text."""
 
     expected: str
-    """What a person is told to write."""
+    """The valid values, for error messages."""
 
     parse: Callable[[str], Any]
     show: Callable[[Any], str] = str
@@ -111,7 +111,7 @@ def size(minimum: int) -> Kind:
 
 
 def seconds(*, above_zero: bool) -> Kind:
-    """Return the kind of durations, zero allowed or not."""
+    """Return the kind of durations in seconds, with or without 0."""
 
     def parse(text: str) -> float:
         value = float(text)
@@ -134,7 +134,7 @@ def one_of(words: Collection[str]) -> Kind:
 
 
 def optional(kind: Kind, word: str) -> Kind:
-    """Return the kind of `kind` or `word`, which stands for `None`."""
+    """Return the kind of values of `kind`, or `word` for `None`."""
     return Kind(
         f"{kind.expected}, or `{word}`",
         lambda text: None if text.lower() == word else kind.parse(text),
@@ -143,12 +143,12 @@ def optional(kind: Kind, word: str) -> Kind:
 
 
 def _list_of(form: re.Pattern[str], expected: str) -> Kind:
-    """Return the kind of lists of what has this form in lower case."""
+    """Return the kind of lists whose entries match `form` in lower case."""
 
     def parse(text: str) -> tuple[str, ...]:
         parts = _parse_list(text.lower())
         if not all(map(form.fullmatch, parts)):
-            raise ValueError("not a list of these")
+            raise ValueError("not such a list")
         return parts
 
     return Kind(expected, parse, ",".join)

@@ -1,4 +1,4 @@
-"""Forgets modules: here, and by the log of invalidations on all servers and workers."""
+"""Invalidates modules: here, and by the log of invalidations on all servers and workers."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -6,33 +6,33 @@ from typing import Final
 
 from symbolon_server.cache.invalidations import InvalidationLog, KnownInvalidations
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging.directory import decode_if_whole
 from symbolon_server.telemetry.logs import EventLog
 
 _TRIES: Final = 5
-"""How often the log may turn out to be another one while modules are numbered."""
+"""How often the log may be replaced by another one while modules are numbered."""
 
 _log = EventLog(__name__)
 
 
 class Invalidator:
-    """Forgets what was known of modules before now, be it here or elsewhere.
+    """Invalidates what was known of modules before now, in every tier of every server.
 
-    The log comes first: from then on, whoever has read it takes what was made before for absent,
-    wherever it is and whoever still puts it there. The rest frees room.
+    The log is written first: whoever has read it treats anything older as missing, wherever it is
+    and whenever it was put there. Everything after that only frees memory.
     """
 
-    def __init__(self, log: InvalidationLog, tiers: Tiers, held: ServerMemory) -> None:
-        """Forget in `tiers`, whose invalidations it keeps up to date, and in what is `held`."""
+    def __init__(self, log: InvalidationLog, tiers: Tiers, memory: ServerMemory) -> None:
+        """Keep the invalidations of `tiers` up to date, and delete from them and from `memory`."""
         self._log = log
         self._tiers = tiers
-        self._held = held
+        self._memory = memory
 
     def invalidate(self, module_ids: Collection[ModuleId]) -> None:
-        """Forget these modules everywhere; raise `CacheUnavailableError`."""
+        """Invalidate these modules everywhere; raise `CacheUnavailableError`."""
         if not module_ids:
             return
         self._number(module_ids)
@@ -40,27 +40,27 @@ class Invalidator:
         for module_id in module_ids:
             self._tiers.store.forget(module_id)
         self.catch_up()
-        # Another thread may know of it already and be about to.
+        # Another thread may have read the log, but not have deleted them yet.
         self._forget_held(self._tiers.invalidations, module_ids, is_all=False)
 
     def catch_up(self) -> None:
-        """Forget what was invalidated since the last time, by anybody; one round trip.
+        """Apply all invalidations since the last call, by any server; one round trip.
 
-        While the cache does not answer nothing is learnt; the next time makes up for it.
+        If the cache does not answer, the next call catches up.
         """
         with suppress(CacheUnavailableError):
             self._learn()
 
     def _number(self, module_ids: Collection[ModuleId]) -> None:
-        """Add to the log, as it is when all is put back that it may have lost."""
+        """Add to the log, once everything is put back that it may have lost."""
         for _ in range(_TRIES):
             self._learn()
             if self._log.add(module_ids, self._tiers.invalidations.epoch):
                 return
-        raise CacheUnavailableError("the cache loses what it is told")
+        raise CacheUnavailableError("the cache keeps losing its invalidations")
 
     def _learn(self) -> None:
-        """Learn what is new; of another log than the one that was known, put back what it lacks."""
+        """Read what is new; if the log is another one than before, put back what it lacks."""
         known = self._tiers.invalidations
         news = self._log.read_since(known.last, known.epoch)
         if news.is_other_log:
@@ -76,13 +76,13 @@ class Invalidator:
         self, known: KnownInvalidations, module_ids: Collection[ModuleId], *, is_all: bool
     ) -> None:
         if is_all:
-            self._held.modules.clear()
+            self._memory.modules.clear()
         for module_id in module_ids:
-            self._held.modules.discard(module_id)
+            self._memory.modules.discard(module_id)
             self._forget_spooled(known, module_id)
 
     def _forget_spooled(self, known: KnownInvalidations, module_id: ModuleId) -> None:
-        """Drop a page file, unless it came after the invalidation."""
+        """Delete a page file, unless it is newer than the invalidation."""
         if self._tiers.spool is None:
             return
         (data,) = self._tiers.spool.get_directories([module_id])

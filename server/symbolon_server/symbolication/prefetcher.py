@@ -1,4 +1,4 @@
-"""Has modules ingested before anybody needs them."""
+"""Queues the ingest of modules before calls need them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,17 +10,17 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 
 class Prefetcher:
-    """Queues what nobody waits for, behind what somebody does."""
+    """Queues modules that no call waits for, behind those that calls wait for."""
 
     def __init__(self, lookup: ModuleLookup, queue: IngestQueue) -> None:
-        """Queue on `queue` what `lookup` does not know."""
+        """Queue the modules on `queue` that `lookup` does not know."""
         self._lookup = lookup
         self._queue = queue
 
     def prefetch(self, asked: Sequence[AskedModule], caller: str = NOBODY) -> list[ModuleReport]:
-        """Return what is known of each module once those are queued of which nothing is.
+        """Queue the modules of which nothing is known; return what is known of each module then.
 
-        Raises `CacheUnavailableError`, and `QueueFullError` when some could not be queued.
+        Raises `CacheUnavailableError`, and `QueueFullError` if some could not be queued.
         """
         module_ids = [module.module_id for module in asked]
         reports = self._lookup.get_modules(module_ids)
@@ -34,7 +34,7 @@ class Prefetcher:
             enqueued = self._queue.enqueue(wanted, Band.PREFETCH, caller, asked=asked)
             if enqueued.refused:
                 count = len(enqueued.refused)
-                raise QueueFullError(f"the queue is full: {count} modules found no place in it")
+                raise QueueFullError(f"the ingest queue is full: {count} modules were not queued")
         return [
             replace(report, is_pending=True) if module_id in unknown else report
             for module_id, report in zip(module_ids, reports, strict=True)

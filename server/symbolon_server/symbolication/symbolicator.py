@@ -8,11 +8,14 @@ from typing import Final
 
 from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.store.redis_store import RecentUse
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
-from symbolon_server.symbolication.looking_up.lookup import LookupOfCall, MayWait, Patience, Tiers
-from symbolon_server.symbolication.looking_up.module_work import ModuleWork
-from symbolon_server.symbolication.looking_up.new_frames import DecodeFrame, NewFrames
-from symbolon_server.symbolication.memory.many_frames import ManyFrames
+from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, refuse_gone
+from symbolon_server.symbolication.looking_up.lookup import CallLookup, MayWait, Patience
+from symbolon_server.symbolication.looking_up.new_frames import (
+    DecodeFrame,
+    ModuleFrames,
+    NewFrames,
+)
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import (
     MAX_ANSWER_BYTES,
     NO_MODULE,
@@ -27,37 +30,37 @@ from symbolon_server.symbolication.memory.queries import (
 )
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
-from symbolon_server.symbolication.recalling.recall_many import recall_many
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging import api_frames
 
 NOTE_SECONDS: Final = 1.0
-"""How often the pages of a call are noted as used."""
+"""Time between two calls whose pages are noted as used."""
 
 _MOST_NOTED: Final = 2_000
 """Frames of such a call that are looked at."""
 
 
 class Symbolicator:
-    """Answers requests; calls share only what is `held` and the tiers, which guard themselves."""
+    """Answers requests. Calls share only `memory` and the tiers, which are thread-safe."""
 
     def __init__(
         self,
         tiers: Tiers,
-        held: ServerMemory,
+        memory: ServerMemory,
         decode_frame: DecodeFrame,
         *,
         recent_use: RecentUse | None = None,
         missing_tally: MissingTally | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Answer from what is `held`, then from `tiers`.
+        """Answer from `memory`, then from `tiers`.
 
-        Tell `recent_use` what is hot, and `missing_tally` what is missing.
+        Report used pages to `recent_use`, and missing modules to `missing_tally`.
         """
         self._tiers = tiers
-        self._held = held
+        self._memory = memory
         self._decode_frame = decode_frame
         self._recent_use = recent_use
         self._missing_tally = missing_tally
@@ -67,88 +70,79 @@ class Symbolicator:
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[bytes]],
+        frames: RequestFrames,
         wait_seconds: float,
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
         caller: Caller = ANYBODY,
     ) -> Symbolication:
-        """Return what is known of each frame of `stacks` after at most `wait_seconds`.
+        """Return what is known of each frame of `frames` after at most `wait_seconds`.
 
-        Frames are encoded `symbolon.v1.Frame`s; raises `InvalidFrameError` where one cannot be
-        decoded or names a module outside of `modules`, `AnswerTooLargeError`, and
-        `CallerGoneError` at the next step once the caller is gone. The diagnostics tell of single
-        modules only where that is asked for.
+        Raises `InvalidFrameError` for a frame that cannot be decoded or that names no module of
+        `modules`, `AnswerTooLargeError`, and `CallerGoneError` at the next step once the caller is
+        gone. Diagnostics cover single modules only `with_diagnostics`.
         """
+        refuse_gone(caller.is_gone)
         start = time.perf_counter()
-        recall = Recall(self._held, modules)
+        recall = Recall(self._memory, modules)
+        diagnostics = Diagnostics()
+        is_noted = self._recent_use is not None and self._clock() >= self._next_note
+        if not (is_noted or with_diagnostics):
+            encoded = frames.recall_all_at_once(recall, self._memory.frames.columns)
+            if encoded is not None:
+                self._count(encoded, recall, diagnostics, len(frames), missed=0)
+                results = _results_of(recall)
+                return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=True)
+        stacks = frames.stacks
         answers = [recall.find_all(stack) for stack in stacks]
         new = NewFrames(self._decode_frame, recall, modules, caller.is_gone)
-        diagnostics = Diagnostics()
         missed = 0
         try:
             encoded = _encode(answers)
-        except TypeError:  # some are None: not all are remembered
+        except TypeError:  # some are None: not all frames are remembered
             missed = sum(found.count(None) for found in answers)
             for stack, found in zip(stacks, answers, strict=True):
                 new.read(stack, found)
             self._look_up(new, Patience(wait_seconds, may_wait, caller), diagnostics)
             encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
             diagnostics.outcomes = new.outcomes
-        frames = sum(map(len, stacks))
-        _check_length(encoded)
-        self._count(recall, frames, missed)
-        diagnostics.count_frames(frames, missed)
+        self._count(encoded, recall, diagnostics, len(frames), missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
-        if self._is_time_to_note():
+        if is_noted:
             self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: no harm
             self._note_use(recall, modules, stacks)
         diagnostics.seconds = time.perf_counter() - start
         results = _results_of(recall) | new.results()
         return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=not missed)
 
-    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> Symbolication | None:
-        """Return the answer to many frames at once where all are remembered.
-
-        None where not, or where the pages of a call are to be noted: `symbolicate` does that.
-        Raises `AnswerTooLargeError`.
-        """
-        if self._is_time_to_note():
-            return None
-        recall = Recall(self._held, modules)
-        encoded = recall_many(recall, self._held.frames.columns, frames)
-        if encoded is None:
-            return None
-        _check_length(encoded)
-        self._count(recall, len(frames), missed=0)
-        diagnostics = Diagnostics()
-        diagnostics.count_frames(len(frames), 0)
-        results = _results_of(recall)
-        return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=True)
-
-    def _count(self, recall: Recall, frames: int, missed: int) -> None:
-        """Count what was remembered."""
-        self._held.frames.count(frames - missed, missed)
-        self._held.modules.count_hits(recall.peeked)
-
-    def _look_up(
+    def _count(
         self,
-        new: NewFrames,
-        patience: Patience,
+        encoded: EncodedStacks,
+        recall: Recall,
         diagnostics: Diagnostics,
+        frames: int,
+        missed: int,
     ) -> None:
-        """Answer the frames that are not remembered, and remember them."""
-        works = list(new.works.values())
-        if works:
-            LookupOfCall(self._tiers, self._held, diagnostics).answer(works, patience)
-            self._note_missing(works)
-        new.finish(self._held.frames)
+        """Count the frames of an answer; raise `AnswerTooLargeError` if no message can hold it."""
+        if encoded.length > MAX_ANSWER_BYTES:
+            raise AnswerTooLargeError(encoded.length, MAX_ANSWER_BYTES)
+        self._memory.frames.count(frames - missed, missed)
+        self._memory.modules.count_hits(recall.peeked)
+        diagnostics.count_frames(frames, missed)
 
-    def _note_missing(self, works: Sequence[ModuleWork]) -> None:
-        """Count this request for those of its modules that are missing."""
-        missing = [w.asked for w in works if w.result().outcome is ModuleOutcome.MISSING]
+    def _look_up(self, new: NewFrames, patience: Patience, diagnostics: Diagnostics) -> None:
+        """Answer the frames that are not remembered, and remember them."""
+        modules = list(new.modules.values())
+        if modules:
+            CallLookup(self._tiers, self._memory, diagnostics).answer(modules, patience)
+            self._note_missing(modules)
+        new.finish(self._memory.frames)
+
+    def _note_missing(self, modules: Sequence[ModuleFrames]) -> None:
+        """Count this request for each of its modules that is missing."""
+        missing = [m.asked for m in modules if m.result().outcome is ModuleOutcome.MISSING]
         if missing and self._missing_tally is not None:
             self._missing_tally.note(missing)
 
@@ -164,14 +158,10 @@ class Symbolicator:
                 counts[index].distinct_frames += 1
         return counts
 
-    def _is_time_to_note(self) -> bool:
-        """Tell whether this call is the one in a while whose pages are noted."""
-        return self._recent_use is not None and self._clock() >= self._next_note
-
     def _note_use(
         self, recall: Recall, modules: Sequence[ModuleQuery], stacks: Sequence[Sequence[bytes]]
     ) -> None:
-        """Note the pages that answered this call; what is hot is noted soon enough."""
+        """Note the pages that answered this call; pages in constant use are noted soon enough."""
         pages: set[PageKey] = set()
         used: set[ModuleId] = set()
         for frame in islice(chain.from_iterable(stacks), _MOST_NOTED):
@@ -191,21 +181,15 @@ class Symbolicator:
 
 
 def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:
-    """Return the stacks of these encoded frames; raise `TypeError` where one is None."""
+    """Return the stacks of these encoded frames; raise `TypeError` if one is None."""
     all_bytes = 0
     pieces: list[bytes] = []
     for frames in stacks:
-        length = sum(map(len, frames))  # type: ignore[arg-type]  # that raises it
+        length = sum(map(len, frames))  # type: ignore[arg-type]  # this raises it
         pieces.append(api_frames.stack_start(length))
         pieces += frames  # type: ignore[arg-type]  # none of them is None
         all_bytes += length
     return EncodedStacks(all_bytes, pieces)
-
-
-def _check_length(encoded: EncodedStacks) -> None:
-    """Raise `AnswerTooLargeError` where no message can hold these stacks."""
-    if encoded.length > MAX_ANSWER_BYTES:
-        raise AnswerTooLargeError(encoded.length, MAX_ANSWER_BYTES)
 
 
 def _results_of(recall: Recall) -> dict[int, ModuleResult]:

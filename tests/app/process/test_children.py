@@ -35,7 +35,7 @@ def child(clock: Clock, tmp_path: Path) -> Iterator[Child]:
     """A program that reports once and ends only when it is killed."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    child = Child("stubborn", ["stubborn"], environment, reports=True, clock=clock)
+    child = Child("stubborn", ["stubborn"], environment, has_report=True, clock=clock)
     yield child
     child.stop(0.0)
 
@@ -46,20 +46,20 @@ def kill(child: Child) -> None:
 
 
 def test_a_child_that_runs_is_left_alone(child: Child) -> None:
-    assert child.read_report() == "ready"
+    assert child.wait_until_ready()
     before = child.process_id
     assert child.revive() is None
     assert child.process_id == before
 
 
 def test_a_child_that_lived_long_is_started_again_at_once(child: Child, clock: Clock) -> None:
-    assert child.read_report() == "ready"
+    assert child.wait_until_ready()
     before = child.process_id
     clock.now = 100.0
     kill(child)
     assert child.revive() is None
     assert child.process_id != before
-    assert child.read_report() == "ready"
+    assert child.wait_until_ready()
 
 
 def test_a_child_that_ended_soon_is_started_again_after_a_pause(child: Child, clock: Clock) -> None:
@@ -75,14 +75,14 @@ def test_a_child_that_ended_soon_is_started_again_after_a_pause(child: Child, cl
     assert child.process_id != before
 
 
-def test_a_child_that_does_not_heed_sigterm_is_killed(child: Child) -> None:
-    assert child.read_report() == "ready"
+def test_a_child_that_ignores_sigterm_is_killed(child: Child) -> None:
+    assert child.wait_until_ready()
     child.stop(0.0)
     assert not psutil.pid_exists(child.process_id) or sys.platform != "linux"
 
 
-def test_a_child_that_ends_without_a_report_reports_nothing(tmp_path: Path) -> None:
+def test_a_child_that_ends_without_a_report_is_not_ready(tmp_path: Path) -> None:
     (tmp_path / "silent.py").write_text("")
-    child = Child("silent", ["silent"], {"PYTHONPATH": str(tmp_path)}, reports=True)
-    assert child.read_report() == ""
+    child = Child("silent", ["silent"], {"PYTHONPATH": str(tmp_path)}, has_report=True)
+    assert not child.wait_until_ready()
     child.stop(0.0)

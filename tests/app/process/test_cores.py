@@ -38,13 +38,13 @@ def test_threads_started_within_stay_where_they_began() -> None:
 
 
 CLAIM = f"\0symbolon-test-{os.getpid()}-{{}}"
-"""Names of sockets that are nobody else's."""
+"""Names of sockets that only this test uses."""
 
 
-def test_each_claims_a_core_of_its_own_and_none_when_none_is_left() -> None:
+def test_each_process_claims_a_free_core_if_there_is_one() -> None:
     claims = [claim_core(True, CLAIM + "a") for _ in CORES]
     assert sorted(place for place in claims if place is not None) == list(range(len(CORES)))
-    assert claim_core(True, CLAIM + "a") in range(len(CORES))  # told to all the same
+    assert claim_core(True, CLAIM + "a") in range(len(CORES))  # it is forced to
     assert claim_core(False, CLAIM + "b") is None
 
 
@@ -167,7 +167,7 @@ def test_serving_processes_are_spread_over_the_cores(
 
 
 @needs_cores
-def test_a_server_that_is_told_so_uses_all_cores(serve: StartProgram) -> None:
+def test_a_server_with_one_core_off_uses_all_cores(serve: StartProgram) -> None:
     program = serve(one_core="false")
     program.await_address()
     assert all(cores == set(CORES) for cores in cores_of_threads(program.process.pid))

@@ -1,13 +1,13 @@
-"""The heap of a serving process: when what is free is given back."""
+"""When a serving process returns free memory to the system."""
 
 import threading
 
-from symbolon_server.app.process.heap_keeper import GivingTimes, HeapKeeper
+from symbolon_server.app.process.heap_keeper import HeapKeeper, TrimTimes
 
 
 def looks(*seconds: float) -> list[bool]:
-    """Return whether memory is given back at each look, of a process that was busy so long each."""
-    times = GivingTimes()
+    """Return whether each look trims the heap, by the processor seconds used before it."""
+    times = TrimTimes()
     so_far = 0.0
     found = []
     for used in seconds:
@@ -24,7 +24,7 @@ def test_a_call_now_and_then_is_followed_by_giving_back() -> None:
     assert looks(0.03, 0.0, 0.0, 0.05) == [True, False, False, True]
 
 
-def test_a_server_that_does_next_to_nothing_seldom_gives_anything_back() -> None:
+def test_an_idle_server_rarely_trims_its_heap() -> None:
     assert looks(*[0.002] * 100).count(True) <= 100 * 0.002 / 0.02
 
 
@@ -32,7 +32,7 @@ def test_during_a_load_it_is_seldom_given_back() -> None:
     assert looks(*[1.0] * 25) == [(number + 1) % 10 == 0 for number in range(25)]
 
 
-def test_the_thread_that_keeps_a_heap_ends_when_it_is_told_to() -> None:
+def test_the_heap_keeper_ends_when_it_is_closed() -> None:
     heap_keeper = HeapKeeper(1 << 20)
     heap_keeper.start()
     heap_keeper.close()

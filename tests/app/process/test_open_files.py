@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 import psutil
 import pytest
 
-from symbolon_server.app.process.open_files import MOST
+from symbolon_server.app.process.children import MOST_OPEN_FILES
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from tests.app.conftest import StartProgram, wait_until
 from tests.app.test_serve_command import functions_of_sample
@@ -21,7 +21,7 @@ CONNECTIONS = 300
 
 @contextmanager
 def limited_to(soft: int) -> Iterator[int]:
-    """Let programs that are started within have few descriptors; tell the hard limit."""
+    """Give programs that start within the context few descriptors; yield the hard limit."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:
@@ -40,7 +40,7 @@ def test_a_process_may_open_as_many_files_as_it_wants_and_may(
 ) -> None:
     code = (
         "import resource\n"
-        "from symbolon_server.app.process.open_files import allow_open_files\n"
+        "from symbolon_server.app.process.children import allow_open_files\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (100, {hard}))\n"
         f"allow_open_files({wanted})\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
@@ -54,7 +54,7 @@ def test_all_serving_processes_have_as_many_descriptors_as_they_may(serve: Start
     with limited_to(FEW) as hard:
         program = serve(processes="2")
         program.await_address()
-    most = MOST if hard == resource.RLIM_INFINITY else min(MOST, hard)
+    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
     serving = [p for p in program.below() if "serving_program" in " ".join(p.cmdline())]
     assert len(serving) == 2
     assert {p.rlimit(psutil.RLIMIT_NOFILE) for p in serving} == {(most, hard)}

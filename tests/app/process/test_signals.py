@@ -29,7 +29,7 @@ def test_a_child_that_ends_ends_the_wait_without_a_stop(signals: Signals) -> Non
     assert not signals.wait(PATIENCE_SECONDS)
 
 
-def test_each_of_several_signals_is_told(signals: Signals) -> None:
+def test_each_of_several_signals_is_reported(signals: Signals) -> None:
     os.kill(os.getpid(), signal.SIGCHLD)
     os.kill(os.getpid(), signal.SIGTERM)
     assert [signals.wait(PATIENCE_SECONDS), signals.wait(PATIENCE_SECONDS)] == [False, True]

@@ -6,7 +6,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
+from symbolon_server.symbolication.looking_up.new_frames import Lookup, ModuleFrames
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.paging.reader import Page
@@ -98,8 +98,8 @@ class PagesOfFrames:
             work.answer_from(self._pages[key], lookups)
         return len(work.frames) / (perf_counter() - start)
 
-    def _ask(self) -> ModuleWork:
-        return ModuleWork(AskedModule(self._module_id), dict.fromkeys(self._lookups), self._held)
+    def _ask(self) -> ModuleFrames:
+        return ModuleFrames(AskedModule(self._module_id), dict.fromkeys(self._lookups), self._held)
 
 
 def _symbolic_lookup(file: SymbolFile, offsets: Sequence[int]) -> Any:

@@ -24,13 +24,13 @@ from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
-from symbolon_server.symbolication.memory.many_frames import ManyFrames
 from symbolon_server.symbolication.memory.queries import (
     Diagnostics,
     EncodedStacks,
     ModuleQuery,
     Symbolication,
 )
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.paging import api_frames, wire
 
@@ -58,20 +58,17 @@ class Scripted(Symbolicator):
     ready: threading.Event = field(default_factory=threading.Event)
     answered: int = 0
 
-    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
-        del modules, frames
-
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[bytes]],
+        frames: RequestFrames,
         wait_seconds: float,
         may_wait: MayWait,
         *,
         with_diagnostics: bool = False,
         caller: Caller = ANYBODY,
     ) -> Symbolication:
-        del stacks, wait_seconds, with_diagnostics
+        del frames, wait_seconds, with_diagnostics
         debug_file = modules[0].debug_file if modules else ""
         if debug_file == BROKEN:
             raise RuntimeError("password=hunter2")
@@ -80,8 +77,7 @@ class Scripted(Symbolicator):
         if debug_file in (COLD, LEFT):
             self._wait(may_wait)
         self.answered += 1
-        frames = [b"x" * LARGE_BYTES] if debug_file == LARGE else []
-        frame = wire.message_field(15, frames[0]) if frames else b""
+        frame = wire.message_field(15, b"x" * LARGE_BYTES) if debug_file == LARGE else b""
         encoded = EncodedStacks(len(frame), [api_frames.stack_start(len(frame)), frame])
         return Symbolication(encoded, {}, 0, Diagnostics())
 

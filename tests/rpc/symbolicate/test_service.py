@@ -23,7 +23,6 @@ from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
-from symbolon_server.symbolication.memory.many_frames import ManyFrames
 from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     Diagnostics,
@@ -38,6 +37,7 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
     TierName,
 )
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import api_frames
@@ -66,13 +66,10 @@ class Canned(Symbolicator):
     stacks: Sequence[Sequence[bytes]] = ()
     wait_seconds: list[float] = field(default_factory=list)
 
-    def recall(self, modules: Sequence[ModuleQuery], frames: ManyFrames) -> None:
-        del modules, frames
-
     def symbolicate(
         self,
         modules: Sequence[ModuleQuery],
-        stacks: Sequence[Sequence[bytes]],
+        frames: RequestFrames,
         wait_seconds: float,
         may_wait: MayWait,
         *,
@@ -80,10 +77,10 @@ class Canned(Symbolicator):
         caller: Caller = ANYBODY,
     ) -> Symbolication:
         del may_wait, with_diagnostics
-        for frame in (frame for stack in stacks for frame in stack):
+        for frame in (frame for stack in frames.stacks for frame in stack):
             if decode_frame(frame).module_index >= len(modules):
                 raise InvalidFrameError("out of range")
-        self.modules, self.stacks = modules, stacks
+        self.modules, self.stacks = modules, frames.stacks
         self.wait_seconds.append(wait_seconds)
         return self.answer
 

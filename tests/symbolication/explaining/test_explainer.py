@@ -95,7 +95,7 @@ def tiers_with_answer(explanation: Explanation) -> list[TierName]:
         (2**64 - 1, (Verdict.FUNCTION_BETWEEN, "third", 0x2000, 0x2010)),
     ],
 )
-def test_the_symbol_that_decides_is_told_and_why(
+def test_the_deciding_symbol_is_reported_with_the_reason(
     explain: Explain, ingested: ModuleId, offset: int, expected: tuple[Verdict, str, int, int]
 ) -> None:
     findings = explain(ingested, offset).findings
@@ -105,7 +105,7 @@ def test_the_symbol_that_decides_is_told_and_why(
 
 
 @pytest.mark.parametrize("offset", [0, 0xFFF])
-def test_before_the_first_symbol_there_is_none(
+def test_no_symbol_covers_an_offset_before_the_first_one(
     explain: Explain, ingested: ModuleId, offset: int
 ) -> None:
     explanation = explain(ingested, offset)
@@ -165,14 +165,14 @@ def test_an_explained_frame_is_the_one_that_is_answered(
         assert explanation.result.outcome is ModuleOutcome.FOUND
 
 
-def test_skipped_records_are_told_by_kind(explain: Explain, ingested: ModuleId) -> None:
+def test_skipped_records_are_reported_by_kind(explain: Explain, ingested: ModuleId) -> None:
     explanation = explain(ingested, 0x1000)
     assert explanation.directory is not None
     assert explanation.directory.facts.skipped_records == {"FUNC": 1}
     assert explanation.result.skipped_records == 1
 
 
-def test_all_tiers_are_told_with_what_they_have(
+def test_all_tiers_are_reported_with_what_they_have(
     open_host: OpenHost,
     redis_cache: redis.Redis,
     redis_store: redis.Redis,
@@ -198,7 +198,7 @@ def test_all_tiers_are_told_with_what_they_have(
     assert redis_store.dbsize() == 0, "explaining puts nothing"
 
 
-def test_a_page_that_is_nowhere_is_told(
+def test_a_page_that_no_tier_has_is_reported(
     explain: Explain, ingested: ModuleId, redis_store: redis.Redis
 ) -> None:
     for key in redis_store.keys("page:*"):
@@ -211,7 +211,7 @@ def test_a_page_that_is_nowhere_is_told(
     assert explanation.warnings == ["no tier has the page that covers the offset"]
 
 
-def test_of_an_unknown_module_nothing_is_told_and_nothing_begun(
+def test_an_unknown_module_is_reported_as_such_and_starts_nothing(
     explain: Explain, module_id: ModuleId, queue: IngestQueue
 ) -> None:
     explanation = explain(module_id, 0)
@@ -221,7 +221,7 @@ def test_of_an_unknown_module_nothing_is_told_and_nothing_begun(
     assert queue.length() == 0
 
 
-def test_suppliers_are_told_with_what_they_said_last(
+def test_suppliers_are_reported_with_their_last_answers(
     explain: Explain, host: Host, supplier: SymbolServer, module_id: ModuleId, worker: RunningWorker
 ) -> None:
     host.find(module_id, 0, wait_seconds=WAIT_SECONDS)
@@ -246,7 +246,7 @@ def test_suppliers_are_told_with_what_they_said_last(
 def test_the_symbol_before_a_gap_may_be_in_the_page_before(
     explain: Explain, supplier: SymbolServer, module_id: ModuleId, ingest_now: IngestNow
 ) -> None:
-    # Each function has one range and a gap behind it, and the second page begins with a gap.
+    # Each function has one range and a gap behind it, and the second page starts with a gap.
     supplier.put(module_id, symbol_file(module_id, 4_000))
     ingest_now(module_id)
     directory = explain(module_id, 0).directory
@@ -263,7 +263,7 @@ def test_the_symbol_before_a_gap_may_be_in_the_page_before(
     assert findings.deciding.end is None
 
 
-def test_what_was_invalidated_is_told_where_it_still_is(
+def test_invalidated_directories_are_reported_by_tier(
     open_host: OpenHost, redis_cache: redis.Redis, redis_store: redis.Redis, ingested: ModuleId
 ) -> None:
     host = open_host()
@@ -273,11 +273,11 @@ def test_what_was_invalidated_is_told_where_it_still_is(
     assert log.add([ingested], log.read_since(0, "").epoch)
     host.invalidator.catch_up()
     explanation = explain_on(host, redis_cache)(ingested, 0x1000)
-    assert by_name(explanation)[TierName.STORE].detail == "what it has was invalidated"
+    assert by_name(explanation)[TierName.STORE].detail == "its page directory was invalidated"
     assert explanation.result.outcome is ModuleOutcome.PENDING
 
 
-def test_trouble_is_told_and_fails_nothing(
+def test_redis_errors_are_reported_and_fail_nothing(
     dead_redis: redis.Redis, open_host: OpenHost, spool: Spool, spooled: ModuleId
 ) -> None:
     host = open_host(spool, store=RedisPageStore(dead_redis), cache=dead_redis)

@@ -1,4 +1,4 @@
-"""What is nowhere yet: asked of a real worker, waited for, and told when it fails."""
+"""Modules that no tier has: ingested by a real worker, awaited, and reported if they fail."""
 
 import pytest
 import redis
@@ -40,7 +40,7 @@ def test_a_module_that_is_nowhere_is_ingested_and_answered_in_one_call(
     assert supplier.counts()[path] == 1
 
 
-def test_modules_of_every_outcome_are_told_apart_in_one_call(
+def test_one_call_reports_modules_of_every_outcome(
     worker: RunningWorker, supplier: SymbolServer, host: Host
 ) -> None:
     found, missing, malformed, unavailable = (new_module() for _ in range(4))

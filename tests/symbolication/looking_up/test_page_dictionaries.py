@@ -122,7 +122,7 @@ def test_without_its_dictionary_a_module_is_pending_and_put_again_by_the_next_in
     check(host, wordy)
 
 
-def test_a_full_store_is_given_the_dictionary_of_the_pages_that_were_asked_for(
+def test_a_full_store_gets_the_dictionary_of_requested_pages(
     wordy: ModuleId,
     dictionary_key: str,
     spool: Spool,

@@ -1,4 +1,4 @@
-"""What is answered for modules that are not ready, while no worker runs or one begins to."""
+"""Answers for modules that are not ready, while no worker runs or while one starts."""
 
 import time
 
@@ -52,7 +52,7 @@ def test_a_module_that_is_held_is_answered_whatever_failure_is_remembered(
     assert answer.results[0].outcome is ModuleOutcome.FOUND
 
 
-def test_without_time_to_wait_a_call_is_answered_at_once_and_the_work_goes_on(
+def test_without_time_to_wait_a_call_is_answered_at_once_and_the_ingest_continues(
     workers: WorkerStarter,
     supplier: SymbolServer,
     host: Host,
@@ -88,7 +88,7 @@ def test_a_wait_that_ends_too_early_is_pending_within_its_time(
     assert answer.symbolication.diagnostics.ingests == 1
 
 
-def test_without_a_place_to_wait_a_call_is_answered_at_once_and_says_so(
+def test_without_a_place_to_wait_a_call_is_answered_at_once_and_reports_it(
     host: Host, queue: IngestQueue, module_id: ModuleId
 ) -> None:
     frames = [FrameQuery(0, 0, False)]
@@ -99,7 +99,7 @@ def test_without_a_place_to_wait_a_call_is_answered_at_once_and_says_so(
     assert queue.length() == 1
 
 
-def test_one_module_that_is_pending_keeps_no_answer_from_the_others(
+def test_one_pending_module_delays_no_other_answer(
     supplier: SymbolServer, ingest_now: IngestNow, host: Host, module_id: ModuleId
 ) -> None:
     supplier.put(module_id, symbol_file(module_id))

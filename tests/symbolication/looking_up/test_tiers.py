@@ -1,4 +1,4 @@
-"""Where answers come from: memory, the store, the spool; and what of them is believed."""
+"""Where answers come from: memory, store and spool, and which of their bytes are valid."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import redis
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
-from symbolon_server.symbolication.looking_up import call_pages
+from symbolon_server.symbolication.looking_up import page_fetcher
 from symbolon_server.symbolication.memory.queries import FrameQuery, ModuleOutcome, TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -120,7 +120,7 @@ def test_pages_are_read_however_few_of_them_are_unpacked_at_once(
     monkeypatch: pytest.MonkeyPatch,
     unpacked_bytes: int,
 ) -> None:
-    monkeypatch.setattr(call_pages, "UNPACKED_BYTES", unpacked_bytes)
+    monkeypatch.setattr(page_fetcher, "UNPACKED_BYTES", unpacked_bytes)
     key = key_of(redis_store, large, LAST // 2)
     redis_store.set(key, misfit(owner_of(key)))
     numbers = range(0, MANY, 100)
@@ -174,7 +174,7 @@ def test_an_evicted_directory_comes_from_the_spool_and_goes_back_into_the_store(
     assert directory_of(redis_store, large).generation == directory.generation
 
 
-def test_an_emptied_store_is_refilled_with_what_is_asked_for(
+def test_an_emptied_store_is_refilled_with_requested_pages(
     large: ModuleId, spooling: Host, redis_store: redis.Redis
 ) -> None:
     redis_store.flushall()
@@ -198,7 +198,7 @@ def test_a_store_emptied_while_its_modules_are_held_changes_no_answer(
 
 
 @pytest.mark.promise("A call answers a module from one generation only", group="pages")
-def test_a_module_ingested_anew_is_answered_anew_where_the_old_pages_are_gone(
+def test_a_module_ingested_again_is_answered_from_its_new_pages(
     large: ModuleId,
     host: Host,
     supplier: SymbolServer,
@@ -274,7 +274,7 @@ def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
 
 
 @pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
-def test_nothing_of_a_page_that_does_not_fit_itself_is_believed(
+def test_an_inconsistent_page_answers_nothing(
     large: ModuleId, host: Host, redis_store: redis.Redis
 ) -> None:
     key = key_of(redis_store, large, 0)

@@ -53,7 +53,7 @@ def test_while_the_store_is_down_a_cold_module_is_answered_through_the_spool(
     assert file.gets() == 1
 
 
-def test_without_store_and_spool_a_module_is_unavailable_and_says_why(
+def test_without_store_and_spool_a_module_is_unavailable_with_the_reason(
     dead_redis: redis.Redis, open_host: OpenHost, file: File, workers: WorkerStarter
 ) -> None:
     host = open_host(store=RedisPageStore(dead_redis))
@@ -86,7 +86,7 @@ def test_while_the_cache_is_down_what_is_held_is_answered_and_the_rest_unavailab
         assert answer.symbolication.diagnostics.warnings
 
 
-def test_what_is_known_of_a_module_is_told_while_the_store_is_down(
+def test_modules_can_be_inspected_while_the_store_is_down(
     dead_redis: redis.Redis,
     open_host: OpenHost,
     spool: Spool,

@@ -107,7 +107,7 @@ def test_what_is_used_outlives_what_is_not() -> None:
     assert entries.get("cold") is None
 
 
-def test_hits_and_misses_are_counted_for_each_key_asked() -> None:
+def test_hits_and_misses_are_counted_for_each_key() -> None:
     entries = make_map()
     entries.put("a", b"1")
     entries.get_many(["a", "b", "a", "c", "d"])

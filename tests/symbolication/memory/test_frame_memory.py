@@ -1,13 +1,13 @@
 """Frames that are remembered, and how they age."""
 
-from symbolon_server.symbolication.memory.frame_memory import FrameMemory
+from symbolon_server.symbolication.memory.server_memory import FrameMemory
 
 FEW_BYTES = 10_000
 """Room for some dozens of frames."""
 
 
 def fill(memory: FrameMemory, generation: str, frames: int) -> None:
-    """Remember so many frames of a generation that nobody holds afterwards."""
+    """Remember frames of a generation that is not referenced afterwards."""
     table = memory.table(generation)
     memory.put_many(table, ((b"%d" % number, b"answer") for number in range(frames)))
 

@@ -1,15 +1,14 @@
-"""Frames recalled by their bytes, one by one and many at once, against decoding each of them."""
+"""Frames recalled by their bytes, one by one and all at once, against decoding each of them."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolon_server.rpc.symbolicate.request import decode_frame
-from symbolon_server.symbolication.memory.many_frames import read_many_frames
 from symbolon_server.symbolication.memory.queries import FrameQuery, InvalidFrameError, ModuleQuery
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
-from symbolon_server.symbolication.recalling.recall_many import recall_many
+from symbolon_server.symbolication.recalling.recall_many import read_many_frames, recall_many
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, ModuleFacts, PageDirectory
 from symbolon_server.symbols.paging import api_frames, wire
@@ -71,7 +70,7 @@ odd_frames = st.one_of(st.lists(fields, max_size=4).map(b"".join), st.binary(max
 
 
 def model(frame: bytes) -> bytes | None:
-    """Return the answer of a frame as decoding tells what it asks."""
+    """Return the answer of a frame, found by decoding it."""
     try:
         query = decode_frame(frame)
     except InvalidFrameError:

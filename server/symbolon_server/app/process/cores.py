@@ -1,4 +1,4 @@
-"""Keeps the threads of a serving process together on one core, which no other server has."""
+"""Pins the threads of a serving process to one core that no other server uses."""
 
 import os
 import secrets
@@ -8,28 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _OF_THE_MACHINE = "pid:[4026531836]"
-"""The first namespace of processes of a Linux kernel: one in it is in no container."""
+"""The first process namespace of a Linux kernel: processes in it are not in a container."""
 
 _CLAIM = "\0symbolon-core-{}"
-"""The name of a socket that stands for a core. Linux keeps such names apart from files, gives each
-to one process of a network namespace, and takes it back when that ends, however it ends."""
+"""The abstract name of a socket that stands for a core. Linux gives each name to one process of a
+network namespace, and frees it when that process ends, however it ends."""
 
 
 def may_choose(usable: int, on_machine: int, *, sees_machine: bool) -> bool:
-    """Return whether a server may choose one of the cores that it may use.
+    """Return whether a server may pin itself to one of its `usable` cores.
 
-    Fewer than the machine has were given to it. Of all of them it can choose where it sees
-    which ones other servers have; in a container with a share of the time of all cores it would
-    choose blindly, and servers would wait for one core while others are idle.
+    It may if it has a cpuset of fewer cores than the machine has, or if it sees which cores other
+    servers use. In a container without a cpuset it would choose blindly, and several servers could
+    wait for one core while others are idle.
     """
     return usable < on_machine or sees_machine
 
 
 def claim_core(is_wanted: bool | None = None, claim: str = _CLAIM) -> int | None:
-    """Return a place among the cores that this process may use, for `on_one_core`.
+    """Return the position of a free core among the usable ones, for `on_one_core`.
 
-    It is this process's until its end: no other that can see it chooses the same. `None` where
-    there is none left, or it may not choose; `is_wanted` says to choose all the same, or never.
+    The claim lasts until the process ends: no other process that can see it chooses the same core.
+    Returns None if no core is free, or if the process may not choose; `is_wanted` forces a choice
+    if it is True, and forbids it if it is False.
     """
     if is_wanted is False or not hasattr(os, "sched_getaffinity"):
         return None
@@ -51,7 +52,7 @@ def _sees_machine() -> bool:
 
 
 def _take(name: str) -> bool:
-    """Take a name that nobody has, for as long as the process lives."""
+    """Take a free name until the process ends; return whether it was free."""
     holder = socket.socket(socket.AF_UNIX)
     try:
         holder.bind(name)
@@ -64,12 +65,12 @@ def _take(name: str) -> bool:
 
 @contextmanager
 def on_one_core(place: int | None) -> Iterator[None]:
-    """Have all threads that are started within the context stay on one core.
+    """Pin all threads that are started within the context to one core.
 
-    The threads of a Python process run one at a time, and a call passes through several of them.
-    On several cores each step wakes another core, which then waits for the interpreter's lock;
-    on one core the next thread goes on where the last one left. `place` is that among the
-    cores that this process may use; without one, nothing is done.
+    Because of the GIL, the threads of a Python process run one at a time, and a call passes through
+    several of them. On several cores each step wakes another core, which then waits for the GIL; on
+    one core the next thread continues where the last one stopped. `place` is the position of the
+    core among the usable ones; if it is None, nothing is done.
     """
     if place is None:
         yield

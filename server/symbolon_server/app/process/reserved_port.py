@@ -1,17 +1,17 @@
-"""A port that is ours before anybody serves on it."""
+"""A port that is reserved before a process serves on it."""
 
 import socket
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.serving.server import check_port
 
 
 def reserve(listen: ListenAddress) -> tuple[socket.socket, ListenAddress]:
-    """Take the port without listening, so that nobody else gets it while a process restarts.
+    """Bind the port without listening, so that it stays reserved while a process restarts.
 
-    Every process that shares a port says so; one without that wish is refused, and so are we
-    by a server that has the port alone. Raises `StartError`.
+    Only processes that set SO_REUSEPORT, as ours do, can share it. Raises `StartError`, also if
+    another server has the port to itself.
     """
     try:
         check_port(listen)
@@ -22,7 +22,7 @@ def reserve(listen: ListenAddress) -> tuple[socket.socket, ListenAddress]:
 
 
 def bind_shared(listen: ListenAddress) -> socket.socket:
-    """Return a socket bound to a port that others of ours may be bound to; raise `OSError`."""
+    """Return a socket bound to a port that our other processes may share; raise `OSError`."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         listen.host, listen.port, type=socket.SOCK_STREAM
     )[0]
@@ -33,9 +33,9 @@ def bind_shared(listen: ListenAddress) -> socket.socket:
 
 
 def allow_restart(port: socket.socket) -> None:
-    """Let a later program take the port while connections that we closed are in TIME_WAIT.
+    """Let a later program bind the port while closed connections are in TIME_WAIT.
 
-    The connections of a bound port inherit this. It is not said before the port is bound: a
-    reserved port would then keep nobody out.
+    The connections of a bound port inherit this option. It is set after the bind: otherwise
+    other programs could bind a reserved port.
     """
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,12 +20,12 @@ _READ_BYTES: Final = 4096
 class Signals:
     """Collects signals while it is open, for the main thread only.
 
-    SIGTERM and SIGINT stop the process, SIGHUP makes it read files again, and SIGCHLD lets it look
-    after its children; SIGUSR1 and SIGUSR2 are ignored.
+    SIGTERM and SIGINT stop the process, SIGHUP reloads files, and SIGCHLD wakes it to check its
+    children; SIGUSR1 and SIGUSR2 are ignored.
 
-    Python's own part of a signal writes the signal's number into a pipe, in whichever thread the
-    kernel lets it arrive; `wait` reads the pipe. A handler in Python would run in the main
-    thread alone, which a signal that came to another thread does not wake.
+    The interpreter's own handler writes the number of the signal into a pipe, in any thread;
+    `wait` reads the pipe. A Python handler would only run in the main thread, which a signal to
+    another thread does not wake.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Signals:
         os.close(self._read_end)
 
     def wait(self, timeout_seconds: float | None) -> bool:
-        """Return after a signal, or after the timeout: whether the process is to stop."""
+        """Wait for a signal or the timeout; return whether the process is to stop."""
         if not self._arrived:
             ready, _, _ = select.select([self._read_end], [], [], timeout_seconds)
             if not ready:
@@ -70,4 +70,4 @@ class Signals:
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Be there, so that Python writes into the pipe."""
+    """Exist, so that the interpreter writes into the pipe."""

@@ -1,1 +1,19 @@
-"""TODO."""
+"""The programs that `symbolon-server` can be, from start to orderly stop.
+
+    serve ----+--> serving process (one, or several on one port by SO_REUSEPORT)
+              +--> HTTP gateway, with SYMBOLON_HTTP
+              +--> worker, if a Redis server is embedded
+              +--> embedded Redis servers
+    worker ------> ingest process (a fork, one ingest)
+    check -------> reports whether a server would start with these settings and work
+
+Whatever `serve` starts is a program of its own, never a fork: gRPC's threads do not survive a
+fork. Each has two modules: `*_child`, imported by the parent to start it, and the program itself.
+They are separate so that a parent does not import numpy or uvicorn for a child.
+
+Rules: a child that ends is restarted; all children die with their parent, even if it is killed.
+Programs stop in the opposite order of their start: first calls, then the worker they may wait for,
+last the Redis servers. Every program counts into files in a folder of its parent, whose metrics
+endpoint adds them up. SIGHUP reloads certificates and tokens; SIGTERM and SIGINT stop; SIGUSR1 and
+SIGUSR2 are logged and ignored.
+"""

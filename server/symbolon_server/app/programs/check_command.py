@@ -1,4 +1,4 @@
-"""`symbolon-server check`: whether a server could start with these settings, and would work."""
+"""`symbolon-server check`: whether a server would start with these settings and work."""
 
 import os
 import tempfile
@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from symbolon_server.app.process.errors import StartError
-from symbolon_server.app.programs.gateway_child import tls_of
-from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app import StartError
+from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
-from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.ingest.queueing.permissions import CACHE, STORE, find_missing_permissions
 from symbolon_server.redis_servers.sentinels import SentinelAnswer, sentinels_of, show
 from symbolon_server.redis_servers.servers import (
@@ -36,11 +35,11 @@ from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
-"""Asked of each supplier: it says that it is missing, if it can say anything."""
+"""Requested from each supplier: one that works answers that it is missing."""
 
 
 class Verdict(Enum):
-    """How bad it is; only what is wrong keeps a server from starting or working."""
+    """Severity; only WRONG keeps a server from starting or working."""
 
     OK = "ok"
     WARNING = "WARN"
@@ -53,17 +52,17 @@ class Finding:
 
     subject: str
     said: str
-    """What is there, or what is wrong and how to fix it."""
+    """What was found, or what is wrong and how to fix it."""
 
     verdict: Verdict = Verdict.OK
 
     def __str__(self) -> str:
-        """Return the line for a person."""
+        """Return the line for people to read."""
         return f"{self.verdict.value:<6}{self.subject:<12}{self.said}"
 
 
 def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what was found, one thing after the other."""
+    """Yield the findings, one check after the other."""
     yield from _check_variables(environment)
     yield _check_listen("listen", settings, settings.listen)
     if settings.http is not None:
@@ -92,7 +91,7 @@ def _check_listen(subject: str, settings: Settings, listen: ListenAddress) -> Fi
 
 
 def _check_port(subject: str, listen: ListenAddress, protection: str = "") -> Finding:
-    """Check that a server could listen there; one that runs with these settings does already."""
+    """Check that a server could listen there; it may be running with these settings already."""
     try:
         check_port(listen)
     except PortTakenError as error:
@@ -114,7 +113,7 @@ def _check_http(settings: Settings, http: ListenAddress) -> Finding:
 
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:
-    """Check the servers that were given, and that those can be started that were not."""
+    """Check the given servers, and that the embedded ones can be started."""
     with tempfile.TemporaryDirectory(prefix="symbolon-check-") as folder:
         try:
             servers = RedisServers(replace(settings, data_dir=Path(folder)), is_listed=False)
@@ -129,7 +128,7 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
-    """Yield what a server is; one that does not answer is found by the check of both."""
+    """Yield what a server is; a server that does not answer is reported by the set-up check."""
     with closing(connect(url)) as client:
         if (sentinels := sentinels_of(client)) is not None:
             yield from _check_sentinels(role, sentinels.name, sentinels.ask_all())
@@ -141,7 +140,7 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
-    # A server of another kind refuses for reasons of its own.
+    # Servers in other modes refuse commands for other reasons.
     if facts.mode == "standalone" and not facts.is_replica:
         yield from _check_permissions(role, url)
 
@@ -155,9 +154,9 @@ def _check_permissions(role: str, url: str) -> Iterator[Finding]:
 
 
 def _check_sentinels(role: str, name: str, answers: list[SentinelAnswer]) -> Iterator[Finding]:
-    """Yield which primary most name, and each that does not name it.
+    """Yield the primary that most Sentinels name, and each Sentinel that does not name it.
 
-    That none names any is found by the check of both servers.
+    If none names a primary, the set-up check reports it.
     """
     named = Counter(answer.primary for answer in answers if answer.primary is not None)
     for primary, count in named.most_common(1):
@@ -202,7 +201,7 @@ def _check_supplier(supplier: Supplier) -> Finding:
 
 
 def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
-    """Read it as an ingest would, which tells login pages from symbol files."""
+    """Read it like an ingest, which tells login pages from symbol files."""
     return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
 
 
@@ -214,20 +213,20 @@ def _check_folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
-    """Check that the folder, or the first one above that is there, can be written to."""
+    """Check that the folder, or its closest existing parent, can be written to."""
     place = next(above for above in (folder, *folder.parents) if _is_seen(above))
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding(subject, str(folder))
     said = (
-        f"{folder} cannot be written: let this user write to {place}, or name another folder in "
-        f"{variable}"
+        f"{folder} cannot be written: let this user write to {place}, or set {variable} to "
+        "another folder"
     )
     return Finding(subject, said, Verdict.WRONG)
 
 
 def _is_seen(place: Path) -> bool:
-    """Return whether it is there, as far as this user may know."""
+    """Return whether the path exists and this user may see it."""
     try:
         return place.exists()
-    except OSError:  # in a folder that may not be looked into, or of a name too long
+    except OSError:  # in a folder without permission, or with a name that is too long
         return False

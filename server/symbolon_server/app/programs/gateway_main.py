@@ -4,10 +4,10 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
+from symbolon_server.app.process.children import report_ready
 from symbolon_server.app.process.reserved_port import allow_restart, bind_shared
-from symbolon_server.app.programs.gateway_child import READY, tls_of
-from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
@@ -20,16 +20,16 @@ from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.software import software_version
 
 _CONNECTIONS_PER_PROCESS = 4
-"""The kernel gives each to some serving process: with several, hardly one is left out."""
+"""The kernel spreads connections over serving processes: with several, few processes get none."""
 
 _READERS = 2
 _WATCHERS = 2
 PATIENCE_SECONDS = 5.0
-"""For an answer after the longest wait."""
+"""Time for an answer after the longest wait."""
 
 
 def main() -> None:
-    """Serve the settings of the environment until SIGTERM."""
+    """Serve with the settings in the environment until SIGTERM."""
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
     timeout = settings.max_wait_seconds + PATIENCE_SECONDS
@@ -75,17 +75,12 @@ def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
     )
     with bind_shared(settings.http) as port:
         allow_restart(port)
-        read_again = _do_nothing if tokens is None else tokens.read_again
-        serve_http(gateway.web_app(), port, options, _tell_ready, read_again)
+        reload = _do_nothing if tokens is None else tokens.read_again
+        serve_http(gateway.web_app(), port, options, report_ready, reload)
 
 
 def _do_nothing() -> None:
     pass
-
-
-def _tell_ready() -> None:
-    sys.stdout.write(f"{READY}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

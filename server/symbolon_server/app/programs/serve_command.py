@@ -1,25 +1,24 @@
-"""`symbolon-server serve`: everything that runs, from start to orderly stop."""
+"""`symbolon-server serve`: starts everything, watches it and stops it in order."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from symbolon_server.app.process.children import Child
-from symbolon_server.app.process.errors import StartError
-from symbolon_server.app.process.open_files import allow_open_files
+from symbolon_server.app import StartError
+from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
-from symbolon_server.app.programs.gateway_child import gateway_program, tls_of
+from symbolon_server.app.programs.gateway_child import gateway_program
 from symbolon_server.app.programs.server_children import ServerChildren
 from symbolon_server.app.programs.server_process import start_server_process
 from symbolon_server.app.programs.worker_child import worker_program
-from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.app.wiring.metrics_server import serve_metrics
 from symbolon_server.app.wiring.redis_connections import (
     RedisServers,
     has_embedded,
     refuse_bad_setup,
 )
-from symbolon_server.app.wiring.security import protection_of
+from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE, make_secret
 from symbolon_server.rpc.access.protection import check_address
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
@@ -35,8 +34,8 @@ _log = EventLog(__name__)
 def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code; raise `StartError`.
 
-    `announce` is called with one line when calls are answered. What was started stops in the
-    opposite order: first the calls, then the worker they may wait for, last the Redis servers.
+    Calls `announce` with one line as soon as calls are answered. Everything stops in the opposite
+    order of its start: first calls, then the worker they may wait for, last the Redis servers.
     """
     _refuse_bad_settings(settings)
     allow_open_files(settings.open_files)
@@ -62,7 +61,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 
 
 def _refuse_bad_settings(settings: Settings) -> None:
-    """Raise `StartError` for what is wrong anyway, before anything is started."""
+    """Raise `StartError` for bad settings, before anything is started."""
     suppliers_of(settings)
     try:
         protection = protection_of(settings)
@@ -87,7 +86,7 @@ def _start_serving(
     children: list[Child],
     started: ExitStack,
 ) -> tuple[ListenAddress, Callable[[], None]]:
-    """Return the address, and what reads again what this process itself may have to."""
+    """Return the address, and what reloads the files of this process."""
     if settings.processes == 1:
         process, address = start_server_process(
             settings, is_port_shared=False, gateway_secret=secret
@@ -105,7 +104,7 @@ def _do_nothing() -> None:
 
 
 def _hang_up(reload: Callable[[], None], children: Iterable[Child]) -> None:
-    """Have certificates and tokens read again, here and in all programs below."""
+    """Reload certificates and tokens, here and in all child programs."""
     reload()
     for child in children:
         child.hang_up()
@@ -135,7 +134,7 @@ def _ready_line(
 
 
 def _watch(signals: Signals, children: Iterable[Child], redis_servers: RedisServers) -> int:
-    """Start again what ends, until the process is to stop; return the exit code."""
+    """Restart children that end, until the process is to stop; return the exit code."""
     while True:
         pauses = [child.revive() for child in children]
         if redis_servers.find_dead():

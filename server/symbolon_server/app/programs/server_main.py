@@ -1,9 +1,10 @@
-"""One of several processes that answer calls on one port, as a program of its own."""
+"""The program of one of several serving processes that share a port."""
 
 import os
 import sys
 
-from symbolon_server.app.process.malloc import keep_freed_memory
+from symbolon_server.app.process.children import report_ready
+from symbolon_server.app.process.heap_keeper import keep_freed_memory
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
 from symbolon_server.settings import read_settings
@@ -11,15 +12,12 @@ from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.metrics import BEFORE_READING
 
 _METRICS_SECONDS = 1.0
-"""How often the metrics are brought up to date, which another process reads from files."""
-
-READY = "ready"
-"""What the program writes to its output when it serves."""
+"""How often the metrics are updated in the files that another process reads."""
 
 
 def main() -> int:
-    """Serve the settings of the environment until SIGTERM; return the exit code."""
-    keep_freed_memory()  # before what starts threads is imported
+    """Serve with the settings in the environment until SIGTERM; return the exit code."""
+    keep_freed_memory()  # before anything is imported that starts threads
     from symbolon_server.app.programs.server_process import start_server_process  # noqa: PLC0415
 
     settings = read_settings({}, os.environ)
@@ -29,8 +27,7 @@ def main() -> int:
             settings, is_port_shared=True, gateway_secret=os.environ.get(SECRET_VARIABLE, "")
         )
         signals.on_hang_up = process.reload
-        sys.stdout.write(f"{READY}\n")
-        sys.stdout.flush()
+        report_ready()
         while not signals.wait(_METRICS_SECONDS):
             BEFORE_READING.call_all()
         process.stop()

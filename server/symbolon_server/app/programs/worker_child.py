@@ -8,25 +8,26 @@ from dataclasses import replace
 from symbolon_server.app.process.children import Child
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.app.wiring.metrics_server import serve_metrics
-from symbolon_server.app.wiring.setting_warnings import without_unknown
-from symbolon_server.settings import Settings
+from symbolon_server.settings import Settings, unknown_variables
 
 _PATIENCE_SECONDS = 5.0
-"""For a worker to end after its own time for that."""
+"""Time for a worker to end after its own stop time."""
 
 
 @contextmanager
 def worker_program(settings: Settings, metrics: Mapping[str, str]) -> Iterator[Child]:
     """Run a worker until the end of the context.
 
-    `metrics` is what `serve_metrics` yields: a worker forks, so it has no threads and serves
-    nothing itself.
+    `metrics` is what `serve_metrics` yields: a worker forks, so it has no threads to serve them.
+    Unknown variables are left out, because this process has warned of them already.
     """
     environment = replace(settings, metrics_listen=None).as_environment()
+    unknown = frozenset(unknown_variables(os.environ))
+    known = {name: value for name, value in os.environ.items() if name not in unknown}
     worker = Child(
         "worker",
         ["symbolon_server", "worker"],
-        {**without_unknown(os.environ), **environment, **metrics},
+        {**known, **environment, **metrics},
     )
     try:
         yield worker

@@ -1,8 +1,8 @@
-"""The worker: takes ingests from the queue, one after the other."""
+"""`symbolon-server worker`: takes ingests from the queue, one at a time."""
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.app.programs.worker_child import watch_worker
-from symbolon_server.app.wiring.components import (
+from symbolon_server.app.wiring.from_settings import (
     count_cache_error,
     lifetimes_of,
     spool_of,
@@ -10,7 +10,6 @@ from symbolon_server.app.wiring.components import (
     suppliers_of,
 )
 from symbolon_server.app.wiring.redis_connections import has_embedded, refuse_bad_urls, timeouts_of
-from symbolon_server.app.wiring.setting_warnings import warn_of_no_suppliers
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.working.ingest import Ingest
@@ -22,10 +21,12 @@ from symbolon_server.ingest.working.worker import WAIT_SECONDS, run_worker
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.settings import Settings
 from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.telemetry.logs import EventLog
 
 _LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
-"""Of the client that waits for jobs, which takes long when there is nothing to do; a cache that
-hangs is left after it."""
+"""Timeout of the client that waits for jobs; after it, it gives up on a cache that hangs."""
+
+_log = EventLog(__name__)
 
 
 def work(settings: Settings) -> None:
@@ -42,19 +43,20 @@ def _refuse_bad_settings(settings: Settings) -> None:
     refuse_bad_urls(settings)
     if has_embedded(settings):
         raise StartError(
-            "a worker needs the Redis servers of the server it works for: give their URLs in "
-            "SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL"
+            "a worker needs the Redis servers of the server that it works for: set "
+            "SYMBOLON_STORE_URL and SYMBOLON_CACHE_URL to their URLs"
         )
 
 
 def _work_here(settings: Settings) -> None:
-    warn_of_no_suppliers(settings)
+    if not settings.suppliers:
+        _log.warning("no_suppliers", detail="every module will be missing: SYMBOLON_SUPPLIERS")
     memory_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
         settings.cache_url, Timeouts(settings.redis_timeout_seconds, _LONGEST_WAIT_SECONDS)
     )
     counts = WorkCounts()
-    # A client of its own, which connects in the fork.
+    # With its own client, which connects in the fork.
     pauses = SharedPauses(
         KeyedCache(connect(settings.cache_url, timeouts_of(settings))),
         PauseLengths(try_seconds=settings.ingest_seconds),
@@ -79,6 +81,6 @@ def _work_here(settings: Settings) -> None:
 
 
 def _options_of(settings: Settings) -> WorkerOptions:
-    """Return how the worker goes about its work."""
+    """Return the limits of each ingest."""
     limits = WorkLimits(memory_bytes=settings.ingest_memory_bytes, seconds=settings.ingest_seconds)
     return WorkerOptions(limits=limits, stop_seconds=settings.worker_stop_seconds)

@@ -1,1 +1,12 @@
-"""TODO."""
+"""Turns settings into parts, and parts into services.
+
+    Settings -> redis_connections   embedded servers started, given ones checked
+             -> from_settings       suppliers, store, spool, lifetimes of failures
+             -> security            certificates, tokens, TLS of the gateway
+             -> services            tiers and memory, then the services of a serving process
+             -> metrics_server      one endpoint for a program and its children
+
+Rules: settings that cannot be used raise `StartError` with the variable and the fix, before
+anything serves. A worker imports nothing from here that loads gRPC: `security`, `services` and
+the gateway are for other programs.
+"""

@@ -1,11 +1,11 @@
-"""Serves the metrics of this process and of the programs that it starts, added up."""
+"""Serves the metrics of this process and its child programs, added up."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.telemetry.endpoint import (
     MULTIPROCESS_FOLDER_VARIABLE,
@@ -19,9 +19,9 @@ _log = EventLog(__name__)
 
 @contextmanager
 def serve_metrics(listen: ListenAddress | None) -> Iterator[Mapping[str, str]]:
-    """Serve the metrics at `listen` until the end of the context; None: do not.
+    """Serve the metrics at `listen` until the end of the context, unless it is None.
 
-    Yields what programs need in their environment to be counted too. Raises `StartError`.
+    Yields the environment that makes child programs count there, too. Raises `StartError`.
     """
     if listen is None:
         yield {}

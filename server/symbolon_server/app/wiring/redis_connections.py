@@ -1,9 +1,9 @@
-"""The two Redis servers: embedded ones are started here, given ones are looked at."""
+"""The two Redis servers: embedded ones are started here, given ones are checked."""
 
 from contextlib import ExitStack
 from dataclasses import replace
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.redis_servers.embedded import (
     EmbeddedOptions,
     EmbeddedRedis,
@@ -27,17 +27,17 @@ from symbolon_server.settings.kinds import EMBEDDED
 
 
 def has_embedded(settings: Settings) -> bool:
-    """Return whether one of the two servers is ours to start."""
+    """Return whether one of the two servers is embedded."""
     return EMBEDDED in {settings.store_url, settings.cache_url}
 
 
 class RedisServers:
-    """The embedded servers that the settings ask for, which end with `close`."""
+    """The embedded servers that the settings ask for, until `close`."""
 
     def __init__(self, settings: Settings, *, is_listed: bool = True) -> None:
-        """Start them, from the main thread; raise `StartError` also for URLs of given ones.
+        """Start them, from the main thread; raise `StartError`, also for invalid URLs.
 
-        With `is_listed` the command lines of `make redis-store-cli` find them.
+        If `is_listed`, `make redis-store-cli` and `make redis-cache-cli` find them.
         """
         self._run_folder = default_run_folder() if is_listed else None
         self._running: list[EmbeddedRedis] = []
@@ -59,7 +59,7 @@ class RedisServers:
     """The settings, with the URLs of the servers that run."""
 
     def find_dead(self) -> bool:
-        """Return whether an embedded server has ended, which it never should."""
+        """Return whether an embedded server has ended unexpectedly."""
         return not all(server.is_running() for server in self._running)
 
     def close(self) -> None:
@@ -81,12 +81,12 @@ class RedisServers:
 
 
 def timeouts_of(settings: Settings) -> Timeouts:
-    """Return how long Redis may take."""
+    """Return the timeouts of Redis requests."""
     return Timeouts(settings.redis_timeout_seconds, settings.redis_timeout_seconds)
 
 
 def refuse_bad_urls(settings: Settings) -> None:
-    """Raise `StartError` for a URL of a given server that leads nowhere."""
+    """Raise `StartError` for the invalid URL of a given server."""
     for variable, url in (
         ("SYMBOLON_STORE_URL", settings.store_url),
         ("SYMBOLON_CACHE_URL", settings.cache_url),
@@ -99,7 +99,7 @@ def refuse_bad_urls(settings: Settings) -> None:
 
 
 def find_setup_problems(settings: Settings) -> list[SetupProblem]:
-    """Return what is wrong with the two servers and not allowed by a setting."""
+    """Return the problems of the two servers that no setting allows."""
     store = connect(settings.store_url, timeouts_of(settings))
     cache = connect(settings.cache_url, timeouts_of(settings))
     with store, cache:
@@ -107,7 +107,7 @@ def find_setup_problems(settings: Settings) -> list[SetupProblem]:
 
 
 def allowed_problems(settings: Settings) -> set[ProblemKind]:
-    """Return the kinds of problems that the settings say to live with."""
+    """Return the kinds of problems that the settings allow."""
     allowed = {
         ProblemKind.UNBOUNDED_STORE: settings.allow_unbounded_store,
         ProblemKind.EVICTING_CACHE: settings.allow_evicting_cache,
@@ -117,6 +117,6 @@ def allowed_problems(settings: Settings) -> set[ProblemKind]:
 
 
 def refuse_bad_setup(settings: Settings) -> None:
-    """Raise `StartError` with the sentences that fix the set-up of the two servers."""
+    """Raise `StartError` with the problems of the two servers and how to fix them."""
     if problems := find_setup_problems(settings):
         raise StartError(*map(str, problems))

@@ -1,17 +1,35 @@
-"""What keeps strangers out, as the settings say."""
+"""TLS and authentication, from the settings."""
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
 from symbolon_server.rpc.access.protection import Protection
 from symbolon_server.rpc.access.tokens import Tokens
+from symbolon_server.rpc.calls.own_client import OwnTls
 from symbolon_server.rpc.calls.reloaded import UnusableFileError
 from symbolon_server.settings import Settings
 
 
 def protection_of(settings: Settings) -> Protection:
-    """Return what is asked of who calls; raise `StartError` for files that cannot be used."""
+    """Return the required certificates and tokens; raise `StartError` for unusable files."""
     return Protection(
         _certificates_of(settings), _tokens_of(settings), settings.allow_insecure_public
+    )
+
+
+def tls_of(settings: Settings) -> OwnTls | None:
+    """Return how the gateway connects to the server, None without TLS.
+
+    Raises `StartError` for incomplete settings.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    if settings.http_server_name is None:
+        raise StartError(
+            "SYMBOLON_HTTP with TLS needs SYMBOLON_HTTP_SERVER_NAME: a name in the certificate "
+            "SYMBOLON_TLS_CERT"
+        )
+    return OwnTls(
+        settings.http_server_name, settings.http_server_ca, settings.tls_cert, settings.tls_key
     )
 
 

@@ -1,18 +1,18 @@
-"""The services of one serving process, and what they share."""
+"""The services of one serving process, and the parts that they share."""
 
+from contextlib import suppress
 from functools import partial
 
-from symbolon_server.app.wiring.components import (
+from symbolon_server.app.wiring.from_settings import (
     count_cache_error,
     lifetimes_of,
     spool_of,
     store_of,
 )
-from symbolon_server.app.wiring.gauges import measure_queue, measure_tiers
 from symbolon_server.app.wiring.redis_connections import allowed_problems, timeouts_of
 from symbolon_server.app.wiring.security import protection_of
 from symbolon_server.cache.invalidations import CHANNEL, InvalidationLog
-from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.queueing.loader import ModuleLoader
@@ -33,13 +33,19 @@ from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
-from symbolon_server.symbolication.looking_up.lookup import Tiers
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import TierName
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
+from symbolon_server.telemetry.metrics import (
+    QUEUE_LENGTH,
+    TIER_BYTES,
+    TIER_ENTRIES,
+    TIER_MAX_BYTES,
+)
 from symbolon_server.telemetry.software import software_version
 
 FOLLOW_SECONDS = 1.0
@@ -47,7 +53,7 @@ FOLLOW_SECONDS = 1.0
 
 
 class SharedParts:
-    """What the services of one process share: connections, tiers and memory."""
+    """The parts that the services of one process share: connections, tiers and memory."""
 
     def __init__(self, settings: Settings, vitals: Vitals | None = None) -> None:
         self.store_client = connect(settings.store_url, timeouts_of(settings))
@@ -70,22 +76,22 @@ class SharedParts:
             failures=self.memory.failures,
             loader=self.loader,
         )
-        self.held = ServerMemory(settings.memory_bytes)
-        self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.held)
+        self.server_memory = ServerMemory(settings.memory_bytes)
+        self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.server_memory)
         self.loader.watch(CHANNEL, self.invalidator.catch_up)
         self.loader.repeat(self.missing_tally.flush)
-        self.loader.repeat(partial(measure_tiers, self.held))
+        self.loader.repeat(partial(measure_tiers, self.server_memory))
         self.loader.repeat(partial(measure_queue, self.queue))
         self._following = LastingThread("following", self._follow)
 
     def start(self) -> None:
-        """Learn what to forget, and hear from now on what others announce."""
+        """Catch up with invalidations, and listen to announcements from now on."""
         self.invalidator.catch_up()
         self.loader.start()
         self._following.start()
 
     def close(self) -> None:
-        """Let go of all connections; nobody is answered any more."""
+        """Close all connections, after the last call."""
         self._following.is_closing.set()  # not waited for: a resolver may hang
         self.loader.close()
         self.missing_tally.flush()
@@ -100,10 +106,10 @@ class SharedParts:
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
-    """Return what answers requests, those of calls and those of streams."""
+    """Return what answers the requests of calls and of streams."""
     symbolicator = Symbolicator(
         parts.tiers,
-        parts.held,
+        parts.server_memory,
         decode_frame,
         recent_use=parts.recent_use,
         missing_tally=parts.missing_tally,
@@ -118,13 +124,13 @@ def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:
 def make_module_service(
     settings: Settings, parts: SharedParts, name_caller: NameCaller
 ) -> ModuleService:
-    """Return the service that is about single modules, for callers named by `name_caller`."""
+    """Return the ModuleService; `name_caller` tells callers apart."""
     lookup = ModuleLookup(parts.tiers, parts.queue.find_ended)
     tools = ModuleTools(
         lookup=lookup,
         prefetcher=Prefetcher(lookup, parts.queue),
         invalidator=parts.invalidator,
-        explainer=FrameExplainer(parts.tiers, parts.held, parts.memory.rounds),
+        explainer=FrameExplainer(parts.tiers, parts.server_memory, parts.memory.rounds),
         missing=parts.memory.missing,
         queue=parts.queue_view,
     )
@@ -132,13 +138,13 @@ def make_module_service(
 
 
 def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
-    """Return the service that tells about the servers behind this one."""
+    """Return the StoreService."""
     probes = Probes(
         ask_store=lambda: ask_server(parts.store_client),
         ask_cache=lambda: ask_server(parts.cache_client),
         tiers=[
-            TierProbe(TierName.FRAMES, parts.held.counts_of_frames),
-            TierProbe(TierName.MEMORY, parts.held.counts_of_memory),
+            TierProbe(TierName.FRAMES, parts.server_memory.counts_of_frames),
+            TierProbe(TierName.MEMORY, parts.server_memory.counts_of_memory),
             TierProbe(TierName.SPOOL, parts.spool.counts),
         ],
         count_keys=lambda: count_keys(parts.store_client),
@@ -150,7 +156,7 @@ def make_store_service(settings: Settings, parts: SharedParts) -> StoreService:
 
 
 def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions:
-    """Return what the server needs to know besides its services."""
+    """Return the options of the gRPC server."""
     return ServerOptions(
         listen=settings.listen,
         threads=settings.threads,
@@ -164,3 +170,21 @@ def server_options(settings: Settings, *, is_port_shared: bool) -> ServerOptions
         message_seconds=settings.message_seconds,
         logs_calls=settings.log_calls,
     )
+
+
+def measure_tiers(memory: ServerMemory) -> None:
+    """Set the gauges of the memory's tiers."""
+    for tier, counts in (
+        ("frames", memory.counts_of_frames()),
+        ("memory", memory.counts_of_memory()),
+    ):
+        TIER_ENTRIES.labels(tier).set(counts.entries)
+        TIER_BYTES.labels(tier).set(counts.stored_bytes)
+        TIER_MAX_BYTES.labels(tier).set(counts.max_bytes)
+
+
+def measure_queue(queue: IngestQueue) -> None:
+    """Set the gauges of the queue; if the cache does not answer, they keep their last values."""
+    with suppress(CacheUnavailableError):
+        for band, length in queue.get_lengths().items():
+            QUEUE_LENGTH.labels(band.label).set(length)

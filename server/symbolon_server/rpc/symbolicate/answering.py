@@ -1,8 +1,6 @@
 """Answers one symbolication, from the bytes of the request to the bytes of the response."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -18,21 +16,15 @@ from symbolon_server.rpc.symbolicate.request import (
     read_request,
 )
 from symbolon_server.rpc.symbolicate.response import count_and_encode
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, refuse_gone
+from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
-from symbolon_server.symbolication.memory.many_frames import read_many_frames
 from symbolon_server.symbolication.memory.queries import AnswerTooLargeError, InvalidFrameError
+from symbolon_server.symbolication.recalling.request_frames import RequestFrames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 
 _ROUNDED_UP_BY = 0.01
 """Clients round the time to their deadline up by as much as a hundredth (C-core sends 10.01 s as
 10.1 s), but give up after the exact time."""
-
-MANY_BYTES: Final = 6_000
-"""Of encoded stacks: from some 500 frames on, recalling all at once is faster than one by one."""
-
-_LONGEST_FRAME_BYTES: Final = 19
-"""Of a frame as clients write it. Longer frames are not read as columns, to save memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +61,9 @@ class Answerer:
         symbolicator: Symbolicator,
         request_limits: RequestLimits,
         wait_limits: WaitLimits,
-        *,
-        many_bytes: int = MANY_BYTES,
     ) -> None:
-        """Recall the frames of a request all at once if its stacks have `many_bytes`."""
+        """Have `symbolicator` answer the requests that are within the limits."""
         self._symbolicator = symbolicator
-        self._many_bytes = many_bytes
-        self._most_many_bytes = request_limits.max_frames * _LONGEST_FRAME_BYTES
         self._request_limits = request_limits
         self._wait_limits = wait_limits
         self._modules = ModuleDecoder()
@@ -93,16 +81,10 @@ class Answerer:
         `remaining_seconds` is the time to the deadline, as gRPC reports it.
         """
         request = read_request(data, self._request_limits)
-        stacks = request.stacks[:]
-        are_many = self._many_bytes <= sum(map(len, stacks)) <= self._most_many_bytes
-        if are_many and not request.with_diagnostics:
-            recalled = self._recall_many(request, stacks)
-            if recalled is not None:
-                return recalled
-        refuse_gone(caller.is_gone)
         try:
-            frames = decode_stacks(stacks)
-            check_request(request, sum(map(len, frames)), self._request_limits)
+            limits = self._request_limits
+            frames = RequestFrames(request.stacks[:], decode_stacks, limits.max_frames)
+            check_request(request, len(frames), limits)
             answer = self._symbolicator.symbolicate(
                 self._modules.decode(request),
                 frames,
@@ -116,18 +98,3 @@ class Answerer:
         except AnswerTooLargeError as error:
             raise InvalidRequestError([FieldViolation("stacks", str(error))]) from error
         return count_and_encode(answer, with_diagnostics=request.with_diagnostics)
-
-    def _recall_many(self, request: RawRequest, stacks: Sequence[bytes]) -> bytes | None:
-        """Return the response to a request with many frames if all of them are remembered.
-
-        Otherwise, and for every other exception to the rule, return None: then `answer` goes on.
-        """
-        frames = read_many_frames(stacks)
-        if frames is None:
-            return None
-        check_request(request, len(frames), self._request_limits)
-        try:
-            answer = self._symbolicator.recall(self._modules.decode(request), frames)
-        except (InvalidModuleError, AnswerTooLargeError):
-            return None
-        return None if answer is None else count_and_encode(answer)

@@ -1,70 +1,71 @@
-"""Explains the answer for one frame: asks every tier, and begins nothing."""
+"""Explains the answer for one frame: queries every tier, and starts nothing."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
 from symbolon_server.cache.module_memory import SupplierRound, SupplierRounds
+from symbolon_server.symbolication.explaining.explained_tiers import ExplainedTiers, timed
 from symbolon_server.symbolication.explaining.explanation import (
-    ExplainedPage,
+    DecidingSymbol,
+    ExplainedRange,
     ExplainedTier,
     Explanation,
     Findings,
     Verdict,
 )
-from symbolon_server.symbolication.explaining.page_findings import explain_ranges, judge
-from symbolon_server.symbolication.explaining.tier_readers import (
-    MemoryReader,
-    StoreReader,
-    TierReader,
-)
-from symbolon_server.symbolication.looking_up.lookup import CACHE_RETRY_SECONDS, Tiers
-from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
-from symbolon_server.symbolication.memory.frame_memory import FrameTable
+from symbolon_server.symbolication.looking_up.lookup import CACHE_RETRY_SECONDS
+from symbolon_server.symbolication.looking_up.new_frames import Lookup, ModuleFrames
+from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import TierName
-from symbolon_server.symbolication.memory.server_memory import RememberedModule, ServerMemory
+from symbolon_server.symbolication.memory.server_memory import (
+    FrameTable,
+    RememberedModule,
+    ServerMemory,
+)
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging.reader import Page
 
-_NO_CACHE: Final = "the cache does not answer, so that failures and suppliers are not known"
+_NO_CACHE: Final = "the cache does not answer, so failures and suppliers are unknown"
 _NO_PAGE: Final = "no tier has the page that covers the offset"
+
+_ReadPage = Callable[[int], Page | None]
+"""Returns the page of the module with this number, None if no tier has it."""
 
 
 class FrameExplainer:
-    """Explains frames by what this server has, and what suppliers said last."""
+    """Explains frames by what this server has, and by the last answers of suppliers."""
 
-    def __init__(self, tiers: Tiers, held: ServerMemory, rounds: SupplierRounds) -> None:
-        """Ask what is `held`, `tiers`, and `rounds` for the suppliers."""
+    def __init__(self, tiers: Tiers, memory: ServerMemory, rounds: SupplierRounds) -> None:
+        """Query `memory` and `tiers`, and `rounds` for the answers of suppliers."""
         self._tiers = tiers
-        self._held = held
+        self._memory = memory
         self._rounds = rounds
 
     def explain(self, module_id: ModuleId, lookup: Lookup, around: int) -> Explanation:
-        """Return everything that led to the answer, with `around` ranges on either side of it."""
-        asked = _AskedTiers(self._tiers, self._held, module_id)
+        """Return everything that led to the answer, with up to `around` ranges on either side."""
+        tiers = ExplainedTiers(self._tiers, self._memory, module_id)
         warnings: list[str] = []
-        work = ModuleWork(AskedModule(module_id), {lookup: None})
-        directory = asked.find_directory(lookup)
+        module = ModuleFrames(AskedModule(module_id), {lookup: None})
+        directory = tiers.find_directory(lookup)
         findings = Findings()
         if directory is not None:
-            work.held = RememberedModule.of(directory, FrameTable(0))
-            findings = self._find(work, lookup, around, asked)
-            if work.unanswered():
+            module.held = RememberedModule.of(directory, FrameTable(0))
+            findings = self._find(module, lookup, around, tiers)
+            if module.unanswered():
                 warnings.append(_NO_PAGE)
         failure, supplier_round = self._remembered(module_id, warnings)
-        work.failure = failure if work.unanswered() else None
+        module.failure = failure if module.unanswered() else None
         return Explanation(
-            frame=work.frame(lookup),
-            result=work.result(),
+            frame=module.frame(lookup),
+            result=module.result(),
             looked_up=max(0, lookup[0] - lookup[1]),
-            tiers=[self._frames_tier(module_id, lookup), *asked.tiers],
+            tiers=[self._frames_tier(module_id, lookup), *tiers.tiers],
             directory=directory,
             findings=findings,
             suppliers=supplier_round,
@@ -73,38 +74,38 @@ class FrameExplainer:
         )
 
     def _find(
-        self, work: ModuleWork, lookup: Lookup, around: int, asked: "_AskedTiers"
+        self, module: ModuleFrames, lookup: Lookup, around: int, tiers: ExplainedTiers
     ) -> Findings:
-        """Answer `work` from the page that covers `lookup`, and return what that says."""
-        assert work.held is not None  # noqa: S101 - the caller holds it
-        directory = work.held.directory
-        keys = list(work.lookups_by_page())
+        """Answer `module` from the page that covers `lookup`, and return what the page says."""
+        assert module.held is not None  # noqa: S101 - the caller has set it
+        directory = module.held.directory
+        keys = list(module.lookups_by_page())
         if not keys:
             return Findings(verdict=Verdict.NONE_BEFORE)
         (key,) = keys
-        page, explained = asked.read_page(key, directory)
+        page, explained = tiers.read_page(key, directory)
         if page is None:
             return Findings(explained)
         row = page.find_row(lookup[0] - lookup[1])
 
         def read_page(number: int) -> Page | None:
-            return asked.find_page(directory, number)
+            return tiers.find_page(directory, number)
 
-        with suppress(DamagedPageError):  # then it is as good as absent
-            work.answer_from(page, [lookup])
-            verdict, deciding = judge(page, row, key.number, read_page)
-            return Findings(explained, explain_ranges(page, row, around), verdict, deciding)
+        with suppress(DamagedPageError):  # then it counts as missing
+            module.answer_from(page, [lookup])
+            verdict, deciding = _judge(page, row, key.number, read_page)
+            return Findings(explained, _explain_ranges(page, row, around), verdict, deciding)
         return Findings(explained)
 
     def _frames_tier(self, module_id: ModuleId, lookup: Lookup) -> ExplainedTier:
-        """Return what is remembered of the frame itself."""
+        """Return the tier of remembered frames."""
         tier = ExplainedTier(TierName.FRAMES)
-        with _timed(tier):
-            module = self._held.modules.peek(module_id)
-            if module is not None:
-                tier.directory = module.directory
+        with timed(tier):
+            held = self._memory.modules.peek(module_id)
+            if held is not None:
+                tier.directory = held.directory
                 frame = api_frames.asked_frame(*lookup)
-                found = module.frames.young.get(frame) or module.frames.old.get(frame)
+                found = held.frames.young.get(frame) or held.frames.old.get(frame)
                 tier.has_answer, tier.stored_bytes = found is not None, len(found or b"")
         return tier
 
@@ -119,73 +120,49 @@ class FrameExplainer:
             return Failure(FailureKind.UNAVAILABLE, _NO_CACHE, 0, CACHE_RETRY_SECONDS), None
 
 
-class _AskedTiers:
-    """The tiers that have pages, nearest first, each asked for one module and one page."""
-
-    def __init__(self, tiers: Tiers, held: ServerMemory, module_id: ModuleId) -> None:
-        known = tiers.invalidations
-        readers: list[tuple[TierName, TierReader]] = [
-            (TierName.MEMORY, MemoryReader(held)),
-            (TierName.STORE, StoreReader(tiers.store, known)),
-        ]
-        if tiers.spool is not None:
-            readers.append((TierName.SPOOL, StoreReader(tiers.spool, known)))
-        self._module_id = module_id
-        self._readers = [reader for _, reader in readers]
-        self.tiers = [ExplainedTier(name) for name, _ in readers]
-        for tier, reader in zip(self.tiers, self._readers, strict=True):
-            with _timed(tier):
-                tier.directory, tier.detail = reader.read_directory(module_id)
-
-    def find_directory(self, lookup: Lookup) -> PageDirectory | None:
-        """Return the directory that answers: the nearest whose page is anywhere, else the nearest.
-
-        What memory says of a module is old when another server had it ingested anew.
-        """
-        directories = {t.directory.generation: t.directory for t in self.tiers if t.directory}
-        for directory in directories.values():
-            number = directory.find_page(max(0, lookup[0] - lookup[1]))
-            if number is None or self.find_page(directory, number) is not None:
-                return directory
-        return next(iter(directories.values()), None)
-
-    def find_page(self, directory: PageDirectory, number: int) -> Page | None:
-        """Return a page of the nearest tier that has it, without noting that."""
-        key = PageKey(self._module_id, directory.generation, number)
-        for reader in self._readers:
-            page = reader.read_page(key, directory.dictionary_key(self._module_id)).page
-            if page is not None:
-                return page
-        return None
-
-    def read_page(
-        self, key: PageKey, directory: PageDirectory
-    ) -> tuple[Page | None, ExplainedPage]:
-        """Return the page and where it was, having noted which tiers have it."""
-        nearest: Page | None = None
-        nearest_tier, stored_bytes = None, 0
-        dictionary_key = directory.dictionary_key(self._module_id)
-        for tier, reader in zip(self.tiers, self._readers, strict=True):
-            with _timed(tier):
-                page, tier.stored_bytes = reader.read_page(key, dictionary_key)
-            tier.has_answer = page is not None
-            if page is not None and nearest is None:
-                nearest, nearest_tier = page, tier.name
-                stored_bytes = 0 if tier.name is TierName.MEMORY else tier.stored_bytes
-        firsts = directory.first_offsets
-        is_last = key.number + 1 == len(firsts)
-        return nearest, ExplainedPage(
-            key=key,
-            first_offset=int(firsts[key.number]),
-            end_offset=None if is_last else int(firsts[key.number + 1]),
-            tier=nearest_tier,
-            ranges=0 if nearest is None else len(nearest.range_start),
-            stored_bytes=stored_bytes,
-        )
+def _explain_ranges(page: Page, row: int, around: int) -> list[ExplainedRange]:
+    """Return the range in `row` and up to `around` ranges on either side, in ascending order."""
+    rows = range(max(0, row - around), min(len(page.range_start), row + around + 1))
+    return [
+        ExplainedRange(int(page.range_start[r]), _end_of(page, r), r == row, page.answer(r))
+        for r in rows
+    ]
 
 
-@contextmanager
-def _timed(tier: ExplainedTier) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    tier.seconds += time.perf_counter() - start
+def _judge(
+    page: Page, row: int, number: int, read_page: _ReadPage
+) -> tuple[Verdict, DecidingSymbol | None]:
+    """Return why a public symbol answers for the range in `row`, or why not.
+
+    If the symbol before a gap is in an earlier page than `number`, that page is read.
+    """
+    found = page.answer(row)
+    if found is not None:
+        verdict = Verdict.TAKEN if found.is_public else Verdict.FUNCTION_COVERS
+        return verdict, _deciding(page, row)
+    # A public symbol would reach up to here, so a function ended before. There is one, because the
+    # first range of a module is not a gap.
+    before: Page | None = page
+    while before is not None:
+        for earlier in range(row - 1, -1, -1):
+            if before.answer(earlier) is not None:
+                return Verdict.FUNCTION_BETWEEN, _deciding(before, earlier)
+        number -= 1
+        before = read_page(number) if number >= 0 else None
+        row = 0 if before is None else len(before.range_start)
+    return Verdict.FUNCTION_BETWEEN, None
+
+
+def _deciding(page: Page, row: int) -> DecidingSymbol:
+    answer = page.answer(row)
+    assert answer is not None  # noqa: S101 - the caller has looked
+    symbol = page.symbol(row)
+    after = row
+    while after < len(page.range_start) and page.symbol(after) == symbol:
+        after += 1
+    is_known = after < len(page.range_start)
+    return DecidingSymbol(answer, int(page.range_start[after]) if is_known else None)
+
+
+def _end_of(page: Page, row: int) -> int | None:
+    return int(page.range_start[row + 1]) if row + 1 < len(page.range_start) else None

@@ -1,4 +1,4 @@
-"""Everything that led to the answer for one frame, as plain values."""
+"""An explanation: everything that led to the answer for one frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 
 
 class Verdict(IntEnum):
-    """Why a public symbol answers, or does not; the numbers are those of the API."""
+    """Why a public symbol answers, or why not; the numbers are those of the API."""
 
     UNKNOWN = 0
     TAKEN = 1
@@ -22,7 +22,7 @@ class Verdict(IntEnum):
 
 @dataclass(slots=True)
 class ExplainedTier:
-    """What one tier knows of the frame."""
+    """What one tier has of the frame."""
 
     name: TierName
     directory: PageDirectory | None = None
@@ -30,7 +30,7 @@ class ExplainedTier:
     stored_bytes: int = 0
     seconds: float = 0.0
     detail: str = ""
-    """One line for a person."""
+    """One line for people to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +56,25 @@ class ExplainedPage:
     """None for the last page of its module."""
 
     tier: TierName | None
-    """The nearest that had it, None where none had."""
+    """The fastest tier that had it, or None."""
 
     ranges: int
     stored_bytes: int
-    """0 where it was in memory."""
+    """0 if it was in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecidingSymbol:
-    """What covers the offset, or else the last symbol before it."""
+    """The symbol that covers the offset, or else the last one before it."""
 
     answer: Answer
     end: int | None
-    """None where it reaches to the end of its page."""
+    """None if it reaches to the end of its page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the pages say of an offset."""
+    """What the pages say about an offset."""
 
     page: ExplainedPage | None = None
     ranges: Sequence[ExplainedRange] = ()

@@ -1,4 +1,4 @@
-"""Who asks for an answer, and whether anybody still wants it."""
+"""The caller of a call: its name, and whether it still waits for the answer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 IsGone = Callable[[], bool]
-"""Tells whether the caller is gone; takes a microsecond at most, and never changes back."""
+"""Returns whether the caller is gone; takes a microsecond at most, and never changes back."""
 
 STEP: Final = 1_024
-"""Frames after which it is asked again: a few milliseconds of work."""
+"""Frames between two checks: a few milliseconds of work."""
 
 
 class CallerGoneError(Exception):
-    """Nobody wants the answer any more."""
+    """The answer is not needed any more."""
 
 
 def is_never_gone() -> bool:
-    """Tell that the caller waits for the answer whatever it takes."""
+    """Return False: the caller waits for the answer, however long it takes."""
     return False
 
 
@@ -28,11 +28,11 @@ def _find_no_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who made a call."""
+    """The caller of a call."""
 
     find_name: Callable[[], str] = _find_no_name
-    """Returns what tells this caller from others, whose turns the queue gives; empty for nobody in
-    particular. Asked only where something is queued: to find it takes a look at the tokens."""
+    """Returns a name to share the queue fairly between callers, or an empty string. It is called
+    only if an ingest is queued: it has to look at the tokens."""
 
     is_gone: IsGone = is_never_gone
 
@@ -41,13 +41,13 @@ ANYBODY: Final = Caller()
 
 
 def refuse_gone(is_gone: IsGone) -> None:
-    """Raise `CallerGoneError` where the caller is gone."""
+    """Raise `CallerGoneError` if the caller is gone."""
     if is_gone():
         raise CallerGoneError
 
 
 def in_steps(items: Sequence[T], is_gone: IsGone) -> Iterator[Sequence[T]]:
-    """Yield `items`, so many at a time; raise `CallerGoneError` before any, where it is so."""
+    """Yield `items`, `STEP` at a time; raise `CallerGoneError` once the caller is gone."""
     for start in range(0, len(items), STEP):
         refuse_gone(is_gone)
         yield items[start : start + STEP]

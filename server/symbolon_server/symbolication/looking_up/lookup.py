@@ -3,21 +3,17 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from symbolon_server.cache.failures import Failure, FailureKind, FailureMemory
-from symbolon_server.cache.invalidations import KnownInvalidations
+from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.waiting import PendingModules
-from symbolon_server.store.page_stores import PageStore, TieredPageStore
-from symbolon_server.symbolication.looking_up.call_pages import CallPages, count_memory
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, IsGone, refuse_gone
-from symbolon_server.symbolication.looking_up.counted_store import CountedStore
-from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
-from symbolon_server.symbolication.looking_up.small_store import SmallStore
-from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
+from symbolon_server.symbolication.looking_up.new_frames import Lookup, ModuleFrames
+from symbolon_server.symbolication.looking_up.page_fetcher import PageFetcher
+from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
+from symbolon_server.symbolication.memory.queries import Diagnostics
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -27,216 +23,196 @@ from symbolon_server.symbols.paging.envelope import Unpacker
 from symbolon_server.symbols.paging.reader import Page
 
 CACHE_RETRY_SECONDS: Final = 5.0
-"""When to ask again for a module that nobody could be asked to ingest."""
+"""When to retry a module whose ingest could not be queued."""
 
 STORE_RETRY_SECONDS: Final = 1.0
-"""When to ask again for a module that cannot be read: by then a store that is back is used."""
+"""When to retry a module that could not be read: by then a store that is back is used."""
 
 _ROUNDS: Final = 4
-"""How often a module is asked for anew that was ingested without what the call wants."""
+"""How often a module is queued again if its ingest ended without what the call needs."""
 
-_NO_CACHE: Final = "the cache does not answer, so that nothing can be fetched"
-_FULL_QUEUE: Final = "too many modules wait to be fetched, so that no more can be queued"
-_NO_STORE: Final = "the store does not answer, so that nothing was found in it"
+_NO_CACHE: Final = "the cache does not answer, so no module can be ingested"
+_FULL_QUEUE: Final = "the ingest queue is full: too many modules wait"
+_NO_STORE: Final = "the store does not answer, so no page can be read from it"
 
 MayWait = Callable[[Callable[[], None]], AbstractContextManager[bool]]
-"""Enters the room of waiting calls; tells whether there was a place.
+"""Enters the waiting room of calls; yields whether there was a place.
 
-It is given what ends the wait early, for when nobody wants the answer any more.
+Its argument ends the wait early, for example when the caller is gone.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call waits for what is not ready, and how it asks whether it may."""
+    """How long a call waits for modules that are not ready, and whether it may."""
 
     seconds: float
     may_wait: MayWait
     caller: Caller = ANYBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Tiers:
-    """Where a server looks for what it does not hold, and whom it asks for the rest."""
-
-    store: PageStore
-    spool: PageStore | None
-    failures: FailureMemory
-    loader: ModuleLoader
-    invalidations: KnownInvalidations = field(default_factory=KnownInvalidations)
-    small_store: SmallStore = field(default_factory=SmallStore)
-
-
-class LookupOfCall:
+class CallLookup:
     """Answers the modules of one call; belongs to its thread."""
 
     def __init__(self, tiers: Tiers, held: ServerMemory, diagnostics: Diagnostics) -> None:
-        """Look in what is `held` first, then in `tiers`, and count in `diagnostics`."""
+        """Look in memory first, then in `tiers`, and count in `diagnostics`."""
         self._tiers = tiers
         self._held = held
         self._diagnostics = diagnostics
-        known = tiers.invalidations
-        stores = [CountedStore(tiers.store, TierName.STORE, diagnostics, known)]
-        if tiers.spool is not None:
-            stores.append(CountedStore(tiers.spool, TierName.SPOOL, diagnostics, known))
-        self._store = TieredPageStore(stores)
-        self._pages = CallPages(held, stores, diagnostics)
+        self._below = CallTiers(tiers, diagnostics)
+        self._pages = PageFetcher(held, self._below, diagnostics)
         self._unpacker = Unpacker()
         self._refused: frozenset[ModuleId] = frozenset()
         """The modules that the queue had no room for."""
 
-    def answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
+    def answer(self, modules: Sequence[ModuleFrames], patience: Patience) -> None:
         """Answer what can be answered with this `patience`, and have the rest ingested."""
-        self._answer(modules, patience)
-        if not self._store.is_answering():
-            self._diagnostics.warnings.append(_NO_STORE)
-            return
-        for work in modules:
-            work.is_forgotten = work.failure is None and work.was_put_in_vain()
-            if work.is_forgotten:
-                self._tiers.small_store.tell(work.module_id)
-
-    def _answer(self, modules: Sequence[ModuleWork], patience: Patience) -> None:
         deadline, is_gone = time.monotonic() + patience.seconds, patience.caller.is_gone
         self._take_held_modules(modules)
-        waiting = list(modules)
-        from_memory = [work for work in waiting if work.held is not None]
-        self._read_modules([work for work in waiting if work.held is None])
-        self._answer_from_pages(waiting, is_gone)
-        # What memory says of a module is old when another server had it ingested anew.
-        self._answer_from_pages(self._read_modules(_unanswered(from_memory)), is_gone)
-        for _ in range(_ROUNDS):
-            refuse_gone(is_gone)
-            waiting = self._without_failed(self._without_refused(_unanswered(waiting)))
-            if not waiting or not self._can_be_told(waiting):
-                return
-            if not self._load(waiting, deadline, patience):
-                return
-            self._read_modules(waiting)
-            # Of the same generation too: pages may be back.
-            self._answer_from_pages(waiting, is_gone)
+        from_memory = [module for module in modules if module.held is not None]
+        self._read_directories([module for module in modules if module.held is None])
+        self._answer_from_pages(modules, is_gone)
+        # A module in memory is out of date if another server had it ingested again.
+        self._answer_from_pages(self._read_directories(_unanswered(from_memory)), is_gone)
+        self._ingest(modules, deadline, patience)
+        self._report_evictions(modules)
 
-    def _take_held_modules(self, modules: Sequence[ModuleWork]) -> None:
-        held = self._held.modules.get_many([work.module_id for work in modules])
-        count_memory(self._diagnostics, held)
-        for work, module in zip(modules, held, strict=True):
-            work.held = module
+    def _take_held_modules(self, modules: Sequence[ModuleFrames]) -> None:
+        held = self._held.modules.get_many([module.module_id for module in modules])
+        self._diagnostics.count_memory(held)
+        for module, remembered in zip(modules, held, strict=True):
+            module.held = remembered
 
-    def _read_modules(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
-        """Read the directories of `modules` anew; return those that now have another one."""
+    def _read_directories(self, modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
+        """Read the directories of `modules` again; return the modules whose directory changed."""
         changed = []
-        stored = self._store.get_directories([work.module_id for work in modules])
+        stored = self._below.get_directories([module.module_id for module in modules])
         # All are unpacked, then all are read: that takes less time than both for each.
         contents = [if_whole(self._unpacker.unpack, data) for data in stored]
         directories = [if_whole(read_directory, content) for content in contents]
-        for work, directory in zip(modules, directories, strict=True):
+        known = self._tiers.invalidations
+        for module, directory in zip(modules, directories, strict=True):
             if directory is None:
                 continue
-            with suppress(DamagedPageError):  # then it is absent
-                module = self._held.put_module(work.module_id, directory, self._tiers.invalidations)
-                if work.hold(module):
-                    changed.append(work)
+            with suppress(DamagedPageError):  # then it counts as missing
+                if module.hold(self._held.put_module(module.module_id, directory, known)):
+                    changed.append(module)
         return changed
 
-    def _answer_from_pages(self, modules: Sequence[ModuleWork], is_gone: IsGone) -> None:
-        """Answer what the pages of `modules` answer, all missing pages in one round trip."""
-        asked: dict[PageKey, tuple[ModuleWork, list[Lookup]]] = {}
+    def _answer_from_pages(self, modules: Sequence[ModuleFrames], is_gone: IsGone) -> None:
+        """Answer what the pages of `modules` answer; one round trip for all missing pages."""
+        lookups: dict[PageKey, tuple[ModuleFrames, list[Lookup]]] = {}
         needs: dict[PageKey, PageKey | None] = {}
-        for work in modules:
-            if work.held is not None:
+        for module in modules:
+            if module.held is not None:
                 refuse_gone(is_gone)
-                pages = work.lookups_by_page()
-                work.counts.pages += len(pages)
-                asked |= {key: (work, lookups) for key, lookups in pages.items()}
-                needs |= dict.fromkeys(pages, work.held.directory.dictionary_key(work.module_id))
+                pages = module.lookups_by_page()
+                module.counts.pages += len(pages)
+                lookups |= {key: (module, some) for key, some in pages.items()}
+                dictionary = module.held.directory.dictionary_key(module.module_id)
+                needs |= dict.fromkeys(pages, dictionary)
 
         def answer(key: PageKey, page: Page) -> bool:
             refuse_gone(is_gone)
-            return _answer(page, *asked[key])
+            module, some = lookups[key]
+            return module.answer_if_consistent(page, some)
 
         self._pages.answer(needs, answer)
 
-    def _without_refused(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
-        return [work for work in modules if work.module_id not in self._refused]
+    def _ingest(self, modules: Sequence[ModuleFrames], deadline: float, patience: Patience) -> None:
+        """Have ingested what is not answered, wait, and answer what came of it."""
+        waiting = list(modules)
+        for _ in range(_ROUNDS):
+            refuse_gone(patience.caller.is_gone)
+            waiting = [m for m in _unanswered(waiting) if m.module_id not in self._refused]
+            waiting = self._without_failed(waiting)
+            if not waiting or not self._can_read_ingested(waiting):
+                return
+            if not self._load(waiting, deadline, patience):
+                return
+            self._read_directories(waiting)
+            # Also if the directory is the same: pages may have come back.
+            self._answer_from_pages(waiting, patience.caller.is_gone)
 
-    def _without_failed(self, modules: Sequence[ModuleWork]) -> list[ModuleWork]:
-        """Note the failures that are remembered of `modules`, and return the others."""
+    def _without_failed(self, modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
+        """Note the remembered failures of `modules`, and return the others."""
         if not modules:
             return []
         try:
-            failures = self._tiers.failures.get_many(work.module_id for work in modules)
+            failures = self._tiers.failures.get_many(module.module_id for module in modules)
         except CacheUnavailableError:
-            return list(modules)  # loading them will say so
-        for work in modules:
-            work.failure = failures.get(work.module_id)
-        return [work for work in modules if work.failure is None]
+            return list(modules)  # loading them will report it
+        for module in modules:
+            module.failure = failures.get(module.module_id)
+        return [module for module in modules if module.failure is None]
 
-    def _can_be_told(self, modules: Sequence[ModuleWork]) -> bool:
-        """Return whether an ingest of `modules` could be seen here; if not, say why."""
-        if self._tiers.spool is not None or self._store.is_answering():
+    def _can_read_ingested(self, modules: Sequence[ModuleFrames]) -> bool:
+        """Return whether an ingest could be read here; if not, note why."""
+        if self._tiers.spool is not None or self._below.is_answering():
             return True
-        for work in modules:
-            work.failure = Failure(FailureKind.UNAVAILABLE, _NO_STORE, 1, STORE_RETRY_SECONDS)
+        for module in modules:
+            module.failure = Failure(FailureKind.UNAVAILABLE, _NO_STORE, 1, STORE_RETRY_SECONDS)
         return False
 
-    def _load(self, modules: Sequence[ModuleWork], deadline: float, patience: Patience) -> bool:
-        """Have `modules` ingested; return whether any of them has ended in time."""
-        wanted = {work.module_id: work.wanted_offsets() for work in modules}
-        for work in modules:
-            self._diagnostics.ingests += not work.counts.is_ingest_requested
-            work.counts.is_ingest_requested = True
+    def _load(self, modules: Sequence[ModuleFrames], deadline: float, patience: Patience) -> bool:
+        """Queue the ingest of `modules`, and wait; return whether any has ended in time."""
+        wanted = {module.module_id: module.wanted_offsets() for module in modules}
+        for module in modules:
+            self._diagnostics.ingests += not module.counts.is_ingest_requested
+            module.counts.is_ingest_requested = True
         try:
             seconds = deadline - time.monotonic()
-            name, asked = patience.caller.find_name(), [work.asked for work in modules]
+            name, asked = patience.caller.find_name(), [module.asked for module in modules]
             with self._tiers.loader.load(wanted, name, seconds, asked) as pending:
                 if pending.refused:
                     self._refused |= pending.refused
-                    full = [work for work in modules if work.module_id in pending.refused]
-                    self._give_up(full, _FULL_QUEUE)
+                    self._give_up(
+                        [m for m in modules if m.module_id in pending.refused], _FULL_QUEUE
+                    )
                 self._wait(pending, modules, deadline, patience.may_wait)
                 ended = pending.ended
-                for work in modules:
-                    work.rounds += work.module_id in ended
+                for module in modules:
+                    module.rounds += module.module_id in ended
                 return bool(ended)
         except CacheUnavailableError:
             self._give_up(modules, _NO_CACHE)
             return False
 
-    def _give_up(self, modules: Sequence[ModuleWork], why: str) -> None:
+    def _give_up(self, modules: Sequence[ModuleFrames], why: str) -> None:
         self._diagnostics.warnings.append(why)
-        for work in modules:
-            work.failure = Failure(FailureKind.UNAVAILABLE, why, 1, CACHE_RETRY_SECONDS)
+        for module in modules:
+            module.failure = Failure(FailureKind.UNAVAILABLE, why, 1, CACHE_RETRY_SECONDS)
 
     def _wait(
         self,
         pending: PendingModules,
-        modules: Sequence[ModuleWork],
+        modules: Sequence[ModuleFrames],
         deadline: float,
         may_wait: MayWait,
     ) -> None:
         start = time.monotonic()
         if start >= deadline:
             return
-        with may_wait(pending.cancel) as is_place:
-            if not is_place:
+        with may_wait(pending.cancel) as has_place:
+            if not has_place:
                 self._diagnostics.is_wait_refused = True
                 return
             pending.wait(deadline - start)
         waited = time.monotonic() - start
         self._diagnostics.waited_seconds = (self._diagnostics.waited_seconds or 0.0) + waited
-        for work in modules:
-            work.counts.waited_seconds = (work.counts.waited_seconds or 0.0) + waited
+        for module in modules:
+            module.counts.waited_seconds = (module.counts.waited_seconds or 0.0) + waited
+
+    def _report_evictions(self, modules: Sequence[ModuleFrames]) -> None:
+        """Note the modules that the store evicted before this call could read them."""
+        if not self._below.is_answering():
+            self._diagnostics.warnings.append(_NO_STORE)
+            return
+        for module in modules:
+            module.is_evicted = module.failure is None and module.was_put_in_vain()
+            if module.is_evicted:
+                self._tiers.small_store.report(module.module_id)
 
 
-def _unanswered(modules: Sequence[ModuleWork]) -> list[ModuleWork]:
-    return [work for work in modules if work.unanswered()]
-
-
-def _answer(page: Page, work: ModuleWork, lookups: list[Lookup]) -> bool:
-    """Answer `lookups`; return False, with none of them answered, where the page does not fit."""
-    try:
-        work.answer_from(page, lookups)
-    except DamagedPageError:
-        work.take_back(lookups)
-        return False
-    return True
+def _unanswered(modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
+    return [module for module in modules if module.unanswered()]

@@ -1,74 +1,246 @@
 """The frames of one call that are not remembered: decoded, grouped by module and answered."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.symbolication.looking_up.caller import (
     IsGone,
     in_steps,
     is_never_gone,
     refuse_gone,
 )
-from symbolon_server.symbolication.looking_up.module_work import Lookup, ModuleWork
-from symbolon_server.symbolication.memory.frame_memory import FrameMemory, FrameTable
+from symbolon_server.symbolication.looking_up.tiers import TOO_SMALL
 from symbolon_server.symbolication.memory.queries import (
+    MAX_ANSWER_BYTES,
     NO_MODULE,
     NO_MODULE_ID,
+    AnswerTooLargeError,
     FrameOutcome,
     FrameQuery,
     InvalidFrameError,
     ModuleCounts,
+    ModuleOutcome,
     ModuleQuery,
     ModuleResult,
 )
+from symbolon_server.symbolication.memory.server_memory import (
+    FrameMemory,
+    FrameTable,
+    RememberedModule,
+)
 from symbolon_server.symbolication.recalling.recall import Recall, what_is_asked
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging.reader import Page
 
-DecodeFrame = Callable[[bytes], FrameQuery]
-"""Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` where it is none."""
+PENDING_RETRY_SECONDS: Final = 1.0
+"""When to retry a module whose ingest has not ended."""
 
-Remember = dict[FrameTable, list[tuple[bytes, bytes]]]
-"""By module, frames as they were asked and as they were answered."""
+_FAILED: Final = {
+    FailureKind.MISSING: (ModuleOutcome.MISSING, FrameOutcome.MODULE_MISSING),
+    FailureKind.UNAVAILABLE: (ModuleOutcome.UNAVAILABLE, FrameOutcome.MODULE_UNAVAILABLE),
+    FailureKind.MALFORMED: (ModuleOutcome.MALFORMED, FrameOutcome.MODULE_MALFORMED),
+}
 
 _UNKNOWN_MODULE: Final = api_frames.module_field(b"<unknown>")
 
+Lookup = tuple[int, bool]
+"""A module offset as requested, and whether it is a return address."""
+
+DecodeFrame = Callable[[bytes], FrameQuery]
+"""Decodes a `symbolon.v1.Frame`; raises `InvalidFrameError` if the bytes are not one."""
+
+_Answered = dict[FrameTable, list[tuple[bytes, bytes]]]
+"""By module, frames as they were requested and as they were answered."""
+
+
+def failed_result(failure: Failure) -> ModuleResult:
+    """Return the result of a module whose ingest failed."""
+    outcome, _ = _FAILED[failure.kind]
+    return ModuleResult(outcome, failure.detail, failure.retry_after_seconds)
+
+
+@dataclass(slots=True)
+class ModuleFrames:
+    """The frames of one module, each distinct lookup once; belongs to one call's thread."""
+
+    asked: AskedModule
+    frames: dict[Lookup, bytes | None] = field(default_factory=dict)
+    """The encoded frame of each lookup, None until it is answered."""
+
+    held: RememberedModule | None = None
+    """The module as memory, store or spool has it."""
+
+    failure: Failure | None = None
+    rounds: int = 0
+    """How many of its ingests have ended during the call."""
+
+    is_evicted: bool = False
+    """The store evicted it before the call could read it."""
+
+    counts: ModuleCounts = field(default_factory=ModuleCounts)
+    encoded_bytes: int = 0
+    """Of the frames that were answered from pages."""
+
+    @property
+    def module_id(self) -> ModuleId:
+        """The id that identifies the module in all tiers."""
+        return self.asked.module_id
+
+    @property
+    def generation(self) -> str:
+        """The generation of the pages that answer, empty if there are none."""
+        return "" if self.held is None else self.held.directory.generation
+
+    def hold(self, module: RememberedModule) -> bool:
+        """Answer from `module` from now on; return whether it is of another generation.
+
+        If so, all earlier answers are dropped: one call never mixes two generations.
+        """
+        is_other = module.directory.generation != self.generation
+        self.held = module
+        if is_other:
+            self.frames = dict.fromkeys(self.frames)
+        return is_other
+
+    def unanswered(self) -> list[Lookup]:
+        """Return the lookups without an answer."""
+        return [lookup for lookup, frame in self.frames.items() if frame is None]
+
+    def wanted_offsets(self) -> list[int]:
+        """Return the module offsets of the lookups without an answer."""
+        offsets = [offset - is_return for offset, is_return in self.unanswered()]
+        return [offset for offset in offsets if offset >= 0]
+
+    def lookups_by_page(self) -> dict[PageKey, list[Lookup]]:
+        """Return the unanswered lookups by the page that answers them.
+
+        Offsets before the first page are answered here: no symbol covers them.
+        """
+        assert self.held is not None  # noqa: S101 - the caller has read the directory
+        directory = self.held.directory
+        pages: dict[int, list[Lookup]] = {}
+        for lookup in self.unanswered():
+            number = directory.find_page(lookup[0] - lookup[1])
+            if number is None:
+                self._answer_without_symbol(lookup)
+            else:
+                pages.setdefault(number, []).append(lookup)
+        generation = directory.generation
+        return {PageKey(self.module_id, generation, number): pages[number] for number in pages}
+
+    def answer_if_consistent(self, page: Page, lookups: list[Lookup]) -> bool:
+        """Answer `lookups`, all of which `page` covers.
+
+        Returns False, with none of them answered, if the numbers in the page are inconsistent.
+        """
+        try:
+            self.answer_from(page, lookups)
+        except DamagedPageError:
+            self.frames.update(dict.fromkeys(lookups))
+            return False
+        return True
+
+    def answer_from(self, page: Page, lookups: list[Lookup]) -> None:
+        """Answer `lookups`, all of which `page` covers.
+
+        Raises `DamagedPageError`, also if the page covers other offsets, and
+        `AnswerTooLargeError` before the answer is joined, to limit the memory it takes.
+        """
+        assert self.held is not None  # noqa: S101 - it named the page
+        for lookup in lookups:
+            row = page.find_row(lookup[0] - lookup[1])
+            if row < 0:
+                raise DamagedPageError("the page starts at another offset than its directory says")
+            answer = page.encoded_answer(row)
+            if answer is None:
+                self._answer_without_symbol(lookup)
+                continue
+            start, fields = answer
+            frame = self.frames[lookup] = api_frames.frame(
+                self.held.module_field,
+                lookup[0],
+                FrameOutcome.SYMBOLICATED,
+                fields,
+                lookup[0] - start,
+            )
+            self.encoded_bytes += len(frame)
+            if self.encoded_bytes > MAX_ANSWER_BYTES:
+                raise AnswerTooLargeError(self.encoded_bytes, MAX_ANSWER_BYTES)
+
+    def _answer_without_symbol(self, lookup: Lookup) -> None:
+        assert self.held is not None  # noqa: S101 - only a directory tells that
+        self.frames[lookup] = api_frames.frame(
+            self.held.module_field, lookup[0], FrameOutcome.NO_SYMBOL
+        )
+
+    def result(self) -> ModuleResult:
+        """Return the result of the module at the end of the call."""
+        if self.failure is not None:
+            return failed_result(self.failure)
+        if self.held is None or self.unanswered():
+            detail = TOO_SMALL if self.is_evicted else ""
+            return ModuleResult(ModuleOutcome.PENDING, detail, PENDING_RETRY_SECONDS)
+        return self.held.result
+
+    def was_put_in_vain(self) -> bool:
+        """Return whether an ingest stored it during the call, but it could not be read.
+
+        One ingest may store other pages than the call needs, but it always stores a directory.
+        """
+        return self.rounds > (self.held is not None) and bool(self.unanswered())
+
+    def frame(self, lookup: Lookup) -> bytes:
+        """Return the encoded frame that answers `lookup`, or that says why there is no answer."""
+        answer = self.frames[lookup]
+        if answer is not None:
+            return answer
+        outcome = FrameOutcome.MODULE_PENDING
+        if self.failure is not None:
+            _, outcome = _FAILED[self.failure.kind]
+        module = api_frames.module_field(self.module_id.debug_file.encode())
+        if self.held is not None:
+            module = self.held.module_field
+        return api_frames.frame(module, lookup[0], outcome)
+
 
 class NewFrames:
-    """Each distinct encoded frame once, with its answer as soon as there is one.
+    """The frames of one call that are not remembered; belongs to the call's thread.
 
-    Belongs to one call and its thread.
+    `read` them, have `modules` looked up, `finish`, then `fill` the answers in. Each step raises
+    `CallerGoneError` once the caller is gone.
     """
 
     def __init__(
         self,
         decode_frame: DecodeFrame,
         recall: Recall,
-        modules: Sequence[ModuleQuery],
+        queries: Sequence[ModuleQuery],
         is_gone: IsGone = is_never_gone,
     ) -> None:
-        """Take frames of `modules` that `recall` did not find.
-
-        What goes through them raises `CallerGoneError` once the caller is gone.
-        """
+        """Take frames in the modules `queries` that `recall` did not find."""
         self._is_gone = is_gone
         self._decode_frame = decode_frame
         self._recall = recall
-        self._modules = modules
+        self._queries = queries
         self._answers: dict[bytes, bytes] = {}
-        self._lookups: dict[bytes, tuple[ModuleWork, Lookup]] = {}
-        self._results: dict[int, ModuleWork | None] = {}
-        self.works: dict[ModuleId, ModuleWork] = {}
-        """The modules that have to be looked up."""
+        self._lookups: dict[bytes, tuple[ModuleFrames, Lookup]] = {}
+        self._by_index: dict[int, ModuleFrames | None] = {}
+        self.modules: dict[ModuleId, ModuleFrames] = {}
+        """The modules to look up."""
 
         self.outcomes: dict[int, int] = {}
-        """How many of the new frames, each as often as it was asked, had each `FrameOutcome`."""
+        """How many of the new frames, repeated ones included, had each `FrameOutcome`."""
 
     def read(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> None:
         """Read those of `frames` that have no answer.
 
-        Raises `InvalidFrameError` for one that cannot be decoded or names no module of the call.
+        Raises `InvalidFrameError` for a frame that cannot be decoded or that names no module.
         """
         new = [frame for frame, answer in zip(frames, answers, strict=True) if answer is None]
         for some in in_steps(new, self._is_gone):
@@ -81,62 +253,52 @@ class NewFrames:
         if old is not None:
             self._answers[frame] = old
             return
-        query = self._decode_frame(frame)
-        if query.module_index == NO_MODULE:
-            self._answers[frame] = api_frames.frame(
-                _UNKNOWN_MODULE, query.module_offset, FrameOutcome.NO_MODULE
-            )
-        elif query.module_index < len(self._modules):
-            self._ask(frame, query, self._modules[query.module_index])
-        else:
+        index, offset, is_return_address = self._decode_frame(frame)
+        if index == NO_MODULE:
+            self._answers[frame] = api_frames.frame(_UNKNOWN_MODULE, offset, FrameOutcome.NO_MODULE)
+        elif index >= len(self._queries):
             raise InvalidFrameError("a frame's module index is out of range")
+        elif (module := self._by_index.get(index) or self._add_module(index)) is not None:
+            lookup = offset, is_return_address
+            module.frames[lookup] = None
+            self._lookups[frame] = module, lookup
+        else:
+            name = api_frames.module_field(self._queries[index].debug_file.encode())
+            self._answers[frame] = api_frames.frame(name, offset, FrameOutcome.MODULE_MISSING)
 
-    def _ask(self, frame: bytes, query: FrameQuery, module: ModuleQuery) -> None:
-        work = self._results.get(query.module_index) or self._begin(query.module_index, module)
-        if work is None:
-            self._answers[frame] = api_frames.frame(
-                api_frames.module_field(module.debug_file.encode()),
-                query.module_offset,
-                FrameOutcome.MODULE_MISSING,
-            )
-            return
-        lookup = query.module_offset, query.is_return_address
-        work.frames[lookup] = None
-        self._lookups[frame] = work, lookup
+    def _add_module(self, index: int) -> ModuleFrames | None:
+        """Return the module at `index`, None if it has no id to look it up by.
 
-    def _begin(self, index: int, module: ModuleQuery) -> ModuleWork | None:
-        """Return the work of the module at `index`, None where nobody can be asked for it.
-
-        The call may have one module at several places.
+        The call may name one module at several indexes.
         """
-        asked, work = module.asked, None
+        asked, module = self._queries[index].asked, None
         if asked is not None:
-            work = self.works.setdefault(asked.module_id, ModuleWork(asked))
-            work.asked = work.asked.or_as(asked)
-        self._results[index] = work
-        return work
+            module = self.modules.setdefault(asked.module_id, ModuleFrames(asked))
+            module.asked = module.asked.or_as(asked)
+        self._by_index[index] = module
+        return module
 
     def finish(self, memory: FrameMemory) -> None:
         """Take the answers of all lookups, and remember those that stay true."""
-        remember: Remember = {}
+        answered: _Answered = {}
         for some in in_steps(list(self._lookups), self._is_gone):
             for frame in some:
-                self._finish(frame, remember)
-        for table, frames in remember.items():
+                self._finish(frame, answered)
+        for table, frames in answered.items():
             memory.put_many(table, frames)
 
-    def _finish(self, frame: bytes, remember: Remember) -> None:
-        """Take the answer of a lookup, and note it where it is to be remembered."""
-        work, lookup = self._lookups[frame]
-        answer = work.frames[lookup]
-        if answer is not None and work.held is not None:
+    def _finish(self, frame: bytes, answered: _Answered) -> None:
+        """Take the answer of a lookup, and note it if it is to be remembered."""
+        module, lookup = self._lookups[frame]
+        answer = module.frames[lookup]
+        if answer is not None and module.held is not None:
             asked = what_is_asked(frame)
             if asked == api_frames.asked_frame(*lookup):
-                remember.setdefault(work.held.frames, []).append((asked, answer))
-        self._answers[frame] = work.frame(lookup)
+                answered.setdefault(module.held.frames, []).append((asked, answer))
+        self._answers[frame] = module.frame(lookup)
 
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
-        """Return the answers of `frames`, those that were remembered and the new ones."""
+        """Return the answers of `frames`, remembered and new."""
         refuse_gone(self._is_gone)
         return [
             self._take(frame) if answer is None else answer
@@ -150,16 +312,16 @@ class NewFrames:
         return answer
 
     def counts(self, index: int) -> ModuleCounts:
-        """Return what it cost to look up the new frames of a module."""
-        work = self._results.get(index)
-        if work is None:
+        """Return what the lookup of a module's new frames cost."""
+        module = self._by_index.get(index)
+        if module is None:
             return ModuleCounts()
-        work.counts.generation = work.generation
-        return replace(work.counts)
+        module.counts.generation = module.generation
+        return replace(module.counts)
 
     def results(self) -> dict[int, ModuleResult]:
-        """Return what became of the modules that new frames name, by module index."""
+        """Return the results of the modules of new frames, by module index."""
         return {
-            index: NO_MODULE_ID if work is None else work.result()
-            for index, work in self._results.items()
+            index: NO_MODULE_ID if module is None else module.result()
+            for index, module in self._by_index.items()
         }

@@ -1,8 +1,8 @@
-"""A map bounded in bytes that forgets what was not used for longest, in two halves.
+"""A map bounded in bytes that evicts what was not used for longest, in two halves.
 
 New and used entries are in the young half. When it is full it becomes the old half, and what
-was in the old half and not used since is forgotten: two plain dictionaries instead of a linked
-list, so that a lookup of something young changes nothing.
+was in the old half and not used since is evicted: two plain dictionaries instead of a linked
+list, so that a lookup of a young entry changes nothing.
 """
 
 import threading
@@ -17,7 +17,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class AgingCounts:
-    """What an `AgingMap` holds and how well it served, at one moment."""
+    """What an `AgingMap` holds, and its hits and misses so far."""
 
     entries: int
     stored_bytes: int
@@ -26,16 +26,16 @@ class AgingCounts:
     misses: int
 
     def __add__(self, other: "AgingCounts") -> "AgingCounts":
-        """Return what both hold together, and how well they served."""
+        """Return the sums of both."""
         return AgingCounts(*map(add, astuple(self), astuple(other)))
 
 
 class AgingMap(Generic[K, V]):
     """Holds values of at most `max_bytes` together, as `weigh` counts them.
 
-    Any number of threads may use it: one lock is held for microseconds, and what is forgotten is
-    freed outside of it. An entry that weighs more than half of `max_bytes` is not kept. `weigh`
-    is called once for each value put.
+    It is thread-safe: one lock is held for microseconds, and evicted entries are freed outside of
+    it. An entry that weighs more than half of `max_bytes` is not kept. `weigh` is called once for
+    each value put.
     """
 
     def __init__(self, max_bytes: int, weigh: Callable[[K, V], int]) -> None:
@@ -59,31 +59,31 @@ class AgingMap(Generic[K, V]):
         return self.get_many((key,))[0]
 
     def peek(self, key: K) -> V | None:
-        """Return the value, None where there is none; counts nothing and keeps nothing young."""
+        """Return the value or None; count nothing, and keep the entry as old as it is."""
         with self._lock:
             entry = self._young.get(key) or self._old.get(key)
         return None if entry is None else entry[0]
 
     def get_young(self, key: K) -> V | None:
-        """Return the value if it is young, without a lock; None: ask `get`.
+        """Return the value if it is young, without a lock; if it is None, call `get`.
 
-        Who does tells `count_hits` how often it was there.
+        Report the hits to `count_hits`.
         """
-        entry = self._young.get(key)  # one step to other threads
+        entry = self._young.get(key)  # atomic
         return None if entry is None else entry[0]
 
     def count_hits(self, hits: int) -> None:
-        """Count values that were there for `get_young`."""
+        """Count the values that `get_young` found."""
         with self._lock:
             self._hits += hits
 
     def get_many(self, keys: Sequence[K]) -> list[V | None]:
-        """Return the values in the order asked; takes the lock once."""
-        forgotten: list[object] = []
+        """Return the values in the order of `keys`, None for misses; takes the lock once."""
+        evicted: list[object] = []
         values: list[V | None] = []
         with self._lock:
             for key in keys:
-                entry = self._young.get(key) or self._promote(key, forgotten)
+                entry = self._young.get(key) or self._promote(key, evicted)
                 values.append(None if entry is None else entry[0])
             misses = values.count(None)
             self._misses += misses
@@ -91,36 +91,36 @@ class AgingMap(Generic[K, V]):
         return values
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value in the place of any earlier one."""
+        """Keep a value, and replace any earlier one."""
         entry = value, self._weigh(key, value)
-        forgotten: list[object] = []
+        evicted: list[object] = []
         with self._lock:
-            self._put(key, entry, forgotten)
+            self._put(key, entry, evicted)
 
     def put_many(self, items: Iterable[tuple[K, V]]) -> None:
         """Keep several values; takes the lock once."""
         weighed = [(key, (value, self._weigh(key, value))) for key, value in items]
-        forgotten: list[object] = []
+        evicted: list[object] = []
         with self._lock:
             for key, entry in weighed:
-                self._put(key, entry, forgotten)
+                self._put(key, entry, evicted)
 
     def discard(self, key: K) -> None:
-        """Forget one entry, if it is there."""
+        """Delete one entry, if it exists."""
         with self._lock:
-            forgotten = self._remove(key)
-        del forgotten
+            evicted = self._remove(key)
+        del evicted
 
     def clear(self) -> None:
-        """Forget everything but the counts of hits and misses."""
+        """Delete all entries; the counts of hits and misses stay."""
         with self._lock:
-            forgotten = self._young, self._old
+            evicted = self._young, self._old
             self._young, self._old = {}, {}
             self._young_bytes = self._old_bytes = 0
-        del forgotten
+        del evicted
 
     def counts(self) -> AgingCounts:
-        """Return what is held and how it served so far."""
+        """Return what is held, and the hits and misses so far."""
         with self._lock:
             return AgingCounts(
                 entries=len(self._young) + len(self._old),
@@ -131,7 +131,7 @@ class AgingMap(Generic[K, V]):
             )
 
     def check(self) -> None:
-        """Raise AssertionError where the map contradicts itself; for tests."""
+        """Raise AssertionError if the map is inconsistent; for tests."""
         with self._lock:
             halves = ((self._young, self._young_bytes), (self._old, self._old_bytes))
             for half, stored_bytes in halves:
@@ -140,31 +140,31 @@ class AgingMap(Generic[K, V]):
                 _require(stored_bytes <= self._max_bytes // 2, "a half is over its limit")
             _require(self._young.keys().isdisjoint(self._old), "a key is in both halves")
 
-    def _promote(self, key: K, forgotten: list[object]) -> tuple[V, int] | None:
+    def _promote(self, key: K, evicted: list[object]) -> tuple[V, int] | None:
         entry = self._old.pop(key, None)
         if entry is not None:
             self._old_bytes -= entry[1]
-            self._add(key, entry, forgotten)
+            self._add(key, entry, evicted)
         return entry
 
-    def _put(self, key: K, entry: tuple[V, int], forgotten: list[object]) -> None:
+    def _put(self, key: K, entry: tuple[V, int], evicted: list[object]) -> None:
         if key in self._young or key in self._old:
-            forgotten.append(self._remove(key))
+            evicted.append(self._remove(key))
         if entry[1] <= self._max_bytes // 2:
-            self._add(key, entry, forgotten)
+            self._add(key, entry, evicted)
 
     def _remove(self, key: K) -> object:
-        """Take an entry out of either half; return it, so that the caller frees it."""
+        """Remove an entry from either half; return it, so that the caller frees it."""
         if (entry := self._young.pop(key, None)) is not None:
             self._young_bytes -= entry[1]
         elif (entry := self._old.pop(key, None)) is not None:
             self._old_bytes -= entry[1]
         return entry
 
-    def _add(self, key: K, entry: tuple[V, int], forgotten: list[object]) -> None:
-        """Make an entry young; when the young half is full, it grows old first."""
+    def _add(self, key: K, entry: tuple[V, int], evicted: list[object]) -> None:
+        """Make an entry young; if the young half is full, it becomes the old half first."""
         if self._young_bytes + entry[1] > self._max_bytes // 2:
-            forgotten.append(self._old)
+            evicted.append(self._old)
             self._old, self._old_bytes = self._young, self._young_bytes
             self._young, self._young_bytes = {}, 0
         self._young[key] = entry

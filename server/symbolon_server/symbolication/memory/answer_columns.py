@@ -1,8 +1,8 @@
 """Remembered answers as columns, in which many frames are found at once.
 
-A dictionary of Python is asked for one frame after the other, and each waits for memory some
-four times: for the dictionary, its entry, the key, the answer. Here the keys of all frames lie
-side by side and numpy asks for all of them before it goes on.
+A Python dictionary is read for one frame after the other, and each read waits for memory some four
+times: for the dictionary, its entry, the key, the answer. Here the keys of all frames lie side by
+side, and numpy reads all of them before it continues.
 """
 
 import threading
@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from symbolon_server.symbolication.memory.many_frames import Numbers, Words
+Numbers = NDArray[np.int64]
+Words = NDArray[np.uint64]
 
 _SPARSE: Final = 16
-"""Places for each answer, at least: so few frames have one in common."""
+"""Places per answer, at least: so few frames collide."""
 
 _FRAME_BYTES: Final = 2 * (4 * 8 + _SPARSE * 4)
-"""Of a frame at most: a row and its places, in columns of which half is free."""
+"""The most that a frame takes: a row and its places, in columns that are half empty."""
 
 _LEAST_BITS: Final = 10
 
@@ -27,13 +28,13 @@ _SPREAD: Final = np.uint64(0xD6E8_FEB8_6659_FD93)
 
 
 class FrameKeys(NamedTuple):
-    """What many frames ask."""
+    """Keys of many frames."""
 
     asked: Words
     """Shape (frames,): as in `ManyFrames`."""
 
     tables: Words
-    """Shape (frames,): the number of the frame's table and how many bytes are asked; never 0."""
+    """Shape (frames,): the number of the frame's table and the number of bytes; never 0."""
 
     def choose(self, frames: NDArray[np.integer]) -> "FrameKeys":
         """Return those of some frames."""
@@ -57,12 +58,12 @@ class Answers(NamedTuple):
 class AnswerColumns:
     """Answers of frames that large requests asked for.
 
-    One lock is held for writing, a millisecond for a thousand answers. Who reads needs none: an
-    answer is written before its place, and stays until all are forgotten together.
+    Writing takes a lock, for a millisecond per thousand answers. Reading takes none: an answer is
+    written before its place, and stays until all are forgotten together.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        """Have no answer yet, and at most `max_bytes` of columns, without the answers."""
+        """Use at most `max_bytes` for columns, not counting the answers."""
         self._most = max_bytes // _FRAME_BYTES
         self._lock = threading.Lock()
         self._rows = _Rows(0)
@@ -73,20 +74,20 @@ class AnswerColumns:
         return self._rows.count
 
     def find_many(self, keys: FrameKeys) -> tuple[Answers, Numbers]:
-        """Return the answers of these frames, and the numbers of those that have none here.
+        """Return the answers of these frames, and the numbers of the frames without an answer.
 
-        For these the answers have anything.
+        The answers of the latter are undefined.
         """
         rows = self._rows
         found, missing = rows.find(keys)
         return rows.answers.choose(found), missing
 
     def has_room(self, more: int) -> bool:
-        """Tell whether `more` answers can be put; what has no room has none until all age."""
+        """Return whether `more` answers can be put; otherwise there is no room until all age."""
         return self._rows.count + more <= self._most
 
     def put_many(self, keys: FrameKeys, answers: Answers) -> None:
-        """Keep the answers of these frames, of which no two ask the same, if there is room."""
+        """Keep the answers of these frames, with distinct keys, if there is room."""
         with self._lock:
             _, missing = self._rows.find(keys)
             if self.has_room(len(missing)):
@@ -109,11 +110,11 @@ class AnswerColumns:
 class _Rows:
     """Keys and answers side by side in the order of putting, and where to find them.
 
-    A key has two places; in one of them is the number of its row. Row 0 is nobody's.
+    A key has two places; in one of them is the number of its row. Row 0 is never used.
     """
 
     def __init__(self, room: int) -> None:
-        """Have room for so many rows, or some more."""
+        """Have room for at least `room` rows."""
         self._bits = max(_LEAST_BITS, (room * _SPARSE).bit_length())
         self._places: NDArray[np.int32] = np.zeros(1 << self._bits, np.int32)
         self.room = (1 << self._bits) // _SPARSE
@@ -123,7 +124,7 @@ class _Rows:
         self.answers = Answers(np.zeros(shape, np.object_), np.zeros(shape, np.int64))
 
     def find(self, keys: FrameKeys) -> tuple[NDArray[np.int32], Numbers]:
-        """Return the row of each frame, and the numbers of the frames that have none."""
+        """Return the row of each frame, and the numbers of the frames without one."""
         mixed = _mix(keys)
         rows = self._places.take(self._first_places(mixed))
         elsewhere = np.flatnonzero(~self._are_at(rows, keys))
@@ -134,7 +135,7 @@ class _Rows:
         return rows, elsewhere[~self._are_at(others, keys.choose(elsewhere))]
 
     def put(self, keys: FrameKeys, answers: Answers) -> None:
-        """Put rows that are not here yet; the few whose places are both taken are not found."""
+        """Put new rows; the few whose places are both taken are not found later."""
         rows = np.arange(self.count + 1, self.count + 1 + len(answers.lengths), dtype=np.int32)
         for column, values in zip((*self._keys, *self.answers), (*keys, *answers), strict=True):
             column[rows] = values
@@ -146,19 +147,19 @@ class _Rows:
         self.count += len(rows)
 
     def all(self) -> tuple[FrameKeys, Answers]:
-        """Return all rows but nobody's."""
+        """Return all used rows."""
         rows = np.arange(1, self.count + 1)
         return self._keys.choose(rows), self.answers.choose(rows)
 
     def _are_at(self, rows: NDArray[np.int32], keys: FrameKeys) -> NDArray[np.bool_]:
-        """Tell for each key whether it is the one of its row."""
+        """Return for each key whether it is the key of its row."""
         asked, tables = self._keys
         are_there: NDArray[np.bool_] = asked.take(rows) == keys.asked
         are_there &= tables.take(rows) == keys.tables
         return are_there
 
     def _point_to(self, rows: NDArray[np.int32], places: Words) -> None:
-        """Write rows to those of their places that are free, one where several share one."""
+        """Write rows to the free ones of their places; if several share a place, one wins."""
         free = np.flatnonzero(self._places[places] == 0)
         self._places[places[free]] = rows[free]
 
@@ -170,5 +171,5 @@ class _Rows:
 
 
 def _mix(keys: FrameKeys) -> Words:
-    """Return a number for each key whose upper half is as good as by chance."""
+    """Return a number for each key whose upper half is as good as random."""
     return (keys.asked ^ (keys.tables * _SPREAD_TABLES)) * _SPREAD

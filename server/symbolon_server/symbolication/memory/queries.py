@@ -1,4 +1,4 @@
-"""What a request asks and what it is answered, as plain values."""
+"""The values that a request consists of, and the values that answer it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ NO_MODULE: Final = -1
 
 
 class ModuleOutcome(IntEnum):
-    """What became of one module; the numbers are those of the API."""
+    """The outcome of one module; the numbers are those of the API."""
 
     FOUND = 1
     NOT_REFERENCED = 2
@@ -24,7 +24,7 @@ class ModuleOutcome(IntEnum):
 
 
 class FrameOutcome(IntEnum):
-    """What became of one frame; the numbers are those of the API."""
+    """The outcome of one frame; the numbers are those of the API."""
 
     SYMBOLICATED = 1
     NO_SYMBOL = 2
@@ -36,7 +36,7 @@ class FrameOutcome(IntEnum):
 
 
 class TierName(IntEnum):
-    """A place that answers are taken from, nearest first; the numbers are those of the API."""
+    """A place that answers are read from, the fastest first; the numbers are those of the API."""
 
     FRAMES = 1
     MEMORY = 2
@@ -45,22 +45,22 @@ class TierName(IntEnum):
 
 
 class ModuleQuery(NamedTuple):
-    """A module as it was asked for."""
+    """A module as it was requested."""
 
     debug_file: str
-    """The debug file, or what stands in for it."""
+    """The debug file, or the file name that replaces it."""
 
     module_id: ModuleId | None
-    """None where there is no debug file or no debug id: such a module is missing."""
+    """None without a debug file or a debug id: such a module is missing."""
 
     code_file: str = ""
     code_id: str = ""
     lacks_age: bool = False
-    """These as in `AskedModule`."""
+    """As in `AskedModule`, like the two above."""
 
     @property
     def asked(self) -> AskedModule | None:
-        """What is to be asked for; None where the module is missing without any lookup."""
+        """The module to look up; None if it is missing without any lookup."""
         if self.module_id is None:
             return None
         return AskedModule(self.module_id, self.code_file, self.code_id, self.lacks_age)
@@ -72,14 +72,14 @@ class InvalidFrameError(ValueError):
 
 MAX_ANSWER_BYTES = 1 << 30
 """Of all frames of one answer. A frame takes some 80 to 2,000 bytes, inline frames included; gRPC
-sends an answer of more than 4 GiB cut, without a word."""
+truncates an answer of more than 4 GiB without an error."""
 
 
 class AnswerTooLargeError(ValueError):
     """The answer would be larger than `MAX_ANSWER_BYTES`."""
 
     def __init__(self, least_bytes: int, limit: int) -> None:
-        """Say how large it would be at least: as much as was found until it was too much."""
+        """Report the size that was reached when it exceeded `limit`."""
         super().__init__(
             f"would be answered with at least {least_bytes} bytes, the limit is {limit}: "
             "ask for fewer frames"
@@ -87,24 +87,24 @@ class AnswerTooLargeError(ValueError):
 
 
 class FrameQuery(NamedTuple):
-    """A frame as it was asked for, decoded."""
+    """A requested frame, decoded."""
 
     module_index: int
-    """Place in the modules asked for, or `NO_MODULE`."""
+    """Index into the modules of the request, or `NO_MODULE`."""
 
     module_offset: int
     is_return_address: bool
 
 
 class ModuleResult(NamedTuple):
-    """What became of one module."""
+    """The result of one module."""
 
     outcome: ModuleOutcome
     detail: str = ""
-    """One line for a person."""
+    """One line for people to read."""
 
     retry_after_seconds: float | None = None
-    """When asking again can lead to another outcome; None where it does not help by itself."""
+    """When a retry can lead to another outcome; None if it cannot."""
 
     skipped_records: int = 0
 
@@ -112,12 +112,12 @@ class ModuleResult(NamedTuple):
 NO_MODULE_ID: Final = ModuleResult(
     ModuleOutcome.MISSING, f"it has no debug file or code file, or no debug id of {DEBUG_ID_FORM}"
 )
-"""What becomes of a module that nobody can be asked for."""
+"""The result of a module without an id."""
 
 
 @dataclass(slots=True)
 class TierCounts:
-    """What one tier was asked and had during one call."""
+    """The lookups of one call in one tier."""
 
     lookups: int = 0
     hits: int = 0
@@ -139,7 +139,7 @@ class ModuleCounts:
 
 @dataclass(slots=True)
 class Diagnostics:
-    """What one call cost; it belongs to the call's thread alone."""
+    """What one call cost; belongs to the call's thread."""
 
     frames: int = 0
     seconds: float = 0.0
@@ -148,35 +148,41 @@ class Diagnostics:
     ingests: int = 0
     warnings: list[str] = field(default_factory=list)
     outcomes: Mapping[int, int] = field(default_factory=dict)
-    """How many of the frames that were not remembered had each `FrameOutcome`."""
+    """The number of new frames by `FrameOutcome`."""
 
     tiers: dict[TierName, TierCounts] = field(default_factory=dict)
     modules: list[ModuleCounts] = field(default_factory=list)
 
     def count_frames(self, frames: int, missed: int) -> None:
-        """Count the frames asked for, and those whose answers were not remembered."""
+        """Count the requested frames, and those of them that were not remembered."""
         self.frames = frames
         counts = self.tier(TierName.FRAMES)
         counts.lookups, counts.hits = frames, frames - missed
 
+    def count_memory(self, found: Sequence[object | None]) -> None:
+        """Count lookups in memory, of which those that found None missed."""
+        counts = self.tier(TierName.MEMORY)
+        counts.lookups += len(found)
+        counts.hits += len(found) - found.count(None)
+
     @property
     def distinct_frames(self) -> int:
-        """Different pairs of module and offset, where single modules were counted."""
+        """Distinct frames, if they were counted by module."""
         return sum(module.distinct_frames for module in self.modules)
 
     def tier(self, name: TierName) -> TierCounts:
-        """Return the counts of a tier, which is then known to have been asked."""
+        """Return the counts of a tier, which then counts as queried."""
         return self.tiers.setdefault(name, TierCounts())
 
 
 class EncodedStacks(NamedTuple):
-    """All fields `stacks` of a response, encoded but for being joined."""
+    """All fields `stacks` of a response, encoded, but not yet joined."""
 
     length: int
     """Bytes of all frames together."""
 
     pieces: Sequence[bytes]
-    """In the order asked: what each stack begins with, then its frames, each a field of it."""
+    """In the order of the request: the start of each stack, then its frames, each a field of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +191,12 @@ class Symbolication:
 
     stacks: EncodedStacks
     results: Mapping[int, ModuleResult]
-    """What became of the modules that frames name, by module index."""
+    """The results of the modules that frames name, by module index."""
 
     modules: int
-    """How many modules were asked for; those without a result were not referenced."""
+    """The number of modules in the request; those without a result were not referenced."""
 
     diagnostics: Diagnostics
 
     is_recalled: bool = False
-    """All frames were remembered, so that all modules with a result are found."""
+    """All frames were remembered, so that all modules with a result are FOUND."""

@@ -1,11 +1,15 @@
-"""What a server process holds in its own memory: modules, pages and whole frames."""
+"""What a server process holds in its own memory: modules, pages, dictionaries and whole frames."""
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, Self
+from weakref import WeakValueDictionary
 
 from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.symbolication.memory.aging import AgingCounts, AgingMap
-from symbolon_server.symbolication.memory.frame_memory import ENTRY_BYTES, FrameMemory, FrameTable
+from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
 from symbolon_server.symbolication.memory.queries import ModuleOutcome, ModuleResult
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -17,26 +21,128 @@ from symbolon_server.symbols.paging.reader import Page
 _PAGES_SHARE: Final = 0.5
 _FRAMES_SHARE: Final = 0.3
 _DICTIONARIES_SHARE: Final = 0.1
-"""Of the memory; a frame is small and answers at once, a page answers for its whole stretch. A page
-dictionary is needed only for pages that are not here yet: some 190 large modules have room."""
+"""Of all memory; modules have the rest. A frame is small and answers at once, a page answers for
+its whole range. A page dictionary is needed only for pages that are not in memory yet: its share
+has room for some 190 large modules."""
+
+_COLUMNS_PART: Final = 8
+"""One byte in this many of the frames' share is for columns: room for all young frames of 700
+bytes, as C++ has them."""
+
+_ENTRY_BYTES: Final = 200
+"""What a dictionary entry costs besides the bytes of its key and its value."""
 
 _MODULE_BYTES: Final = 2000
-"""What a module costs beside the offsets of its pages."""
+"""What a module costs besides the offsets of its pages."""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class FrameTable:
+    """The remembered frames of one generation of a module, by how they were requested.
+
+    Calls read `young` without a lock: each read of a dictionary is atomic. Only the `FrameMemory`
+    writes.
+    """
+
+    number: int
+    """Unique among all tables that the process ever had."""
+
+    young: dict[bytes, bytes] = field(default_factory=dict)
+    """From the encoded `symbolon.v1.Frame` without its module index to the encoded answer."""
+
+    old: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class FrameMemory:
+    """All remembered frames, at most `max_bytes` of them.
+
+    All tables age together: when the young halves are full they become the old ones, and what
+    was not used since the last time is forgotten. One lock guards all writing.
+
+    A table lives as long as it is referenced, even if it is empty. Otherwise a module could
+    recall from one table while its frames are remembered in another.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Remember nothing yet."""
+        columns_bytes = max_bytes // _COLUMNS_PART
+        self._max_bytes = max_bytes - columns_bytes
+        self.columns = AnswerColumns(columns_bytes)
+        """The young frames that large requests asked for."""
+
+        self._numbers = count(1)
+        self._lock = threading.Lock()
+        self._tables: WeakValueDictionary[str, FrameTable] = WeakValueDictionary()
+        self._young_bytes = 0
+        self._old_bytes = 0
+        self._counting = threading.Lock()
+        self._hits = 0
+        self._misses = 0
+
+    def table(self, generation: str) -> FrameTable:
+        """Return the table of a generation, which belongs to one module."""
+        with self._lock:
+            table = self._tables.get(generation)
+            if table is None:
+                table = self._tables[generation] = FrameTable(next(self._numbers))
+            return table
+
+    def put_many(self, table: FrameTable, frames: Iterable[tuple[bytes, bytes]]) -> None:
+        """Remember `frames`, pairs of how they were requested and how they were answered."""
+        with self._lock:
+            for asked, answered in frames:
+                if asked not in table.young:
+                    self._make_room(len(asked) + len(answered) + _ENTRY_BYTES)
+                    table.young[asked] = answered
+
+    def recall_old(self, table: FrameTable, asked: bytes) -> bytes | None:
+        """Return a frame of the old half, which makes it young, or None."""
+        answered = table.old.get(asked)
+        if answered is not None:
+            self.put_many(table, [(asked, answered)])
+        return answered
+
+    def count(self, hits: int, misses: int) -> None:
+        """Count recalled and missed frames.
+
+        Every call does this, so it has a lock of its own: it never waits for writing.
+        """
+        with self._counting:
+            self._hits += hits
+            self._misses += misses
+
+    def counts(self) -> AgingCounts:
+        """Return what is remembered, and the hits and misses so far."""
+        with self._counting:
+            hits, misses = self._hits, self._misses
+        with self._lock:
+            entries = sum(len(table.young) + len(table.old) for table in self._tables.values())
+            stored_bytes = self._young_bytes + self._old_bytes
+        return AgingCounts(entries, stored_bytes, self._max_bytes, hits, misses)
+
+    def _make_room(self, weight: int) -> None:
+        """Count `weight` more young bytes; first let all tables age if that is too much."""
+        if self._young_bytes + weight > self._max_bytes // 2:
+            for table in list(self._tables.values()):
+                table.old, table.young = table.young, {}
+            self._old_bytes, self._young_bytes = self._young_bytes, 0
+            self.columns.clear()
+        self._young_bytes += weight
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedModule:
-    """A module whose page directory is known."""
+    """A module whose page directory is in memory."""
 
     directory: PageDirectory
     module_field: bytes
     """The encoded field `module` of all its frames."""
 
     result: ModuleResult
-    """What becomes of the module in a request that it answers."""
+    """The result of the module in a request that it answers."""
 
     frames: FrameTable
-    """The frames of this generation that were answered before."""
+    """The remembered frames of this generation."""
 
     @classmethod
     def of(cls, directory: PageDirectory, frames: FrameTable) -> Self:
@@ -51,17 +157,17 @@ class RememberedModule:
 
 
 class ServerMemory:
-    """Everything held, bounded together in bytes; each map has its own lock."""
+    """All memory of a server process, bounded in bytes; each map has its own lock."""
 
     def __init__(self, max_bytes: int) -> None:
         """Hold at most `max_bytes`."""
         pages, frames = int(max_bytes * _PAGES_SHARE), int(max_bytes * _FRAMES_SHARE)
         dictionaries = int(max_bytes * _DICTIONARIES_SHARE)
         self.pages: AgingMap[PageKey, Page] = AgingMap(
-            pages, lambda _, page: page.memory_bytes + ENTRY_BYTES
+            pages, lambda _, page: page.memory_bytes + _ENTRY_BYTES
         )
         self.dictionaries: AgingMap[PageKey, PageDictionary] = AgingMap(
-            dictionaries, lambda _, dictionary: dictionary.memory_bytes + ENTRY_BYTES
+            dictionaries, lambda _, dictionary: dictionary.memory_bytes + _ENTRY_BYTES
         )
         self.frames = FrameMemory(frames)
         self.modules: AgingMap[ModuleId, RememberedModule] = AgingMap(
@@ -75,22 +181,22 @@ class ServerMemory:
         directory: PageDirectory,
         invalidations: KnownInvalidations = NO_INVALIDATIONS,
     ) -> RememberedModule:
-        """Hold a module in the place of any earlier generation, and return it.
+        """Replace any earlier generation of a module, and return the module.
 
-        Raises `DamagedPageError` where the module was invalidated since.
+        Raises `DamagedPageError` if the module was invalidated in the meantime.
         """
         module = RememberedModule.of(directory, self.frames.table(directory.generation))
         self.modules.put(module_id, module)
-        # Only now: who learns of an invalidation after this look finds the module here.
+        # Checked after the put: a thread that learns of an invalidation later finds the module.
         if invalidations.is_stale(module_id, directory.ingest.as_of):
             self.modules.discard(module_id)
             raise DamagedPageError("a page directory that was invalidated")
         return module
 
     def counts_of_frames(self) -> AgingCounts:
-        """Return what is held of whole frames and how it served."""
+        """Return what is remembered of whole frames, with hits and misses."""
         return self.frames.counts()
 
     def counts_of_memory(self) -> AgingCounts:
-        """Return what is held of pages, dictionaries and directories, and how it served."""
+        """Return what is held of pages, dictionaries and directories, with hits and misses."""
         return self.modules.counts() + self.pages.counts() + self.dictionaries.counts()

@@ -1,11 +1,10 @@
-"""One call's frames recalled from memory: the fast path of a server.
+"""The frames of one call recalled from memory, one by one: the fast path of a server.
 
-The frames of a request stay encoded. What stands before the module offset in a frame,
-the field `module_index`, is the same for all frames of a module; what follows it is the key
-under which the module's answer is remembered, in this request and in every other. So a frame
-that is remembered costs a slice and a look into two lists and a dictionary, and is never decoded.
+The frames of a request stay encoded. A frame starts with its field `module_index`; the bytes after
+it are the key under which the answer is remembered, in this request and in every other. So a
+remembered frame costs a slice and a look into two lists and a dictionary, and is never decoded.
 
-The tests hold this against decoding every frame.
+The tests compare this with decoding every frame.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,86 +15,86 @@ from symbolon_server.symbolication.memory.server_memory import RememberedModule,
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 _INDEX_TAG: Final = 0x08
-"""How a frame begins whose first field is `module_index`."""
+"""The first byte of a frame whose first field is `module_index`."""
 
 _MORE: Final = 0x80
 _SHORT: Final = 2
-"""Bytes of the field `module_index` where the index is below 128."""
+"""Bytes of the field `module_index` if the index is below 128."""
 
 _LONG: Final = 3
-"""Bytes of it up to 16,383: more modules than a request may have."""
+"""Bytes of it for an index up to 16,383: more modules than a request may have."""
 
 _ASKED: Final = slice(_SHORT, None)
-"""What follows the field `module_index`: a value, since Python 3.11 makes one for each `[2:]`."""
+"""The bytes after the field `module_index`; Python 3.11 builds a slice for each `[2:]`."""
 
 _BYTES: Final = 256
 _NOTHING: Final[dict[bytes, bytes]] = {}
 _NO_MODULES: Final = [_NOTHING] * _BYTES
-"""What is remembered by a frame's second byte, before any module is known."""
+"""The remembered frames by their second byte, before any module is open."""
 
 
 class Recall:
     """Finds the remembered answers of one call's frames; belongs to its thread.
 
-    Nothing here is in a cycle: what a call recalled from would else stay until the garbage
-    collector comes, which it seldom does, long after it is forgotten.
+    Nothing here is in a reference cycle: what a call recalled from would otherwise stay in memory
+    until the garbage collector runs, which is seldom.
     """
 
-    def __init__(self, held: ServerMemory, modules: Sequence[ModuleQuery]) -> None:
-        """Look for frames of `modules` in what is `held`."""
-        self._held = held
+    def __init__(self, memory: ServerMemory, modules: Sequence[ModuleQuery]) -> None:
+        """Look for frames of `modules` in `memory`."""
+        self._memory = memory
         self._modules = modules
         self._tables = _NO_MODULES.copy()
-        # By a frame's first byte and its second: only one first byte begins a module index.
+        # By the first byte of a frame and its second: only one first byte starts a module index.
         self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
         self._used: dict[int, RememberedModule] = {}
         self._peeked = 0
 
     @property
     def used(self) -> Mapping[int, RememberedModule]:
-        """The held modules by the module indexes that frames named."""
+        """The modules in memory that frames name, by module index."""
         return self._used
 
     @property
     def peeked(self) -> int:
-        """How many of them were found without being counted."""
+        """How many of them were found, but not counted as hits yet."""
         return self._peeked
 
     def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
-        """Return the answer of each encoded frame, None where none is remembered."""
+        """Return the answer of each encoded frame, None if it is not remembered."""
         by_tag, asked = self._by_tag, _ASKED
         for _ in range(2):
             try:
                 return [by_tag[frame[0]][frame[1]][frame[asked]] for frame in frames]
-            except LookupError:  # a module is named for the first time, or not all are remembered
+            except LookupError:  # a module is not open yet, or not all frames are remembered
                 self._open_modules(frames)
         return [self.find(frame) for frame in frames]
 
     def find(self, frame: bytes) -> bytes | None:
-        """Return the answer of a frame of a module that is open, or None."""
+        """Return the answer of a frame in an open module, or None."""
         try:
             return self._by_tag[frame[0]][frame[1]][frame[_ASKED]]
         except LookupError:
             return None
 
     def find_old(self, frame: bytes) -> bytes | None:
-        """Return the answer of a frame that was not used for long, or None."""
+        """Return the answer of a frame in the old half of memory, or None."""
         module = self._used.get(read_index(frame))
-        if module is None:
+        if module is None or not module.frames.old:
             return None
-        return self._held.frames.recall_old(module.frames, what_is_asked(frame))
+        return self._memory.frames.recall_old(module.frames, what_is_asked(frame))
 
     def _open_modules(self, frames: Iterable[bytes]) -> None:
-        """Get the modules that `frames` name."""
+        """Open the modules that `frames` name."""
         for start in {frame[:_LONG] for frame in frames}:
             index = read_index(start)
             if index not in self._used:
                 self.open(index)
 
     def open(self, index: int) -> RememberedModule | None:
-        """Return the module of this index, whose frames are looked for from now on.
+        """Return the module at this index, and find its frames from now on.
 
-        None where it is not held, or there is no such module.
+        Returns None if it is not in memory, or if there is no such module.
         """
         module = self._used.get(index)
         if module is None and 0 <= index < len(self._modules):
@@ -108,11 +107,11 @@ class Recall:
     def _get_module(self, module_id: ModuleId | None) -> RememberedModule | None:
         if module_id is None:
             return None
-        module = self._held.modules.get_young(module_id)
+        module = self._memory.modules.get_young(module_id)
         if module is not None:
             self._peeked += 1
             return module
-        return self._held.modules.get(module_id)
+        return self._memory.modules.get(module_id)
 
     def _put_table(self, index: int, table: dict[bytes, bytes]) -> None:
         if index < _MORE:
@@ -126,7 +125,7 @@ class Recall:
 
 
 class _Longer(dict[bytes, bytes]):
-    """The frames whose module indexes begin with the same byte of two, by what follows it."""
+    """The frames whose two-byte module indexes have the same first byte, by what follows it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,9 +137,9 @@ class _Longer(dict[bytes, bytes]):
 
 
 def read_index(frame: bytes) -> int:
-    """Return the module index that an encoded frame begins with.
+    """Return the module index that an encoded frame starts with.
 
-    It is -1 where a frame does not begin with one of at most two bytes.
+    Returns -1 if a frame does not start with an index of at most two bytes.
     """
     if len(frame) < _SHORT or frame[0] != _INDEX_TAG:
         return -1
@@ -152,5 +151,5 @@ def read_index(frame: bytes) -> int:
 
 
 def what_is_asked(frame: bytes) -> bytes:
-    """Return what follows the module index of an encoded frame that begins with one."""
+    """Return the bytes after the module index that an encoded frame starts with."""
     return frame[_SHORT:] if frame[1] < _MORE else frame[_LONG:]

@@ -1,8 +1,8 @@
-"""Parts that servers and workers have in common, made from the settings."""
+"""What servers and workers both need: suppliers, store, spool and lifetimes, from the settings."""
 
 from collections.abc import Callable
 
-from symbolon_server.app.process.errors import StartError
+from symbolon_server.app import StartError
 from symbolon_server.app.wiring.redis_connections import timeouts_of
 from symbolon_server.cache.failures import FailureLifetimes
 from symbolon_server.redis_servers.servers import connect
@@ -16,14 +16,14 @@ from symbolon_server.suppliers.web.headers import Header, InvalidHeadersError, p
 from symbolon_server.telemetry.backoff import Backoff
 from symbolon_server.telemetry.metrics import REDIS_ERRORS, SPOOL_SKIPS
 
-# Series that exist from the start, at 0: the rate of one born at 1 leaves that one out.
+# These series start at 0: the rate of a series that starts at 1 would miss the first event.
 _STORE_ERRORS = REDIS_ERRORS.labels("store")
 _CACHE_ERRORS = REDIS_ERRORS.labels("cache")
 _SPOOL_SKIPS = {reason: SPOOL_SKIPS.labels(reason.value) for reason in SkipReason}
 
 
 def suppliers_of(settings: Settings) -> list[Supplier]:
-    """Return the suppliers in their order; raise `StartError` for what cannot be used."""
+    """Return the suppliers in order; raise `StartError` for unusable ones."""
     limits = FetchLimits(
         connect_seconds=settings.supplier_connect_seconds,
         read_seconds=settings.supplier_read_seconds,
@@ -48,7 +48,7 @@ def _headers_of(settings: Settings) -> list[Header]:
     except OSError as error:
         raise InvalidHeadersError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise InvalidHeadersError(f"{file} is no text") from None
+        raise InvalidHeadersError(f"{file} is not a text file") from None
 
 
 def _count_store_error(_reason: str) -> None:
@@ -56,7 +56,7 @@ def _count_store_error(_reason: str) -> None:
 
 
 def count_cache_error() -> None:
-    """Count a request that the cache failed."""
+    """Count a failed request to the cache."""
     _CACHE_ERRORS.inc()
 
 
@@ -67,7 +67,7 @@ def _count_spool_skip(reason: SkipReason) -> None:
 def store_of(
     settings: Settings, on_error: Callable[[str], None] = _count_store_error
 ) -> RedisPageStore:
-    """Return the store, which connects when it is first asked."""
+    """Return the store, which connects on its first request."""
     return RedisPageStore(connect(settings.store_url, timeouts_of(settings)), on_error=on_error)
 
 

@@ -1,12 +1,11 @@
-"""One call's pages: those in memory first, the others read from the tiers below and unpacked."""
+"""The pages that one call needs: from memory, the others fetched from the tiers and unpacked."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from symbolon_server.store.page_stores import PageStore, TieredPageStore
-from symbolon_server.symbolication.looking_up.counted_store import CountedStore
-from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
+from symbolon_server.symbolication.looking_up.tiers import CallTiers
+from symbolon_server.symbolication.memory.queries import Diagnostics
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbols.ground.errors import DamagedPageError, if_whole
 from symbolon_server.symbols.ground.pages import PageKey
@@ -15,41 +14,40 @@ from symbolon_server.symbols.paging.envelope import Unpacker
 from symbolon_server.symbols.paging.reader import Page
 
 PAGES_AT_ONCE: Final = 1_200
-"""Pages that are read in one round trip: some 3 MB, more than an ordinary call needs."""
+"""Pages per round trip: some 3 MB, more than an ordinary call needs."""
 
 UNPACKED_BYTES: Final = 1 << 21
-"""Contents of pages that wait until they are read: so many stay in a processor's cache."""
+"""Unpacked pages that are read together: this much stays in a processor's cache."""
 
 Answer = Callable[[PageKey, Page], bool]
-"""Answers what is asked of a page; returns False, having answered nothing, if it does not fit."""
+"""Answers all lookups in a page; returns False, with none answered, if the page is inconsistent."""
 
 Needs = Mapping[PageKey, PageKey | None]
-"""Pages, each with the key of the dictionary that unpacks it, None where it needs none."""
+"""Pages, each with the key of the page dictionary that unpacks it, or None."""
+
+_Get = Callable[[Sequence[PageKey]], list[bytes | None]]
 
 
-class CallPages:
-    """Reads pages, and the page dictionaries that unpack them; belongs to one call and its thread.
+class PageFetcher:
+    """Fetches pages and the page dictionaries that unpack them; belongs to one call's thread.
 
-    A page whose dictionary is not there is absent.
+    A page whose dictionary is missing counts as missing.
     """
 
-    def __init__(
-        self, held: ServerMemory, stores: Sequence[CountedStore], diagnostics: Diagnostics
-    ) -> None:
-        """Look in what is `held` first, then in `stores`, the nearest of them first."""
+    def __init__(self, held: ServerMemory, tiers: CallTiers, diagnostics: Diagnostics) -> None:
+        """Look in memory first, then in `tiers`."""
         self._held = held
-        self._nearest, *self._below = stores
-        self._stores = TieredPageStore(stores)
+        self._tiers = tiers
         self._diagnostics = diagnostics
         self._unpackers: dict[PageKey | None, Unpacker] = {None: Unpacker()}
-        """By the key of the dictionary that they unpack by."""
+        """By the key of their dictionary."""
 
     def answer(self, needs: Needs, answer: Answer) -> None:
-        """Have each page that is there answered from; one round trip for all that are not held.
+        """Call `answer` for each page that is found; fetch all others in one round trip.
 
-        Where the numbers of a page do not fit each other nobody else sees it: its checksum is
-        right. Then the spool is asked; where that has no better one, the ingest that is asked for
-        next will find that out, and write it anew.
+        Only `answer` can tell that the numbers in a page are inconsistent: its checksum is right.
+        Then the spool is queried. If its page is no better, the ingest that follows finds that
+        out, too, and writes the module anew.
         """
         misfits = {
             key: needs[key]
@@ -58,16 +56,15 @@ class CallPages:
         }
         if misfits:
             self._drop(misfits)
-            for store in self._below:
-                self._answer_from_below(store, misfits, answer)
+            self._answer_from_spool(misfits, answer)
 
     def _read(self, needs: Needs) -> Iterator[tuple[PageKey, Page | None]]:
-        """Yield the pages that are there, those in memory first; None for one that does not fit.
+        """Yield the pages that are found, those in memory first; None for an unreadable one.
 
-        They are unpacked one after the other: a call may need more of them than memory holds.
+        They are unpacked a few at a time: a call may need more of them than memory holds.
         """
         pages = self._held.pages.get_many(list(needs))
-        count_memory(self._diagnostics, pages)
+        self._diagnostics.count_memory(pages)
         missed = []
         for key, page in zip(needs, pages, strict=True):
             if page is None:
@@ -76,31 +73,29 @@ class CallPages:
                 yield key, page
         del pages
         for first in range(0, len(missed), PAGES_AT_ONCE):
-            asked = {key: needs[key] for key in missed[first : first + PAGES_AT_ONCE]}
-            for key, _, page in self._fetch(self._stores, asked):
+            some = {key: needs[key] for key in missed[first : first + PAGES_AT_ONCE]}
+            for key, _, page in self._fetch(self._tiers.get_pages, some):
                 yield key, page
 
-    def _answer_from_below(self, store: CountedStore, misfits: Needs, answer: Answer) -> None:
-        """Answer from what `store` has in the place of `misfits`, and put it upward.
+    def _answer_from_spool(self, misfits: Needs, answer: Answer) -> None:
+        """Answer from the spool's pages, and replace those of the store by them.
 
-        What does not fit there either is forgotten, with the whole module.
+        If the spool's page is inconsistent, too, its whole module is deleted from the spool.
         """
-        for key, data, page in self._fetch(store, misfits):
+        for key, data, page in self._fetch(self._tiers.get_spooled_pages, misfits):
             if page is not None and answer(key, page):
-                self._nearest.put_pages({key: data})
+                self._tiers.put_into_store(key, data)
             else:
                 self._drop({key: misfits[key]})
-                store.forget(key.module_id)
+                self._tiers.forget_spooled(key.module_id)
 
-    def _fetch(
-        self, store: PageStore, needs: Needs
-    ) -> Iterator[tuple[PageKey, bytes, Page | None]]:
-        """Yield the pages that `store` has, and hold them; one round trip for all."""
+    def _fetch(self, get: _Get, needs: Needs) -> Iterator[tuple[PageKey, bytes, Page | None]]:
+        """Yield the pages that `get` finds, and keep them in memory; one round trip for all."""
         dictionaries = self._find_dictionaries(needs)
-        found = store.get_pages([*dictionaries, *needs])
+        found = get([*dictionaries, *needs])
         for key, data in zip(dictionaries, found, strict=False):
             if data is not None:
-                self._hold_dictionary(key, data)
+                self._keep_dictionary(key, data)
         for unpacked in self._unpack(needs, found[len(dictionaries) :]):
             pages = [if_whole(Page.read, content) for _, _, content in unpacked]
             keys = [key for key, _, _ in unpacked]
@@ -113,9 +108,9 @@ class CallPages:
     def _unpack(
         self, needs: Needs, found: Sequence[bytes | None]
     ) -> Iterator[list[tuple[PageKey, bytes, bytes | None]]]:
-        """Yield the pages that were found, each with its content or None, some at a time.
+        """Yield the pages that were found, each with its content or None, a few at a time.
 
-        What is done for many of them one after the other takes less time than all for each.
+        One step for many pages takes less time than all steps for each page.
         """
         unpacked: list[tuple[PageKey, bytes, bytes | None]] = []
         unpacked_bytes = 0
@@ -131,7 +126,7 @@ class CallPages:
         yield unpacked
 
     def _find_dictionaries(self, needs: Needs) -> list[PageKey]:
-        """Take the dictionaries that are held; return the keys of those that are not."""
+        """Take the dictionaries that are in memory; return the keys of the others."""
         needed = [key for key in dict.fromkeys(needs.values()) if key not in self._unpackers]
         keys = [key for key in needed if key is not None]
         held = self._held.dictionaries.get_many(keys)
@@ -140,8 +135,8 @@ class CallPages:
                 self._unpackers[key] = Unpacker(dictionary.zstd)
         return [key for key, dictionary in zip(keys, held, strict=True) if dictionary is None]
 
-    def _hold_dictionary(self, key: PageKey, data: bytes) -> None:
-        with suppress(DamagedPageError):  # then it is absent
+    def _keep_dictionary(self, key: PageKey, data: bytes) -> None:
+        with suppress(DamagedPageError):  # then it counts as missing
             dictionary = PageDictionary(self._unpackers[None].unpack(data))
             self._unpackers[key] = Unpacker(dictionary.zstd)
             self._held.dictionaries.put(key, dictionary)
@@ -153,10 +148,3 @@ class CallPages:
             if dictionary is not None:
                 self._held.dictionaries.discard(dictionary)
                 self._unpackers.pop(dictionary, None)
-
-
-def count_memory(diagnostics: Diagnostics, found: Sequence[object]) -> None:
-    """Count what was looked up in memory; what is None was not there."""
-    counts = diagnostics.tier(TierName.MEMORY)
-    counts.lookups += len(found)
-    counts.hits += len(found) - found.count(None)

@@ -1,4 +1,4 @@
-"""What a call used is gone when memory forgets it, without the garbage collector."""
+"""Evicted memory is freed without the garbage collector."""
 
 import gc
 import weakref
@@ -18,7 +18,7 @@ def without_collector() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("index", [0, 200])
-def test_no_call_holds_on_to_frames_that_are_forgotten(
+def test_no_call_keeps_evicted_frames_alive(
     host: Host, file: File, ingest_now: IngestNow, without_collector: None, index: int
 ) -> None:
     ingest_now(file.module_id)

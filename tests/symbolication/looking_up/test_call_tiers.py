@@ -1,4 +1,4 @@
-"""How long one call goes on asking a store that gives no answer."""
+"""How long one call keeps querying a store that does not answer."""
 
 import os
 import signal
@@ -6,18 +6,22 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 
+from symbolon_server.cache.failures import FailureMemory
+from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.redis_store import RedisPageStore
-from symbolon_server.symbolication.looking_up.counted_store import CountedStore
+from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 
 
 class Clock:
-    """The store's clock; the time of its pause after a failure is over whenever it is asked."""
+    """The store's clock: each time it is read, the pause after a failure is over."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -29,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def frozen_store() -> Iterator[RedisPageStore]:
-    """A store that hangs and that each request would try anew."""
+    """A store that hangs, and that each request would try again."""
     with EmbeddedRedis.start("store.conf") as server, connect(server.url) as client:
         client.ping()
         os.kill(server.process_id, signal.SIGSTOP)
@@ -37,26 +41,29 @@ def frozen_store() -> Iterator[RedisPageStore]:
         os.kill(server.process_id, signal.SIGCONT)
 
 
+@pytest.fixture
+def tiers(frozen_store: RedisPageStore, redis_cache: redis.Redis) -> Tiers:
+    failures = FailureMemory(KeyedCache(redis_cache))
+    return Tiers(frozen_store, None, failures, ModuleLoader(redis_cache))
+
+
 @pytest.mark.promise("Redis servers that hang cost a call one second at most")
-def test_a_call_waits_for_a_store_that_hangs_once_only(
-    frozen_store: RedisPageStore, module_id: ModuleId
-) -> None:
+def test_a_call_waits_for_a_store_that_hangs_once_only(tiers: Tiers, module_id: ModuleId) -> None:
     key = PageKey(module_id, "1-a", 0)
     diagnostics = Diagnostics()
-    store = CountedStore(frozen_store, TierName.STORE, diagnostics)
+    asked = CallTiers(tiers, diagnostics)
     start = time.monotonic()
-    assert store.get_directories([module_id]) == [None]
+    assert asked.get_directories([module_id]) == [None]
     for _ in range(3):
-        assert store.get_pages([key]) == [None]
-        store.put_pages({key: b"page"})
-        store.put_directories({module_id: b"directory"})
+        assert asked.get_pages([key]) == [None]
+        asked.put_into_store(key, b"page")
     assert time.monotonic() - start < 1.0
-    assert not store.is_answering()
+    assert not asked.is_answering()
     assert diagnostics.tiers[TierName.STORE].lookups == 1
 
 
-def test_the_next_call_asks_again(frozen_store: RedisPageStore, module_id: ModuleId) -> None:
+def test_the_next_call_queries_the_store_again(tiers: Tiers, module_id: ModuleId) -> None:
     for _ in range(2):
         diagnostics = Diagnostics()
-        CountedStore(frozen_store, TierName.STORE, diagnostics).get_directories([module_id])
+        CallTiers(tiers, diagnostics).get_directories([module_id])
         assert diagnostics.tiers[TierName.STORE].seconds > 0.25

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.app.process.errors import StartError
-from symbolon_server.app.wiring.components import suppliers_of
+from symbolon_server.app import StartError
+from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.settings import Settings
 
 
@@ -12,11 +12,11 @@ from symbolon_server.settings import Settings
     [
         (b"http://host/ X-Api-Key: hunter2", "the URL in line 1 is not that of a supplier"),
         (b"hunter2", "line 1 is not `URL name: value`"),
-        (b"\xffhunter2", "{file} is no text"),
+        (b"\xffhunter2", "{file} is not a text file"),
         (None, "cannot read {file}: No such file or directory"),
     ],
 )
-def test_a_file_of_headers_that_cannot_be_used_is_told_without_what_is_in_it(
+def test_an_unusable_file_of_headers_is_reported_without_its_content(
     tmp_path: Path, content: bytes | None, complaint: str
 ) -> None:
     file = tmp_path / "headers"

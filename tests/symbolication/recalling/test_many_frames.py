@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolon.v1 import stack_pb2
-from symbolon_server.symbolication.memory.many_frames import ManyFrames, read_many_frames
 from symbolon_server.symbolication.memory.queries import FrameQuery
 from symbolon_server.symbolication.recalling.recall import read_index, what_is_asked
+from symbolon_server.symbolication.recalling.recall_many import ManyFrames, read_many_frames
 from symbolon_server.symbols.paging import wire
 from tests.symbolication.conftest import encode
 
