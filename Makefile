@@ -86,25 +86,25 @@ layers: $(environment) ## Check that each floor imports only from those below it
 	@.venv/bin/lint-imports --no-logo
 
 .PHONY: reference
-reference: $(environment) ## Write docs/reference.md from the code
+reference: $(environment) ## Write docs/reference.md from the code, and docs/promises.md from the tests
 	@$(python) scripts/reference.py
+	@$(python) scripts/promises.py
 
 .PHONY: reference-check
-reference-check: $(environment) ## Check that docs/reference.md is what the code says
+reference-check: $(environment) ## Check that docs/reference.md and docs/promises.md are up to date
 	@$(python) scripts/reference.py --check
+	@$(python) scripts/promises.py --check
 
 .PHONY: protos
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/
 	@$(python) scripts/generate_protos.py
 	@$(python) scripts/api_reference.py
-	@$(python) scripts/promises.py
 
 .PHONY: protos-check
 protos-check: $(environment) ## Check protos/, and that what is made of them is what they say
 	@.venv/bin/buf lint protos
 	@$(python) scripts/generate_protos.py --check
 	@$(python) scripts/api_reference.py --check
-	@$(python) scripts/promises.py --check
 
 .PHONY: audit
 audit: $(environment) ## Look up the pinned packages among the known vulnerabilities

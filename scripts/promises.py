@@ -32,7 +32,7 @@ GROUPS = {
 HEAD = """# Promises
 
 What Symbolon promises under faults, load and hostile input, and the tests that keep each promise.
-`make protos` writes this list from the markers `promise` of the tests.
+`make reference` writes this list from the markers `promise` of the tests.
 """
 
 _MARKER = "pytest.mark.promise"
@@ -68,7 +68,7 @@ def main() -> int:
     if not check:
         DOCUMENT.write_text(text, encoding="utf-8")
     elif not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != text:
-        print("docs/promises.md is not what the tests say: run 'make protos'", file=sys.stderr)
+        print("docs/promises.md is not what the tests say: run 'make reference'", file=sys.stderr)
         return 1
     return 0
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
-from symbolon.command_line.exit_codes import EXPLANATION
 
 from symbolon.command_line.arguments import make_parser as make_client_parser
+from symbolon.command_line.parsers import EXIT_CODES
 from symbolon_server.__main__ import make_parser as make_server_parser
 from symbolon_server.settings import Group
 from symbolon_server.settings.table import rows
@@ -84,6 +84,9 @@ EVENTS = {
     "files_reloaded": "Certificates or tokens were reloaded.",
     "foreign_job_dropped": "An entry of the queue was not a module id and was removed.",
     "ingest_ended": "An ingest ended, with its outcome, duration and peak memory.",
+    "ingest_process_crashed": "A defect in the process of an ingest. Please report it.",
+    "ingest_process_not_started": "The system refused a process or a pipe for an ingest. The worker "
+    "gives the job back and tries again.",
     "invalidations_put_back": "The cache had lost its log of invalidations. The server has "
     "restored the entries that it knew.",
     "lease_lost": "A worker held a module longer than its lease. Another worker may "
@@ -101,12 +104,11 @@ EVENTS = {
     "store_too_small": "The store evicts pages before they are read; logged once. Raise its "
     "`maxmemory`.",
     "supplier_left_alone": "A supplier failed. No worker asks it for these seconds.",
-    "thread_cannot_go_on": "A background thread keeps failing. Health becomes `NOT_SERVING`.",
+    "thread_failing": "A background thread keeps failing. Health becomes `NOT_SERVING`.",
     "thread_failed": "An unexpected error in a background thread, which goes on. Logged once per "
     "place.",
-    "thread_goes_on": "A background thread that kept failing works again.",
+    "thread_recovered": "A background thread that kept failing works again.",
     "unknown_setting": "A `SYMBOLON_` variable names no setting; `likely` is the closest one.",
-    "work_horse_crashed": "A defect in the process of an ingest. Please report it.",
     "worker_ready": "The worker takes jobs.",
 }
 """What each event tells an operator; a new event in the code needs an entry here."""
@@ -118,7 +120,7 @@ COMMANDS = f"""\
 version of each. [The command line](command-line.md) shows `symbolon` at work. Its exit codes:
 
 ```
-{EXPLANATION.partition(chr(10))[2].rstrip()}
+{EXIT_CODES.partition(chr(10))[2].rstrip()}
 ```
 """
 

@@ -190,7 +190,7 @@ class ModuleInfo:
     outcome: ModuleOutcome
     detail: str
     retry_after_seconds: float | None
-    """How long a failure is still remembered; `None` if there is none."""
+    """How long a failure is still remembered; `None` without a failure."""
     failed_attempts: int
     held: HeldModule | None
     """Its pages and their origin; `None` if it was not ingested."""

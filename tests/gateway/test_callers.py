@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
+from symbolon_server.app.process.children import READY
 from symbolon_server.app.process.reserved_port import bind_shared
-from symbolon_server.app.programs.gateway_child import READY
 from symbolon_server.rpc.access.access import AccessControl
 from symbolon_server.rpc.access.forwarded import (
     FORWARDED_KEY,

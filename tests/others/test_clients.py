@@ -127,7 +127,7 @@ def test_a_client_without_a_certificate_is_rejected(client: Client, secured: Ser
 
 
 @pytest.mark.promise("No call is answered without a token that permits it", group="access")
-@pytest.mark.parametrize("token", [None, "stranger-0123456789abcdef"])
+@pytest.mark.parametrize("token", [None, "unknown-0123456789abcdef"])
 @pytest.mark.parametrize("name", [name for name in CLIENTS if name not in SILENT])
 def test_a_client_without_a_known_token_is_rejected(
     secured: Server, name: str, token: str | None

@@ -46,7 +46,7 @@ class ReportResult(Generic[ReportT_co]):
     """The answer as received, for callers that do not need values."""
 
     def symbolication(self) -> Symbolication:
-        """Return the answer; raise `error` if there is none."""
+        """Return the answer; raise `error` if it is missing."""
         if self.encoded is not None:
             return decode_answer(self.encoded)
         raise self.error or SymbolonError("a result has an answer or an error")

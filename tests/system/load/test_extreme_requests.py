@@ -66,7 +66,7 @@ REFUSED_IDS = {
 
 
 class Asked(NamedTuple):
-    """A running server, and who asks it."""
+    """A running server and its client."""
 
     server: Program
     channel: grpc.Channel

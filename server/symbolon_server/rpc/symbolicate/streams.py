@@ -102,9 +102,9 @@ class StreamPlaces:
         self._open: set[StreamPlace] = set()
 
     def enter(self, place: StreamPlace) -> str:
-        """Take a place; return why there is none, or an empty string.
+        """Take a place; return why that is refused, or an empty string.
 
-        If there is none, streams that their callers have stopped reading are cancelled: all of
+        Without a free place, streams that their callers have stopped reading are cancelled: all of
         them if the server is full, otherwise only those of this caller.
         """
         with self._lock:
@@ -221,7 +221,7 @@ class Streams:
     def _entered(
         self, flow: StreamFlow, context: grpc.ServicerContext, name: str
     ) -> Iterator[None]:
-        """Hold a place for a stream within the context; end the call if there is none."""
+        """Hold a place for a stream within the context; end the call if all are taken."""
         place = StreamPlace(flow, name, context.cancel)
         why_not = self._places.enter(place)
         if why_not:
