@@ -85,8 +85,8 @@ EVENTS = {
     "foreign_job_dropped": "An entry of the queue was not a module id and was removed.",
     "ingest_ended": "An ingest ended, with its outcome, duration and peak memory.",
     "ingest_process_crashed": "A defect in the process of an ingest. Please report it.",
-    "ingest_process_not_started": "The system refused a process or a pipe for an ingest. The worker "
-    "gives the job back and tries again.",
+    "ingest_process_not_started": "The system refused a process or a pipe for an ingest. The "
+    "worker gives the job back and tries again.",
     "invalidations_put_back": "The cache had lost its log of invalidations. The server has "
     "restored the entries that it knew.",
     "lease_lost": "A worker held a module longer than its lease. Another worker may "
