@@ -1,5 +1,6 @@
 """The wheel: what an installation gets."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
+from email.message import Message
 from email.parser import Parser
 from importlib.resources import files
 from pathlib import Path
@@ -120,10 +122,51 @@ def copy_what_docker_gets(target: Path) -> None:
             shutil.copy(path, place)
 
 
-def test_the_wheel_asks_for_grpcio_and_protobuf_without_an_extra(wheel: Path) -> None:
+def metadata_of(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
-        metadata = Parser().parsestr(archive.read(name).decode())
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_a_wheel_from_the_source_distribution_is_the_same(wheel: Path, tmp_path: Path) -> None:
+    make = ["make", "--no-print-directory", f"PYTHON={sys.executable}", f"SDIST_FOLDER={tmp_path}"]
+    subprocess.run([*make, "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("symbolon_grpc-*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    folder = archive.with_suffix("").with_suffix("")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    (built,) = folder.glob("dist/*.whl")
+    assert zipfile.ZipFile(built).namelist() == zipfile.ZipFile(wheel).namelist()
+    assert (folder / "tests/conftest.py").is_file()
+    assert (folder / "docs/README.md").is_file()
+
+
+def test_an_index_page_has_no_links_to_files_of_the_checkout(wheel: Path) -> None:
+    description = str(metadata_of(wheel).get_payload())
+    assert description.startswith("# Symbolon")
+    links = re.findall(r"\]\(([^)]+)\)", description)
+    assert [link for link in links if "://" not in link] == []
+
+
+def test_the_metadata_has_extras_for_users_only(wheel: Path) -> None:
+    assert sorted(metadata_of(wheel).get_all("Provides-Extra", [])) == sorted(EXTRAS)
+
+
+def test_the_bill_of_materials_lists_what_the_extras_need(tmp_path: Path) -> None:
+    file = tmp_path / "sbom.json"
+    subprocess.run([sys.executable, "scripts/sbom.py", str(file)], cwd=ROOT, check=True)
+    bill = json.loads(file.read_text(encoding="utf-8"))
+    names = {component["name"] for component in bill["components"]}
+    assert {"grpcio", "protobuf", "redis", "rich", "numpy"} <= names
+    assert names.isdisjoint({"pytest", "mypy", "symbolon-grpc"})
+    assert bill["metadata"]["component"]["name"] == "symbolon-grpc"
+    described = {one["ref"] for one in bill["dependencies"]}
+    assert {component["bom-ref"] for component in bill["components"]} <= described
+
+
+def test_the_wheel_asks_for_grpcio_and_protobuf_without_an_extra(wheel: Path) -> None:
+    metadata = metadata_of(wheel)
     wanted = [one for one in metadata.get_all("Requires-Dist", []) if "extra ==" not in one]
     assert sorted(re.split("[<>=]", one, maxsplit=1)[0] for one in wanted) == ["grpcio", "protobuf"]
 

@@ -8,7 +8,7 @@ import pytest
 import symbolon
 import symbolon.testing
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
 EXAMPLES = "\n".join(re.findall(r"^```python\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE))
 """Those that run in `test_readme.py`."""

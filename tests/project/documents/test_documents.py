@@ -13,7 +13,7 @@ from symbolon_server.redis_servers import keys
 from symbolon_server.settings.table import rows
 from symbolon_server.telemetry.metrics import all_metrics
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for pattern in ("*.md", "docs/**/*.md", "monitoring/*.md", "redis/*.md", "tests/**/*.md")

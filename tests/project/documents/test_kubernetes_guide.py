@@ -11,7 +11,7 @@ from symbolon_server.settings import Settings, read_settings
 from symbolon_server.settings.table import rows
 from tests.project.test_container import arguments_of, environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
 MANIFESTS: list[dict[str, Any]] = [
     manifest

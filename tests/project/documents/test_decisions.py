@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "decisions"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "decisions"
 FILES = sorted(file for file in FOLDER.iterdir() if file.name != "README.md")
 NAMES = [file.name for file in FILES]
 

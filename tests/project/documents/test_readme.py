@@ -23,7 +23,7 @@ from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from tests.fixtures.installing import INSTALL_SECONDS
 from tests.others.installed import grpcurl_program
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 README = ROOT / "README.md"
 GUIDES = tuple(
     ROOT / "docs" / name

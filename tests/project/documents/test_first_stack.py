@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import PATIENCE_SECONDS, StartProgram, environment, start
-from tests.project.test_readme import (
+from tests.project.documents.test_readme import (
     ADDRESS,
     ROOT,
     Served,

@@ -11,7 +11,7 @@ from symbolon.command_line.arguments import make_parser
 from symbolon_server.settings.table import Row, rows
 from symbolon_server.telemetry.metrics import all_metrics
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
 
 

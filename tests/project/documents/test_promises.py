@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = Path("scripts/promises.py")
 
 KEPT = """
@@ -70,7 +70,7 @@ def test_a_marker_that_is_not_in_the_document_fails_the_check(root: Path) -> Non
     assert run(root, "--check").returncode == 0
     (root / "tests/test_it.py").write_text(KEPT.replace("No call fails", "No call waits"))
     stale = run(root, "--check")
-    assert (stale.returncode, "make protos" in stale.stderr) == (1, True)
+    assert (stale.returncode, "make reference" in stale.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
