@@ -49,7 +49,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         if _wants_worker(settings):
             worker = worker_program(redis_servers.settings, metrics)
             children.append(started.enter_context(worker))
-        secret = make_secret()
+        secret = "" if settings.http is None else make_secret()
         address, reload = _start_serving(redis_servers.settings, metrics, secret, children, started)
         settings_here = replace(redis_servers.settings, listen=address)
         http = _start_gateway(settings_here, secret, children, started)
