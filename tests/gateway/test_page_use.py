@@ -95,7 +95,7 @@ def test_a_running_request_is_shown_and_a_second_click_sends_nothing(
     give(page, LINE)
     page.run("byId('ask').click(); byId('ask').click()")
     assert page.run("document.body.dataset.state") == "asking"
-    assert page.run("byId('busy').innerText").startswith("Asking")
+    assert page.run("byId('busy').innerText").startswith("Symbolicating")
     assert page.run("byId('ask').disabled")
     assert page.run("getComputedStyle(document.body).cursor") == "progress"
     page.run("release()")
