@@ -29,13 +29,13 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 	@exec $(python) scripts/run_sample.py
 
 .PHONY: test
-test: $(environment) ## Run every test but the benchmarks, the fuzzers, the soak and the largest hostile files
-	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+test: $(environment) ## Run every quick test, or those of T=tests/cache or T='tests/cli -k tables' alone
+	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(T)
 
 # What only the benchmarks compare with; the other targets do without it.
 $(bench_environment): $(environment)
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint requirements-dev.lock --editable '.[bench]'
+		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py bench)
 	@touch $@
 
 .PHONY: bench-environment
@@ -47,7 +47,7 @@ bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
 
 $(fuzz_environment): $(environment)
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint requirements-dev.lock --editable '.[fuzz]'
+		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py fuzz)
 	@touch $@
 
 .PHONY: fuzz
@@ -64,12 +64,13 @@ soak: $(environment) ## Inject faults under load for ten minutes, or with SECOND
 	@$(python) -m pytest -m soak tests/system
 
 .PHONY: check
-check: lint types layers protos-check audit test ## Run everything that must pass before a commit lands
+check: lint types layers protos-check reference-check audit test ## Run everything that must pass before a commit lands
 
 .PHONY: lint
-lint: $(environment) ## Check style and format
+lint: $(environment) ## Check style, format and words
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
+	@$(python) scripts/check_words.py
 
 .PHONY: format
 format: $(environment) ## Bring the code into its format
@@ -83,6 +84,16 @@ types: $(environment) ## Check the types
 .PHONY: layers
 layers: $(environment) ## Check that each floor imports only from those below it
 	@.venv/bin/lint-imports --no-logo
+
+.PHONY: reference
+reference: $(environment) ## Write docs/reference.md from the code, and docs/promises.md from the tests
+	@$(python) scripts/reference.py
+	@$(python) scripts/promises.py
+
+.PHONY: reference-check
+reference-check: $(environment) ## Check that docs/reference.md and docs/promises.md are up to date
+	@$(python) scripts/reference.py --check
+	@$(python) scripts/promises.py --check
 
 .PHONY: protos
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/
@@ -106,6 +117,14 @@ lock: ## Choose the versions in requirements-dev.lock anew
 .PHONY: wheel
 wheel: $(environment) ## Build the wheel into dist/ or WHEEL_FOLDER=/elsewhere, and say how to install it
 	@$(python) scripts/build_wheel.py $(WHEEL_FOLDER)
+
+.PHONY: sdist
+sdist: $(environment) ## Build the source distribution into dist/ or SDIST_FOLDER=/elsewhere
+	@$(python) scripts/build_wheel.py --sdist $(SDIST_FOLDER)
+
+.PHONY: sbom
+sbom: $(environment) ## Write dist/sbom.json: what the wheel with all extras depends on, as CycloneDX
+	@$(python) scripts/sbom.py
 
 .PHONY: image
 image: ## Build the container image symbolon

@@ -1,29 +1,31 @@
-"""Build the wheel of this checkout into a folder, print where it is and how to install it."""
+"""Build the wheel, or the source distribution, of this checkout and print how to install it."""
 
 import argparse
 import os
 from pathlib import Path
 
 # In the environment, so that no index is asked, as pip would for a build of its own.
-from hatchling.build import build_wheel
+from hatchling.build import build_sdist, build_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 
 HOW = """\
-{wheel}
+{built}
 Install it into an environment of yours, here or on another machine:
-  pip install '{wheel}'            # the client
-  pip install '{wheel}[cli]'       # with tables and progress drawn on terminals
-  pip install '{wheel}[server]'    # everything to serve"""
+  pip install '{built}'            # the client
+  pip install '{built}[cli]'       # with tables and progress drawn on terminals
+  pip install '{built}[server]'    # everything to serve"""
 
 
 def main() -> None:
     """Build it and say so."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default="dist", help="in the checkout, or absolute")
-    folder = parser.parse_args().folder
+    parser.add_argument("--sdist", action="store_true", help="build the source distribution")
+    arguments = parser.parse_args()
     os.chdir(ROOT)  # what hatchling builds
-    print(HOW.format(wheel=Path(folder, build_wheel(folder))))
+    build = build_sdist if arguments.sdist else build_wheel
+    print(HOW.format(built=Path(arguments.folder, build(arguments.folder))))
 
 
 if __name__ == "__main__":

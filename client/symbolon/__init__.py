@@ -1,18 +1,20 @@
-"""The client of Symbolon, a server that symbolicates crash stacks.
+"""The client of Symbolon, a symbolication server.
 
     from symbolon import Client, Frame, Module
 
     with Client("127.0.0.1:50051") as client:
         answer = client.symbolicate([Module("xul.pdb", debug_id)], [[Frame(0, 0x1A2F)]])
 
-The generated messages and stubs are in `symbolon.v1`.
+`AsyncClient` is the same for asyncio. Errors are in `symbolon.errors`, text for people is made by
+`symbolon.text`, `symbolon.testing` has a fake server for tests, and `symbolon.v1` the generated
+messages and stubs. Modules with an underscore are private.
 """
 
 from typing import TYPE_CHECKING
 
 from symbolon._batching.progress import Progress
 from symbolon._messages.answers import ReportResult
-from symbolon._messages.encoding import AnyReport, Report
+from symbolon._messages.encoding import AnyReport, EncodedReport, Report
 from symbolon.async_client import AsyncClient
 from symbolon.client import Client
 from symbolon.errors import (
@@ -65,17 +67,21 @@ from symbolon.results import (
     TierInfo,
     TierLookups,
 )
-from symbolon.version import find_version
 
 if TYPE_CHECKING:
     __version__: str
 else:
 
     def __getattr__(name: str) -> str:
-        """Look the version up when it is wanted: that takes longer than all else here."""
-        if name == "__version__":
-            return find_version()
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """Look up `__version__` on demand: that takes longer than the rest of the import."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 # on demand
+
+        try:
+            return version("symbolon-grpc")
+        except PackageNotFoundError:  # a checkout that is not installed
+            return "unknown"
 
 
 __all__ = [
@@ -86,6 +92,7 @@ __all__ = [
     "DeadlineError",
     "DecidingSymbol",
     "Diagnostics",
+    "EncodedReport",
     "ExplainedPage",
     "ExplainedRange",
     "ExplainedTier",

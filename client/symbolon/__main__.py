@@ -1,4 +1,4 @@
-"""Starts the command line: `python -m symbolon`, and the program `symbolon`."""
+"""Entry point of `python -m symbolon` and of the program `symbolon`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The client for asyncio: the calls of `Client`, to be awaited."""
+"""The asyncio client: the calls of `Client`, to be awaited."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
 from symbolon._calling.channels import open_async_channel
-from symbolon._calling.connections import Connection
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon._calling.rpc_errors import Connection
 from symbolon._calling.stubs import AsyncStubs, find_raw_symbolicate
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
@@ -46,8 +46,8 @@ ReportT = TypeVar("ReportT", bound=AnyReport)
 class AsyncClient:
     """As `Client`, for asyncio: the same calls with the same results, to be awaited.
 
-    To be made and used in a running event loop. A task that is cancelled while it waits for a call
-    is left by `asyncio.CancelledError`, as with everything that is awaited.
+    Create and use it in a running event loop. Cancelling a task that waits for a call raises
+    `asyncio.CancelledError` in it, as usual.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class AsyncClient:
         token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        """Connect when the first call is made; the arguments are those of `Client`."""
+        """Prepare the connection; the arguments are those of `Client`."""
         joined = join_targets(target)
         self._connection = Connection(joined)
         self._options = CallOptions(timeout, wait_for_ready)
         self.channel = open_async_channel(joined, credentials, options, token)
-        """gRPC's own, for stubs of other services."""
+        """gRPC's channel, for stubs of other services."""
         self.stubs = AsyncStubs(self.channel)
-        """The API as it is: messages in, messages out, gRPC's errors."""
+        """The generated API: messages in, messages out, gRPC's errors."""
         self._symbolicate = find_raw_symbolicate(self.channel)
 
     async def __aenter__(self) -> Self:
@@ -85,11 +85,11 @@ class AsyncClient:
         """As `Client.with_token`."""
         bearing = copy.copy(self)
         options = replace(self._options, credentials=call_credentials(token))
-        bearing._options = options  # noqa: SLF001 # one of its own class
+        bearing._options = options  # noqa: SLF001 # of the same class
         return bearing
 
     async def close(self) -> None:
-        """Close the connection; calls in flight, and later ones, raise `ClosedError`."""
+        """Close the connection; calls in flight and later ones raise `ClosedError`."""
         self._connection.is_closed = True
         await self.channel.close()
 
@@ -135,7 +135,7 @@ class AsyncClient:
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> AsyncIterator[ReportResult[ReportT]]:
-        """As `Client.symbolicate_many`; the reports may come asynchronously too."""
+        """As `Client.symbolicate_many`; `reports` may also be an async iterable."""
         count = Count(progress)
         options = self._options.choose(timeout)
         packer = choose_packer(
@@ -213,7 +213,7 @@ class AsyncClient:
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> AsyncGenerator[list[ReportResult[ReportT]], None]:
-        """Yield the results of each batch, with several calls under way."""
+        """Yield the results of each batch, with several calls in flight."""
         started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
         try:
             async for batch in batches:
@@ -238,7 +238,7 @@ class AsyncClient:
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
-        """Return the results of a batch; where one report may be to blame, ask for each alone."""
+        """Return the results of a batch; if one report may have failed it, send each alone."""
         try:
             each_call = enumerate(pending)
             return pair(
@@ -271,6 +271,6 @@ async def pack_each(
 
 
 async def each(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield what is there already."""
+    """Yield the items of a plain iterable."""
     for item in items:
         yield item

@@ -1,4 +1,4 @@
-"""The client: calls that return typed results."""
+"""The blocking client: calls that return typed results."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
 from symbolon._calling.channels import open_channel
-from symbolon._calling.connections import Connection
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
+from symbolon._calling.rpc_errors import Connection
 from symbolon._calling.stubs import Stubs, find_raw_symbolicate
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
@@ -42,11 +42,10 @@ ReportT = TypeVar("ReportT", bound=AnyReport)
 
 
 class Client:
-    """A connection to a server, or to several; may be used by any number of threads.
+    """A connection to one server or several. Thread-safe.
 
-    Every call has a deadline, and raises only `SymbolonError` and its subclasses. Calls that
-    may be repeated are tried again by gRPC, within their deadline, when the server cannot be
-    reached or is full.
+    Every call has a deadline, and raises only `SymbolonError` and its subclasses. gRPC retries
+    calls that are safe to repeat, within their deadline, if the server is unreachable or full.
     """
 
     def __init__(
@@ -59,26 +58,26 @@ class Client:
         token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        """Connect when the first call is made.
+        """Prepare the connection, which is made with the first call.
 
-        A target without a port has the default one, 50051. Several targets, or several addresses
-        of one name, take calls in turn; of several targets each must be an IP address. Raises
-        `InvalidTargetError`, which is a `ValueError` too. `timeout` is
-        each call's deadline in seconds; `wait_for_ready` waits that long for a server that is
-        not there yet; `options` are gRPC's channel options.
+        A target without a port gets the default port, 50051. Calls are spread over several targets,
+        each of which must be an IP address, or over the addresses of one name. Raises
+        `InvalidTargetError`, which is also a `ValueError`. `timeout` is each call's deadline in
+        seconds; with `wait_for_ready` a call waits that long for an unreachable server; `options`
+        are gRPC's channel options.
 
-        The connection is encrypted with `credentials` (`grpc.ssl_channel_credentials`, with key
-        and certificate where the server wants to know its clients). The `token` is sent with
-        each call, without white space around it; raises `InvalidCredentialsError` where it would
-        leave this machine without TLS.
+        With `credentials` (`grpc.ssl_channel_credentials`, with key and certificate if the server
+        requires a client certificate) the connection uses TLS. The `token` is sent with each call,
+        stripped of white space; raises `InvalidCredentialsError` if it would leave this machine
+        without TLS.
         """
         joined = join_targets(target)
         self._connection = Connection(joined)
         self._options = CallOptions(timeout, wait_for_ready)
         self.channel = open_channel(joined, credentials, options, token)
-        """gRPC's own, for stubs of other services."""
+        """gRPC's channel, for stubs of other services."""
         self.stubs = Stubs(self.channel)
-        """The API as it is: messages in, messages out, gRPC's errors."""
+        """The generated API: messages in, messages out, gRPC's errors."""
         self._symbolicate = find_raw_symbolicate(self.channel)
 
     def __enter__(self) -> Self:
@@ -93,19 +92,25 @@ class Client:
         self.close()
 
     def with_token(self, token: str) -> Self:
-        """Return a client that sends a token with each call, by the same connection.
+        """Return a client that sends this token with each call, over the same connection.
 
-        For who speaks for several callers; the connection is to have no token of its own. Closing
-        either closes both. Raises `InvalidCredentialsError` for what is no token; gRPC refuses
-        calls that would take it away from this machine without TLS.
+        Use it to call on behalf of several callers; this client must have no token of its own.
+        Closing either closes both. Raises `InvalidCredentialsError` for a malformed token; gRPC
+        refuses calls that would send it to another machine without TLS.
         """
-        bearing = copy.copy(self)
-        options = replace(self._options, credentials=call_credentials(token))
-        bearing._options = options  # noqa: SLF001 # one of its own class
-        return bearing
+        return self._with_options(replace(self._options, credentials=call_credentials(token)))
+
+    def _with_metadata(self, *metadata: tuple[str, str]) -> Self:
+        """Return a client that sends metadata with each call, over the same connection."""
+        return self._with_options(replace(self._options, metadata=metadata))
+
+    def _with_options(self, options: CallOptions) -> Self:
+        other = copy.copy(self)
+        other._options = options  # noqa: SLF001 # of the same class
+        return other
 
     def close(self) -> None:
-        """Close the connection; calls in flight, and later ones, raise `ClosedError`."""
+        """Close the connection; calls in flight and later ones raise `ClosedError`."""
         self._connection.is_closed = True
         self.channel.close()
 
@@ -119,13 +124,12 @@ class Client:
         timeout: float | None = None,
         request_id: str | None = None,
     ) -> Symbolication:
-        """Return what is known of each frame of the stacks.
+        """Return the symbolicated frames of the stacks.
 
-        `max_wait` is how many seconds to wait for modules that are not ready: `None` until
-        shortly before the deadline, 0 not at all. `timeout` replaces the client's own. More
-        frames than a call should have are asked in several calls at a time, unless
-        diagnostics are wanted, which belong to one. `request_id` names the call in the
-        server's log.
+        `max_wait` is how many seconds to wait for modules that are not ready: `None` until shortly
+        before the deadline, 0 not at all. `timeout` overrides the client's own. Large reports are
+        divided among several concurrent calls, except with diagnostics, which belong to one call.
+        `request_id` identifies the call in the server's log.
         """
         options = self._options.choose(timeout, request_id)
         packer = choose_packer(max_wait, with_diagnostics=with_diagnostics)
@@ -142,9 +146,8 @@ class Client:
     ) -> tuple[Symbolication, ...]:
         """Return the answer to each report, in their order; raise the first error.
 
-        Reports are put together and divided so that each call has a good size; several calls
-        are under way at a time. `timeout` is the deadline of each. An error names the report
-        by its position.
+        Small reports share calls, large ones are divided, and several calls are in flight at a
+        time. `timeout` is the deadline of each call. An error names the report by its position.
         """
         results = self.symbolicate_many(reports, max_wait, timeout=timeout)
         return tuple(symbolication_of(n, result) for n, result in enumerate(results))
@@ -159,15 +162,15 @@ class Client:
         timeout: float | None = None,
         progress: Tell | None = None,
     ) -> Iterator[ReportResult[ReportT]]:
-        """Yield what becomes of each report, in their order, however many there are.
+        """Yield the result of each report, in their order, for any number of reports.
 
-        As many are held as are in the calls under way. What is wrong with one report is in its
-        result; what all would meet, such as a server that cannot be reached, is raised.
-        `progress` is told after each call. With diagnostics each report has a call of its own.
+        Only the reports of the calls in flight are held in memory. An error of one report is in its
+        result; one that would fail all of them, such as an unreachable server, is raised.
+        `progress` is called after each call. With diagnostics each report has a call of its own.
 
-        For `remember_seconds` a frame of a module that was found is not asked again, however many
-        of the reports have it; at most 48 MiB are remembered, until the last result. 0 asks for
-        each. Has no effect on reports with diagnostics.
+        Within `remember_seconds` each frame of a module that was found is requested once, however
+        many reports have it; at most 48 MiB are remembered, until the last result. 0 requests every
+        frame. It does not apply to reports with diagnostics.
         """
         count = Count(progress)
         options = self._options.choose(timeout)
@@ -182,36 +185,36 @@ class Client:
     def get_module(
         self, debug_file: str, debug_id: str, *, timeout: float | None = None
     ) -> ModuleInfo:
-        """Return what is known of a module; starts no work."""
+        """Return what is known of a module. Starts no ingest."""
         return self._ask(calls.get_module(debug_file, debug_id), timeout)
 
     def prefetch_modules(
         self, modules: Sequence[Module], *, timeout: float | None = None
     ) -> tuple[ModuleResult, ...]:
-        """Ask for modules before anybody needs them; return what became of each.
+        """Queue modules for ingest before they are needed; return the result for each.
 
-        Found: it is there already; pending: its ingest is on the queue; else the failure that
-        is remembered.
+        Found: it is stored already; pending: it is in the queue; else the failure that the server
+        remembers.
         """
         return self._ask(calls.prefetch_modules(modules), timeout)
 
     def invalidate_modules(
         self, modules: Sequence[Module], *, timeout: float | None = None
     ) -> tuple[ModuleOutcome, ...]:
-        """Forget modules on all servers, within a second; return what each was before."""
+        """Invalidate modules on all servers within a second; return their previous outcomes."""
         return self._ask(calls.invalidate_modules(modules), timeout)
 
     def list_missing_modules(
         self, limit: int = 0, *, timeout: float | None = None
     ) -> MissingModules:
-        """Return the modules that were asked for and nobody has, most wanted first.
+        """Return the modules that were requested and no supplier has, most requested first.
 
-        At most `limit` of them; 0 leaves the number to the server (100).
+        At most `limit` of them; 0 means the server's default (100).
         """
         return self._ask(calls.list_missing_modules(limit), timeout)
 
     def get_queue(self, *, timeout: float | None = None) -> Queue:
-        """Return what waits to be ingested, and what is being ingested by which worker."""
+        """Return how many modules wait for ingest, and which worker ingests which module."""
         return self._ask(calls.get_queue(), timeout)
 
     def explain_frame(
@@ -224,9 +227,10 @@ class Client:
         ranges_around: int = 0,
         timeout: float | None = None,
     ) -> Explanation:
-        """Return everything that leads to the answer for one frame; starts no work.
+        """Return everything that leads to the answer for one frame. Starts no ingest.
 
-        `ranges_around` is how many ranges to tell on either side; 0 leaves it to the server (3).
+        `ranges_around` is how many ranges to return on either side; 0 means the server's default
+        (3).
         """
         call = calls.explain_frame(
             debug_file, debug_id, module_offset, is_return_address, ranges_around
@@ -234,11 +238,11 @@ class Client:
         return self._ask(call, timeout)
 
     def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:
-        """Return the state of the Redis servers and of the answering server's own tiers."""
+        """Return the state of both Redis servers and of the answering server's own tiers."""
         return self._ask(calls.get_store_info(), timeout)
 
     def is_serving(self, service: str = "", *, timeout: float | None = None) -> bool:
-        """Return whether the server, or one of its services, says that it serves."""
+        """Return the result of the health check of the server, or of one of its services."""
         return self._ask(calls.is_serving(service), timeout)
 
     def _ask(self, call: Call[T], timeout: float | None) -> T:
@@ -254,7 +258,7 @@ class Client:
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> Iterator[list[ReportResult[ReportT]]]:
-        """Yield the results of each batch, with several calls under way."""
+        """Yield the results of each batch, with several calls in flight."""
         started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
         try:
             for batch in batches:
@@ -279,7 +283,7 @@ class Client:
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
-        """Return the results of a batch; where one report may be to blame, ask for each alone."""
+        """Return the results of a batch; if one report may have failed it, send each alone."""
         try:
             each_call = enumerate(futures)
             return pair(batch, [self._wait(future, batch, number) for number, future in each_call])

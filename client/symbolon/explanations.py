@@ -1,4 +1,4 @@
-"""What leads to the answer for one frame, as plain values that never change."""
+"""What led to the answer for one frame, as immutable values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,30 +14,30 @@ from symbolon.results import (
 
 
 class SymbolKind(Enum):
-    """What kind of record a symbol comes from."""
+    """The kind of record that a symbol comes from."""
 
     UNSPECIFIED = 0
-    """Nothing covers the range."""
+    """No symbol covers the range."""
     FUNCTION = 1
     PUBLIC = 2
 
 
 class PublicSymbolVerdict(Enum):
-    """Why a public symbol answers for an offset, or does not."""
+    """Why a public symbol is the answer for an offset, or is not."""
 
     UNSPECIFIED = 0
     """The page that covers the offset is not known."""
     TAKEN = 1
     FUNCTION_COVERS = 2
-    """A function covers the offset, which beats any public symbol."""
+    """A function covers the offset, and takes precedence over public symbols."""
     FUNCTION_BETWEEN = 3
-    """A function starts, and ends, between any public symbol and the offset."""
+    """A function lies between the last public symbol and the offset."""
     NONE_BEFORE = 4
     """No symbol starts at or before the offset."""
 
 
 class SupplierOutcome(Enum):
-    """What became of asking one supplier for a module."""
+    """The result of requesting a module from one supplier."""
 
     UNSPECIFIED = 0
     """An outcome that this client does not know."""
@@ -49,17 +49,17 @@ class SupplierOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExplainedTier:
-    """What one tier knows of the frame."""
+    """What one tier has for the frame."""
 
     tier: Tier
     has_directory: bool
     generation: str
-    """Of its page directory; empty when it has none."""
+    """Of its page directory; empty if it has none."""
     has_answer: bool
     bytes: int
-    """Size of what answers, as it is held there; 0 when it has none."""
+    """Size of the answer as stored there; 0 if it has none."""
     seconds: float | None
-    """Time spent on asking it; `None` when not measured."""
+    """Time spent on the lookup; `None` if not measured."""
     detail: str
 
 
@@ -73,17 +73,17 @@ class ExplainedPage:
     generation: str
     first_offset: int
     end_offset: int | None
-    """First offset of the page after it; `None` for the module's last page."""
+    """First offset of the next page; `None` for the module's last page."""
     tier: Tier
-    """The nearest that had it."""
+    """The first tier that had it."""
     ranges: int
-    """0 when no tier had it."""
+    """0 if no tier had it."""
     stored_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedRange:
-    """A range of the page, and what it answers."""
+    """A range of the page, and its answer."""
 
     first_offset: int
     end_offset: int | None
@@ -101,18 +101,18 @@ class ExplainedRange:
 
 @dataclass(frozen=True, slots=True)
 class DecidingSymbol:
-    """The symbol that decided what answers for the offset."""
+    """The symbol that decided the answer for the offset."""
 
     kind: SymbolKind
     name: str
     start: int
     end: int | None
-    """`None`: it reaches to the end of its page."""
+    """`None`: it extends to the end of its page."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupplierAttempt:
-    """One supplier asked for the module."""
+    """One request to one supplier."""
 
     supplier: str
     outcome: SupplierOutcome
@@ -123,34 +123,34 @@ class SupplierAttempt:
 
 @dataclass(frozen=True, slots=True)
 class SupplierRound:
-    """The last time that suppliers were asked."""
+    """The last round of requests to suppliers."""
 
     attempts: tuple[SupplierAttempt, ...]
     ended_at: datetime | None
-    """In UTC; `None` when not known."""
+    """In UTC; `None` if not known."""
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that leads to the answer for one frame."""
+    """Everything that led to the answer for one frame."""
 
     frame: SymbolicatedFrame
-    """As it would be answered now without waiting."""
+    """The answer as of now, without waiting."""
     module: ModuleResult
     looked_up_offset: int
-    """A return address less one byte."""
+    """The offset, less one for a return address."""
     tiers: tuple[ExplainedTier, ...]
-    """Nearest first."""
+    """In lookup order."""
     held: HeldModule | None
-    """`None` when no tier has the module's page directory."""
+    """`None` if no tier has the module's page directory."""
     page: ExplainedPage | None
     ranges: tuple[ExplainedRange, ...]
-    """The range that covers the offset with those around it, ascending."""
+    """The range that covers the offset and its neighbours, ascending."""
     public_symbol_verdict: PublicSymbolVerdict
     deciding_symbol: DecidingSymbol | None
     suppliers: SupplierRound | None
-    """`None` when they were not asked lately."""
+    """`None` if none were requested lately."""
     failed_attempts: int
     warnings: tuple[str, ...]
     """What could not be looked up."""

@@ -1,4 +1,4 @@
-"""What a server answers, as plain values that never change."""
+"""The answers of a server, as immutable values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from symbolon.reports import Module
 
 
 class ModuleOutcome(Enum):
-    """What became of one module in a request."""
+    """The outcome for one module of a request."""
 
     UNSPECIFIED = 0
     """An outcome that this client does not know."""
     FOUND = 1
     NOT_REFERENCED = 2
-    """No frame names it; from `get_module`: nothing is known of it."""
+    """No frame refers to it; from `get_module`: nothing is known of it."""
     MISSING = 3
     """No supplier has its symbol file."""
     UNAVAILABLE = 4
-    """A supplier failed; ask again later."""
+    """A supplier failed; retry later."""
     MALFORMED = 5
-    """Its symbol file cannot be read."""
+    """Its symbol file is malformed."""
     PENDING = 6
-    """Not ready yet; ask again later."""
+    """Not ready yet; retry later."""
 
 
 class FrameOutcome(Enum):
-    """What became of one frame in a request."""
+    """The outcome for one frame of a request."""
 
     UNSPECIFIED = 0
     """An outcome that this client does not know."""
     SYMBOLICATED = 1
     NO_SYMBOL = 2
-    """The module was found, and nothing in it covers the offset."""
+    """The module was found, but no symbol covers the offset."""
     NO_MODULE = 3
     """The frame is in no known module."""
     MODULE_MISSING = 4
@@ -43,7 +43,7 @@ class FrameOutcome(Enum):
 
 
 class Tier(Enum):
-    """A place that answers are taken from, nearest first."""
+    """A place that answers come from, in lookup order."""
 
     UNSPECIFIED = 0
     """A tier that this client does not know."""
@@ -55,64 +55,64 @@ class Tier(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InlineFrame:
-    """A call that the compiler dissolved into its caller."""
+    """A call that the compiler inlined into its caller."""
 
     function: str
     file: str | None
-    """The source file, without `./` and `directory/../`; `None` when not known."""
+    """The source file, without `./` and `directory/../`; `None` if not known."""
     line: int | None
-    """The source line, from 1; `None` when not known."""
+    """The source line, from 1; `None` if not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolicatedFrame:
-    """What is known of one frame."""
+    """One symbolicated frame."""
 
     module: str
-    """The module's name for people; `<unknown>` for a frame in no module."""
+    """The module's display name; `<unknown>` for a frame in no module."""
     module_offset: int
-    """The offset as it was asked."""
+    """The offset as requested."""
     outcome: FrameOutcome
     function: str | None
-    """The function that covers the offset; `None` when not known, `outcome` says why."""
+    """The function that covers the offset; `None` if not known, `outcome` says why."""
     function_offset: int | None
     """Bytes from the function's start to the offset; `None` without a function."""
     file: str | None
-    """The source file of `line`: with `inlines`, of the outermost call; `None`: not known."""
+    """The source file of `line`: with `inlines`, of the outermost call; `None` if not known."""
     line: int | None
-    """The source line, from 1; `None` when not known."""
+    """The source line, from 1; `None` if not known."""
     inlines: tuple[InlineFrame, ...]
-    """Calls dissolved into this frame, innermost first."""
+    """Calls inlined into this frame, innermost first."""
     is_multiple: bool
-    """Whether several functions were folded into this code."""
+    """Whether the linker folded several functions into this code."""
     function_size: int | None = None
-    """Bytes of the function; `None` when not known, as for a public symbol."""
+    """Size of the function in bytes; `None` if not known, as for a public symbol."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleResult:
-    """What became of one module."""
+    """The result for one module."""
 
     outcome: ModuleOutcome
     detail: str
-    """One line for a person; empty when there is nothing to add."""
+    """One line for people; empty if there is nothing to add."""
     retry_after_seconds: float | None
-    """How long until asking again can help; `None` when it does not help by itself."""
+    """When a retry can help; `None` if it cannot without a change."""
     skipped_records: int
-    """Number of bad lines in its symbol file that were skipped."""
+    """Number of malformed lines in its symbol file that were skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class TierLookups:
-    """What one tier was asked and had, in one request."""
+    """Lookups in one tier during one request."""
 
     tier: Tier
     lookups: int
     hits: int
     bytes: int
-    """Size of what it had."""
+    """Size of the hits."""
     seconds: float | None
-    """Time spent on it; `None` when not measured."""
+    """Time spent on it; `None` if not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class ModuleDiagnostics:
     distinct_frames: int
     pages: int
     generation: str
-    """Which generation of its pages answered; empty when none did."""
+    """The generation of the pages that answered; empty if none did."""
     is_ingest_requested: bool
     waited_seconds: float
 
@@ -134,18 +134,18 @@ class Diagnostics:
 
     seconds: float
     waited_seconds: float
-    """Part of `seconds` that was spent waiting for modules."""
+    """The part of `seconds` spent waiting for modules."""
     is_wait_refused: bool
-    """Whether it was answered at once because too many requests were waiting."""
+    """Whether it was answered without waiting because too many requests were waiting."""
     frames: int
     distinct_frames: int
     tiers: tuple[TierLookups, ...]
-    """In the order in which they were asked."""
+    """In lookup order."""
     ingests: int
     warnings: tuple[str, ...]
-    """What could not be looked up and so counted as a miss."""
+    """Lookups that failed and were counted as misses."""
     modules: tuple[ModuleDiagnostics, ...]
-    """One for each module asked, in the same order."""
+    """One for each module of the request, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +153,16 @@ class Symbolication:
     """The answer to one report."""
 
     stacks: tuple[tuple[SymbolicatedFrame, ...], ...]
-    """One for each stack asked, with one frame for each asked, in the same order."""
+    """One for each stack of the report, with one frame for each, in the same order."""
     modules: tuple[ModuleResult, ...]
-    """One for each module asked, in the same order."""
+    """One for each module of the request, in the same order."""
     diagnostics: Diagnostics | None
-    """`None` unless they were asked for."""
+    """`None` unless requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldModule:
-    """A module whose pages were made."""
+    """A module that was ingested."""
 
     module: Module
     name: str
@@ -175,10 +175,10 @@ class HeldModule:
     public_symbols: int
     ranges: int
     skipped_records: Mapping[str, int]
-    """Number of bad lines of its symbol file, by kind of record."""
+    """Number of malformed lines of its symbol file, by kind of record."""
     supplier: str
     ingested_at: datetime | None
-    """When its ingest ended, in UTC; `None` when not known."""
+    """When its ingest ended, in UTC; `None` if not known."""
     ingest_seconds: float
     fetched_bytes: int
 
@@ -190,31 +190,31 @@ class ModuleInfo:
     outcome: ModuleOutcome
     detail: str
     retry_after_seconds: float | None
-    """How long a failure is remembered; `None` when none is."""
+    """How long a failure is still remembered; `None` without a failure."""
     failed_attempts: int
     held: HeldModule | None
-    """Its pages and where they came from; `None` when they are not known."""
+    """Its pages and their origin; `None` if it was not ingested."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingModule:
-    """A module that was asked for and that no supplier has."""
+    """A module that was requested and that no supplier has."""
 
     module: Module
     requests: int
-    """How many requests asked for it since `first_seen`."""
+    """Number of requests for it since `first_seen`."""
     first_seen: datetime | None
-    """In UTC, as far as is remembered; `None` when not known."""
+    """In UTC, as far back as is remembered; `None` if not known."""
     last_seen: datetime | None
-    """In UTC; `None` when not known."""
+    """In UTC; `None` if not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingModules:
-    """The modules that nobody has."""
+    """The modules that no supplier has."""
 
     modules: tuple[MissingModule, ...]
-    """Those asked for most often first, among equals the latest first."""
+    """Most requested first, among equals the latest first."""
     total: int
     """How many are remembered, listed here or not."""
 
@@ -225,46 +225,46 @@ class RunningIngest:
 
     module: Module
     worker: str
-    """`host:process id`; empty when not known."""
+    """`host:process id`; empty if not known."""
     seconds: float | None
-    """How long the worker has had it; `None` when not known."""
+    """How long the worker has had it; `None` if not known."""
     attempts: int
-    """How many workers have begun with it, this one included."""
+    """Number of workers that started on it, this one included."""
     caller: str
-    """Whose turn it took: a token's name or an address; empty for nobody in particular."""
+    """Whose share of the queue it took: a token's name or an address; empty if nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The modules that wait to be ingested, and those that are being ingested."""
+    """The modules that wait for ingest, and those being ingested."""
 
     awaited: int
-    """In line, and a call waits for them."""
+    """Queued, and a call waits for them."""
     wanted: int
-    """In line, and no call waits for them, or no longer."""
+    """Queued, but no call waits for them, or no longer."""
     prefetches: int
-    """In line, to be fetched ahead."""
+    """Queued by a prefetch."""
     longest_wait_seconds: float | None
-    """How long the one that has waited longest has been in line; `None` when none is."""
+    """The longest time that a module has been queued; `None` if none is."""
     running: tuple[RunningIngest, ...]
-    """Those that take longest first, at most a hundred."""
+    """Longest running first, at most a hundred."""
     total_running: int
     """How many are being ingested, listed here or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisInfo:
-    """What a Redis server tells about itself."""
+    """The state of a Redis server, as it reports it."""
 
     address: str
     is_reachable: bool
     detail: str
-    """Why it cannot be reached; empty when it can."""
+    """Why it is unreachable; empty if it is reachable."""
     product: str
     version: str
     used_memory_bytes: int
     maxmemory_bytes: int
-    """0 when it has no limit."""
+    """0 if it has no limit."""
     maxmemory_policy: str
     keys: int
     evicted_keys: int
@@ -282,16 +282,16 @@ class TierInfo:
     entries: int
     bytes: int
     max_bytes: int
-    """0 when it is turned off."""
+    """0 if it is disabled."""
     hits: int
     misses: int
     hit_ratio: float
-    """From 0 to 1; 0 when nothing was looked up."""
+    """From 0 to 1; 0 if nothing was looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """The state of the servers behind a server."""
+    """The state of the Redis servers, and of the answering server's own tiers."""
 
     store: RedisInfo
     cache: RedisInfo

@@ -1,11 +1,13 @@
-"""A symbolicated crash as people read it."""
+"""A symbolicated crash as text for people, in colours if wanted."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from symbolon._colors import PLAIN, Colors
+from symbolon._tecken.jobs import RejectedFrame
 from symbolon.reports import Module
 from symbolon.results import (
     FrameOutcome,
@@ -14,22 +16,57 @@ from symbolon.results import (
     SymbolicatedFrame,
     Symbolication,
 )
-from symbolon.tecken.unasked import UnaskedFrame
 
 MAX_MODULE_WIDTH = 24
-"""Longer module names push their line to the right, not all lines."""
+"""Longer module names indent their own line only."""
 
-Unasked = Mapping[int, UnaskedFrame]
-"""The frames of a stack that were not asked as given, by their place in it."""
+Rejected = Mapping[int, RejectedFrame]
+"""The frames of a stack that were not looked up as given, by their position in it."""
 
-_ALL_ASKED: Unasked = MappingProxyType({})
+_NONE_REJECTED: Rejected = MappingProxyType({})
 
 _SILENT = (ModuleOutcome.FOUND, ModuleOutcome.NOT_REFERENCED)
 
 _VCS_PATH = re.compile(r"(?:hg|git|svn):[^:]+:(?P<path>.+):[^:]*")
 _S3_PATH = re.compile(r"s3:[^:]+:[0-9a-f]{32,}/(?P<path>.+):")
-"""Where a build server wrote down which file of which repository a line is in:
+"""How build servers record the file and its repository:
 `hg:hg.mozilla.org/mozilla-central:dom/base/nsINode.cpp:0f1e…`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Colors:
+    """The escape sequence before each kind of text, and the one after it; empty for plain text."""
+
+    function: str = ""
+    source: str = ""
+    faint: str = ""
+    trouble: str = ""
+    heading: str = ""
+    end: str = ""
+
+    def paint(self, text: str, color: str) -> str:
+        """Return the text in one of these colours."""
+        return f"{color}{text}{self.end}"
+
+
+PLAIN = Colors()
+COLORFUL = Colors(
+    function="\x1b[1m",
+    source="\x1b[36m",
+    faint="\x1b[2m",
+    trouble="\x1b[33m",
+    heading="\x1b[1;34m",
+    end="\x1b[0m",
+)
+
+
+def choose_colors(wanted: str) -> Colors:
+    """Return the colours for standard output: `auto`, `always` or `never`.
+
+    With `auto`, `NO_COLOR` in the environment turns colours off (no-color.org).
+    """
+    is_automatic = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return COLORFUL if wanted == "always" or (wanted == "auto" and is_automatic) else PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,45 +83,46 @@ def write_crash(
     answer: Symbolication,
     style: TextStyle = TextStyle(),
     *,
-    unasked: Sequence[Unasked] | None = None,
+    rejected: Sequence[Rejected] | None = None,
     problems: Sequence[str] = (),
 ) -> str:
     """Return the stacks as text, innermost first, then the modules that have no symbols.
 
-    `unasked` are the frames of each stack that were not asked as given, `problems` say why.
+    `rejected` are the frames of each stack that were not looked up as given; `problems` say why.
     """
     lines: list[str] = []
     for number, stack in enumerate(answer.stacks):
         lines += [style.colors.paint(f"Thread {number}", style.colors.heading)]
-        own = unasked[number] if unasked else _ALL_ASKED
+        own = rejected[number] if rejected else _NONE_REJECTED
         lines += [*write_stack(stack, style, own), ""]
     lines += _write_modules(modules, answer, style.colors)
     return "\n".join([*lines, *_write_problems(problems, style.colors)])
 
 
 def write_stack(
-    stack: Sequence[SymbolicatedFrame], style: TextStyle, unasked: Unasked = _ALL_ASKED
+    stack: Sequence[SymbolicatedFrame], style: TextStyle, rejected: Rejected = _NONE_REJECTED
 ) -> Iterator[str]:
     """Yield the lines of one stack."""
     modules = [
-        unasked[place].name_module(frame.module) if place in unasked else frame.module
+        rejected[place].name_module(frame.module) if place in rejected else frame.module
         for place, frame in enumerate(stack)
     ]
     width = min(max(map(len, modules), default=0), MAX_MODULE_WIDTH)
     for number, (module, frame) in enumerate(zip(modules, stack, strict=True)):
         indent = f"{number:3}  {make_printable(module):{width}}  "
-        for text in write_calls(frame, style, unasked.get(number)):
+        for text in write_calls(frame, style, rejected.get(number)):
             yield indent + text
             indent = " " * (width + 9)
 
 
 def write_calls(
-    frame: SymbolicatedFrame, style: TextStyle, unasked: UnaskedFrame | None = None
+    frame: SymbolicatedFrame, style: TextStyle, rejected: RejectedFrame | None = None
 ) -> Iterator[str]:
-    """Yield the innermost call first: what it was dissolved into follows, then the function."""
+    """Yield the inlined calls, innermost first, then the function they were inlined into."""
     colors = style.colors
-    if unasked is not None:
-        yield f"{make_printable(unasked.offset)}  {colors.paint('(not asked)', colors.trouble)}"
+    if rejected is not None:
+        outcome = colors.paint("(not looked up)", colors.trouble)
+        yield f"{make_printable(rejected.offset)}  {outcome}"
         return
     if frame.function is None:
         outcome = colors.paint(_write_outcome(frame.outcome), colors.trouble)
@@ -98,13 +136,13 @@ def write_calls(
 
 
 def shorten_path(file: str) -> str:
-    """Return the path within its repository, where the file says that it is in one."""
+    """Return the path within its repository if the file names one, else the file as it is."""
     found = _VCS_PATH.fullmatch(file) or _S3_PATH.fullmatch(file)
     return found["path"] if found else file
 
 
 def make_printable(text: str) -> str:
-    """Return the text without what a terminal would obey: names come from anybody's files."""
+    """Return the text without control characters: names come from untrusted files."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
@@ -124,7 +162,7 @@ def _write_source(call: InlineFrame, style: TextStyle) -> str:
 
 def _write_problems(problems: Sequence[str], colors: Colors) -> Iterator[str]:
     if problems:
-        yield colors.paint("Not asked", colors.heading)
+        yield colors.paint("Not looked up", colors.heading)
     for problem in problems:
         yield f"  {make_printable(problem)}"
 

@@ -52,7 +52,7 @@ class _Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    flags = vars(_make_parser().parse_args(arguments))
+    flags = vars(make_parser().parse_args(arguments))
     try:
         settings = read_settings(flags, os.environ)
     except InvalidSettingsError as error:
@@ -156,7 +156,8 @@ _COMMANDS = {
 }
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `command` names the one given."""
     parser = argparse.ArgumentParser(
         prog="symbolon-server",
         description=_DESCRIPTION,

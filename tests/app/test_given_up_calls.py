@@ -52,6 +52,7 @@ def is_quiet(process: psutil.Process) -> Callable[[], bool]:
     return tell
 
 
+@pytest.mark.promise("A call whose caller has left ends at its next step", group="limits")
 def test_calls_that_are_given_up_end_soon(serve: StartProgram) -> None:
     program = serve()
     address = program.await_address()

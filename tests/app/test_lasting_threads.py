@@ -10,6 +10,7 @@ import redis
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon_server.app.programs.server_process import ServerProcess
+from symbolon_server.app.wiring import services
 from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingTally
@@ -59,6 +60,7 @@ def fail(*_: object) -> None:
     raise KeyError("a defect")
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 @pytest.mark.parametrize(
     "broken",
     [(MissingTally, "flush"), (TIER_ENTRIES, "labels"), (ModuleLoader, "_look_again")],
@@ -80,6 +82,17 @@ def test_invalidations_arrive_even_if_another_callback_raises(
         wait_until(lambda: known.last >= number)
         wait_until(lambda: "thread_failed" in caplog.messages)
         assert status(health) == SERVING
+
+
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
+def test_a_server_follows_both_redis_servers_whose_names_lead_to_others(
+    serve: Callable[[], tuple[ServerProcess, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, health = serve()
+    followed = set[redis.Redis]()
+    monkeypatch.setattr(services, "look_again", followed.add)
+    wait_until(lambda: followed == {process._parts.cache_client, process._parts.store_client})
+    assert status(health) == SERVING
 
 
 def test_a_server_that_receives_no_invalidations_is_not_serving(

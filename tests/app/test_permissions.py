@@ -73,6 +73,9 @@ def test_check_accepts_what_the_readme_lists_and_leaves_nothing_behind(
     assert keys_of(users) == before
 
 
+@pytest.mark.promise(
+    "The documented Redis permissions suffice, and check names missing ones", group="access"
+)
 @pytest.mark.parametrize(("role", "rule"), PARTS)
 def test_check_names_the_permission_that_is_missing(
     users: dict[str, redis.Redis], check_lines: Callable[[], list[str]], role: str, rule: str

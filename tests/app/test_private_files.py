@@ -54,6 +54,7 @@ def symbolicate(address: str) -> None:
     wait_until(is_found)
 
 
+@pytest.mark.promise("Files on disk are private to the user of the server", group="access")
 def test_files_of_a_server_are_its_users_alone(serve: StartProgram, written: Path) -> None:
     program = serve(processes="2", metrics_listen="127.0.0.1:0", http="127.0.0.1:0")
     symbolicate(program.await_address())
@@ -63,6 +64,7 @@ def test_files_of_a_server_are_its_users_alone(serve: StartProgram, written: Pat
     assert open_to_others(written) == []
 
 
+@pytest.mark.promise("Files on disk are private to the user of the server")
 @pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
 def test_files_of_a_worker_are_its_users_alone(
     start: StartProgram,
@@ -78,6 +80,7 @@ def test_files_of_a_worker_are_its_users_alone(
     assert open_to_others(written) == []
 
 
+@pytest.mark.promise("Files on disk are private to the user of the server")
 def test_an_existing_folder_keeps_its_mode_and_gets_private_files(
     serve: StartProgram, written: Path
 ) -> None:

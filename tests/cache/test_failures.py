@@ -70,6 +70,7 @@ def test_retry_after_extends_the_lifetime_up_to_the_longest(
     assert [failure.retry_after_seconds for failure in told] == [30.0, 10.0, 60.0]
 
 
+@pytest.mark.promise("After an outage of the store, its modules are ingested again in seconds")
 def test_an_outage_is_remembered_for_a_moment_however_often_it_occurs(
     failures: FailureMemory, xul: ModuleId
 ) -> None:
@@ -79,6 +80,7 @@ def test_an_outage_is_remembered_for_a_moment_however_often_it_occurs(
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "a supplier").attempts == 1
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 def test_a_failure_does_not_live_longer_if_the_clock_is_set_back(
     failures: FailureMemory, redis_cache: redis.Redis, xul: ModuleId
 ) -> None:

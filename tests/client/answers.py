@@ -1,4 +1,4 @@
-"""Answers as a server gives them, in a few words."""
+"""Short constructors of answers."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from symbolon import FrameOutcome, ModuleOutcome, ModuleResult, SymbolicatedFram
 def make_frame(
     module: str, module_offset: int, function: str | None = None, **known: Any
 ) -> SymbolicatedFrame:
-    """Return a frame of which only what is given is known."""
+    """Return a frame with the given fields."""
     frame = SymbolicatedFrame(
         module=module,
         module_offset=module_offset,
@@ -25,7 +25,7 @@ def make_frame(
 
 
 def make_answer(stacks: list[list[SymbolicatedFrame]], *outcomes: ModuleOutcome) -> Symbolication:
-    """Return an answer with those stacks and module outcomes."""
+    """Return an answer with these stacks and module outcomes."""
     return Symbolication(
         stacks=tuple(map(tuple, stacks)),
         modules=tuple(ModuleResult(outcome, "", None, 0) for outcome in outcomes),

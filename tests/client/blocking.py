@@ -1,4 +1,4 @@
-"""An `AsyncClient` that is asked as a `Client` is, so that one test serves both."""
+"""An `AsyncClient` with the interface of `Client`, so that one test covers both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from symbolon import AsyncClient
 
 
 class BlockingClient:
-    """Waits for each call of a client for asyncio, in an event loop of its own."""
+    """Waits for each call of an asyncio client, in an event loop of its own."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._runner = asyncio.Runner()
@@ -26,7 +26,7 @@ class BlockingClient:
         return self._wrap(attribute) if inspect.ismethod(attribute) else attribute
 
     def wait_for(self, awaitable: Any) -> Any:
-        """Return what becomes of something of the client's event loop."""
+        """Return the result of an awaitable of the client's event loop."""
         return self._runner.run(wait_for(awaitable))
 
     def close_client(self) -> None:

@@ -1,4 +1,4 @@
-"""A real gRPC server whose answers each test chooses."""
+"""A real gRPC server with answers that each test chooses."""
 
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -20,14 +20,14 @@ Answer = Callable[[Any, grpc.ServicerContext], Any]
 
 @dataclass
 class CannedServer:
-    """Answers every call with the next of its answers, the last one over and over."""
+    """Answers each call with the next of its answers, and repeats the last."""
 
     target: str = ""
     answers: list[Answer] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     seconds_allowed: list[float] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
-    """What callers said of themselves, by token."""
+    """The authorization header of each call."""
 
     request_ids: list[str | None] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ class CannedStores(store_service_pb2_grpc.StoreServiceServicer):
 def start_canned_server(
     host: str = "127.0.0.1", credentials: grpc.ServerCredentials | None = None
 ) -> Iterator[CannedServer]:
-    """A running server; put answers into it."""
+    """A running server; set its answers."""
     canned = CannedServer()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     symbolication_service_pb2_grpc.add_SymbolicationServiceServicer_to_server(

@@ -11,7 +11,7 @@ from tests.client.blocking import BlockingClient
 from tests.client.canned import CannedServer, start_canned_server
 
 AT_ONCE = (("grpc.enable_retries", 0),)
-"""For tests of what a call raises, which gRPC would try again for more than a second."""
+"""For tests of what a call raises: gRPC would retry for more than a second."""
 
 Connect = Callable[..., Client]
 """Makes a client, with the arguments of `Client`."""
@@ -19,7 +19,7 @@ Connect = Callable[..., Client]
 
 @pytest.fixture
 def canned() -> Iterator[CannedServer]:
-    """A running server; put answers into it."""
+    """A running server; set its answers."""
     with start_canned_server() as canned:
         yield canned
 
@@ -39,5 +39,5 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture
 def client(canned: CannedServer, connect: Connect) -> Client:
-    """A client of the canned server that tries nothing again."""
+    """A client of the canned server that does not retry."""
     return connect(canned.target, timeout=20, options=AT_ONCE)

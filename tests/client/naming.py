@@ -1,4 +1,4 @@
-"""Answers made of the question alone, so that each test can tell which question was answered."""
+"""Answers computed from the request alone, so that each test can tell which request it was."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from symbolon.v1 import module_pb2, stack_pb2, symbolication_service_pb2
 
 
 def name_frame(module: str, frame: stack_pb2.Frame) -> str:
-    """Return the function that is in the answer for a frame."""
+    """Return the function in the answer for a frame."""
     kind = "before " if frame.is_return_address else ""
     return f"{kind}{module}+{frame.module_offset:x}"
 
 
 def answer_by_name(request: Any, context: grpc.ServicerContext) -> Any:
-    """Answer each frame with a function of its own, unless its module is called otherwise.
+    """Answer each frame with a function of its own, unless the name of its module says otherwise.
 
-    Nothing is found in an `empty` module; other outcomes begin the names of theirs. Refuses modules
+    An `empty` module has no symbols; other names may begin with their outcome. Rejects modules
     whose debug file has a slash, as a server does, or begins with `refused`.
     """
     named = {
@@ -74,7 +74,7 @@ def _answer_frame(frame: stack_pb2.Frame, request: Any) -> stack_pb2.Symbolicate
 
 
 def choose_outcome(debug_file: str) -> ModuleOutcome:
-    """Return what becomes of a module whose frames are asked for: its name begins with it."""
+    """Return the outcome of a module with frames, which its name begins with."""
     named = (one for one in ModuleOutcome if debug_file.startswith(one.name.lower()))
     return next(named, ModuleOutcome.FOUND)
 

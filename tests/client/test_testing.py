@@ -1,4 +1,4 @@
-"""The fake server that others' tests use, and its fixture."""
+"""The fake server for tests of other programs, and its fixture."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def client(symbolon_server: FakeServer, connect: Connect) -> Client:
     return connect(symbolon_server.target, timeout=20)
 
 
-def test_frames_are_answered_as_it_was_told(symbolon_server: FakeServer, client: Client) -> None:
+def test_frames_have_the_answers_that_were_set(symbolon_server: FakeServer, client: Client) -> None:
     inline = InlineFrame("g()", "a.h", 3)
     symbolon_server.add_frame(
         XUL, 16, "f()", function_offset=4, file="a.cpp", line=7, inlines=[inline]
@@ -73,7 +73,7 @@ def test_modules_are_known_however_their_ids_are_written(
         (ModuleOutcome.FOUND, FrameOutcome.NO_SYMBOL),
     ],
 )
-def test_modules_have_the_outcome_that_it_was_told(
+def test_modules_have_the_outcomes_that_were_set(
     symbolon_server: FakeServer,
     client: Client,
     outcome: ModuleOutcome,
@@ -88,9 +88,7 @@ def test_modules_have_the_outcome_that_it_was_told(
     assert (info.outcome, info.retry_after_seconds) == (outcome, 1.5)
 
 
-def test_modules_that_it_was_not_told_of_are_missing(
-    symbolon_server: FakeServer, client: Client
-) -> None:
+def test_modules_without_an_answer_are_missing(symbolon_server: FakeServer, client: Client) -> None:
     assert client.symbolicate([XUL], [[Frame(0, 1)]]).modules[0].outcome is ModuleOutcome.MISSING
     client.symbolicate([XUL, LIBC], [[Frame(0, 1), Frame(1, 1)]])
     missing = client.list_missing_modules()
@@ -116,13 +114,13 @@ def test_streams_are_answered(symbolon_server: FakeServer) -> None:
         assert [response.id for response in responses] == ["a", "b"]
 
 
-def test_what_was_asked_is_told(symbolon_server: FakeServer, client: Client) -> None:
+def test_received_reports_are_recorded(symbolon_server: FakeServer, client: Client) -> None:
     report = Report([XUL], [[Frame(0, 1), Frame(None, 2)], [Frame(0, 3, is_return_address=True)]])
     client.symbolicate(report.modules, report.stacks)
     assert symbolon_server.reports == [report]
 
 
-def test_calls_fail_as_often_as_it_was_told(symbolon_server: FakeServer, client: Client) -> None:
+def test_calls_fail_as_often_as_was_set(symbolon_server: FakeServer, client: Client) -> None:
     symbolon_server.fail(grpc.StatusCode.INVALID_ARGUMENT, "no such thing")
     with pytest.raises(InvalidRequestError, match="no such thing"):
         client.symbolicate([], [])
@@ -131,7 +129,7 @@ def test_calls_fail_as_often_as_it_was_told(symbolon_server: FakeServer, client:
     client.symbolicate([], [])
 
 
-def test_a_server_that_stopped_is_not_there_any_more(connect: Connect) -> None:
+def test_a_stopped_server_is_unreachable(connect: Connect) -> None:
     with FakeServer() as server:
         client = connect(server.target, options=[("grpc.enable_retries", 0)])
         assert client.is_serving()
@@ -139,11 +137,11 @@ def test_a_server_that_stopped_is_not_there_any_more(connect: Connect) -> None:
         client.symbolicate([], [])
 
 
-def test_the_plugin_gives_a_fixture_to_others_tests(tmp_path: Path) -> None:
+def test_the_plugin_provides_a_fixture(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["symbolon.testing.pytest_plugin"]\n')
-    (tmp_path / "test_theirs.py").write_text(
+    (tmp_path / "test_other_programs_test.py").write_text(
         "import symbolon\n"
-        "def test_theirs(symbolon_server):\n"
+        "def test_other_programs_test(symbolon_server):\n"
         "    with symbolon.Client(symbolon_server.target) as client:\n"
         "        assert client.is_serving()\n"
     )

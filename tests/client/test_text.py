@@ -1,12 +1,11 @@
-"""A crash as people read it."""
+"""A crash as text."""
 
 import sys
 
 import pytest
 
 from symbolon import FrameOutcome, InlineFrame, Module, ModuleOutcome, ModuleResult, Symbolication
-from symbolon._colors import COLORFUL, choose_colors
-from symbolon.text import TextStyle, shorten_path, write_crash
+from symbolon.text import COLORFUL, TextStyle, choose_colors, shorten_path, write_crash
 from tests.client.answers import make_answer, make_frame
 
 ORCHARD = Module("orchard", "AB0")
@@ -53,18 +52,18 @@ def test_a_crash_reads_from_the_innermost_call_outwards() -> None:
     assert write_crash([ORCHARD, LIBC], answer) == CRASH
 
 
-def test_modules_that_nobody_asked_for_are_not_told() -> None:
+def test_modules_that_are_not_referenced_are_not_listed() -> None:
     answer = make_answer([[]], ModuleOutcome.NOT_REFERENCED)
     assert write_crash([ORCHARD], answer) == "Thread 0\n"
 
 
-def test_one_long_module_name_does_not_push_every_line_to_the_right() -> None:
+def test_one_long_module_name_indents_its_own_line_only() -> None:
     stack = [make_frame("m" * 200, 1, "f"), make_frame("orchard", 1, "g")]
     text = write_crash([ORCHARD], make_answer([stack], ModuleOutcome.FOUND))
     assert max(map(len, text.splitlines()[2:])) < 40
 
 
-def test_names_cannot_write_to_the_terminal() -> None:
+def test_names_cannot_control_the_terminal() -> None:
     stack = [make_frame("orchard", 1, "\x1b[31mred\n  1  fake()\u202e", file="a\tb")]
     text = write_crash([ORCHARD], make_answer([stack], ModuleOutcome.FOUND))
     assert "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}  1  fake()" in text
@@ -87,11 +86,11 @@ def test_names_cannot_write_to_the_terminal() -> None:
         ("hg:", "hg:"),
     ],
 )
-def test_a_path_within_a_repository_stands_for_itself(file: str, path: str) -> None:
+def test_a_path_in_a_repository_is_shortened(file: str, path: str) -> None:
     assert shorten_path(file) == path
 
 
-def test_repository_and_revision_are_told_where_they_are_wanted() -> None:
+def test_repository_and_revision_are_kept_on_request() -> None:
     stack = [make_frame("orchard", 1, "f()", file="hg:hg.example/orchard:a.cpp:0f1e", line=3)]
     answer = make_answer([stack], ModuleOutcome.FOUND)
     assert "[a.cpp:3]" in write_crash([ORCHARD], answer)
@@ -99,7 +98,7 @@ def test_repository_and_revision_are_told_where_they_are_wanted() -> None:
     assert "[hg:hg.example/orchard:a.cpp:0f1e:3]" in full
 
 
-def test_colours_are_around_what_they_say_and_change_nothing_else() -> None:
+def test_colours_change_nothing_else() -> None:
     stack = [
         make_frame("orchard", 1, "f()", inlines=(InlineFrame("g()", "a.h", 1),)),
         make_frame("libc.so.6", 2),
@@ -122,7 +121,7 @@ def test_colours_are_around_what_they_say_and_change_nothing_else() -> None:
         ("never", True, "", False),
     ],
 )
-def test_colours_are_for_terminals_unless_something_else_is_said(
+def test_colours_are_for_terminals_by_default(
     wanted: str,
     is_terminal: bool,
     no_color: str,

@@ -1,7 +1,7 @@
 """Fuzzes all targets, one after the other: python -m tests.fuzz [TARGET ...]
 
-FUZZ_SECONDS is how long each is fuzzed. What is found is in .cache/fuzz, as are the inputs that
-the next run begins with.
+Each is fuzzed for FUZZ_SECONDS. The folder .cache/fuzz has the findings, and the inputs with which
+the next run starts.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS
 FOLDER = Path(".cache/fuzz")
 
 ROUND_SECONDS = 60
-"""After which a target is started anew: atheris itself keeps up to 200 KB of each input."""
+"""After which a target is restarted: atheris itself keeps up to 200 KB per input."""
 
 
 def main(names: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(names: list[str]) -> int:
 
 
 def fuzz(name: str, seconds: int) -> bool:
-    """Return whether a target withstood, and say how many inputs it took."""
+    """Fuzz a target and print its number of inputs; return whether none broke it."""
     print(f"== {name} for {seconds} s", flush=True)
     inputs, left = 0, seconds
     while left > 0:
@@ -46,7 +46,7 @@ def fuzz(name: str, seconds: int) -> bool:
 
 
 def fuzz_once(name: str, seconds: int) -> int | None:
-    """Return how many inputs a target took, None if one of them broke it."""
+    """Return the number of inputs that a target took, or None if one broke it."""
     folder = str(FOLDER / name)
     command = [sys.executable, "-m", "tests.fuzz.fuzzer", name, str(seconds), folder]
     taken = 0

@@ -33,7 +33,7 @@ _NO_WAIT = WaitLimits(max_wait_seconds=0.0, deadline_margin_seconds=0.0)
 def answer(request: bytes) -> bytes:
     """Return the encoded response to an encoded request; raises `InvalidRequestError`.
 
-    Frames are recalled one by one, then all at once, which must come to the same.
+    Frames are recalled one by one, then all at once, which must give the same result.
     """
     response = _answer(request, many_bytes=sys.maxsize)
     again = _answer(request, many_bytes=0)

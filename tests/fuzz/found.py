@@ -1,9 +1,9 @@
-"""Inputs that broke a target, made small, each named for what it is."""
+"""Inputs that broke a target, minimised, each with a name that describes it."""
 
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
 _PAGE_FILE = b"\1SyF" + bytes([FORMAT_VERSION])
-"""Its checksum is fixed by the target."""
+"""The target corrects its checksum."""
 
 FOUND = {
     "a page file of more pages than its table holds": (
@@ -25,4 +25,4 @@ FOUND = {
         b'{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1]]]}',
     ),
 }
-"""Name to target and input."""
+"""Target and input by name."""

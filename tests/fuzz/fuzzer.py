@@ -1,4 +1,4 @@
-"""Fuzzes one target until its time is over, or an input breaks it.
+"""Fuzzes one target until its time is up, or an input breaks it.
 
 python -m tests.fuzz.fuzzer TARGET SECONDS CORPUS
 """
@@ -14,14 +14,14 @@ with atheris.instrument_imports(include=["symbolon", "symbolon_server"]):
     from tests.fuzz.targets import TARGETS
 
 INPUT_SECONDS = 10
-"""More than any input may take; the least that libFuzzer knows is a second."""
+"""The time limit of an input; the smallest that libFuzzer supports."""
 
 MEMORY_MB = 2048
-"""More than any target may have resident, all inputs before included."""
+"""The memory limit of a target, including what earlier inputs left."""
 
 
 def main(name: str, seconds: str, corpus: str) -> None:
-    logging.disable()  # what is logged of bad input is not what is looked at here
+    logging.disable()  # the logs about bad input do not matter here
     target = TARGETS[name]
     folder = Path(corpus)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Bytes as a page file of the spool, as they are on disk, and with a right checksum."""
+"""Bytes as a page file of the spool, unchanged and with a corrected checksum."""
 
 import tempfile
 import zlib
@@ -20,7 +20,7 @@ _HEAD_BYTES = 12
 
 
 def take(data: bytes) -> None:
-    """Read `data` but for its first byte, which says whether its checksum is fixed."""
+    """Read `data` after its first byte, which says whether to correct the checksum."""
     if not data:
         return
     content = _with_checksum(data[1:]) if data[0] & 1 else data[1:]
@@ -29,7 +29,7 @@ def take(data: bytes) -> None:
 
 
 def _with_checksum(content: bytes) -> bytes:
-    """Return `content` with the checksum that its head and its table have."""
+    """Return `content` with a correct checksum of its header and table."""
     if len(content) < _HEAD_BYTES:
         return content
     table_bytes = 8 * (int.from_bytes(content[4:8], "little") + 2)

@@ -1,4 +1,4 @@
-"""Bytes as a page, its dictionary or a directory, as the store has them or with right checksums."""
+"""Bytes as a page, its dictionary or a directory, unchanged or with corrected checksums."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ _OWNER = page_owner("fuzz", 0)
 
 
 def take(data: bytes) -> None:
-    """Read `data`, whose first byte says as what."""
+    """Read `data`, whose first byte says which kind it is."""
     if not data:
         return
     kind, content = data[0] % _KINDS, data[1:]
@@ -63,7 +63,7 @@ def _read_directory(data: bytes) -> None:
 
 
 def _unpack_by(data: bytes) -> None:
-    """Read a page that was compressed by one dictionary with another one, `data`."""
+    """Read a page with `data` in place of the dictionary that it was compressed with."""
     try:
         Page.decode(_OWNER, _page_by_dictionary(), PageDictionary(data))
     except DamagedPageError:

@@ -1,4 +1,4 @@
-"""Bytes as whatever somebody else wrote under the queue's keys, of a real cache Redis."""
+"""Bytes as values that another program wrote under the queue's keys in a real cache Redis."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import redis
 
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, Claim
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS, Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.redis_servers.circuit import Circuit
@@ -25,7 +25,7 @@ _GOOD: Final = str(MODULE_ID).encode()
 _MEMBERS: Final = (_GOOD, b"a.so/0", b"0:", b"0:caller", b"2:\xff")
 _FIELDS: Final = (
     *("queued", "caller", "place", "attempts", "claim", "worker", "since"),
-    *TOLD_FIELDS,
+    *DETAIL_FIELDS,
 )
 _KEYS: Final = (
     *(scripts.LINE_KEY, scripts.RUNNING_KEY, scripts.AWAITED_KEY, scripts.TURNS_KEY),
@@ -38,7 +38,7 @@ _NUMBERS: Final = (
 
 
 def take(data: bytes) -> None:
-    """Write what `data` says, then use the queue: a module asked for now comes out of it."""
+    """Write values from `data`, then use the queue: a module enqueued now must come out of it."""
     bench = _bench()
     written = bench.write(data)
     asked = [AskedModule(MODULE_ID, "a.exe")]
@@ -52,7 +52,7 @@ def take(data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """A cache with all that uses the queue on it."""
+    """A cache, and everything that uses the queue on it."""
 
     server: EmbeddedRedis
     client: Any
@@ -61,19 +61,19 @@ class _Bench:
     desk: ClaimDesk
 
     def write(self, data: bytes) -> int:
-        """Empty the cache and write what the bytes say; return how many things that were."""
+        """Empty the cache and write values from the bytes; return the number of values."""
         with self.client.pipeline(transaction=False) as pipeline:
             pipeline.flushall()
             commands = list(_commands(data))
             for command in commands:
                 pipeline.execute_command(*command)
-            pipeline.execute(raise_on_error=False)  # Redis takes no score that is no number
+            pipeline.execute(raise_on_error=False)  # Redis refuses a score that is not a number
         return len(commands)
 
     def do_job(self) -> bool:
-        """Take a job, give it back, take it again and end it; return whether it was the good one.
+        """Claim a job, give it back, claim it again and end it; return whether it was the good one.
 
-        A lease lapses when it begins, so that the next claim has the same job.
+        A lease lapses at once, so the next claim gets the same job.
         """
         claim = self.desk.claim()
         assert isinstance(claim, Claim)
@@ -88,7 +88,7 @@ class _Bench:
 
 
 def _commands(data: bytes) -> Iterator[tuple[str | bytes, ...]]:
-    """Yield commands of Redis, each made of the next few bytes."""
+    """Yield Redis commands, each made from the next few bytes."""
     at = 0
     while at + 4 <= len(data):
         kind, where, what, size = data[at : at + 4]
@@ -137,7 +137,7 @@ def _bench() -> _Bench:
 
 
 def _seeds() -> list[bytes]:
-    """Return one of each command on each key, and some one after the other."""
+    """Return each command on each key, and some sequences."""
     each = [
         bytes([kind, where, what, 9]) + struct.pack(">d", number) + b"\x03"
         for kind in range(8)

@@ -1,4 +1,4 @@
-"""Bytes as crash reports in JSON of versions 4 and 5, from the file to the JSON of the answer."""
+"""Bytes as crash reports in JSON, versions 4 and 5, from the file to the JSON of the answer."""
 
 import json
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from symbolon._batching.batches import pair
 from symbolon._batching.packers import PlainPacker, pack
 from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
+from symbolon._tecken.answers import write_response
+from symbolon._tecken.jobs import TeckenRequest
+from symbolon._tecken.requests import parse_request
 from symbolon.command_line.reading.inputs import parse_json
 from symbolon.errors import InvalidReportError
-from symbolon.tecken.answers import write_response
-from symbolon.tecken.jobs import TeckenRequest
-from symbolon.tecken.requests import parse_request
 from symbolon.text import write_crash
 from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
 from tests.fuzz.answering import answer
@@ -20,7 +20,7 @@ from tests.fuzz.target import Target
 
 
 def take(data: bytes) -> None:
-    """Symbolicate the report that `data` is, as the command line does."""
+    """Symbolicate `data` as a report, like the command line."""
     for are_return_addresses in (False, True):
         try:
             payload = parse_json(data, "report")
@@ -35,7 +35,7 @@ def _symbolicate(request: TeckenRequest) -> None:
         answers = list(_ask(request))
     except RefusedError as error:
         if "the limit is" not in str(error):
-            raise  # all that is refused for what it is should have been left out
+            raise  # everything invalid should have been left out
         return
     json.loads(write_response(request, answers))
     for job, encoded in zip(request.jobs, answers, strict=True):
@@ -44,7 +44,7 @@ def _symbolicate(request: TeckenRequest) -> None:
         write_crash(
             [module.module for module in job.modules],
             symbolication,
-            unasked=job.frames.cut_unasked(),
+            rejected=job.frames.cut_rejected(),
             problems=job.problems,
         )
 

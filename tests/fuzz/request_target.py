@@ -1,4 +1,4 @@
-"""Bytes as request messages: each is answered, or refused with its fields named."""
+"""Bytes as request messages: each is answered, or refused with the name of a field."""
 
 from google.protobuf.message import DecodeError, Message
 
@@ -12,7 +12,7 @@ from tests.fuzz.target import Target
 
 
 def take(data: bytes) -> None:
-    """Answer `data` as a `SymbolicateRequest` and read it as the other requests."""
+    """Answer `data` as a `SymbolicateRequest`, and parse it as each of the other requests."""
     try:
         response = SymbolicateResponse.FromString(answer(data))
     except InvalidRequestError as error:

@@ -1,4 +1,4 @@
-"""The sample module, in every form that a target takes."""
+"""The sample module, in every form that a target needs."""
 
 from functools import cache
 from pathlib import Path
@@ -55,7 +55,7 @@ def symbol_texts() -> list[bytes]:
 
 
 def read_table(text: bytes) -> SymbolTable:
-    """Return what the reader makes of a text; raises what it raises."""
+    """Return the reader's table of a text; raise what the reader raises."""
     reader = SymbolFileReader(MODULE_ID)
     reader.feed(text)
     return reader.finish()
@@ -63,7 +63,7 @@ def read_table(text: bytes) -> SymbolTable:
 
 @cache
 def paged_modules() -> list[PagedModule]:
-    """Return the pages of the sample module, and of others of its name."""
+    """Return the pages of the sample module, and of others with its name."""
     return [write_table(read_table(text), weight) for text in symbol_texts() for weight in (8, 500)]
 
 

@@ -1,4 +1,4 @@
-"""Bytes as all that a symbol server sends, from the status line on."""
+"""Bytes as everything that a symbol server sends, from the status line on."""
 
 import gzip
 import socket
@@ -51,10 +51,10 @@ def _read(text: Iterator[bytes]) -> SymbolTable:
 
 
 class _RawServer:
-    """Answers each connection with the same bytes, whatever it is asked, and hangs up.
+    """Answers each connection with the same bytes and closes it.
 
-    It has many loopback addresses, because the two ends of a connection cannot have another one
-    for a minute.
+    It uses many loopback addresses, because a pair of addresses and ports cannot be reused for a
+    minute.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _RawServer:
             threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 
     def next_chain(self, data: bytes) -> SupplierChain:
-        """Return what asks a server that answers with `data`."""
+        """Return a supplier whose server answers with `data`."""
         self._data = data
         self._asked += 1
         return self._chains[self._asked % _ADDRESSES]
@@ -82,7 +82,7 @@ class _RawServer:
 
     @contextmanager
     def nobody_else(self) -> Iterator[None]:
-        """Let no redirect that comes of chance lead to anybody else."""
+        """Keep random redirects from reaching other hosts."""
         own = {listener.getsockname() for listener in self._listeners}
         resolve = socket.getaddrinfo
 

@@ -1,17 +1,17 @@
-"""What a fuzz target is."""
+"""The interface of a fuzz target."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """Something that takes bytes from strangers and must cope with all of them."""
+    """Code that reads untrusted bytes and must tolerate all of them."""
 
     take: Callable[[bytes], object]
-    """Takes one input; raises nothing but what it promises not to."""
+    """Takes one input; an exception is a finding."""
 
     seeds: Callable[[], Sequence[bytes]]
-    """Returns inputs to begin with: good ones, of every kind."""
+    """Returns valid inputs of every kind to start with."""
 
     longest: int
-    """Bytes of an input at most: longer ones find nothing that these do not, and slowly."""
+    """Maximum size of an input: longer ones are slow and find nothing more."""

@@ -1,4 +1,4 @@
-"""The fuzz targets withstand what they begin with, and what was found with them."""
+"""The fuzz targets tolerate their seeds and earlier findings."""
 
 import psutil
 import pytest
@@ -10,8 +10,9 @@ MOST_GROWTH = 4 << 20
 EVERY_TARGET = pytest.mark.parametrize("name", TARGETS)
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers", group="limits")
 @EVERY_TARGET
-def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
+def test_a_target_accepts_its_seeds_and_pieces_of_them(name: str) -> None:
     target = TARGETS[name]
     seeds = target.seeds()
     assert seeds
@@ -21,9 +22,10 @@ def test_a_target_takes_its_seeds_and_pieces_of_them(name: str) -> None:
             target.take(seed[:end])
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @EVERY_TARGET
 def test_a_target_keeps_no_memory(name: str) -> None:
-    """Which atheris cannot tell: it keeps some itself."""
+    """Atheris cannot detect that, as it keeps some memory itself."""
     target = TARGETS[name]
     pieces = [seed[: len(seed) * part // 4] for seed in target.seeds()[::3] for part in (2, 4)]
 
@@ -37,6 +39,7 @@ def test_a_target_keeps_no_memory(name: str) -> None:
     assert take_all(times=5) - before < MOST_GROWTH
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @pytest.mark.parametrize(("target", "data"), FOUND.values(), ids=list(FOUND))
-def test_what_was_found_breaks_nothing_any_more(target: str, data: bytes) -> None:
+def test_inputs_found_before_break_nothing(target: str, data: bytes) -> None:
     TARGETS[target].take(data)

@@ -51,6 +51,7 @@ def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
     assert function_of(asked) == "_start"
 
 
+@pytest.mark.promise("The gateway answers no caller that gRPC refuses", group="access")
 def test_tokens_are_required_with_tls_and_several_processes(
     serve: StartProgram, authority: Authority, tokens: str
 ) -> None:
@@ -96,6 +97,7 @@ def test_tokens_are_required_without_tls_on_loopback(serve: StartProgram, tokens
     check_tokens(await_http(serve(http="127.0.0.1:0", auth_tokens_file=tokens)))
 
 
+@pytest.mark.promise("The gateway answers no caller that gRPC refuses")
 def test_only_clients_with_a_certificate_from_the_ca_are_answered(
     serve: StartProgram, authority: Authority, strange_authority: Authority
 ) -> None:

@@ -28,6 +28,9 @@ def exchange(address: str, request: bytes) -> bytes:
         return bytes(answer)
 
 
+@pytest.mark.promise(
+    "A proxy and the gateway never see different requests on one connection", group="access"
+)
 @pytest.mark.parametrize(
     "head",
     [
@@ -48,12 +51,16 @@ def test_a_body_with_two_lengths_is_refused_and_its_connection_closed(
     assert b"connection: close" in answer.lower()
 
 
+@pytest.mark.promise("A proxy and the gateway never see different requests on one connection")
 def test_chunks_are_refused_in_http_1_0(gateway: str) -> None:
     head = b"POST /symbolicate/v5 HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = exchange(gateway, head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.promise(
+    "Only pages of allowed origins can use the gateway from a browser", group="access"
+)
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     "host",
@@ -78,6 +85,7 @@ def test_a_host_of_this_machine_is_served(gateway: str, host: str) -> None:
     assert get(gateway, "/__lbheartbeat__", Host=host).status == 200
 
 
+@pytest.mark.promise("A proxy and the gateway never see different requests on one connection")
 def test_a_request_with_several_hosts_is_refused(gateway: str) -> None:
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: attacker.example\r\n\r\n"
     assert exchange(gateway, request).startswith(b"HTTP/1.1 400 ")
@@ -88,6 +96,7 @@ def test_http_1_0_without_a_host_is_served(gateway: str) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.promise("Only pages of allowed origins can use the gateway from a browser")
 def test_no_redirect_leads_to_the_host_of_the_request(gateway: str) -> None:
     for path in (f"{V5}/", "/__version__/"):
         answer = get(gateway, path)
@@ -95,6 +104,7 @@ def test_no_redirect_leads_to_the_host_of_the_request(gateway: str) -> None:
         assert "location" not in answer.headers
 
 
+@pytest.mark.promise("Only pages of allowed origins can use the gateway from a browser")
 @pytest.mark.parametrize("content_type", TYPES)
 def test_a_page_of_another_origin_is_refused_whatever_the_type(
     gateway: str, content_type: str
@@ -152,6 +162,7 @@ def preflight(address: str, origin: str, **more: Any) -> Answer:
     )
 
 
+@pytest.mark.promise("Only pages of allowed origins can use the gateway from a browser")
 def test_pages_of_an_allowed_origin_may_call(open_gateway: str) -> None:
     check_preflight(open_gateway)
     check_answers(open_gateway)

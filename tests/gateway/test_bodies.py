@@ -64,6 +64,9 @@ BEYOND = [
 ]
 
 
+@pytest.mark.promise(
+    "The limits and the deadline of a call hold for a whole HTTP body", group="limits"
+)
 def test_a_body_has_the_limits_of_one_call_however_many_jobs_are_in_it(strict_gateway: str) -> None:
     for document in WITHIN:
         assert post(strict_gateway, V5, document).status == 200
@@ -79,6 +82,7 @@ def limit_of(name: str) -> int:
     return MAX_FRAMES if name in {"stacks", "frames"} else MAX_MODULES
 
 
+@pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
 @pytest.mark.parametrize("part", ["[],", "{},", "0,", '"",', "[[[[[[[[[],"])
 def test_a_body_of_more_parts_than_any_report_is_refused_before_it_is_parsed(part: str) -> None:
     many = part * (LIMITS.max_parts + 1)
@@ -102,6 +106,7 @@ def test_nothing_is_done_for_a_request_whose_deadline_has_passed() -> None:
         Symbolicating([client]).answer(Question(request, over, None))
 
 
+@pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
 def test_many_jobs_of_a_server_that_hangs_are_504_at_the_deadline(start: StartProgram) -> None:
     program = start(
         "serve",
@@ -130,6 +135,7 @@ def canned() -> Iterator[CannedServer]:
         yield canned
 
 
+@pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
 def test_the_calls_for_debug_keep_the_deadline(canned: CannedServer) -> None:
     """Eliot's debug takes one call per fetched module."""
     fetched = 3
@@ -190,6 +196,7 @@ def free() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
+@pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
 @pytest.mark.parametrize("step", ["reading", "calling"])
 def test_a_request_that_waits_for_a_thread_is_504_at_its_deadline(
     step: str, busy: ThreadPoolExecutor, free: ThreadPoolExecutor

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.app.conftest import SAMPLE, StartProgram
 from tests.gateway.asking import ORCHARD, await_http
 from tests.gateway.browsing import needs_chromium, open_page
@@ -87,6 +89,7 @@ def origin_of(page: ThreadingHTTPServer) -> str:
     return f"http://{OTHER_HOST}:{page.server_port}"
 
 
+@pytest.mark.promise("Only pages of allowed origins can use the gateway from a browser")
 @needs_chromium
 def test_the_profiler_is_answered_on_a_page_of_an_allowed_origin(
     serve: StartProgram, tmp_path: Path
@@ -107,6 +110,7 @@ def test_the_profiler_is_answered_on_a_page_of_an_allowed_origin(
         assert stack[0]["inlines"][0]["function"] == "price"
 
 
+@pytest.mark.promise("Only pages of allowed origins can use the gateway from a browser")
 @needs_chromium
 def test_a_page_of_another_origin_gets_no_answer_and_starts_no_ingest(
     serve: StartProgram, tmp_path: Path

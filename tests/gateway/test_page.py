@@ -33,6 +33,7 @@ def rows(page: str) -> list[list[str]]:
     return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
 
 
+@pytest.mark.promise("The page of the gateway runs nothing that a name contains", group="access")
 @needs_chromium
 def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(look: Look) -> None:
     orchard = "/".join(ORCHARD)
@@ -65,7 +66,7 @@ def test_invalid_parts_are_shown_beside_the_answers(look: Look) -> None:
     page = look(f"{path} 0x10b0\n{long} 0x7\n{path} 99999999999999999999\n")
     assert [row[2] for row in rows(page)[:3]] == ["_start + 0x20", "0x7", "0x56bc75e2d630fffff"]
     assert [row[:2] for row in rows(page)[3:]] == [[path, "found"], [long, "missing"]]
-    assert rows(page)[4][2] == "not asked: the debug file: it has 303 bytes, the limit is 255"
+    assert rows(page)[4][2] == "not looked up: the debug file: it has 303 bytes, the limit is 255"
     assert ">module index 1 has an invalid debug_filename: it has 303 bytes" in page
     assert ">stack 0 frame 2 has an invalid module_offset<" in page
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from symbolon.debug_ids import DEBUG_ID_FORM
+from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon_server.gateway.reading import read_body
 from symbolon_server.gateway.refusals import Refused
 from tests.gateway.asking import ORCHARD, V4, V5, ask, get, post

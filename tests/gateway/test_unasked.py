@@ -65,7 +65,7 @@ def test_invalid_modules_and_frames_do_not_affect_the_rest(gateway: str) -> None
         "not_referenced",
         "missing",
     ]
-    assert all(one["detail"].startswith("not asked: ") for one in outcomes[1:])
+    assert all(one["detail"].startswith("not looked up: ") for one in outcomes[1:])
     assert [one["retry_after_seconds"] for one in outcomes] == [None] * 5
 
 

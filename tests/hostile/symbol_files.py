@@ -1,4 +1,4 @@
-"""Symbol files made to hurt, each at any size, in pieces that are never in memory together."""
+"""Hostile symbol files of any size, in pieces that are never in memory together."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -24,23 +24,23 @@ _MIB = 1 << 20
 
 
 class HostileFile(NamedTuple):
-    """One way to make a symbol file hurt."""
+    """One kind of hostile symbol file."""
 
     pieces: Callable[[int], Iterable[bytes]]
-    """Returns what hurts, for a size."""
+    """Returns the hostile records for a size."""
 
     full: int
-    """The size in whatever there are too many of, as it must be survived."""
+    """The full size, in units of whatever there is too much of."""
 
     small: int
-    """A size for every day."""
+    """A size for the everyday tests."""
 
     is_too_much: bool = False
-    """Whether the full size may take more memory than there is."""
+    """Whether the full size may exceed the memory limit."""
 
 
 def make(file: HostileFile, size: int) -> Iterator[bytes]:
-    """Yield a file in pieces of about a MiB or less: a good function, then what hurts."""
+    """Yield a file in pieces of about a MiB or less: a good function, then the hostile records."""
     yield _HEAD
     yield from file.pieces(size)
 
@@ -52,7 +52,7 @@ def _join(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def one_line(size: int) -> Iterator[bytes]:
-    """Yield one FUNC record whose name has `size` bytes, and a symbol behind it."""
+    """Yield one FUNC record whose name has `size` bytes, and a symbol after it."""
     yield b"FUNC 1000 10 0 "
     for _ in range(size // _MIB):
         yield b"x" * _MIB
@@ -64,7 +64,7 @@ def file_records(size: int) -> Iterator[bytes]:
 
 
 def file_numbers(size: int) -> Iterator[bytes]:
-    """Yield FILE records around 2^63, which a line refers to."""
+    """Yield FILE records around 2^63, to which a line refers."""
     yield b"FUNC 1000 %x 0 f\n" % size
     yield from _join(
         b"FILE %d a%d.c\n%x 1 7 %d\n" % (number, number, 0x1000 + place, number)
@@ -75,7 +75,7 @@ def file_numbers(size: int) -> Iterator[bytes]:
 
 
 def nested_inlines(size: int) -> Iterator[bytes]:
-    """Yield a function in which each call is inlined into the one before."""
+    """Yield a function in which each call is inlined into the previous one."""
     yield b"FUNC 1000 %x 0 outer\n" % (2 * size + 2)
     yield from _join(
         b"INLINE %d 1 0 %d %x %x\n" % (level, level % 10, 0x1001 + level, 2 * (size - level))
@@ -84,21 +84,21 @@ def nested_inlines(size: int) -> Iterator[bytes]:
 
 
 def inline_ranges(size: int) -> Iterator[bytes]:
-    """Yield an INLINE record of so many ranges."""
+    """Yield an INLINE record with this many ranges."""
     yield b"FUNC 1000 %x 0 outer\nINLINE 0 1 0 0" % (4 * size)
     yield from _join(b" %x 2" % (0x1000 + 4 * number) for number in range(size))
     yield b"\n"
 
 
 def overlapping_functions(size: int) -> Iterator[bytes]:
-    """Yield functions in a random order, each of which overlaps the next one."""
+    """Yield functions in random order, each of which overlaps the next one."""
     starts = list(range(size))
     Random(1).shuffle(starts)
     return _join(b"FUNC %x 14 0 f%d\n" % (0x1000 + 16 * start, start) for start in starts)
 
 
 def apart_functions_under_one(size: int) -> Iterator[bytes]:
-    """Yield functions in a random order, none of which overlaps, and one over all of them."""
+    """Yield disjoint functions in random order, and one over all of them."""
     starts = list(range(size))
     Random(1).shuffle(starts)
     yield from _join(b"FUNC %x 10 0 f%d\n" % (0x1000 + 16 * start, start) for start in starts)
@@ -121,10 +121,9 @@ def overlapping_inlines(size: int) -> Iterator[bytes]:
 
 
 def crossing_levels(size: int) -> Iterator[bytes]:
-    """Yield a function with a hundred levels of calls, each of which reaches over its callers.
+    """Yield a function with a hundred levels of calls, each of which extends past its callers.
 
-    Each piece of each level is another chain: a hundred times as many as there are records, if
-    nothing else.
+    Each piece of each level is a distinct chain: at least a hundred times as many as records.
     """
     levels, step = 100, 256
     calls = size // levels
@@ -137,7 +136,7 @@ def crossing_levels(size: int) -> Iterator[bytes]:
 
 
 def everything_overlaps(size: int) -> Iterator[bytes]:
-    """Yield functions that all cover the same, each with lines and inlines over all of it."""
+    """Yield functions of the same addresses, each with lines and inlines over all of them."""
     return _join(
         b"FUNC 1000 %x 0 f\n1000 %x 1 0\n1000 %x 2 0\nINLINE 0 1 0 0 1000 %x\n"
         % (size, size, size, size)
@@ -172,7 +171,7 @@ def bad_records(size: int) -> Iterator[bytes]:
 
 
 def levels_without_the_first(size: int) -> Iterator[bytes]:
-    """Yield functions whose INLINE records all are of a level that nothing leads to."""
+    """Yield functions whose INLINE records all have an unreachable level."""
     return _join(
         b"FUNC %x 10 0 f\nINLINE 5 1 0 0 %x 1\n" % (0x1000 + 16 * place, 0x1000 + 16 * place)
         for place in range(size)
@@ -198,7 +197,7 @@ def wide_function(size: int) -> Iterator[bytes]:
 
 
 def exploding_names(size: int) -> Iterator[bytes]:
-    """Yield functions with mangled names of which each part stands for several of those before."""
+    """Yield functions whose mangled names expand exponentially."""
     names = (explode_itanium(size), explode_nested(size), explode_msvc(size), explode_rust(size))
     for place, name in enumerate(names):
         yield b"FUNC %x 10 0 %b\n" % (0x1000 + 16 * place, name.encode())

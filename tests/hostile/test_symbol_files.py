@@ -1,4 +1,4 @@
-"""Symbol files made to hurt take bounded time and memory, and come to a clear outcome."""
+"""Hostile symbol files take bounded time and memory, and have a clear outcome."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ from tests.hostile.symbol_files import (
 )
 
 pytestmark = pytest.mark.filterwarnings(
-    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )
 
@@ -51,7 +51,7 @@ EVERY_FILE = pytest.mark.parametrize("file", HOSTILE_FILES.values(), ids=list(HO
 
 
 class HostileSupplier:
-    """Has one hostile file, at one size."""
+    """Supplies one hostile file of one size."""
 
     def __init__(self, file: HostileFile, size: int) -> None:
         self._file = file
@@ -78,7 +78,7 @@ def store(redis_store: redis.Redis, clear_redis_store: None) -> RedisPageStore:
 
 @pytest.fixture
 def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore) -> Run:
-    """Return what ingests a hostile file as a worker does, and tells how it failed."""
+    """Return a function that ingests a hostile file like a worker and returns the failure."""
     del clear_redis_cache
     memory = ModuleMemory.of(KeyedCache(redis_cache))
     desk = ClaimDesk(redis_cache, lease_seconds=60.0)
@@ -126,7 +126,7 @@ def check_first_function(store: RedisPageStore) -> None:
 
 
 def check_every_answer(store: RedisPageStore) -> None:
-    """Check that no answer of the first and the last page is long."""
+    """Check that the answers of the first and last page are short."""
     directory = read_directory(store)
     assert (np.diff(directory.first_offsets) > 0).all()
     for number in {0, directory.page_count - 1}:
@@ -136,15 +136,19 @@ def check_every_answer(store: RedisPageStore) -> None:
             assert answer is None or len(answer[1]) <= LONGEST_ANSWER
 
 
+@pytest.mark.promise(
+    "Hostile symbol files take bounded time and memory, with a clear outcome", group="limits"
+)
 @EVERY_FILE
 def test_a_small_hostile_file_is_read(file: HostileFile, run: Run, store: RedisPageStore) -> None:
-    # Its fork has all that this process has, which is more with each test that ran before.
+    # The fork includes this process's memory, which grows with each earlier test.
     limits = WorkLimits(psutil.Process().memory_info().vms + SMALL_BYTES, SMALL_SECONDS)
     assert run(file, file.small, limits) is None
     check_first_function(store)
     check_every_answer(store)
 
 
+@pytest.mark.promise("Hostile symbol files take bounded time and memory, with a clear outcome")
 @pytest.mark.hostile
 @pytest.mark.timeout(900)
 @EVERY_FILE

@@ -22,7 +22,7 @@ def desk(redis_cache: redis.Redis, clear_redis_cache: None) -> ClaimDesk:
 
 @pytest.fixture
 def hasty_desk(redis_cache: redis.Redis, clear_redis_cache: None) -> ClaimDesk:
-    """A desk whose leases end when they begin."""
+    """A desk whose leases lapse at once."""
     del clear_redis_cache
     return ClaimDesk(redis_cache, lease_seconds=0)
 

@@ -1,4 +1,4 @@
-"""Everything around the workers of a test, but for the workers."""
+"""Everything that the workers of a test need, without the workers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ STALLED = Ending.STALLED_MIDWAY
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """Everything around the workers of a test."""
+    """Everything that the workers of a test need."""
 
     server: SymbolServer
     cache: redis.Redis
@@ -31,7 +31,7 @@ class Plant:
     workers: WorkerStarter
 
     def load(self, *module_ids: ModuleId) -> frozenset[ModuleId]:
-        """Ask for modules, wait for them and return those that ended."""
+        """Request modules, wait for them and return those that ended."""
         with self.loader.load(dict.fromkeys(module_ids, (0,))) as pending:
             pending.wait(WAIT_SECONDS)
             return pending.ended
@@ -50,7 +50,7 @@ def plant(
     redis_cache: redis.Redis,
     starter: WorkerStarter,
 ) -> Iterator[Plant]:
-    """With nothing in it yet; needs a `starter` and its `symbol_server`."""
+    """Empty at first; needs a `starter` and its `symbol_server`."""
     symbol_server.reset()
     redis_store.flushall()
     redis_cache.flushall()

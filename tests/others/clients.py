@@ -1,4 +1,4 @@
-"""How each of others' clients is told to call a method, and what it then says."""
+"""How each third-party client is made to call a method, and how its output is read."""
 
 import base64
 import json
@@ -22,53 +22,53 @@ from tests.others import installed
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PROTOS = HERE / "protos"
-"""What others' services look like that ours has as well."""
+"""Descriptions of standard services that the server offers too."""
 
 PATIENCE_SECONDS = 60.0
 CODES = {code.name.lower(): code.value[0] for code in grpc.StatusCode} | {"canceled": 1}
-"""By the names that buf has for them, which spells one of them otherwise."""
+"""By buf's names, one of which is spelt differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a client needs to be answered by a server with TLS."""
+    """What a client needs to call a server with TLS."""
 
     ca: Path
-    """Whom to trust."""
+    """CA certificate."""
     certificate: Certificate | None
-    """Its own."""
+    """Client certificate and key."""
     token: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One call, as all clients are told it."""
+    """One call, for any client."""
 
     address: str
     method: str
     """Such as `grpc.health.v1.Health/Check`."""
     messages: Sequence[Mapping[str, Any]]
     access: Access | None = None
-    """None: no TLS."""
+    """`None` for plaintext."""
     seconds: float = 30.0
     """Its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a client says of one call."""
+    """What a client reports of one call."""
 
     answers: list[Any]
     code: int
     fields: list[str] = field(default_factory=list)
-    """Those that a BadRequest in the details names."""
+    """The fields of a BadRequest in the details."""
 
 
 Client = Callable[[Question], Outcome]
 
 
 def run(command: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a client to its end."""
+    """Run a client until it exits."""
     environment = {**os.environ, **variables}
     return subprocess.run(
         command,
@@ -80,8 +80,8 @@ def run(command: Sequence[str], **variables: str) -> subprocess.CompletedProcess
     )
 
 
-def told_in_json(question: Question, **more: str | bool) -> str:
-    """The argument of our own programs around a client's library."""
+def as_json(question: Question, **more: str | bool) -> str:
+    """Return the argument of our own programs, which use a client library."""
     return json.dumps(
         {
             "address": question.address,
@@ -113,7 +113,7 @@ def said_in_json(done: subprocess.CompletedProcess[str]) -> Outcome:
 
 def ask_grpc_js(question: Question, *, is_reflected: bool = False) -> Outcome:
     folder = installed.node_folder()
-    argument = told_in_json(
+    argument = as_json(
         question,
         is_reflected=is_reflected,
         protos=str(ROOT / "protos"),
@@ -130,12 +130,12 @@ def ask_grpc_js_by_reflection(question: Question) -> Outcome:
 
 def ask_grpclib(question: Question) -> Outcome:
     paths = [str(installed.grpclib_folder()), str(ROOT / "client")]
-    command = [sys.executable, str(HERE / "grpclib_call.py"), told_in_json(question)]
+    command = [sys.executable, str(HERE / "grpclib_call.py"), as_json(question)]
     return said_in_json(run(command, PYTHONPATH=os.pathsep.join(paths)))
 
 
 def ask_go(question: Question) -> Outcome:
-    return said_in_json(run([str(installed.go_programs() / "client"), told_in_json(question)]))
+    return said_in_json(run([str(installed.go_programs() / "client"), as_json(question)]))
 
 
 def ask_grpcurl(question: Question) -> Outcome:
@@ -155,7 +155,7 @@ def ask_grpcurl(question: Question) -> Outcome:
 
 
 def access_flags(dash: str, access: Access) -> list[str]:
-    """Return the flags by which grpcurl and buf are told the same."""
+    """Return the same as flags of grpcurl and buf."""
     flags = [f"{dash}cacert", str(access.ca)]
     if access.certificate:
         own = access.certificate
@@ -166,7 +166,7 @@ def access_flags(dash: str, access: Access) -> list[str]:
 
 
 def error_of_grpcurl(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
-    """Its exit codes are 64 and a status code, others where it does not get as far as a call."""
+    """Its exit code is 64 plus the status code, or another if it made no call."""
     if done.returncode == 0:
         return 0, []
     if done.returncode <= 64:
@@ -199,7 +199,7 @@ def ask_buf_by_reflection(question: Question) -> Outcome:
 
 
 def error_of_buf(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
-    """An error of the call is JSON on standard error; others are prose."""
+    """An error of the call is JSON on standard error, other errors are text."""
     if done.returncode == 0:
         return 0, []
     start = done.stderr.find("{")
@@ -215,12 +215,12 @@ def error_of_buf(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]
 
 
 def code_of_prose(text: str) -> int:
-    """Return what is meant where no call was made: too little time, or no connection."""
+    """Return the status for an error before any call: a deadline, or no connection."""
     return CODES["deadline_exceeded" if "deadline exceeded" in text else "unavailable"]
 
 
 def unpadded(text: str) -> bytes:
-    """Return what base64 without its padding stands for."""
+    """Decode base64 without padding."""
     return base64.b64decode(text + "=" * (-len(text) % 4))
 
 

@@ -1,4 +1,4 @@
-"""Servers for others' clients: one that asks who calls, one that does not."""
+"""Servers for third-party clients: one with authentication, one without."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ TOKEN = "pipeline-0123456789abcdef"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a server is, and how to be answered there."""
+    """The address of a server, and the credentials for it."""
 
     address: str
     access: Access | None
@@ -27,7 +27,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def stalling_supplier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a symbol server that takes requests and does not answer them."""
+    """The URL of a symbol server that accepts requests and never answers."""
     with SymbolServer(tmp_path_factory.mktemp("stalling")) as supplier:
         supplier.answer(ALL_PATHS, Answer(ending=Ending.STALLED_AT_ONCE))
         yield supplier.url
@@ -37,7 +37,7 @@ def stalling_supplier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 def secured(
     authority: Authority, stalling_supplier: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with the sample's symbols, and a supplier that stalls for all others.
+    """A server with the sample's symbols, and a supplier that stalls for all other modules.
 
     It answers who has a certificate and a token, which is good for asking only.
     """

@@ -1,4 +1,4 @@
-"""Call one method by grpclib and print what came back, as `node/call.mjs` does."""
+"""Calls one method with grpclib and prints the outcome, as `node/call.mjs` does."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ from symbolon.v1 import (
 
 
 def describe(method: str) -> MethodDescriptor:
-    """Return what is known of a method, such as `grpc.health.v1.Health/Check`."""
+    """Return the description of a method, such as `grpc.health.v1.Health/Check`."""
     service, _, name = method.partition("/")
     pool = descriptor_pool.Default()
     return pool.FindServiceByName(service).methods_by_name[name]
 
 
 def tls_of(access: dict[str, str | None] | None) -> ssl.SSLContext | None:
-    """Return what encrypts for who has this access; None: nothing does."""
+    """Return the TLS context for these credentials; `None` for plaintext."""
     if access is None:
         return None
     context = ssl.create_default_context(cafile=access["ca"])
@@ -45,13 +45,13 @@ def tls_of(access: dict[str, str | None] | None) -> ssl.SSLContext | None:
 
 
 def metadata_of(access: dict[str, str | None] | None) -> dict[str, str]:
-    """Return what says who calls."""
+    """Return the metadata that authenticates the caller."""
     token = access and access["token"]
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def fields_of(error: GRPCError) -> list[str]:
-    """Return the fields that a BadRequest in the details names."""
+    """Return the fields of a BadRequest in the details."""
     return [
         violation.field
         for detail in error.details or ()
@@ -61,7 +61,7 @@ def fields_of(error: GRPCError) -> list[str]:
 
 
 async def exchange(stream: Stream[Any, Any], requests: list[Message], answers: list[Any]) -> None:
-    """Send all requests, and keep each answer."""
+    """Send all requests and collect the answers."""
     for request in requests:
         await stream.send_message(request)
     await stream.end()
@@ -70,7 +70,7 @@ async def exchange(stream: Stream[Any, Any], requests: list[Message], answers: l
 
 
 async def call(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return answers, status code and fields that were refused."""
+    """Return answers, status code and rejected fields."""
     method = describe(asked["method"])
     request_type = GetMessageClass(method.input_type)
     host, _, port = asked["address"].rpartition(":")

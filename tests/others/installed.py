@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, installed once into .cache/others and kept there."""
+"""Third-party clients, installed once into .cache/others and kept there."""
 
 import os
 import re
@@ -19,7 +19,7 @@ PROTOS = HERE.parents[1] / "protos"
 GUIDE = HERE.parents[1] / "docs/other-languages.md"
 REQUIREMENTS = HERE / "requirements.txt"
 NOT_OPTIMIZED = "-gcflags=all=-N -l"
-"""Built in two thirds of the time, for a program that is called some dozens of times."""
+"""These flags save a third of the build time of a program that is run some dozens of times."""
 
 GO_MODULES = ("go.mod", "go.sum")
 GO_PACKAGES = (
@@ -32,7 +32,7 @@ GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
 def node_folder() -> Path:
-    """Return the folder whose node_modules has what package-lock.json names."""
+    """Return the folder whose node_modules has the packages of package-lock.json."""
     node, npm = found("node"), found("npm")
 
     def install(folder: Path) -> None:
@@ -45,7 +45,7 @@ def node_folder() -> Path:
 
 
 def grpclib_folder() -> Path:
-    """Return a folder for PYTHONPATH that has grpclib, beside what we have ourselves."""
+    """Return a folder for PYTHONPATH with grpclib, in addition to our own packages."""
 
     def install(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
@@ -55,7 +55,7 @@ def grpclib_folder() -> Path:
 
 
 def grpcurl_program() -> str:
-    """Return the grpcurl of the PATH, else one that Go builds."""
+    """Return the grpcurl on the PATH, else one built with Go."""
     if there := shutil.which("grpcurl"):
         return there
     if shutil.which("go") is None:
@@ -68,7 +68,7 @@ def grpcurl_program() -> str:
 
 
 def go_tools() -> Path:
-    """Return the folder of what makes Go code of .proto files, in the versions of go/go.mod.
+    """Return the folder of the Go code generators, in the versions of go/go.mod.
 
     The packages that such code needs are compiled, too, so that no registry is asked later.
     """
@@ -109,20 +109,20 @@ def go_programs() -> Path:
 
 
 def guide_block(language: str) -> str:
-    """Return the one block of this language in docs/other-languages.md."""
+    """Return the only block of this language in docs/other-languages.md."""
     blocks = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     (text,) = blocks.findall(GUIDE.read_text(encoding="utf-8"))
     return str(text)
 
 
 def buf_program() -> str:
-    """Return the buf beside our Python, else that of the PATH."""
+    """Return the buf beside our Python, else the one on the PATH."""
     beside = Path(sys.executable).parent / "buf"
     return str(beside) if beside.exists() else found("buf")
 
 
 def found(program: str) -> str:
-    """Return where a program is, or skip the test."""
+    """Return the path of a program, or skip the test."""
     there = shutil.which(program)
     if there is None:
         pytest.skip(f"{program} is not on the PATH")
@@ -130,7 +130,7 @@ def found(program: str) -> str:
 
 
 def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
-    """Return a folder with what is wanted, which is installed unless the folder has just that."""
+    """Return a folder with what is wanted, installed unless it has exactly that already."""
     folder = CACHE / "others" / name
     stamp = folder / "installed.txt"
     with only_one(folder):
@@ -144,7 +144,7 @@ def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
 
 
 def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
-    """Run an installer, or skip the test with its words where there is no registry."""
+    """Run an installer; skip the test with its message if there is no registry."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -156,5 +156,5 @@ def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None)
     )
     if done.returncode:
         # npm says first what is wrong, pip and go say it last.
-        lines = done.stderr.strip().splitlines() or ["without a word"]
+        lines = done.stderr.strip().splitlines() or ["no message"]
         pytest.skip(f"{command[0]} cannot install here: {lines[0]} ... {lines[-1]}")

@@ -1,4 +1,4 @@
-"""Real clients that nobody here wrote, against a real server."""
+"""Third-party clients against a real server."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.installs, pytest.mark.timeout(INSTALL_SECONDS + 60)]
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, PERMISSION_DENIED = 0, 3, 4, 7
 UNAVAILABLE, UNAUTHENTICATED = 14, 16
 SILENT = {"buf by reflection"}
-"""Clients that do not say why reflection was refused."""
+"""Clients that do not report why reflection was refused."""
 
 TRYING_SECONDS = 2.0
-"""Some clients try to connect again and again for as long as they are told to."""
+"""Some clients keep reconnecting until their deadline."""
 
 ORCHARD = {"debug_file": "orchard", "debug_id": "C3D8E3C7B6594DF1DFCA907993B477250"}
 SLOW = {"debug_file": "slow", "debug_id": "00112233445566778899AABBCCDDEEFF0"}
@@ -55,9 +55,7 @@ def test_a_report_is_symbolicated(
     assert answer["modules"] == [{"outcome": "MODULE_OUTCOME_FOUND"}]
 
 
-def test_a_stream_answers_each_report_and_goes_on_after_a_bad_one(
-    client: Client, secured: Server
-) -> None:
+def test_a_stream_continues_after_a_bad_report(client: Client, secured: Server) -> None:
     reports = {"a": report(ORCHARD, 4210), "bad": report(ORCHARD, 0, 7), "b": report(ORCHARD, 4555)}
     messages = [{"id": name, "request": one} for name, one in reports.items()]
     outcome = client(ask(secured, STREAM, *messages))
@@ -71,7 +69,7 @@ def test_a_stream_answers_each_report_and_goes_on_after_a_bad_one(
     assert functions == ["main", "orchard::ship(orchard::Crate const*, int)"]
 
 
-def test_an_error_names_each_field_that_is_wrong(client: Client, secured: Server) -> None:
+def test_an_error_names_each_invalid_field(client: Client, secured: Server) -> None:
     bad = report(ORCHARD | {"debug_file": "a/b"}, 0, 7)
     outcome = client(ask(secured, SYMBOLICATE, bad))
     assert outcome.answers == []
@@ -81,7 +79,7 @@ def test_an_error_names_each_field_that_is_wrong(client: Client, secured: Server
 
 @pytest.fixture(scope="module")
 def asked_for_long(secured: Server) -> Iterator[Mapping[str, Future[Outcome]]]:
-    """What each client is told of a module that takes too long; they wait for it together."""
+    """The outcome for a module that takes too long, by client; they wait for it together."""
     question = replace(ask(secured, SYMBOLICATE, report(SLOW, 0)), seconds=3.0)
     with ThreadPoolExecutor(len(CLIENTS)) as pool:
         yield {name: pool.submit(client, question) for name, client in CLIENTS.items()}
@@ -97,18 +95,18 @@ def test_a_call_is_answered_with_what_is_known_before_its_deadline(
     assert answer["modules"][0]["outcome"] == "MODULE_OUTCOME_PENDING"
 
 
-def test_a_call_whose_deadline_is_too_short_says_so(client: Client, secured: Server) -> None:
+def test_a_call_with_too_short_a_deadline_fails_with_it(client: Client, secured: Server) -> None:
     outcome = client(replace(ask(secured, SYMBOLICATE, report(ORCHARD, 0)), seconds=0.0001))
     assert (outcome.code, outcome.answers) == (DEADLINE_EXCEEDED, [])
 
 
 def with_access(question: Question, **changed: Any) -> Question:
-    """Return the question with another access."""
+    """Return the call with other credentials."""
     assert question.access is not None
     return replace(question, access=replace(question.access, **changed))
 
 
-def test_a_server_that_nobody_known_vouches_for_is_not_asked(
+def test_an_untrusted_server_is_not_called(
     client: Client, secured: Server, strange_authority: Authority
 ) -> None:
     asked = with_access(ask(secured, HEALTH, {}), ca=strange_authority.file)
@@ -117,7 +115,10 @@ def test_a_server_that_nobody_known_vouches_for_is_not_asked(
     assert outcome.code in {UNAVAILABLE, DEADLINE_EXCEEDED}
 
 
-def test_who_has_no_certificate_is_not_answered(client: Client, secured: Server) -> None:
+@pytest.mark.promise(
+    "Clients without a certificate from the configured CA are not served", group="access"
+)
+def test_a_client_without_a_certificate_is_rejected(client: Client, secured: Server) -> None:
     asked = with_access(ask(secured, HEALTH, {}), certificate=None)
     outcome = client(replace(asked, seconds=TRYING_SECONDS))
     assert outcome.answers == []
@@ -125,9 +126,10 @@ def test_who_has_no_certificate_is_not_answered(client: Client, secured: Server)
     assert outcome.code != OK
 
 
-@pytest.mark.parametrize("token", [None, "stranger-0123456789abcdef"])
+@pytest.mark.promise("No call is answered without a token that permits it", group="access")
+@pytest.mark.parametrize("token", [None, "unknown-0123456789abcdef"])
 @pytest.mark.parametrize("name", [name for name in CLIENTS if name not in SILENT])
-def test_who_has_no_token_that_is_known_is_not_answered(
+def test_a_client_without_a_known_token_is_rejected(
     secured: Server, name: str, token: str | None
 ) -> None:
     outcome = CLIENTS[name](
@@ -136,7 +138,8 @@ def test_who_has_no_token_that_is_known_is_not_answered(
     assert (outcome.code, outcome.answers) == (UNAUTHENTICATED, [])
 
 
-def test_a_token_is_good_for_what_it_may(client: Client, secured: Server) -> None:
+@pytest.mark.promise("No call is answered without a token that permits it")
+def test_a_token_permits_only_its_calls(client: Client, secured: Server) -> None:
     outcome = client(ask(secured, PREFETCH, {"modules": [ORCHARD]}))
     assert (outcome.code, outcome.answers) == (PERMISSION_DENIED, [])
 

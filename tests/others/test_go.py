@@ -1,4 +1,4 @@
-"""Go code that buf makes of the protos, against a real server."""
+"""Go code that buf generates from the protos, against a real server."""
 
 import json
 import subprocess

@@ -89,6 +89,7 @@ def test_every_pinned_package_is_looked_up(database: Database, tmp_path: Path) -
     assert len(database.asked) == len(set(database.asked)) == len(pinned)
 
 
+@pytest.mark.promise("A known vulnerability of a pinned package is reported", group="access")
 def test_a_vulnerability_fails_the_check_and_is_named(database: Database, tmp_path: Path) -> None:
     database.known["requests"] = [VULNERABILITY]
     done = audit(tmp_path, "--osv-url", database.url)

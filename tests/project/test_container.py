@@ -45,6 +45,9 @@ def mounts(name: str) -> list[tuple[str, str, str]]:
     return [(source, target, mode) for source, target, mode in parts]
 
 
+@pytest.mark.promise(
+    "Server and worker need neither root nor a writable root file system", group="access"
+)
 def test_the_image_runs_as_an_ordinary_user_known_by_number() -> None:
     (user,) = arguments_of("USER")
     numbers = re.fullmatch(r"(\d+):(\d+)", user)

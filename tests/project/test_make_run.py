@@ -76,6 +76,7 @@ def read_until(output: Iterator[str], start: str) -> str:
     return "".join(seen)
 
 
+@pytest.mark.promise("SIGHUP reloads certificates and tokens; SIGUSR1 and SIGUSR2 are ignored")
 @pytest.mark.parametrize(
     "stop",
     [

@@ -45,6 +45,7 @@ def reads_wall_clock(text: str) -> bool:
     return bool(found & WALL_CLOCKS)
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 def test_only_what_is_shown_reads_the_time_of_day() -> None:
     files = [path for folder in ("server", "client") for path in (ROOT / folder).rglob("*.py")]
     found = {str(path.relative_to(ROOT)) for path in files if reads_wall_clock(path.read_text())}

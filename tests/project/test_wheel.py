@@ -20,19 +20,18 @@ ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ROOT / "protos"
 SYMBOLS = ROOT / "tests/data/sample/symbols"
 
-# Imports every module that the client has, but those that are for rich, where nothing of the
-# server can be imported.
+# Imports every module of the client, with the packages of the extras and of the server absent.
 IMPORT_THE_CLIENT = """
 import importlib, pkgutil, sys
 
 absent = ("google.rpc", "grpc_health", "grpc_reflection", "numpy", "prometheus_client", "redis",
-          "requests", "rich", "symbolon_server", "zstandard")
+          "requests", "rich", "shtab", "symbolon_server", "zstandard")
 for name in absent:
     sys.modules[name] = None
 import symbolon
 
 for module in pkgutil.walk_packages(symbolon.__path__, "symbolon."):
-    if "drawn_" not in module.name and module.name != "symbolon.__main__":
+    if module.name != "symbolon.__main__":
         importlib.import_module(module.name)
 print(symbolon.__file__)
 """

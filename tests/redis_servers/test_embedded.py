@@ -197,7 +197,7 @@ def test_a_temporary_folder_too_long_for_a_socket_is_not_used(
 
 
 def test_a_data_folder_may_have_any_name(tmp_path: Path, start_redis: StartRedis) -> None:
-    folder = tmp_path / 'a "strange" \\ folder é #1'
+    folder = tmp_path / 'a "quoted" \\ folder é #1'
     with connect(start_redis("cache.conf", data_folder=folder).url) as client:
         client.set("a", "1")
     assert any(folder.glob("appendonly*"))
@@ -255,7 +255,7 @@ def test_a_program_on_the_path_takes_precedence_over_the_packaged_one(
     assert find_server_program() == tmp_path / "redis-server"
 
 
-@pytest.mark.parametrize("version", ["6.0.16", "5.0.3", "strange"])
+@pytest.mark.parametrize("version", ["6.0.16", "5.0.3", "unknown"])
 def test_a_program_too_old_for_the_configuration_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:

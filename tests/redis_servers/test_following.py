@@ -1,18 +1,24 @@
 """Connections whose server becomes a replica, stops, or is replaced."""
 
+import math
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, Thread
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
+from redis import utils
 
+from symbolon_server.redis_servers import following
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
-from symbolon_server.redis_servers.following import refuse_replica, renewals_of
+from symbolon_server.redis_servers.following import look_again, refuse_replica, renewals_of
 from symbolon_server.redis_servers.servers import connect
-from tests.fixtures.redis_fixtures import StartRedis
+from tests.fixtures.redis_fixtures import FakeClock, StartRedis
 
 CONNECTIONS = 8
 
@@ -108,6 +114,113 @@ def test_a_connection_in_use_during_a_renewal_is_not_reused(named: Named) -> Non
     assert pool.get_connection() is not connection
 
 
+@dataclass
+class Hosts:
+    """A name that a resolver knows, which leads where a test says."""
+
+    name = "redis.symbolon.test"
+    addresses: list[str] | None
+    """None: it cannot be looked up."""
+
+    lookups: int = 0
+
+    def getaddrinfo(self, host: object, *rest: Any, **others: Any) -> list[Any]:
+        if host != self.name:
+            return list(RESOLVE(host, *rest, **others))
+        self.lookups += 1
+        if self.addresses is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [found for one in self.addresses for found in RESOLVE(one, *rest, **others)]
+
+
+RESOLVE: Any = socket.getaddrinfo
+OLD, NEW = "127.0.0.1", "127.0.0.2"
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    hosts = Hosts([OLD])
+    monkeypatch.setattr(socket, "getaddrinfo", hosts.getaddrinfo)
+    monkeypatch.setattr(following, "RESOLVE_SECONDS", 0.0)
+    monkeypatch.setattr(following, "_RESOLVING_SHARE", math.inf)
+    return hosts
+
+
+@pytest.fixture
+def by_name(hosts: Hosts, start_redis: StartRedis, unused_port: int) -> Iterator[redis.Redis]:
+    """A client of two primaries at one port, by a name that leads to the first."""
+    try:
+        socket.create_server((NEW, unused_port)).close()
+    except OSError:
+        pytest.skip(f"no address {NEW} on this machine")
+    with ExitStack() as clients:
+        for address in (NEW, OLD):  # the port is looked for at OLD
+            server = start_redis("cache.conf", port=unused_port, bind=address)
+            clients.enter_context(connect(server.url)).set("address", address)
+        yield clients.enter_context(connect(f"redis://{hosts.name}:{unused_port}"))
+
+
+def test_a_name_that_leads_to_another_host_is_followed_though_the_old_server_answers(
+    hosts: Hosts, by_name: redis.Redis
+) -> None:
+    assert by_name.get("address") == OLD.encode()
+    hosts.addresses = [NEW]
+    assert by_name.get("address") == OLD.encode()
+    look_again(by_name)
+    assert by_name.get("address") == NEW.encode()
+    look_again(by_name)
+    assert renewals_of(by_name) == 1
+
+
+@pytest.mark.parametrize("addresses", [None, [], [OLD], [NEW, OLD]])
+def test_a_name_that_leads_nowhere_else_or_nowhere_changes_nothing(
+    hosts: Hosts, by_name: redis.Redis, addresses: list[str] | None
+) -> None:
+    by_name.ping()
+    hosts.addresses = addresses
+    look_again(by_name)
+    assert by_name.get("address") == OLD.encode()
+    assert renewals_of(by_name) == 0
+
+
+def test_a_connection_that_is_in_use_is_followed_too(hosts: Hosts, by_name: redis.Redis) -> None:
+    with by_name.pubsub() as pubsub:  # type: ignore[no-untyped-call] # as redis says it
+        pubsub.subscribe("channel")
+        hosts.addresses = [NEW]
+        look_again(by_name)
+    assert renewals_of(by_name) == 1
+
+
+def test_a_name_is_looked_up_now_and_then_and_seldom_where_that_takes_long(
+    hosts: Hosts, by_name: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(following, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(following, "RESOLVE_SECONDS", 3.0)
+    monkeypatch.setattr(following, "_RESOLVING_SHARE", 0.1)
+    by_name.ping()
+    hosts.lookups, taken = 0, 20.0
+    resolve = hosts.getaddrinfo
+
+    def hang(*arguments: Any, **named: Any) -> list[Any]:
+        clock.now += taken
+        return resolve(*arguments, **named)
+
+    def looked_up_after(seconds: float) -> int:
+        clock.now += seconds
+        look_again(by_name)
+        return hosts.lookups
+
+    assert [looked_up_after(seconds) for seconds in (0, 2.9, 0.1)] == [1, 1, 2]
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    assert [looked_up_after(seconds) for seconds in (3, 199, 1)] == [3, 3, 4]
+
+
+def test_a_socket_is_not_looked_up(hosts: Hosts, named: Named) -> None:
+    look_again(named.client)
+    assert (hosts.lookups, renewals_of(named.client)) == (0, 0)
+
+
 def test_a_replica_is_refused_until_the_name_resolves_to_a_primary(named: Named) -> None:
     refuse_replica(named.client)
     with connect(named.old.url) as old:
@@ -116,3 +229,14 @@ def test_a_replica_is_refused_until_the_name_resolves_to_a_primary(named: Named)
         refuse_replica(named.client)
     named.lead_to(named.new)
     refuse_replica(named.client)
+
+
+def test_a_connection_sets_its_name_without_reading_package_metadata(
+    redis_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> str:
+        raise AssertionError("the metadata of redis-py was read")
+
+    monkeypatch.setattr(utils, "get_lib_version", read)
+    with connect(redis_store_url) as client:
+        assert "symbolon" in [entry["name"] for entry in client.client_list()]

@@ -40,6 +40,7 @@ def as_user(url: str, user: str = USER, password: str = PASSWORD) -> str:
     return url.replace("unix://", f"unix://{user}:{password}@")
 
 
+@pytest.mark.promise("Passwords of Redis servers and suppliers appear nowhere", group="access")
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
@@ -156,6 +157,7 @@ def test_an_invalid_url_is_refused_without_being_shown(url: str) -> None:
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.promise("The documented Redis permissions suffice, and check names missing ones")
 @pytest.mark.parametrize(
     ("rules", "refused"),
     [

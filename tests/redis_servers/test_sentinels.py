@@ -121,6 +121,7 @@ def test_a_command_line_connects_to_the_primary(locked: Watched) -> None:
     assert "hunter2" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 def test_a_hanging_sentinel_costs_one_timeout_and_is_queried_last_from_then_on(
     locked: Watched,
 ) -> None:
@@ -158,6 +159,7 @@ def test_sentinels_and_server_are_reached_over_tls(
             client.ping()
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 def test_connections_leave_a_running_primary_when_sentinels_name_another() -> None:
     with watched("cache", replicas=2) as servers, connect(servers.url()) as client:
         old = servers.primary_port()

@@ -15,12 +15,9 @@ from symbolon_server.settings import (
     find_likely_name,
     kinds,
     read_settings,
-    settings_table,
     unknown_variables,
 )
 from symbolon_server.settings.table import Row, rows
-
-README = Path(__file__).parents[2] / "README.md"
 
 GOOD = [
     ("listen", "0.0.0.0:0", ListenAddress("0.0.0.0", 0)),  # noqa: S104 # only parsed
@@ -262,12 +259,6 @@ def test_every_setting_of_the_interface_exists_with_its_default() -> None:
         "SYMBOLON_AUTH_TOKENS_FILE": "off",
     }
     assert promised.items() <= defaults.items()
-
-
-def test_the_readme_has_every_row_of_the_table_of_settings() -> None:
-    documented = README.read_text()
-    for row in settings_table().splitlines():
-        assert row in documented, "paste the text of settings.settings_table() into README.md"
 
 
 @pytest.mark.parametrize(

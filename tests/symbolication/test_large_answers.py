@@ -47,6 +47,7 @@ def answer(answerer: Answerer, module_id: ModuleId, offsets: list[int]) -> Symbo
     return SymbolicateResponse.FromString(encoded)
 
 
+@pytest.mark.promise("An answer that is too large is refused, never truncated", group="limits")
 @pytest.mark.parametrize("offsets", [list(range(20)), [7] * 20], ids=["all new", "one again"])
 def test_an_answer_that_is_too_large_is_refused(
     answerer: Answerer, module_id: ModuleId, offsets: list[int]

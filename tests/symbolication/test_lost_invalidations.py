@@ -45,6 +45,7 @@ def let_the_clock_go_back(cache: redis.Redis) -> None:
         cache.zincrby(INVALIDATED_KEY, AHEAD, name)
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @LOSSES
 def test_what_was_invalidated_is_found_anew_after_the_loss_of_its_number(
     open_host: OpenHost, file: File, worker: RunningWorker, redis_cache: redis.Redis, lose: Lose
@@ -58,6 +59,7 @@ def test_what_was_invalidated_is_found_anew_after_the_loss_of_its_number(
     assert function(host, file.module_id) == "better_0"
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @LOSSES
 @pytest.mark.usefixtures("worker")
 def test_old_pages_in_a_spool_are_ignored_after_the_loss_of_the_number(
@@ -75,6 +77,7 @@ def test_old_pages_in_a_spool_are_ignored_after_the_loss_of_the_number(
     assert module.directory.ingest.as_of > 0, "it is what was in the spool"
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @LOSSES
 @pytest.mark.usefixtures("worker")
 def test_a_worker_with_old_pages_learns_of_an_invalidation_whose_number_was_lost(
@@ -90,6 +93,7 @@ def test_a_worker_with_old_pages_learns_of_an_invalidation_whose_number_was_lost
     assert function(host, file.module_id) == "better_0"
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 @pytest.mark.usefixtures("worker")
 def test_after_many_invalidations_a_lost_cache_blocks_no_new_module(
     open_host: OpenHost, file: File, redis_cache: redis.Redis
@@ -103,6 +107,7 @@ def test_after_many_invalidations_a_lost_cache_blocks_no_new_module(
     assert function(host, file.module_id) == "function_0"
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 def test_an_invalidation_in_a_cache_whose_clock_is_behind_reaches_all_servers(
     open_host: OpenHost, file: File, worker: RunningWorker, redis_cache: redis.Redis
 ) -> None:
@@ -118,6 +123,7 @@ def test_an_invalidation_in_a_cache_whose_clock_is_behind_reaches_all_servers(
     assert [function(host, file.module_id) for host in hosts] == ["better_0"] * 2
 
 
+@pytest.mark.promise("Invalidations survive the loss of their log; no old page is ever used")
 def test_servers_that_knew_different_invalidations_know_them_all_after_a_loss(
     open_host: OpenHost, redis_cache: redis.Redis
 ) -> None:

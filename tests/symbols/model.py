@@ -1,9 +1,8 @@
-"""What a symbol file means: the definition, one line and one offset at a time.
+"""The meaning of a symbol file: a slow, obvious model, one line and one offset at a time.
 
-Everything here is as plain as it can be and shares nothing with the reader but the value that an
-answer is. Records are words between spaces; functions and lines are lists in which the first of two
-that overlap wins, as the Breakpad processor has it; and the calls at an offset are asked for level
-by level, as the debug information has them.
+It shares nothing with the reader but `Answer`. Records are words between spaces. Functions and
+lines are lists in which the first of two that overlap wins, as in the Breakpad processor. The calls
+at an offset are looked up level by level, as in the debug information.
 """
 
 from collections import Counter
@@ -14,7 +13,7 @@ from itertools import count
 from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 
 END = 2**64 - 1
-"""The one offset that no function covers, and the first number that is too large for hex fields."""
+"""The one offset that no function covers; also the first number too large for hex fields."""
 
 DECIMAL_END = 2**63 - 1
 LINE_END = 2**32
@@ -24,7 +23,7 @@ HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 @dataclass(frozen=True)
 class Span:
-    """What covers `size` offsets from `start` on."""
+    """Something that covers `size` offsets from `start` on."""
 
     start: int
     size: int
@@ -58,7 +57,7 @@ class Inline:
     """-1 is an unknown file."""
 
     is_old: bool
-    """It is of the older generation, which means the file of the line."""
+    """The older generation, which uses the file of the line."""
 
     origin: int
     spans: list[Span]
@@ -84,7 +83,7 @@ class Function:
             self.lines.append(line)
 
     def find_inlines(self, offset: int) -> Iterator[Inline]:
-        """Yield the calls at `offset`, that of level 0 first, up to a level that has none."""
+        """Yield the calls at `offset`, from level 0 up to the first level without one."""
         for level in count():
             covering = [
                 (span.start, -span.size, place)
@@ -99,7 +98,7 @@ class Function:
 
 
 class Model:
-    """The symbol file `text`, whose first MODULE record is taken for granted."""
+    """The symbol file `text`; its first MODULE record is assumed to be valid."""
 
     def __init__(self, text: bytes) -> None:
         self.functions: list[Function] = []
@@ -108,11 +107,11 @@ class Model:
         self.origins: dict[int, bytes] = {}
         self.skipped: Counter[str] = Counter()
         self.spans: list[Span] = []
-        """Every span that the file names, real or not: where answers may change."""
+        """Every span in the file, real or not: where answers may change."""
         self._open: Function | None = None
         self._debug_id = b""
         self._is_over = False
-        """Whether a MODULE record of another module was read: all that follows is that one's."""
+        """Whether a MODULE record of another module was read, to which all later records belong."""
         text = text.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0").replace(b"\0", b"_")
         for record in text.replace(b"\r", b"\n").split(b"\n"):
             if record:
@@ -222,7 +221,7 @@ class Model:
         return True
 
     def find(self, offset: int) -> Answer | None:
-        """Return what covers `offset`: a function, else the public symbol before it."""
+        """Return what covers `offset`: a function, or the public symbol before it."""
         for function in self.functions:
             if function.span.covers(offset):
                 return self._answer_of_function(function, offset)
@@ -261,7 +260,7 @@ class Model:
 
 
 def write_as_breakpad(debug_id: bytes) -> bytes:
-    """Return a debug id without dashes and braces, with its age, which is 0 where it tells none."""
+    """Return a debug id without dashes and braces, with its age, by default 0."""
     digits = debug_id.upper().translate(None, b"{}-")
     return digits[:32] + (digits[32:].lstrip(b"0") or b"0")
 
@@ -285,9 +284,9 @@ def parse_inline(words: list[bytes]) -> Inline | None:
 
 
 def split(text: bytes, words: int) -> list[bytes]:
-    """Return the first `words` words, and what follows the one space behind the last of them.
+    """Return the first `words` words, and the text after the space that follows them.
 
-    What is not there is empty.
+    Missing parts are empty.
     """
     fields = []
     for _ in range(words):

@@ -19,17 +19,17 @@ FILE = b"FILE 0 a.c"
 
 
 def read(text: bytes) -> SymbolTable:
-    """Return the table of a symbol file that comes in one piece."""
+    """Return the table of a symbol file given in one piece."""
     return SymbolFileReader(MODULE_ID).read([text])
 
 
 def read_records(*records: bytes) -> SymbolTable:
-    """Return the table of a symbol file with `records` behind its MODULE record."""
+    """Return the table of a symbol file with `records` after its MODULE record."""
     return read(b"\n".join([MODULE_RECORD, *records, b""]))
 
 
 def answer(table: SymbolTable, offset: int = 0x1000) -> Answer:
-    """Return the answer at `offset`, where there must be one."""
+    """Return the answer at `offset`, which must have one."""
     found = table.find(offset)
     assert found is not None
     return found
@@ -42,18 +42,18 @@ def place(table: SymbolTable, offset: int = 0x1000) -> tuple[str, str, int]:
 
 
 def skipped(*records: bytes) -> dict[str, int]:
-    """Return how many of `records` are bad, by kind."""
+    """Return the number of bad `records` by kind."""
     return dict(read_records(*records).facts.skipped_records)
 
 
 def answers(table: SymbolTable) -> list[tuple[int, Answer | None]]:
-    """Return everything that `table` answers: the start and the answer of each range."""
+    """Return all answers of `table`: the start and the answer of each range."""
     starts = table.ranges.start.tolist()
     return [(start, table.find(start)) for start in starts]
 
 
 def offsets_of_interest(model: Model) -> Iterator[int]:
-    """Yield where answers may change, and the neighbours; all are 64-bit offsets."""
+    """Yield offsets where answers may change, and their neighbours, within 64 bits."""
     near = {0, 1, END, END - 1}
     for span in model.spans:
         near.update((span.start - 1, span.start, span.start + 1))
@@ -62,7 +62,7 @@ def offsets_of_interest(model: Model) -> Iterator[int]:
 
 
 def find_in_pages(module: PagedModule) -> Callable[[int], Answer | None]:
-    """Return a lookup that reads the directory and the pages as if they came from a store."""
+    """Return a lookup that decodes the directory and the pages as from a store."""
     directory = decode_directory(MODULE_ID, encode_directory(MODULE_ID, module.directory))
     pages = decode_pages(module)
 

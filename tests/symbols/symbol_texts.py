@@ -1,7 +1,7 @@
-"""Made-up symbol files, small and crowded, so that everything meets everything.
+"""Generated symbol files, small and crowded, so that all kinds of records overlap.
 
-A record is written from a seed, so that Hypothesis has one number a record to choose and to drop:
-ten times faster than a strategy for each of its words.
+A record is written from a seed, so that Hypothesis chooses and drops one number per record: ten
+times faster than a strategy for each of its words.
 """
 
 import random
@@ -90,14 +90,14 @@ OTHER_RECORDS: Final = (
     b"\0",
     b"\xc3",
 )
-"""Records that take no numbers from the world they are in."""
+"""Records that do not depend on the world they are in."""
 
 
 class World:
-    """How a file is written, and where the addresses in it lie."""
+    """How a file is written, and which addresses it has."""
 
     def address(self, chance: random.Random) -> int:
-        """Return an address; all of them lie within fifty bytes."""
+        """Return an address; all are within fifty bytes."""
         return chance.randrange(48)
 
     def size(self, chance: random.Random) -> int:
@@ -114,7 +114,7 @@ class World:
 
 
 class OddWorld(World):
-    """Numbers and gaps written in every way that the reference reads, or does not."""
+    """Numbers and gaps in every form that Breakpad's reader accepts or rejects."""
 
     def hex(self, chance: random.Random, number: int) -> bytes:
         if chance.random() < 0.8:
@@ -133,7 +133,7 @@ class OddWorld(World):
 
 
 class HugeWorld(World):
-    """Addresses and sizes around those that do not fit something."""
+    """Addresses and sizes around the limits."""
 
     def address(self, chance: random.Random) -> int:
         return _extreme(chance) if chance.random() < 0.7 else super().address(chance)
@@ -153,13 +153,13 @@ HUGE: Final = HugeWorld()
 
 @dataclass(frozen=True)
 class RecordWriter:
-    """Writes records of one world from one source of chance."""
+    """Writes records of one world from one random source."""
 
     world: World
     chance: random.Random
 
     def write(self) -> bytes:
-        """Return a record of any kind; those of which a file has many are likelier."""
+        """Return a record of any kind; frequent kinds are more likely."""
         many = (self._line, self._inline) * 3
         few = (self._function, self._function, self._public, self._named)
         if self.world is CROWDED:
@@ -230,7 +230,7 @@ _SEEDS: Final = st.integers(0, 2**32 - 1)
 def symbol_files(
     *worlds: World, min_records: int = 1, max_records: int = 40
 ) -> st.SearchStrategy[bytes]:
-    """Return texts of symbol files; the MODULE record comes first, all others in any order."""
+    """Return texts of symbol files; the MODULE record comes first, the others in any order."""
     seeds = st.lists(_SEEDS, min_size=min_records, max_size=max_records)
     return st.builds(_write, st.sampled_from(worlds), seeds)
 

@@ -1,4 +1,4 @@
-"""What the records of a symbol file answer, one oddity a test."""
+"""The answers that follow from the records of a symbol file, one oddity per test."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_stack_and_info_records_are_skipped_wherever_they_stand() -> None:
     ],
     ids=["before", "after"],
 )
-def test_files_and_origins_may_stand_anywhere(records: tuple[bytes, ...]) -> None:
+def test_file_and_origin_records_may_be_anywhere(records: tuple[bytes, ...]) -> None:
     found = answer(read_records(*records), 0x1000)
     (inline,) = found.inlines
     assert (inline.function, inline.file, inline.line) == ("inl", "a.c", 5)
@@ -66,7 +66,7 @@ def test_the_first_file_and_origin_of_a_number_win() -> None:
     assert place(table) == ("f", "a.c", 7)
 
 
-def test_file_and_origin_numbers_beyond_31_bits_are_numbers_like_others() -> None:
+def test_file_and_origin_numbers_beyond_31_bits_work_like_others() -> None:
     table = read_records(
         *(b"FILE 4611686018427387904 a.c", b"FILE 4611686018427387905 b.c"),
         *(b"INLINE_ORIGIN 4611686018427387904 inl", FUNCTION),
@@ -78,7 +78,7 @@ def test_file_and_origin_numbers_beyond_31_bits_are_numbers_like_others() -> Non
     assert (found.file, found.line) == ("b.c", 7)
 
 
-def test_a_call_site_without_a_known_file_has_none_but_keeps_its_line() -> None:
+def test_a_call_site_with_an_unknown_file_keeps_its_line() -> None:
     for inline in (b"INLINE 0 7 9 3 1000 8", b"INLINE 0 7 -1 3 1000 8"):
         table = read_records(FILE, FUNCTION, inline, LINE)
         assert place(table) == ("f", "", 7)
@@ -107,7 +107,7 @@ def names(*records: bytes, offset: int = 0x1000) -> list[str]:
     return [inline.function for inline in answer(table, offset).inlines]
 
 
-def test_levels_say_who_calls_whom_whatever_the_order_of_the_records() -> None:
+def test_levels_determine_callers_whatever_the_order_of_the_records() -> None:
     calls = (b"INLINE 2 7 0 2 1000 8", b"INLINE 0 7 0 0 1000 2", b"INLINE 1 7 0 1 1000 4")
     assert names(*calls) == names(*calls[::-1]) == ["in2", "in1", "in0"]
 
@@ -120,19 +120,19 @@ def test_a_call_merged_over_several_callers_is_in_each_of_them() -> None:
     ]
 
 
-def test_a_call_that_reaches_over_its_caller_is_seen_where_its_caller_is() -> None:
+def test_a_call_that_extends_past_its_caller_is_visible_within_its_caller() -> None:
     records = (b"INLINE 0 7 0 0 1004 4", b"INLINE 1 7 0 1 1002 8")
     found = [names(*records, offset=0x1000 + at) for at in (0, 2, 4, 8)]
     assert found == [[], [], ["in1", "in0"], []]
 
 
-def test_a_chain_ends_before_the_first_level_that_is_not_there() -> None:
+def test_a_chain_ends_before_the_first_missing_level() -> None:
     records = (b"INLINE 0 7 0 0 1000 8", b"INLINE 2 7 0 2 1000 8", b"INLINE 9 7 0 3 1000 8")
     assert names(*records) == ["in0"]
     assert names(b"INLINE 1 7 0 1 1000 8") == []
 
 
-def test_of_ranges_of_one_level_the_last_start_counts_then_the_shorter_then_the_later() -> None:
+def test_overlapping_ranges_of_one_level_are_ordered_by_start_then_size_then_record() -> None:
     outer, inner = b"INLINE 0 7 0 0 1000 8", b"INLINE 0 7 0 1 1002 2"
     for records in ((outer, inner), (inner, outer)):
         found = [names(*records, offset=0x1000 + at) for at in (0, 2, 3, 4, 7, 8)]
@@ -143,18 +143,18 @@ def test_of_ranges_of_one_level_the_last_start_counts_then_the_shorter_then_the_
     assert names(b"INLINE 0 7 0 0 1000 2", b"INLINE 0 7 0 1 1000 2") == ["in1"]
 
 
-def test_what_starts_last_before_its_function_counts_in_it() -> None:
+def test_ranges_that_start_before_their_function_are_ordered_the_same() -> None:
     later, shorter = b"INLINE 0 7 0 0 ff8 20", b"INLINE 0 7 0 1 ff0 14"
     for records in ((later, shorter), (shorter, later)):
         assert names(*records) == ["in0"]
 
 
-def test_so_many_levels_are_answered_and_no_more() -> None:
+def test_the_number_of_answered_levels_is_limited() -> None:
     records = [b"INLINE %d 7 0 0 1000 8" % level for level in range(MAX_DEPTH + 1)]
     assert len(names(*records)) == MAX_DEPTH
 
 
-def test_many_calls_of_one_level_over_each_other_take_no_time_squared() -> None:
+def test_many_overlapping_calls_of_one_level_take_no_quadratic_time() -> None:
     count = 50_000
     records = [b"INLINE 0 7 0 0 %x %x" % (place, 2 * count) for place in range(count)]
     function = b"FUNC 0 %x 0 f" % (4 * count)
@@ -176,12 +176,12 @@ def test_a_public_symbol_answers_up_to_the_next_function() -> None:
     assert [got and got.function for got in found] == [None, "p", "f", None, "q", "q"]
 
 
-def test_a_public_symbol_within_a_function_answers_behind_it() -> None:
+def test_a_public_symbol_within_a_function_answers_after_its_end() -> None:
     table = read_records(FUNCTION, b"PUBLIC 1008 0 p")
     assert [answer(table, offset).function for offset in (0x1008, 0x1010)] == ["f", "p"]
 
 
-def test_public_symbols_at_zero_are_ignored_and_others_twice_are_bad() -> None:
+def test_public_symbols_at_zero_are_ignored_and_repeated_ones_are_bad() -> None:
     table = read_records(b"PUBLIC 0 0 p", b"PUBLIC m 0 0 q", b"PUBLIC 8 0 p", b"PUBLIC 8 0 q")
     assert table.facts.skipped_records == {"PUBLIC": 1}
     assert (table.find(7), answer(table, 8).function) == (None, "p")
@@ -206,7 +206,7 @@ def test_a_function_beyond_64_bits_is_ignored_with_its_lines() -> None:
 
 @pytest.mark.parametrize("size", [0x100, 2**62])
 @pytest.mark.parametrize("resolve_records", [0, 5, 10**6])
-def test_functions_that_are_resolved_apart_keep_their_inlines_apart(
+def test_functions_resolved_separately_keep_their_own_inlines(
     size: int, resolve_records: int
 ) -> None:
     records = [MODULE_RECORD]

@@ -43,7 +43,7 @@ def test_a_module_record_of_another_debug_id_is_malformed() -> None:
 
 
 @pytest.mark.parametrize("record", [b"MODULE ", b"MODULE Linux", b"MODULE Linux x86_64 "])
-def test_a_module_record_that_is_cut_short_is_malformed(record: bytes) -> None:
+def test_a_truncated_module_record_is_malformed(record: bytes) -> None:
     with pytest.raises(MalformedSymbolFileError, match="no debug id"):
         read(record)
 
@@ -60,7 +60,7 @@ def test_the_debug_id_of_the_module_record_may_be_in_lower_case() -> None:
         b"{01234567-89ab-cdef-0123-456789abcdef}",
     ],
 )
-def test_the_module_record_may_write_the_debug_id_in_any_way(debug_id: bytes) -> None:
+def test_the_debug_id_of_the_module_record_may_have_any_form(debug_id: bytes) -> None:
     module_record = b"MODULE Linux x86_64 " + debug_id + b" foo.so\n"
     assert answer(read(module_record + FUNCTION), 0x1000).function == "f"
 
@@ -168,13 +168,13 @@ def test_nuls_at_the_end_of_a_file_are_padding() -> None:
     ],
     ids=["spaces", "two spaces", "last space", "NUL", "UTF-8", "Latin-1", "half a letter", "82 KB"],
 )
-def test_a_name_is_taken_as_it_stands(name: bytes, shown: str) -> None:
+def test_a_name_is_taken_literally(name: bytes, shown: str) -> None:
     table = read_records(b"FILE 0 " + name, b"FUNC 1000 10 0 " + name, LINE)
     assert place(table) == (shown, shown, 5)
     assert skipped(b"PUBLIC 1000 0 " + name, b"INLINE_ORIGIN 0 x" + name) == {}
 
 
-def test_two_names_that_show_alike_are_kept_apart_or_not_but_answer_alike() -> None:
+def test_names_that_are_shown_alike_answer_alike() -> None:
     table = read_records(b"PUBLIC 1000 0 \xff", b"PUBLIC 2000 0 \xfe")
     assert answer(table, 0x1000).function == answer(table, 0x2000).function
 

@@ -37,7 +37,9 @@ SERVICES = (symbolication_service_pb2, module_service_pb2, store_service_pb2)
 THREADS = (
     "announcements",
     "arrivals",
+    "following",
     "heap-keeper",
+    "looks",
     "metrics",
     "stream-answer",
     "stream-take",

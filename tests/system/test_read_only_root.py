@@ -106,6 +106,7 @@ def test_the_root_is_read_only_in_these_tests(
     assert said.stdout.split() == ["no", "no", "no", "yes"]
 
 
+@pytest.mark.promise("Server and worker need neither root nor a writable root file system")
 def test_server_worker_and_redis_write_only_where_they_are_told_to(address: str) -> None:
     with Client(address, timeout=PATIENCE_SECONDS) as client:
         answer = client.symbolicate([ORCHARD], [[Frame(0, 4624)]])

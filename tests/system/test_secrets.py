@@ -96,6 +96,7 @@ def read_metrics(log: str) -> str:
     return text
 
 
+@pytest.mark.promise("Passwords of Redis servers and suppliers appear nowhere")
 def test_passwords_open_what_they_are_for_and_are_seen_nowhere(
     start: StartProgram, locked: Locked, shop: Shop, symbol_server: SymbolServer
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_check_with_a_wrong_password_shows_neither_it_nor_the_user(
         assert secret not in output + program.log
 
 
+@pytest.mark.promise("Passwords of Redis servers and suppliers appear nowhere")
 def test_a_worker_of_a_cache_that_does_not_know_auth_waits_and_shows_no_password(
     start: StartProgram, shop: Shop
 ) -> None:

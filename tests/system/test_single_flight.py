@@ -9,7 +9,7 @@ from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
 
 CALLS = 64
-"""Half of the threads of each of two servers: as many as may wait there."""
+"""A quarter of the threads of each of two servers: as many as one caller may have waiting there."""
 
 
 def test_calls_at_two_servers_for_one_cold_module_cause_one_request(site: Site) -> None:
@@ -17,7 +17,7 @@ def test_calls_at_two_servers_for_one_cold_module_cause_one_request(site: Site) 
     text = symbol_file(module_id, CALLS)
     site.supplier.answer("*", Answer(text, ending=Ending.STALLED_AT_ONCE))
     site.work()
-    servers = [site.serve(), site.serve()]
+    servers = [site.serve(threads=str(2 * CALLS)) for _ in range(2)]
     clients = [site.connect(server) for server in servers]
     with ThreadPoolExecutor(CALLS) as pool:
         calls = [
@@ -40,7 +40,7 @@ def test_more_calls_than_may_wait_are_answered_at_once_and_say_so(site: Site) ->
     stalled = Answer(symbol_file(cold), ending=Ending.STALLED_AT_ONCE)
     site.supplier.answer(site.supplier.path_of(cold), stalled)
     site.work()
-    client = site.new_client(threads="4")
+    client = site.new_client(threads="8")  # one caller has a quarter of them to wait with
     assert functions(ask(client, [(held, 0)])) == ["function_0"]
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(ask, client, [(cold, 32 * number)]) for number in range(2)]

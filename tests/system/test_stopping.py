@@ -14,6 +14,7 @@ SERVERS_WITHOUT_INGEST = 3
 """Two Redis servers and a worker."""
 
 
+@pytest.mark.promise("A stop fails no call, is announced by health, and leaves nothing behind")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_server_that_ends_during_an_ingest_leaves_no_process_behind(
     start: StartProgram, symbol_server: SymbolServer, number: signal.Signals
@@ -33,6 +34,7 @@ def test_a_server_that_ends_during_an_ingest_leaves_no_process_behind(
     assert program.left_behind() == []
 
 
+@pytest.mark.promise("Queued ingests survive the death of the cache and of the server")
 def test_what_was_queued_when_a_server_ended_is_ingested_by_the_next_one(
     start: StartProgram, symbol_server: SymbolServer
 ) -> None:

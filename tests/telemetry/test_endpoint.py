@@ -54,6 +54,22 @@ def scrape(port: int) -> dict[str, float]:
     }
 
 
+def test_a_connection_that_says_nothing_is_closed_and_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("symbolon_server.telemetry.endpoint._SilentHandler.timeout", 0.2)
+    errors: list[Exception] = []
+    monkeypatch.setattr(
+        "symbolon_server.telemetry.endpoint._Server.failed_requests.note", errors.append
+    )
+    with (
+        MetricsEndpoint("127.0.0.1", 0) as endpoint,
+        socket.create_connection(("127.0.0.1", endpoint.port), 10) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert errors == []
+
+
 def test_the_endpoint_survives_an_unexpected_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -164,9 +180,3 @@ def test_every_metric_is_counted_somewhere() -> None:
     for name, value in vars(metrics).items():
         if isinstance(value, MetricWrapperBase):
             assert any(f"{name}." in source for source in sources), name
-
-
-def test_the_readme_names_every_metric() -> None:
-    documented = (Path(__file__).parents[2] / "README.md").read_text()
-    for row in metrics.metrics_table().splitlines():
-        assert row in documented, "paste the text of metrics.metrics_table() into README.md"

@@ -1,19 +1,19 @@
-"""Reports that are asked together: their requests, and what is made of the responses."""
+"""Reports that are sent together: their requests, and how the responses are read."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from symbolon._batching.divided_calls import Piece, join
-from symbolon._batching.joint_calls import JointCall
-from symbolon._batching.questions import NO_FINDINGS, Question, Recalled
+from symbolon._batching.joint_calls import FieldNames, JointCall
+from symbolon._batching.partial_answers import NOTHING_FOUND, PartialAnswer, UnknownFrames
 from symbolon._batching.run_memory import RunMemory
 from symbolon._calling.options import CALLS_IN_FLIGHT
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import AnyReport
-from symbolon._messages.field_names import FieldNames
 from symbolon._messages.raw_messages import RawRequest, RawResponse
 from symbolon.errors import (
     DeadlineError,
@@ -25,7 +25,6 @@ from symbolon.errors import (
 )
 
 ReportT = TypeVar("ReportT", bound=AnyReport)
-ReportT_co = TypeVar("ReportT_co", bound=AnyReport, covariant=True)
 
 OWN_ERRORS = (
     DeadlineError,
@@ -34,36 +33,37 @@ OWN_ERRORS = (
     MessageTooLargeError,
     ServerDefectError,
 )
-"""What one report may be to blame for; anything else all reports after it would meet too."""
-
-
-class Batch(Protocol[ReportT_co]):
-    """Some reports, and the requests that answer them."""
-
-    @property
-    def reports(self) -> Sequence[ReportT_co]:
-        """The reports, in their order."""
-
-    @property
-    def requests(self) -> Sequence[RawRequest]:
-        """What to ask; nothing where `read` knows that it is of no use."""
-
-    def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
-        """Return the answer to each report, or raise one of `OWN_ERRORS`."""
-
-    def name_fields(self, request: int) -> FieldNames | None:
-        """Return what the fields of the numbered request are called in the report.
-
-        `None` where the report knows them by the same names, or where there are several reports:
-        then each is asked again alone.
-        """
+"""Errors that one report may cause; any other would fail all reports after it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Joint(Generic[ReportT]):
-    """Reports that share a call."""
+class Batch(ABC, Generic[ReportT]):
+    """Some reports in their order, and the requests that answer them."""
 
     reports: Sequence[ReportT]
+
+    @property
+    def requests(self) -> Sequence[RawRequest]:
+        """What to send; empty if `read` needs no response."""
+        return ()
+
+    @abstractmethod
+    def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
+        """Return the answer to each report, or raise one of `OWN_ERRORS`."""
+
+    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # for subclasses
+        """Return what the fields of the numbered request are called in the report.
+
+        `None` if they are called the same there, or if there are several reports: then each is
+        sent again alone.
+        """
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Joint(Batch[ReportT]):
+    """Reports that share a call."""
+
     call: JointCall
 
     @property
@@ -72,20 +72,19 @@ class Joint(Generic[ReportT]):
         return [self.call.request]
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
-        """Return each report's part."""
+        """Return the part of each report."""
         (response,) = responses
         return list(self.call.read(response))
 
     def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # there is one
-        """Return them for one report."""
+        """Return them for a single report."""
         return FieldNames(self.call.find_modules()) if len(self.reports) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
-class Divided(Generic[ReportT]):
-    """A report that has several calls."""
+class Divided(Batch[ReportT]):
+    """One report that is divided among several calls."""
 
-    reports: Sequence[ReportT]
     modules: int
     pieces: Sequence[Piece]
 
@@ -95,7 +94,7 @@ class Divided(Generic[ReportT]):
         return [piece.call.request for piece in self.pieces]
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
-        """Return the pieces' answers as one."""
+        """Return the answers to the pieces as one."""
         return [join(self.pieces, responses, self.modules)]
 
     def name_fields(self, request: int) -> FieldNames | None:
@@ -104,50 +103,39 @@ class Divided(Generic[ReportT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Generic[ReportT]):
-    """A report that no request can hold."""
+class Refused(Batch[ReportT]):
+    """One report that cannot be encoded."""
 
-    reports: Sequence[ReportT]
     error: SymbolonError
-    requests: Sequence[RawRequest] = ()
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:  # noqa: ARG002
-        """Raise what is wrong with it."""
+        """Raise its error."""
         raise self.error
-
-    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # there is none
-        """Return none."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)
-class Remembering(Generic[ReportT]):
-    """Reports of which only what is not remembered is asked."""
+class Remembering(Batch[ReportT]):
+    """Reports of which only the frames that are not remembered are requested."""
 
-    reports: Sequence[ReportT]
-    recalled: Sequence[Recalled]
+    partial: Sequence[PartialAnswer]
     memory: RunMemory
-    question: Question
-    asking: Sequence[Batch[Question]]
-    """One batch that asks the question, or none."""
+    unknown: UnknownFrames
+    asking: Sequence[Batch[UnknownFrames]]
+    """The batch that requests the unknown frames; empty if there are none."""
 
     @property
     def requests(self) -> Sequence[RawRequest]:
-        """Those of the question."""
+        """Those for the unknown frames."""
         return [request for batch in self.asking for request in batch.requests]
 
     def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:
-        """Return what is remembered, filled up with what was asked, which is remembered then."""
-        findings = NO_FINDINGS
+        """Remember the response, and return the complete answers."""
+        found = NOTHING_FOUND
         for batch in self.asking:
             (answer,) = batch.read(responses)
-            findings = self.question.read(answer)
-            self.memory.learn(findings)
-        return [recalled.answer(findings) for recalled in self.recalled]
-
-    def name_fields(self, request: int) -> FieldNames | None:  # noqa: ARG002 # of a question
-        """Return none."""
-        return None
+            found = self.unknown.read(answer)
+            self.memory.learn(found)
+        return [partial.complete(found) for partial in self.partial]
 
 
 def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[ReportResult[ReportT]]:
@@ -160,7 +148,7 @@ def pair(batch: Batch[ReportT], responses: Sequence[RawResponse]) -> list[Report
 
 
 def name_fields(batch: Batch[Any], request: int, error: SymbolonError) -> SymbolonError:
-    """Return an error that a request met, its fields called as they are in the report."""
+    """Return the error of a request, with its fields named as in the report."""
     if not isinstance(error, InvalidRequestError) or not error.violations:
         return error
     names = batch.name_fields(request)
@@ -176,10 +164,10 @@ def name_fields(batch: Batch[Any], request: int, error: SymbolonError) -> Symbol
 
 
 def must_finish(started: Sequence[tuple[Batch[Any], Sequence[Any]]]) -> bool:
-    """Return whether the first of the batches under way is to be finished before more are begun.
+    """Return whether to finish the first of the batches in flight before starting another.
 
-    Each is there with its calls. One without any is finished at once; one that waits holds up
-    those behind it, whose reports take memory even if they have no calls.
+    Each comes with its calls. A batch without calls is finished at once. Batches behind one that
+    waits count too, even without calls: their reports take memory.
     """
     if not started:
         return False

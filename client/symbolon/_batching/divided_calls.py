@@ -1,14 +1,19 @@
-"""A report that is larger than a call should be, divided among several calls."""
+"""A report that is too large for one call, divided among several."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 
-from symbolon._batching.joint_calls import NOT_REFERENCED, CallSize, JointCall
+from symbolon._batching.joint_calls import (
+    NOT_REFERENCED,
+    CallSize,
+    FieldNames,
+    JointCall,
+    StackPlace,
+)
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.encoding import NO_MODULE, EncodedReport
-from symbolon._messages.field_names import FieldNames, StackPlace
 from symbolon._messages.raw_messages import RawResponse
 from symbolon.v1 import module_pb2
 
@@ -18,14 +23,14 @@ class _Slice:
     """Some frames of one stack."""
 
     start: int
-    """Where they are in the columns of the report."""
+    """Position of the first in the columns of the report."""
 
     end: int
     stack: int
-    """Which stack it is of."""
+    """Number of the stack."""
 
     first: int
-    """Where in that stack it begins."""
+    """Position of the first in that stack."""
 
     @property
     def frames(self) -> int:
@@ -33,7 +38,7 @@ class _Slice:
 
     @property
     def is_continued(self) -> bool:
-        """Whether the frames before it are in the slice before."""
+        """Whether the previous slice has frames of the same stack."""
         return self.first > 0
 
 
@@ -43,14 +48,14 @@ class Piece:
 
     call: JointCall
     modules: Sequence[int]
-    """For each module of the call, where it is in the report."""
+    """Index in the report of each module of the call."""
 
     slices: Sequence[_Slice]
-    """What its stacks are in the report."""
+    """One for each stack of the call."""
 
     @property
     def is_continued(self) -> bool:
-        """Whether the last stack of the piece before goes on here."""
+        """Whether the last stack of the previous piece continues here."""
         return bool(self.slices) and self.slices[0].is_continued
 
     def name_fields(self) -> FieldNames:
@@ -65,20 +70,20 @@ class Piece:
 def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
     """Return the report in pieces.
 
-    Each has all modules, so that the first that is refused tells what is wrong with them; or those
-    that its frames name, where they are too many.
+    Each has all modules, so that any piece reports an invalid one; or only those that its frames
+    refer to, if all would be too many.
     """
     if len(report.modules) <= size.modules:
         every = range(len(report.modules))
         groups = _group(report.lengths, size.frames)
         return [_make_piece(group, report, every, max_wait) for group in groups]
-    # No more modules are named than there are frames, so that frames alone are counted.
+    # Frames refer to no more modules than there are frames: counting frames is enough.
     groups = _group(report.lengths, min(size.frames, size.modules))
     return [_make_piece(group, report, None, max_wait) for group in groups]
 
 
 def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
-    """Yield stacks of these lengths in slices of at most that size, one for the stack itself."""
+    """Yield stacks of these lengths in slices of at most `most`, counting the stack as one."""
     end = 0
     for stack, length in enumerate(lengths):
         begin, end = end, end + length
@@ -87,7 +92,7 @@ def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
 
 
 def _group(lengths: Iterable[int], most: int) -> Iterator[list[_Slice]]:
-    """Yield the slices in groups of at most that size, at least one group."""
+    """Yield the slices in groups of at most `most`; at least one group."""
     group: list[_Slice] = []
     room = most
     for part in _slice(lengths, most):
@@ -105,7 +110,7 @@ def _make_piece(
     modules: Sequence[int] | None,
     max_wait: Duration | None,
 ) -> Piece:
-    """Return a group as a piece with those modules; `None`: the ones that its frames name."""
+    """Return a group as a piece with these modules; `None`: those that its frames refer to."""
     frames = slice(group[0].start, group[-1].end) if group else slice(0)
     indexes = report.indexes[frames]
     named = set(indexes)
@@ -126,7 +131,7 @@ def _make_piece(
 
 
 def join(pieces: Sequence[Piece], responses: Sequence[RawResponse], modules: int) -> EncodedAnswer:
-    """Return the answer to the whole report, which has that number of modules."""
+    """Return the answer to the whole report, which has `modules` modules."""
     stacks: list[list[bytes]] = []
     results: list[module_pb2.ModuleResult] = [NOT_REFERENCED] * modules
     for piece, response in zip(pieces, responses, strict=True):

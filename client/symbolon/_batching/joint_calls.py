@@ -1,10 +1,11 @@
 """One call for several reports: each module is sent once, and each report gets its own answer."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -17,17 +18,17 @@ from symbolon.v1 import module_pb2
 
 @dataclass(frozen=True, slots=True)
 class CallSize:
-    """How large a call should become."""
+    """How large a call may grow."""
 
     frames: int = 2_000
-    """And stacks: enough that the cost of a call does not matter, few enough to hold the answers to
-    several calls, of which each frame can take some kilobytes."""
+    """And stacks: enough that the cost of a call does not matter, few enough to hold the answers of
+    several calls, in which a frame can take some kilobytes."""
 
     modules: int = 4_000
-    """Below the 5,000 that a server takes unless it is set up otherwise."""
+    """Below the server's default limit of 5,000."""
 
     held: int = 16_000
-    """Frames and stacks of the reports that share a call, whether they are asked or remembered."""
+    """Frames and stacks of the reports that share a call, remembered ones included."""
 
     def has_room_for(self, report: EncodedReport) -> bool:
         """Return whether a report fits into a call of this size."""
@@ -39,18 +40,58 @@ CALL_SIZE = CallSize()
 NOT_REFERENCED = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_NOT_REFERENCED)
 
 
+_MODULE = re.compile(r"modules\[(\d+)\](.*)")
+_FRAME = re.compile(r"stacks\[(\d+)\]\.frames\[(\d+)\](.*)")
+_STACK = re.compile(r"stacks\[(\d+)\](.*)")
+
+
+class StackPlace(NamedTuple):
+    """Where a stack of a call begins in its report."""
+
+    stack: int
+    frame: int
+
+
+class FieldNames(NamedTuple):
+    """Where the parts of a call are in its report."""
+
+    modules: Mapping[int, int]
+    """Index in the call to first index in the report."""
+
+    stacks: Sequence[StackPlace] | None = None
+    """One for each stack of the call; `None` if they are those of the report."""
+
+    def name(self, field: str) -> str:
+        """Return a field's path in the report; unchanged if it is in no module or stack."""
+        try:
+            if module := _MODULE.fullmatch(field):
+                return f"modules[{self.modules[int(module[1])]}]{module[2]}"
+            return field if self.stacks is None else _name_in_stack(field, self.stacks)
+        except LookupError:
+            return field
+
+
+def _name_in_stack(field: str, stacks: Sequence[StackPlace]) -> str:
+    if frame := _FRAME.fullmatch(field):
+        begin = stacks[int(frame[1])]
+        return f"stacks[{begin.stack}].frames[{begin.frame + int(frame[2])}]{frame[3]}"
+    if stack := _STACK.fullmatch(field):
+        return f"stacks[{stacks[int(stack[1])].stack}]{stack[2]}"
+    return field
+
+
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What one report has in a call."""
+    """The part of one report in a call."""
 
     lengths: Sequence[int]
     """Number of frames of each of its stacks."""
 
     positions: Sequence[int]
-    """For each of its modules, where that is in the call."""
+    """Index in the call of each of its modules."""
 
     named: AbstractSet[int]
-    """Those of its modules that its frames name: others may be named by other reports."""
+    """Indexes of the modules that its own frames refer to; other reports may refer to more."""
 
 
 class JointCall:
@@ -66,7 +107,7 @@ class JointCall:
         self.request: RawRequest = new_request()
         self.request.with_diagnostics = with_diagnostics
         if max_wait is not None:
-            # Zero is a wait too. The message is another class than that of the generated code.
+            # Zero counts as set. The class is not that of the generated code, so no CopyFrom.
             self.request.max_wait.SetInParent()
             self.request.max_wait.MergeFromString(max_wait.SerializeToString())
         self._size = size
@@ -75,14 +116,14 @@ class JointCall:
         self._shares: list[_Share] = []
 
     def has_room_for(self, report: EncodedReport) -> bool:
-        """Return whether the call stays as small as it should be."""
+        """Return whether the call stays within its size."""
         return (
             self._frames + report.size <= self._size.frames
             and len(self._positions) + len(report.modules) <= self._size.modules
         )
 
     def add(self, report: EncodedReport) -> None:
-        """Put a report into the call."""
+        """Add a report to the call."""
         known = self._positions
         first_new = len(known)
         positions = [known.setdefault(module, len(known)) for module in report.modules]
@@ -94,17 +135,17 @@ class JointCall:
         self._frames += report.size
 
     def find_modules(self) -> dict[int, int]:
-        """Return where each module is in the one report of which the call was made, at first."""
+        """Return for each module its first index in the only report of this call."""
         (share,) = self._shares
         places = list(enumerate(share.positions))
         return {position: place for place, position in reversed(places)}
 
     def read(self, response: RawResponse) -> Iterator[EncodedAnswer]:
-        """Yield the answer to each report; raise `ServerDefectError` if these are not answers."""
+        """Yield the answer to each report; raise `ServerDefectError` if the shapes differ."""
         stacks = [stack.frames for stack in response.stacks]
         expected = [length for share in self._shares for length in share.lengths]
         if list(map(len, stacks)) != expected or len(response.modules) != len(self._positions):
-            raise ServerDefectError("the server answered something else than it was asked")
+            raise ServerDefectError("the response does not match the request")
         remaining = iter(stacks)
         results = list(response.modules)
         for share in self._shares:
@@ -119,7 +160,7 @@ class JointCall:
 
 
 def _diagnostics_for(share: _Share, response: RawResponse) -> Any:
-    """Return the diagnostics with one entry for each module of the report, `None` without any."""
+    """Return the diagnostics with one entry for each module of the report, or `None`."""
     if not response.HasField("diagnostics"):
         return None
     diagnostics = response.diagnostics

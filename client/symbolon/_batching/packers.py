@@ -1,4 +1,4 @@
-"""Which reports go into which calls; no network here."""
+"""Packs reports into batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from symbolon._batching.batches import OWN_ERRORS, Batch, Divided, Joint, Refused, Remembering
 from symbolon._batching.divided_calls import divide
 from symbolon._batching.joint_calls import CALL_SIZE, CallSize, JointCall
-from symbolon._batching.questions import Question, Recalled
+from symbolon._batching.partial_answers import PartialAnswer, UnknownFrames
 from symbolon._batching.run_memory import RunMemory
 from symbolon._messages.encoding import AnyReport, EncodedReport, encode_wait
 from symbolon.errors import InvalidReportError
@@ -20,7 +20,7 @@ ReportT = TypeVar("ReportT", bound=AnyReport)
 
 
 class Packer(ABC, Generic[ReportT]):
-    """Puts reports together, in their order, until a batch is full."""
+    """Collects reports, in their order, until a batch is full."""
 
     def __init__(self, max_wait: Duration | None, size: CallSize) -> None:
         self._max_wait = max_wait
@@ -28,7 +28,7 @@ class Packer(ABC, Generic[ReportT]):
         self._begin()
 
     def add(self, report: ReportT) -> Sequence[Batch[ReportT]]:
-        """Put a report in; return what is full now."""
+        """Add a report; return the batches that are full now."""
         try:
             encoded = _encode(report)
         except OWN_ERRORS as error:
@@ -36,7 +36,7 @@ class Packer(ABC, Generic[ReportT]):
         return self._put(report, encoded)
 
     def finish(self) -> Sequence[Batch[ReportT]]:
-        """Return what is not full and will not be any more."""
+        """Return the last batch, full or not."""
         if not self._reports:
             return ()
         batch = self._close()
@@ -45,26 +45,26 @@ class Packer(ABC, Generic[ReportT]):
 
     @abstractmethod
     def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
-        """Return smaller batches with the reports of one that failed.
+        """Return smaller batches of the reports of one that failed: a bad report then fails alone.
 
-        So one that is wrong spoils none of the others. Nothing if that is as small as can be.
+        Empty if the batch cannot be smaller.
         """
 
     def _begin(self) -> None:
-        """Begin a batch."""
+        """Start a new batch."""
         self._reports: list[ReportT] = []
 
     @abstractmethod
     def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
-        """Put a report in; return what is full now."""
+        """Add a report; return the batches that are full now."""
 
     @abstractmethod
     def _close(self) -> Batch[ReportT]:
-        """Return the batch of the reports that are in."""
+        """Return the batch of the reports added so far."""
 
 
 class PlainPacker(Packer[ReportT]):
-    """Asks for every frame of every report."""
+    """Requests every frame of every report."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class PlainPacker(Packer[ReportT]):
         with_diagnostics: bool = False,
         size: CallSize = CALL_SIZE,
     ) -> None:
-        """Reports with diagnostics are asked each in a call of its own, undivided."""
+        """Reports with diagnostics are sent each in one call of its own."""
         super().__init__(max_wait, size)
         self._with_diagnostics = with_diagnostics
 
@@ -109,7 +109,7 @@ class PlainPacker(Packer[ReportT]):
 
 
 class RememberingPacker(Packer[ReportT]):
-    """Asks only for what is not remembered."""
+    """Requests only the frames that are not remembered."""
 
     def __init__(
         self, max_wait: Duration | None, memory: RunMemory, size: CallSize = CALL_SIZE
@@ -118,9 +118,9 @@ class RememberingPacker(Packer[ReportT]):
         self._memory = memory
 
     def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
-        """Return a batch for each report; a single one is asked whole, as it was given.
+        """Return a batch for each report; a single report is sent whole, as given.
 
-        Then what is wrong with it is called by the place that it has in the report.
+        Then errors name its fields as they are in the report.
         """
         if not isinstance(batch, Remembering):
             return ()
@@ -128,35 +128,35 @@ class RememberingPacker(Packer[ReportT]):
 
     def _begin(self) -> None:
         super()._begin()
-        self._recalled: list[Recalled] = []
-        self._question = Question()
+        self._partial: list[PartialAnswer] = []
+        self._unknown = UnknownFrames()
         self._held = 0
 
     def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
         if len(encoded.modules) > self._size.modules:
-            # Of so many, those that no frame names are not sent: nothing is learnt of them.
+            # Modules that no frame refers to are not sent then: nothing can be learnt of them.
             return [*self.finish(), *_ask_alone([report], self._plain)]
-        recalled = self._memory.recall(encoded)
-        full = () if self._has_room_for(recalled) else self.finish()
-        recalled.ask(self._question)
-        self._recalled.append(recalled)
+        partial = self._memory.recall(encoded)
+        full = () if self._has_room_for(partial) else self.finish()
+        partial.request(self._unknown)
+        self._partial.append(partial)
         self._reports.append(report)
         self._held += encoded.size
-        if self._question.is_empty and self._held >= self._size.frames:
+        if self._unknown.is_empty and self._held >= self._size.frames:
             return [*full, *self.finish()]
         return full
 
     def _close(self) -> Batch[ReportT]:
-        question = self._question
-        asking = () if question.is_empty else _ask_alone([question], self._plain)
-        return Remembering(self._reports, self._recalled, self._memory, question, asking)
+        unknown = self._unknown
+        asking = () if unknown.is_empty else _ask_alone([unknown], self._plain)
+        return Remembering(self._reports, self._partial, self._memory, unknown, asking)
 
-    def _has_room_for(self, recalled: Recalled) -> bool:
-        question, unknown = self._question, len(recalled.unknown)
+    def _has_room_for(self, partial: PartialAnswer) -> bool:
+        more = len(partial.unknown)
         return (
-            question.frames + unknown < self._size.frames
-            and question.modules + len(recalled.new_modules) + unknown <= self._size.modules
-            and self._held + recalled.report.size <= self._size.held
+            self._unknown.frames + more < self._size.frames
+            and self._unknown.modules + len(partial.new_modules) + more <= self._size.modules
+            and self._held + partial.report.size <= self._size.held
         )
 
     def _alike(self) -> RememberingPacker[ReportT]:
@@ -169,7 +169,7 @@ class RememberingPacker(Packer[ReportT]):
 def choose_packer(
     max_wait: float | None, *, with_diagnostics: bool = False, remember_seconds: float = 0
 ) -> Packer[Any]:
-    """Return a packer; raise `InvalidRequestError` for a wait that is none."""
+    """Return a packer; raise `InvalidRequestError` if `max_wait` is invalid."""
     wait = None if max_wait is None else encode_wait(max_wait)
     if with_diagnostics or remember_seconds <= 0:
         return PlainPacker(wait, with_diagnostics=with_diagnostics)
@@ -184,10 +184,10 @@ def pack(reports: Iterable[ReportT], packer: Packer[ReportT]) -> Iterator[Batch[
 
 
 def _encode(report: AnyReport) -> EncodedReport:
-    """Return a report for the wire; refuse what has the form of none."""
+    """Return the encoded report; raise `InvalidReportError` if it is not a report."""
     encode: Any = getattr(report, "encode", None)
     encoded = encode() if callable(encode) else None
-    if not isinstance(encoded, EncodedReport):  # a text has an `encode`, too
+    if not isinstance(encoded, EncodedReport):  # a string has an `encode` too
         raise InvalidReportError(f"{report!r} is not a report")
     return encoded
 

@@ -1,4 +1,4 @@
-"""How far a long run is."""
+"""The progress of a long run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,31 +9,31 @@ from symbolon._messages.answers import ReportResult
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What has become of the reports that are done."""
+    """Counts of the reports that are done."""
 
     reports: int = 0
     """Number of reports with a result."""
 
     refused: int = 0
-    """How many of them have an error for an answer."""
+    """How many of them have an error instead of an answer."""
 
     frames: int = 0
     """Number of frames of the others."""
 
 
 Tell = Callable[[Progress], None]
-"""Is told now and then how far it is."""
+"""Called after each call with the counts so far."""
 
 
 class Count:
-    """Counts results and tells of it."""
+    """Counts results and reports the counts."""
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
         self._progress = Progress()
 
     def add(self, results: Sequence[ReportResult[Any]]) -> None:
-        """Count what is done, and tell."""
+        """Count the results, and report the new counts."""
         if self._tell is None:
             return
         answers = [result.encoded for result in results if result.encoded is not None]

@@ -1,7 +1,7 @@
-"""What a run was answered, so that it does not ask for the same frames again and again.
+"""Frames that a run was answered, so that it requests each only once in a while.
 
-Only what stays as it is is remembered: frames of modules that were found, and frames in no module.
-What says that a module is missing, unavailable, malformed or pending is asked each time.
+Only lasting answers are remembered: frames of modules that were found, and frames in no module.
+Modules that are missing, unavailable, malformed or pending are requested each time.
 """
 
 import time
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from symbolon._batching.joint_calls import NOT_REFERENCED
-from symbolon._batching.questions import Findings, Recalled
+from symbolon._batching.partial_answers import FoundFrames, PartialAnswer
 from symbolon._messages.encoding import EncodedReport
 from symbolon.v1 import module_pb2, stack_pb2
 
 MEMORY_BYTES = 48 * 2**20
-"""Of encoded frames and modules, with what Python needs for each."""
+"""Limit for encoded frames and modules, with Python's overhead."""
 
 _ENTRY_BYTES = 200
-"""What an entry takes beside its bytes: an integer, its place in a dictionary, headers."""
+"""Overhead of an entry: an integer, its slot in a dictionary, object headers."""
 
 _LASTING = {
     stack_pb2.FRAME_OUTCOME_SYMBOLICATED,
@@ -29,15 +29,15 @@ _LASTING = {
 
 
 class _Known:
-    """What is known of a module that a server did not refuse."""
+    """What is known of a module that the server accepted."""
 
     __slots__ = ("frames", "result")
 
     def __init__(self) -> None:
         self.frames: dict[int, bytes] = {}
-        """By offset, each encoded."""
+        """Encoded frames by offset."""
         self.result = NOT_REFERENCED
-        """Is that of a found module when there are frames."""
+        """Of the module as found, if there are frames."""
 
 
 _UNKNOWN = _Known()
@@ -49,19 +49,19 @@ class _View:
 
     modules: Sequence[bytes]
     tables: Sequence[dict[int, bytes]]
-    """The frames of each module; at the end, where -1 is found, those in no module."""
+    """The frames of each module; last, where index -1 finds them, those in no module."""
 
     results: Sequence[module_pb2.ModuleResult]
     """One for each of the tables."""
 
     new: Sequence[bytes]
-    """The modules of which nothing is known."""
+    """The modules that are not known yet."""
 
 
 class RunMemory:
-    """What was answered within the last `seconds`, at most `limit` bytes of it.
+    """Answers of the last `seconds`, at most `limit` bytes of them. Not thread-safe.
 
-    When it is full, or has become too old, all of it is forgotten. For one thread.
+    It is cleared when it is full or its time is over.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class RunMemory:
         self._view: _View | None = None
         self._forget()
 
-    def recall(self, report: EncodedReport) -> Recalled:
-        """Return what is known of a report."""
+    def recall(self, report: EncodedReport) -> PartialAnswer:
+        """Return what is known of the answer to a report."""
         if self._clock() >= self._until:
             self._forget()
         view = self._view
-        if view is None or view.modules is not report.modules:  # reports alike come in a row
+        if view is None or view.modules is not report.modules:  # consecutive reports share modules
             view = self._view = self._look_at(report.modules)
         frames = list(map(dict.get, map(view.tables.__getitem__, report.indexes), report.offsets))
         unknown = [] if all(frames) else [n for n, frame in enumerate(frames) if frame is None]
@@ -89,7 +89,7 @@ class RunMemory:
         for index in report.named:
             results[index] = view.results[index]
         results.pop()
-        return Recalled(report, frames, results, view.new, unknown)
+        return PartialAnswer(report, frames, results, view.new, unknown)
 
     def _look_at(self, modules: Sequence[bytes]) -> _View:
         known = [*map(self._modules.get, modules, repeat(_UNKNOWN)), self._no_module]
@@ -100,21 +100,21 @@ class RunMemory:
             [name for name in modules if name not in self._modules],
         )
 
-    def learn(self, findings: Findings) -> None:
-        """Remember what was found; forget modules that are not found any more."""
-        for name, result in findings.results.items():
-            known = self._take(name)
-            frames = findings.frames[name]
+    def learn(self, found: FoundFrames) -> None:
+        """Remember what was found; forget the frames of modules that no longer are."""
+        for name, result in found.results.items():
+            known = self._add_module(name)
+            frames = found.frames[name]
             if result.outcome == module_pb2.MODULE_OUTCOME_FOUND:
                 self._keep(known.frames, frames)
                 self._keep_result(known, result)
             elif frames:
                 known.frames.clear()
-        self._keep(self._no_module.frames, findings.frames[None])
+        self._keep(self._no_module.frames, found.frames[None])
         if self._bytes > self._limit:
             self._forget()
 
-    def _take(self, name: bytes) -> _Known:
+    def _add_module(self, name: bytes) -> _Known:
         known = self._modules.get(name)
         if known is None:
             known = self._modules[name] = _Known()
@@ -130,7 +130,7 @@ class RunMemory:
 
     def _keep_result(self, known: _Known, result: module_pb2.ModuleResult) -> None:
         if known.result != result:
-            known.result = deepcopy(result)  # a part of a response keeps all of it in memory
+            known.result = deepcopy(result)  # a part of a response keeps the whole in memory
             self._view = None
 
     def _forget(self) -> None:
@@ -142,5 +142,5 @@ class RunMemory:
 
 
 def _is_lasting(frame: bytes) -> bool:
-    # A module that is found in one call can still be pending in another that is read with it.
+    # A module found in one call can still be pending in another that is read together with it.
     return stack_pb2.SymbolicatedFrame.FromString(frame).outcome in _LASTING

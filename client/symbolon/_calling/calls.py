@@ -1,7 +1,4 @@
-"""Each call with one request and one answer: what is asked, how, and what is made of the answer.
-
-The two clients share all of it and differ in how they wait.
-"""
+"""Every call with one request and one response: its method, its request, and how to decode it."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from symbolon._calling import health
-from symbolon._messages import wire
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
+
+from symbolon._messages import decoding
 from symbolon._messages.encoding import check_list, make_module
-from symbolon._messages.explanation_wire import decode_explanation
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.reports import Module
@@ -28,61 +25,68 @@ from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2
 
 T = TypeVar("T")
 
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+"""The standard health check, without its package: on the wire its request, one string, is a
+`StringValue`, and its response, one enum, an `Int32Value`."""
+
+SERVING = 1
+"""`grpc.health.v1.HealthCheckResponse.SERVING`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """One call."""
 
     find_method: Callable[[Any], Callable[..., Any]]
-    """Chooses the method of a client."""
+    """Returns the method of a client."""
 
     request: Any
     decode: Callable[[Any], T]
 
 
 def get_module(debug_file: str, debug_id: str) -> Call[ModuleInfo]:
-    """Ask what is known of a module."""
+    """Return the call for what is known of a module."""
     module = make_module(Module(debug_file, debug_id))
     return Call(
         lambda client: client.stubs.modules.GetModule,
         module_service_pb2.GetModuleRequest(module=module),
-        wire.decode_module_info,
+        decoding.decode_module_info,
     )
 
 
 def prefetch_modules(modules: Sequence[Module]) -> Call[tuple[ModuleResult, ...]]:
-    """Ask for the ingest of modules ahead of time."""
+    """Return the call that queues modules for ingest."""
     return Call(
         lambda client: client.stubs.modules.PrefetchModules,
         module_service_pb2.PrefetchModulesRequest(modules=_make_modules(modules)),
-        lambda response: tuple(map(wire.decode_module_result, response.modules)),
+        lambda response: tuple(map(decoding.decode_module_result, response.modules)),
     )
 
 
 def invalidate_modules(modules: Sequence[Module]) -> Call[tuple[ModuleOutcome, ...]]:
-    """Ask to forget modules everywhere."""
+    """Return the call that invalidates modules on all servers."""
     return Call(
         lambda client: client.stubs.modules.InvalidateModules,
         module_service_pb2.InvalidateModulesRequest(modules=_make_modules(modules)),
-        wire.decode_invalidated_modules,
+        decoding.decode_invalidated_modules,
     )
 
 
 def list_missing_modules(limit: int) -> Call[MissingModules]:
-    """Ask which modules nobody has."""
+    """Return the call for the modules that no supplier has."""
     return Call(
         lambda client: client.stubs.modules.ListMissingModules,
         _make(module_service_pb2.ListMissingModulesRequest, limit=limit),
-        wire.decode_missing_modules,
+        decoding.decode_missing_modules,
     )
 
 
 def get_queue() -> Call[Queue]:
-    """Ask what is on the queue."""
+    """Return the call for the state of the queue."""
     return Call(
         lambda client: client.stubs.modules.GetQueue,
         module_service_pb2.GetQueueRequest(),
-        wire.decode_queue,
+        decoding.decode_queue,
     )
 
 
@@ -93,7 +97,7 @@ def explain_frame(
     is_return_address: bool,
     ranges_around: int,
 ) -> Call[Explanation]:
-    """Ask what leads to the answer for one frame."""
+    """Return the call that explains the answer for one frame."""
     return Call(
         lambda client: client.stubs.modules.ExplainFrame,
         _make(
@@ -103,7 +107,31 @@ def explain_frame(
             is_return_address=is_return_address,
             ranges_around=ranges_around,
         ),
-        decode_explanation,
+        decoding.decode_explanation,
+    )
+
+
+def get_store_info() -> Call[StoreInfo]:
+    """Return the call for the state of the Redis servers and of the server's own tiers."""
+    return Call(
+        lambda client: client.stubs.stores.GetStoreInfo,
+        store_service_pb2.GetStoreInfoRequest(),
+        decoding.decode_store_info,
+    )
+
+
+def is_serving(service: object) -> Call[bool]:
+    """Return the health check of one service; empty checks the server as a whole."""
+    if not isinstance(service, str):  # protobuf would read None as empty
+        raise InvalidRequestError(f"service: {service!r} is not a name")
+    return Call(
+        lambda client: client.channel.unary_unary(
+            HEALTH_CHECK,
+            request_serializer=StringValue.SerializeToString,
+            response_deserializer=Int32Value.FromString,
+        ),
+        _make(StringValue, value=service),
+        lambda response: bool(response.value == SERVING),
     )
 
 
@@ -113,26 +141,8 @@ def _make_modules(modules: Sequence[Module]) -> list[module_pb2.Module]:
 
 
 def _make(kind: Callable[..., T], **values: Any) -> T:
-    """Return a message; raise `InvalidRequestError` for what it cannot hold."""
+    """Return a message; raise `InvalidRequestError` for values that it cannot hold."""
     try:
         return kind(**values)
     except (AttributeError, TypeError, ValueError) as error:
         raise InvalidRequestError(str(error)) from error
-
-
-def get_store_info() -> Call[StoreInfo]:
-    """Ask how the servers behind the server are doing."""
-    return Call(
-        lambda client: client.stubs.stores.GetStoreInfo,
-        store_service_pb2.GetStoreInfoRequest(),
-        wire.decode_store_info,
-    )
-
-
-def is_serving(service: str) -> Call[bool]:
-    """Ask whether the server, or one of its services, serves."""
-    return Call(
-        lambda client: health.find_check(client.channel),
-        _make(health.encode_check, service=service),
-        health.is_serving,
-    )

@@ -1,4 +1,4 @@
-"""How the client talks to servers: limits, retries, keepalive, credentials."""
+"""Opens channels: limits, retries, keepalive, credentials."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import grpc.aio
 from symbolon._calling.tokens import add_token
 
 MAX_RESPONSE_BYTES = 256 * 2**20
-"""An answer of 200,000 frames of 1,300 bytes fits; gRPC's own 4 MiB hold 2,000 to 50,000 frames."""
+"""Fits an answer of 200,000 frames of 1,300 bytes; gRPC's own 4 MiB hold 2,000 to 50,000 frames."""
 
 RETRIED_METHODS = (
     ("symbolon.v1.SymbolicationService", "Symbolicate"),
@@ -21,21 +21,21 @@ RETRIED_METHODS = (
     ("symbolon.v1.ModuleService", "ExplainFrame"),
     ("symbolon.v1.StoreService", "GetStoreInfo"),
 )
-"""Calls that may be done twice: they change nothing, or nothing more the second time.
+"""Calls that are safe to repeat.
 
-`InvalidateModules` is not among them: again would throw away what was made since.
+`InvalidateModules` is not: a second one would invalidate what was ingested since the first.
 """
 
 KEEPALIVE_MILLISECONDS = 30_000
-"""How long nothing comes of a call until the other side is asked whether it is there: what a
-firewall forgot, or a machine without power, answers nothing."""
+"""How long a connection may be silent during a call before the client pings the server: one that a
+firewall dropped, or whose machine lost power, stays silent."""
 
 KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
-"""How long it may take to say so; then its calls fail as unreachable."""
+"""How long the server may take to answer a ping; then its calls fail as unreachable."""
 
 RECONNECT_MILLISECONDS = 200
-"""How long after a connection failed it is tried again, at first. gRPC's own second is about as
-long as all attempts of a call take together: one lost connection could fail it."""
+"""The first back-off before reconnecting. gRPC's own 1 s is about as long as all attempts of a call
+together: one lost connection could fail it."""
 
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
@@ -47,13 +47,13 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 3,
-                # A call that reaches gRPC while its server stops is cancelled there, not by us.
+                # A stopping server cancels the calls that reach it.
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
             },
         }
     ],
 }
-"""What gRPC does by itself. A `timeout` here is ignored by gRPC Python: every call has its own."""
+"""gRPC's own configuration. gRPC Python ignores a `timeout` in it: every call has its own."""
 
 
 def open_channel(
@@ -62,10 +62,10 @@ def open_channel(
     options: Sequence[tuple[str, Any]] = (),
     token: str | None = None,
 ) -> grpc.Channel:
-    """Return a channel to the target; without credentials it is not encrypted.
+    """Return a channel to the target, in plaintext without `credentials`.
 
-    The token is sent with each call. Raises `InvalidCredentialsError` for one that others
-    could read on its way.
+    The token is sent with each call. Raises `InvalidCredentialsError` if that would be in plaintext
+    and to another machine.
     """
     credentials, all_options = prepare(target, credentials, options, token)
     if credentials is None:
@@ -92,9 +92,9 @@ def prepare(
     options: Sequence[tuple[str, Any]],
     token: str | None,
 ) -> tuple[grpc.ChannelCredentials | None, list[tuple[str, Any]]]:
-    """Return what `open_channel` makes its channel of.
+    """Return the credentials and options of a channel.
 
-    The caller's options come last, so that they win.
+    The caller's options come last: they override ours.
     """
     all_options = [
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
@@ -102,13 +102,13 @@ def prepare(
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
-        # What gRPC really waits for, whatever the option above says: a minute by itself.
+        # gRPC waits this long, whatever the option above says: a minute by default.
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
         *options,
     ]
     if token is None:
         return credentials, all_options
     if credentials is None:
-        # A proxy on this machine would be local, and what it forwards to would not.
+        # A proxy on this machine is local, but what it forwards to need not be.
         all_options.append(("grpc.enable_http_proxy", 0))
     return add_token(target, credentials, token), all_options

@@ -1,4 +1,4 @@
-"""The generated stubs of one channel: the API as it is, message by message."""
+"""The stubs of one channel: the generated ones, and one for raw messages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SYMBOLICATE = "/symbolon.v1.SymbolicationService/Symbolicate"
 
 
 class Stubs:
-    """The stubs of all services, for calls with messages instead of values.
+    """The generated stubs of all services: messages in, messages out.
 
-    What they raise is gRPC's own, and a call has the deadline that it is given.
+    They raise gRPC's own errors, and a call has only the deadline that you pass.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
@@ -33,7 +33,7 @@ class Stubs:
 
 
 class AsyncStubs:
-    """As `Stubs`, of a channel of `grpc.aio`."""
+    """As `Stubs`, for a channel of `grpc.aio`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.symbolication: SymbolicationServiceAsyncStub = SymbolicationServiceStub(channel)

@@ -1,4 +1,4 @@
-"""Addresses of one server, or of several that share the calls."""
+"""The addresses of one server, or of several that share the load."""
 
 import ipaddress
 import re
@@ -10,17 +10,17 @@ DEFAULT_PORT = 50051
 DEFAULT_TARGET = f"127.0.0.1:{DEFAULT_PORT}"
 
 _ADDRESS = re.compile(r"((?:dns|ipv4|ipv6):(?://[^/]*/)?|)(.*)", re.ASCII | re.DOTALL)
-"""Hosts, perhaps with a scheme whose hosts have ports."""
+"""Hosts, with an optional scheme whose hosts have ports."""
 
 _OTHER_SCHEME = re.compile(r"(?:unix|unix-abstract|vsock|xds):", re.ASCII)
 
 
 def join_targets(target: str | Sequence[str]) -> str:
-    """Return what gRPC takes for one or several addresses; raise `InvalidTargetError`.
+    """Return gRPC's target for one or several addresses; raise `InvalidTargetError`.
 
-    A single address is anything that gRPC knows: `host:port`, `dns:///host:port`, `unix:/path`.
-    Of several each must be a number, all of one version of IP: gRPC asks DNS for one name only,
-    which may have several addresses. The default port is that of a server, not gRPC's own (443).
+    A single address is anything that gRPC accepts: `host:port`, `dns:///host:port`, `unix:/path`.
+    Several must be IP addresses of one version: gRPC resolves one name only, which may have several
+    addresses. The default port is 50051, not gRPC's own 443.
     """
     addresses = [target] if isinstance(target, str) else list(target)
     if len(addresses) == 1:
@@ -34,7 +34,7 @@ def join_targets(target: str | Sequence[str]) -> str:
 
 
 def _add_port(address: str) -> str:
-    """Return an address with the default port where it has none."""
+    """Return the address, with the default port if it has none."""
     if _OTHER_SCHEME.match(address):
         return address
     found = _ADDRESS.fullmatch(address)
@@ -65,6 +65,6 @@ def _read_version(address: str) -> int:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).version
     except ValueError:
         raise InvalidTargetError(
-            f"{address} is not an IP address, as each of several addresses must be: gRPC looks up "
+            f"{address} is not an IP address, as each of several addresses must be: gRPC resolves "
             "one name only, which may have several addresses"
         ) from None

@@ -1,4 +1,4 @@
-"""Tokens by which a server knows its callers, and how they are kept from everybody else."""
+"""Tokens, and how they are kept from being sent in plaintext to another machine."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ import grpc
 from symbolon.errors import InvalidCredentialsError
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
-"""What HTTP lets a bearer token be."""
+"""The characters of a bearer token in HTTP."""
 
 _UNIX = ("unix:", "unix-abstract:")
 
@@ -18,9 +18,8 @@ def add_token(
 ) -> grpc.ChannelCredentials:
     """Return credentials that also send the token with each call.
 
-    Without `credentials` the connection is not encrypted: then it is made to this machine only,
-    which gRPC checks again on the address that it has connected to. Raises
-    `InvalidCredentialsError`.
+    Without `credentials` the connection is in plaintext, and to this machine only; gRPC checks that
+    again on the address that it has connected to. Raises `InvalidCredentialsError`.
     """
     sent_with_calls = call_credentials(token)
     if credentials is None:
@@ -29,22 +28,22 @@ def add_token(
 
 
 def call_credentials(token: str) -> grpc.CallCredentials:
-    """Return what sends the token with a call; gRPC refuses that where others could read it.
+    """Return credentials that send the token with a call; gRPC refuses them in plaintext.
 
-    White space around it, such as the newline at the end of a file, does not belong to it.
-    Raises `InvalidCredentialsError`.
+    White space around the token, such as the newline at the end of a file, is stripped. Raises
+    `InvalidCredentialsError`.
     """
     token = token.strip()
     if _TOKEN.fullmatch(token) is None:
         raise InvalidCredentialsError(
-            "a token has letters, digits and ._~+/- only, with = at its end; this one "
+            "a token consists of letters, digits and ._~+/-, with = at its end; this one "
             + ("has other characters too" if token else "is empty")
         )
     return grpc.access_token_call_credentials(token)
 
 
 def stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
-    """Return what lets tokens go to this machine only; raise `InvalidCredentialsError`."""
+    """Return credentials for this machine only; raise `InvalidCredentialsError` for another."""
     if target.startswith(_UNIX):
         return grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     addresses = target.removeprefix("ipv4:").removeprefix("ipv6:").split(",")
@@ -56,7 +55,7 @@ def stay_on_this_machine(target: str) -> grpc.ChannelCredentials:
 
 
 def _is_loopback(address: str) -> bool:
-    """Return whether `host:port` is on this machine; other names than localhost may change."""
+    """Return whether `host:port` is on this machine; names other than localhost may change."""
     host = address.rpartition(":")[0]
     if host == "localhost":
         return True

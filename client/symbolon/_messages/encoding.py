@@ -1,7 +1,7 @@
-"""Reports ready for the wire, each frame apart from the position of its module.
+"""Reports, encoded but for the module index of each frame.
 
-The position is known only when it is known what else is in the call. A frame is joined of two
-pieces that are remembered: `symbolon.v1.Frame.module_index`, and the fields after it.
+A module's index is known only once it is known what else is in the call. Then a frame is joined
+from two cached pieces: `symbolon.v1.Frame.module_index`, and the fields after it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -19,58 +19,59 @@ from symbolon.v1 import module_pb2, stack_pb2
 NO_MODULE = -1
 """The index of a frame in no known module."""
 
-_REMEMBERED = 1 << 17
+_CACHED_FRAMES = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedReport:
-    """One report, ready to be put into a call, alone or with others.
+    """One report, ready to be sent, alone or with others.
 
-    Its frames are in two columns, one stack after the other.
+    Its frames are in two columns, one stack after the other. Most callers get one from
+    `Report.encode`.
     """
 
     modules: Sequence[bytes]
     """Each an encoded `symbolon.v1.Module`."""
 
     lengths: Sequence[int]
-    """For each stack the number of its frames."""
+    """Number of frames of each stack."""
 
     indexes: Sequence[int]
-    """For each frame the position of its module in the report, or `NO_MODULE`."""
+    """Module index of each frame; -1 for a frame in no known module."""
 
     offsets: Sequence[int]
-    """For each frame its module offset, 0 to 2**64 - 1; `~offset` if that is a return address."""
+    """Module offset of each frame, 0 to 2**64 - 1; `~offset` for a return address."""
 
     named: AbstractSet[int]
-    """The indexes, each once."""
+    """The distinct indexes."""
 
     @property
     def size(self) -> int:
-        """Number of its frames and stacks: what it costs."""
+        """Number of its frames and stacks, the measure of its cost."""
         return len(self.lengths) + len(self.indexes)
 
 
 class AnyReport(Protocol):
-    """Whatever can be asked about as one report: `Report`, or a class of your own."""
+    """Anything that can be sent as one report: `Report`, or a class of your own."""
 
     def encode(self) -> EncodedReport:
-        """Return the report for the wire, see `encode_report`; raise `InvalidRequestError`."""
+        """Return the encoded report, as `Report.encode` does; may raise `InvalidRequestError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The stacks of one crash, and the modules that their frames are in."""
+    """The stacks of one crash, and the modules of their frames."""
 
     modules: Sequence[Module]
     stacks: Sequence[Sequence[Frame]]
 
     def encode(self) -> EncodedReport:
-        """Return the report for the wire; raise `InvalidRequestError` for what it cannot hold."""
+        """Return the encoded report; raise `InvalidRequestError` for values no message can hold."""
         return encode_report(self.modules, self.stacks)
 
 
 def encode_report(modules: Sequence[Module], stacks: Sequence[Sequence[Frame]]) -> EncodedReport:
-    """Return the report; raise `InvalidRequestError` for what no message can hold."""
+    """Return the report; raise `InvalidRequestError` for values that no message can hold."""
     check_list("modules", modules)
     check_list("stacks", stacks)
     for place, stack in enumerate(stacks):
@@ -84,13 +85,13 @@ def encode_report(modules: Sequence[Module], stacks: Sequence[Sequence[Frame]]) 
                 offsets.append(_read_offset(frame))
             except (AttributeError, TypeError, ValueError) as error:
                 field = f"stacks[{place}].frames[{number}]"
-                raise refuse(field, f"{frame!r} is no frame: {error}") from error
+                raise refuse(field, f"{frame!r} is not a frame: {error}") from error
     lengths = [len(stack) for stack in stacks]
     return EncodedReport(encoded, lengths, indexes, offsets, set(indexes))
 
 
 def check_list(field: str, items: object) -> None:
-    """Refuse what is no list, such as a frame where one of frames belongs."""
+    """Raise `InvalidRequestError` if `items` is not a list, such as a frame in place of a stack."""
     if not isinstance(items, Collection):
         raise refuse(field, f"{items!r} is not a list")
 
@@ -104,20 +105,20 @@ def _encode_index(position: int | None, modules: int) -> int:
 
 
 def _read_offset(frame: Frame) -> int:
-    """Return the offset as stacks have it; raise `TypeError` or `ValueError` for what is none."""
+    """Return the offset for the column; raise `TypeError` or `ValueError` if it is invalid."""
     offset = index(frame.module_offset)
     if offset < 0:
         raise ValueError("an offset is not negative")
     if frame.is_return_address:
         offset = ~offset
-    _offsets[offset]  # raises for what no message can hold
+    _offsets[offset]  # raises if no message can hold it
     return offset
 
 
-class _Encoded(dict[int, bytes]):
-    """Encoded frames that differ in one number, made when they are first asked for.
+class _FrameCache(dict[int, bytes]):
+    """Encoded frames that differ in one number, each made on first use. Thread-safe.
 
-    When it is full all are forgotten. Threads may ask at the same time: then one is made twice.
+    A full cache is cleared. Two threads may make the same frame at once.
     """
 
     def __init__(self, make: Callable[[int], stack_pb2.Frame]) -> None:
@@ -125,7 +126,7 @@ class _Encoded(dict[int, bytes]):
         self._make = make
 
     def __missing__(self, number: int) -> bytes:
-        if len(self) >= _REMEMBERED:
+        if len(self) >= _CACHED_FRAMES:
             self.clear()
         encoded = self[number] = self._make(number).SerializeToString()
         return encoded
@@ -137,16 +138,16 @@ def _make_offset(offset: int) -> stack_pb2.Frame:
     return stack_pb2.Frame(module_offset=offset)
 
 
-_offsets = _Encoded(_make_offset)
-_indexes = _Encoded(lambda position: stack_pb2.Frame(module_index=position))
+_offsets = _FrameCache(_make_offset)
+_indexes = _FrameCache(lambda position: stack_pb2.Frame(module_index=position))
 
 
 def encode_frames(report: EncodedReport, positions: Iterable[int]) -> Iterator[bytes]:
     """Return each frame as an encoded `symbolon.v1.Frame`.
 
-    `positions` are those that the report's modules have in the call.
+    `positions` are the indexes of the report's modules in the call.
     """
-    # The last one is that of the index -1, a frame in no module.
+    # The last one is found by the index -1, of a frame in no module.
     indexes = [*map(_indexes.__getitem__, positions), b""]
     return map(
         add,
@@ -156,7 +157,7 @@ def encode_frames(report: EncodedReport, positions: Iterable[int]) -> Iterator[b
 
 
 def encode_module(module: Module, field: str = "module") -> bytes:
-    """Return an encoded `symbolon.v1.Module`; `field` is what an error calls it."""
+    """Return an encoded `symbolon.v1.Module`; errors name it `field`."""
     return make_module(module, field).SerializeToString()
 
 
@@ -171,19 +172,19 @@ def make_module(module: Module, field: str = "module") -> module_pb2.Module:
         )
     except (AttributeError, TypeError, ValueError) as error:
         # UnicodeEncodeError of a lone surrogate is a ValueError.
-        raise refuse(field, f"{module!r} is no module: {error}") from error
+        raise refuse(field, f"{module!r} is not a module: {error}") from error
 
 
 def encode_wait(seconds: float) -> Duration:
-    """Return the duration; raise `InvalidRequestError` for what is none."""
+    """Return the duration; raise `InvalidRequestError` if it is invalid."""
     wait = Duration()
     try:
         wait.FromNanoseconds(round(seconds * 1e9))
     except (OverflowError, TypeError, ValueError) as error:
-        raise refuse("max_wait", f"{seconds!r} is no duration in seconds: {error}") from error
+        raise refuse("max_wait", f"{seconds!r} is not a duration in seconds: {error}") from error
     return wait
 
 
 def refuse(field: str, description: str) -> InvalidRequestError:
-    """Return the error for one field, as a server would tell it."""
+    """Return the error for one field, as a server would report it."""
     return InvalidRequestError(f"{field}: {description}", (FieldViolation(field, description),))

@@ -1,7 +1,7 @@
 """The messages of `Symbolicate` with modules and frames left encoded.
 
-On the wire a message inside a message is a string of bytes. Read and written as bytes, a frame
-that was seen before costs a dictionary lookup instead of an object with ten fields.
+On the wire a message inside a message is a string of bytes. Read and written as such, a frame that
+was seen before costs a look into a dictionary instead of an object with ten fields.
 """
 
 from collections.abc import Callable, Collection
@@ -14,13 +14,6 @@ from google.protobuf.duration_pb2 import Duration
 from symbolon.v1 import symbolication_service_pb2
 
 
-class RawStack(Protocol):
-    """A `Stack` or a `SymbolicatedStack`."""
-
-    frames: Any
-    """A list of bytes, each a `Frame` or a `SymbolicatedFrame`."""
-
-
 class RawRequest(Protocol):
     """A `SymbolicateRequest`."""
 
@@ -28,7 +21,7 @@ class RawRequest(Protocol):
     """A list of bytes, each a `Module`."""
 
     stacks: Any
-    """A list of `RawStack`."""
+    """A list of stacks, each with its `frames`, a list of bytes: each a `Frame`."""
 
     max_wait: Duration
     with_diagnostics: bool
@@ -41,7 +34,7 @@ class RawResponse(Protocol):
     """A `SymbolicateResponse`; its modules and diagnostics are decoded."""
 
     stacks: Any
-    """A list of `RawStack`."""
+    """A list of stacks, each with its `frames`, a list of bytes: each a `SymbolicatedFrame`."""
 
     modules: Any
     diagnostics: Any
@@ -91,6 +84,6 @@ def new_request() -> RawRequest:
 
 
 def read_response(data: bytes) -> RawResponse:
-    """Return the response of these bytes."""
+    """Return the decoded response."""
     response: RawResponse = _Response.FromString(data)
     return response

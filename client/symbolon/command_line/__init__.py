@@ -1,1 +1,5 @@
-"""The command line `symbolon`."""
+"""The program `symbolon`. Use it as a program: nothing here is meant to be imported.
+
+`arguments` parses the command line, connects and runs one of `commands`, which read what they are
+given (`reading`) and print what they are answered (`showing`). Exit codes are in `parsers`.
+"""

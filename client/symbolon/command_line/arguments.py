@@ -1,4 +1,4 @@
-"""The program's commands and flags, and how it ends."""
+"""The program's commands and flags, and how it exits."""
 
 import argparse
 import os
@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon.client import Client
-from symbolon.command_line import completion, exit_codes
-from symbolon.command_line.commands import (
-    explain,
-    module_commands,
-    queue_command,
-    server_commands,
-    symbolicate,
+from symbolon.command_line.commands import explain, module_commands, server_commands, symbolicate
+from symbolon.command_line.commands.completion import add_completion, print_script
+from symbolon.command_line.parsers import (
+    BAD_INPUT,
+    EXIT_CODES,
+    INTERRUPTED,
+    SERVER_TROUBLE,
+    SUCCESS,
+    ShowVersion,
+    parse_timeout,
 )
-from symbolon.command_line.parsers import Command, ShowVersion
 from symbolon.command_line.reading import credentials
-from symbolon.command_line.showing.durations import parse_timeout
 from symbolon.errors import (
     InvalidCredentialsError,
     InvalidReportError,
@@ -27,19 +28,26 @@ from symbolon.errors import (
     SymbolonError,
 )
 
+COMMANDS = (
+    symbolicate.COMMAND,
+    *module_commands.COMMANDS,
+    explain.COMMAND,
+    *server_commands.COMMANDS,
+)
+"""The commands that call a server, in the order of the help."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; `None` takes the process's arguments."""
     parser = make_parser()
     options, others = parser.parse_known_args(arguments)
     if others:
-        parser.error(_tell_of_others(others, options))
-    if "shell" in options:  # the one command that asks no server
-        return completion.write_script(options.shell, parser)
-    command: Command = options.command
+        parser.error(_describe_unrecognized(others, options))
+    if "shell" in options:  # `completion`, which calls no server
+        return print_script(options.shell, parser)
     try:
         with _connect(options) as client:
-            code = command(client, options)
+            code: int = options.run(client, options)
             sys.stdout.flush()
             return code
     except (
@@ -48,19 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         InvalidTargetError,
         InvalidCredentialsError,
     ) as error:
-        return _fail(str(error), exit_codes.BAD_INPUT)
+        return _fail(str(error), BAD_INPUT)
     except SymbolonError as error:
-        return _fail(f"{error}. {error.advice}", exit_codes.SERVER_TROUBLE)
+        return _fail(f"{error}. {error.advice}", SERVER_TROUBLE)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; leave nothing for the interpreter to flush.
+        # The reader of our output closed it; leave nothing for the interpreter to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.SUCCESS
+        return SUCCESS
     except KeyboardInterrupt:
-        return _fail("interrupted", exit_codes.INTERRUPTED)
+        return _fail("interrupted", INTERRUPTED)
 
 
-def _tell_of_others(others: Sequence[str], options: argparse.Namespace) -> str:
-    """Return what is wrong with arguments that the command does not have."""
+def _describe_unrecognized(others: Sequence[str], options: argparse.Namespace) -> str:
     said = f"unrecognized arguments: {' '.join(others)}"
     if "file" not in options or any(other.startswith("-") for other in others):
         return said
@@ -79,73 +86,57 @@ def _connect(options: argparse.Namespace) -> Client:
 
 
 def _fail(message: str, code: int) -> int:
-    """Tell the one line that says what went wrong."""
+    """Print what went wrong as one line."""
     print(f"symbolon: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; each sets `command`."""
+    """Return the parser of all commands; each sets `run`."""
     parser = argparse.ArgumentParser(
         prog="symbolon",
-        description="Asks a Symbolon server.",
-        epilog=exit_codes.EXPLANATION,
+        description="Calls a Symbolon server.",
+        epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in _ADD:
-        add_connection(add(commands))
-    completion.add_command(commands)
+    for command in COMMANDS:
+        _add_connection(command.add_to(commands))
+    add_completion(commands)
     return parser
 
 
-_ADD = (
-    symbolicate.add_command,
-    module_commands.add_module,
-    module_commands.add_prefetch,
-    module_commands.add_invalidate,
-    module_commands.add_missing,
-    queue_command.add_queue,
-    explain.add_explain,
-    server_commands.add_info,
-    server_commands.add_health,
-)
-"""The commands that ask a server."""
-
-
-def parse_targets(text: str) -> list[str]:
-    """Return addresses that are separated by commas; raises what argparse tells the user."""
-    targets = text.split(",")
-    try:
-        join_targets(targets)
-    except InvalidTargetError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return targets
-
-
-def add_connection(parser: argparse.ArgumentParser) -> None:
+def _add_connection(parser: argparse.ArgumentParser) -> None:
     """Add the flags that every command has."""
-    parser.epilog = exit_codes.EXPLANATION
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--target",
-        type=parse_targets,
+        type=_parse_targets,
         default=DEFAULT_TARGET,
         metavar="ADDRESS",
-        help="the server's address, or those of several with commas between (default: %(default)s)",
+        help="address of the server, or of several, separated by commas (default: %(default)s)",
     )
     group.add_argument(
         "--timeout",
         type=parse_timeout,
         default=DEFAULT_TIMEOUT_SECONDS,
         metavar="SECONDS",
-        help="the deadline of each call (default: %(default)g)",
+        help="deadline of each call (default: %(default)g)",
     )
     group.add_argument(
         "--wait-for-ready",
         action="store_true",
-        help="wait that long for a server that is not there yet, or not any more",
+        help="wait that long for a server that is unreachable, instead of failing at once",
     )
     credentials.add_flags(group)
+
+
+def _parse_targets(text: str) -> list[str]:
+    """Return the addresses of a comma-separated list; raise argparse's error."""
+    targets = text.split(",")
+    try:
+        join_targets(targets)
+    except InvalidTargetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return targets

@@ -1,13 +1,13 @@
-"""A server with canned answers, for the tests of whoever uses the client. Needs grpcio alone.
+"""A fake server with canned answers, for tests of programs that use the client.
 
     from symbolon.testing import FakeServer
 
     with FakeServer() as server:
         server.add_frame(module, 0x1A2F, "f()", file="a.cpp", line=7)
-        ...  # ask server.target
+        ...  # call server.target
 
-For pytest there is a fixture, `symbolon_server`: put `symbolon.testing.pytest_plugin` into
-`pytest_plugins`.
+It needs grpcio only. For pytest there is a fixture, `symbolon_server`: add
+`symbolon.testing.pytest_plugin` to `pytest_plugins`.
 """
 
 from symbolon.testing.fake_server import FakeServer

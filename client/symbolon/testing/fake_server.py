@@ -12,8 +12,7 @@ import grpc
 from symbolon._messages.encoding import Report, make_module
 from symbolon.reports import Frame, Module
 from symbolon.results import InlineFrame, ModuleOutcome
-from symbolon.testing.known import Known, make_key
-from symbolon.testing.services import Services, add_services
+from symbolon.testing.services import Services, add_services, make_key
 from symbolon.v1.module_pb2 import ModuleOutcome as OutcomeNumber
 from symbolon.v1.module_pb2 import ModuleResult
 from symbolon.v1.stack_pb2 import FrameOutcome, SymbolicatedFrame
@@ -24,15 +23,14 @@ _THREADS = 4
 
 
 class FakeServer:
-    """A real gRPC server on a free port of this machine that answers what it was told to.
+    """A real gRPC server on a free port of this machine, with canned answers.
 
-    It has every call of a Symbolon server. Modules that it was not told of are missing; other
-    offsets of those that it was told of have no symbol. It may be told more at any time.
+    It has every call of a Symbolon server. Modules without an answer are missing; other offsets of
+    modules with one have no symbol. You can add answers at any time.
     """
 
     def __init__(self) -> None:
-        self._known = Known()
-        self._services = Services(self._known)
+        self._services = Services()
         self._server = grpc.server(ThreadPoolExecutor(_THREADS, "symbolon-fake"))
         add_services(self._services, self._server)
         self._port = self._server.add_insecure_port("127.0.0.1:0")
@@ -51,14 +49,14 @@ class FakeServer:
 
     @property
     def target(self) -> str:
-        """Where it is, for `Client` and `AsyncClient`."""
+        """Its address, for `Client` and `AsyncClient`."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def reports(self) -> Sequence[Report]:
-        """What was asked to be symbolicated so far, in the order in which it came.
+        """The reports received so far, in their order.
 
-        One for each call: clients put small reports together into one.
+        One for each call: clients join small reports.
         """
         return [_read_report(request) for request in self._services.requests]
 
@@ -74,7 +72,7 @@ class FakeServer:
         line: int | None = None,
         inlines: Sequence[InlineFrame] = (),
     ) -> None:
-        """Answer this offset of the module with a function; the module is found from now on."""
+        """Answer this offset of the module with a function; the module counts as found."""
         frame = SymbolicatedFrame(
             module=module.code_file or module.debug_file,
             function=function,
@@ -90,7 +88,7 @@ class FakeServer:
             ],
             outcome=FrameOutcome.FRAME_OUTCOME_SYMBOLICATED,
         )
-        self._known.put_frame(make_key(make_module(module)), module_offset, frame)
+        self._services.put_frame(make_key(make_module(module)), module_offset, frame)
 
     def set_outcome(
         self,
@@ -99,16 +97,16 @@ class FakeServer:
         detail: str = "",
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Let the module be pending, malformed and so on: its frames are too."""
+        """Set the outcome of a module, such as pending or malformed, and of its frames."""
         result = ModuleResult(
             outcome=OutcomeNumber.Value(f"MODULE_OUTCOME_{outcome.name}"), detail=detail
         )
         if retry_after_seconds is not None:
             result.retry_after.FromNanoseconds(round(retry_after_seconds * 1e9))
-        self._known.put_module(make_key(make_module(module)), result)
+        self._services.put_module(make_key(make_module(module)), result)
 
-    def fail(self, code: grpc.StatusCode, message: str = "told to fail", times: int = 1) -> None:
-        """Let the next calls fail; clients try some failures again by themselves."""
+    def fail(self, code: grpc.StatusCode, message: str = "set to fail", times: int = 1) -> None:
+        """Fail the next calls; clients retry some failures."""
         self._services.failures.extend([(code, message)] * times)
 
 

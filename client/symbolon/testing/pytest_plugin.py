@@ -9,6 +9,6 @@ from symbolon.testing.fake_server import FakeServer
 
 @pytest.fixture
 def symbolon_server() -> Iterator[FakeServer]:
-    """A running server that knows nothing yet; each test has its own."""
+    """A running fake server without answers; each test has its own."""
     with FakeServer() as server:
         yield server

@@ -652,7 +652,7 @@ class ExplainFrameResponse(_message.Message):
     @_builtins.property
     def deciding_symbol(self) -> _explanation_pb2.DecidingSymbol:
         """The symbol that decided this: the one that covers the offset, or else the last
-        one before it. Unset: there is none, or the page is not known.
+        one before it. Unset without such a symbol, or if the page is not known.
         """
 
     @_builtins.property

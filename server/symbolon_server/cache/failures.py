@@ -132,7 +132,7 @@ def _encode(failure: Failure) -> bytes:
 
 
 def _decode(entry: CacheEntry | None) -> Failure | None:
-    """Return the failure, or None if there is none or its value cannot be read.
+    """Return the failure, or None if it is absent or cannot be read.
 
     Redis measures lifetimes by wall-clock time. If the clock was set back, a failure would live
     longer by as much, so one with more time left than it was given counts as expired.

@@ -88,7 +88,7 @@ class KeyedCache:
         self._access = CacheAccess(circuit or Circuit(), on_error)
 
     def get(self, key: str) -> bytes | None:
-        """Return the value, or None if there is none."""
+        """Return the value, or None if it is absent."""
         with self._access.asking():
             return as_values(self._client.mget([key]), 1)[0]
 

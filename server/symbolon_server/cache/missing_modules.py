@@ -4,10 +4,12 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from heapq import nlargest
+from itertools import islice
 from typing import Final
 
 from redis.client import Pipeline
@@ -27,6 +29,9 @@ FLUSH_SECONDS: Final = 1.0
 MOST_TALLIED: Final = 2_000
 """Modules in one write, which takes some 30 ms of the call that makes it. A module beyond that is
 counted at its next request."""
+
+MOST_MODULES_A_STEP: Final = 100
+"""Modules in one script, which keeps Redis busy for a few milliseconds at most."""
 
 _LAST_SEEN = MISSING_PREFIX + "last_seen"
 """A sorted set: module ids by the Unix time of their last request."""
@@ -52,7 +57,8 @@ for at = 3, #ARGV, 4 do
   redis.call('HSET', KEYS[2], name, cjson.encode(seen))
   redis.call('ZADD', KEYS[1], now, name)
 end
-local excess = redis.call('ZCARD', KEYS[1]) - most
+-- Twice what a step adds: what others added goes too, little by little.
+local excess = math.min(redis.call('ZCARD', KEYS[1]) - most, (#ARGV - 2) / 2)
 if excess > 0 then
   for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess - 1)) do
     redis.call('HDEL', KEYS[2], name)
@@ -89,13 +95,13 @@ class MissingModules:
         self._wall_clock = wall_clock
 
     def record(self, requests: Mapping[AskedModule, int]) -> None:
-        """Add these numbers of requests to the counts, in one step."""
-        if not requests:
-            return
-        arguments: list[str | int] = [repr(self._wall_clock()), self._most_modules]
-        for (module_id, code_file, code_id, _), count in requests.items():
-            arguments += [str(module_id), count, code_file, code_id]
-        self._cache.run(lambda pipeline: pipeline.eval(_RECORD, 2, _LAST_SEEN, _SEEN, *arguments))
+        """Add these numbers of requests to the counts, in steps of bounded size."""
+        now, counts = self._wall_clock(), iter(requests.items())
+        while step := list(islice(counts, MOST_MODULES_A_STEP)):
+            arguments: list[str | int] = [repr(now), self._most_modules]
+            for (module_id, code_file, code_id, _), count in step:
+                arguments += [str(module_id), count, code_file, code_id]
+            self._cache.run(partial(_add, arguments))
 
     def forget(self, module_ids: Collection[ModuleId]) -> None:
         """Drop modules that are no longer missing."""
@@ -123,6 +129,10 @@ class MissingModules:
             decoded = [_decode(name, last, seen.get(name)) for name, last in last_seen]
         modules = [module for module in decoded if module is not None]
         return nlargest(limit, modules, key=lambda m: (m.count, m.last_seen)), len(modules)
+
+
+def _add(arguments: Sequence[str | int], pipeline: Pipeline) -> None:
+    pipeline.eval(_RECORD, 2, _LAST_SEEN, _SEEN, *arguments)
 
 
 def _decode(name: bytes, last_seen: float, seen: bytes | None) -> MissingModule | None:

@@ -7,15 +7,17 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from symbolon_server.gateway.held_connections import HeldConnections
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError
 from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
 
 _TICKS_PER_CHECK = 10
-"""Between checks of the certificate's files; a tick is a tenth of a second."""
+"""Between checks of the certificate's files and of connections; a tick is a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def serve_http(
     )
     config.load()
     certificate = _follow(config.ssl, options)
-    _Server(config, announce, on_hang_up, certificate).run(sockets=[port])
+    server = _Server(config, announce, on_hang_up, certificate, options.max_connections)
+    server.run(sockets=[port])
 
 
 def _follow(live: ssl.SSLContext | None, options: HttpOptions) -> Reloaded[None] | None:
@@ -91,15 +94,20 @@ class _Server(uvicorn.Server):
         announce: Callable[[], None],
         on_hang_up: Callable[[], None],
         certificate: Reloaded[None] | None,
+        max_connections: int,
     ) -> None:
         super().__init__(config)
         self._announce = announce
         self._on_hang_up = on_hang_up
         self._certificate = certificate
+        self._held = HeldConnections(max_connections)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._certificate is not None and counter % _TICKS_PER_CHECK == 0:
-            self._certificate.refresh()
+        if counter % _TICKS_PER_CHECK == 0:
+            if self._certificate is not None:
+                self._certificate.refresh()
+            connections: Any = self.server_state.connections  # h11's, as only h11 is installed
+            self._held.check(connections)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Self
 from starlette.requests import Request
 
 from symbolon import DeadlineError, InvalidReportError
-from symbolon.tecken.jobs import TeckenRequest
-from symbolon.tecken.requests import parse_request
+from symbolon._tecken.jobs import TeckenRequest
+from symbolon._tecken.requests import parse_request
 from symbolon_server.gateway.refusals import Refused
 
 _SCHEME = "bearer "

@@ -8,11 +8,11 @@ from typing import Any
 from symbolon import Client, InvalidReportError
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.encoding import EncodedReport
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.debug import count_debug
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.refusals import name_job
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.debug import count_debug
+from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.reading import Deadline
+from symbolon_server.rpc.access.forwarded import forward
 
 _HEALTH_SECONDS = 5.0
 
@@ -25,6 +25,9 @@ class Question:
     deadline: Deadline
     token: str | None
     """The caller's token; None if no token is needed."""
+
+    host: str | None = None
+    """The address that the caller connects from; None if it has none."""
 
     with_debug: bool = False
     """Whether a version 5 answer includes Eliot's `debug`."""
@@ -51,8 +54,10 @@ class Symbolicating:
     Each client has its own connection, so that several clients reach several server processes.
     """
 
-    def __init__(self, clients: Sequence[Client]) -> None:
+    def __init__(self, clients: Sequence[Client], secret: str = "") -> None:
+        """With a `secret` that the gRPC server knows, tell it the address of each caller."""
         self._clients = cycle(clients)
+        self._secret = secret
 
     def answer(self, question: Question) -> bytes:
         """Return the response as one line of JSON; raise `SymbolonError`."""
@@ -61,6 +66,9 @@ class Symbolicating:
         client = next(self._clients)
         if question.token is not None:
             client = client.with_token(question.token)
+        if self._secret and question.host is not None:
+            forwarded = forward(self._secret, question.host)
+            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )

@@ -146,6 +146,7 @@ class Gateway:
             await loop.run_in_executor(threads.readers, read, limits, deadline),
             deadline,
             token,
+            request.client.host if request.client else None,
             with_debug="debug" in request.headers,
             with_outcomes=_is_set(request, "outcomes"),
         )

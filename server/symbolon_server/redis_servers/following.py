@@ -5,7 +5,10 @@ which is dead, or is now a replica that serves stale data. So one connection tha
 renews the whole pool.
 """
 
+import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 from weakref import WeakSet, ref
 
@@ -14,6 +17,12 @@ from redis import exceptions
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface, ConnectionPool
 from redis.retry import Retry
+
+RESOLVE_SECONDS = 3.0
+"""How often a name is looked up at most, while its server answers."""
+
+_RESOLVING_SHARE = 0.1
+"""Of the time, at most: a resolver that hangs holds up whoever looks."""
 
 _SHOWS_LOSS = (
     exceptions.ConnectionError,
@@ -54,6 +63,7 @@ class FollowingPool(ConnectionPool):
     def reset(self) -> None:
         """Drop all connections: they belong to the process that this one was forked from."""
         self.renewals = 0
+        self._next_lookup = 0.0
         self._current: WeakSet[ConnectionInterface] = WeakSet()
         super().reset()
 
@@ -79,7 +89,40 @@ class FollowingPool(ConnectionPool):
             self.disconnect(inuse_connections=False)
 
     def look_again(self) -> None:
-        """Renew the pool if the name is known to resolve to another server."""
+        """Renew the pool if the name is known to resolve to another server.
+
+        Resolves the name every `RESOLVE_SECONDS`: a server that its name no longer leads to may
+        stay a primary. If the lookup fails, nothing changes.
+        """
+        start = time.monotonic()
+        if start < self._next_lookup:
+            return
+        connected = self._peers()
+        found = self._resolve() if connected else connected
+        now = time.monotonic()
+        self._next_lookup = now + max(RESOLVE_SECONDS, (now - start) / _RESOLVING_SHARE)
+        if found and not connected <= found:
+            self.renew()
+
+    def _peers(self) -> set[str]:
+        """Return the addresses that open connections lead to, none for a unix socket."""
+        with self._lock:
+            sockets = [getattr(connection, "_sock", None) for connection in self._current]
+        found = set[str]()
+        for one in filter(None, sockets):
+            with suppress(OSError):  # closed meanwhile
+                if one.family in {socket.AF_INET, socket.AF_INET6}:
+                    found.add(one.getpeername()[0])
+        return found
+
+    def _resolve(self) -> set[str]:
+        """Return all addresses of the name, none where it cannot be looked up."""
+        host, port = (self.connection_kwargs.get(name) for name in ("host", "port"))
+        try:
+            found = socket.getaddrinfo(host or "localhost", port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return set()
+        return {str(address[0]) for *_, address in found}
 
 
 def renewals_of(client: redis.Redis) -> int:
@@ -98,7 +141,8 @@ def follow(client: redis.Redis, error: exceptions.RedisError) -> None:
 def look_again(client: redis.Redis) -> None:
     """Renew the pool of a client if its name resolves to another server.
 
-    Asks the Sentinels, if there are any; otherwise does nothing.
+    Asks the Sentinels, if there are any; otherwise resolves the name every few seconds, which
+    may be slow.
     """
     pool = client.connection_pool
     if isinstance(pool, FollowingPool):

@@ -100,7 +100,7 @@ class SentinelAnswer:
     """None if it names no primary that is up."""
 
     trouble: str = ""
-    """Why there is none, for humans."""
+    """Why it names no primary, for humans."""
 
     can_fail_over: bool = False
     """Whether it reaches enough other Sentinels for a failover."""

@@ -13,7 +13,7 @@ from symbolon_server.settings.reading import (
     read_settings,
     unknown_variables,
 )
-from symbolon_server.settings.table import Group, Settings, settings_table
+from symbolon_server.settings.table import Group, Settings
 
 __all__ = [
     "Group",
@@ -22,6 +22,5 @@ __all__ = [
     "add_flags",
     "find_likely_name",
     "read_settings",
-    "settings_table",
     "unknown_variables",
 ]

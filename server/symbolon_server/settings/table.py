@@ -217,8 +217,8 @@ class Settings:
     max_unread_bytes: int = _memory(
         size(_MIB),
         256 * _MIB,
-        "Memory per serving process for answers that callers have not read yet; beyond it "
-        "calls fail with RESOURCE_EXHAUSTED.",
+        "Memory per serving process for answers that callers have not read yet, half of it for "
+        "one caller; beyond it calls fail with RESOURCE_EXHAUSTED.",
     )
     spool_dir: Path = _memory(
         kinds.FOLDER,
@@ -304,8 +304,8 @@ class Settings:
     max_queued_modules: int = _ingest(
         at_least(1),
         100000,
-        "Modules that may be queued for ingest, and as many prefetches; further modules are "
-        "unavailable.",
+        "Modules that may be queued for ingest, at most half of them for calls that do not wait, "
+        "and as many prefetches. In a full queue each caller may have a thousandth of them.",
     )
     missing_seconds: float = _ingest(
         _SECONDS, 60.0, "How long a module that no supplier has is remembered as missing."
@@ -354,9 +354,3 @@ def rows() -> tuple[Row, ...]:
     return tuple(
         Row(entry.name, entry.default, *entry.metadata[_SETTING]) for entry in fields(Settings)
     )
-
-
-def settings_table() -> str:
-    """Return all settings as a Markdown table, in the order of declaration."""
-    lines = [f"| `{row.variable}` | {row.default_text} | {row.help} |" for row in rows()]
-    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *lines])

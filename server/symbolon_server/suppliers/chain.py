@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
@@ -87,11 +87,12 @@ class Pause:
     """Its last failure, in one line for humans."""
 
 
-class Pauses(Protocol):
-    """The backoff from failing suppliers, by their names."""
+class Pauses:
+    """The backoff from failing suppliers, by their names; this one never backs off."""
 
-    def find(self, supplier: str) -> Pause | None:
+    def find(self, supplier: str) -> Pause | None:  # noqa: ARG002 - for those that back off
         """Return the current pause, or None to let the caller ask and report the outcome."""
+        return None
 
     def end(self, supplier: str) -> None:
         """Note that the supplier answered properly, with or without the file."""
@@ -100,22 +101,6 @@ class Pauses(Protocol):
         self, supplier: str, detail: str, retry_after_seconds: float | None = None
     ) -> None:
         """Note that the supplier failed, with its `Retry-After` if it sent one."""
-
-
-class NoPauses:
-    """Never backs off."""
-
-    def find(self, supplier: str) -> Pause | None:  # noqa: ARG002 - as in the Protocol
-        """Return None."""
-        return None
-
-    def end(self, supplier: str) -> None:
-        """Do nothing."""
-
-    def note_failure(
-        self, supplier: str, detail: str, retry_after_seconds: float | None = None
-    ) -> None:
-        """Do nothing."""
 
 
 def _ignore(_: Attempt) -> None:
@@ -140,7 +125,7 @@ class SupplierChain:
         """Ask `suppliers`; call `observe` with each attempt, for metrics."""
         self._suppliers = tuple(suppliers)
         self._observe = observe
-        self._pauses = pauses or NoPauses()
+        self._pauses = pauses or Pauses()
         self._clock = clock
 
     @property

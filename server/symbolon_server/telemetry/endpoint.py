@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from types import TracebackType
 from typing import Any, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -23,6 +22,8 @@ MULTIPROCESS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Makes prometheus-client, at import, keep its values in files in this directory."""
 
 _THREAD: Final = "metrics"
+_GONE: Final = ConnectionError, TimeoutError
+"""What is raised where a client has left, or says nothing."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -34,7 +35,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         del request, client_address
         error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, ConnectionError):  # the client closed
+        if error is not None and not isinstance(error, _GONE):
             self.failed_requests.note(error)
 
 
@@ -43,6 +44,9 @@ class _Server6(_Server):
 
 
 class _SilentHandler(WSGIRequestHandler):
+    timeout = 10
+    """In seconds, for a connection to say something; each holds a thread until then."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # as inherited
         """Log no request."""
 
@@ -75,12 +79,7 @@ class MetricsEndpoint:
         """Return the endpoint, which is serving."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the endpoint."""
         self.close()
 

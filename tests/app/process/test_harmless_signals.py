@@ -34,6 +34,7 @@ def files(authority: Authority, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.promise("SIGHUP reloads certificates and tokens; SIGUSR1 and SIGUSR2 are ignored")
 @pytest.mark.parametrize(("processes", "readers"), [(1, 2), (2, 3)])
 def test_sighup_reads_certificates_and_tokens_again_in_every_process(
     serve: StartProgram,
@@ -76,6 +77,7 @@ def await_lines(program: Program, least: int, event: str, text: str) -> None:
     )
 
 
+@pytest.mark.promise("SIGHUP reloads certificates and tokens; SIGUSR1 and SIGUSR2 are ignored")
 def test_no_harmless_signal_ends_any_process_of_a_server(serve: StartProgram) -> None:
     program = serve(http="127.0.0.1:0", processes="2")
     address = await_http(program)
@@ -92,6 +94,7 @@ def test_no_harmless_signal_ends_any_process_of_a_server(serve: StartProgram) ->
     assert program.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.promise("SIGHUP reloads certificates and tokens; SIGUSR1 and SIGUSR2 are ignored")
 @pytest.mark.usefixtures("clear_redis_store", "clear_redis_cache")
 @pytest.mark.parametrize("metrics_listen", ["off", "127.0.0.1:0"])
 def test_a_worker_ignores_harmless_signals_and_works_on(

@@ -49,6 +49,7 @@ def test_a_process_may_open_as_many_files_as_it_wants_and_may(
     assert said.stdout.strip() == str((soft, hard))
 
 
+@pytest.mark.promise("Idle connections do not exhaust file descriptors", group="limits")
 def test_all_serving_processes_have_as_many_descriptors_as_they_may(serve: StartProgram) -> None:
     with limited_to(FEW) as hard:
         program = serve(processes="2")
@@ -59,6 +60,7 @@ def test_all_serving_processes_have_as_many_descriptors_as_they_may(serve: Start
     assert {p.rlimit(psutil.RLIMIT_NOFILE) for p in serving} == {(most, hard)}
 
 
+@pytest.mark.promise("Idle connections do not exhaust file descriptors")
 def test_idle_connections_do_not_use_up_the_descriptors(serve: StartProgram) -> None:
     program = serve(open_files=str(FEW), max_connection_idle_seconds="1")
     address = program.await_address()

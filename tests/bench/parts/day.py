@@ -1,4 +1,4 @@
-"""A day's worth of crash reports through `symbolon symbolicate`, killed once and gone on with."""
+"""A day's worth of crash reports through `symbolon symbolicate`, killed once and resumed."""
 
 import json
 import re
@@ -86,7 +86,7 @@ def run(bench: Bench) -> PartResult:
             Bar("peak memory (MB)", through.peak_bytes / MB, _MOST_BYTES / MB, is_floor=False),
         ],
         notes=[
-            "Killed half-way and gone on with, the output has a line for each report, in order.",
+            "Killed half-way and resumed, the output has a line for each report, in order.",
             f"Of {len(modules)} modules the large ones have most of the frames.",
             f"{_CALLERS} callers at a time make the hot calls, and do not read the answers.",
         ],
@@ -174,7 +174,7 @@ class _Day:
 
         A second run does the rest.
         """
-        self._bench.progress.begin("day: killed and gone on with", 1)
+        self._bench.progress.begin("day: killed and resumed", 1)
         pause = Event()
         with self._start() as program:
             while program.poll() is None and self._size() < self._answer_bytes / 2:

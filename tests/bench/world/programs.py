@@ -63,7 +63,7 @@ class Program:
         return self._process.pid
 
     def read_line(self) -> str:
-        """Return the next line of its output; raise `ProgramError` when there is none."""
+        """Return the next line of its output; raise `ProgramError` at its end."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

@@ -1,4 +1,4 @@
-"""What goes into one call and how it comes out again, without a network."""
+"""What goes into one call, and how its answer is divided, without a network."""
 
 from collections.abc import Iterable, Sequence
 from typing import cast
@@ -23,11 +23,11 @@ from tests.client.naming import answer_by_name, expected_functions
 
 SMALL = CallSize(frames=7, modules=5)
 NOBODY = cast(grpc.ServicerContext, None)
-"""For answers that never refuse."""
+"""For answers that never abort."""
 
 
 def answer(request: RawRequest) -> RawResponse:
-    """Answer as a server does that reads what was written."""
+    """Answer as a server does, from the encoded request."""
     read = SymbolicateRequest.FromString(request.SerializeToString())
     response: Message = answer_by_name(read, NOBODY)
     return read_response(response.SerializeToString())
@@ -46,7 +46,7 @@ def ask_all(batches: Iterable[Batch[Report]]) -> list[tuple[Report, Symbolicatio
 
 
 def outcomes_of_one(report: Report) -> Sequence[ModuleOutcome]:
-    """What a server says of each module when it is asked for this report alone."""
+    """The module results of a server for this report alone."""
     named = {frame.module_index for stack in report.stacks for frame in stack}
     return [
         ModuleOutcome.NOT_REFERENCED
@@ -71,7 +71,7 @@ def reports(draw: st.DrawFn) -> Report:
 
 @settings(max_examples=25)
 @given(st.lists(reports(), max_size=6))
-def test_each_report_is_answered_as_if_it_were_asked_alone(asked: list[Report]) -> None:
+def test_each_report_is_answered_as_if_sent_alone(asked: list[Report]) -> None:
     answered = ask_all(make_batches(asked, SMALL))
     assert [report for report, _ in answered] == asked
     for report, answer_to_it in answered:
@@ -121,7 +121,7 @@ def test_a_module_that_another_report_names_is_still_not_referenced_in_this_one(
     assert second.modules[0].outcome is ModuleOutcome.NOT_REFERENCED
 
 
-def test_a_report_that_cannot_be_asked_leaves_the_others_as_they_are() -> None:
+def test_an_invalid_report_does_not_affect_the_others() -> None:
     fine, wrong = Report([], [[Frame(None, 1)]]), Report([], [[Frame(0, 1)]])
     first, refused, last = make_batches([fine, wrong, fine], CallSize())
     assert ask_all([first]) + ask_all([last]) == ask_all(make_batches([fine, fine], CallSize()))
@@ -139,7 +139,7 @@ def test_an_answer_to_something_else_is_a_defect_of_the_server() -> None:
         pair(batch, [read_response(without_its_frame.SerializeToString())])
 
 
-def test_diagnostics_tell_of_each_module_also_of_one_that_is_listed_twice() -> None:
+def test_diagnostics_cover_each_module_even_one_listed_twice() -> None:
     module = Module("a", "AB0")
     report = Report([module, Module("b", ""), module], [[Frame(2, 5)]])
     (batch,) = pack([report], PlainPacker(with_diagnostics=True))

@@ -1,4 +1,4 @@
-"""Reports by the batch and by the stream, against a real server."""
+"""Many reports, against a real server."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ XUL, LIBC = Module("xul.pdb", "AB0"), Module("libc.so", "CD0")
 
 
 def make_report(number: int, frames: int = 300) -> Report:
-    """A report whose frames no other has."""
+    """Return a report with frames that no other has."""
     stack = [Frame(index % 2, number * frames + index) for index in range(frames)]
     return Report([XUL, LIBC], [stack])
 
@@ -51,9 +51,7 @@ def test_small_reports_share_calls(canned: CannedServer, client: Client) -> None
     assert all(len(request.modules) == 2 for request in canned.requests)
 
 
-def test_a_large_report_is_divided_and_put_together_again(
-    canned: CannedServer, client: Client
-) -> None:
+def test_a_large_report_is_divided_and_joined_again(canned: CannedServer, client: Client) -> None:
     report = make_report(1, frames=3 * CALL_SIZE.frames)
     answer = client.symbolicate(report.modules, report.stacks)
     assert [[frame.function for frame in stack] for stack in answer.stacks] == expected_functions(
@@ -63,13 +61,13 @@ def test_a_large_report_is_divided_and_put_together_again(
     assert all(len(request.stacks[0].frames) < CALL_SIZE.frames for request in canned.requests)
 
 
-def test_a_report_with_diagnostics_is_asked_whole(canned: CannedServer, client: Client) -> None:
+def test_a_report_with_diagnostics_is_one_call(canned: CannedServer, client: Client) -> None:
     report = make_report(1, frames=2 * CALL_SIZE.frames)
     client.symbolicate(report.modules, report.stacks, with_diagnostics=True)
     assert [request.with_diagnostics for request in canned.requests] == [True]
 
 
-def test_several_calls_are_under_way_at_a_time(canned: CannedServer, client: Client) -> None:
+def test_several_calls_are_in_flight_at_a_time(canned: CannedServer, client: Client) -> None:
     together = threading.Barrier(CALLS_IN_FLIGHT)
 
     def meet(request: Any, context: grpc.ServicerContext) -> Any:
@@ -81,7 +79,7 @@ def test_several_calls_are_under_way_at_a_time(canned: CannedServer, client: Cli
     assert len(client.symbolicate_batch(reports)) == CALLS_IN_FLIGHT
 
 
-def test_no_more_reports_are_taken_than_calls_are_under_way(client: Client) -> None:
+def test_no_more_reports_are_read_than_calls_are_in_flight(client: Client) -> None:
     taken = []
 
     def take() -> Iterator[Report]:
@@ -96,7 +94,7 @@ def test_no_more_reports_are_taken_than_calls_are_under_way(client: Client) -> N
     results.close()  # type: ignore[attr-defined]  # an iterator that is a generator
 
 
-def test_a_report_that_is_wrong_spoils_none_of_the_others(client: Client) -> None:
+def test_an_invalid_report_fails_alone(client: Client) -> None:
     refused_here = Report([], [[Frame(0, 1)]])
     refused_there = Report([Module("a/b", "AB0")], [[Frame(0, 1)]])
     fine = make_report(1, 10)
@@ -118,9 +116,7 @@ def test_a_report_that_is_wrong_spoils_none_of_the_others(client: Client) -> Non
         results[1].symbolication()
 
 
-def test_a_report_that_breaks_the_server_spoils_none_of_the_others(
-    canned: CannedServer, client: Client
-) -> None:
+def test_a_report_that_breaks_the_server_fails_alone(canned: CannedServer, client: Client) -> None:
     def break_on_it(request: Any, context: grpc.ServicerContext) -> Any:
         if any(module.debug_file == "poison" for module in request.modules):
             context.abort(grpc.StatusCode.INTERNAL, "it broke")
@@ -136,7 +132,7 @@ def test_a_report_that_breaks_the_server_spoils_none_of_the_others(
     ]
 
 
-def test_what_all_reports_would_meet_is_raised(canned: CannedServer, client: Client) -> None:
+def test_an_error_that_all_reports_share_is_raised(canned: CannedServer, client: Client) -> None:
     def stop_at_the_third(request: Any, context: grpc.ServicerContext) -> Any:
         if request.stacks[0].frames[0].module_offset >= 2 * 1_500:
             context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
@@ -150,11 +146,11 @@ def test_what_all_reports_would_meet_is_raised(canned: CannedServer, client: Cli
         next(results)
 
 
-def test_progress_is_told_after_each_call(client: Client) -> None:
-    told: list[Progress] = []
+def test_progress_is_reported_after_each_call(client: Client) -> None:
+    reported: list[Progress] = []
     reports = [*(make_report(number) for number in range(12)), Report([], [[Frame(0, 1)]])]
-    list(client.symbolicate_many(reports, progress=told.append))
-    assert told == [Progress(6, 0, 1_800), Progress(12, 0, 3_600), Progress(13, 1, 3_600)]
+    list(client.symbolicate_many(reports, progress=reported.append))
+    assert reported == [Progress(6, 0, 1_800), Progress(12, 0, 3_600), Progress(13, 1, 3_600)]
 
 
 def test_no_reports_are_no_results(canned: CannedServer, client: Client) -> None:
@@ -162,7 +158,7 @@ def test_no_reports_are_no_results(canned: CannedServer, client: Client) -> None
     assert canned.requests == []
 
 
-def test_who_stops_reading_cancels_the_calls_under_way(
+def test_closing_the_results_cancels_the_calls_in_flight(
     canned: CannedServer, client: Client
 ) -> None:
     under_way, cancelled = threading.Event(), threading.Semaphore(0)

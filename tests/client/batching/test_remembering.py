@@ -1,4 +1,4 @@
-"""What a run was answered once is not asked again, and answered as if it had been."""
+"""Remembered frames are not requested again, and answered as if they were."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ A, B, MISSING = Module("a", "AB0"), Module("b", "CD0"), Module("missing", "EF0")
 
 
 class Refusing:
-    """What a call is aborted with."""
+    """The error that aborts a call."""
 
     def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
         raise InvalidRequestError(f"{code.name}: {details}")
@@ -48,13 +48,13 @@ class Refusing:
 
 @dataclass
 class World:
-    """A server and its symbols: what is pending at first is found later, and stays so."""
+    """A server and its symbols: pending modules are found later, and stay so."""
 
     now: int = 0
     requests: list[SymbolicateRequest] = field(default_factory=list)
 
     def answer(self, raw: RawRequest) -> RawResponse:
-        """Answer as of now; a module that is `pending 3` is found when it is 3."""
+        """Answer as of now; a module `pending 3` is found at time 3."""
         request = SymbolicateRequest.FromString(raw.SerializeToString())
         self.requests.append(request)
         seen = SymbolicateRequest.FromString(raw.SerializeToString())
@@ -66,16 +66,16 @@ class World:
         return read_response(response.SerializeToString())
 
     def count_frames(self) -> int:
-        """Return how many frames were asked."""
+        """Return the number of frames requested."""
         return sum(len(stack.frames) for request in self.requests for stack in request.stacks)
 
 
 Answered = tuple[Report, Symbolication | str]
-"""A report with its answer, or what is wrong with it."""
+"""A report with its answer, or its error."""
 
 
 def ask(batch: Batch[Report], packer: Packer[Report], world: World) -> list[Answered]:
-    """Return what becomes of each report, as a client does it."""
+    """Return the result of each report, as a client computes it."""
     try:
         results = pair(batch, [world.answer(request) for request in batch.requests])
         return [(result.report, result.symbolication()) for result in results]
@@ -87,7 +87,7 @@ def ask(batch: Batch[Report], packer: Packer[Report], world: World) -> list[Answ
 
 
 def ask_alone(report: Report, now: int) -> list[Answered]:
-    """Return what becomes of a report of which nothing is remembered: the slow way."""
+    """Return the result of a report without any memory: the slow way."""
     packer = PlainPacker[Report](size=SMALL)
     batches = pack([report], packer)
     return [answered for batch in batches for answered in ask(batch, packer, World(now))]
@@ -108,7 +108,7 @@ def share(modules: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 
 class Sharing(Report):
-    """Encodes equal modules as one and the same sequence, as the reports of one program can."""
+    """Encodes equal modules as the same sequence, as reports of one program may."""
 
     __slots__ = ()
 
@@ -144,7 +144,7 @@ def reports(draw: st.DrawFn) -> Report:
 
 LIMITS = st.sampled_from([0, 500, 2_000, 1 << 20])
 SECONDS = st.sampled_from([1, 4, 1_000])
-"""A second passes with each look at the clock."""
+"""Each reading advances the clock by a second."""
 
 
 @settings(max_examples=150)
@@ -177,13 +177,13 @@ def remember() -> RunMemory:
 
 
 def ask_each(asked: Iterable[Report], memory: RunMemory, world: World) -> list[Symbolication]:
-    """Ask for one report after the other."""
+    """Send one report after the other."""
     answers = [answer for report in asked for _, answer in ask_all([report], memory, world)]
     assert all(isinstance(answer, Symbolication) for answer in answers)
     return cast(list[Symbolication], answers)
 
 
-def test_what_was_found_is_asked_once() -> None:
+def test_found_frames_are_requested_once() -> None:
     world, memory = World(), remember()
     first = Report([A, B], [[Frame(0, 1), Frame(1, 2), Frame(0, 1), Frame(None, 7)]])
     other = Report([B, A], [[Frame(0, 2)], [], [Frame(1, 1), Frame(1, 3)]])
@@ -209,14 +209,14 @@ def test_a_frame_in_a_module_without_a_symbol_there_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "unavailable", "malformed", "pending 99"])
-def test_what_was_not_found_is_asked_each_time(name: str) -> None:
+def test_missing_frames_are_requested_each_time(name: str) -> None:
     world, memory = World(), remember()
     asked = Report([Module(name, "AB0"), A], [[Frame(0, 1), Frame(1, 1)]])
     ask_each([asked, asked, asked], memory, world)
     assert world.count_frames() == 3 + 1
 
 
-def test_a_module_that_is_not_found_any_more_is_forgotten() -> None:
+def test_a_module_that_is_no_longer_found_is_dropped() -> None:
     world, memory = World(), remember()
     lost = Module("pending 2", "AB0")
     known, wanted = Report([lost], [[Frame(0, 1)]]), Report([lost], [[Frame(0, 1), Frame(0, 2)]])
@@ -233,14 +233,14 @@ def test_a_module_that_is_not_found_any_more_is_forgotten() -> None:
     assert [answer.modules[0].outcome for answer in (mixed, again)] == [ModuleOutcome.PENDING] * 2
 
 
-def test_a_module_that_is_taken_is_not_asked_about_again() -> None:
+def test_an_accepted_module_is_not_sent_again() -> None:
     world, memory = World(), remember()
     asked = Sharing([A, B], [[Frame(0, 1)]])
     ask_each([asked, Sharing([A, B], []), asked], memory, world)
     assert len(world.requests) == 1
 
 
-def test_what_was_pending_in_one_of_two_calls_is_not_remembered_as_found() -> None:
+def test_a_module_pending_in_one_of_two_calls_is_not_remembered_as_found() -> None:
     class Moving(World):
         def answer(self, raw: RawRequest) -> RawResponse:
             self.now += 1
@@ -256,7 +256,7 @@ def test_what_was_pending_in_one_of_two_calls_is_not_remembered_as_found() -> No
     assert {frame.outcome for frame in last.stacks[0]} == {FrameOutcome.SYMBOLICATED}
 
 
-def test_a_module_is_not_referenced_by_a_report_that_does_not_name_it() -> None:
+def test_a_module_is_not_referenced_by_a_report_without_frames_in_it() -> None:
     world, memory = World(), remember()
     asked = [Report([A], [[Frame(0, 1)]]), Report([A], [[]])]
     _, answer = ask_each(asked, memory, world)
@@ -264,14 +264,14 @@ def test_a_module_is_not_referenced_by_a_report_that_does_not_name_it() -> None:
     assert len(world.requests) == 1
 
 
-def test_what_is_remembered_has_the_facts_of_its_module() -> None:
+def test_remembered_frames_come_with_the_result_of_their_module() -> None:
     asked = Report([A, B], [[Frame(0, 1)]])
     first, second = ask_each([asked, asked], remember(), World())
     assert first == second
     assert second.modules[0].skipped_records == 1
 
 
-def test_a_module_that_no_server_takes_is_refused_where_it_is_in_the_report() -> None:
+def test_an_invalid_module_is_refused_with_its_place_in_the_report() -> None:
     world, memory = World(), remember()
     bad = Report([A, Module("/", "AB0")], [[Frame(0, 1)]])
     asked = [Report([A], [[Frame(0, 1)]]), bad, bad]
@@ -282,7 +282,7 @@ def test_a_module_that_no_server_takes_is_refused_where_it_is_in_the_report() ->
     assert len(whole.stacks[0].frames) == 1
 
 
-def test_after_its_time_everything_is_asked_again() -> None:
+def test_after_its_time_everything_is_requested_again() -> None:
     clock = iter([0, 9.9, 10, 10, 19.9])
     world, memory = World(), RunMemory(10, clock=lambda: next(clock))
     asked = Report([A], [[Frame(0, 1)]])
@@ -294,7 +294,7 @@ def test_after_its_time_everything_is_asked_again() -> None:
     assert world.count_frames() == 2
 
 
-def test_no_more_is_remembered_than_there_is_room_for() -> None:
+def test_the_memory_stays_within_its_limit() -> None:
     world, memory = World(), RunMemory(60, limit=20_000, clock=lambda: 0.0)
     stacks = ([[Frame(0, offset)]] for offset in range(1_000))
     for _ in ask_all((Report([A], stack) for stack in stacks), memory, world):
@@ -303,7 +303,7 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
     assert world.count_frames() == 1_000
 
 
-def test_reports_of_which_all_is_known_do_not_wait_for_others() -> None:
+def test_fully_known_reports_do_not_wait_for_others() -> None:
     memory = remember()
     asked = Report([A], [[Frame(0, 1)] * (SMALL.frames - 1)])
     ask_each([asked], memory, World())
@@ -312,7 +312,7 @@ def test_reports_of_which_all_is_known_do_not_wait_for_others() -> None:
     assert not batch.requests
 
 
-def test_reports_that_share_a_call_are_no_more_than_can_be_held() -> None:
+def test_reports_that_share_a_call_stay_within_the_limit() -> None:
     memory = remember()
     known = [Frame(0, offset) for offset in range(5)]
     ask_each([Report([A], [known])], memory, World())
@@ -328,22 +328,22 @@ def named(canned: CannedServer) -> CannedServer:
     return canned
 
 
-def test_a_run_that_remembers_asks_for_each_frame_once(named: CannedServer, client: Client) -> None:
+def test_a_run_that_remembers_requests_each_frame_once(named: CannedServer, client: Client) -> None:
     stack = [Frame(index % 2, index // 2 % 700) for index in range(1_999)]
     asked = [Report([A, B], [stack])] * 40
     plain = list(client.symbolicate_many(asked))
     named.requests.clear()
-    told: list[Progress] = []
-    results = list(client.symbolicate_many(asked, remember_seconds=60, progress=told.append))
+    reported: list[Progress] = []
+    results = list(client.symbolicate_many(asked, remember_seconds=60, progress=reported.append))
     assert [result.report for result in results] == asked
     assert [result.symbolication() for result in results] == [
         result.symbolication() for result in plain
     ]
     assert len(named.requests) < 10
-    assert told[-1] == Progress(40, 0, 40 * 1_999)
+    assert reported[-1] == Progress(40, 0, 40 * 1_999)
 
 
-def test_a_run_that_remembers_is_told_the_same_errors(named: CannedServer, client: Client) -> None:
+def test_a_run_that_remembers_has_the_same_errors(named: CannedServer, client: Client) -> None:
     bad = Report([A, Module("a/b", "AB0")], [[Frame(0, 1)]])
     refused_here = Report([], [[Frame(0, 1)]])
     asked = [
@@ -371,13 +371,13 @@ def test_nothing_is_remembered_from_one_run_to_the_next(
     assert len(named.requests) == 2
 
 
-def test_diagnostics_are_asked_of_everything(named: CannedServer, client: Client) -> None:
+def test_diagnostics_request_everything(named: CannedServer, client: Client) -> None:
     asked = [Report([A], [[Frame(0, 1)]])] * 3
     list(client.symbolicate_many(asked, with_diagnostics=True, remember_seconds=60))
     assert [request.with_diagnostics for request in named.requests] == [True] * 3
 
 
-def test_reports_with_nothing_to_ask_are_not_taken_without_end(
+def test_reports_without_requests_are_taken_only_up_to_a_limit(
     named: CannedServer, client: Client
 ) -> None:
     taken = 0

@@ -1,4 +1,4 @@
-"""The oldest and the newest packages that the client is to work with, in folders of their own."""
+"""The oldest and the newest packages that the client supports, in folders of their own."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ _DAY_SECONDS: Final = 86_400.0
 
 
 def install(packages: Sequence[str]) -> Path:
-    """Return a folder with the packages; what was installed less than a day ago stays."""
+    """Return a folder with the packages, reinstalled if it is older than a day."""
     tag = f"{sys.implementation.cache_tag}-{'-'.join(packages).replace('=', '')}"
     folder = CACHE / "client-ends" / tag
     stamp = folder / "installed.txt"
@@ -30,7 +30,7 @@ def install(packages: Sequence[str]) -> Path:
 
 
 def _install(packages: Sequence[str], folder: Path, stamp: Path) -> None:
-    """Run pip, or skip the test with its words; what is there already does, too."""
+    """Run pip; if it fails use what is installed already, or skip the test with its message."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target"]
     flags = ["--disable-pip-version-check", "--no-input", "--retries=1", "--timeout=5"]
     done = subprocess.run(

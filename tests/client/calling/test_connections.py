@@ -1,4 +1,4 @@
-"""How a client connects: to one server or several, for how long, and past what it wraps."""
+"""Connections: one server or several, lost connections, and the stubs."""
 
 import socket
 import threading
@@ -34,7 +34,7 @@ def test_several_servers_take_calls_in_turn(connect: Connect) -> None:
     assert [len(server.requests) for server in servers] == [count + 3 for count in before]
 
 
-def test_a_server_that_is_gone_is_passed_over(canned: CannedServer, connect: Connect) -> None:
+def test_an_unreachable_server_is_skipped(canned: CannedServer, connect: Connect) -> None:
     canned.answers = [lambda _request, _context: GetStoreInfoResponse(modules=3)]
     client = connect([canned.target, "127.0.0.1:1"], wait_for_ready=True)
     assert {client.get_store_info().modules for _ in range(4)} == {3}
@@ -81,13 +81,13 @@ def test_targets_are_joined_as_grpc_reads_them(targets: str | list[str], joined:
     ],
     ids=str,
 )
-def test_what_is_no_target_is_refused(targets: list[str], connect: Connect) -> None:
+def test_an_invalid_target_is_refused(targets: list[str], connect: Connect) -> None:
     with pytest.raises(InvalidTargetError, match=r"address|kind|host:port") as caught:
         connect(targets)
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_client_without_a_port_asks_the_default_one(connect: Connect) -> None:
+def test_a_target_without_a_port_gets_the_default_port(connect: Connect) -> None:
     client = connect("127.77.0.1", timeout=20, options=AT_ONCE)
     with pytest.raises(ServerUnreachableError, match=f"127.77.0.1:{DEFAULT_PORT}"):
         client.get_store_info()
@@ -95,7 +95,7 @@ def test_a_client_without_a_port_asks_the_default_one(connect: Connect) -> None:
 
 @pytest.fixture
 def silent_target(canned: CannedServer) -> Iterator[str]:
-    """The address of a connection that dies after its first answer, without a word.
+    """The address of a proxy whose connection dies silently after its first answer.
 
     As one that a firewall forgot: what is sent arrives nowhere, and nobody says so.
     """
@@ -114,10 +114,10 @@ def silent_target(canned: CannedServer) -> Iterator[str]:
         canned.answers = [answer_to_nobody]
 
         def forward() -> None:
-            near = stack.enter_context(listener.accept()[0])
+            local = stack.enter_context(listener.accept()[0])
             far = stack.enter_context(socket.create_connection((host, int(port))))
-            threading.Thread(target=copy, args=(far, near, is_dead), daemon=True).start()
-            copy(near, far, is_dead)
+            threading.Thread(target=copy, args=(far, local, is_dead), daemon=True).start()
+            copy(local, far, is_dead)
 
         threading.Thread(target=forward, daemon=True).start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
@@ -125,7 +125,7 @@ def silent_target(canned: CannedServer) -> Iterator[str]:
 
 @pytest.fixture
 def hesitant_target(canned: CannedServer) -> Iterator[str]:
-    """The address of a server that hangs up on the first two connections.
+    """The address of a proxy that closes the first two connections.
 
     As one does that is killed and started anew.
     """
@@ -136,17 +136,17 @@ def hesitant_target(canned: CannedServer) -> Iterator[str]:
         def forward() -> None:
             for _ in range(2):
                 listener.accept()[0].close()
-            near = stack.enter_context(listener.accept()[0])
+            local = stack.enter_context(listener.accept()[0])
             far = stack.enter_context(socket.create_connection((host, int(port))))
             never = threading.Event()
-            threading.Thread(target=copy, args=(far, near, never), daemon=True).start()
-            copy(near, far, never)
+            threading.Thread(target=copy, args=(far, local, never), daemon=True).start()
+            copy(local, far, never)
 
         threading.Thread(target=forward, daemon=True).start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_call_outlives_connections_that_are_lost(
+def test_a_call_survives_lost_connections(
     hesitant_target: str, canned: CannedServer, connect: Connect
 ) -> None:
     canned.answers = [lambda _request, _context: GetStoreInfoResponse(modules=3)]
@@ -162,7 +162,7 @@ def copy(source: socket.socket, sink: socket.socket, is_dead: threading.Event) -
         return
 
 
-def test_a_connection_that_died_without_a_word_is_noticed(
+def test_a_silently_dead_connection_is_noticed(
     silent_target: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channels, "KEEPALIVE_MILLISECONDS", 300)
@@ -180,5 +180,5 @@ def test_the_stubs_take_and_give_messages(canned: CannedServer, connect: Connect
 
 
 def take(client: Client, response: Any) -> Any:
-    """Return what a stub gave, or wait for it in the client's event loop."""
+    """Return the result of a stub; wait for it in the client's event loop if it is awaitable."""
     return client.wait_for(response) if isinstance(client, BlockingClient) else response

@@ -1,15 +1,16 @@
-"""The health check by hand, against the stock health service."""
+"""The health check without its package, against the stock health service."""
 
 from collections.abc import Iterator
 from concurrent import futures
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import Int32Value
 from grpc_health.v1 import health as stock_health
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon import Client, NotOfferedError
-from symbolon._calling.health import encode_check
+from symbolon._calling.calls import is_serving
 
 SERVICE = "symbolon.v1.SymbolicationService"
 
@@ -45,17 +46,17 @@ def test_a_server_that_is_stopping_does_not_serve(
     assert not client.is_serving()
 
 
-def test_a_service_that_the_server_does_not_have_is_told(client: Client) -> None:
+def test_an_unknown_service_is_not_offered(client: Client) -> None:
     with pytest.raises(NotOfferedError):
         client.is_serving("nobody.Home")
 
 
-@pytest.mark.parametrize("service", ["", SERVICE, "x" * 127])
-def test_the_request_is_that_of_the_standard(service: str) -> None:
+@pytest.mark.parametrize("service", ["", SERVICE, "x" * 1_000])
+def test_the_messages_are_those_of_the_standard(service: str) -> None:
+    call = is_serving(service)
     request = health_pb2.HealthCheckRequest(service=service)
-    assert encode_check(service) == request.SerializeToString()
-
-
-def test_a_name_that_no_service_has_is_refused() -> None:
-    with pytest.raises(ValueError, match="128 bytes"):
-        encode_check("x" * 128)
+    assert call.request.SerializeToString() == request.SerializeToString()
+    for status in health_pb2.HealthCheckResponse.ServingStatus.values():
+        response = health_pb2.HealthCheckResponse(status=status).SerializeToString()
+        serves = status == health_pb2.HealthCheckResponse.SERVING
+        assert call.decode(Int32Value.FromString(response)) is serves

@@ -1,4 +1,4 @@
-"""The calls about modules, from the values that they take to the values that they give."""
+"""The calls about modules, from arguments to results."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -53,7 +53,7 @@ def at(time: datetime) -> Timestamp:
     return stamp
 
 
-def test_modules_can_be_asked_for_ahead(canned: CannedServer, client: Client) -> None:
+def test_modules_can_be_prefetched(canned: CannedServer, client: Client) -> None:
     response = module_service_pb2.PrefetchModulesResponse(
         modules=[
             module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_PENDING),
@@ -67,7 +67,7 @@ def test_modules_can_be_asked_for_ahead(canned: CannedServer, client: Client) ->
     assert [module.debug_file for module in canned.requests[0].modules] == ["xul.pdb", "libc.so"]
 
 
-def test_modules_can_be_forgotten(canned: CannedServer, client: Client) -> None:
+def test_modules_can_be_invalidated(canned: CannedServer, client: Client) -> None:
     response = module_service_pb2.InvalidateModulesResponse(
         modules=[
             module_service_pb2.InvalidatedModule(previous_outcome=module_pb2.MODULE_OUTCOME_FOUND)
@@ -95,7 +95,7 @@ def test_missing_modules_can_be_listed(canned: CannedServer, client: Client) -> 
     assert canned.requests[0].limit == 5
 
 
-def test_the_queue_can_be_asked_for(canned: CannedServer, client: Client) -> None:
+def test_the_queue_can_be_read(canned: CannedServer, client: Client) -> None:
     running = module_service_pb2.RunningIngest(
         module=module_pb2.Module(debug_file="xul.pdb", debug_id="AB1"),
         worker="host:7",
@@ -112,7 +112,7 @@ def test_the_queue_can_be_asked_for(canned: CannedServer, client: Client) -> Non
 
 
 @pytest.mark.parametrize("limit", [-1, 2**32, "many"])
-def test_a_limit_that_is_none_is_refused(client: Client, limit: Any) -> None:
+def test_an_invalid_limit_is_refused(client: Client, limit: Any) -> None:
     with pytest.raises(InvalidRequestError):
         client.list_missing_modules(limit)
 
@@ -194,9 +194,7 @@ def test_a_frame_can_be_explained(canned: CannedServer, client: Client) -> None:
     assert found.warnings == ("the store is down",)
 
 
-def test_an_explanation_of_a_module_that_nobody_knows_says_so(
-    canned: CannedServer, client: Client
-) -> None:
+def test_an_unknown_module_is_explained(canned: CannedServer, client: Client) -> None:
     canned.answers = [answer_with(module_service_pb2.ExplainFrameResponse())]
     found = client.explain_frame("xul.pdb", "AB1", 16)
     assert (found.held, found.page, found.deciding_symbol, found.suppliers) == (None,) * 4

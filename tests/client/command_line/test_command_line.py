@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 import symbolon
 from symbolon import ServerUnreachableError
 from symbolon.command_line.arguments import main
-from symbolon.command_line.reading.not_reports import RAW_LINE_EXAMPLE
+from symbolon.command_line.reading.inputs import RAW_LINE_EXAMPLE
 from symbolon.v1 import (
     diagnostics_pb2,
     module_pb2,
@@ -30,7 +30,7 @@ CRASH = SAMPLE / "crash.json"
 
 
 def symbolicate_by_echo(request: Any, _: grpc.ServicerContext) -> Any:
-    """Answer with a function for each frame of the first module, which says what was asked."""
+    """Answer each frame of the first module with a function that says how it was requested."""
     response = symbolication_service_pb2.SymbolicateResponse()
     for module in request.modules:
         is_first = module == request.modules[0]
@@ -91,7 +91,7 @@ def test_a_report_is_written_for_people(target: str, capsys: pytest.CaptureFixtu
     assert lines[-1] == "  libc.so.6/EC61AC938E5A39B16F9FBD350E3169A50  missing"
 
 
-def test_several_reports_are_told_apart(
+def test_several_reports_have_headings(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = json.loads(CRASH.read_bytes())["jobs"][0]
@@ -105,7 +105,7 @@ def test_several_reports_are_told_apart(
     ]
 
 
-def test_return_addresses_are_asked_as_such(
+def test_return_addresses_are_sent_as_such(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = SAMPLE / "crash-return-addresses.json"
@@ -118,7 +118,7 @@ def test_return_addresses_are_asked_as_such(
     ]
 
 
-def test_debug_tells_of_lookups_and_fetches_as_eliot_does(
+def test_debug_counts_lookups_and_fetches_as_eliot_does(
     target: str, canned: CannedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = [
@@ -183,9 +183,9 @@ def test_the_wait_and_the_deadline_are_those_of_the_flags(
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
-        ("\xff", "is not JSON, nor a line with a module. Taken are crash reports"),
+        ("\xff", "is not JSON, nor a line with a module. Accepted are crash reports"),
         ("==1==ERROR: AddressSanitizer: SEGV", "<debug file>/<DEBUG ID> <offset>, such as: xul"),
-        ("", "crash.json is empty. Taken are crash reports in the JSON of Tecken"),
+        ("", "crash.json is empty. Accepted are crash reports in the JSON of Tecken"),
         ("MDMP\x93\xa7", "is a minidump: its stacks must be walked first"),
         ("\x1f\x8b\x08", "is gzip: unpack it first, `gzip -dc"),
         ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),
@@ -203,9 +203,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert complaint in line
 
 
-def test_the_line_that_is_given_as_an_example_is_taken(
-    target: str, canned: CannedServer, tmp_path: Path
-) -> None:
+def test_the_example_line_is_accepted(target: str, canned: CannedServer, tmp_path: Path) -> None:
     file = tmp_path / "lines"
     file.write_text(RAW_LINE_EXAMPLE)
     assert main(["symbolicate", str(file), target]) == 0
@@ -246,7 +244,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert symbolon.__version__ == version("symbolon-grpc")
 
 
-def test_a_file_that_is_not_there_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["symbolicate", "/nowhere/crash.json"]) == 2
     assert capsys.readouterr().err == (
         "symbolon: cannot read /nowhere/crash.json: No such file or directory\n"
@@ -264,7 +262,7 @@ def test_what_the_server_refuses_is_bad_input(
     assert capsys.readouterr().err == "symbolon: job 0: modules[0].debug_file has a NUL\n"
 
 
-def test_a_server_that_cannot_be_reached_is_exit_code_1(
+def test_an_unreachable_server_is_exit_code_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["symbolicate", str(CRASH), "--target=127.0.0.1:1", "--timeout=20"]) == 1
@@ -273,7 +271,7 @@ def test_a_server_that_cannot_be_reached_is_exit_code_1(
     assert line.endswith(ServerUnreachableError.advice)
 
 
-def test_a_server_that_is_not_there_yet_is_waited_for(
+def test_an_unreachable_server_is_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     flags = ["--target=127.0.0.1:1", "--timeout=0.2", "--wait-for-ready"]
@@ -299,13 +297,13 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["symbolicate"], ["module"], ["info"], ["health"]])
-def test_help_tells_the_exit_codes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_exit_codes(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*command, "--help"])
     assert "exit codes:" in capsys.readouterr().out
 
 
-def test_a_module_is_told_in_lines(
+def test_a_module_is_shown_in_lines(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     response = module_service_pb2.GetModuleResponse(
@@ -348,7 +346,7 @@ def test_the_program_runs_by_itself(target: str) -> None:
     assert len(json.loads(run.stdout)["results"]) == 1
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(target: str) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(target: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "symbolon", "symbolicate", str(CRASH), target],
         stdout=subprocess.PIPE,

@@ -26,13 +26,13 @@ __all__ = ["authority", "public_address", "strange_authority"]
 
 TOKEN = "c3ltYm9sb24.token-of_a~test=="
 ONCE = (("grpc.enable_retries", 0),)
-"""Where a call is to fail, it need not be tried again."""
+"""For calls that must fail: retries would only take time."""
 
 
 def serve_as(
     certificate: Certificate, client_authority: Authority | None = None, host: str = "127.0.0.1"
 ) -> Iterator[CannedServer]:
-    """A server with this certificate, that wants to know its clients where one vouches for them."""
+    """A server with this certificate; with a client CA it requires client certificates."""
     credentials = grpc.ssl_server_credentials(
         [(certificate.key.read_bytes(), certificate.chain.read_bytes())],
         client_authority.file.read_bytes() if client_authority else None,
@@ -75,7 +75,7 @@ def test_a_client_with_tls_is_answered_and_its_token_arrives(
     assert tls.authorizations == [f"Bearer {TOKEN}"]
 
 
-def test_a_server_that_nobody_known_vouches_for_is_not_told_the_token(
+def test_an_untrusted_server_does_not_get_the_token(
     tls: CannedServer, strange_authority: Authority
 ) -> None:
     with (
@@ -88,7 +88,7 @@ def test_a_server_that_nobody_known_vouches_for_is_not_told_the_token(
     assert tls.authorizations == []
 
 
-def test_a_server_that_wants_to_know_its_clients_answers_those_that_show_a_certificate(
+def test_mutual_tls_accepts_clients_with_a_certificate(
     mutual_tls: CannedServer, authority: Authority
 ) -> None:
     own = authority.issue("pipeline.example")
@@ -108,7 +108,7 @@ def test_a_token_goes_to_this_machine_without_tls(plain: CannedServer, host: str
     assert plain.authorizations == [f"Bearer {TOKEN}"]
 
 
-def test_clients_with_tokens_of_their_own_share_a_connection(plain: CannedServer) -> None:
+def test_clients_with_different_tokens_share_a_connection(plain: CannedServer) -> None:
     local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
     with Client(plain.target, credentials=local) as client:
         for asking in (client.with_token(TOKEN), client.with_token(TOKEN[1:]), client):
@@ -117,7 +117,7 @@ def test_clients_with_tokens_of_their_own_share_a_connection(plain: CannedServer
     assert plain.authorizations == [f"Bearer {TOKEN}", f"Bearer {TOKEN[1:]}", ""]
 
 
-def test_a_token_for_a_call_does_not_go_over_a_connection_that_may_lead_away(
+def test_a_token_for_a_call_is_not_sent_to_another_machine_in_plaintext(
     plain: CannedServer,
 ) -> None:
     with Client(plain.target, options=ONCE) as client, pytest.raises(NotAllowedError):
@@ -125,12 +125,12 @@ def test_a_token_for_a_call_does_not_go_over_a_connection_that_may_lead_away(
     assert plain.authorizations == []
 
 
-def test_what_is_no_token_is_refused_for_a_call_too(plain: CannedServer) -> None:
+def test_a_malformed_token_is_refused_for_a_call_too(plain: CannedServer) -> None:
     with Client(plain.target) as client, pytest.raises(InvalidCredentialsError):
         client.with_token("two words")
 
 
-def test_an_asynchronous_client_takes_tokens_for_calls_too(plain: CannedServer) -> None:
+def test_the_asyncio_client_sends_tokens_for_calls_too(plain: CannedServer) -> None:
     async def ask() -> None:
         local = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
         async with AsyncClient(plain.target, credentials=local) as client:
@@ -146,6 +146,7 @@ def test_without_a_token_none_is_sent(plain: CannedServer) -> None:
     assert plain.authorizations == [""]
 
 
+@pytest.mark.promise("The client sends no token where others could read it", group="access")
 @pytest.mark.parametrize(
     "target",
     [
@@ -165,8 +166,9 @@ def test_a_token_is_never_sent_elsewhere_without_tls(target: str) -> None:
     assert TOKEN not in str(caught.value)
 
 
-def test_credentials_that_do_not_encrypt_do_not_take_a_token_elsewhere(public_address: str) -> None:
-    """The last guard is gRPC's own, on the address that it has connected to."""
+@pytest.mark.promise("The client sends no token where others could read it")
+def test_credentials_without_encryption_do_not_carry_a_token_elsewhere(public_address: str) -> None:
+    """The last check is gRPC's own, on the address that it has connected to."""
     with start_canned_server(public_address) as canned:
         canned.answers = [lambda _, __: store_service_pb2.GetStoreInfoResponse()]
         local = grpc.local_channel_credentials()
@@ -189,7 +191,7 @@ class _Proxy(socketserver.ThreadingTCPServer):
 
 @pytest.fixture
 def proxy() -> Iterator[_Proxy]:
-    """A proxy on this machine that counts who comes, and turns everybody away."""
+    """A proxy on this machine that counts and rejects all connections."""
     with _Proxy(("127.0.0.1", 0), socketserver.BaseRequestHandler) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
         thread.start()
@@ -198,6 +200,7 @@ def proxy() -> Iterator[_Proxy]:
         thread.join()
 
 
+@pytest.mark.promise("The client sends no token where others could read it")
 def test_a_token_without_tls_does_not_go_through_a_proxy(
     plain: CannedServer, proxy: _Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,13 +225,13 @@ def test_an_empty_token_is_refused() -> None:
         Client("127.0.0.1:1", token="\n")
 
 
-def test_the_newline_at_the_end_of_a_token_file_does_not_belong_to_it(plain: CannedServer) -> None:
+def test_the_newline_at_the_end_of_a_token_file_is_stripped(plain: CannedServer) -> None:
     with Client(plain.target, token=f"{TOKEN}\n") as client:
         client.get_store_info()
     assert plain.authorizations == [f"Bearer {TOKEN}"]
 
 
-def test_the_program_speaks_mutual_tls_and_sends_the_token_of_a_file(
+def test_the_program_uses_mutual_tls_and_the_token_of_a_file(
     mutual_tls: CannedServer,
     authority: Authority,
     tmp_path: Path,
@@ -243,7 +246,7 @@ def test_the_program_speaks_mutual_tls_and_sends_the_token_of_a_file(
     assert mutual_tls.authorizations == [f"Bearer {TOKEN}"]
 
 
-def test_the_program_takes_a_certificate_of_the_name_that_it_is_told(
+def test_the_program_accepts_a_certificate_for_the_name_of_the_flag(
     authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for canned in serve_as(authority.issue("symbols.example")):
@@ -253,7 +256,7 @@ def test_the_program_takes_a_certificate_of_the_name_that_it_is_told(
         assert "cannot reach" in capsys.readouterr().err
 
 
-def test_the_client_for_asyncio_speaks_tls_and_sends_its_token(
+def test_the_asyncio_client_uses_tls_and_sends_its_token(
     tls: CannedServer, plain: CannedServer, authority: Authority
 ) -> None:
     async def ask(server: CannedServer, credentials: grpc.ChannelCredentials | None) -> None:
@@ -285,7 +288,7 @@ def test_the_program_sends_the_token_of_its_environment(
     assert plain.authorizations == [f"Bearer {TOKEN}"]
 
 
-def test_the_program_says_what_is_wrong_with_its_credentials(
+def test_the_program_explains_unusable_credentials(
     authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own, other = authority.issue("one.example"), authority.issue("other.example")

@@ -1,4 +1,4 @@
-"""What operators ask: `symbolon module`, `prefetch`, `missing`, `queue`, `explain`, `info` …."""
+"""The commands for operators: `module`, `prefetch`, `missing`, `queue`, `explain`, `info` …."""
 
 import json
 import signal
@@ -13,9 +13,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
 from symbolon.command_line.showing import tables
-from symbolon.debug_ids import DEBUG_ID_FORM
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
 from tests.client.calling.test_module_calls import EXPLANATION
 from tests.client.canned import CannedServer
@@ -33,7 +33,7 @@ def answer(canned: CannedServer, response: Message) -> None:
     canned.answers = [lambda _request, _context: response]
 
 
-def test_a_module_is_told_as_json(
+def test_a_module_is_shown_as_json(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held = module_service_pb2.HeldModule(pages=12, skipped_records={"FUNC": 2}, ingested_at=NOON)
@@ -42,13 +42,13 @@ def test_a_module_is_told_as_json(
         module_service_pb2.GetModuleResponse(outcome=module_pb2.MODULE_OUTCOME_FOUND, held=held),
     )
     assert main(["module", "xul.pdb/AB1", "--json", target]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["outcome"], told["retry_after_seconds"]) == ("found", None)
-    assert told["held"]["skipped_records"] == {"FUNC": 2}
-    assert told["held"]["ingested_at"] == "2026-03-04T12:00:00+00:00"
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["outcome"], printed["retry_after_seconds"]) == ("found", None)
+    assert printed["held"]["skipped_records"] == {"FUNC": 2}
+    assert printed["held"]["ingested_at"] == "2026-03-04T12:00:00+00:00"
 
 
-def test_a_module_of_which_nothing_is_known_is_unknown(
+def test_a_module_without_any_record_is_unknown(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = module_pb2.MODULE_OUTCOME_NOT_REFERENCED
@@ -62,9 +62,7 @@ def test_a_module_of_which_nothing_is_known_is_unknown(
 
 
 @pytest.mark.parametrize("command", ["module", "invalidate", "prefetch", "explain"])
-def test_a_debug_id_is_asked_for_as_it_is_written(
-    target: str, canned: CannedServer, command: str
-) -> None:
+def test_a_debug_id_is_sent_as_written(target: str, canned: CannedServer, command: str) -> None:
     debug_id = "{44E4EC8C-2F41-492B-9369-D6B9A059577C}-2"
     answers = {
         "module": module_service_pb2.GetModuleResponse(),
@@ -90,7 +88,7 @@ PREFETCHED = module_service_pb2.PrefetchModulesResponse(
 )
 
 
-def test_modules_are_fetched_ahead(
+def test_modules_are_prefetched(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(canned, PREFETCHED)
@@ -103,12 +101,12 @@ def test_modules_are_fetched_ahead(
     ]
     assert [module.debug_file for module in canned.requests[0].modules] == ["xul.pdb", "libc.so"]
     assert main(["prefetch", "xul.pdb/AB1", "libc.so/CD0", "--json", target]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told[0]["module"]["debug_file"] == "xul.pdb"
-    assert [entry["outcome"] for entry in told] == ["pending", "missing"]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed[0]["module"]["debug_file"] == "xul.pdb"
+    assert [entry["outcome"] for entry in printed] == ["pending", "missing"]
 
 
-def test_the_modules_of_reports_are_fetched_ahead(
+def test_the_modules_of_reports_are_prefetched(
     target: str, canned: CannedServer, tmp_path: Path
 ) -> None:
     answer(canned, PREFETCHED)
@@ -125,7 +123,7 @@ def test_the_modules_of_reports_are_fetched_ahead(
     assert asked == [["orchard", "libc.so.6"], ["a", "b"], ["a", "b"]]
 
 
-def test_of_the_modules_of_reports_those_that_cannot_be_asked_are_left_out_and_told(
+def test_invalid_modules_of_reports_are_left_out_with_a_warning(
     target: str, canned: CannedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_FOUND)
@@ -175,7 +173,7 @@ def test_more_modules_than_a_call_may_hold_are_several_calls(
     assert len(json.loads(capsys.readouterr().out)) == 2_500
 
 
-def test_modules_are_forgotten(
+def test_modules_are_invalidated(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = module_service_pb2.InvalidatedModule(
@@ -218,7 +216,7 @@ def test_no_missing_modules_are_none(
     assert capsys.readouterr().out == "0 of 0 missing modules\n"
 
 
-def test_the_queue_is_told(
+def test_the_queue_is_shown(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = module_service_pb2.RunningIngest(
@@ -240,12 +238,12 @@ def test_the_queue_is_told(
         "1 of 101 running ingests",
     ]
     assert main(["queue", "--json", target]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["awaited"], told["longest_wait_seconds"]) == (1_234, 60.0)
-    assert told["running"][0]["module"]["debug_file"] == "xul.pdb"
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["awaited"], printed["longest_wait_seconds"]) == (1_234, 60.0)
+    assert printed["running"][0]["module"]["debug_file"] == "xul.pdb"
 
 
-def test_an_empty_queue_is_told(
+def test_an_empty_queue_is_shown(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(canned, module_service_pb2.GetQueueResponse())
@@ -262,29 +260,29 @@ def test_a_frame_is_explained(
     answer(canned, EXPLANATION)
     flags = ["--return-address", "--ranges=9"]
     assert main(["explain", "xul.pdb/AB1", "0x10", *flags, target]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for line in (
         "module: found",
         "looked up: 0xf",
         "answer: f()",
-        "why: no public symbol was taken: a function covers the offset",
+        "why: no public symbol applies: a function covers the offset",
         "decided by: function f(), 0x4 to 0x0",
         "skipped records: 2 FUNC",
         "memory  yes        yes     99 B  500.00  1-ab        well",
         "page 2: 0x8 to the end, page:x",
         ">  0x8   0x10  f()                   1",
-        "suppliers, asked until 2026-03-04 12:00:00 UTC",
+        "suppliers, last request at 2026-03-04 12:00:00 UTC",
         "here      unavailable     7 B   refused",
         "warning: the store is down",
     ):
-        assert line in told, told
+        assert line in printed, printed
     (request,) = canned.requests
     assert (request.module_offset, request.is_return_address) == (16, True)
     assert main(["explain", "xul.pdb/AB1", "16", "--json", target]) == 0
     assert json.loads(capsys.readouterr().out)["tiers"][0]["tier"] == "memory"
 
 
-def test_a_frame_of_which_nothing_is_known_is_explained(
+def test_an_unknown_frame_is_explained(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(
@@ -302,7 +300,7 @@ def test_a_frame_of_which_nothing_is_known_is_explained(
 
 
 @pytest.mark.parametrize("offset", ["0x", "-1", "1a", str(2**64)])
-def test_what_is_no_offset_is_wrong_usage(offset: str) -> None:
+def test_an_invalid_offset_is_wrong_usage(offset: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["explain", "xul.pdb/AB1", offset])
     assert caught.value.code == 2
@@ -339,13 +337,13 @@ STORE_INFO = store_service_pb2.GetStoreInfoResponse(
 )
 
 
-def test_info_tells_of_both_servers_the_tiers_and_what_is_wrong(
+def test_info_shows_both_servers_the_tiers_and_warnings(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(canned, STORE_INFO)
     assert main(["info", target]) == 0
-    told = capsys.readouterr().out
-    lines = [" ".join(line.split()) for line in told.splitlines()]
+    printed = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
     for line in (
         "Symbolon 1.0.0, up 3,600 s: about 120 modules and 12,000 pages stored, 4 modules queued",
         "address 10.0.0.5:6379 10.0.0.5:6380",
@@ -356,13 +354,13 @@ def test_info_tells_of_both_servers_the_tiers_and_what_is_wrong(
         "memory 7 2.0 KiB 256.0 MiB 3 1 75.0 %",
         "spool 0 0 B off 0 0",
     ):
-        assert line in lines, told
+        assert line in lines, printed
     assert lines[-2:] == ["Warnings", "the cache evicts"]
     assert main(["info", "--json", target]) == 0
     assert json.loads(capsys.readouterr().out)["store"]["hits"] == 985
 
 
-def test_info_is_watched_until_it_is_interrupted(target: str, canned: CannedServer) -> None:
+def test_info_is_repeated_until_interrupted(target: str, canned: CannedServer) -> None:
     answer(canned, STORE_INFO)
     command = [sys.executable, "-u", "-m", "symbolon", "info", "--json", "--watch=0.01", target]
     with subprocess.Popen(
@@ -390,7 +388,7 @@ def test_a_table_on_a_terminal_without_rich_is_plain(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setitem(sys.modules, "symbolon.command_line.showing.drawn_tables", None)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
     tables.show_table(("module", "requests"), [("xul.pdb", "7"), ("b", "1,024")])
     assert capsys.readouterr().out.splitlines() == [
         "module   requests",

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
-from symbolon.debug_ids import DEBUG_ID_FORM
 from tests.client.canned import CannedServer
 from tests.client.naming import answer_by_name
 
@@ -41,7 +41,7 @@ def test_each_line_is_answered_as_json(target: str, capsys: pytest.CaptureFixtur
     assert found[3]["module"] == "A B.otf"
 
 
-def test_each_line_is_answered_for_people(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_line_is_answered_as_text(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["symbolicate", target, "--format=text"]) == 0
     assert capsys.readouterr().out.splitlines()[::2] == [
         "xul.pdb 0x1a2f  xul.pdb+1a2f",
@@ -63,7 +63,7 @@ def test_a_debug_id_may_have_the_dashes_and_braces_of_a_guid(
     assert (module.debug_file, module.debug_id) == ("xul.pdb", debug_id)
 
 
-def test_return_addresses_are_asked_as_such(
+def test_return_addresses_are_sent_as_such(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["symbolicate", target, "--return-addresses"]) == 0
@@ -83,7 +83,7 @@ def test_lines_share_calls_and_their_modules(
     ]
 
 
-def test_a_line_that_is_something_else_says_so_in_its_place(
+def test_a_line_of_another_form_has_its_error_in_its_place(
     target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     huge = "9" * 5_000  # more digits than `int` takes
@@ -97,7 +97,7 @@ def test_a_line_that_is_something_else_says_so_in_its_place(
     assert lines[4] == f"line 5: '{XUL} {huge}' is not <debug file>/<DEBUG ID> <offset>"
 
 
-def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
+def test_a_path_is_looked_up_by_its_last_part_and_an_error_names_its_line(
     target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"/out/bin/{XUL} 0x1\nC:\\out dir\\{XUL} 0x2\n\n{'/' * 20_000}\n{' ' * 20_000}x\n"
@@ -109,20 +109,20 @@ def test_a_path_is_asked_by_its_last_part_and_an_error_names_its_line(
     assert found[3] == {"error": "line 5: 'x' is not <debug file>/<DEBUG ID> <offset>"}
 
 
-def test_a_module_that_cannot_be_asked_is_refused_without_asking(
+def test_an_invalid_module_is_refused_without_a_call(
     target: str,
     canned: CannedServer,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server would refuse the call of all lines, each of which had to be asked again alone."""
+    """The server would reject the call with all lines, and each would have to be sent alone."""
     text = f"{XUL} 0x1\n{'x' * 300}/AB0 0x2\nxul.pdb/{{AB-0 0x2\n{XUL} 0x3\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["symbolicate", target]) == 3
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["error"] for line in found[1:3]] == [
-        "line 2: cannot be asked: the debug file: it has 300 bytes, the limit is 255",
-        f"line 3: cannot be asked: the debug id: it must be {DEBUG_ID_FORM}",
+        "line 2: not looked up: the debug file: it has 300 bytes, the limit is 255",
+        f"line 3: not looked up: the debug id: it must be {DEBUG_ID_FORM}",
     ]
     asked = [module for request in canned.requests for module in request.modules]
     assert {f"{one.debug_file}/{one.debug_id}" for one in asked} == {XUL}

@@ -1,4 +1,4 @@
-"""`symbolon symbolicate` with one report a line: in order, resumable, and told how far it is."""
+"""`symbolon symbolicate` with one report per line: in order, resumable, with progress."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_each_line_is_answered_by_a_line_in_the_same_order(
     assert [json.loads(line) for line in lines] == [expected(number, 3) for number in range(5)]
 
 
-def test_one_line_is_a_document_unless_it_is_said_that_it_is_a_line(
+def test_one_line_is_a_document_without_the_flag_for_lines(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write(["{]"])
@@ -85,7 +85,7 @@ def test_one_line_is_a_document_unless_it_is_said_that_it_is_a_line(
     assert json.loads(captured.out)["error"].startswith("line 1 is not valid JSON: ")
 
 
-def test_a_line_that_is_wrong_says_so_in_its_place_and_the_others_are_answered(
+def test_a_malformed_line_has_its_error_in_its_place(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = json.dumps({"jobs": [json.loads(make_line(2, 3)), json.loads(make_line(2, 3))]})
@@ -111,7 +111,7 @@ ODD = {
 }
 
 
-def test_what_cannot_be_asked_is_told_and_all_else_is_answered(
+def test_invalid_items_are_listed_and_the_rest_is_answered(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write([json.dumps(ODD), make_line(0, 1)])
@@ -126,7 +126,7 @@ def test_what_cannot_be_asked_is_told_and_all_else_is_answered(
     assert second["results"][0]["stacks"] == expected(0, 1)["results"][0]["stacks"]
 
 
-def test_what_cannot_be_asked_refuses_its_report_where_strictness_is_wanted(
+def test_invalid_items_refuse_their_report_with_strict(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write([json.dumps(ODD), make_line(0, 3)])
@@ -137,7 +137,7 @@ def test_what_cannot_be_asked_refuses_its_report_where_strictness_is_wanted(
     assert second == expected(0, 3)
 
 
-def test_what_cannot_be_asked_is_written_for_people(
+def test_invalid_items_are_listed_in_text(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = {
@@ -148,11 +148,11 @@ def test_what_cannot_be_asked_is_written_for_people(
     assert main(["symbolicate", str(file), target, "--format=text"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "Thread 0",
-        "  0  xul.pdb  -0x1  (not asked)",
-        "  1  m\ufffd       0x2  (not asked)",
+        "  0  xul.pdb  -0x1  (not looked up)",
+        "  1  m\ufffd       0x2  (not looked up)",
         "  2  xul.pdb  xul.pdb+3",
         "",
-        "Not asked",
+        "Not looked up",
         "  module index 1 has an invalid debug_filename: it has control characters",
     ]
 
@@ -173,7 +173,7 @@ def test_versions_4_and_5_are_answered_side_by_side(
     assert capsys.readouterr().out.count("knownModules") == 2
 
 
-def test_an_output_that_was_cut_off_is_gone_on_with(
+def test_an_output_that_was_cut_off_is_resumed(
     target: str, canned: CannedServer, write: Write, tmp_path: Path
 ) -> None:
     file, out = write([make_line(number, 3) for number in range(6)]), tmp_path / "out.jsonl"
@@ -186,7 +186,7 @@ def test_an_output_that_was_cut_off_is_gone_on_with(
     assert len(canned.requests) == 1
 
 
-def test_an_output_of_more_lines_than_the_input_is_another_ones(
+def test_an_output_of_more_lines_than_the_input_is_refused(
     target: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.jsonl"
@@ -204,7 +204,7 @@ def test_an_output_that_cannot_be_written_is_bad_input(
     assert capsys.readouterr().err == f"symbolon: cannot write {tmp_path}: Is a directory\n"
 
 
-def test_an_output_that_cannot_grow_any_more_ends_the_run_and_is_gone_on_with(
+def test_a_run_whose_output_cannot_grow_can_be_resumed(
     target: str, write: Write, tmp_path: Path
 ) -> None:
     file, out = write([make_line(number) for number in range(40)]), tmp_path / "out.jsonl"
@@ -223,7 +223,7 @@ def test_an_output_that_cannot_grow_any_more_ends_the_run_and_is_gone_on_with(
     assert found == [expected(number) for number in range(40)]
 
 
-def test_a_frame_is_asked_once_unless_it_is_said_not_to_remember(
+def test_a_frame_is_requested_once_unless_remembering_is_off(
     target: str, canned: CannedServer, write: Write, tmp_path: Path
 ) -> None:
     file = write([make_line(0)] * 200)
@@ -238,7 +238,7 @@ def test_a_frame_is_asked_once_unless_it_is_said_not_to_remember(
     assert outs[0].read_bytes() == outs[1].read_bytes()
 
 
-def test_a_run_that_is_killed_is_gone_on_with_without_loss_or_duplicates(
+def test_a_killed_run_is_resumed_without_loss_or_duplicates(
     target: str, canned: CannedServer, write: Write, tmp_path: Path
 ) -> None:
     file, out = write([make_line(number) for number in range(300)]), tmp_path / "out.jsonl"
@@ -271,7 +271,7 @@ def test_a_run_that_is_killed_is_gone_on_with_without_loss_or_duplicates(
     assert asked == set(range(before * FRAMES, 300 * FRAMES))
 
 
-def test_a_server_that_goes_away_leaves_what_is_done(
+def test_a_server_that_stops_leaves_the_finished_lines(
     target: str, canned: CannedServer, write: Write, tmp_path: Path
 ) -> None:
     def stop_later(request: Any, context: grpc.ServicerContext) -> Any:
@@ -285,19 +285,19 @@ def test_a_server_that_goes_away_leaves_what_is_done(
     assert out.read_bytes().count(b"\n") == 24
 
 
-def test_how_far_it_is_is_told_when_it_is_wanted(
+def test_progress_is_shown_on_request(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write([make_line(number, 3) for number in range(5)] + ["{"])
     assert main(["symbolicate", str(file), target, "--progress"]) == 3
-    told = capsys.readouterr().err
-    assert told.startswith("6 reports, 1 refused, 100 % of the input, ")
-    assert told.endswith(" frames/s\n")
+    printed = capsys.readouterr().err
+    assert printed.startswith("6 reports, 1 refused, 100 % of the input, ")
+    assert printed.endswith(" frames/s\n")
     assert main(["symbolicate", str(file), target]) == 3
     assert capsys.readouterr().err == ""
 
 
-def test_a_crash_is_written_for_people_in_its_place(
+def test_text_has_each_crash_in_its_place(
     target: str, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write([make_line(0, 1), "{", make_line(1, 1)])
@@ -309,12 +309,14 @@ def test_a_crash_is_written_for_people_in_its_place(
     assert lines[-2:] == ["  0  xul.pdb  xul.pdb+1", ""]
 
 
-def test_text_does_not_go_where_a_later_run_would_go_on(
+def test_text_is_refused_for_an_output_that_can_be_resumed(
     target: str, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["symbolicate", str(write([make_line(0, 1)])), target, "--format=text"]
     assert main([*command, f"--output={tmp_path / 'out'}"]) == 2
-    assert capsys.readouterr().err == "symbolon: --output takes one line a report: not text\n"
+    assert capsys.readouterr().err == (
+        "symbolon: --output writes one line per report, which --format text is not\n"
+    )
 
 
 def test_reports_come_through_a_pipe(target: str) -> None:

@@ -1,12 +1,12 @@
-"""The sample beside the tests holds together."""
+"""The sample beside the tests is consistent."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from symbolon.tecken import requests as tecken
-from symbolon.tecken.jobs import Job
+from symbolon._tecken import requests as tecken
+from symbolon._tecken.jobs import Job
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

@@ -1,4 +1,4 @@
-"""Answers as they come over the wire, in a few words."""
+"""Short constructors of encoded answers."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ __all__ = ["InlineFrame", "make_answer", "make_frame"]
 
 
 def make_frame(module: str, module_offset: int, function: str = "", **known: Any) -> bytes:
-    """Return a frame of which only what is given is known."""
+    """Return an encoded frame with the given fields."""
     return SymbolicatedFrame(
         module=module, module_offset=module_offset, function=function, **known
     ).SerializeToString()
 
 
 def make_answer(stacks: list[list[bytes]], *outcomes: ModuleOutcome) -> EncodedAnswer:
-    """Return an answer with those stacks and module outcomes."""
+    """Return an answer with these stacks and module outcomes."""
     numbers = [OutcomeNumber.Value(f"MODULE_OUTCOME_{outcome.name}") for outcome in outcomes]
     return EncodedAnswer(stacks, [ModuleResult(outcome=number) for number in numbers])

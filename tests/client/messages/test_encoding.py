@@ -17,7 +17,7 @@ def encode(
     max_wait: float | None = None,
     with_diagnostics: bool = False,
 ) -> symbolication_service_pb2.SymbolicateRequest:
-    """Return the request for one report, as a server reads it."""
+    """Return the request for one report, decoded."""
     wait = None if max_wait is None else encode_wait(max_wait)
     call = JointCall(wait, with_diagnostics=with_diagnostics)
     call.add(Report(modules, stacks).encode())
@@ -83,6 +83,6 @@ def test_a_name_that_is_not_unicode_is_refused_with_its_field() -> None:
 
 
 @pytest.mark.parametrize("wait", [float("nan"), float("inf"), 1e30])
-def test_a_wait_that_is_no_duration_is_refused(wait: float) -> None:
+def test_an_invalid_wait_is_refused(wait: float) -> None:
     with pytest.raises(InvalidRequestError, match=r"^max_wait: "):
         encode([], [], max_wait=wait)

@@ -1,4 +1,4 @@
-"""What a server calls wrong in a call is called in an error as it stands in the report."""
+"""Errors name fields by their place in the report, not in the call."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from symbolon import FieldViolation, Frame, InvalidRequestError, Module, Report
 from symbolon._batching.batches import Divided, Joint, name_fields
 from symbolon._batching.joint_calls import CallSize
 from symbolon._batching.packers import PlainPacker, pack
-from symbolon.tecken.refusals import name_job
+from symbolon._tecken.jobs import name_job
 from symbolon.v1 import module_pb2, stack_pb2
 
 A, B, C = (Module(name, "AB0") for name in "abc")
@@ -35,7 +35,7 @@ def rename(
     return [violation.field for violation in error.violations]
 
 
-def test_a_module_that_a_report_has_twice_is_called_by_its_first_place() -> None:
+def test_a_module_listed_twice_is_named_by_its_first_place() -> None:
     batch = ask(Report([A, A, B, A, C], [[Frame(4, 1)]]), CallSize())
     names = rename(batch, 0, ["modules[0].debug_id", "modules[1].debug_file", "modules[2]"])
     assert names == ["modules[0].debug_id", "modules[2].debug_file", "modules[4]"]
@@ -44,7 +44,7 @@ def test_a_module_that_a_report_has_twice_is_called_by_its_first_place() -> None
 @pytest.mark.parametrize(
     "size", [CallSize(frames=5), CallSize(frames=16, modules=2), CallSize(frames=1_000, modules=3)]
 )
-def test_each_frame_and_module_of_a_divided_report_is_called_by_its_place_in_it(
+def test_errors_of_a_divided_report_name_places_in_the_report(
     size: CallSize,
 ) -> None:
     modules = [A, A, B, C]
@@ -71,7 +71,7 @@ def test_each_frame_and_module_of_a_divided_report_is_called_by_its_place_in_it(
     }
 
 
-def test_what_is_in_no_part_of_the_call_keeps_its_name() -> None:
+def test_other_fields_keep_their_names() -> None:
     batch = ask(Report([A], [[Frame(0, n) for n in range(20)]]), CallSize(frames=10))
     fields = ["stacks.frames", "max_wait", "modules[9].debug_id", "stacks[99].frames[0]", ""]
     assert rename(batch, 0, fields) == fields
@@ -92,7 +92,7 @@ def test_what_is_in_no_part_of_the_call_keeps_its_name() -> None:
         ("stacks[1].frames[2]", "has invalid stacks: stack 1 frame 2"),
     ],
 )
-def test_a_refusal_is_told_with_its_job_in_the_words_of_eliot(field: str, text: str) -> None:
+def test_a_refusal_names_its_job_in_the_words_of_eliot(field: str, text: str) -> None:
     error = refusal(field)
     error.request_id = "crash-17"
     named = name_job(error, 5)
@@ -101,5 +101,5 @@ def test_a_refusal_is_told_with_its_job_in_the_words_of_eliot(field: str, text: 
     assert (named.violations, named.request_id) == (error.violations, "crash-17")
 
 
-def test_what_eliot_has_no_words_for_is_told_with_its_job() -> None:
+def test_other_refusals_name_their_job() -> None:
     assert str(name_job(refusal("stacks"), 5)) == "job 5: stacks: is wrong (and 1 more)"

@@ -1,4 +1,4 @@
-"""The v5 JSON, with requests and answers as Eliot's documentation and tests show them."""
+"""Requests and answers as Eliot's documentation and tests show them."""
 
 import json
 from itertools import islice
@@ -8,10 +8,10 @@ import pytest
 
 from symbolon import Frame, InvalidReportError, Module, ModuleOutcome
 from symbolon._messages.answers import EncodedAnswer
-from symbolon.debug_ids import DEBUG_ID_FORM
-from symbolon.tecken import requests as tecken
-from symbolon.tecken.answers import write_response
-from symbolon.tecken.jobs import Job, JobFrames, MemoryMap, TeckenRequest
+from symbolon._module_ids import DEBUG_ID_FORM
+from symbolon._tecken import requests as tecken
+from symbolon._tecken.answers import write_response
+from symbolon._tecken.jobs import Job, JobFrames, MemoryMap, TeckenRequest
 from tests.client.messages.encoded import InlineFrame, make_answer, make_frame
 
 XUL = ["xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2"]
@@ -108,7 +108,7 @@ def with_stacks(stacks: object) -> object:
     ],
     ids=str,
 )
-def test_what_is_wrong_is_told_in_the_words_of_eliot(payload: object, message: str) -> None:
+def test_errors_are_in_the_words_of_eliot(payload: object, message: str) -> None:
     with pytest.raises(InvalidReportError) as caught:
         tecken.parse_jobs(payload, is_strict=True)
     assert str(caught.value) == message
@@ -121,7 +121,7 @@ def test_an_offset_is_an_integer_of_64_bits_or_minus_one(offset: object) -> None
 
 
 def decode_stacks(job: Job) -> list[list[Frame]]:
-    """Return the frames that the API is asked for."""
+    """Return the frames that are sent to the API."""
     report = job.encode()
     frames = iter(
         Frame(None if index < 0 else index, max(offset, ~offset), offset < 0)
@@ -147,12 +147,12 @@ def test_return_addresses_are_those_of_callers_only() -> None:
 
 
 def write(job: Job, answer: EncodedAnswer) -> Any:
-    """Return the result of one job, as whoever asked reads it."""
+    """Return the decoded result of one job."""
     (result,) = json.loads(write_response(TeckenRequest(5, [job]), [answer]))["results"]
     return result
 
 
-def test_an_answer_has_the_fields_of_eliot_in_its_order() -> None:
+def test_an_answer_has_the_fields_of_eliot_in_their_order() -> None:
     [job] = tecken.parse_jobs(
         {"memoryMap": [XUL, NTDLL], "stacks": [[[0, 11723767], [1, 65802], [-1, 42]]]}
     )
@@ -253,7 +253,7 @@ def test_a_module_without_a_name_is_unknown() -> None:
         (ModuleOutcome.UNSPECIFIED, None),
     ],
 )
-def test_found_modules_says_what_was_looked_for(outcome: ModuleOutcome, found: object) -> None:
+def test_found_modules_says_what_was_looked_up(outcome: ModuleOutcome, found: object) -> None:
     [job] = tecken.parse_jobs(with_stacks([[]]))
     result = write(job, make_answer([[]], outcome))
     assert result["found_modules"] == {"xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2": found}
@@ -272,7 +272,7 @@ def test_a_module_listed_twice_is_found_if_either_is(outcomes: tuple[ModuleOutco
     assert list(result["found_modules"].values()) == [True]
 
 
-def test_a_long_stack_counts_on() -> None:
+def test_a_long_stack_is_numbered_to_its_end() -> None:
     [job] = tecken.parse_jobs(with_stacks([[[0, 5]] * 2_003]))
     stack = write(job, make_answer([[make_frame("a", 5)] * 2_003], ModuleOutcome.FOUND))["stacks"]
     assert [frame["frame"] for frame in stack[0]] == list(range(2_003))
@@ -316,7 +316,7 @@ def test_version_4_is_answered_in_the_strings_of_version_4() -> None:
     ("payload", "version", "expected"),
     [(JOB, None, 5), (V4_JOB, None, 4), (JOB, 4, 4), (V4_JOB, 5, 5), ({"jobs": [JOB]}, None, 5)],
 )
-def test_the_version_is_that_of_the_payload_unless_it_is_said(
+def test_the_version_is_that_of_the_payload_unless_given(
     payload: object, version: int | None, expected: int
 ) -> None:
     assert tecken.parse_request(payload, version=version).version == expected

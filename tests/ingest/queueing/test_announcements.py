@@ -1,4 +1,4 @@
-"""What is called by the thread that hears announcements, while one of them raises."""
+"""Callbacks of the thread that receives announcements, while one of them raises."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -26,7 +26,10 @@ def listening(announcements: Announcements) -> Iterator[None]:
         announcements.close()
 
 
-def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Redis) -> None:
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
+def test_a_callback_that_raises_does_not_stop_the_others(
+    redis_cache: redis.Redis,
+) -> None:
     looked = [threading.Semaphore(0) for _ in range(2)]
     heard = threading.Semaphore(0)
     announcements = Announcements(redis_cache, recheck_seconds=0.01)
@@ -49,7 +52,7 @@ def test_one_that_raises_keeps_no_other_from_being_called(redis_cache: redis.Red
         (lambda announcements, look: announcements.repeat(look), True),
     ],
 )
-def test_only_what_servers_cannot_do_without_is_vital(
+def test_only_callbacks_that_servers_depend_on_are_vital(
     redis_cache: redis.Redis, add: Callable[..., None], is_sound: bool
 ) -> None:
     vitals, has_failed = Vitals(), threading.Semaphore(0)
@@ -66,7 +69,8 @@ def test_only_what_servers_cannot_do_without_is_vital(
         assert vitals.are_sound() is is_sound
 
 
-def test_a_connection_that_breaks_in_a_way_nobody_expected_ends_no_thread(
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
+def test_an_unexpected_connection_error_does_not_end_the_thread(
     redis_cache: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked, lost = threading.Semaphore(0), threading.Event()
@@ -83,7 +87,7 @@ def test_a_connection_that_breaks_in_a_way_nobody_expected_ends_no_thread(
         lost.clear()
         while looked.acquire(blocking=False):
             pass
-        assert looked.acquire(timeout=SECONDS), "who waits is looked after all the same"
+        assert looked.acquire(timeout=SECONDS), "the other callback still runs"
     assert lost.wait(SECONDS)
     assert vitals.are_sound()
     announcements.close()

@@ -1,5 +1,6 @@
-"""What a version before this one left in the cache goes within a week."""
+"""Keys that an earlier version left in the cache expire within a week."""
 
+import pytest
 import redis
 
 from symbolon_server.ingest.queueing.claims import expire_earlier_queue
@@ -9,7 +10,8 @@ from symbolon_server.ingest.queueing.scripts import KEPT_SECONDS, PREFIX
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
-def test_what_an_earlier_version_left_goes_within_a_week(
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
+def test_keys_of_an_earlier_version_expire_within_a_week(
     redis_cache: redis.Redis, queue: IngestQueue
 ) -> None:
     del queue  # emptied the cache
@@ -23,7 +25,8 @@ def test_what_an_earlier_version_left_goes_within_a_week(
     assert redis_cache.ttl("outcome:a.so/0") == -1
 
 
-def test_all_keys_of_this_version_go_when_nobody_uses_them_any_more(
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
+def test_all_keys_of_this_version_expire_when_they_are_unused(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: [1]}, Band.AWAITED)

@@ -1,4 +1,4 @@
-"""Keys of the queue that somebody else wrote: they are deleted, told of once, and end nothing."""
+"""Keys of the queue that another program wrote: they are deleted, logged once, and stop nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +29,16 @@ def starter(
 
 @pytest.fixture
 def own_cache() -> Iterator[EmbeddedRedis]:
-    """A cache of the test's own, whose log nobody else writes to."""
+    """A separate cache, to whose log only this test writes."""
     with EmbeddedRedis.start("cache.conf") as server:
         yield server
 
 
+@pytest.mark.promise(
+    "Foreign values in the keys of the queue stop no worker, and are removed", group="ingests"
+)
 @pytest.mark.parametrize("key", [LINE_KEY, RUNNING_KEY])
-def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
+def test_a_key_of_another_type_is_logged_by_redis_in_one_line(
     own_cache: EmbeddedRedis, xul: ModuleId, key: str
 ) -> None:
     log = Path(own_cache.url.removeprefix("unix://")).with_name("log")
@@ -51,7 +54,8 @@ def test_a_key_of_another_type_is_told_of_in_one_line_of_the_log_of_redis(
     assert line.endswith(f"symbolon: deleted {key}: a list, not a zset")
 
 
-def test_a_worker_goes_on_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
+def test_a_worker_continues_after_the_line_was_overwritten(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul))
     with plant.workers.run() as worker:
         worker.wait_until_ready()

@@ -1,4 +1,4 @@
-"""What claims do that come too late, twice, or after their module was invalidated."""
+"""Claims that come too late, twice, or after their module was invalidated."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ def claim(desk: ClaimDesk) -> Claim:
     return found
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running", group="ingests")
 @pytest.mark.parametrize(
     "late", [ClaimDesk.renew, ClaimDesk.give_back, ClaimDesk.end], ids=lambda late: late.__name__
 )
@@ -60,6 +61,7 @@ def invalidate(log: InvalidationLog, *module_ids: ModuleId) -> None:
     assert log.add(module_ids, log.read_since(0, "").epoch)
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 @pytest.mark.parametrize("earlier", [0, MOST_MODULES], ids=["few", "full"])
 def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     redis_cache: redis.Redis,
@@ -86,7 +88,8 @@ def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     assert claim(desk).module_id == second
 
 
-def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin_it_anew(
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
+def test_a_job_whose_invalidation_may_have_been_dropped_starts_again(
     queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -103,9 +106,9 @@ def test_so_many_invalidations_since_a_claim_that_its_own_may_be_forgotten_begin
 def late_replies(
     redis_cache: redis.Redis, redis_cache_url: str, tmp_path: Path
 ) -> Iterator[redis.Redis]:
-    """A client to which replies come later than it waits; what it asks is done."""
+    """A client whose replies come after its timeout, although its commands are executed."""
     for script in (scripts.ENQUEUE, scripts.CLAIM, scripts.END, scripts.GIVE_BACK):
-        redis_cache.script_load(script)  # else it would be told so, too late
+        redis_cache.script_load(script)  # else the reply would be NOSCRIPT, and late
     socket = Path(redis_cache_url.removeprefix("unix://"))
     proxy = RedisProxy(tmp_path / "proxy", socket)
     with connect(f"unix://{tmp_path}/proxy", IMPATIENT) as client:
@@ -121,6 +124,7 @@ def timing_out() -> Iterator[None]:
         yield
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 def test_what_is_queued_again_because_the_reply_was_late_is_one_job(
     queue: IngestQueue, desk: ClaimDesk, late_replies: redis.Redis, xul: ModuleId
 ) -> None:

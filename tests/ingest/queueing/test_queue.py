@@ -41,22 +41,22 @@ def test_a_module_is_queued_once_however_often_it_is_wanted(
     assert queue.enqueue({xul: []}, Band.AWAITED).added == 1
     assert queue.enqueue({xul: []}, Band.AWAITED).added == 0
     assert claim(desk).module_id == xul
-    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0  # it is being done
+    assert queue.enqueue({xul: []}, Band.AWAITED).added == 0  # it is running
     assert isinstance(desk.claim(), NothingToClaim)
 
 
-def test_what_callers_tell_of_a_module_comes_along_with_its_job(
+def test_what_callers_send_about_a_module_is_part_of_its_job(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
-    told = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
-    queue.enqueue({xul: [1]}, Band.AWAITED, asked=[told])
+    asked = AskedModule(xul, "xul.dll", "5F3A1B2C4D000", lacks_age=True)
+    queue.enqueue({xul: [1]}, Band.AWAITED, asked=[asked])
     taken = claim(desk)
-    assert taken.asked == told
+    assert taken.asked == asked
     desk.give_back(taken)
-    assert claim(desk).asked == told
+    assert claim(desk).asked == asked
 
 
-def test_later_callers_add_what_the_first_did_not_tell(
+def test_later_callers_add_what_the_first_did_not_send(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.PREFETCH)
@@ -65,7 +65,7 @@ def test_later_callers_add_what_the_first_did_not_tell(
     assert claim(desk).asked == AskedModule(xul, "xul.dll", "5F")
 
 
-def test_a_new_job_knows_nothing_of_what_was_told_of_an_earlier_one(
+def test_a_new_job_has_nothing_that_was_sent_for_an_earlier_one(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED, asked=[AskedModule(xul, "xul.dll", "5F")])
@@ -74,7 +74,7 @@ def test_a_new_job_knows_nothing_of_what_was_told_of_an_earlier_one(
     assert claim(desk).asked == AskedModule(xul)
 
 
-def test_what_a_queue_says_of_code_files_leads_to_no_other_folder(
+def test_a_code_file_from_the_queue_cannot_lead_out_of_a_folder(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -83,7 +83,7 @@ def test_what_a_queue_says_of_code_files_leads_to_no_other_folder(
     assert claim(desk).asked == AskedModule(xul)
 
 
-def test_many_who_ask_at_once_cause_one_job(
+def test_many_simultaneous_requests_cause_one_job(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     callers = 16
@@ -119,7 +119,7 @@ def test_an_ended_job_leaves_nothing_behind(
     assert (redis_cache.xlen(BELL_KEY), redis_cache.zcard(TURNS_KEY)) == (1, 1)
 
 
-def test_the_offsets_of_all_callers_come_together(
+def test_the_offsets_of_all_callers_are_combined(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: [1, 2]}, Band.AWAITED)
@@ -135,9 +135,7 @@ def test_the_offsets_of_a_job_are_bounded(
     assert len(claim(desk).wanted) == MAX_WANTED_OFFSETS
 
 
-def test_what_somebody_waits_for_goes_before_prefetches(
-    queue: IngestQueue, desk: ClaimDesk
-) -> None:
+def test_awaited_modules_come_before_prefetches(queue: IngestQueue, desk: ClaimDesk) -> None:
     first, second, third = modules(3)
     queue.enqueue({first: []}, Band.PREFETCH)
     queue.enqueue({second: []}, Band.AWAITED)
@@ -145,7 +143,7 @@ def test_what_somebody_waits_for_goes_before_prefetches(
     assert [claim(desk).module_id for _ in range(3)] == [second, third, first]
 
 
-def test_a_module_queued_as_a_prefetch_overtakes_when_somebody_waits_for_it(
+def test_a_prefetch_moves_up_when_a_caller_waits_for_it(
     queue: IngestQueue, desk: ClaimDesk
 ) -> None:
     first, second, third = modules(3)
@@ -157,7 +155,7 @@ def test_a_module_queued_as_a_prefetch_overtakes_when_somebody_waits_for_it(
     assert [claim(desk).module_id for _ in range(2)] == [first, second]
 
 
-def test_a_prefetch_does_not_put_back_what_somebody_waits_for(
+def test_a_prefetch_does_not_move_an_awaited_module_back(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -196,7 +194,7 @@ def test_a_renewed_lease_is_left_alone(
     assert isinstance(desk.claim(), NothingToClaim)
 
 
-def test_who_lost_a_job_cannot_end_it_for_the_next_worker(
+def test_a_worker_that_lost_a_job_cannot_end_it_for_the_next(
     queue: IngestQueue, hasty_desk: ClaimDesk, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -222,7 +220,7 @@ def test_a_job_given_back_is_the_next_one_of_its_band(
     assert (again.module_id, again.attempts, again.wanted) == (first, 1, frozenset({5}))
 
 
-def test_a_job_without_its_description_is_done_as_if_new(
+def test_a_job_without_its_description_runs_like_a_new_one(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: [1]}, Band.AWAITED)
@@ -234,7 +232,7 @@ def test_a_job_without_its_description_is_done_as_if_new(
     desk.end(found)
 
 
-def test_a_description_without_a_place_in_line_blocks_nobody(
+def test_a_description_without_a_place_in_line_blocks_no_job(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: [1]}, Band.AWAITED)
@@ -244,7 +242,8 @@ def test_a_description_without_a_place_in_line_blocks_nobody(
     assert claim(desk).wanted == {2}
 
 
-def test_what_names_no_module_is_removed_and_ends_no_worker(
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
+def test_an_invalid_module_id_is_removed_and_ends_no_worker(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     foreign = (b"\xff\xfe", b"os.getpid", b"", b"a/b", b"xul.pdb/44e4EC8C2F41492B9369D6B9A059577C2")
@@ -258,7 +257,7 @@ def test_what_names_no_module_is_removed_and_ends_no_worker(
 
 
 @pytest.mark.parametrize("wanted", [b"abc", b"123456789", b"x" * 7])
-def test_offsets_that_are_no_numbers_are_dropped(
+def test_invalid_offsets_are_dropped(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, wanted: bytes
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -266,8 +265,9 @@ def test_offsets_that_are_no_numbers_are_dropped(
     assert len(claim(desk).wanted) == len(wanted) // 8
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "x", "9" * 23, "-1", "0x10", ""])
-def test_fields_that_are_no_numbers_stop_nothing(
+def test_fields_that_are_not_numbers_are_tolerated(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, number: str
 ) -> None:
     queue.enqueue({xul: [1]}, Band.AWAITED)
@@ -280,8 +280,9 @@ def test_fields_that_are_no_numbers_stop_nothing(
     assert queue.find_ended([xul]) == {xul}
 
 
+@pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")
 @pytest.mark.parametrize("score", ["inf", "-inf", "-5", str(BAND_SIZE * 9)])
-def test_scores_of_others_stop_nothing(
+def test_scores_of_other_programs_are_tolerated(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, score: str
 ) -> None:
     for key in (LINE_KEY, RUNNING_KEY, AWAITED_KEY, TURNS_KEY):
@@ -333,7 +334,7 @@ def test_a_new_job_rings_for_a_worker_that_waits(
     assert claim(desk).module_id == xul
 
 
-def test_a_job_that_came_before_the_wait_is_not_waited_for(
+def test_a_job_queued_before_the_wait_ends_it_at_once(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     nothing = desk.claim()
@@ -355,6 +356,7 @@ def test_a_dead_cache_is_an_error_of_ours(xul: ModuleId) -> None:
                 ask()
 
 
+@pytest.mark.promise("The queue is bounded, and names the modules that it refuses", group="limits")
 def test_a_full_queue_takes_no_more_and_names_what_it_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
 ) -> None:
@@ -370,7 +372,48 @@ def test_a_full_queue_takes_no_more_and_names_what_it_refused(
     assert small.enqueue(dict.fromkeys(modules(5)[3:4], ()), Band.AWAITED).added == 1
 
 
-def test_prefetches_take_no_place_from_those_that_somebody_waits_for(
+def test_who_does_not_wait_leaves_room_for_those_who_do(
+    redis_cache: redis.Redis, queue: IngestQueue
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=10)
+    for _ in range(2):  # which no caller can get around by asking again
+        small.enqueue(dict.fromkeys(modules(9), ()), Band.WANTED, "a")
+    assert queue.get_lengths()[Band.WANTED] == 5
+    assert small.enqueue(dict.fromkeys(modules(20)[10:], ()), Band.AWAITED, "a").added == 5
+
+
+@pytest.mark.parametrize("band", Band)
+def test_a_caller_that_fills_the_queue_takes_no_room_from_callers_with_little_in_it(
+    redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId, band: Band
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=2_000)
+    many = modules(2_100)
+    small.enqueue(dict.fromkeys(many, ()), band, "a")
+    length = queue.length()
+    for caller in ("b", "c"):
+        own = {ModuleId.parse(f"{caller}.so", f"{number:033X}"): () for number in range(4)}
+        assert small.enqueue(own, band, caller).added == 2
+        assert small.enqueue(own, band, caller).added == 0
+    assert small.enqueue({xul: ()}, band, "a").refused == {xul}
+    assert queue.length() == length + 4
+
+
+def test_what_a_caller_no_longer_waits_for_counts_as_its_own_in_a_full_queue(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
+) -> None:
+    small = IngestQueue(redis_cache, max_queued=3)
+    given_up = ModuleId("first.so", "0" * 33)
+    small.enqueue({given_up: ()}, Band.AWAITED, "b")
+    redis_cache.zadd(AWAITED_KEY, {str(given_up): 1})
+    small.enqueue(dict.fromkeys(modules(2), ()), Band.AWAITED, "a")
+    assert claim(desk).module_id == modules(1)[0]  # after that which went behind
+    small.enqueue(dict.fromkeys(modules(3), ()), Band.AWAITED, "a")
+    assert queue.get_lengths() == {Band.AWAITED: 2, Band.WANTED: 1, Band.PREFETCH: 0}
+    assert small.enqueue({libc: ()}, Band.AWAITED, "b").refused == {libc}
+    assert small.enqueue({xul: ()}, Band.AWAITED, "c").refused == frozenset()
+
+
+def test_prefetches_take_no_room_from_awaited_modules(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     small = IngestQueue(redis_cache, max_queued=3)

@@ -1,5 +1,6 @@
-"""A step costs the cache Redis the same however much is queued, and callers take turns."""
+"""The cost of a step does not depend on the length of the queue, and callers take turns."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -9,8 +10,9 @@ import redis
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import MAX_WANTED_OFFSETS, IngestQueue
-from symbolon_server.ingest.queueing.scripts import AWAITED_KEY
+from symbolon_server.ingest.queueing.scripts import AWAITED_KEY, BAND_SIZE, TURNS_KEY
 from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.symbol_files import numbered_module
 
@@ -20,7 +22,7 @@ LOOKED_AT = 5_000
 MOST_TIMES = 2.0
 TRIES = 18
 ROUNDS = 2
-"""Of which the better one counts: others use the same machine."""
+"""Attempts, of which the best counts, because other programs use the same machine."""
 
 Step = Callable[[IngestQueue, ClaimDesk, list[ModuleId]], object]
 
@@ -48,13 +50,13 @@ STEPS = {"overtake": overtake, "again": ask_again, "look": look, "claim": claim_
 
 
 def cpu_seconds(client: redis.Redis) -> float:
-    """Return the processor time that Redis itself has taken."""
+    """Return the CPU time that Redis has used."""
     cpu = client.info("cpu")
     return float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
 
 
 def cost(client: redis.Redis, step: Step, queued: int) -> float:
-    """Return what a step costs with so many queued, in seconds of Redis' processor time."""
+    """Return the cost of a step with this many queued jobs, in seconds of Redis' CPU time."""
     client.flushall()
     queue, desk = IngestQueue(client), ClaimDesk(client, lease_seconds=600)
     modules = [numbered_module(number) for number in range(queued)]
@@ -68,12 +70,15 @@ def cost(client: redis.Redis, step: Step, queued: int) -> float:
 
 @pytest.fixture
 def patient_cache(redis_cache_url: str, clear_redis_cache: None) -> Iterator[redis.Redis]:
-    """A client that a loaded machine may keep waiting."""
+    """A client without a timeout, for loaded machines."""
     del clear_redis_cache
     with connect(redis_cache_url, Timeouts(60.0, 60.0)) as client:
         yield client
 
 
+@pytest.mark.promise(
+    "A step of the queue costs the cache the same, however much is queued", group="ingests"
+)
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
@@ -91,6 +96,7 @@ def claimed(desk: ClaimDesk) -> Iterator[ModuleId]:
         yield found.module_id
 
 
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
 @pytest.mark.parametrize("others", [1, 20])
 def test_a_caller_waits_for_one_round_of_those_that_were_first(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, others: int
@@ -103,7 +109,8 @@ def test_a_caller_waits_for_one_round_of_those_that_were_first(
     assert xul in list(islice(claimed(desk), others + 1))
 
 
-def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
+def test_an_awaited_module_comes_before_four_thousand_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     many = [numbered_module(number) for number in range(4_000)]
@@ -112,11 +119,24 @@ def test_one_who_waits_goes_before_four_thousand_that_nobody_waits_for(
     assert next(claimed(desk)) == xul
 
 
-def test_many_calls_of_one_caller_have_one_turn(
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
+def test_many_calls_of_one_caller_share_one_turn(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     for number in range(20):
         queue.enqueue({numbered_module(number): ()}, Band.AWAITED, "a")
+    queue.enqueue({xul: ()}, Band.AWAITED, "b")
+    assert xul in list(islice(claimed(desk), 2))
+
+
+@pytest.mark.promise("Callers take turns: a new one waits for one round, however long the line")
+@pytest.mark.parametrize("turn", [math.inf, -math.inf, -1, BAND_SIZE - 1, BAND_SIZE, 3 * BAND_SIZE])
+def test_a_turn_that_others_wrote_delays_no_caller(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, turn: float
+) -> None:
+    queue.enqueue({numbered_module(number): () for number in range(9)}, Band.AWAITED, "a")
+    queue.enqueue({numbered_module(9): ()}, Band.PREFETCH, "a")
+    redis_cache.zadd(TURNS_KEY, {"0:b": turn})
     queue.enqueue({xul: ()}, Band.AWAITED, "b")
     assert xul in list(islice(claimed(desk), 2))
 
@@ -130,7 +150,7 @@ def test_prefetches_of_a_caller_do_not_delay_what_it_waits_for(
     assert xul in list(islice(claimed(desk), 2))
 
 
-def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
+def test_a_caller_whose_many_jobs_are_done_starts_level_with_others(
     queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     queue.enqueue({numbered_module(number): () for number in range(300)}, Band.AWAITED, "a")
@@ -141,7 +161,31 @@ def test_a_caller_that_had_much_begins_with_all_others_once_it_is_done(
     assert {libc, xul} <= set(islice(claimed(desk), 3))
 
 
-def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
+def test_turns_of_many_callers_that_are_done_are_dropped_little_by_little(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    modules = iter(map(numbered_module, range(1_000)))
+    for caller in range(250):
+        queue.enqueue({next(modules): ()}, Band.AWAITED, f"caller {caller}")
+    assert len(list(claimed(desk))) == 250
+    left = []
+    for _ in range(3):
+        queue.enqueue({next(modules): ()}, Band.AWAITED, "another")
+        left.append(redis_cache.zcard(TURNS_KEY))
+        assert len(list(claimed(desk))) == 1
+    assert left == [151, 51, 1]
+
+
+def test_the_last_of_many_callers_that_are_done_begins_with_all_others(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
+) -> None:
+    redis_cache.zadd(TURNS_KEY, {f"0:caller {number}": number for number in range(300)})
+    queue.enqueue({numbered_module(number): () for number in range(9)}, Band.AWAITED, "another")
+    queue.enqueue({xul: ()}, Band.AWAITED, "caller 299")
+    assert xul in list(islice(claimed(desk), 2))
+
+
+def test_modules_without_waiting_callers_move_back_and_are_never_refused(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, libc: ModuleId
 ) -> None:
     given_up = [numbered_module(number) for number in range(30)]
@@ -155,10 +199,23 @@ def test_what_nobody_waits_for_any_more_goes_behind_and_is_never_refused(
     look = queue.look([given_up[0], xul, libc])
     assert look.behind == {given_up[0]}
     assert look.ended == {libc}
-    # Somebody waits again.
+    # A caller waits again.
     assert small.enqueue({given_up[0]: ()}, Band.AWAITED, "c").refused == frozenset()
     assert next(claimed(desk)) == given_up[0]
     assert set(claimed(desk)) == set(given_up[1:])
+
+
+def test_long_names_count_in_the_size_of_a_step(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk
+) -> None:
+    modules = [ModuleId("m" * 255, f"{at:033X}") for at in range(200)]
+    told = [AskedModule(module_id, "f" * 255, "A" * 255) for module_id in modules]
+    queue.enqueue({modules[0]: ()}, Band.AWAITED)  # loads the script
+    redis_cache.config_resetstat()
+    queue.enqueue(dict.fromkeys(modules, range(50)), Band.AWAITED, asked=told)
+    # 1,200 bytes each, of 100,000
+    assert redis_cache.info("commandstats")["cmdstat_evalsha"]["calls"] == 3
+    assert len(list(claimed(desk))) == 200
 
 
 def test_offsets_of_many_modules_go_in_steps_of_bounded_size(

@@ -1,4 +1,4 @@
-"""The queue after any steps, against a list of jobs that is gone through one by one."""
+"""The queue after any steps, compared with a model that searches a list of jobs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class Job:
 
 
 class Model:
-    """Jobs by module; everything is found by looking at all of them."""
+    """Jobs by module; every operation looks at all of them."""
 
     def __init__(self) -> None:
         self.jobs: dict[ModuleId, Job] = {}
@@ -63,7 +63,7 @@ class Model:
         return [job for job in self.jobs.values() if job.claim is None and job.band in bands]
 
     def place(self, job: Job, band: Band) -> None:
-        """Put a job where its caller's turn is."""
+        """Put a job into the place of its caller's turn."""
         head = min((other.turn for other in self.in_line(band) if other is not job), default=None)
         self.turns = {
             (of, caller): turn
@@ -74,9 +74,16 @@ class Model:
         job.band, job.turn = band, turn
         self.turns[band, job.caller] = turn + 1
 
+    def backlog(self, band: Band, caller: str) -> int:
+        """Return how many turns a caller has taken from the head of a band on."""
+        turns = [job.turn for job in self.in_line(band)]
+        return max(0, self.turns.get((band, caller), 0) - min(turns)) if turns else 0
+
     def enqueue(self, wanted: dict[ModuleId, set[int]], band: Band, caller: str) -> set[ModuleId]:
         counted = (Band.PREFETCH,) if band is Band.PREFETCH else (Band.AWAITED, Band.WANTED)
-        room = MOST_QUEUED - len(self.in_line(*counted))
+        most = MOST_QUEUED if band is not Band.WANTED else -(-MOST_QUEUED // 2)
+        backlog = sum(self.backlog(of, caller) for of in counted)
+        room = max(most - len(self.in_line(*counted)), 1 - backlog)
         refused = set()
         for module_id, offsets in wanted.items():
             job = self.jobs.get(module_id)
@@ -96,7 +103,7 @@ class Model:
         return refused
 
     def next(self) -> tuple[ModuleId, Job] | None:
-        """Return the job that is to be claimed next; those nobody waits for go behind first."""
+        """Return the job to claim next, after moving back those without waiting callers."""
         while waiting := [(m, job) for m, job in self.jobs.items() if job.claim is None]:
             module_id, job = min(
                 waiting, key=lambda item: (item[1].band, item[1].turn, str(item[0]))
@@ -154,7 +161,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running())
     @rule(chance=st.randoms(use_true_random=False))
     def lapse(self, chance: Any) -> None:
-        """Let a worker die, and another one take its job."""
+        """Let a worker die and another one claim its job."""
         job = chance.choice(self.running())
         self.client.zadd(RUNNING_KEY, {str(job.claim.module_id): 1})
         found = self.desk.claim()
@@ -231,8 +238,9 @@ class QueueMachine(RuleBasedStateMachine):
         return {key.removeprefix(prefix.encode()) for key in self.client.keys(pattern)}
 
 
+@pytest.mark.promise("A module has a job if and only if it is in line or running")
 @pytest.mark.timeout(300)
-def test_the_queue_is_what_a_list_of_jobs_is_after_any_steps(
+def test_the_queue_equals_the_model_after_any_steps(
     redis_cache: redis.Redis, queue: IngestQueue
 ) -> None:
     del queue  # emptied the cache

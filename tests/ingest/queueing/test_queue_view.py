@@ -1,4 +1,4 @@
-"""What operators see of the queue: its bands, its longest wait, and who works on what."""
+"""The operators' view of the queue: its bands, its longest wait, its running ingests."""
 
 import pytest
 import redis
@@ -24,15 +24,15 @@ def view(redis_cache: redis.Redis, queue: IngestQueue) -> QueueView:
 
 
 def let_pass(client: redis.Redis, module_id: ModuleId, seconds: int, field: str) -> None:
-    """Let a moment in a job be so much longer ago."""
+    """Move a time of a job further into the past."""
     client.hincrby(JOB_PREFIX + str(module_id), field, -1000 * seconds)
 
 
-def test_an_empty_queue_has_nothing_to_tell(view: QueueView) -> None:
+def test_the_view_of_an_empty_queue_is_empty(view: QueueView) -> None:
     assert view.read() == QueueOverview(dict.fromkeys(Band, 0), None, [], 0)
 
 
-def test_it_tells_how_much_waits_in_each_band_and_who_works_on_what(
+def test_the_view_has_the_length_of_each_band_and_the_running_ingests(
     redis_cache: redis.Redis, queue: IngestQueue, view: QueueView, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: ()}, Band.AWAITED, "crashes")
@@ -52,7 +52,7 @@ def test_it_tells_how_much_waits_in_each_band_and_who_works_on_what(
 
 
 @pytest.mark.parametrize("band", Band)
-def test_the_longest_wait_is_found_behind_what_others_have_in_line(
+def test_the_longest_wait_is_found_behind_other_programs_entries(
     redis_cache: redis.Redis, queue: IngestQueue, view: QueueView, xul: ModuleId, band: Band
 ) -> None:
     for caller in range(20):
@@ -63,7 +63,7 @@ def test_the_longest_wait_is_found_behind_what_others_have_in_line(
     assert 300 <= (view.read().longest_wait_seconds or 0) < 360
 
 
-def test_at_most_a_hundred_running_ingests_are_listed_those_that_take_longest_first(
+def test_at_most_a_hundred_running_ingests_are_listed_longest_first(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, view: QueueView
 ) -> None:
     many = [numbered_module(number) for number in range(MOST_LISTED + 5)]
@@ -77,7 +77,7 @@ def test_at_most_a_hundred_running_ingests_are_listed_those_that_take_longest_fi
 
 
 @pytest.mark.parametrize("field", [b"nan", b"inf", b"", b"x", b"-1", b"9" * 40, b"\xff\x1b[2J"])
-def test_fields_of_others_are_told_as_far_as_they_make_sense(
+def test_fields_written_by_other_programs_are_shown_as_far_as_valid(
     redis_cache: redis.Redis,
     queue: IngestQueue,
     view: QueueView,
@@ -104,6 +104,7 @@ def test_fields_of_others_are_told_as_far_as_they_make_sense(
     assert view.read().running[0].seconds is None
 
 
+@pytest.mark.promise("A step of the queue costs the cache the same, however much is queued")
 def test_a_long_queue_costs_no_more_than_a_short_one(
     redis_cache: redis.Redis, queue: IngestQueue, view: QueueView
 ) -> None:

@@ -9,7 +9,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 LONG = 60.0
-"""Seconds that no test waits when all is well."""
+"""Seconds; no test waits that long if it passes."""
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def loader(redis_cache: redis.Redis, queue: IngestQueue) -> Iterator[ModuleLoade
     loader.close()
 
 
-def test_who_waits_is_let_go_when_the_server_stops(loader: ModuleLoader, xul: ModuleId) -> None:
+def test_waits_end_when_the_server_stops(loader: ModuleLoader, xul: ModuleId) -> None:
     with loader.load({xul: [1]}) as pending, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(pending.wait, LONG)
         loader.stop_waiting()
@@ -29,7 +29,7 @@ def test_who_waits_is_let_go_when_the_server_stops(loader: ModuleLoader, xul: Mo
         assert pending.ended == frozenset()
 
 
-def test_nobody_waits_any_more_after_that_but_the_work_is_queued(
+def test_after_the_stop_modules_are_queued_without_a_wait(
     loader: ModuleLoader, queue: IngestQueue, xul: ModuleId
 ) -> None:
     loader.stop_waiting()

@@ -1,8 +1,8 @@
-"""Leases and queues on a Redis whose time of day is set.
+"""Leases and queues on a Redis whose clock is set.
 
-A clock that goes back by an hour is, to everything that Redis keeps, the same as times that are
-later by an hour: so the times are moved here, and nobody's clock is touched. Last comes a Redis
-whose clock is really set, by libfaketime.
+Setting the clock back by an hour has the same effect as adding an hour to all stored times, so most
+tests change these times and no clock. The last one really sets the clock of a Redis, with
+libfaketime.
 """
 
 import os
@@ -26,13 +26,14 @@ HOUR_MS = 3_600_000
 
 
 def set_back(client: redis.Redis, milliseconds: int, module_id: ModuleId) -> None:
-    """Let the clock of Redis go back, as far as a module's job can tell."""
+    """Set the clock of Redis back, from the point of view of a module's job."""
     for key in (RUNNING_KEY, AWAITED_KEY):
         if client.zscore(key, str(module_id)) is not None:
             client.zincrby(key, milliseconds, str(module_id))
 
 
-def test_a_job_whose_worker_died_is_free_within_its_lease_after_the_time_was_set_back(
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
+def test_the_job_of_a_dead_worker_is_free_within_its_lease_after_the_clock_was_set_back(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -46,7 +47,7 @@ def test_a_job_whose_worker_died_is_free_within_its_lease_after_the_time_was_set
     assert (found.module_id, found.attempts) == (xul, 2)
 
 
-def test_a_job_that_goes_on_when_the_time_is_set_forward_is_done_twice_at_most(
+def test_a_running_job_is_repeated_at_most_once_when_the_clock_is_set_forward(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -62,7 +63,7 @@ def test_a_job_that_goes_on_when_the_time_is_set_forward_is_done_twice_at_most(
     assert queue.find_ended([xul]) == {xul}
 
 
-def test_a_job_that_somebody_waited_for_is_done_after_the_time_was_set(
+def test_an_awaited_job_is_done_after_the_clock_was_set(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId
 ) -> None:
     for hours in (1, 3, -1):
@@ -73,7 +74,7 @@ def test_a_job_that_somebody_waited_for_is_done_after_the_time_was_set(
         desk.end(found)
 
 
-def test_a_job_whose_place_in_the_line_was_lost_blocks_nobody_after_the_time_was_set_back(
+def test_a_job_without_its_place_in_line_blocks_no_job_after_the_clock_was_set_back(
     redis_cache: redis.Redis, queue: IngestQueue, xul: ModuleId
 ) -> None:
     queue.enqueue({xul: []}, Band.AWAITED)
@@ -83,11 +84,11 @@ def test_a_job_whose_place_in_the_line_was_lost_blocks_nobody_after_the_time_was
 
 
 SetClock = Callable[[int], None]
-"""Sets the clock to so many hours from the true time."""
+"""Sets the clock to this many hours from the true time."""
 
 
 def find_libfaketime() -> Path:
-    """Return the library that stands between programs and the clock, or skip the test."""
+    """Return the library that intercepts calls for the time, or skip the test."""
     if named := os.environ.get("SYMBOLON_LIBFAKETIME"):
         assert Path(named).exists(), named
         return Path(named)
@@ -101,7 +102,7 @@ def set_clock(tmp_path: Path) -> SetClock:
     def set_hours(hours: int) -> None:
         new = tmp_path / "new-clock"
         new.write_text(f"{hours * 3600:+d}")
-        new.replace(tmp_path / "clock")  # at once, for the server reads it all the time
+        new.replace(tmp_path / "clock")  # atomically, as the server reads it all the time
 
     set_hours(0)
     return set_hours
@@ -129,10 +130,11 @@ def moved_redis(set_clock: SetClock, tmp_path: Path) -> Iterator[redis.Redis]:
 
 
 def hours_from(client: redis.Redis, start: int) -> int:
-    """Return how far the clock of a Redis is from an earlier moment of it."""
+    """Return by how much the clock of a Redis has moved since an earlier time."""
     return round((client.time()[0] - start) / 3600)
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_redis_whose_clock_is_really_set_gives_a_dead_workers_job_to_the_next_within_its_lease(
     moved_redis: redis.Redis, set_clock: SetClock, xul: ModuleId, libc: ModuleId, hours: int
@@ -143,7 +145,7 @@ def test_a_redis_whose_clock_is_really_set_gives_a_dead_workers_job_to_the_next_
     assert isinstance(desk.claim(), Claim)  # by a worker that dies
     queue.enqueue({libc: []}, Band.AWAITED)
     set_clock(hours)
-    # A command that blocks meanwhile waits by the clock that is set, until the client gives it up.
+    # A blocking command waits by the changed clock, until the client gives up.
     wait_until(lambda: hours_from(moved_redis, start) == hours)
     claims: dict[ModuleId, int] = {}
     while len(claims) < 2:

@@ -1,7 +1,7 @@
 """A server process of tests: many calls at once for one module.
 
 python caller_program.py CACHE_URL MODULE_ID CALLS; prints how many calls saw the module's end.
-It begins when a line comes in.
+It starts when it reads a line.
 """
 
 import sys

@@ -1,7 +1,8 @@
-"""What modules that nobody has leave in the cache."""
+"""What modules that no supplier has leave in the cache."""
 
 from collections.abc import Sequence
 
+import pytest
 import redis
 
 from symbolon_server.cache.failures import FailureLifetimes
@@ -30,14 +31,14 @@ FOR_ALL = {
     b"missing:last_seen",
     b"missing:seen",
 }
-"""The keys of which there is one however many modules were asked for."""
+"""The keys whose number does not depend on the number of requested modules."""
 
 ATTEMPT = RememberedAttempt("symbols.example.com/public", "missing", "HTTP 404", 0.25, 0)
 MISSING = IngestResult(IngestOutcome.MISSING, "no supplier has it", attempts=(ATTEMPT,))
 
 
 class Site:
-    """A worker's part and a server's in modules that are missing."""
+    """A worker and a server, as far as they deal with missing modules."""
 
     def __init__(self, cache: redis.Redis, store: redis.Redis) -> None:
         lifetimes = FailureLifetimes(missing=LIFETIME_SECONDS)
@@ -48,7 +49,7 @@ class Site:
         self._runner = JobRunner(self._desk, ingest, self.memory, WorkerOptions())
 
     def ask_for(self, module_ids: Sequence[ModuleId]) -> None:
-        """Ask for modules that no supplier has, a hundred at a time."""
+        """Request modules that no supplier has, a hundred at a time."""
         for at in range(0, len(module_ids), 100):
             some = module_ids[at : at + 100]
             self._queue.enqueue({module_id: [16] for module_id in some}, Band.AWAITED)
@@ -59,13 +60,14 @@ class Site:
                 self._runner.record(claim, MISSING, 0.5)
 
 
-def test_missing_modules_leave_nothing_behind_but_the_bounded_list_of_them(
+@pytest.mark.promise("Nothing in the cache grows with the number of modules ever requested")
+def test_missing_modules_leave_only_their_bounded_list(
     redis_cache: redis.Redis, redis_store: redis.Redis, clear_redis_cache: None
 ) -> None:
     del clear_redis_cache
     site = Site(redis_cache, redis_store)
     ids = [ModuleId.parse(f"library{i}.so", f"{i * 7919:032X}0") for i in range(2 * MODULES)]
-    site.ask_for(ids[:MODULES])  # what Redis takes once for all of it
+    site.ask_for(ids[:MODULES])  # what Redis allocates once
     before = used_memory_when_all_has_expired(redis_cache)
     site.ask_for(ids[MODULES:])
     assert 0 < redis_cache.pttl(suppliers_key(ids[-1])) <= LIFETIME_SECONDS * 1000

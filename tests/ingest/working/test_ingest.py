@@ -1,4 +1,4 @@
-"""One ingest: what it fetches, what it puts where, and how it fails."""
+"""One ingest: what it fetches, where it puts it, and how it fails."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ from tests.symbols.reading.misfits import misfit
 __all__ = ["symbol_server"]
 
 MANY = 20_000
-"""Functions that take several pages."""
+"""Enough functions for several pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """All that an ingest has to do with."""
+    """Everything that an ingest uses."""
 
     server: SymbolServer
     suppliers: SupplierChain
@@ -71,7 +71,7 @@ def directory_in(store: PageStore | Spool, module_id: ModuleId) -> PageDirectory
 
 
 def pages_in(store: PageStore | Spool, module_id: ModuleId) -> list[int]:
-    """Return the numbers of the pages that are there."""
+    """Return the numbers of the stored pages."""
     directory = directory_in(store, module_id)
     numbers = range(directory.page_count)
     pages = store.get_pages([PageKey(module_id, directory.generation, n) for n in numbers])
@@ -127,7 +127,7 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
     [HTML_PAGE, Answer(), Answer(bytes(100))],
     ids=["a login page", "nothing", "zeros"],
 )
-def test_what_is_no_symbol_file_is_the_supplier_s_fault(
+def test_a_text_that_is_not_a_symbol_file_is_the_suppliers_fault(
     site: Site, xul: ModuleId, answer: Answer
 ) -> None:
     site.server.answer(ALL_PATHS, answer, Answer(symbol_file(xul, 1)))
@@ -136,7 +136,7 @@ def test_what_is_no_symbol_file_is_the_supplier_s_fault(
     assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
 
 
-def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
+def test_a_module_in_the_spool_is_not_fetched(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
     ingest.run(AskedModule(xul), [])
@@ -148,7 +148,7 @@ def test_what_the_spool_has_is_not_fetched(site: Site, xul: ModuleId) -> None:
     assert site.server.get_count == 1
 
 
-def test_what_the_store_has_is_neither_fetched_nor_put(site: Site, xul: ModuleId) -> None:
+def test_a_module_in_the_store_is_neither_fetched_nor_put(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store)
     ingest.run(AskedModule(xul), [0])
@@ -156,7 +156,7 @@ def test_what_the_store_has_is_neither_fetched_nor_put(site: Site, xul: ModuleId
     assert site.server.get_count == 1
 
 
-def test_a_page_that_was_evicted_is_put_again_from_the_spool(site: Site, xul: ModuleId) -> None:
+def test_an_evicted_page_is_put_again_from_the_spool(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     ingest = Ingest(site.suppliers, site.store, site.spool)
     ingest.run(AskedModule(xul), [])
@@ -169,7 +169,7 @@ def test_a_page_that_was_evicted_is_put_again_from_the_spool(site: Site, xul: Mo
     assert site.server.get_count == 1
 
 
-def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul: ModuleId) -> None:
+def test_without_a_spool_an_evicted_page_causes_a_new_ingest(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store)
     ingest.run(AskedModule(xul), [])
@@ -182,7 +182,7 @@ def test_a_page_that_was_evicted_without_a_spool_is_a_new_ingest(site: Site, xul
 @pytest.mark.parametrize(
     "damage", [lambda page, _: page[:-1], lambda _, owner: misfit(owner)], ids=["cut", "misfit"]
 )
-def test_a_page_that_is_damaged_in_the_store_is_put_again(
+def test_a_damaged_page_in_the_store_is_put_again(
     site: Site, xul: ModuleId, damage: Callable[[bytes, bytes], bytes]
 ) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
@@ -196,7 +196,7 @@ def test_a_page_that_is_damaged_in_the_store_is_put_again(
     assert site.store.get_pages([key]) == [page]
 
 
-def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
+def test_a_module_with_a_damaged_page_file_is_fetched_again(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store, site.spool)
     ingest.run(AskedModule(xul), [])
@@ -208,7 +208,7 @@ def test_a_damaged_page_file_is_fetched_anew(site: Site, xul: ModuleId) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, misfits.START])
-def test_a_page_file_with_a_page_that_does_not_fit_itself_is_fetched_anew(
+def test_a_module_with_an_inconsistent_page_in_its_page_file_is_fetched_again(
     site: Site, xul: ModuleId, offset: int
 ) -> None:
     site.server.put(xul, symbol_file(xul, 200))
@@ -251,7 +251,7 @@ def test_a_full_store_gets_only_the_pages_that_are_wanted(
     assert pages_in(store, xul) == [0, page_count - 1]
 
 
-def test_a_full_redis_keeps_what_others_asked_for(site: Site, xul: ModuleId) -> None:
+def test_a_full_redis_keeps_the_pages_that_others_requested(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     limit = str(site.redis.config_get("maxmemory")["maxmemory"])
     site.redis.config_set("maxmemory", int(site.redis.info("memory")["used_memory"] / 0.9))
@@ -269,7 +269,7 @@ def test_a_prefetch_into_a_full_store_puts_the_directory(site: Site, xul: Module
     assert pages_in(store, xul) == []
 
 
-def test_nobody_having_it_is_missing(site: Site, xul: ModuleId) -> None:
+def test_a_module_that_no_supplier_has_is_missing(site: Site, xul: ModuleId) -> None:
     result = Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
     assert result.outcome is IngestOutcome.MISSING
     assert result.detail
@@ -292,7 +292,7 @@ def test_a_supplier_that_fails_is_unavailable(site: Site, xul: ModuleId) -> None
     ],
     ids=["another module's", "no debug id", "broken gzip"],
 )
-def test_a_symbol_file_that_cannot_be_read_as_the_module_s_is_malformed(
+def test_an_unreadable_symbol_file_or_one_of_another_module_is_malformed(
     site: Site, xul: ModuleId, libc: ModuleId, make_text: Callable[[ModuleId], bytes]
 ) -> None:
     site.server.put(xul, make_text(libc))
@@ -304,10 +304,10 @@ def test_a_symbol_file_that_cannot_be_read_as_the_module_s_is_malformed(
 @pytest.mark.parametrize(
     ("recorded", "outcome"), [(0, IngestOutcome.INGESTED), (1, IngestOutcome.MALFORMED)]
 )
-def test_what_is_filed_by_code_id_is_used_if_its_debug_id_is_the_one_asked_for(
+def test_a_file_found_by_code_id_is_used_if_it_has_the_requested_debug_id(
     site: Site, queue: IngestQueue, desk: ClaimDesk, recorded: int, outcome: IngestOutcome
 ) -> None:
-    """What a caller tells goes through the queue to a supplier that files so."""
+    """What a caller sends goes through the queue to a supplier that files by code id."""
     asked = AskedModule(numbered_module(0), "app.exe", "6a4b9a365000")
     path = site.server.folder / "app.exe" / "6A4B9A365000" / "app.sym"
     path.parent.mkdir(parents=True)

@@ -1,5 +1,6 @@
-"""However an ingest process ends, by a crash or too late, its worker learns how."""
+"""However an ingest process ends, for example by a crash or a timeout, its worker learns how."""
 
+import errno
 import os
 import resource
 import signal
@@ -22,7 +23,7 @@ from symbolon_server.symbols.paging.writer import write_pages
 from tests.symbols.read_texts import INGEST, read_records
 
 pytestmark = pytest.mark.filterwarnings(
-    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )
 
@@ -47,7 +48,7 @@ def kill_self(number: signal.Signals) -> Callable[[], bytes]:
     return work
 
 
-def test_a_report_comes_back_whole() -> None:
+def test_a_report_is_returned_whole() -> None:
     report = os.urandom(1 << 20)  # more than a pipe holds
     end = run_in_process(lambda: report, LIMITS, go_on)
     assert end == ProcessEnd(ProcessEnding.REPORTED, report)
@@ -56,11 +57,11 @@ def test_a_report_comes_back_whole() -> None:
 def test_the_work_is_done_in_another_process() -> None:
     end = run_in_process(lambda: str(os.getpid()).encode(), LIMITS, go_on)
     assert int(end.report) != os.getpid()
-    with pytest.raises(ProcessLookupError):  # and that is gone, also from the table
+    with pytest.raises(ProcessLookupError):  # and that one is gone, also from the process table
         os.kill(int(end.report), 0)
 
 
-def test_the_time_that_the_work_calculated_is_told() -> None:
+def test_the_cpu_time_of_the_work_is_reported() -> None:
     def calculate() -> bytes:
         while time.process_time() < 0.2:
             pass
@@ -69,7 +70,7 @@ def test_the_time_that_the_work_calculated_is_told() -> None:
     assert 0.1 < run_in_process(calculate, LIMITS, go_on).cpu_seconds < LIMITS.seconds
 
 
-def test_the_most_memory_that_the_work_had_is_told() -> None:
+def test_the_peak_memory_of_the_work_is_reported() -> None:
     large = 64 << 20
     idle = run_in_process(lambda: b"", LIMITS, go_on).peak_bytes
     busy = run_in_process(lambda: (b"x" * large)[:1], LIMITS, go_on).peak_bytes
@@ -100,22 +101,22 @@ def test_an_attempt_to_exit_is_a_crash() -> None:
         (signal.SIGABRT, ProcessEnding.CRASHED),
     ],
 )
-def test_a_signal_is_told_by_its_name(number: signal.Signals, ending: ProcessEnding) -> None:
+def test_a_signal_is_reported_by_name(number: signal.Signals, ending: ProcessEnding) -> None:
     end = run_in_process(kill_self(number), LIMITS, go_on)
     assert end == ProcessEnd(ending, signal_name=number.name)
 
 
-def test_work_over_its_time_is_ended() -> None:
+def test_work_that_exceeds_its_time_limit_is_ended() -> None:
     end = run_in_process(sleep_for_ever, WorkLimits(seconds=0.01), go_on)
     assert end.ending is ProcessEnding.TIMED_OUT
 
 
-def test_work_that_may_not_go_on_is_stopped() -> None:
+def test_work_that_may_not_continue_is_stopped() -> None:
     end = run_in_process(sleep_for_ever, LIMITS, lambda: False)
     assert end.ending is ProcessEnding.STOPPED
 
 
-def test_an_exception_that_breaks_off_the_wait_ends_the_work(tmp_path: Path) -> None:
+def test_an_exception_that_interrupts_the_wait_ends_the_work(tmp_path: Path) -> None:
     started = tmp_path / "started"
 
     def break_off() -> bool:
@@ -144,9 +145,9 @@ def test_memory_beyond_the_limit_is_refused() -> None:
     assert run_in_process(work, WorkLimits(memory_bytes=64 << 20), go_on).report == b"refused"
 
 
-def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ever() -> None:
+def test_without_memory_for_a_thread_writing_pages_fails_rather_than_blocks() -> None:
     table = read_records(*(b"FUNC %x 10 0 f" % start for start in range(0, 0x1000, 0x10)))
-    for _ in range(2):  # glibc keeps what is given back for the second time: it is no thread's
+    for _ in range(2):  # glibc keeps freed memory for reuse, so it is not available for a thread
         given_back = [bytearray(31 << 20) for _ in range(3)]
         del given_back
 
@@ -162,7 +163,7 @@ def test_without_memory_for_a_thread_pages_are_refused_and_not_waited_for_for_ev
         assert run_in_process(work, limits, go_on).report == b"refused"
 
 
-def test_processor_time_beyond_the_limit_is_the_works_own_fault() -> None:
+def test_cpu_time_beyond_the_limit_is_the_works_own_fault() -> None:
     def work() -> bytes:
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (0, hard))
@@ -173,7 +174,7 @@ def test_processor_time_beyond_the_limit_is_the_works_own_fault() -> None:
     assert end == ProcessEnd(ProcessEnding.CRASHED, signal_name="SIGXCPU")
 
 
-def test_a_lower_limit_of_the_machine_stays() -> None:
+def test_a_lower_system_limit_is_kept() -> None:
     def work() -> bytes:
         return str(resource.getrlimit(resource.RLIMIT_CPU)[0]).encode()
 
@@ -185,6 +186,22 @@ def test_a_lower_limit_of_the_machine_stays() -> None:
     assert run_in_process(with_lower_limit, LIMITS, go_on).report == b"7"
 
 
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_work_that_no_process_can_be_had_for_is_not_started(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    before = psutil.Process().num_fds()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        end = run_in_process(lambda: b"", LIMITS, go_on)
+    assert end.ending is ProcessEnding.NOT_STARTED
+    assert result_of(end, LIMITS) is None
+    assert psutil.Process().num_fds() == before
+
+
 def test_no_descriptor_is_left_open() -> None:
     before = psutil.Process().num_fds()
     for work in (lambda: b"", kill_self(signal.SIGKILL)):
@@ -192,6 +209,7 @@ def test_no_descriptor_is_left_open() -> None:
     assert psutil.Process().num_fds() == before
 
 
+@pytest.mark.promise("Hostile symbol files take bounded time and memory, with a clear outcome")
 @pytest.mark.parametrize(
     ("end", "outcome"),
     [
@@ -202,7 +220,7 @@ def test_no_descriptor_is_left_open() -> None:
         (ProcessEnd(ProcessEnding.CRASHED, signal_name="SIGSEGV"), IngestOutcome.MALFORMED),
     ],
 )
-def test_what_may_not_happen_again_is_unavailable(end: ProcessEnd, outcome: IngestOutcome) -> None:
+def test_a_transient_failure_is_unavailable(end: ProcessEnd, outcome: IngestOutcome) -> None:
     result = result_of(end, LIMITS)
     assert result is not None
     assert result.outcome is outcome
@@ -210,7 +228,7 @@ def test_what_may_not_happen_again_is_unavailable(end: ProcessEnd, outcome: Inge
     assert result.detail
 
 
-def test_a_result_comes_through_the_pipe() -> None:
+def test_a_result_passes_through_the_pipe() -> None:
     result = IngestResult(IngestOutcome.UNAVAILABLE, "the supplier “x” is busy", 12.5)
     end = run_in_process(result.encode, LIMITS, go_on)
     assert result_of(end, LIMITS) == replace(result, peak_bytes=end.peak_bytes)
@@ -221,7 +239,7 @@ def test_stopped_work_has_no_result() -> None:
 
 
 def test_a_fork_and_its_report_take_little_time() -> None:
-    """Not a benchmark: it fails when a fork waits for something, such as a tick."""
+    """Not a benchmark: it fails if a fork waits for something, such as a tick."""
     start = time.monotonic()
     for _ in range(5):
         run_in_process(lambda: b"done", LIMITS, go_on)

@@ -1,4 +1,4 @@
-"""What becomes of the modules that a worker takes, all by one worker, which outlives each test."""
+"""The outcomes of modules, all by one worker, which outlives each test."""
 
 import signal
 from collections.abc import Iterator
@@ -34,12 +34,12 @@ def starter(
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(starter: WorkerStarter) -> Iterator[RunningWorker]:
-    """It waits for work while stores, failures and symbol files are emptied around it."""
+    """It waits for jobs while stores, failures and symbol files are emptied."""
     with starter.run() as worker:
         yield worker
 
 
-def test_what_is_asked_for_is_ingested_and_announced(plant: Plant, xul: ModuleId) -> None:
+def test_a_requested_module_is_ingested_and_announced(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul))
     plant.failures.remember(numbered_module(1), FailureKind.MISSING, "of another module")
     assert plant.load(xul) == {xul}
@@ -48,13 +48,13 @@ def test_what_is_asked_for_is_ingested_and_announced(plant: Plant, xul: ModuleId
     assert plant.queue.find_ended([xul]) == {xul}
 
 
-def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
+def test_failures_are_remembered_by_kind(plant: Plant) -> None:
     missing, malformed, unavailable, found = map(numbered_module, range(4))
     plant.server.put(malformed, symbol_file(found))
     busy = Answer(status=503, headers={"Retry-After": "3600"})
     plant.server.answer(plant.server.path_of(unavailable), busy)
     plant.server.put(found, symbol_file(found))
-    # The last one is: after it the supplier is left alone for a while.
+    # This one comes last: the supplier is paused after it.
     everything = [missing, malformed, found, unavailable]
     assert plant.load(*everything) == set(everything)
     kinds = {
@@ -68,7 +68,7 @@ def test_failures_are_remembered_by_their_kind(plant: Plant) -> None:
     assert all(failure.detail for failure in plant.failures.get_many(everything).values())
 
 
-def test_a_supplier_that_is_left_alone_costs_no_request_until_it_is_tried_again(
+def test_a_paused_supplier_gets_no_request_until_it_is_tried_again(
     plant: Plant,
 ) -> None:
     first, second, third = map(numbered_module, range(3))
@@ -88,7 +88,7 @@ def test_a_supplier_that_is_left_alone_costs_no_request_until_it_is_tried_again(
     assert plant.is_stored(third)
 
 
-def test_a_module_that_is_there_now_is_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:
+def test_an_ingested_module_has_no_failure_any_more(plant: Plant, xul: ModuleId) -> None:
     plant.load(xul)
     assert plant.failure(xul).kind is FailureKind.MISSING
     plant.server.put(xul, symbol_file(xul))
@@ -98,7 +98,7 @@ def test_a_module_that_is_there_now_is_no_failure_any_more(plant: Plant, xul: Mo
     assert plant.failures.get_many([xul]) == {}
 
 
-def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
+def test_a_failure_is_not_retried_for_a_caller_that_requested_it_before(
     plant: Plant, xul: ModuleId
 ) -> None:
     plant.failures.remember(xul, FailureKind.UNAVAILABLE, "a moment ago")
@@ -107,7 +107,10 @@ def test_a_failure_is_not_tried_again_by_who_asked_before_it_was_known(
     assert plant.failure(xul).detail == "a moment ago"
 
 
-def test_a_killed_ingest_process_is_a_failure_and_the_worker_goes_on(
+@pytest.mark.promise(
+    "What kills an ingest spares the worker and other modules, and is reported", group="ingests"
+)
+def test_a_killed_ingest_process_is_a_failure_and_the_worker_continues(
     plant: Plant, worker: RunningWorker
 ) -> None:
     poisonous, other = numbered_module(0), numbered_module(1)
@@ -124,6 +127,7 @@ def test_a_killed_ingest_process_is_a_failure_and_the_worker_goes_on(
     assert plant.is_stored(other)
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_a_crash_on_one_file_is_malformed(
     plant: Plant, worker: RunningWorker, xul: ModuleId
 ) -> None:

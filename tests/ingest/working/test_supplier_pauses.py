@@ -1,4 +1,4 @@
-"""Suppliers that fail are left alone, by all workers together, and tried one at a time."""
+"""Failing suppliers are paused for all workers, then tried by one worker at a time."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def pauses(redis_cache: redis.Redis, clear_redis_cache: None) -> SharedPauses:
 
 @pytest.fixture
 def others(redis_cache_url: str, pauses: SharedPauses) -> SharedPauses:
-    """The same pauses, as another worker sees them."""
+    """The same pauses in another worker."""
     return SharedPauses(KeyedCache(connect(redis_cache_url)))
 
 
@@ -77,11 +77,11 @@ def fail(chain: SupplierChain, times: int = FAILURES) -> None:
 
 
 def let_time_pass(cache: redis.Redis, supplier: HttpSupplier) -> None:
-    """Make the supplier's pause come to its end."""
+    """End the supplier's pause."""
     assert cache.delete(pause_key(supplier.name))
 
 
-def test_a_supplier_that_failed_three_times_is_asked_no_more(
+def test_a_supplier_that_failed_three_times_gets_no_more_requests(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses
 ) -> None:
     symbol_server.answer(ALL_PATHS, DOWN)
@@ -108,7 +108,7 @@ def test_a_supplier_that_failed_three_times_is_asked_no_more(
     ],
     ids=["stalled", "stalled midway", "cut", "too many requests", "redirects to what is down"],
 )
-def test_what_would_happen_to_any_file_pauses(
+def test_a_failure_that_would_happen_for_any_file_causes_a_pause(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, answer: Answer
 ) -> None:
     symbol_server.answer(ALL_PATHS, answer)
@@ -117,7 +117,7 @@ def test_what_would_happen_to_any_file_pauses(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://symbols.invalid/"])
-def test_a_server_that_cannot_be_reached_pauses(pauses: SharedPauses, url: str) -> None:
+def test_an_unreachable_server_is_paused(pauses: SharedPauses, url: str) -> None:
     supplier = make_supplier(url)
     fail(SupplierChain([supplier], pauses=pauses))
     assert pauses.find(supplier.name) is not None
@@ -133,7 +133,7 @@ def test_a_server_that_cannot_be_reached_pauses(pauses: SharedPauses, url: str) 
     ],
     ids=["forbidden", "missing", "redirected astray", "damaged"],
 )
-def test_what_is_about_one_file_never_pauses(
+def test_a_failure_for_one_file_never_causes_a_pause(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, answer: Answer
 ) -> None:
     symbol_server.answer(ALL_PATHS, answer)
@@ -145,10 +145,10 @@ def test_what_is_about_one_file_never_pauses(
 
 
 @pytest.mark.parametrize("answer", [HTML_PAGE, Answer()], ids=["HTML", "nothing"])
-def test_what_is_no_symbol_file_never_pauses(
+def test_a_text_that_is_not_a_symbol_file_never_causes_a_pause(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, answer: Answer
 ) -> None:
-    """Some servers answer so for what they lack, and have the others."""
+    """Some servers answer so for files that they lack, and have others."""
     symbol_server.answer(ALL_PATHS, answer)
     chain = SupplierChain([supplier], pauses=pauses)
     for number in range(2 * FAILURES):
@@ -158,7 +158,7 @@ def test_what_is_no_symbol_file_never_pauses(
     assert symbol_server.get_count == 2 * FAILURES
 
 
-def test_the_others_are_asked_all_the_same(
+def test_other_suppliers_still_get_requests(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, tmp_path: Path
 ) -> None:
     symbol_server.answer(ALL_PATHS, DOWN)
@@ -173,7 +173,10 @@ def test_the_others_are_asked_all_the_same(
     assert pauses.find(str(tmp_path)) is None
 
 
-def test_what_was_not_asked_is_not_missing(
+@pytest.mark.promise(
+    "All workers back off from a failing supplier, and one at a time tries it", group="suppliers"
+)
+def test_a_module_is_not_missing_if_a_supplier_was_paused(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, tmp_path: Path
 ) -> None:
     symbol_server.answer(ALL_PATHS, DOWN)
@@ -188,7 +191,7 @@ def test_what_was_not_asked_is_not_missing(
         fetch(SupplierChain([empty], pauses=pauses), 1)
 
 
-def test_a_pause_holds_for_all_workers(
+def test_a_pause_applies_to_all_workers(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     symbol_server.answer(ALL_PATHS, DOWN)
@@ -198,6 +201,7 @@ def test_a_pause_holds_for_all_workers(
     assert pauses.find(supplier.name) is not None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_after_a_pause_one_worker_tries(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
@@ -208,6 +212,7 @@ def test_after_a_pause_one_worker_tries(
     assert 0 < pause.seconds <= PauseLengths().first_seconds
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_supplier_that_hangs_is_tried_by_one_worker_at_a_time_however_long_the_try(
     redis_cache: redis.Redis,
     redis_cache_url: str,
@@ -223,7 +228,7 @@ def test_a_supplier_that_hangs_is_tried_by_one_worker_at_a_time_however_long_the
     assert first.find(supplier.name) is None
 
     symbol_server.answer(ALL_PATHS, Answer(b"MODULE"))
-    for worker in rest:  # each pause would be over by now
+    for worker in rest:  # any pause would be over by now
         redis_cache.set("elapsed", b"", px=round(lengths.first_seconds * 2000))
         await_expiry(redis_cache, "elapsed")
         with pytest.raises(UnavailableSymbolFileError, match="another worker tries it now"):
@@ -240,18 +245,19 @@ def await_expiry(cache: redis.Redis, key: str) -> None:
 
 
 def begin_try(pauses: SharedPauses, cache: redis.Redis) -> None:
-    """Let a supplier fail until it is left alone, and begin to try it after that pause."""
+    """Let a supplier fail until it is paused, and start a try after that pause."""
     for _ in range(FAILURES):
         pauses.note_failure("a", "no answer in time")
     cache.delete(pause_key("a"))
     assert pauses.find("a") is None
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     begin_try(pauses, redis_cache)
-    # As a fetch does that began before the first failure.
+    # Like a fetch that began before the first failure.
     others.note_failure("a", "no answer in time")
     redis_cache.delete(pause_key("a"))
     assert others.find("a") is not None
@@ -259,7 +265,8 @@ def test_the_end_of_a_fetch_does_not_end_another_worker_s_try(
     assert others.find("a") is not None
 
 
-def test_a_try_whose_worker_died_ends_by_itself(
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
+def test_a_try_whose_worker_died_expires(
     redis_cache: redis.Redis, clear_redis_cache: None, others: SharedPauses
 ) -> None:
     del clear_redis_cache
@@ -270,7 +277,8 @@ def test_a_try_whose_worker_died_ends_by_itself(
         pass
 
 
-def test_a_worker_goes_on_with_the_try_that_its_ingest_process_died_in(
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
+def test_a_worker_continues_the_try_in_which_its_ingest_process_died(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     begin_try(pauses, redis_cache)
@@ -278,7 +286,8 @@ def test_a_worker_goes_on_with_the_try_that_its_ingest_process_died_in(
     assert others.find("a") is not None
 
 
-def test_a_worker_that_stops_lets_others_try(
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
+def test_a_worker_that_stops_ends_its_tries(
     redis_cache: redis.Redis, pauses: SharedPauses, others: SharedPauses
 ) -> None:
     begin_try(pauses, redis_cache)
@@ -286,7 +295,7 @@ def test_a_worker_that_stops_lets_others_try(
     assert others.find("a") is None
 
 
-def test_a_supplier_that_recovers_is_asked_by_all(
+def test_a_supplier_that_recovers_gets_requests_from_all_workers(
     redis_cache: redis.Redis,
     symbol_server: SymbolServer,
     supplier: HttpSupplier,
@@ -305,6 +314,7 @@ def test_a_supplier_that_recovers_is_asked_by_all(
     assert redis_cache.keys("supplier:*") == []
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_each_failed_try_doubles_the_pause(
     redis_cache: redis.Redis, symbol_server: SymbolServer, supplier: HttpSupplier
 ) -> None:
@@ -324,14 +334,14 @@ def test_each_failed_try_doubles_the_pause(
 def test_a_failure_during_a_pause_does_not_lengthen_it(
     pauses: SharedPauses, others: SharedPauses
 ) -> None:
-    for _ in range(10):  # all asked before the first of them failed
+    for _ in range(10):  # all sent before the first one failed
         pauses.note_failure("a", "connection refused")
     pause = others.find("a")
     assert pause is not None
     assert pause.seconds <= PauseLengths().first_seconds
 
 
-def test_a_server_that_asks_to_be_left_alone_is(
+def test_a_retry_after_of_a_server_is_respected(
     symbol_server: SymbolServer, supplier: HttpSupplier, pauses: SharedPauses
 ) -> None:
     symbol_server.answer(ALL_PATHS, Answer(status=429, headers={"Retry-After": "30"}))
@@ -342,7 +352,7 @@ def test_a_server_that_asks_to_be_left_alone_is(
     assert 20 < pause.seconds <= 30
 
 
-def test_a_pause_ends_by_itself(redis_cache: redis.Redis, clear_redis_cache: None) -> None:
+def test_a_pause_expires(redis_cache: redis.Redis, clear_redis_cache: None) -> None:
     pauses = SharedPauses(KeyedCache(redis_cache), PauseLengths(failures=1, first_seconds=0.05))
     pauses.note_failure("a", "connection refused")
     pause: Pause | None = Pause(1.0, "")
@@ -351,7 +361,7 @@ def test_a_pause_ends_by_itself(redis_cache: redis.Redis, clear_redis_cache: Non
         assert pause is None or pause.seconds <= 0.05
 
 
-def test_without_the_cache_everybody_asks(symbol_server: SymbolServer, tmp_path: Path) -> None:
+def test_without_the_cache_there_are_no_pauses(symbol_server: SymbolServer, tmp_path: Path) -> None:
     gone = SharedPauses(KeyedCache(connect(f"unix://{tmp_path}/gone.sock")))
     supplier = make_supplier(symbol_server.url)
     symbol_server.answer(ALL_PATHS, DOWN, DOWN, DOWN, Answer(b"MODULE"))
@@ -382,7 +392,7 @@ def test_pauses_begin_with_the_third_failure_and_grow_to_a_minute(
     assert PauseLengths().seconds(failures, retry_after) == seconds
 
 
-def test_a_supplier_s_name_may_hold_anything(pauses: SharedPauses) -> None:
+def test_a_suppliers_name_may_contain_anything(pauses: SharedPauses) -> None:
     name = "/symbols of “Größe”/\udcff\n*"
     for _ in range(FAILURES):
         pauses.note_failure(name, "é")

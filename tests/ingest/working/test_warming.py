@@ -1,4 +1,4 @@
-"""A worker that is warm leaves its forks nothing to import."""
+"""After warming up, forks of a worker import nothing."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What happens in an ingest process is counted in its worker."""
+"""Counts of an ingest process are added to its worker's metrics."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from symbolon_server.telemetry.metrics import REGISTRY
 from tests.ingest.symbol_files import symbol_file
 
 pytestmark = pytest.mark.filterwarnings(
-    # numpy's threads, which have handlers for a fork; Python 3.12 and later warn of any thread
+    # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )
 
@@ -33,7 +33,7 @@ def value_of(metric: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
-def test_what_is_counted_adds_up() -> None:
+def test_counts_add_up() -> None:
     counts = WorkCounts()
     found = Attempt("a", AttemptOutcome.FOUND, "", 0.1, 1000)
     for attempt in (found, found, Attempt("b", AttemptOutcome.MISSING, "no", 0.1, 0)):
@@ -50,7 +50,7 @@ def test_what_is_counted_adds_up() -> None:
     }
 
 
-def test_counts_come_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: Path) -> None:
+def test_counts_pass_through_the_pipe_into_the_metrics(xul: ModuleId, tmp_path: Path) -> None:
     path = tmp_path / xul.debug_file / xul.debug_id / xul.symbol_file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(symbol_file(xul))

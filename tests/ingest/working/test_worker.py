@@ -1,4 +1,4 @@
-"""Real workers: what they ingest, how they fail, and that nothing they die of is lost."""
+"""Real workers: what they ingest, how they fail, and that no job is lost when one dies."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from symbolon_server.cache.failures import FailureKind
@@ -32,6 +33,7 @@ def starter(
     return WorkerStarter(redis_cache_url, redis_store_url, symbol_server.url, tmp_path / "workers")
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(b"MODULE " * 9, ending=STALLED))
     with plant.workers.run(limits={"seconds": 1.0}):
@@ -40,6 +42,7 @@ def test_an_ingest_over_its_time_limit_is_unavailable(plant: Plant, xul: ModuleI
     assert "longer than 1 second" in plant.failure(xul).detail
 
 
+@pytest.mark.promise("What kills an ingest spares the worker and other modules, and is reported")
 def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul, 100_000))
     with plant.workers.run(limits={"memory_bytes": 64 << 20}):
@@ -48,6 +51,7 @@ def test_an_ingest_over_its_memory_limit_is_malformed(plant: Plant, xul: ModuleI
     assert "64 MiB" in plant.failure(xul).detail
 
 
+@pytest.mark.promise("A dead worker blocks its module no longer than its lease", group="ingests")
 def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
     plant: Plant, xul: ModuleId
 ) -> None:
@@ -66,6 +70,7 @@ def test_the_job_of_a_killed_worker_goes_to_another_within_its_lease(
     assert plant.is_stored(xul)
 
 
+@pytest.mark.promise("A dead worker blocks its module no longer than its lease")
 def test_a_module_that_killed_two_workers_is_not_tried_on_a_third(
     plant: Plant, xul: ModuleId
 ) -> None:
@@ -87,7 +92,7 @@ def test_a_worker_without_work_stops_at_once(plant: Plant) -> None:
         assert worker.stop() == 0
 
 
-def test_a_worker_that_is_told_to_stop_finishes_its_job(plant: Plant, xul: ModuleId) -> None:
+def test_a_worker_asked_to_stop_finishes_its_job(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
     with plant.workers.run(stop_seconds=600) as worker, plant.loader.load({xul: []}) as pending:
         plant.server.wait_for_gets(1)
@@ -115,19 +120,38 @@ def test_a_worker_that_cannot_finish_puts_its_job_back(plant: Plant, xul: Module
     assert plant.failures.get_many([xul]) == {}
 
 
-def test_a_worker_that_is_told_twice_puts_its_job_back_at_once(plant: Plant, xul: ModuleId) -> None:
+def test_a_second_request_to_stop_puts_the_job_back_at_once(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
     with plant.workers.run(stop_seconds=600) as worker:
         plant.queue.enqueue({xul: []}, Band.PREFETCH)
         plant.server.wait_for_gets(1)
-        while plant.queue.length() == 0:  # the same request within a second is no second one
+        while plant.queue.length() == 0:  # within a second it counts as the same request
             worker.process.terminate()
             worker.wait_for_log()
         assert worker.process.wait(WAIT_SECONDS) == 0
     assert plant.queue.get_lengths() == {Band.AWAITED: 0, Band.WANTED: 0, Band.PREFETCH: 1}
 
 
-def test_what_somebody_waits_for_is_done_before_prefetches(plant: Plant) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+def test_a_worker_without_a_descriptor_for_an_ingest_gives_its_job_back_and_goes_on(
+    plant: Plant, xul: ModuleId
+) -> None:
+    plant.server.put(xul, symbol_file(xul))
+    with plant.workers.run() as worker:
+        worker.wait_until_ready()
+        process = psutil.Process(worker.process.pid)
+        limits = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), limits[1]))
+        with plant.loader.load({xul: []}) as pending:
+            worker.wait_until_logged("ingest_process_not_started")
+            process.rlimit(psutil.RLIMIT_NOFILE, limits)
+            pending.wait(WAIT_SECONDS)
+            assert pending.ended == {xul}
+        assert plant.is_stored(xul)
+        assert worker.stop() == 0
+
+
+def test_a_worker_runs_awaited_modules_before_prefetches(plant: Plant) -> None:
     prefetched = [numbered_module(number) for number in range(3)]
     wanted = numbered_module(9)
     for module_id in (*prefetched, wanted):
@@ -167,7 +191,7 @@ def test_calls_of_two_processes_for_one_cold_module_cause_one_request(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    env={"PYTHONPATH": str(CALLER.parents[2])},
+                    env={"PYTHONPATH": str(CALLER.parents[3])},
                     text=True,
                 )
             )
@@ -188,7 +212,7 @@ def test_calls_of_two_processes_for_one_cold_module_cause_one_request(
     assert plant.server.get_count == 1
 
 
-def test_a_worker_goes_on_after_the_cache_was_started_anew(
+def test_a_worker_continues_after_the_cache_was_restarted(
     plant: Plant, xul: ModuleId, tmp_path: Path
 ) -> None:
     plant.server.put(xul, symbol_file(xul))
@@ -221,7 +245,8 @@ def test_a_worker_waits_for_a_cache_that_starts_after_it(
         assert worker.stop() == 0
 
 
-def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(plant: Plant) -> None:
+@pytest.mark.promise("A Redis failover fails no call, and new modules are found within 10 s")
+def test_a_worker_on_a_replica_logs_it_once_and_waits_until_it_can_write(plant: Plant) -> None:
     plant.cache.replicaof("127.0.0.1", "1")
     try:
         with plant.workers.run() as worker:
@@ -237,9 +262,7 @@ def test_a_worker_of_a_replica_says_so_in_a_line_and_waits_until_it_can_write(pl
     assert "it is a read-only replica" in line
 
 
-def test_a_cache_that_does_not_answer_for_a_while_delays_the_end_only(
-    plant: Plant, xul: ModuleId
-) -> None:
+def test_a_cache_outage_only_delays_the_end_of_a_job(plant: Plant, xul: ModuleId) -> None:
     plant.server.answer("*", Answer(symbol_file(xul), ending=STALLED))
     with plant.workers.run(), plant.loader.load({xul: []}) as pending:
         plant.server.wait_for_gets(1)
@@ -251,7 +274,7 @@ def test_a_cache_that_does_not_answer_for_a_while_delays_the_end_only(
     assert plant.queue.find_ended([xul]) == {xul}
 
 
-def test_a_worker_writes_its_own_log_only(plant: Plant, xul: ModuleId) -> None:
+def test_a_worker_writes_only_its_own_log(plant: Plant, xul: ModuleId) -> None:
     plant.server.put(xul, symbol_file(xul))
     with plant.workers.run() as worker:
         plant.load(xul)

@@ -13,7 +13,7 @@ import psutil
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 WAIT_SECONDS = 60.0
-"""How long a test waits for what must happen."""
+"""Timeout of a test for an event that must happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class RunningWorker:
     log: Path
 
     def ingest_process(self) -> psutil.Process:
-        """Return the one fork that the worker has; there is a job in hand."""
+        """Return the one fork of the worker, which has a job."""
         [ingest_process] = psutil.Process(self.process.pid).children()
         return ingest_process
 
@@ -31,13 +31,13 @@ class RunningWorker:
         self.wait_until_logged("worker_ready")
 
     def wait_until_logged(self, event: str) -> None:
-        """Return once the log tells of an event."""
+        """Return once the log has an event."""
         while event.encode() not in self.log.read_bytes():
             assert self.process.poll() is None, self.log.read_text()
             self.wait_for_log()
 
     def wait_for_log(self) -> None:
-        """Return in a moment, when the log may have grown."""
+        """Return after a moment, when the log may have grown."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(0.01)
 
@@ -49,7 +49,7 @@ class RunningWorker:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarter:
-    """What the workers of one test have in common."""
+    """What the workers of one test share."""
 
     cache_url: str
     store_url: str

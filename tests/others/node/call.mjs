@@ -50,7 +50,7 @@ function callOnce(client, deadline, keep) {
 function callStream(client, deadline, keep) {
   return new Promise((resolve) => {
     const stream = client[method]({ deadline });
-    // An error is told by the status, too, but thrown where nobody listens.
+    // The status has the error too; here it would be thrown without a listener.
     stream.on("data", keep).on("error", () => {}).on("status", resolve);
     for (const message of asked.messages) stream.write(message);
     stream.end();

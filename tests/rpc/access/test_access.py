@@ -3,13 +3,15 @@
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
 
 from symbolon.v1 import module_service_pb2, store_service_pb2, symbolication_service_pb2
-from symbolon_server.rpc.access.access import OPERATOR_METHODS, permission_for
+from symbolon_server.rpc.access.access import OPERATOR_METHODS, name_of_peer, permission_for
 from symbolon_server.rpc.access.protection import Protection
 from symbolon_server.rpc.access.tokens import Permission, Tokens
 from symbolon_server.telemetry.logs import JsonFormatter
@@ -54,6 +56,7 @@ def channel(file: Path) -> Iterator[grpc.Channel]:
         yield channel
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     ("method", "pipeline", "operator"),
     [
@@ -73,6 +76,7 @@ def test_a_token_allows_what_its_permissions_say(
     assert call(channel, method, bearing(OPERATOR)) is operator
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     "method", [GET_MODULE, INVALIDATE, STREAM, REFLECTION, NO_SUCH_METHOD, "/a.B/C"]
 )
@@ -80,11 +84,15 @@ def test_calls_without_a_token_are_refused(channel: grpc.Channel, method: str) -
     assert call(channel, method) is UNAUTHENTICATED
 
 
+@pytest.mark.promise(
+    "Health needs no token; reflection needs one, and can be switched off", group="access"
+)
 def test_health_checks_need_no_token(channel: grpc.Channel) -> None:
     assert call(channel, HEALTH_CHECK) is OK
     assert call(channel, HEALTH_CHECK, bearing("an-unknown-token-0123456789")) is OK
 
 
+@pytest.mark.promise("No call is answered without a token that permits it")
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -157,6 +165,9 @@ def test_the_log_of_calls_names_the_caller_and_shows_no_token(
     assert not any(token in json.dumps(lines) for token in (PIPELINE, OPERATOR))
 
 
+@pytest.mark.promise(
+    "Certificates and tokens are reloaded; invalid files change nothing", group="access"
+)
 def test_tokens_change_on_an_open_connection(file: Path) -> None:
     now = [0.0]
     tokens = Tokens(file, lambda: now[0])
@@ -168,6 +179,49 @@ def test_tokens_change_on_an_open_connection(file: Path) -> None:
         assert call(channel, GET_MODULE, bearing("another-0123456789abcdef")) is OK
 
 
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("ipv4:192.0.2.7:41234", "ipv4:192.0.2.7"),
+        ("ipv6:%5B2001:db8:1:2:aaaa::1%5D:41234", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:[2001:db8:1:2:bbbb::2]:41235", "ipv6:2001:db8:1:2::/64"),
+        ("ipv6:%5B2001:db8:1:3::1%5D:41234", "ipv6:2001:db8:1:3::/64"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:41234", "ipv6:fe80::/64"),
+        ("ipv6:%5B::ffff:192.0.2.7%5D:41234", "ipv4:192.0.2.7"),
+        ("ipv6:%5Bunknown%5D:41234", "ipv6:[unknown]"),
+        ("unix:", "unix"),
+        ("unix:/run/symbolon:", "unix:/run/symbolon"),
+    ],
+)
+def test_callers_without_tokens_are_named_by_their_address_or_network(peer: str, name: str) -> None:
+    class Context:
+        def peer(self) -> str:
+            return peer
+
+    assert name_of_peer(cast("grpc.ServicerContext", Context())) == name
+
+
+def test_callers_over_ipv6_are_named_by_their_network() -> None:
+    names = []
+
+    def handle(_: bytes, context: grpc.ServicerContext) -> bytes:
+        names.append(name_of_peer(context))
+        return b""
+
+    with ThreadPoolExecutor() as threads:
+        server = grpc.server(threads)
+        handler = grpc.method_handlers_generic_handler(
+            "test.Names", {"Name": grpc.unary_unary_rpc_method_handler(handle)}
+        )
+        server.add_generic_rpc_handlers((handler,))
+        port = server.add_insecure_port("[::1]:0")
+        server.start()
+        with grpc.insecure_channel(f"[::1]:{port}") as channel:
+            channel.unary_unary("/test.Names/Name", bytes, bytes)(b"", timeout=20)
+        server.stop(None).wait()
+    assert names == ["ipv6:::/64"]
+
+
 def test_without_tokens_every_call_is_allowed() -> None:
     with serving(Protection()) as address, channel_to(address) as channel:
         assert call(channel, GET_MODULE) is OK
@@ -175,6 +229,7 @@ def test_without_tokens_every_call_is_allowed() -> None:
         assert call(channel, REFLECTION) is OK
 
 
+@pytest.mark.promise("Health needs no token; reflection needs one, and can be switched off")
 def test_reflection_can_be_switched_off() -> None:
     with serving(Protection(), has_reflection=False) as address, channel_to(address) as channel:
         assert call(channel, REFLECTION) is UNIMPLEMENTED

@@ -48,6 +48,7 @@ def test_clients_without_tls_or_with_another_ca_fail_to_connect(
                 assert call(channel, GET_MODULE) is UNAVAILABLE
 
 
+@pytest.mark.promise("Connections that do not complete the handshake are closed", group="access")
 def test_a_connection_without_a_handshake_is_closed(authority: Authority) -> None:
     protection = Protection(certificates_of(authority.issue("127.0.0.1")))
     with (
@@ -58,6 +59,7 @@ def test_a_connection_without_a_handshake_is_closed(authority: Authority) -> Non
         assert silent.recv(1) == b""
 
 
+@pytest.mark.promise("Clients without a certificate from the configured CA are not served")
 def test_only_clients_with_a_certificate_from_the_ca_are_served(
     authority: Authority, strange_authority: Authority
 ) -> None:
@@ -73,6 +75,7 @@ def test_only_clients_with_a_certificate_from_the_ca_are_served(
                 assert call(channel, HEALTH_CHECK) is expected
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_a_new_connection_gets_the_new_certificate_and_an_old_one_goes_on(
     changing: Authority, tmp_path: Path
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_new_client_ca_applies_to_new_connections(changing: Authority, tmp_pat
             assert call(channel, GET_MODULE) is OK
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_a_certificate_whose_key_is_missing_is_logged_and_ignored(
     changing: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,6 +31,9 @@ def tokens(tmp_path: Path) -> Tokens:
     return Tokens(write_tokens(tmp_path / "tokens", ("pipeline", "symbolicate", TOKEN)))
 
 
+@pytest.mark.promise(
+    "A public address is not served without TLS and authentication", group="access"
+)
 def test_a_public_address_needs_tls_and_tokens_or_client_certificates(
     authority: Authority, tokens: Tokens
 ) -> None:

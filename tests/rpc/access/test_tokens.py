@@ -77,6 +77,9 @@ def test_every_known_token_is_compared_whichever_it_is(
         compared.clear()
 
 
+@pytest.mark.promise(
+    "Tokens appear neither in their file, nor in memory, nor in errors", group="access"
+)
 def test_neither_file_nor_memory_shows_a_token_or_its_hash(file: Path) -> None:
     assert PIPELINE not in file.read_text()
     shown = repr(Tokens(file).find(PIPELINE))
@@ -132,6 +135,7 @@ def test_a_changed_file_of_the_same_size_and_time_is_reloaded(
     assert names(tokens) == ["operator", "pipeline", None]
 
 
+@pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_an_invalid_or_deleted_file_is_logged_once_and_ignored(
     file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -152,6 +156,7 @@ def test_an_invalid_or_deleted_file_is_logged_once_and_ignored(
 HASH = hash_token(PIPELINE)
 
 
+@pytest.mark.promise("Tokens appear neither in their file, nor in memory, nor in errors")
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -17,6 +17,7 @@ MESSAGE_SECONDS = 0.5
 NEVER = 3_600.0
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+RESOURCE_EXHAUSTED = str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
 DEADLINE_EXCEEDED = str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
 UNIMPLEMENTED = str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 MANY = 300
@@ -28,6 +29,9 @@ def check_health(channel: grpc.Channel) -> Any:
     return health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
 
 
+@pytest.mark.promise(
+    "Calls whose message never arrives delay no others, and are ended", group="limits"
+)
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
 def test_a_call_whose_message_does_not_arrive_ends_with_deadline_exceeded(
     serve: Serve, method: str
@@ -39,6 +43,7 @@ def test_a_call_whose_message_does_not_arrive_ends_with_deadline_exceeded(
     assert "message" in status["grpc-message"]
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
 def test_calls_whose_message_does_not_arrive_delay_no_other_call(serve: Serve, method: str) -> None:
     serving = serve(answer, message_seconds=NEVER)
@@ -57,6 +62,7 @@ def test_calls_whose_message_does_not_arrive_delay_no_other_call(serve: Serve, m
         assert b"symbolon.v1" in next(listed)
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_a_call_is_in_flight_once_its_message_has_arrived(serve: Serve) -> None:
     gate = Gate()
     serving = serve(gate, max_calls=1, message_seconds=NEVER)
@@ -75,19 +81,48 @@ def test_a_call_is_in_flight_once_its_message_has_arrived(serve: Serve) -> None:
 
 def test_a_message_that_arrives_at_a_full_server_is_refused(serve: Serve) -> None:
     gate = Gate()
-    serving = serve(gate, max_calls=1, message_seconds=NEVER)
+    serving = serve(gate, max_calls=3, message_seconds=NEVER)
     with http2_peer(serving.address) as peer, gate.holding():
-        first, second = peer.begin(GET_MODULE), peer.begin(GET_MODULE)
+        late = peer.begin(GET_MODULE)
         peer.settle()
         assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
-        peer.send(first, framed(b""))
-        assert gate.arrived.acquire(timeout=30)
-        peer.send(second, framed(b""))
-        refused = peer.wait_for_end(second)
-        assert refused["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        others = []
+        for _ in range(3):
+            others.append(peer.call(GET_MODULE))
+            assert gate.arrived.acquire(timeout=30)
+        peer.send(late, framed(b""))
+        refused = peer.wait_for_end(late)
+        assert refused["grpc-status"] == RESOURCE_EXHAUSTED
         assert refused["grpc-retry-pushback-ms"] == "250"
         gate.opened.set()
-        assert peer.wait_for_end(first)["grpc-status"] == "0"
+        assert all(peer.wait_for_end(other)["grpc-status"] == "0" for other in others)
+
+
+@pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION])
+def test_only_the_newest_calls_without_a_message_are_held(serve: Serve, method: str) -> None:
+    serving = serve(answer, max_calls=16, message_seconds=NEVER)
+    held, more = 8, 5
+    with http2_peer(serving.address) as peer:
+        calls = [peer.begin(method) for _ in range(held + more)]
+        for call in calls[:more]:
+            assert peer.wait_for_end(call)["grpc-status"] == RESOURCE_EXHAUSTED
+        peer.settle()
+        assert set(peer.ended) == set(calls[:more])
+
+
+def test_silent_calls_of_one_address_do_not_end_calls_of_another(serve: Serve) -> None:
+    serving = serve(answer, max_calls=8, message_seconds=NEVER)
+    with (
+        http2_peer(serving.address, own_host="127.0.0.2") as slow,
+        http2_peer(serving.address) as silent,
+    ):
+        late = slow.begin(GET_MODULE)
+        slow.settle()
+        assert check_health(serving.channel) == health_pb2.HealthCheckResponse.SERVING
+        calls = [silent.begin(GET_MODULE) for _ in range(MANY)]
+        silent.wait_for_end(calls[-5])
+        slow.send(late, framed(b""))
+        assert slow.wait_for_end(late)["grpc-status"] == "0"
 
 
 @pytest.mark.parametrize("method", [HEALTH_CHECK, HEALTH_WATCH, GET_MODULE])
@@ -99,6 +134,7 @@ def test_a_call_without_a_message_is_refused(serve: Serve, method: str) -> None:
         assert peer.wait_for_end(stream)["grpc-status"] == UNIMPLEMENTED
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_calls_whose_message_does_not_arrive_do_not_delay_the_stop(serve: Serve) -> None:
     serving = serve(answer, message_seconds=NEVER)
     methods = HEALTH_CHECK, HEALTH_WATCH, GET_MODULE, REFLECTION
@@ -122,6 +158,7 @@ def test_calls_whose_message_does_not_arrive_do_not_delay_the_stop(serve: Serve)
     is_over.set()
 
 
+@pytest.mark.promise("Calls whose message never arrives delay no others, and are ended")
 def test_watches_that_are_not_read_delay_no_other_call(serve: Serve) -> None:
     serving = serve(answer)
     with http2_peer(serving.address, window=0) as peer:
@@ -134,6 +171,7 @@ def test_watches_that_are_not_read_delay_no_other_call(serve: Serve) -> None:
         serving.server.stop(0.0)
 
 
+@pytest.mark.promise("Idle connections do not exhaust file descriptors")
 def test_a_connection_without_calls_is_closed(serve: Serve) -> None:
     serving = serve(answer, connection_idle_seconds=0.5)
     with http2_peer(serving.address) as peer:

@@ -1,10 +1,13 @@
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from symbolon_server.rpc.calls.arrivals import Arrivals
+from symbolon_server.rpc.serving.health import Health
 from symbolon_server.telemetry.lasting_threads import Vitals
 from tests.rpc.scripted import MODULE_SERVICE, Serve, Serving, answer
 
@@ -84,10 +87,9 @@ def test_a_watch_whose_client_has_left_is_forgotten(serving: Serving, health: An
         pytest.fail("watches of clients that left are not forgotten")
 
 
-def test_one_watch_too_many_ends_the_oldest(
-    serving: Serving, health: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_watch_too_many_ends_the_oldest(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symbolon_server.rpc.serving.health.MAX_WATCHES", 2)
+    health: Any = health_pb2_grpc.HealthStub(serve(answer).channel)
     watches = [health.Watch(request_of("")) for _ in range(1)]
     for _ in range(2):
         assert next(watches[-1]).status == SERVING
@@ -95,7 +97,66 @@ def test_one_watch_too_many_ends_the_oldest(
     assert next(watches[-1]).status == SERVING
     with pytest.raises(grpc.RpcError) as caught:
         next(watches[0])
-    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
+
+
+class Watching:
+    """A call that reads its messages when the test says so."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.callbacks: list[Callable[[], None]] = []
+        self.is_ended = False
+
+    def when_over(self, _callback: Callable[[], None]) -> bool:
+        return True
+
+    def send(self, message: health_pb2.HealthCheckResponse, left: Callable[[], None]) -> None:
+        self.statuses.append(message.status)
+        self.callbacks.append(left)
+
+    def end(self) -> None:
+        self.is_ended = True
+
+    def read_all(self) -> None:
+        while self.callbacks:
+            self.callbacks.pop()()
+
+
+class HookedLock:
+    """A lock that calls `hook` once, after its first release."""
+
+    def __init__(self, hook: Callable[[], None]) -> None:
+        self._hooks = [hook]
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+        if self._hooks:
+            self._hooks.pop()()
+
+
+def test_a_watch_that_begins_while_the_server_stops_gets_not_serving_and_ends() -> None:
+    arrivals = Arrivals(10.0)
+    health: Any = Health([], arrivals)
+    health.open()
+    closing = threading.Thread(target=health.close)
+
+    def close_meanwhile() -> None:
+        closing.start()
+        closing.join(0.2)  # it ends unless it has to wait for the watch
+
+    watching = Watching()
+    health._lock = HookedLock(close_meanwhile)
+    health._watch(watching, request_of(""))
+    closing.join(10)
+    watching.read_all()
+    arrivals.release()
+    assert watching.statuses[-1] == NOT_SERVING
+    assert watching.is_ended
 
 
 def test_health_is_not_serving_while_a_thread_cannot_go_on(serve: Serve) -> None:

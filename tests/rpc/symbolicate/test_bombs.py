@@ -24,7 +24,7 @@ from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
-from tests.rpc.symbolicate.test_streams import Scripted
+from tests.rpc.symbolicate.stream_site import Scripted
 
 MESSAGE_BYTES = 16 << 20
 ROUNDS = 6
@@ -122,6 +122,7 @@ def memory(name: str) -> int:
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if name in line)
 
 
+@pytest.mark.promise("Refusing a compressed bomb takes bounded time and memory", group="limits")
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_refusing_a_bomb_costs_no_more_than_twice_what_ignoring_it_does(
     peer: Http2Peer, bomb: str
@@ -134,6 +135,7 @@ def test_refusing_a_bomb_costs_no_more_than_twice_what_ignoring_it_does(
     assert refused <= 2 * ignored
 
 
+@pytest.mark.promise("Refusing a compressed bomb takes bounded time and memory")
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_refusing_a_bomb_takes_no_more_memory_than_four_times_its_size(
     peer: Http2Peer, bomb: str
@@ -150,6 +152,7 @@ def test_refusing_a_bomb_takes_no_more_memory_than_four_times_its_size(
     assert memory("VmHWM") - before <= 4 * size
 
 
+@pytest.mark.promise("Refusing a compressed bomb takes bounded time and memory")
 def test_a_bomb_in_a_stream_is_answered_with_its_error(peer: Http2Peer) -> None:
     stream = peer.begin(f"{SYMBOLICATE}Stream", (("grpc-encoding", "gzip"),))
     bomb = wire.message_field(2, one_stack(MESSAGE_BYTES // 2 - 64))

@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,7 @@ OTHERS = st.sampled_from(
 )
 
 
+@pytest.mark.promise("Refusing a compressed bomb takes bounded time and memory")
 @given(
     st.lists(st.one_of(encoded_modules(), encoded_stacks(), OTHERS), max_size=8),
     st.sampled_from([1, 300]),

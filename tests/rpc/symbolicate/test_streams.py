@@ -1,12 +1,10 @@
 """Streams over a network, with a symbolicator that a test controls."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import islice
-from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -16,179 +14,35 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
     status_pb2,
 )
 
-from symbolon.v1 import module_pb2, stack_pb2
+from symbolon.v1 import stack_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
-from symbolon_server.rpc.access.access import NameCaller, name_of_peer
-from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
-from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits
-from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
-from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
-from symbolon_server.symbolication.looking_up.lookup import MayWait
-from symbolon_server.symbolication.memory.queries import (
-    Diagnostics,
-    EncodedStacks,
-    ModuleQuery,
-    Symbolication,
-)
-from symbolon_server.symbolication.recalling.request_frames import RequestFrames
-from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.symbols.paging import api_frames, wire
+from symbolon_server.rpc.symbolicate.streams import FLOW, StreamPlace, StreamPlaces
+from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import framed, http2_peer
 from tests.rpc.scripted import count_of
+from tests.rpc.symbolicate.stream_site import (
+    BROKEN,
+    COLD,
+    LARGE,
+    LARGE_BYTES,
+    LEFT,
+    MOST_ON_THE_WAY,
+    SECONDS,
+    Request,
+    Response,
+    Sent,
+    Site,
+    StartSite,
+    request,
+    site,
+    start_site,
+)
 
-SECONDS = 30.0
-"""Timeout for every step."""
-
-COLD, BROKEN, LARGE, LEFT = "cold.pdb", "broken.pdb", "large.pdb", "left.pdb"
-LARGE_BYTES = 512 << 10
-
-MOST_ON_THE_WAY = 32
-"""Upper bound of large answers in gRPC's buffers at both ends: 16 MiB, far more than they hold."""
-
-Request = pb.SymbolicateStreamRequest
-Response = pb.SymbolicateStreamResponse
-
-
-@dataclass
-class Scripted(Symbolicator):
-    """Answers by the debug file of the first module; cold ones wait for `ready`."""
-
-    began: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    looking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    let_go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    turned_away: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    ready: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
-
-    def symbolicate(
-        self,
-        modules: Sequence[ModuleQuery],
-        frames: RequestFrames,
-        wait_seconds: float,
-        may_wait: MayWait,
-        *,
-        with_diagnostics: bool = False,
-        caller: Caller = ANYBODY,
-    ) -> Symbolication:
-        del frames, wait_seconds, with_diagnostics
-        debug_file = modules[0].debug_file if modules else ""
-        if debug_file == BROKEN:
-            raise RuntimeError("password=hunter2")
-        if debug_file == LEFT:
-            self._look_until(caller)
-        if debug_file in (COLD, LEFT):
-            self._wait(may_wait)
-        self.answered += 1
-        frame = wire.message_field(15, b"x" * LARGE_BYTES) if debug_file == LARGE else b""
-        encoded = EncodedStacks(len(frame), [api_frames.stack_start(len(frame)), frame])
-        return Symbolication(encoded, {}, 0, Diagnostics())
-
-    def _look_until(self, caller: Caller) -> None:
-        self.looking.release()
-        pause = threading.Event()
-        while not caller.is_gone():
-            pause.wait(0.001)
-
-    def _wait(self, may_wait: MayWait) -> None:
-        def let_go() -> None:
-            self.let_go.release()
-            self.ready.set()
-
-        with may_wait(let_go) as is_place:
-            if is_place:
-                self.began.release()
-                assert self.ready.wait(SECONDS)
-            else:
-                self.turned_away.release()
-
-
-@dataclass
-class Site:
-    """A server with streams, and a client."""
-
-    symbolicator: Scripted
-    streams: Streams
-    server: RpcServer
-    address: ListenAddress
-    channel: grpc.Channel
-
-    def stream(self, requests: Iterable[Request]) -> Any:
-        stub = SymbolicationServiceStub(self.channel)
-        return stub.SymbolicateStream(iter(requests), timeout=SECONDS)
-
-
-StartSite = Callable[..., Site]
-
-
-@pytest.fixture
-def start_site() -> Iterator[StartSite]:
-    with ExitStack() as stack:
-
-        def start(
-            *,
-            max_streams: int = 4,
-            threads: int = 4,
-            unread: UnreadAnswers | None = None,
-            idle_seconds: float = FLOW.idle_seconds,
-            name_caller: NameCaller = name_of_peer,
-            **options: Any,
-        ) -> Site:
-            symbolicator = Scripted()
-            answerer = Answerer(symbolicator, RequestLimits(5, 10), WaitLimits(60.0, 0.5))
-            streams = Streams(
-                answerer,
-                max_streams,
-                threads,
-                unread,
-                idle_seconds=idle_seconds,
-                name_caller=name_caller,
-            )
-            server = RpcServer(
-                ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
-                [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
-                unread,
-            )
-            address = server.bind()
-            server.start()
-            stack.callback(streams.close)
-            stack.callback(server.stop, 0.0, end_streams=streams.stop)
-            channel = stack.enter_context(grpc.insecure_channel(str(address)))
-            return Site(symbolicator, streams, server, address, channel)
-
-        yield start
-
-
-@pytest.fixture
-def site(start_site: StartSite) -> Site:
-    return start_site()
-
-
-class Sent(Iterator[Request]):
-    """Requests that a test sends one by one; None is the end."""
-
-    def __init__(self, *requests: Request) -> None:
-        self.queue: SimpleQueue[Request | None] = SimpleQueue()
-        for request in requests:
-            self.queue.put(request)
-
-    def __next__(self) -> Request:
-        request = self.queue.get()
-        if request is None:
-            raise StopIteration
-        return request
-
-
-def request(name: str, debug_file: str = "hot.pdb") -> Request:
-    module = module_pb2.Module(debug_file=debug_file, debug_id="0" * 33)
-    return Request(id=name, request=pb.SymbolicateRequest(modules=[module]))
+__all__ = ["site", "start_site"]
 
 
 def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
@@ -199,7 +53,8 @@ def test_each_answer_has_the_id_of_its_request(site: Site) -> None:
     assert all(len(answer.response.stacks) == 1 for answer in answers)
 
 
-def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(site: Site) -> None:
+def test_hot_requests_do_not_wait_for_cold_ones_of_their_stream(start_site: StartSite) -> None:
+    site = start_site(threads=8)
     sent = Sent(request("cold 1", COLD), request("cold 2", COLD), request("hot 1"))
     answers = site.stream(sent)
     assert next(answers).id == "hot 1"
@@ -332,6 +187,7 @@ def test_cancelling_a_stream_ends_its_waits_and_drops_queued_requests(
     )
 
 
+@pytest.mark.promise("A call whose caller has left ends at its next step")
 def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
     cold = pb.SymbolicateRequest(modules=request("", COLD).request.modules)
     call = SymbolicationServiceStub(site.channel).Symbolicate.future(cold, timeout=SECONDS)
@@ -340,6 +196,7 @@ def test_a_unary_call_that_is_cancelled_waits_no_longer(site: Site) -> None:
     assert site.symbolicator.let_go.acquire(timeout=SECONDS)
 
 
+@pytest.mark.promise("A call whose caller has left ends at its next step")
 def test_a_call_whose_caller_is_gone_already_does_not_wait(site: Site) -> None:
     asked = pb.SymbolicateRequest(modules=request("", LEFT).request.modules)
     call = SymbolicationServiceStub(site.channel).Symbolicate.future(asked, timeout=SECONDS)
@@ -364,6 +221,9 @@ def test_streams_beyond_the_limit_are_refused_with_a_delay(start_site: StartSite
     assert [answer.id for answer in site.stream([request("3")])] == ["3"]
 
 
+@pytest.mark.promise(
+    "Idle streams, or the streams of one caller, do not keep others out", group="limits"
+)
 def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: StartSite) -> None:
     site = start_site(idle_seconds=0.3)
     answers = site.stream(Sent(request("1")))
@@ -375,6 +235,7 @@ def test_a_stream_that_is_idle_ends_with_a_status_that_says_so(start_site: Start
     assert [answer.id for answer in site.stream([request("2")])] == ["2"]
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) -> None:
     site = start_site(idle_seconds=0.05)
     answers = site.stream([request("cold", COLD)])
@@ -385,6 +246,7 @@ def test_a_stream_that_waits_for_an_answer_is_not_idle(start_site: StartSite) ->
     assert [answer.id for answer in answers] == ["cold"]
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> None:
     def name_caller(context: grpc.ServicerContext) -> str:
         return str(dict(context.invocation_metadata()).get("name", ""))
@@ -409,6 +271,7 @@ def test_one_caller_has_at_most_half_of_the_streams(start_site: StartSite) -> No
         requests.queue.put(None)
 
 
+@pytest.mark.promise("Idle streams, or the streams of one caller, do not keep others out")
 def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: StartSite) -> None:
     site = start_site(max_streams=1, idle_seconds=0.3)
     with http2_peer(site.address, window=0) as deaf:
@@ -425,6 +288,23 @@ def test_streams_that_are_not_read_make_room_when_all_are_taken(start_site: Star
         else:
             pytest.fail("a stream that is not read keeps its place")
     assert [answer.id for answer in answers] == ["read"]
+
+
+def test_a_caller_at_its_own_limit_does_not_cause_streams_of_others_to_be_cancelled() -> None:
+    cancelled: list[str] = []
+
+    def stuck_place(caller: str) -> StreamPlace:
+        flow = StreamFlow(replace(FLOW, idle_seconds=0.0))
+        flow.take(1)
+        flow.put(1, b"unread")
+        next(flow.answers())
+        return StreamPlace(flow, caller, lambda: cancelled.append(caller))
+
+    places = StreamPlaces(4)
+    callers = "modest", "greedy", "greedy"
+    assert [places.enter(stuck_place(caller)) for caller in callers] == ["", "", ""]
+    assert "one caller" in places.enter(stuck_place("greedy"))
+    assert cancelled == ["greedy", "greedy"]
 
 
 def test_a_stopping_server_answers_what_it_has_taken_and_ends_its_streams(site: Site) -> None:
@@ -452,10 +332,13 @@ def test_a_caller_may_wait_for_each_answer_before_its_next_request(site: Site) -
     assert list(islice(answers, 1)) == []
 
 
+@pytest.mark.promise(
+    "Unread answers are bounded, and callers that read are never refused", group="limits"
+)
 def test_answers_that_a_stream_does_not_read_are_bounded_and_refused(
     start_site: StartSite,
 ) -> None:
-    unread = UnreadAnswers(3 * LARGE_BYTES)
+    unread = UnreadAnswers(6 * LARGE_BYTES)  # one caller may hold half of it
     site = start_site(unread=unread)
     with http2_peer(site.address, window=0) as deaf:
         stream = deaf.begin("/symbolon.v1.SymbolicationService/SymbolicateStream")
@@ -468,6 +351,7 @@ def test_answers_that_a_stream_does_not_read_are_bounded_and_refused(
     assert _ask_until(site, lambda answer: answer.HasField("response"))
 
 
+@pytest.mark.promise("No limit of a connection's age ends a stream", group="limits")
 def test_a_stream_outlives_the_age_limit_of_its_connection(start_site: StartSite) -> None:
     site = start_site(connection_age_seconds=0.5)
     is_too_old = threading.Event()
@@ -499,6 +383,7 @@ def _ask_until(site: Site, is_enough: Callable[[Any], bool]) -> Any:
     return pytest.fail("no answer was good enough")
 
 
+@pytest.mark.promise("An unexpected error ends no vital thread, or health turns NOT_SERVING")
 @pytest.mark.parametrize(
     ("name", "thread", "code"),
     [

@@ -106,6 +106,7 @@ def test_a_file_in_place_of_the_folder_is_skipped(folder: Path, skips: Skips) ->
     assert skips.reasons == [SkipReason.FAILED]
 
 
+@pytest.mark.promise("A full or forbidden disk costs the spool only, and one line in the log")
 @pytest.mark.parametrize("mode", [0o500, 0o000])
 def test_a_folder_without_permission_is_skipped(tmp_path: Path, mode: int) -> None:
     run = subprocess.run(
@@ -138,6 +139,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+@pytest.mark.promise("Damaged page files change no answer", group="pages")
 def test_a_page_file_truncated_during_a_read_yields_nothing_wrong(
     spool: Spool, path: Path, skips: Skips
 ) -> None:
@@ -191,6 +193,7 @@ def test_a_hanging_writer_delays_others_for_a_bounded_time(
     assert put(spool, make_module(2))
 
 
+@pytest.mark.promise("The spool stays within its bound at all times", group="limits")
 def test_processes_that_share_a_spool_stay_within_its_bytes(folder: Path) -> None:
     command = [sys.executable, "-c", PUT_AND_READ_MANY, str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

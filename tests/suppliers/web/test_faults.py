@@ -177,6 +177,10 @@ def server(
     )
 
 
+@pytest.mark.promise(
+    "Each fault of a symbol server has its outcome; only a definite no is missing",
+    group="suppliers",
+)
 def test_each_fault_has_an_outcome_and_a_detail(
     fault: Fault, server: Supplier, module_id: ModuleId
 ) -> None:
@@ -189,6 +193,7 @@ def test_each_fault_has_an_outcome_and_a_detail(
         assert str(error) == f"{server.name}: {fault.detail}"
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_after_a_fault_the_next_supplier_is_asked(
     fault: Fault, server: Supplier, folder: DirectorySupplier, module_id: ModuleId
 ) -> None:
@@ -202,6 +207,7 @@ def test_after_a_fault_the_next_supplier_is_asked(
     ]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_fault_is_missing_only_if_it_is_a_definite_no(
     fault: Fault, server: Supplier, tmp_path: Path, module_id: ModuleId
 ) -> None:
@@ -222,6 +228,7 @@ def test_bytes_after_an_overlong_response_are_not_the_next_response(
         assert b"".join(stream) == TEXT
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_certificate_of_an_unknown_ca_is_unavailable(
     authority: Authority, make_supplier: MakeSupplier, tmp_path: Path, module_id: ModuleId
 ) -> None:

@@ -25,7 +25,7 @@ def test_a_supplier_gets_its_own_headers_and_no_others(
     symbol_server.answer(ALL_PATHS, Answer(TEXT))
     url = symbol_server.url
     headers = parse_headers(
-        f"# who asks\n\n{url}a   X-Api-Key: one two\n  {url}a/ X-Client: crashes\r\n"
+        f"# supplier, header\n\n{url}a   X-Api-Key: one two\n  {url}a/ X-Client: crashes\r\n"
         f"{url}b Authorization: Bearer secret\n"
     )
     first, second, third = parse_suppliers(f"{url}a?x=1, {url}b, {url}c", headers=headers)
@@ -36,6 +36,7 @@ def test_a_supplier_gets_its_own_headers_and_no_others(
     assert sent == [["one two", "crashes", None], [None, None, "Bearer secret"], [None] * 3]
 
 
+@pytest.mark.promise("Credentials of a supplier are sent to no other host", group="access")
 def test_headers_are_not_sent_to_another_host_of_a_redirect(
     symbol_server: SymbolServer, module_id: ModuleId, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_redirect_loop_ends_after_five(
     assert symbol_server.get_count == 6
 
 
+@pytest.mark.promise("Credentials of a supplier are sent to no other host")
 def test_credentials_stay_with_their_own_host(
     symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:

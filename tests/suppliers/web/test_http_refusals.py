@@ -142,6 +142,7 @@ def test_no_pause_exceeds_the_total_time(
     assert fake_time.pauses == [9.0, 9.0]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_refused_connection_is_retried(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_refused_connection_is_retried(
     assert fake_time.pauses == [0.5, 1.0]
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_failed_name_resolution_is_retried(
     make_supplier: MakeSupplier, fake_time: FakeTime, module_id: ModuleId
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_body_that_never_ends_in_time_ends_at_the_total_time(
         fetch(make_supplier(), module_id)
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_a_host_that_accepts_no_connection_is_unavailable(
     make_supplier: MakeSupplier, module_id: ModuleId
 ) -> None:

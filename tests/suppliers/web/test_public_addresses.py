@@ -43,6 +43,9 @@ def ends(network: IPv4Network | IPv6Network) -> Iterator[IPv4Address | IPv6Addre
     yield network.broadcast_address
 
 
+@pytest.mark.promise(
+    "A public symbol server cannot lead a worker to an internal address", group="access"
+)
 @pytest.mark.parametrize("network", SPECIAL_IPV4, ids=str)
 def test_no_special_ipv4_address_is_public_in_any_form(network: IPv4Network) -> None:
     for address in ends(network):
@@ -51,6 +54,7 @@ def test_no_special_ipv4_address_is_public_in_any_form(network: IPv4Network) -> 
             assert not is_public(str(IPv6Address(write(int(address))))), name
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 @pytest.mark.parametrize("network", SPECIAL_IPV6, ids=str)
 def test_no_special_ipv6_address_is_public(network: IPv6Network) -> None:
     """Ranges that embed IPv4 start and end with an IPv4 address that is not public."""

@@ -61,6 +61,7 @@ def redirect(server: SymbolServer, location: str) -> None:
     server.answer(ALL_PATHS, Answer(status=302, headers={"Location": location}))
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_a_public_server_cannot_redirect_inside(net: Net, module_id: ModuleId) -> None:
     redirect(net.outside, f"{net.inside.url}latest/meta-data")
     with pytest.raises(UnavailableSymbolFileError, match=REFUSED):
@@ -124,6 +125,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     return answering
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_a_name_that_changes_before_the_connection_is_refused(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_name_that_changes_before_the_connection_is_refused(
     assert net.inside.get_count == 0
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_a_supplier_whose_name_changes_cannot_redirect_inside(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
@@ -145,6 +148,7 @@ def test_a_supplier_whose_name_changes_cannot_redirect_inside(
     assert net.inside.connections == 0
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_a_supplier_that_was_public_is_not_used_at_an_internal_address(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_supplier_that_was_public_is_not_used_at_an_internal_address(
         assert inside.get_count == 0
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_an_internal_server_that_becomes_public_cannot_redirect_inside(
     net: Net, module_id: ModuleId, names: Names
 ) -> None:
@@ -174,6 +179,7 @@ def test_an_internal_server_that_becomes_public_cannot_redirect_inside(
     assert net.inside.connections == 0
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_addresses_seen_by_one_ingest_process_hold_for_the_next(
     net: Net, module_id: ModuleId, names: Names
@@ -203,6 +209,7 @@ def test_a_public_server_may_redirect_to_another_public_one(net: Net, module_id:
         assert fetch(supplier_at(net.outside.url), module_id) == TEXT
 
 
+@pytest.mark.promise("A public symbol server cannot lead a worker to an internal address")
 def test_a_chain_of_public_servers_cannot_redirect_inside(net: Net, module_id: ModuleId) -> None:
     with SymbolServer(net.outside.folder, OUTSIDE) as other:
         redirect(other, net.inside.url)

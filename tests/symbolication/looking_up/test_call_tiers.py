@@ -47,6 +47,7 @@ def tiers(frozen_store: RedisPageStore, redis_cache: redis.Redis) -> Tiers:
     return Tiers(frozen_store, None, failures, ModuleLoader(redis_cache))
 
 
+@pytest.mark.promise("Redis servers that hang cost a call one second at most")
 def test_a_call_waits_for_a_store_that_hangs_once_only(tiers: Tiers, module_id: ModuleId) -> None:
     key = PageKey(module_id, "1-a", 0)
     diagnostics = Diagnostics()

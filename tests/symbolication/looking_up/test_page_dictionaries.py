@@ -87,6 +87,9 @@ def test_a_dictionary_comes_with_the_pages_in_one_request_and_once(
     assert answer.symbolication.diagnostics.tiers[TierName.STORE].lookups == 1
 
 
+@pytest.mark.promise(
+    "A lost or damaged page dictionary changes no answer and is replaced", group="pages"
+)
 def test_an_evicted_dictionary_comes_from_the_spool_and_goes_back_into_the_store(
     wordy: ModuleId, dictionary_key: str, spooling: Host, redis_store: redis.Redis
 ) -> None:
@@ -96,6 +99,7 @@ def test_an_evicted_dictionary_comes_from_the_spool_and_goes_back_into_the_store
     assert redis_store.get(dictionary_key) == dictionary
 
 
+@pytest.mark.promise("A lost or damaged page dictionary changes no answer and is replaced")
 def test_a_damaged_dictionary_is_replaced_from_the_spool(
     wordy: ModuleId, dictionary_key: str, spooling: Host, redis_store: redis.Redis
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_damaged_dictionary_is_replaced_from_the_spool(
     assert redis_store.get(dictionary_key) == dictionary
 
 
+@pytest.mark.promise("A lost or damaged page dictionary changes no answer and is replaced")
 def test_without_its_dictionary_a_module_is_pending_and_put_again_by_the_next_ingest(
     wordy: ModuleId, dictionary_key: str, host: Host, spool: Spool, redis_store: redis.Redis
 ) -> None:
@@ -135,6 +140,7 @@ def test_a_full_store_gets_the_dictionary_of_requested_pages(
     assert len(redis_store.keys("page:*")) == 2
 
 
+@pytest.mark.promise("A lost or damaged page dictionary changes no answer and is replaced")
 def test_a_memory_too_small_for_a_dictionary_answers_all_the_same(
     wordy: ModuleId, host: Host
 ) -> None:

@@ -197,6 +197,7 @@ def test_a_store_emptied_while_its_modules_are_held_changes_no_answer(
     assert len(redis_store.keys("page:*")) == 1
 
 
+@pytest.mark.promise("A call answers a module from one generation only", group="pages")
 def test_a_module_ingested_again_is_answered_from_its_new_pages(
     large: ModuleId,
     host: Host,
@@ -256,6 +257,9 @@ def misspelt(page: bytes, owner: bytes) -> bytes:
     return seal(page_layout.MARK, owner, content)
 
 
+@pytest.mark.promise(
+    "A page that contradicts itself is replaced, even if its checksum is right", group="pages"
+)
 @pytest.mark.parametrize("offset", [0, misfits.START])
 def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
     large: ModuleId, spooling: Host, redis_store: redis.Redis, offset: int
@@ -269,6 +273,7 @@ def test_a_page_that_does_not_fit_itself_is_replaced_from_the_spool(
     assert redis_store.get(key) == page
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 def test_an_inconsistent_page_answers_nothing(
     large: ModuleId, host: Host, redis_store: redis.Redis
 ) -> None:
@@ -281,6 +286,7 @@ def test_an_inconsistent_page_answers_nothing(
     assert answer.results[0].outcome is ModuleOutcome.PENDING
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 def test_a_page_in_memory_that_does_not_fit_itself_is_replaced(
     large: ModuleId, spooling: Host, redis_store: redis.Redis
 ) -> None:
@@ -291,6 +297,7 @@ def test_a_page_in_memory_that_does_not_fit_itself_is_replaced(
     assert spooling.find(large, 32).functions == ["function_1"]
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 @pytest.mark.usefixtures("worker")
 def test_a_page_that_does_not_fit_itself_is_made_again(
     large: ModuleId, host: Host, redis_store: redis.Redis
@@ -302,6 +309,7 @@ def test_a_page_that_does_not_fit_itself_is_made_again(
     assert answer.symbolication.diagnostics.ingests == 1
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 @pytest.mark.usefixtures("worker")
 def test_a_page_file_with_a_page_that_does_not_fit_itself_is_dropped(
     large: ModuleId, spooling: Host, redis_store: redis.Redis, spool: Spool

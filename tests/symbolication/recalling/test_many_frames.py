@@ -92,7 +92,7 @@ def test_other_bytes_are_read_as_protobuf_does_or_not_at_all(stacks: list[bytes]
         try:
             message = stack_pb2.Stack.FromString(stack)
         except DecodeError:
-            continue  # one of its frames is invalid: the lookup finds that
+            continue  # one of its frames is malformed: that is found when it is looked up
         assert len(message.frames) == len(found)
         assert encode_stack(found) == stack
 

@@ -1,4 +1,4 @@
-"""What a caller tells of a module beside its id."""
+"""What a caller sends about a module besides its id."""
 
 import pytest
 
@@ -26,7 +26,7 @@ LIBC = ModuleId.parse("libc.so.6", "0" * 33)
         *((name, "") for name in ("", "/", "a/", "a/..", ".", "a\n", "a\0b", "a" * 256)),
     ],
 )
-def test_of_a_code_file_the_last_part_of_its_path_is_used(code_file: str, name: str) -> None:
+def test_the_last_part_of_a_code_files_path_is_used(code_file: str, name: str) -> None:
     assert read_code_file(code_file) == name
 
 
@@ -40,18 +40,18 @@ def test_of_a_code_file_the_last_part_of_its_path_is_used(code_file: str, name: 
         *((text, "") for text in ("", "-", "no hex", "../1", "1\n", "٣", "a" * 256)),
     ],
 )
-def test_a_code_id_is_hex_digits(code_id: str, digits: str) -> None:
+def test_a_code_id_consists_of_hex_digits(code_id: str, digits: str) -> None:
     assert read_code_id(code_id) == digits
 
 
-def test_a_module_asked_for_twice_has_what_either_tells() -> None:
-    told = [
+def test_a_module_requested_twice_has_the_details_of_both_requests() -> None:
+    requests = [
         None,
         AskedModule(XUL, code_file="xul.dll"),
         AskedModule(LIBC),
         AskedModule(XUL, code_file="other.dll", code_id="5F", lacks_age=True),
     ]
-    assert join_asked(told) == {
+    assert join_asked(requests) == {
         XUL: AskedModule(XUL, "xul.dll", "5F", lacks_age=True),
         LIBC: AskedModule(LIBC),
     }

@@ -1,10 +1,10 @@
-"""What can name a module."""
+"""Which debug files and debug ids identify a module."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolon import debug_ids
+from symbolon import _module_ids
 from symbolon_server.symbols.ground.module_ids import (
     DEBUG_ID_FORM,
     InvalidModuleIdError,
@@ -47,7 +47,7 @@ def test_debug_files_are_any_file_name(debug_file: str) -> None:
         ("ä" * 128, "at most 255 bytes"),
     ],
 )
-def test_what_cannot_be_a_debug_file_is_refused(debug_file: str, problem: str) -> None:
+def test_an_invalid_debug_file_is_refused(debug_file: str, problem: str) -> None:
     with pytest.raises(InvalidModuleIdError, match=problem) as caught:
         ModuleId.parse(debug_file, DEBUG_ID)
     assert caught.value.field == "debug_file"
@@ -86,15 +86,15 @@ SPELLINGS = st.from_regex(r"\A\{?(?:[0-9a-fA-F]{4}-?){7,9}[0-9a-fA-F]{0,9}\}?-?[
 @given(st.one_of(SPELLINGS, st.text("0aF{}-", max_size=45)))
 def test_client_and_server_agree_on_debug_ids(text: str) -> None:
     normalised = normalise_debug_id(text)
-    assert debug_ids.normalise_debug_id(text) == (normalised or text.upper())
+    assert _module_ids.normalise_debug_id(text) == (normalised or text.upper())
     try:
         module_id = ModuleId.parse_if_whole("xul.pdb", text)
     except InvalidModuleIdError:
-        assert not debug_ids.can_be_asked(text)
+        assert not _module_ids.is_debug_id(text)
     else:
-        assert debug_ids.can_be_asked(text)
+        assert _module_ids.is_debug_id(text)
         assert module_id == (None if normalised is None else ("xul.pdb", normalised))
-    assert debug_ids.DEBUG_ID_FORM == DEBUG_ID_FORM
+    assert _module_ids.DEBUG_ID_FORM == DEBUG_ID_FORM
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_client_and_server_agree_on_debug_ids(text: str) -> None:
         *("44E4EC8C2-F41-492B-9369-D6B9A059577C", "44E4EC8C-2F41-492B-9369D6B9A059577C"),
     ],
 )
-def test_what_cannot_be_a_debug_id_is_refused(debug_id: str) -> None:
+def test_an_invalid_debug_id_is_refused(debug_id: str) -> None:
     with pytest.raises(InvalidModuleIdError, match="must be 32 hex digits and the age") as caught:
         ModuleId.parse("xul.pdb", debug_id)
     assert caught.value.field == "debug_id"
 
 
 @given(st.text(min_size=1, max_size=20), st.from_regex(r"\A[0-9A-Fa-f]{33,40}\Z"))
-def test_a_module_id_prints_as_what_it_is_made_from(debug_file: str, debug_id: str) -> None:
+def test_the_text_of_a_module_id_parses_back_to_it(debug_file: str, debug_id: str) -> None:
     try:
         module_id = ModuleId.parse(debug_file, debug_id)
     except InvalidModuleIdError:
@@ -124,7 +124,7 @@ def test_a_module_id_prints_as_what_it_is_made_from(debug_file: str, debug_id: s
 
 
 @pytest.mark.parametrize("text", ["", "xul.pdb", "/" + DEBUG_ID, "a/b/" + DEBUG_ID, "xul.pdb/"])
-def test_a_text_that_is_no_module_id_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_module_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidModuleIdError):
         ModuleId.from_text(text)
 

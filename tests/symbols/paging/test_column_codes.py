@@ -1,4 +1,4 @@
-"""Every step that makes a column small is undone by its inverse."""
+"""Every code of a column is undone by its inverse."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def test_zigzag(values: NDArray[np.int64]) -> None:
 
 @settings(deadline=None)
 @given(integers(-(2**31), 2**31 - 1))
-def test_zigzag_of_numbers_that_were_read_as_32_bits(values: NDArray[np.int64]) -> None:
+def test_zigzag_of_numbers_read_as_32_bits(values: NDArray[np.int64]) -> None:
     assert same(unzigzag(zigzag(values).astype(np.uint32)), values)
 
 
@@ -49,7 +49,7 @@ def test_zigzag_gives_small_numbers_for_small_distances() -> None:
 
 
 BELOW_BY_WIDTH = ((-3, 3), (0, 100), (0, 2_000), (-20_000, 10_000), (0, 70_000), (-(2**20), 2**20))
-"""Bounds of numbers whose differences take one byte, two or three."""
+"""Bounds of numbers whose differences take one, two or three bytes."""
 
 
 @settings(deadline=None)
@@ -85,7 +85,7 @@ def test_new_numbers_are_counted(numbers: Integers) -> None:
 
 @settings(deadline=None)
 @given(integers(1, 2**62))
-def test_only_what_is_new_has_a_lowest_byte_of_zero(below: Integers) -> None:
+def test_only_new_numbers_have_a_lowest_byte_of_zero(below: Integers) -> None:
     codes = mark_new(below)
     assert all(codes % 256)
     packed = PackedColumns(write_columns([codes]), 0, [len(codes)])
@@ -135,13 +135,13 @@ def test_columns_as_bytes(columns: list[NDArray[np.int64]]) -> None:
 
 @settings(deadline=None)
 @given(columns_of_numbers, st.integers(1, 20))
-def test_columns_that_are_cut_are_refused(columns: list[NDArray[np.int64]], missing: int) -> None:
+def test_truncated_columns_are_refused(columns: list[NDArray[np.int64]], missing: int) -> None:
     data = write_columns([column.view(np.uint64) for column in columns])
     with pytest.raises(ValueError, match="columns"):
         PackedColumns(data[:-missing], 0, [len(column) for column in columns])
 
 
-def test_a_plane_of_which_one_byte_is_left_is_cut() -> None:
+def test_a_plane_with_only_one_byte_left_is_truncated() -> None:
     data = write_columns([np.array([300, 300, 300], np.uint64)])
     with pytest.raises(ValueError, match="columns"):
         PackedColumns(data[:-2], 0, [3])

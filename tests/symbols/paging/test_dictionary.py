@@ -1,4 +1,4 @@
-"""The dictionary that the pages of a large module are compressed by."""
+"""The dictionary with which the pages of a large module are compressed."""
 
 from random import Random
 
@@ -40,7 +40,7 @@ def owner(module: PagedModule, number: int) -> bytes:
     return page_owner(module.directory.generation, number)
 
 
-def test_pages_by_a_dictionary_answer_what_the_table_does(
+def test_pages_compressed_with_a_dictionary_answer_like_the_table(
     table: SymbolTable, module: PagedModule
 ) -> None:
     assert module.directory.has_dictionary
@@ -51,7 +51,7 @@ def test_pages_by_a_dictionary_answer_what_the_table_does(
         assert pages[number].find(offset) == table.find(offset)
 
 
-def test_pages_by_a_dictionary_are_smaller_than_without_the_dictionary_included(
+def test_pages_and_their_dictionary_are_smaller_than_pages_without_one(
     table: SymbolTable, module: PagedModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("symbolon_server.symbols.paging.dictionary.MIN_BYTES", MAX_BYTES + 1)
@@ -66,7 +66,7 @@ def test_the_same_table_makes_the_same_pages(table: SymbolTable, module: PagedMo
     assert write_pages(table, GENERATION, INGEST, _WEIGHT).pages == module.pages
 
 
-def test_a_page_is_not_read_without_its_dictionary_or_by_another(module: PagedModule) -> None:
+def test_a_page_is_not_read_without_its_dictionary_or_with_another(module: PagedModule) -> None:
     other = train(list(module.pages), 256 * MIN_BYTES)
     assert other is not None
     raw = PageDictionary(b"the quick brown fox jumps over the lazy dog")
@@ -75,7 +75,7 @@ def test_a_page_is_not_read_without_its_dictionary_or_by_another(module: PagedMo
             Page.decode(owner(module, 0), module.pages[0], dictionary)
 
 
-def test_a_dictionary_comes_back(module: PagedModule) -> None:
+def test_a_dictionary_is_decoded_as_it_was_encoded(module: PagedModule) -> None:
     number = module.directory.page_count
     dictionary = PageDictionary.decode(owner(module, number), module.pages[number])
     assert dictionary.encode(owner(module, number)) == module.pages[number]
@@ -83,7 +83,7 @@ def test_a_dictionary_comes_back(module: PagedModule) -> None:
     assert dictionary.memory_bytes > len(dictionary.zstd)
 
 
-def test_a_dictionary_of_which_a_bit_is_changed_is_refused_or_harmless(
+def test_a_dictionary_with_a_flipped_bit_is_refused_or_harmless(
     module: PagedModule,
 ) -> None:
     number = module.directory.page_count
@@ -99,11 +99,11 @@ def test_a_dictionary_of_which_a_bit_is_changed_is_refused_or_harmless(
 
 
 @pytest.mark.parametrize("samples", [[], [b""], [b"x"] * 10, [bytes([n]) for n in range(200)]])
-def test_too_little_makes_no_dictionary(samples: list[bytes]) -> None:
+def test_too_few_samples_make_no_dictionary(samples: list[bytes]) -> None:
     assert train(samples, 1 << 30) is None
 
 
-def test_a_page_is_read_by_the_dictionary_of_pages_that_are_all_the_same() -> None:
+def test_a_dictionary_of_identical_samples_works() -> None:
     dictionary = train([bytes(10_000)] * 200, 1 << 30)
     assert dictionary is not None
     sealed = seal(MARK, b"owner", bytes(5_000), dictionary.zstd)

@@ -1,4 +1,4 @@
-"""What is stored is either what was written, or recognised as damaged."""
+"""Stored data is either what was written, or detected as damaged."""
 
 from collections.abc import Callable, Iterator
 
@@ -63,7 +63,7 @@ def page_file(small_module: PagedModule, directory: bytes) -> bytes:
 
 
 def damaged(data: bytes) -> Iterator[bytes]:
-    """Yield `data` with each bit flipped, cut at each place, and with more behind it."""
+    """Yield `data` with each bit flipped, truncated at each position, and with a byte appended."""
     for place in range(len(data)):
         yield data[:place]
         for bit in range(8):
@@ -83,7 +83,8 @@ def refuses(read: Callable[[bytes], object], data: bytes) -> bool:
     return False
 
 
-def test_every_damage_of_a_page_is_recognised(page: bytes) -> None:
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected", group="pages")
+def test_all_damage_to_a_page_is_detected(page: bytes) -> None:
     assert decode_page(page).find(0x1000) is not None
     assert all(refuses(decode_page, data) for data in damaged(page))
     assert all(
@@ -91,12 +92,14 @@ def test_every_damage_of_a_page_is_recognised(page: bytes) -> None:
     )
 
 
-def test_every_damage_of_a_directory_is_recognised(directory: bytes) -> None:
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected")
+def test_all_damage_to_a_directory_is_detected(directory: bytes) -> None:
     assert read_directory(directory).page_count == 1
     assert all(refuses(read_directory, data) for data in damaged(directory))
 
 
-def test_every_damage_of_a_page_file_is_recognised_where_it_is_read(
+@pytest.mark.promise("Any damage of a page, a directory or a page file is detected")
+def test_all_damage_to_a_page_file_is_detected_where_it_is_read(
     page_file: bytes, directory: bytes, page: bytes
 ) -> None:
     def read_all(data: bytes) -> None:
@@ -109,7 +112,7 @@ def test_every_damage_of_a_page_file_is_recognised_where_it_is_read(
     assert all(refuses(read_all, data) for data in damaged(page_file))
 
 
-def test_every_damage_of_the_table_of_a_page_file_is_recognised_before_a_page_is_read(
+def test_all_damage_to_the_table_of_a_page_file_is_detected_before_a_page_is_read(
     page_file: bytes, directory: bytes, page: bytes
 ) -> None:
     table = len(page_file) - len(directory) - len(page)
@@ -121,7 +124,7 @@ def test_every_damage_of_the_table_of_a_page_file_is_recognised_before_a_page_is
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
-def test_a_page_file_gives_back_its_directory_and_pages(count: int) -> None:
+def test_a_page_file_returns_its_directory_and_pages(count: int) -> None:
     pages = [bytes([number]) * number for number in range(count)]
     file = open_page_file(b"".join(encode_page_file(b"directory", pages)))
     assert (file.page_count, file.directory) == (count, b"directory")
@@ -131,18 +134,19 @@ def test_a_page_file_gives_back_its_directory_and_pages(count: int) -> None:
             file.page(number)
 
 
-def test_the_content_of_an_envelope_comes_back() -> None:
+def test_an_envelope_returns_its_content() -> None:
     for content in (b"", b"x", b"x" * 100_000, bytes(range(256)) * 10):
         assert unseal(b"Abc", OWNER, seal(b"Abc", OWNER, content)) == content
 
 
-def test_a_thing_is_not_taken_for_another(page: bytes, directory: bytes) -> None:
+def test_data_of_one_kind_is_not_accepted_as_another(page: bytes, directory: bytes) -> None:
     assert refuses(decode_page, directory)
     assert refuses(read_directory, page)
     assert refuses(open_page_file, page)
 
 
-def test_what_stands_under_the_key_of_another_is_refused(page: bytes, directory: bytes) -> None:
+@pytest.mark.promise("A page or directory under the key of another is refused", group="pages")
+def test_data_under_another_owners_key_is_refused(page: bytes, directory: bytes) -> None:
     for generation, number in ((GENERATION, 1), ("1-0123456789abcdee", 0)):
         with pytest.raises(DamagedPageError):
             Page.decode(page_owner(generation, number), page)
@@ -151,7 +155,7 @@ def test_what_stands_under_the_key_of_another_is_refused(page: bytes, directory:
             decode_directory(other, directory)
 
 
-def test_what_another_version_wrote_is_never_read(
+def test_data_of_another_version_is_never_read(
     monkeypatch: pytest.MonkeyPatch, page: bytes
 ) -> None:
     monkeypatch.setattr(envelope, "FORMAT_VERSION", FORMAT_VERSION + 1)
@@ -161,7 +165,7 @@ def test_what_another_version_wrote_is_never_read(
     assert refuses(decode_page, newer)
 
 
-def test_content_that_says_it_is_too_large_is_not_unpacked(
+def test_content_that_claims_to_be_too_large_is_not_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = seal(b"Abc", OWNER, b"x" * 1001)
@@ -178,19 +182,19 @@ def test_content_of_an_unknown_size_is_not_unpacked() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"{}\n", b"[]\n\0\0\0\0\0", b'{"facts": 1}\n\0'])
-def test_a_sealed_content_that_is_no_page_or_directory_is_damaged(content: bytes) -> None:
+def test_sealed_content_that_is_not_a_page_or_directory_is_damaged(content: bytes) -> None:
     assert refuses(read_directory, seal(MARK, directory_owner(MODULE_ID), content))
     assert refuses(decode_page, seal(page_layout.MARK, OWNER, content))
 
 
-def test_a_page_with_a_content_that_is_cut_is_damaged(page: bytes) -> None:
+def test_a_page_with_truncated_content_is_damaged(page: bytes) -> None:
     content = unseal(page_layout.MARK, OWNER, page)
     texts = len(b"fa.c<name omitted>")
     for end in range(len(content) - texts):
         assert refuses(decode_page, seal(page_layout.MARK, OWNER, content[:end])), end
 
 
-def test_a_directory_gives_back_all_that_it_was_given() -> None:
+def test_a_directory_is_decoded_as_it_was_encoded() -> None:
     facts = ModuleFacts("Linux", "x86_64", "größe.so\n", "AB", 1, 2, 3, {"FUNC": 4, "line": 5})
     offsets = np.array([0, 5, 2**32, 2**63, 2**64 - 2], np.uint64)
     given = PageDirectory("1-ab", facts, IngestFacts("a b", 1.5, 2.25, 2**40), 2**41, offsets)

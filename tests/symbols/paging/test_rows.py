@@ -1,4 +1,4 @@
-"""What is done for many pages at once is what is done for each alone."""
+"""Operations on many pages at once give the same results as on each page alone."""
 
 import numpy as np
 from hypothesis import given
@@ -47,7 +47,7 @@ def test_values_are_numbered_in_the_order_of_their_first_use_on_their_page(pages
 
 
 @given(pages_of(0, 2**31 - 1))
-def test_the_largest_values_that_there_are_can_be_numbered(pages: Pages) -> None:
+def test_the_largest_possible_values_can_be_numbered(pages: Pages) -> None:
     uses = rows_of(pages).number(flat(pages))
     assert by_page(uses.rows, uses.values) == [list(dict.fromkeys(page)) for page in pages]
 
@@ -64,7 +64,7 @@ def test_rows_are_counted_from_any_number(pages: Pages, start: int) -> None:
 
 
 @given(pages_of(0, 9), st.data())
-def test_places_lead_from_numbers_on_a_page_to_rows_of_all(
+def test_places_lead_from_numbers_on_a_page_to_rows_of_all_pages(
     pages: Pages, data: st.DataObject
 ) -> None:
     rows, values = rows_of(pages), flat(pages)
@@ -90,14 +90,16 @@ def test_rows_of_two_kinds_are_joined_page_by_page_and_split(
 
 
 @given(pages_of(-1, 20))
-def test_below_next_begins_anew_on_each_page(pages: Pages) -> None:
+def test_below_next_starts_again_on_each_page(pages: Pages) -> None:
     rows = rows_of(pages)
     alone = [below_next(flat([page]), rows_of([page]).page).tolist() for page in pages]
     assert by_page(rows, below_next(flat(pages), rows.page)) == alone
 
 
 @given(st.lists(pages_of(0, 2**40, pages=4), min_size=1, max_size=4))
-def test_columns_of_many_pages_are_written_as_those_of_each_alone(columns: list[Pages]) -> None:
+def test_columns_of_many_pages_are_written_like_those_of_single_pages(
+    columns: list[Pages],
+) -> None:
     pages = min(map(len, columns))
     columns = [column[:pages] for column in columns]
     alone = [
@@ -109,7 +111,7 @@ def test_columns_of_many_pages_are_written_as_those_of_each_alone(columns: list[
 
 
 def with_those_around(around: list[int], used: list[int]) -> list[int]:
-    """Return the chains `used` and those around them, each once."""
+    """Return the distinct chains in `used` and those around them."""
     needed = set()
     for chain in used:
         number = chain
@@ -121,7 +123,7 @@ def with_those_around(around: list[int], used: list[int]) -> list[int]:
 
 @given(st.data())
 def test_pages_need_the_chains_of_their_ranges_and_those_around(data: st.DataObject) -> None:
-    """As the table has them: in the order of first use, each after the one around it."""
+    """Chains are ordered as in the table: by first use, each after the one around it."""
     around: list[int] = []
     pages: Pages = []
     for _ in range(data.draw(st.integers(1, 4))):

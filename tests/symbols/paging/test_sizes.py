@@ -31,7 +31,7 @@ def table(functions: int, name_bytes: int) -> SymbolTable:
     return read_records(*(record.encode() for record in records))
 
 
-def test_names_alone_are_counted_once_for_each_symbol_that_a_range_has() -> None:
+def test_each_name_of_a_symbol_with_ranges_is_counted_once() -> None:
     records = (b"FUNC 10 10 0 four", b"PUBLIC 10 0 behind the function", b"PUBLIC 20 0 public")
     assert names_only_bytes(read_records(*records)) == len(b"fourpublic") + 2 * _ENTRY_BYTES
     assert names_only_bytes(read_records()) == 0
@@ -41,11 +41,11 @@ def test_names_alone_are_counted_once_for_each_symbol_that_a_range_has() -> None
     ("names_bytes", "expected"),
     [(0, MAX_PAGE_WEIGHT), (10_000, MAX_PAGE_WEIGHT), (10_000_000, MIN_PAGE_WEIGHT)],
 )
-def test_pages_are_as_small_as_names_let_them_be(names_bytes: int, expected: int) -> None:
+def test_pages_are_as_small_as_their_names_allow(names_bytes: int, expected: int) -> None:
     assert choose_page_weight(10, 40_000, names_bytes) == expected
 
 
-def test_more_names_let_pages_be_smaller() -> None:
+def test_more_names_allow_smaller_pages() -> None:
     weights = [choose_page_weight(10, 40_000, names) for names in range(20_000, 60_000, 250)]
     assert weights == sorted(weights, reverse=True)
     assert len(set(weights)) > 10
@@ -56,7 +56,7 @@ def test_the_pages_of_a_module_with_long_names_are_small() -> None:
     assert 2 * short.page_count < long.page_count
 
 
-def test_pages_take_little_more_than_names_alone_would() -> None:
+def test_pages_take_little_more_memory_than_names_alone() -> None:
     given = table(1_200, 32)
     directory = write_pages(given, "1-0", INGEST).directory
     stored = directory.stored_bytes + _KEY_BYTES * directory.stored_count

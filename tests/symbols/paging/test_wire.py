@@ -33,7 +33,7 @@ frames = st.builds(
 
 @settings(deadline=None)
 @given(frames)
-def test_a_frame_is_what_its_message_is(frame: stack_pb2.SymbolicatedFrame) -> None:
+def test_a_frame_is_encoded_like_its_message(frame: stack_pb2.SymbolicatedFrame) -> None:
     answer = api_frames.answer_fields(
         frame.function.encode(),
         frame.file.encode(),
@@ -59,7 +59,7 @@ def test_a_frame_is_what_its_message_is(frame: stack_pb2.SymbolicatedFrame) -> N
 
 @settings(deadline=None)
 @given(uint64s, st.booleans())
-def test_a_frame_asked_is_what_its_message_is(offset: int, is_return_address: bool) -> None:
+def test_a_request_frame_is_encoded_like_its_message(offset: int, is_return_address: bool) -> None:
     frame = stack_pb2.Frame(module_offset=offset, is_return_address=is_return_address)
     assert api_frames.asked_frame(offset, is_return_address) == frame.SerializeToString()
 
@@ -75,7 +75,7 @@ def test_a_varint_has_seven_bits_a_byte(number: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(symbol_files(CROWDED, ODD, HUGE))
-def test_a_page_encodes_what_it_answers(text: bytes) -> None:
+def test_the_encoded_answers_of_a_page_equal_its_answers(text: bytes) -> None:
     for page in decode_pages(write_pages(read(text), "1-0", INGEST, page_weight=20)):
         for row in range(len(page.range_start)):
             answer, encoded = page.answer(row), page.encoded_answer(row)

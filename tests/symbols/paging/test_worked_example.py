@@ -1,4 +1,4 @@
-"""The worked example at the head of the paging room is a page as it is written."""
+"""The worked example in the documentation of paging is a page as it is written."""
 
 import re
 
@@ -10,7 +10,7 @@ from symbolon_server.symbols.reading.reader import SymbolFileReader
 _BYTES = re.compile(r"^    ((?:[0-9a-f]{2} +)+)", re.MULTILINE)
 
 
-def test_the_worked_example_is_what_is_written() -> None:
+def test_the_worked_example_matches_the_writer() -> None:
     assert paging.__doc__ is not None
     assert reading.__doc__ is not None
     lines = re.findall(r"^    (?!0x)(\S.*?)(?:   .*)?$", reading.__doc__, re.MULTILINE)

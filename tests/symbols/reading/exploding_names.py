@@ -1,4 +1,4 @@
-"""Mangled names of which each part stands for several of the one before."""
+"""Mangled names in which each part expands to several copies of the previous one."""
 
 from itertools import accumulate
 
@@ -15,33 +15,33 @@ def write_number(number: int, digits: str) -> str:
 
 
 def explode_itanium(parts: int, times: int = 2) -> str:
-    """Return a C++ function whose parameters are functions of the parameter before."""
-    # Of each, its function type and the pointer to it are substitutions; 0 is the class.
+    """Return a C++ function whose parameters are functions of the previous parameter."""
+    # Each function type and each pointer to it is a substitution; number 0 is the class.
     before = (f"S{write_number(2 * part, _DIGITS)}_" for part in range(parts))
     return "_Z1f1A" + "".join(f"PFv{reference * times}E" for reference in before)
 
 
 def explode_nested(parts: int) -> str:
-    """Return a C++ function whose parameter holds, in each part, the one before twice."""
+    """Return a C++ function whose parameter contains, in each part, the previous one twice."""
     before = ["S_", *(f"S{write_number(2 * part, _DIGITS)}_" for part in range(1, parts))]
     *_, whole = accumulate(before, lambda inner, reference: f"PFv{inner}{reference}E", initial="1A")
     return "_Z1f" + whole
 
 
 def explode_pack(types: int) -> str:
-    """Return a C++ function with a pack of as many types, whose pattern is long."""
+    """Return a C++ function with a pack of this many types and a long pattern."""
     long = explode_itanium(10, 3).removeprefix("_Z1f")
     return f"_Z1fIJ{'i' * types}EEv{long}DpPFvT_SI_SI_E"
 
 
 def explode_msvc(parts: int, times: int = 200) -> str:
-    """Return a MSVC function whose parameters are functions of the parameter before."""
+    """Return an MSVC function whose parameters are functions of the previous parameter."""
     before = (str(min(part, 9)) * times for part in range(parts))
     return f"?f@@YAXP6AXUA@@@Z{''.join(f'P6AX{reference}@Z' for reference in before)}@Z"
 
 
 def explode_rust(parts: int) -> str:
-    """Return a generic of Rust whose arguments are tuples, each of the one before."""
+    """Return a Rust generic whose arguments are tuples of the previous argument."""
     name, place = "_RIC1aTTuuEE", len("IC1a")
     for _ in range(parts):
         reference = f"B{write_number(place, _DIGITS_62)}_"

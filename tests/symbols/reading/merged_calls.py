@@ -1,10 +1,10 @@
 """Symbol files as mozilla/dump_syms writes them, with the call chains that they were made from.
 
-Calls are made up first, as a compiler's debug information has them: what is called at each byte,
-and from where. Then they are written as that program does: the ranges of one call (the same level,
-call site and origin) are collected over all its callers, those that touch are merged, and the
-records of a function are sorted by first range and level. So a call may lie in several callers,
-reach over their ends and stand before them, and levels jump.
+First calls are generated, as in a compiler's debug information: what is called at each byte, and
+from where. Then they are written as that program does: the ranges of one call (the same level, call
+site and origin) are collected over all its callers, adjacent ones are merged, and the records of a
+function are sorted by first range and level. So a call may be in several callers, extend past their
+ends and precede them, and levels jump.
 """
 
 import random
@@ -26,7 +26,7 @@ _FUNCTION_STARTS: Final = (0x1000, 0x1000 + _FUNCTION_BYTES, 0x2000)
 
 @dataclass(frozen=True)
 class Call:
-    """One call that the compiler dissolved, wherever it is."""
+    """One inlined call, at whichever places."""
 
     level: int
     call_line: int
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Code:
-    """What one byte of code was made from."""
+    """The origin of one byte of code."""
 
     calls: tuple[Call, ...]
     """Outermost first."""
@@ -47,7 +47,7 @@ class Code:
 
 @dataclass(frozen=True)
 class MergedCalls:
-    """A symbol file and what is right for each of its offsets."""
+    """A symbol file and the correct answer for each of its offsets."""
 
     text: bytes
     answers: dict[int, Answer]

@@ -1,4 +1,4 @@
-"""A page of one range, whose columns can be changed behind the back of its checksum."""
+"""A page of one range whose columns can be changed under a correct checksum."""
 
 from collections.abc import Sequence
 
@@ -50,5 +50,5 @@ def page(texts: Sequence[bytes] = TEXTS, owner: bytes = OWNER, **changed: list[i
 
 
 def misfit(owner: bytes) -> bytes:
-    """Return a page whose checksum is right and whose numbers do not fit; it begins at `START`."""
+    """Return an inconsistent page with a correct checksum; it starts at `START`."""
     return page(owner=owner, chain_around=[0])

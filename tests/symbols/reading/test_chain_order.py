@@ -1,4 +1,4 @@
-"""Chains in the order of their first use, against dictionaries that remember what they saw."""
+"""Chains in order of first use, compared with a model made of dictionaries."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from symbolon_server.symbols.reading.inline_chains import NO_INLINE, Chains, ord
 
 @st.composite
 def chains(draw: st.DrawFn) -> Chains:
-    """Return chains of which each is around later ones only, told apart by their origins."""
+    """Return chains each of which is only around later ones, with distinct origins."""
     count = draw(st.integers(0, 15))
     around = [draw(st.integers(NO_INLINE, number - 1)) for number in range(count)]
     numbers = np.arange(count)
@@ -38,7 +38,7 @@ def path(chains: Chains, chain: int) -> list[tuple[int, int, int]]:
 
 @settings(deadline=None)
 @given(st.data(), chains())
-def test_chains_are_ordered_by_use_and_stay_what_they_are(
+def test_chains_are_ordered_by_first_use_and_unchanged(
     data: st.DataObject, given_chains: Chains
 ) -> None:
     count = len(given_chains.around)

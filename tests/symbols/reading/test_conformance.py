@@ -1,9 +1,9 @@
 """The reader and the pages against reference answers.
 
-Functions, lines and public symbols are answered as the Breakpad processor's own resolver does,
-inline frames by level and address, as rust-minidump, symbolic and the debug information agree.
+Functions, lines and public symbols are answered like the Breakpad processor's resolver, inline
+frames by level and address, as rust-minidump, symbolic and the debug information agree.
 
-The answers are not part of this repository, nor are the symbol files. `SYMBOLON_CONFORMANCE` names
+Neither the answers nor the symbol files are part of this repository. `SYMBOLON_CONFORMANCE` names
 the folder of the answers: `cases.json`, small files that each show one rule, and for thousands of
 offsets of larger files `real/<debug file>.jsonl.gz` and `stock/<debug file>.jsonl.gz`. The files
 are at `<debug file>/<DEBUG ID>/*.sym` in the folders `SYMBOLON_BENCH_SYMBOLS` (large ones) and
@@ -33,7 +33,7 @@ from tests.symbols.read_texts import INGEST, find_in_pages
 CASES_MODULE_ID = ModuleId("foo", "0123456789ABCDEF0123456789ABCDEF0")
 
 REAL_FILES = ("libc.so.6", "libstdc++.so.6", "libjvm.so", "ceph-mon")
-"""The real files whose answers are known."""
+"""The real files with reference answers."""
 
 LEAST_STOCK_FILES = 18
 
@@ -44,7 +44,7 @@ Find = Callable[[int], Answer | None]
 
 @dataclass(frozen=True)
 class Case:
-    """A small symbol file and what the reference says to it."""
+    """A small symbol file and its reference answers."""
 
     name: str
     text: bytes
@@ -84,7 +84,7 @@ def read_symbol_file(variable: str, debug_file: str) -> SymbolTable:
 
 @pytest.fixture(scope="module", params=REAL_FILES)
 def real_table(request: pytest.FixtureRequest) -> tuple[str, SymbolTable]:
-    """The name and the table of a real file, read once for all tests of it."""
+    """The name and table of a real file, read once for all its tests."""
     return request.param, read_symbol_file("SYMBOLON_BENCH_SYMBOLS", request.param)
 
 
@@ -103,7 +103,7 @@ def text(latin1: str) -> str:
 
 
 def path(latin1: str) -> str:
-    """Return a path of the reference, which leaves it as it is, as Symbolon shows it."""
+    """Return a path of the reference, which leaves it unchanged, as Symbolon shows it."""
     return clean_path(latin1.encode("latin-1")).decode(errors="replace")
 
 
@@ -128,7 +128,7 @@ def agree(find: Find, answer: dict[str, Any]) -> bool:
     return find(answer["offset"]) == expected(answer)
 
 
-def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
+def test_small_files_answer_like_the_reference(cases: list[Case]) -> None:
     assert cases
     for case in cases:
         reader = SymbolFileReader(CASES_MODULE_ID, are_demangled=False)
@@ -140,7 +140,7 @@ def test_small_files_answer_as_the_reference_does(cases: list[Case]) -> None:
         assert bool(table.facts.skipped_records) == case.is_corrupt, case.name
 
 
-def test_the_model_answers_as_the_reference_does(cases: list[Case]) -> None:
+def test_the_model_answers_like_the_reference(cases: list[Case]) -> None:
     for case in cases:
         model = Model(case.text)
         for answer in case.answers:
@@ -148,14 +148,14 @@ def test_the_model_answers_as_the_reference_does(cases: list[Case]) -> None:
         assert any(model.skipped.values()) == case.is_corrupt, case.name
 
 
-def test_real_files_answer_as_the_reference_does(real_table: tuple[str, SymbolTable]) -> None:
+def test_real_files_answer_like_the_reference(real_table: tuple[str, SymbolTable]) -> None:
     debug_file, table = real_table
     answers = list(real_answers(debug_file))
     assert len(answers) == 3000
     assert [answer for answer in answers if not agree(table.find, answer)] == []
 
 
-def test_pages_of_real_files_answer_as_the_reference_does(
+def test_pages_of_real_files_answer_like_the_reference(
     real_table: tuple[str, SymbolTable],
 ) -> None:
     debug_file, table = real_table
@@ -174,7 +174,7 @@ def test_no_record_of_the_largest_file_is_skipped() -> None:
     assert table.facts.skipped_records == {}
 
 
-def test_files_of_the_stock_writers_answer_as_the_reference_does_and_have_no_bad_record() -> None:
+def test_files_of_the_stock_writers_answer_like_the_reference_and_have_no_bad_records() -> None:
     paths = sorted((folder("SYMBOLON_CONFORMANCE") / "stock").glob("*.jsonl.gz"))
     assert len(paths) >= LEAST_STOCK_FILES
     for path in paths:

@@ -1,4 +1,4 @@
-"""Names that stand for more than there is memory for."""
+"""Names that expand to more than fits in memory."""
 
 import pydemumble
 import pytest
@@ -14,7 +14,7 @@ from tests.symbols.reading.exploding_names import (
 )
 
 FACTOR = 10
-"""`Ss` stands for a string with all its arguments."""
+"""`Ss` expands to a string with all its arguments."""
 
 
 CPP_NAME = (
@@ -38,7 +38,7 @@ RUST_NAME = (
         *("_" + explode_itanium(40), "_" + explode_rust(40)),
     ],
 )
-def test_a_name_that_stands_for_too_much_stays_as_it_is(name: str) -> None:
+def test_a_name_that_expands_too_much_stays_mangled(name: str) -> None:
     assert bound_expansion(name) > MAX_EXPANSION
     assert demangle(name.encode()) == name.encode()
 
@@ -53,7 +53,7 @@ def test_a_name_that_stands_for_too_much_stays_as_it_is(name: str) -> None:
         *(explode_pack(types) for types in (1, 10, 30)),
     ],
 )
-def test_no_name_stands_for_much_more_than_its_bound(name: str) -> None:
+def test_no_name_expands_to_much_more_than_its_bound(name: str) -> None:
     demangled = pydemumble.demangle(name)
     assert demangled != name
     assert len(demangled) <= FACTOR * bound_expansion(name)

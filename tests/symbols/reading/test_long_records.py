@@ -1,4 +1,4 @@
-"""Records that are too long to be read."""
+"""Records that are too long."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_record_that_is_too_long_is_skipped_and_counted_once() -> None:
     assert place(table) == ("f", "a.c", 5)
 
 
-def test_a_record_of_the_greatest_length_is_read() -> None:
+def test_a_record_of_maximum_length_is_read() -> None:
     text = b"\n".join([MODULE_RECORD, b"PUBLIC 1000 0 " + b"p" * 86])
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
     assert answer(reader.read([text]), 0x1000).function == "p" * 86
@@ -26,7 +26,9 @@ def test_a_record_of_the_greatest_length_is_read() -> None:
 
 
 @pytest.mark.parametrize("word", [b"FUNC", b"PUBLIC"])
-def test_lines_after_a_function_that_is_too_long_are_not_of_the_one_before(word: bytes) -> None:
+def test_lines_after_a_too_long_function_do_not_belong_to_the_previous_one(
+    word: bytes,
+) -> None:
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
     long = word + b" 2000 10 0 " + b"x" * 1000
     table = reader.read([b"\n".join([MODULE_RECORD, FUNCTION, long, LINE])])
@@ -34,7 +36,7 @@ def test_lines_after_a_function_that_is_too_long_are_not_of_the_one_before(word:
     assert place(table) == ("f", "", 0)
 
 
-def test_a_text_without_line_ends_does_not_gather_in_memory() -> None:
+def test_a_text_without_line_ends_does_not_accumulate_in_memory() -> None:
     reader = SymbolFileReader(MODULE_ID, block_bytes=64, max_record_bytes=100)
     reader.feed(MODULE_RECORD + b"\n")
     for _ in range(100):

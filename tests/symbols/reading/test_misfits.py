@@ -1,4 +1,4 @@
-"""Pages and directories whose checksum is right and whose contents do not fit each other."""
+"""Inconsistent pages and directories with correct checksums."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from tests.symbols.reading.misfits import OWNER, START, page
 from tests.symbols.symbol_texts import MODULE_ID
 
 
-def test_what_is_changed_below_is_right_as_it_is() -> None:
+def test_the_unchanged_page_is_valid() -> None:
     expected = Answer("outer", START, "a.c", 5, (InlineAnswer("inner", "a.c", 7),), False, False)
     assert Page.decode(OWNER, page()).find(START) == expected
 
@@ -46,9 +46,10 @@ MISFITS = {
 }
 
 
+@pytest.mark.promise("Arbitrary bytes break none of the readers")
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("data", MISFITS.values(), ids=list(MISFITS))
-def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
+def test_an_inconsistent_page_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
         Page.decode(OWNER, data).encoded_answer(0)
     with pytest.raises(DamagedPageError):
@@ -56,20 +57,20 @@ def test_a_page_that_does_not_fit_itself_is_damaged(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("texts", [("é".encode(), b"inner", b"a.c"), (b"", "é".encode(), b"")])
-def test_texts_that_are_no_ascii_are_read(texts: Sequence[bytes]) -> None:
+def test_texts_beyond_ascii_are_read(texts: Sequence[bytes]) -> None:
     found = Page.decode(OWNER, page(texts)).find(START)
     assert found is not None
     assert (found.function, found.inlines[0].function) == (texts[0].decode(), texts[1].decode())
 
 
 def directory(**changed: Any) -> bytes:
-    """Return a page directory, some of it changed."""
+    """Return a page directory with some changes."""
     written = write_pages(read_records(FUNCTION), "1-0", INGEST).directory
     return encode_directory(MODULE_ID, replace(written, **changed))
 
 
 def spoilt(old: bytes, new: bytes) -> bytes:
-    """Return a page directory, some of its texts changed behind the back of its checksum."""
+    """Return a page directory with some texts changed under a correct checksum."""
     owner = directory_owner(MODULE_ID)
     content = unseal(MARK, owner, directory())
     assert content.count(old) == 1
@@ -78,8 +79,8 @@ def spoilt(old: bytes, new: bytes) -> bytes:
 
 SPOILT = {
     "texts that are no list": spoilt(b'["1-0"', b'{"1":0'),
-    "a name that is none": spoilt(b'"x86_64"', b"5"),
-    "a generation that is none": spoilt(b'"1-0"', b"1"),
+    "a name that is not a text": spoilt(b'"x86_64"', b"5"),
+    "a generation that is not a text": spoilt(b'"1-0"', b"1"),
     "a text too few": spoilt(b'"x86_64", ', b""),
     "a text too many": spoilt(b'"x86_64"', b'"", ""'),
     "bad records that have no kinds": spoilt(b"{}", b"[]"),
@@ -93,11 +94,11 @@ SPOILT = {
 }
 
 
-def test_a_directory_that_is_not_spoilt_is_read() -> None:
+def test_the_unchanged_directory_is_read() -> None:
     assert decode_directory(MODULE_ID, directory()).facts.functions == 1
 
 
-def test_a_directory_that_is_cut_is_damaged() -> None:
+def test_a_truncated_directory_is_damaged() -> None:
     owner = directory_owner(MODULE_ID)
     content = unseal(MARK, owner, directory())
     for end in range(len(content)):
@@ -105,7 +106,8 @@ def test_a_directory_that_is_cut_is_damaged() -> None:
             decode_directory(MODULE_ID, seal(MARK, owner, content[:end]))
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
 @pytest.mark.parametrize("data", SPOILT.values(), ids=list(SPOILT))
-def test_a_directory_of_other_kinds_than_it_says_is_damaged(data: bytes) -> None:
+def test_an_inconsistent_directory_is_damaged(data: bytes) -> None:
     with pytest.raises(DamagedPageError):
         decode_directory(MODULE_ID, data)

@@ -1,4 +1,4 @@
-"""Spans that overlap, against lists that take them one by one."""
+"""Overlapping spans, compared with a model that adds them one by one."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.reading.overlaps import find_clusters, keep_first, keep_first_of_many
 
 Spans = list[tuple[int, int]]
-"""First and last position of each, in the order of the records."""
+"""First and last position of each span, in file order."""
 
 
 def spans(width: int = 20, most: int = 40) -> st.SearchStrategy[Spans]:
@@ -52,7 +52,7 @@ def test_the_first_of_overlapping_spans_is_kept(given_spans: Spans) -> None:
 
 @settings(deadline=None)
 @given(st.one_of(spans(), spans(200)))
-def test_clusters_are_the_spans_that_touch_each_other_directly_or_by_others(
+def test_clusters_are_spans_that_touch_directly_or_through_others(
     given_spans: Spans,
 ) -> None:
     clusters = [set(cluster.tolist()) for cluster in find_clusters(*columns(given_spans))]
@@ -69,7 +69,7 @@ def test_clusters_are_the_spans_that_touch_each_other_directly_or_by_others(
     assert sorted(clusters, key=min) == sorted(large, key=min)
 
 
-def test_many_spans_in_a_random_order_that_overlap_take_no_time_squared() -> None:
+def test_many_overlapping_spans_in_random_order_take_no_quadratic_time() -> None:
     count = 50_000
     starts = 16 * np.random.default_rng(1).permutation(count).astype(np.uint64)
     assert keep_first(starts, starts + np.uint64(15)).all()

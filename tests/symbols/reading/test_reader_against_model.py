@@ -1,4 +1,4 @@
-"""The reader and the pages against the model, on made-up symbol files."""
+"""The reader and the pages against the model, on generated symbol files."""
 
 import random
 from itertools import pairwise
@@ -22,7 +22,7 @@ from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_fil
 
 
 def kind(answer: Answer | None) -> tuple[bool, int] | None:
-    """Return what answers are not compared by: a public symbol or not, and the size."""
+    """Return the fields that comparing answers ignores: whether it is public, and the size."""
     return None if answer is None else (answer.is_public, answer.function_size)
 
 
@@ -43,25 +43,25 @@ def check(text: bytes) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(symbol_files(CROWDED))
-def test_crowded_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+def test_crowded_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
 @settings(max_examples=400, deadline=None)
 @given(symbol_files(ODD))
-def test_oddly_written_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+def test_oddly_written_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
 @settings(max_examples=400, deadline=None)
 @given(symbol_files(HUGE))
-def test_symbol_files_of_extreme_numbers_answer_as_the_model_does(text: bytes) -> None:
+def test_symbol_files_of_extreme_numbers_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
 @settings(max_examples=40, deadline=None)
 @given(symbol_files(CROWDED, ODD, HUGE, min_records=100, max_records=200))
-def test_longer_symbol_files_answer_as_the_model_does(text: bytes) -> None:
+def test_longer_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
@@ -85,7 +85,7 @@ def test_calls_merged_over_callers_answer_as_they_were_made(made: MergedCalls) -
     st.sampled_from([66, 100, 1000, 10**6]),
     st.sampled_from([0, 1, 3, 10, 10**6]),
 )
-def test_a_symbol_file_says_the_same_however_it_is_cut(
+def test_the_table_does_not_depend_on_the_pieces_of_the_file(
     text: bytes, chance: random.Random, piece_bytes: int, block_bytes: int, resolve_records: int
 ) -> None:
     whole = read(text)
@@ -103,7 +103,7 @@ def test_a_symbol_file_says_the_same_however_it_is_cut(
 @given(
     symbol_files(CROWDED, ODD), st.sampled_from([1, 7, 100, 10**6]), st.sampled_from([65, 70, 80])
 )
-def test_the_same_records_are_too_long_however_the_file_is_cut(
+def test_which_records_are_too_long_does_not_depend_on_the_pieces_of_the_file(
     text: bytes, piece_bytes: int, max_record_bytes: int
 ) -> None:
     module_record, records = text.split(b"foo.so", 1)

@@ -80,7 +80,7 @@ def test_other_decimal_numbers_are_bad(text: bytes) -> None:
     assert sum(read_records(FUNCTION, *records).facts.skipped_records.values()) == 2
 
 
-def test_the_greatest_numbers_that_are_read() -> None:
+def test_the_largest_valid_numbers() -> None:
     decimal = b"9223372036854775806"
     assert parse_file(b"FILE %b a.c" % decimal) == (2**63 - 2, b"a.c")
     assert parse_line(b"fffffffffffffffe 1 4294967295 " + decimal) is not None
@@ -90,7 +90,7 @@ def test_the_greatest_numbers_that_are_read() -> None:
     assert parse_function(b"FUNC 1 1 7fffffffffffffff f") is None
 
 
-def test_fields_stand_apart_by_spaces_and_a_name_is_all_behind_the_first_one() -> None:
+def test_fields_are_separated_by_spaces_and_a_name_is_the_rest_of_the_line() -> None:
     function = parse_function(b"FUNC  1000  10  0  f  g ")
     assert function == (0x1000, 0x10, False, b" f  g ")
     assert parse_public(b"PUBLIC   m  2000  4  p ") == (0x2000, True, b" p ")
@@ -116,12 +116,12 @@ def test_a_public_symbol_without_a_name_is_bad(record: bytes) -> None:
     assert parse_public(record) is None
 
 
-def test_what_follows_the_fields_of_a_line_is_a_comment() -> None:
+def test_text_after_the_fields_of_a_line_record_is_a_comment() -> None:
     assert parse_line(b"1000 10 5 0 // 7") == (0x1000, 0x10, 5, 0)
     assert parse_line(b"1000 10 5 0// 7") is None
 
 
-def test_an_inline_record_has_a_file_of_the_call_site_where_its_fields_are_even() -> None:
+def test_an_inline_record_with_an_even_number_of_fields_has_a_file_of_the_call_site() -> None:
     old = parse_inline(b"INLINE 0 7 3 1000 8 2000 4")
     assert old == (0, 7, LINE_FILE, 3, ((0x1000, 8), (0x2000, 4)))
     assert parse_inline(b"INLINE 0 7 -1 3 1000 8") == (0, 7, NO_FILE, 3, ((0x1000, 8),))
@@ -130,7 +130,9 @@ def test_an_inline_record_has_a_file_of_the_call_site_where_its_fields_are_even(
 
 
 @pytest.mark.parametrize("fields", [b"", b"0 7 3", b"0 7 1 3", b"0 7 1 3 1", b"0 7 -2 3 1 8"])
-def test_an_inline_record_with_a_field_too_few_is_bad_or_an_old_one(fields: bytes) -> None:
+def test_an_inline_record_with_a_missing_field_is_bad_or_an_old_one(
+    fields: bytes,
+) -> None:
     expected = (0, 7, LINE_FILE, 1, ((3, 1),)) if fields == b"0 7 1 3 1" else None
     assert parse_inline(b"INLINE " + fields) == expected
 

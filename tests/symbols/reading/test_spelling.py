@@ -47,11 +47,11 @@ def test_mangled_names_are_demangled(mangled: bytes, name: bytes) -> None:
         *("_ZN3größeEv".encode(), b"_ZN\xff3FooE", b"<name omitted>", b"_Z3fooi bar"),
     ],
 )
-def test_a_name_that_is_not_mangled_or_cannot_be_read_stays_as_it_is(name: bytes) -> None:
+def test_a_name_that_cannot_be_demangled_is_unchanged(name: bytes) -> None:
     assert demangle(name) == name
 
 
-def test_names_that_are_too_long_or_stand_for_too_much_stay_as_they_are() -> None:
+def test_names_that_are_too_long_or_expand_too_much_are_unchanged() -> None:
     long = b"_Z1f" + b"P" * MAX_MANGLED_BYTES + b"i"
     assert demangle(long) == long
     doubling = b"".join(b"S_IS%c_S%c_E" % (digit, digit) for digit in b"0123456789ABCDEF")
@@ -61,7 +61,7 @@ def test_names_that_are_too_long_or_stand_for_too_much_stay_as_they_are() -> Non
 
 
 @given(st.binary(max_size=40), st.sampled_from([b"_ZN", b"_R", b"?", b"__Z", b"_ZN1a17h"]))
-def test_what_chance_makes_of_names_is_text(rest: bytes, start: bytes) -> None:
+def test_random_mangled_names_demangle_to_text(rest: bytes, start: bytes) -> None:
     name = start + rest
     assert demangle(name) == name or demangle(name).decode()
 
@@ -82,7 +82,7 @@ def test_what_chance_makes_of_names_is_text(rest: bytes, start: bytes) -> None:
         (b"gr\xf6\xdfe/../x.c", b"x.c"),
     ],
 )
-def test_detours_of_paths_are_taken_out(path: bytes, cleaned: bytes) -> None:
+def test_detours_in_paths_are_removed(path: bytes, cleaned: bytes) -> None:
     assert clean_path(path) == cleaned
 
 
@@ -96,17 +96,17 @@ def test_detours_of_paths_are_taken_out(path: bytes, cleaned: bytes) -> None:
         *(b"a.c", b"/a/b.c", b"..a/.b/c..", b"a//b.c", b"<built-in>", b".", b"a/..", b"../b.c"),
     ],
 )
-def test_other_paths_stay_as_they_are(path: bytes) -> None:
+def test_other_paths_are_unchanged(path: bytes) -> None:
     assert clean_path(path) == path
 
 
 @given(st.lists(st.sampled_from([b"a", b".", b"..", b"", b"/", b"\\", b"x.c"]), max_size=9))
-def test_a_clean_path_is_clean(parts: list[bytes]) -> None:
+def test_cleaning_a_path_twice_changes_nothing(parts: list[bytes]) -> None:
     once = clean_path(b"/".join(parts))
     assert clean_path(once) == once
 
 
-def test_all_names_and_paths_of_a_symbol_file_are_shown_so() -> None:
+def test_all_names_and_paths_of_a_symbol_file_are_demangled_and_cleaned() -> None:
     records = (
         *(b"FILE 0 ./a/../b.c", b"INLINE_ORIGIN 0 _ZN3Foo3barEi", b"FUNC 1000 10 0 _Z1fv"),
         *(b"INLINE 0 7 0 0 1000 8", b"1000 10 5 0", b"PUBLIC 2000 0 _Z1gv"),

@@ -1,7 +1,7 @@
 """The reader and the pages against `symbolic`, a resolver that shares no code with ours.
 
-It leaves a call out whose code has no line record, and answers at most 32 bits of offset, so it is
-asked on well-formed files only: the sample, and made-up ones.
+It omits a call whose code has no line record, and supports only 32-bit offsets, so it is compared
+on well-formed files only: the sample, and generated ones.
 """
 
 import re

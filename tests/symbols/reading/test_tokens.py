@@ -1,4 +1,4 @@
-"""Numbers read from many tokens at once, against Python's own numbers."""
+"""Numbers read from many tokens at once, compared with Python's own parser."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -45,7 +45,7 @@ def test_decimal_tokens_are_read_as_python_does(texts: list[bytes]) -> None:
             assert number == int(text)
 
 
-def test_every_byte_but_the_digits_makes_a_number_none() -> None:
+def test_every_byte_other_than_a_digit_makes_a_number_invalid() -> None:
     for byte in set(range(256)) - set(b" \n"):
         letter = bytes([byte])
         for text in (letter, b"1" + letter, letter + b"1", b"12345678" + letter, b"1" * 5 + letter):

@@ -56,6 +56,7 @@ def cold_module(site: Site) -> KnownModule:
     return module
 
 
+@pytest.mark.promise("Without the cache, what is in memory is answered, and the rest says when")
 @pytest.mark.parametrize("inflict", CACHE_FAULTS)
 def test_while_the_cache_is_in_trouble_what_is_held_is_answered_and_new_modules_say_when(
     shared_site: Site, target: str, client: Client, modules: list[KnownModule], inflict: CacheFault
@@ -80,6 +81,7 @@ def test_while_the_cache_is_in_trouble_what_is_held_is_answered_and_new_modules_
     assert recovered < RECOVERY_SECONDS
 
 
+@pytest.mark.promise("Queued ingests survive the death of the cache and of the server")
 def test_work_queued_in_a_cache_that_is_killed_is_done_when_it_comes_back(site: Site) -> None:
     modules = known_modules(range(15), functions=10)
     for module in modules:
@@ -97,6 +99,7 @@ def test_work_queued_in_a_cache_that_is_killed_is_done_when_it_comes_back(site: 
     assert set(site.supplier.counts().values()) == {1}
 
 
+@pytest.mark.promise("Without the cache, what is in memory is answered, and the rest says when")
 def test_a_cache_that_is_full_keeps_no_answer_back_and_works_again_with_more_room(
     shared_site: Site, client: Client, modules: list[KnownModule]
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_cache_that_is_full_keeps_no_answer_back_and_works_again_with_more_roo
     wait_until(lambda: outcomes(first_frames(client, [cold])) == {ModuleOutcome.FOUND})
 
 
+@pytest.mark.promise("Redis servers that hang cost a call one second at most")
 def test_with_both_servers_frozen_a_call_waits_for_a_second_at_most(
     shared_site: Site, client: Client, modules: list[KnownModule]
 ) -> None:
@@ -130,6 +134,7 @@ def test_with_both_servers_frozen_a_call_waits_for_a_second_at_most(
     assert seconds - unhurt < 1.0
 
 
+@pytest.mark.promise("Redis servers that hang cost a call one second at most")
 def test_with_both_servers_frozen_they_are_told_about_within_a_second(
     shared_site: Site, client: Client
 ) -> None:

@@ -66,6 +66,7 @@ def put(site: Site, modules: list[KnownModule]) -> Question:
     return Question(modules, [[0]] * len(modules))
 
 
+@pytest.mark.promise("Nothing depends on the time of day, apart from times shown to people")
 def test_no_answer_and_no_wait_changes_when_the_time_of_day_jumps(
     clock: JumpingClock, site: Site
 ) -> None:

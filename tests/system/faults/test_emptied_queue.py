@@ -24,6 +24,9 @@ def answer(client: Client, module_id: ModuleId) -> list[str | None]:
     return functions(ask(client, [(module_id, 32)]))
 
 
+@pytest.mark.promise(
+    "A cache that is flushed costs a waiting call one second at most", group="ingests"
+)
 def test_what_a_call_waits_for_in_line_is_queued_again_within_a_look(site: Site) -> None:
     site.supplier.put(WANTED, symbol_file(WANTED))
     client, queue = site.new_client(), IngestQueue(site.cache)
@@ -38,6 +41,7 @@ def test_what_a_call_waits_for_in_line_is_queued_again_within_a_look(site: Site)
     assert queue.length() == 0
 
 
+@pytest.mark.promise("A cache that is flushed costs a waiting call one second at most")
 @pytest.mark.parametrize("is_killed", [False, True], ids=["goes on", "is killed"])
 def test_what_a_call_waits_for_in_a_workers_hand_is_had_although_the_worker(
     site: Site, is_killed: bool

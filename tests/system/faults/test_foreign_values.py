@@ -106,6 +106,7 @@ def new_module(site: Site) -> KnownModule:
     return module
 
 
+@pytest.mark.promise("Foreign values and replies in either Redis fail no call and end no thread")
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
 def test_values_of_others_fail_no_call_and_keep_no_module_out(
     shared_site: Site, client: Client, value: bytes
@@ -126,6 +127,7 @@ def test_values_of_others_fail_no_call_and_keep_no_module_out(
     wait_until(lambda: is_found(client, module))
 
 
+@pytest.mark.promise("Foreign values and replies in either Redis fail no call and end no thread")
 @pytest.mark.parametrize(
     "key", ["outcome:{}", "attempts:{}", "suppliers:{}", "missing:last_seen", "missing:seen"]
 )
@@ -138,6 +140,7 @@ def test_keys_of_another_type_fail_no_call(shared_site: Site, client: Client, ke
     assert is_found(client, new_module(shared_site))
 
 
+@pytest.mark.promise("Foreign values and replies in either Redis fail no call and end no thread")
 @pytest.mark.parametrize("role", ["store", "cache"])
 @pytest.mark.parametrize("reply", LIES.values(), ids=LIES.keys())
 def test_answers_of_another_kind_fail_no_call_and_end_no_thread(

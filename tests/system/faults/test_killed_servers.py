@@ -46,6 +46,7 @@ def is_replaced(program: Program, victim: int) -> bool:
     return victim not in pids(program) and len(pids(program)) == 3
 
 
+@pytest.mark.promise("A killed serving process fails no retried call; within 2 s it is replaced")
 def test_a_serving_process_killed_under_load_fails_no_call_and_is_replaced_within_seconds(
     site: Site, modules: list[KnownModule]
 ) -> None:
@@ -78,6 +79,7 @@ class HealthWatch:
         self._channel.close()
 
 
+@pytest.mark.promise("A stop fails no call, is announced by health, and leaves nothing behind")
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_stop_under_load_fails_none_of_a_thousand_calls_where_another_server_is(
     site: Site, modules: list[KnownModule], processes: str
@@ -115,6 +117,7 @@ def ask_for_ever(client: Client) -> None:
         client.get_store_info()
 
 
+@pytest.mark.promise("A stop fails no call, is announced by health, and leaves nothing behind")
 def test_health_says_that_a_server_stops_before_a_call_is_refused(
     site: Site, modules: list[KnownModule]
 ) -> None:

@@ -31,6 +31,8 @@ def publish_anew(site: Site, random: Random) -> None:
     publish_one_anew(site, random, MODULES)
 
 
+@pytest.mark.promise("A page that contradicts itself is replaced, even if its checksum is right")
+@pytest.mark.promise("Lost and damaged pages change no answer and are replaced", group="pages")
 @pytest.mark.parametrize("harm", [*PAGE_HARMS, publish_anew])
 def test_a_store_that_loses_and_spoils_pages_under_load_changes_no_answer(
     shared_site: Site, traffic: Traffic, harm: Harm

@@ -57,6 +57,7 @@ def limit_files(worker: Program) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SMALL_FILE_BYTES,) * 2)
 
 
+@pytest.mark.promise("A full or forbidden disk costs the spool only, and one line in the log")
 def test_a_full_disk_costs_the_spool_only_and_is_told_once(
     site: Site, small_disk: Path | None
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_full_disk_costs_the_spool_only_and_is_told_once(
     assert sum(sizes) <= SMALL_DISK_BYTES
 
 
+@pytest.mark.promise("Damaged page files change no answer")
 def test_a_spool_that_is_spoilt_under_load_changes_no_answer(site: Site) -> None:
     """The store is emptied all the time, so that everything comes from the spool."""
     put_all(site)

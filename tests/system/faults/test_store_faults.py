@@ -76,6 +76,7 @@ def seconds_until_used(client: Client, modules: list[KnownModule]) -> float:
     return time.monotonic() - start
 
 
+@pytest.mark.promise("A store in trouble fails no call, and is used again within 5 s")
 @pytest.mark.parametrize("fault", STORE_FAULTS, ids=lambda fault: fault.name)
 def test_a_store_in_trouble_fails_no_call_and_is_used_again_within_seconds(
     shared_site: Site,

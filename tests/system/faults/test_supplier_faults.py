@@ -35,6 +35,7 @@ def client(site: Site, hanging: SymbolServer) -> Client:
     return site.connect(site.serve())
 
 
+@pytest.mark.promise("Each fault of a symbol server has its outcome; only a definite no is missing")
 def test_what_a_bucket_answers_403_for_is_missing_where_its_entry_says_so(site: Site) -> None:
     has, *lacks = map(numbered_module, range(3))
     site.supplier.answer(ALL_PATHS, Answer(b"AccessDenied", status=403))
@@ -54,6 +55,7 @@ def ask_one(client: Client, module_id: ModuleId) -> tuple[ModuleResult, float]:
     return result, time.monotonic() - start
 
 
+@pytest.mark.promise("All workers back off from a failing supplier, and one at a time tries it")
 def test_a_supplier_that_hangs_is_left_alone_by_all_workers_until_it_answers_again(
     site: Site, hanging: SymbolServer, client: Client
 ) -> None:

@@ -87,6 +87,7 @@ def kill_during_an_ingest(site: Site, workers: WorkerStarter, seconds: float) ->
         worker.process.kill()
 
 
+@pytest.mark.promise("A half-written module is never visible", group="pages")
 def test_workers_killed_at_any_moment_leave_no_half_written_module_and_lose_none(
     site: Site, workers: WorkerStarter, watch: Watch
 ) -> None:

@@ -66,7 +66,7 @@ REFUSED_IDS = {
 
 
 class Asked(NamedTuple):
-    """A running server, and who asks it."""
+    """A running server and its client."""
 
     server: Program
     channel: grpc.Channel
@@ -117,6 +117,9 @@ def request(modules: int = 1, stacks: int = 1, frames_of_each: int = 1) -> pb.Sy
     )
 
 
+@pytest.mark.promise(
+    "Extreme requests are answered or refused by field, and not repeated raw", group="limits"
+)
 @pytest.mark.parametrize(
     ("beyond", "field"),
     [
@@ -152,6 +155,7 @@ def test_a_message_over_the_limit_is_refused(asked: Asked) -> None:
     assert asked.send(_field(unknown_field, MOST_REQUEST_BYTES - 100)) == b""
 
 
+@pytest.mark.promise("Extreme requests are answered or refused by field, and not repeated raw")
 def test_a_compressed_message_may_be_no_larger_than_one_that_is_not(asked: Asked) -> None:
     data = _field(b"\xfa\x7f", MOST_REQUEST_BYTES - 100)
     assert asked.send(data, grpc.Compression.Gzip) == b""
@@ -187,6 +191,7 @@ def test_a_name_that_is_not_utf_8_is_refused(asked: Asked) -> None:
     assert asked.refusal(b"\x0a\x04\x0a\x02\xff\xfe") is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@pytest.mark.promise("Extreme requests are answered or refused by field, and not repeated raw")
 @pytest.mark.parametrize("debug_file", REFUSED_FILES.values(), ids=list(REFUSED_FILES))
 def test_a_debug_file_that_could_lead_astray_is_refused(asked: Asked, debug_file: str) -> None:
     asked_for = pb.SymbolicateRequest(modules=[module(), module(debug_file)])
@@ -199,6 +204,7 @@ def test_a_debug_id_that_is_not_hex_is_refused(asked: Asked, debug_id: str) -> N
     assert asked.refused_fields(asked_for) == ["modules[0].debug_id"]
 
 
+@pytest.mark.promise("Extreme requests are answered or refused by field, and not repeated raw")
 @pytest.mark.parametrize("digits", range(1, 42))
 def test_hex_digits_of_any_number_are_answered(asked: Asked, digits: int) -> None:
     asked_for = module(debug_id="a" * digits)
@@ -218,6 +224,7 @@ def first_frames(modules: int) -> stack_pb2.Stack:
     )
 
 
+@pytest.mark.promise("Extreme requests are answered or refused by field, and not repeated raw")
 def test_what_callers_say_is_echoed_raw_into_no_log_key_or_url(
     asked: Asked, shared_site: Site
 ) -> None:

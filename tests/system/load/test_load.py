@@ -42,6 +42,9 @@ def put_tiny_files(folder: Path, modules: list[KnownModule]) -> None:
         path.write_bytes(module.symbol_file())
 
 
+@pytest.mark.promise(
+    "10,000 cold modules queued at once are ingested, requested ones first", group="ingests"
+)
 @pytest.mark.parametrize(
     "number",
     [200, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1_800)])],
@@ -82,14 +85,15 @@ def wait_until_empty(queue: IngestQueue, prefetched: int, seconds: float) -> Non
         pause.wait(0.05)
 
 
+@pytest.mark.promise("The queue is bounded, and names the modules that it refuses")
 def test_when_the_queue_is_full_new_modules_are_unavailable_for_now(site: Site) -> None:
     held, *cold = known_modules(range(4), functions=10)
     site.supplier.put(held.module_id, held.symbol_file())
-    client = site.new_client(max_queued_modules="2")
+    client = site.new_client(max_queued_modules="1")
     worker = site.work()
     client.symbolicate(*Question([held], [[0]]).request())
     assert worker.end(signal.SIGTERM) == 0
-    client.symbolicate(*Question(cold[:2], [[0], [0]]).request(), max_wait=0)
+    client.symbolicate(*Question(cold[:1], [[0]]).request(), max_wait=0)
     answer = client.symbolicate(*Question([held, cold[2]], [[0], [0]]).request())
     found, refused = answer.modules
     assert found.outcome is ModuleOutcome.FOUND
@@ -179,6 +183,9 @@ def checking_health(target: str) -> Iterator[list[float]]:
         done.result()
 
 
+@pytest.mark.promise(
+    "Calls beyond the limit are refused within 100 ms, and cost others little", group="limits"
+)
 def test_calls_beyond_the_limit_are_refused_fast_and_cost_the_others_little(site: Site) -> None:
     [module] = known_modules([1], functions=4_000)
     site.supplier.put(module.module_id, module.symbol_file())
@@ -208,6 +215,9 @@ def slowest_hundredth(client: Client, question: Question) -> float:
     return quantiles(taken, n=100)[98]
 
 
+@pytest.mark.promise(
+    "Waiting calls do not delay others, and are answered by their deadline", group="limits"
+)
 def test_hot_calls_are_not_held_up_by_two_hundred_that_wait_for_a_slow_supplier(
     site: Site,
 ) -> None:

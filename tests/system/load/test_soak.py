@@ -18,6 +18,7 @@ GROWTH_BYTES = 40 * MEGABYTE
 """Of a server that is hardly warm after a few seconds; ten minutes grow no more than this."""
 
 
+@pytest.mark.promise("Random faults under load fail no call, change no answer, leak no memory")
 @pytest.mark.timeout(300)
 def test_faults_at_random_fail_no_call_change_no_answer_and_leak_no_memory(
     tmp_path: Path,

@@ -32,6 +32,7 @@ def are_found(site: Site, client: Client, modules: list[KnownModule]) -> bool:
     return {module.outcome for module in answer.modules} == {ModuleOutcome.FOUND}
 
 
+@pytest.mark.promise("A Redis failover fails no call, and new modules are found within 10 s")
 @pytest.mark.parametrize("role", ["store", "cache"])
 @FAILOVERS
 def test_after_a_failover_new_modules_are_found_within_seconds_and_no_call_failed(
@@ -55,6 +56,7 @@ def test_after_a_failover_new_modules_are_found_within_seconds_and_no_call_faile
             traffic.take_after(calls=5).check()
 
 
+@pytest.mark.promise("A Redis failover fails no call, and new modules are found within 10 s")
 def test_what_is_invalidated_after_a_failover_is_heard_by_servers_that_only_read(
     site: Site,
 ) -> None:

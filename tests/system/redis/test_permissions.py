@@ -43,6 +43,7 @@ def lacking(role: str, admin: redis.Redis) -> set[str]:
     return {rule for rule in documented_rules(role) if rule[0] == "+"} - used_commands(admin)
 
 
+@pytest.mark.promise("The documented Redis permissions suffice, and check names missing ones")
 def test_all_that_is_done_needs_no_other_permissions_than_documented_and_all_of_those(
     site: Site, start: StartProgram, urls: dict[str, str]
 ) -> None:

@@ -18,6 +18,7 @@ HEALED_SECONDS = 15.0
 """From the failure to the first new module, of which the Sentinels take three to four."""
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 @pytest.mark.parametrize("role", ["store", "cache"])
 @pytest.mark.parametrize("fail", [Watched.kill, Watched.freeze, Watched.hand_over])
 def test_when_sentinels_fail_over_no_call_fails_and_new_modules_are_found(
@@ -49,6 +50,7 @@ def test_when_sentinels_fail_over_no_call_fails_and_new_modules_are_found(
         tally.check()
 
 
+@pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
 @pytest.mark.parametrize("fail", [Watched.kill, Watched.freeze, Watched.hand_over])
 def test_what_was_invalidated_just_before_a_failover_and_after_it_is_heard_by_all(
     site: Site, fail: Callable[[Watched], None]

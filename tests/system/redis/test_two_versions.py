@@ -80,6 +80,7 @@ def queue_keys(site: Site) -> list[bytes]:
     return [key for pattern in patterns for key in site.cache.scan_iter(match=pattern)]
 
 
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
 def test_each_of_two_versions_is_served_by_its_own_workers(versions: Versions) -> None:
     modules = versions.put(6)
     gone = numbered_module(99)
@@ -103,6 +104,7 @@ def test_each_of_two_versions_is_served_by_its_own_workers(versions: Versions) -
     wait_until(lambda: all(is_answered(client, modules[0], "new_1") for client in clients))
 
 
+@pytest.mark.promise("Two versions share both Redis servers; a downgrade finds its queue")
 def test_after_an_upgrade_the_way_back_within_a_week_finds_what_was_queued(
     versions: Versions,
 ) -> None:

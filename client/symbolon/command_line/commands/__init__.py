@@ -1,1 +1,1 @@
-"""TODO."""
+"""The commands of `symbolon`; each module declares its own as `Command`s."""

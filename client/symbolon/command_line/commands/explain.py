@@ -1,55 +1,26 @@
 """`symbolon explain`: everything that leads to the answer for one frame."""
 
 import argparse
-from typing import Any
 
 from symbolon.client import Client
-from symbolon.command_line.exit_codes import SUCCESS
-from symbolon.command_line.parsers import add_json, add_parser
+from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import parse_module
-from symbolon.command_line.showing.facts import write_bytes, write_fact
+from symbolon.command_line.showing.facts import write_bytes, write_fact, write_json
 from symbolon.command_line.showing.tables import show_table
-from symbolon.command_line.showing.values import write_json
 from symbolon.explanations import ExplainedRange, Explanation
 from symbolon.text import TextStyle, make_printable, write_calls
 
 _VERDICTS = {
-    "TAKEN": "a public symbol answers: it is the last symbol before the offset",
-    "FUNCTION_COVERS": "no public symbol was taken: a function covers the offset",
-    "FUNCTION_BETWEEN": "no public symbol was taken: a function starts between it and the offset",
+    "TAKEN": "a public symbol applies: it is the last symbol before the offset",
+    "FUNCTION_COVERS": "no public symbol applies: a function covers the offset",
+    "FUNCTION_BETWEEN": "no public symbol applies: a function starts between it and the offset",
     "NONE_BEFORE": "no symbol starts at or before the offset",
     "UNSPECIFIED": "the page that covers the offset is not known",
 }
 
 
-def add_explain(commands: Any) -> argparse.ArgumentParser:
-    """Add `explain`."""
-    parser = add_parser(
-        commands,
-        "explain",
-        "tell everything that leads to the answer for one frame",
-        "Tells what each tier has, the page and the ranges around the offset, how the symbol was "
-        "chosen, and the suppliers that were asked last. Starts no work.",
-        explain,
-    )
-    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
-    parser.add_argument(
-        "offset", type=parse_offset, metavar="OFFSET", help="such as 0x1a2f, or 6703"
-    )
-    parser.add_argument(
-        "--return-address",
-        action="store_true",
-        help="the offset is where a call returns to: it is looked up one byte before",
-    )
-    parser.add_argument(
-        "--ranges", type=int, default=0, metavar="N", help="ranges on either side (default: 3)"
-    )
-    add_json(parser)
-    return parser
-
-
 def parse_offset(text: str) -> int:
-    """Return a module offset, hex with 0x and decimal without; raises what argparse tells."""
+    """Return a module offset, hex with 0x, else decimal; raise argparse's error."""
     try:
         offset = int(text, 16 if text[:2].lower() == "0x" else 10)
     except ValueError:
@@ -143,7 +114,7 @@ def _describe_range(part: ExplainedRange) -> tuple[str, ...]:
 def _print_suppliers(found: Explanation) -> None:
     if (suppliers := found.suppliers) is None:
         return
-    print(f"\nsuppliers, asked until {write_fact(suppliers.ended_at) or 'an unknown time'}")
+    print(f"\nsuppliers, last request at {write_fact(suppliers.ended_at) or 'an unknown time'}")
     rows = [
         (
             attempt.supplier,
@@ -156,3 +127,28 @@ def _print_suppliers(found: Explanation) -> None:
     ]
     if rows:
         show_table(("supplier", "outcome", "s", "sent", "detail"), rows)
+
+
+def _add_frame(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
+    parser.add_argument(
+        "offset", type=parse_offset, metavar="OFFSET", help="such as 0x1a2f, or 6703"
+    )
+    parser.add_argument(
+        "--return-address",
+        action="store_true",
+        help="the offset is a return address: it is looked up one byte before",
+    )
+    parser.add_argument(
+        "--ranges", type=int, default=0, metavar="N", help="ranges on either side (default: 3)"
+    )
+
+
+COMMAND = Command(
+    "explain",
+    "show everything that leads to the answer for one frame",
+    "Shows what each tier has, the page and the ranges around the offset, how the symbol was "
+    "chosen, and which suppliers were asked last. Starts no ingest.",
+    explain,
+    _add_frame,
+)

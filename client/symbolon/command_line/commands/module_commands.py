@@ -1,4 +1,4 @@
-"""`symbolon module`, `prefetch`, `invalidate` and `missing`: what operators do with modules."""
+"""`symbolon module`, `prefetch`, `invalidate`, `missing` and `queue`: modules, for operators."""
 
 import argparse
 import sys
@@ -8,73 +8,12 @@ from dataclasses import fields
 from typing import Any
 
 from symbolon.client import Client
-from symbolon.command_line.exit_codes import SUCCESS
-from symbolon.command_line.parsers import add_json, add_parser
+from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import add_modules, cut, parse_module, read_modules
-from symbolon.command_line.showing.facts import write_fact, write_facts
+from symbolon.command_line.showing.facts import make_plain, write_fact, write_facts, write_json
 from symbolon.command_line.showing.tables import show_table
-from symbolon.command_line.showing.values import make_plain, write_json
 from symbolon.reports import Module
-from symbolon.results import ModuleInfo, ModuleOutcome, ModuleResult
-
-
-def add_module(commands: Any) -> argparse.ArgumentParser:
-    """Add `module`."""
-    parser = add_parser(
-        commands,
-        "module",
-        "tell what is known of a module",
-        "Tells what the servers know of a module. Starts no work.",
-        show_module,
-    )
-    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
-    add_json(parser)
-    return parser
-
-
-def add_prefetch(commands: Any) -> argparse.ArgumentParser:
-    """Add `prefetch`."""
-    parser = add_parser(
-        commands,
-        "prefetch",
-        "fetch modules before anybody asks for them",
-        "Puts modules on the queue, behind those that somebody waits for.",
-        prefetch,
-    )
-    add_modules(parser)
-    add_json(parser)
-    return parser
-
-
-def add_invalidate(commands: Any) -> argparse.ArgumentParser:
-    """Add `invalidate`."""
-    parser = add_parser(
-        commands,
-        "invalidate",
-        "forget modules, on all servers",
-        "Forgets all that is known of modules, on all servers within a second: for when better "
-        "symbol files were uploaded.",
-        invalidate,
-    )
-    add_modules(parser)
-    add_json(parser)
-    return parser
-
-
-def add_missing(commands: Any) -> argparse.ArgumentParser:
-    """Add `missing`."""
-    parser = add_parser(
-        commands,
-        "missing",
-        "list modules that were asked for and that nobody has",
-        "Lists the modules whose symbol files to look for, those asked for most often first.",
-        show_missing,
-    )
-    parser.add_argument(
-        "--limit", type=int, default=0, metavar="N", help="list at most N (default: 100)"
-    )
-    add_json(parser)
-    return parser
+from symbolon.results import ModuleInfo, ModuleOutcome
 
 
 def show_module(client: Client, options: argparse.Namespace) -> int:
@@ -87,7 +26,6 @@ def show_module(client: Client, options: argparse.Namespace) -> int:
 
 
 def _write_info(info: ModuleInfo) -> Iterator[str]:
-    """Yield the lines that tell of one module."""
     yield f"outcome: {_name_outcome(info.outcome)}"
     facts = {field.name: getattr(info, field.name) for field in fields(info)}
     del facts["outcome"]
@@ -95,28 +33,33 @@ def _write_info(info: ModuleInfo) -> Iterator[str]:
 
 
 def _name_outcome(outcome: ModuleOutcome) -> str:
-    """Return what a module is that was asked for by itself: no frame was to name it."""
+    """Return the name of an outcome; here no frame could have referred to the module."""
     return "unknown" if outcome is ModuleOutcome.NOT_REFERENCED else write_fact(outcome)
 
 
 def prefetch(client: Client, options: argparse.Namespace) -> int:
-    """Print what became of each module."""
+    """Print the result for each module."""
     modules = read_modules(options)
     results = [result for some in cut(modules) for result in client.prefetch_modules(some)]
     if options.json:
-        print_json(modules, [make_plain(result) for result in results])
+        _print_json(modules, [make_plain(result) for result in results])
         return SUCCESS
-    _show_results(modules, results)
+    rows = [
+        (name_module(module), write_fact(result.outcome), result.detail)
+        for module, result in zip(modules, results, strict=True)
+    ]
+    show_table(("module", "outcome", "detail"), rows)
+    counts = Counter(write_fact(result.outcome) for result in results)
+    print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
     return SUCCESS
 
 
 def invalidate(client: Client, options: argparse.Namespace) -> int:
-    """Print what each module was before."""
+    """Print the previous outcome of each module."""
     modules = read_modules(options)
     before = [outcome for some in cut(modules) for outcome in client.invalidate_modules(some)]
     if options.json:
-        plain = [{"previous_outcome": make_plain(outcome)} for outcome in before]
-        print_json(modules, plain)
+        _print_json(modules, [{"previous_outcome": make_plain(outcome)} for outcome in before])
         return SUCCESS
     rows = [
         (name_module(module), _name_outcome(outcome))
@@ -127,7 +70,7 @@ def invalidate(client: Client, options: argparse.Namespace) -> int:
 
 
 def show_missing(client: Client, options: argparse.Namespace) -> int:
-    """Print the modules that nobody has."""
+    """Print the modules that no supplier has."""
     missing = client.list_missing_modules(options.limit)
     if options.json:
         print(write_json(missing))
@@ -147,7 +90,35 @@ def show_missing(client: Client, options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> None:
+def show_queue(client: Client, options: argparse.Namespace) -> int:
+    """Print what waits in the queue, then which worker ingests what."""
+    queue = client.get_queue()
+    if options.json:
+        print(write_json(queue))
+        return SUCCESS
+    wait = queue.longest_wait_seconds
+    print(
+        f"in line: {queue.awaited:,} awaited, {queue.wanted:,} wanted, "
+        f"{queue.prefetches:,} prefetches"
+        + ("" if wait is None else f"; the longest wait is {wait:,.1f} s")
+    )
+    rows = [
+        (
+            name_module(ingest.module),
+            ingest.worker,
+            "" if ingest.seconds is None else f"{ingest.seconds:,.1f}",
+            write_fact(ingest.attempts),
+            ingest.caller,
+        )
+        for ingest in queue.running
+    ]
+    if rows:
+        show_table(("module", "worker", "seconds", "attempts", "caller"), rows)
+    print(f"{len(rows):,} of {queue.total_running:,} running ingests")
+    return SUCCESS
+
+
+def _print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> None:
     """Print a list with an entry for each module."""
     entries = [
         {"module": make_plain(module)} | fact for module, fact in zip(modules, facts, strict=True)
@@ -155,16 +126,56 @@ def print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> No
     print(write_json(entries))
 
 
-def _show_results(modules: Sequence[Module], results: Sequence[ModuleResult]) -> None:
-    rows = [
-        (name_module(module), write_fact(result.outcome), result.detail)
-        for module, result in zip(modules, results, strict=True)
-    ]
-    show_table(("module", "outcome", "detail"), rows)
-    counts = Counter(write_fact(result.outcome) for result in results)
-    print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
-
-
 def name_module(module: Module) -> str:
     """Return a module as people write it."""
     return f"{module.debug_file}/{module.debug_id}"
+
+
+def _add_module(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
+
+
+def _add_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="list at most N (default: 100)"
+    )
+
+
+COMMANDS = (
+    Command(
+        "module",
+        "show what is known of a module",
+        "Shows what the servers know of a module. Starts no ingest.",
+        show_module,
+        _add_module,
+    ),
+    Command(
+        "prefetch",
+        "ingest modules before they are requested",
+        "Queues modules for ingest, behind those that calls wait for.",
+        prefetch,
+        add_modules,
+    ),
+    Command(
+        "invalidate",
+        "invalidate modules on all servers",
+        "Discards everything known of modules, on all servers within a second. Use it after better "
+        "symbol files were uploaded.",
+        invalidate,
+        add_modules,
+    ),
+    Command(
+        "missing",
+        "list modules that were requested and no supplier has",
+        "Lists the modules whose symbol files are missing, most requested first.",
+        show_missing,
+        _add_limit,
+    ),
+    Command(
+        "queue",
+        "show the ingest queue and the workers",
+        "Shows how many modules wait for ingest, the longest wait, and which worker ingests which "
+        "module.",
+        show_queue,
+    ),
+)

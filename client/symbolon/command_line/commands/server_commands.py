@@ -1,64 +1,37 @@
-"""`symbolon info` and `health`: how the servers are doing."""
+"""`symbolon info` and `health`: the state of the servers."""
 
 import argparse
 import sys
 import threading
-from typing import Any
 
 from symbolon.client import Client
-from symbolon.command_line.exit_codes import SERVER_TROUBLE, SUCCESS
-from symbolon.command_line.parsers import add_json, add_parser
-from symbolon.command_line.showing.durations import parse_timeout
-from symbolon.command_line.showing.facts import write_bytes, write_fact, write_ratio
+from symbolon.command_line.parsers import SERVER_TROUBLE, SUCCESS, Command, parse_timeout
+from symbolon.command_line.showing.facts import write_bytes, write_fact, write_json, write_ratio
 from symbolon.command_line.showing.tables import show_table
-from symbolon.command_line.showing.values import write_json
 from symbolon.results import RedisInfo, StoreInfo, TierInfo
 
 CLEAR_SCREEN = "\x1b[H\x1b[2J"
 WATCH_SECONDS = 2.0
 
-
-def add_info(commands: Any) -> argparse.ArgumentParser:
-    """Add `info`."""
-    parser = add_parser(
-        commands,
-        "info",
-        "tell how the Redis servers and the server's memory are doing",
-        "Tells how both Redis servers and the server's own memory are doing.",
-        show_info,
-    )
-    parser.add_argument(
-        "--watch",
-        type=parse_timeout,
-        nargs="?",
-        const=WATCH_SECONDS,
-        metavar="SECONDS",
-        help="ask again and again, so often (default: every 2 s), until interrupted",
-    )
-    add_json(parser)
-    return parser
-
-
-def add_health(commands: Any) -> argparse.ArgumentParser:
-    """Add `health`."""
-    parser = add_parser(
-        commands,
-        "health",
-        "tell whether the server serves",
-        "Tells whether the server serves; exits with 1 if it does not.",
-        show_health,
-    )
-    parser.add_argument(
-        "--service",
-        default="",
-        help="one service, such as symbolon.v1.SymbolicationService (default: the whole server)",
-    )
-    add_json(parser)
-    return parser
+_REDIS_ROWS = (
+    "address",
+    "state",
+    "software",
+    "memory",
+    "limit",
+    "policy",
+    "keys",
+    "evicted",
+    "hits",
+    "misses",
+    "hit ratio",
+    "clients",
+    "up",
+)
 
 
 def show_info(client: Client, options: argparse.Namespace) -> int:
-    """Print the state of the servers behind the server, once or again and again."""
+    """Print the state of the Redis servers and the server's own tiers, once or repeatedly."""
     pause = threading.Event()
     while True:
         info = client.get_store_info()
@@ -72,7 +45,7 @@ def show_info(client: Client, options: argparse.Namespace) -> int:
 
 
 def show_health(client: Client, options: argparse.Namespace) -> int:
-    """Print whether the server serves."""
+    """Print the result of the health check."""
     is_serving = client.is_serving(options.service)
     if options.json:
         print(write_json({"is_serving": is_serving}))
@@ -82,14 +55,15 @@ def show_health(client: Client, options: argparse.Namespace) -> int:
 
 
 def print_info(info: StoreInfo) -> None:
-    """Print what an operator wants to see, warnings last."""
+    """Print the state for people, warnings last."""
     about = "about " if info.is_estimated else ""
     print(
         f"Symbolon {info.server_version}, up {info.server_uptime_seconds:,.0f} s: "
         f"{about}{info.modules:,} modules and {info.pages:,} pages stored, "
         f"{info.queued_modules:,} modules queued\n"
     )
-    show_table(("", "store", "cache"), list(zip(*map(_describe, _columns(info)), strict=True)))
+    columns = (_REDIS_ROWS, _describe_redis(info.store), _describe_redis(info.cache))
+    show_table(("", "store", "cache"), list(zip(*columns, strict=True)))
     print()
     headings = ("tier", "entries", "size", "limit", "hits", "misses", "hit ratio")
     show_table(headings, [_describe_tier(tier) for tier in info.tiers])
@@ -99,28 +73,8 @@ def print_info(info: StoreInfo) -> None:
             print(f"  {warning}")
 
 
-def _columns(info: StoreInfo) -> tuple[None, RedisInfo, RedisInfo]:
-    return None, info.store, info.cache
-
-
-def _describe(redis: RedisInfo | None) -> list[str]:
-    """Return a column of the table; the first one says what the others hold."""
-    if redis is None:
-        return [
-            "address",
-            "state",
-            "software",
-            "memory",
-            "limit",
-            "policy",
-            "keys",
-            "evicted",
-            "hits",
-            "misses",
-            "hit ratio",
-            "clients",
-            "up",
-        ]
+def _describe_redis(redis: RedisInfo) -> list[str]:
+    """Return the column of a Redis server, see `_REDIS_ROWS`."""
     return [
         redis.address,
         "reachable" if redis.is_reachable else f"unreachable: {redis.detail}",
@@ -148,3 +102,40 @@ def _describe_tier(tier: TierInfo) -> tuple[str, ...]:
         write_fact(tier.misses),
         write_ratio(tier.hits, tier.misses),
     )
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch",
+        type=parse_timeout,
+        nargs="?",
+        const=WATCH_SECONDS,
+        metavar="SECONDS",
+        help="repeat until interrupted, every SECONDS (default: 2)",
+    )
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--service",
+        default="",
+        help="one service, such as symbolon.v1.SymbolicationService (default: the whole server)",
+    )
+
+
+COMMANDS = (
+    Command(
+        "info",
+        "show the state of the Redis servers and of the server's memory",
+        "Shows the state of both Redis servers and of the server's own memory.",
+        show_info,
+        _add_watch,
+    ),
+    Command(
+        "health",
+        "check whether the server is serving",
+        "Checks whether the server is serving; exits with 1 if it is not.",
+        show_health,
+        _add_service,
+    ),
+)

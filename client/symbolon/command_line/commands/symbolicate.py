@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from symbolon._batching.progress import Tell
 from symbolon.client import Client
-from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
+from symbolon.command_line.parsers import PARTLY_REFUSED, SUCCESS, Command, parse_wait
 from symbolon.command_line.reading import raw_lines
 from symbolon.command_line.reading.inputs import (
     Input,
@@ -20,39 +21,29 @@ from symbolon.command_line.reading.inputs import (
     skip,
 )
 from symbolon.command_line.reading.report_lines import Answered, LineReport, collect, read_reports
-from symbolon.command_line.showing.durations import parse_wait
 from symbolon.command_line.showing.outputs import Output, open_output
-from symbolon.command_line.showing.reporting import report_progress
+from symbolon.command_line.showing.progress import report_progress
 from symbolon.command_line.showing.writing import Write, choose_writer
 from symbolon.errors import InvalidReportError
 
 NEW_OBJECTS = 20_000
-"""Until Python looks for cycles among them. A line of 300 frames makes 500 lists, none of them in
-a cycle: to look after each 700 new objects takes a fifth of the time."""
+"""Garbage collection threshold. A line of 300 frames makes 500 lists, none of them in a cycle: with
+Python's default of 700 the collector takes a fifth of the time."""
 
 SWITCH_SECONDS = 0.0005
-"""How long the thread that writes waits for its turn to write more: by itself Python lets it wait
-ten times as long, in which everything that is made meanwhile could be written."""
+"""How long the writing thread may wait for its turn. Python's default is ten times as long: time to
+write everything that is made meanwhile."""
 
 REMEMBER_SECONDS = 60.0
-"""What a run was answered can be invalidated meanwhile, but within a minute it seldom is."""
+"""Modules can be invalidated during a run, but rarely are within a minute."""
 
 
-def add_command(commands: Any) -> argparse.ArgumentParser:
-    """Add the command; `commands` is argparse's action, whose type has no public name."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "symbolicate",
-        help="symbolicate the stacks of crash reports",
-        description="Symbolicates crash reports in the JSON of Tecken's and Eliot's API, version 5 "
-        "or 4: one document, or one a line. Also raw lines such as 'xul.pdb/44E4...C2 0x1a2f'.",
-    )
-    parser.set_defaults(command=run)
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", nargs="?", default="-", help="the reports; - reads standard input"
     )
     _add_forms(parser)
-    _add_asking(parser)
-    return parser
+    _add_lookup(parser)
 
 
 def _add_forms(parser: argparse.ArgumentParser) -> None:
@@ -61,26 +52,26 @@ def _add_forms(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("json", "v5", "v4", "text"),
         default="json",
-        help="the JSON of the version that is asked in, or of one version, or a crash as people "
-        "read it (default: %(default)s)",
+        help="JSON of the version of the input, JSON of one version, or text for people "
+        "(default: %(default)s)",
     )
     group.add_argument(
         "--json", action="store_const", const="json", dest="format", help="as --format json"
     )
     group.add_argument(
-        "--lines", action="store_true", help="each line is a report, also if there is one only"
+        "--lines", action="store_true", help="each line is a report, even if there is only one"
     )
     group.add_argument(
         "--output",
         type=Path,
         metavar="OUT",
-        help="write one line of JSON for each line of the input to the end of this file; the lines "
-        "that are there already are not asked again",
+        help="append one line of JSON to this file for each line of the input, skipping as many "
+        "lines of the input as the file already has",
     )
     group.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
-        help="tell on standard error how far it is (default: on a terminal)",
+        help="show progress on standard error (default: on a terminal)",
     )
     group.add_argument(
         "--color",
@@ -89,12 +80,12 @@ def _add_forms(parser: argparse.ArgumentParser) -> None:
         help="colours of --format text (default: on a terminal)",
     )
     group.add_argument(
-        "--full-paths", action="store_true", help="leave source files as the symbol file has them"
+        "--full-paths", action="store_true", help="print source files as the symbol file has them"
     )
 
 
-def _add_asking(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("asking")
+def _add_lookup(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("lookup")
     group.add_argument(
         "--max-wait",
         type=parse_wait,
@@ -107,8 +98,8 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
         type=parse_wait,
         default=REMEMBER_SECONDS,
         metavar="SECONDS",
-        help="for how long a frame of a module that was found is not asked again, however many "
-        "reports have it; 0 asks for each (default: %(default)s)",
+        help="how long to remember frames of modules that were found, instead of requesting them "
+        "for each report; 0 requests every frame (default: %(default)s)",
     )
     group.add_argument(
         "--return-addresses",
@@ -119,8 +110,8 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="refuse a report of which a module or frame cannot be asked, or has a path, as Eliot "
-        "does (default: answer all others, and say in 'errors' what was not asked)",
+        help="reject a report with an invalid module or frame, or with a path, as Eliot does "
+        "(default: answer the rest, and list what was not looked up in 'errors')",
     )
     group.add_argument(
         "--debug", action="store_true", help="add 'debug' to version 5: lookups, fetches, times"
@@ -130,7 +121,7 @@ def _add_asking(parser: argparse.ArgumentParser) -> None:
 def run(client: Client, options: argparse.Namespace) -> int:
     """Print or write the answers."""
     if options.output is not None and options.format == "text":
-        raise InvalidReportError("--output takes one line a report: not text")
+        raise InvalidReportError("--output writes one line per report, which --format text is not")
     with open_input(options.file) as opened:
         given = read_input(opened, are_lines=options.lines or options.output is not None)
         if given.kind is InputKind.RAW:
@@ -147,7 +138,7 @@ def run(client: Client, options: argparse.Namespace) -> int:
 
 @contextmanager
 def tune_python() -> Iterator[None]:
-    """Let Python look for cycles less often, and let the thread that writes go on sooner."""
+    """Collect garbage less often, and switch threads more often."""
     threshold, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(NEW_OBJECTS)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -161,7 +152,8 @@ def tune_python() -> Iterator[None]:
 def _run_document(client: Client, given: Input, options: argparse.Namespace, write: Write) -> int:
     reports = read_reports(given.parts, options, name=name_input(options.file))
     for answered in ask(client, reports, options):
-        answered.raise_error()
+        if answered.error is not None:
+            raise answered.error
         print(write(answered).decode())
     return SUCCESS
 
@@ -178,9 +170,9 @@ def ask(
     client: Client,
     reports: Iterator[LineReport],
     options: argparse.Namespace,
-    tell: Any = None,
+    tell: Tell | None = None,
 ) -> Iterator[Answered]:
-    """Yield what becomes of each document."""
+    """Yield each document with its answers."""
     results = client.symbolicate_many(
         reports,
         options.max_wait,
@@ -192,5 +184,16 @@ def ask(
 
 
 def measure(opened: BinaryIO) -> int:
-    """Return the size of the input in bytes, 0 when that is not known before its end."""
+    """Return the size of the input in bytes, 0 if it is not known before its end."""
     return Path(opened.name).stat().st_size if opened.seekable() else 0
+
+
+COMMAND = Command(
+    "symbolicate",
+    "symbolicate the stacks of crash reports",
+    "Symbolicates crash reports in the JSON of Tecken's and Eliot's API, version 5 or 4: one "
+    "document, or one per line. Also raw lines such as 'xul.pdb/44E4...C2 0x1a2f'.",
+    run,
+    _add_arguments,
+    has_json=False,
+)

@@ -1,4 +1,4 @@
-"""What `symbolon symbolicate` reads: one document, one report a line, or raw lines."""
+"""What `symbolon symbolicate` reads: one document, one report per line, or raw lines."""
 
 from __future__ import annotations
 
@@ -12,58 +12,78 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from symbolon.command_line.reading.not_reports import RAW_LINE_FORM, describe
-from symbolon.debug_ids import DEBUG_ID_CHARACTERS, DEBUG_ID_FORM, can_be_asked
+from symbolon._module_ids import (
+    DEBUG_ID_CHARACTERS,
+    DEBUG_ID_FORM,
+    find_file_fault,
+    is_debug_id,
+    last_part,
+)
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
-from symbolon.tecken.unasked import find_file_fault, last_part
 
 STANDARD_INPUT = "-"
+
+RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
+RAW_LINE_EXAMPLE = "xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2 0x1a2f"
+
+_ACCEPTED = (
+    "Accepted are crash reports in the JSON of Tecken's and Eliot's API, and lines of the form "
+    f"{RAW_LINE_FORM}, such as: {RAW_LINE_EXAMPLE}"
+)
+
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "is gzip: unpack it first, `gzip -dc FILE | symbolon symbolicate -`",
+    b"MDMP": (
+        "is a minidump: its stacks must be walked first, as minidump-stackwalk does; then send the "
+        "module and the module offset of each frame"
+    ),
+}
 
 _RAW_LINE = re.compile(
     rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d{1,20})\s*" % DEBUG_ID_CHARACTERS.encode()
 )
-"""Debug file, debug id and module offset; with 0x it is hex, without it decimal."""
+"""Debug file, debug id and module offset, which is hex with 0x, else decimal."""
 
 Part = tuple[int, bytes]
-"""A document or line, and the number of the line that it begins at."""
+"""A document or line, and the number of its first line."""
 
 
 class InputKind(Enum):
-    """How an input is cut into reports."""
+    """How an input is divided into reports."""
 
     DOCUMENT = auto()
     """One JSON document."""
     LINES = auto()
-    """One JSON document a line."""
+    """One JSON document per line."""
     RAW = auto()
-    """One module id and module offset a line."""
+    """One module id and module offset per line."""
 
 
 class RawFrame(NamedTuple):
-    """What stands in a raw line."""
+    """The content of a raw line."""
 
     debug_file: str
-    """As it was given, with or without a path."""
+    """As given, with or without a path."""
     debug_id: str
     module_offset: int
 
     @property
     def module(self) -> Module:
-        """The module to ask for."""
+        """The module to look up."""
         return Module(last_part(self.debug_file), self.debug_id)
 
     @property
     def fault(self) -> str:
-        """Why a server would refuse all that is asked with the module; empty if it would not."""
+        """Why a server would reject a call with this module; empty if it would not."""
         if fault := find_file_fault(self.debug_file, takes_path=True):
             return f"the debug file: {fault}"
-        return "" if can_be_asked(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
+        return "" if is_debug_id(self.debug_id) else f"the debug id: it must be {DEBUG_ID_FORM}"
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input whose beginning has been looked at."""
+    """An input whose kind is known from its beginning."""
 
     kind: InputKind
     parts: Iterable[Part]
@@ -71,7 +91,7 @@ class Input:
 
 
 def name_input(file: str) -> str:
-    """Return what an input is called in messages."""
+    """Return the name of an input for messages."""
     return "standard input" if file == STANDARD_INPUT else file
 
 
@@ -86,10 +106,10 @@ def open_input(file: str) -> BinaryIO:
 
 
 def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
-    """Return the input in parts; `are_lines` says that each line is a report.
+    """Return the input in parts; with `are_lines` each line is a report.
 
-    Otherwise its first lines tell: a raw line, or a JSON document by itself in the first of
-    several.
+    Otherwise its first lines decide: a raw line, or a complete JSON document in the first of
+    several lines.
     """
     lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
     first = next(lines, (1, b""))
@@ -103,7 +123,7 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
 
 
 def parse_raw(line: bytes) -> RawFrame:
-    """Return what stands in a raw line; raise `InvalidReportError`."""
+    """Return the content of a raw line; raise `InvalidReportError`."""
     found = _RAW_LINE.fullmatch(line)
     if found is None:
         text = line.decode(errors="replace").strip()
@@ -114,7 +134,7 @@ def parse_raw(line: bytes) -> RawFrame:
 
 
 def is_json(data: bytes) -> bool:
-    """Return whether these bytes are a JSON document by themselves."""
+    """Return whether these bytes are a complete JSON document."""
     try:
         json.loads(data)
     except (ValueError, RecursionError):
@@ -123,15 +143,27 @@ def is_json(data: bytes) -> bool:
 
 
 def parse_json(data: bytes, name: str) -> Any:
-    """Return the document; raise `InvalidReportError` that calls it so."""
+    """Return the document; raise `InvalidReportError`, which calls it `name`."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidReportError(f"{name} {describe(data, error)}") from error
+        raise InvalidReportError(f"{name} {_describe_fault(data, error)}") from error
+
+
+def _describe_fault(data: bytes, error: Exception) -> str:
+    """Return what is wrong with data that is not JSON, and what to give instead."""
+    for beginning, said in _OTHER_FORMATS.items():
+        if data.startswith(beginning):
+            return f"{said}. {_ACCEPTED}"
+    if not data.strip():
+        return f"is empty. {_ACCEPTED}"
+    if data.lstrip()[:1] in {b"{", b"["}:  # meant to be JSON
+        return f"is not valid JSON: {error}"
+    return f"is not JSON, nor a line with a module. {_ACCEPTED}"
 
 
 def skip(parts: Iterable[Part], count: int) -> Iterator[Part]:
-    """Return the parts after the first ones; raise `InvalidReportError` if there are fewer."""
+    """Return the parts after the first `count`; raise `InvalidReportError` if there are fewer."""
     iterator = iter(parts)
     for number in range(count):
         if next(iterator, None) is None:

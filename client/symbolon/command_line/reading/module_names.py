@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from symbolon._module_ids import last_part
+from symbolon._tecken.requests import parse_jobs
 from symbolon.command_line.reading.inputs import (
     InputKind,
     open_input,
@@ -16,8 +18,6 @@ from symbolon.command_line.reading.inputs import (
 )
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
-from symbolon.tecken.requests import parse_jobs
-from symbolon.tecken.unasked import last_part
 
 MODULES_PER_CALL = 1_000
 
@@ -31,7 +31,7 @@ def add_modules(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="report",
         metavar="FILE",
-        help="the modules of the crash reports in this file, as `symbolicate` reads it; "
+        help="the modules of the crash reports in this file, in any form that `symbolicate` reads; "
         "- reads standard input",
     )
 
@@ -45,12 +45,12 @@ def parse_module(text: str) -> Module:
 
 
 def read_modules(options: argparse.Namespace) -> Sequence[Module]:
-    """Return the modules that are meant, each once, in their order; raise if there are none."""
+    """Return the distinct modules in their order; raise `InvalidRequestError` if there are none."""
     named = map(parse_module, options.modules)
     found = () if options.report is None else _read_reports(options.report)
     modules = list(dict.fromkeys([*named, *found]))
     if not modules:
-        raise InvalidRequestError("no module is named: say DEBUG_FILE/DEBUG_ID or --from FILE")
+        raise InvalidRequestError("no module is named: give DEBUG_FILE/DEBUG_ID or --from FILE")
     return modules
 
 
@@ -66,12 +66,12 @@ def _read_reports(file: str) -> Iterator[Module]:
 
 
 def _read_document(part: bytes, name: str) -> Iterator[Module]:
-    """Yield the modules of reports; tell of those that cannot be asked, which are left out."""
+    """Yield the modules of reports; report invalid ones, which are left out."""
     for index, job in enumerate(parse_jobs(parse_json(part, name))):
         for number, entry in enumerate(job.modules):
             if entry.problem:
-                _tell_left_out(f"{name}: job {index}: module index {number}", entry.problem)
-        yield from (entry.asked for entry in job.modules if entry.is_named)
+                _warn_left_out(f"{name}: job {index}: module index {number}", entry.problem)
+        yield from (entry.sent for entry in job.modules if entry.is_named)
 
 
 def _read_raw(line: bytes, name: str) -> Iterator[Module]:
@@ -80,17 +80,17 @@ def _read_raw(line: bytes, name: str) -> Iterator[Module]:
     except InvalidReportError as error:
         raise error.saying(f"{name}: {error}") from None
     if raw.fault:
-        _tell_left_out(name, raw.fault)
+        _warn_left_out(name, raw.fault)
     else:
         yield raw.module
 
 
-def _tell_left_out(where: str, problem: str) -> None:
+def _warn_left_out(where: str, problem: str) -> None:
     print(f"symbolon: {where} is left out: {problem}", file=sys.stderr)
 
 
 def cut(modules: Iterable[Module]) -> Iterator[list[Module]]:
-    """Yield the modules in lists that a call may hold."""
+    """Yield the modules in lists of a size that a call may have."""
     iterator = iter(modules)
     while some := list(islice(iterator, MODULES_PER_CALL)):
         yield some

@@ -7,37 +7,36 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from symbolon._colors import choose_colors
 from symbolon._messages.answers import ReportResult
 from symbolon._messages.encoding import EncodedReport, Report
+from symbolon._tecken.answers import write_v5_frame
 from symbolon.client import Client
-from symbolon.command_line.exit_codes import PARTLY_REFUSED, SUCCESS
+from symbolon.command_line.parsers import PARTLY_REFUSED, SUCCESS
 from symbolon.command_line.reading.inputs import Part, parse_raw
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame
-from symbolon.tecken.answers import write_v5_frame
-from symbolon.text import TextStyle, write_calls
+from symbolon.text import TextStyle, choose_colors, write_calls
 
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line, which is a report of one frame."""
+    """One line: a report of one frame."""
 
     number: int
     text: bytes
     is_return_address: bool
 
     def encode(self) -> EncodedReport:
-        """Return the frame for the wire; raise `InvalidReportError`."""
+        """Return the encoded frame; raise `InvalidReportError`."""
         raw = parse_raw(self.text)
-        if raw.fault:  # the call is one of many lines
-            raise InvalidReportError(f"cannot be asked: {raw.fault}")
+        if raw.fault:  # it would fail the call, which has other lines
+            raise InvalidReportError(f"not looked up: {raw.fault}")
         frame = Frame(0, raw.module_offset, self.is_return_address)
         return Report([raw.module], [[frame]]).encode()
 
 
 def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> int:
-    """Print what is known of each line, in their order."""
+    """Print the answer to each line, in their order."""
     code = SUCCESS
     style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
     for result in client.symbolicate_many(read_lines(lines, options), options.max_wait):
@@ -49,13 +48,13 @@ def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> i
 
 
 def read_lines(lines: Iterable[Part], options: argparse.Namespace) -> Iterator[RawLine]:
-    """Yield the lines; with --return-addresses each is one, for none is known to be innermost."""
+    """Yield the lines; with --return-addresses each is one: none is known to be innermost."""
     for number, line in lines:
         yield RawLine(number, line, options.return_addresses)
 
 
 def write_text(result: ReportResult[RawLine], style: TextStyle) -> Iterator[str]:
-    """Yield the frame's lines, what it was dissolved into indented."""
+    """Yield the frame's lines; those after the innermost call are indented."""
     if result.error is not None:
         yield f"line {result.report.number}: {result.error}"
         return

@@ -1,4 +1,4 @@
-"""The reports of a document or a line, and what becomes of them together."""
+"""The reports of a document or a line, and their results together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import EncodedReport
+from symbolon._tecken.jobs import Job, TeckenRequest, name_job
+from symbolon._tecken.requests import parse_request
 from symbolon.command_line.reading.inputs import Part, parse_json
 from symbolon.errors import InvalidReportError, SymbolonError
-from symbolon.tecken.jobs import Job, TeckenRequest
-from symbolon.tecken.refusals import name_job
-from symbolon.tecken.requests import parse_request
 
 _VERSIONS = {"v5": 5, "v4": 4}
 
@@ -21,28 +20,28 @@ _NOTHING = EncodedReport((), (), (), (), frozenset())
 
 @dataclass(frozen=True, slots=True)
 class LineReport:
-    """One job of a document; a document without one, or that cannot be read, has one as well."""
+    """One job of a document; a document without jobs, or a malformed one, counts as one too."""
 
     number: int
-    """Of the document, from 1."""
+    """Number of the document, from 1."""
 
     request: TeckenRequest | None
     job: Job | None
     error: SymbolonError | None
     is_last: bool
     index: int = 0
-    """Of the job in its document."""
+    """Position of the job in its document."""
 
     line: str = ""
-    """What the document is called where it is one of several."""
+    """Name of the document if it is one of several, else empty."""
 
     def name(self, error: SymbolonError) -> SymbolonError:
-        """Return an error that the job met, with the job and its line before its text."""
+        """Return an error of the job, with the job and its line in front."""
         named = error if self.job is None else name_job(error, self.index)
         return named.saying(f"{self.line}: {named}") if self.line else named
 
     def encode(self) -> EncodedReport:
-        """Return the job for the wire; raise the document's error."""
+        """Return the encoded job; raise the document's error."""
         if self.error is not None:
             raise self.error
         return _NOTHING if self.job is None else self.job.encode()
@@ -50,29 +49,23 @@ class LineReport:
 
 @dataclass(slots=True)
 class Answered:
-    """What became of one document."""
+    """One document with its answers."""
 
     number: int
     request: TeckenRequest | None
-    """`None` when it could not be read."""
+    """`None` if it was malformed."""
 
     answers: list[EncodedAnswer] = field(default_factory=list)
     """One for each job."""
 
-    results: list[ReportResult[LineReport]] = field(default_factory=list)
     error: SymbolonError | None = None
     """The first of its jobs' errors."""
-
-    def raise_error(self) -> None:
-        """Raise the error if there is one."""
-        if self.error is not None:
-            raise self.error
 
 
 def read_reports(
     parts: Iterable[Part], options: argparse.Namespace, *, first: int = 1, name: str = ""
 ) -> Iterator[LineReport]:
-    """Yield the reports of each part; without a name they are called by their line."""
+    """Yield the reports of each part; without `name` errors name their line."""
     for number, (line, part) in enumerate(parts, first):
         yield from _read_part(part, number, name, "" if name else f"line {line}", options)
 
@@ -104,7 +97,7 @@ def _parse(payload: object, line: str, options: argparse.Namespace) -> TeckenReq
 
 
 def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
-    """Yield each document when all of its reports have a result."""
+    """Yield each document once all of its reports have a result."""
     answered: Answered | None = None
     for result in results:
         report = result.report
@@ -114,7 +107,6 @@ def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:
             answered.error = report.name(result.error)
         if result.encoded is not None and report.job is not None:
             answered.answers.append(result.encoded)
-            answered.results.append(result)
         if report.is_last:
             yield answered
             answered = None

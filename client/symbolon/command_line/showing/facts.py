@@ -1,5 +1,6 @@
-"""Facts as lines for people, and as cells of tables."""
+"""Values as text: JSON for programs, lines and cells of tables for people."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -7,13 +8,31 @@ from enum import Enum
 from typing import Any
 
 
+def write_json(value: object) -> str:
+    """Return a result as one line of JSON, with its field names, and outcomes in lower case."""
+    return json.dumps(make_plain(value))
+
+
+def make_plain(value: object) -> Any:
+    """Return a result as what JSON knows."""
+    if is_dataclass(value):
+        return {field.name: make_plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): make_plain(content) for key, content in value.items()}
+    if isinstance(value, tuple | list):
+        return [make_plain(content) for content in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.name.lower() if isinstance(value, Enum) else value
+
+
 def write_facts(value: object, indent: str = "") -> Iterator[str]:
-    """Yield one line for each thing that is known, nested values indented below their name."""
+    """Yield one line for each value that is set, nested ones indented below their name."""
     for name, content in _read_facts(value):
         label = f"{indent}{name.replace('_', ' ')}"
         if content is None or content in ("", (), {}):
             continue
-        if _is_nested(content):
+        if is_dataclass(content) or isinstance(content, Mapping | tuple):
             yield f"{label}:"
             yield from write_facts(content, indent + "  ")
         else:
@@ -27,10 +46,6 @@ def _read_facts(value: object) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), content) for key, content in value.items())
     elif isinstance(value, tuple):
         yield from ((str(position), content) for position, content in enumerate(value, 1))
-
-
-def _is_nested(value: object) -> bool:
-    return is_dataclass(value) or isinstance(value, Mapping | tuple)
 
 
 def write_fact(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
@@ -63,5 +78,5 @@ def write_bytes(count: int) -> str:
 
 
 def write_ratio(hits: int, misses: int) -> str:
-    """Return the share of hits; empty when nothing was looked up."""
+    """Return the share of hits; empty if nothing was looked up."""
     return f"{100 * hits / (hits + misses):.1f} %" if hits + misses else ""

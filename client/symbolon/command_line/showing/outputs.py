@@ -1,4 +1,4 @@
-"""Where answers go: standard output, or a file that a later run goes on with."""
+"""Where answers go: standard output, or a file that a later run resumes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PIECE_BYTES = 1 << 20
 
 _BYTES_AHEAD = 4_000_000
 _PIECES_AHEAD = 1_000
-"""How much is made while the thread writes; at most 1,024 pieces are written in one step."""
+"""How much may queue up while the thread writes; one write takes at most 1,024 pieces."""
 
 
 class Output(Protocol):
-    """Takes whole lines."""
+    """Accepts complete lines."""
 
     @property
     def lines(self) -> int:
-        """How many lines there were before."""
+        """How many lines it had when it was opened."""
 
     def write(self, line: bytes) -> None:
         """Write a line, without its end."""
@@ -38,7 +38,7 @@ def open_output(path: Path | None) -> AbstractContextManager[Output]:
 
 
 class StandardOutput:
-    """Lines for whoever reads them."""
+    """Lines on standard output."""
 
     lines = 0
 
@@ -48,13 +48,13 @@ class StandardOutput:
 
 
 class OutputFile:
-    """Lines at the end of a file; what was cut off when an earlier run was killed is removed.
+    """Lines appended to a file; an incomplete last line, of a run that was killed, is removed.
 
-    A thread writes them, while others are made: a write waits for no lock of Python.
+    A thread writes them while others are made: a write does not hold Python's lock.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raise `InvalidReportError` for a file that cannot be written."""
+        """Raise `InvalidReportError` if the file cannot be written."""
         self._path = path
         try:
             self.lines = _keep_whole_lines(path)
@@ -81,7 +81,7 @@ class OutputFile:
             self._finish_writing()
 
     def write(self, line: bytes) -> None:
-        """Write a line, at once if the thread has nothing to do; raise `InvalidReportError`."""
+        """Write a line, at once if the thread is idle; raise `InvalidReportError`."""
         self._lines += (line, b"\n")  # not line + b"\n", which would copy it
         self._bytes += len(line)
         is_idle = self._writing is None or self._writing.done()
@@ -113,7 +113,7 @@ def _write(file: FileIO, pieces: Sequence[bytes]) -> None:
 
 
 def _keep_whole_lines(path: Path) -> int:
-    """Return how many lines a file has; what follows the last one's end is cut off."""
+    """Truncate a file after its last complete line; return how many lines it has."""
     lines = position = end = 0
     with path.open("a+b") as file:
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Tables on standard output: drawn by rich on a terminal where it is installed, else plain."""
+"""Tables on standard output: drawn by rich on a terminal if it is installed, else plain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def show_table(headings: Row, rows: Sequence[Row]) -> None:
 
 
 def write_table(headings: Row, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines of a plain table: columns two spaces apart, numbers to the right."""
+    """Yield the lines of a plain table: columns two spaces apart, numbers right-aligned."""
     table = [headings, *rows]
     columns = list(zip(*table, strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -34,10 +34,15 @@ def _is_number(cell: str) -> bool:
 
 
 def _draw(headings: Row, rows: Sequence[Row]) -> bool:
-    """Draw a table with rich; return whether that is installed."""
+    """Draw a table with rich; return whether it is installed."""
     try:
-        from symbolon.command_line.showing.drawn_tables import draw_table  # noqa: PLC0415 # needs rich
+        from rich.console import Console  # noqa: PLC0415 # only the extra `cli` installs it
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
     except ImportError:
         return False
-    draw_table(headings, rows)
+    table = Table(*headings)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # names must not be read as markup
+    Console().print(table)
     return True

@@ -1,4 +1,4 @@
-"""How an answered document is written: JSON of one version or the other, or text."""
+"""Writes answered documents: JSON of either version, or text."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from symbolon._colors import choose_colors
-from symbolon._messages.answers import ReportResult
+from symbolon._messages.answers import EncodedAnswer, decode_answer
+from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._tecken.debug import count_debug
+from symbolon._tecken.jobs import Job
 from symbolon.client import Client
-from symbolon.command_line.reading.report_lines import Answered, LineReport
-from symbolon.tecken.answers import describe_modules, write_response
-from symbolon.tecken.debug import count_debug
-from symbolon.tecken.jobs import Job
-from symbolon.text import TextStyle, write_crash
+from symbolon.command_line.reading.report_lines import Answered
+from symbolon.text import TextStyle, choose_colors, write_crash
 
 Write = Callable[[Answered], bytes]
-"""Returns the line or lines of a document, without the last line's end."""
+"""Returns the text of a document, without its last newline."""
 
 
 def choose_writer(client: Client, options: argparse.Namespace, *, are_lines: bool) -> Write:
-    """Return what writes as the flags say; `are_lines`: each document is one of several."""
+    """Return the writer that the flags ask for; with `are_lines` each document is one line."""
     if options.format == "text":
         style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
         return lambda answered: write_text(answered, style, is_line=are_lines).encode()
-    is_for_people = options.output is None and sys.stdout.isatty()
+    is_indented = options.output is None and sys.stdout.isatty()
 
     def write(answered: Answered) -> bytes:
         line = write_json(client, answered, options)
-        return json.dumps(json.loads(line), indent=2).encode() if is_for_people else line
+        return json.dumps(json.loads(line), indent=2).encode() if is_indented else line
 
     return write
 
 
 def write_json(client: Client, answered: Answered, options: argparse.Namespace) -> bytes:
-    """Return a response, or why there is none."""
+    """Return a response, or the error as JSON."""
     request = answered.request
     if request is None or answered.error is not None:
         return json.dumps({"error": str(answered.error)}).encode()
@@ -47,30 +46,24 @@ def write_json(client: Client, answered: Answered, options: argparse.Namespace) 
 
 
 def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
-    """Return each report's stacks, under a heading where there are several reports."""
+    """Return each report's stacks, with headings if there are several reports."""
     request = answered.request
     if request is None or answered.error is not None:
         return f"Report {answered.number}: {answered.error}\n"
-    names = _name_reports(answered.number, len(request.jobs), is_line=is_line)
     crashes = [
-        _write_job(job, result, style)
-        for job, result in zip(request.jobs, answered.results, strict=True)
+        _write_job(job, answer, style).rstrip()
+        for job, answer in zip(request.jobs, answered.answers, strict=True)
     ]
-    parts = [name + crash.rstrip() for name, crash in zip(names, crashes, strict=True)]
-    return "\n\n".join(parts) + ("\n" if is_line else "")
+    if len(crashes) > 1:
+        name = f"Report {answered.number}, job" if is_line else "Report"
+        crashes = [f"{name} {number}\n\n{crash}" for number, crash in enumerate(crashes)]
+    elif is_line:
+        crashes = [f"Report {answered.number}\n\n{crash}" for crash in crashes]
+    return "\n\n".join(crashes) + ("\n" if is_line else "")
 
 
-def _write_job(job: Job, result: ReportResult[LineReport], style: TextStyle) -> str:
-    answer = result.symbolication()
-    if result.encoded is not None:
-        answer = replace(answer, modules=tuple(describe_modules(job, result.encoded)))
+def _write_job(job: Job, encoded: EncodedAnswer, style: TextStyle) -> str:
+    answer = replace(decode_answer(encoded), modules=tuple(describe_modules(job, encoded)))
     modules = [entry.module for entry in job.modules]
-    unasked = job.frames.cut_unasked()
-    return write_crash(modules, answer, style, unasked=unasked, problems=job.problems)
-
-
-def _name_reports(number: int, jobs: int, *, is_line: bool) -> list[str]:
-    if is_line:
-        name = f"Report {number}"
-        return [f"{name}\n\n"] if jobs == 1 else [f"{name}, job {job}\n\n" for job in range(jobs)]
-    return [""] if jobs == 1 else [f"Report {job}\n\n" for job in range(jobs)]
+    rejected = job.frames.cut_rejected()
+    return write_crash(modules, answer, style, rejected=rejected, problems=job.problems)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child
 from symbolon_server.app.process.reserved_port import reserve
+from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.settings import Settings
 
@@ -21,14 +22,16 @@ _PATIENCE_SECONDS = 5.0
 
 @contextmanager
 def gateway_program(
-    settings: Settings, http: ListenAddress
+    settings: Settings, http: ListenAddress, secret: str
 ) -> Iterator[tuple[Child, ListenAddress]]:
     """Run a gateway until the end of the context; yield it with its address.
 
-    gRPC must already be served at `settings.listen`. Raises `StartError`.
+    gRPC must already be served at `settings.listen`, where the `secret` proves the addresses of the
+    gateway's callers. Raises `StartError`.
     """
     port, address = reserve(http)
-    environment = {**os.environ, **replace(settings, http=address).as_environment()}
+    own = {**replace(settings, http=address).as_environment(), SECRET_VARIABLE: secret}
+    environment = {**os.environ, **own}
     child = Child(
         "http gateway", ["symbolon_server.app.programs.gateway_main"], environment, has_report=True
     )

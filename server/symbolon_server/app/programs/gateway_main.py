@@ -12,6 +12,7 @@ from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
+from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
 from symbolon_server.rpc.access.tokens import Tokens
 from symbolon_server.rpc.calls.own_client import clients_of
 from symbolon_server.settings import Settings, read_settings
@@ -42,7 +43,8 @@ def main() -> None:
         threads = Threads(readers, callers, watchers)
         tokens = protection_of(settings).tokens
         options = _options_of(settings, tokens, timeout)
-        gateway = Gateway(Symbolicating(clients), options, threads)
+        secret = os.environ.get(SECRET_VARIABLE, "")
+        gateway = Gateway(Symbolicating(clients, secret), options, threads)
         _serve(settings, gateway, tokens)
 
 

@@ -19,6 +19,7 @@ from symbolon_server.app.wiring.redis_connections import (
     refuse_bad_setup,
 )
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE, make_secret
 from symbolon_server.rpc.access.protection import check_address
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.serving.server import check_port
@@ -47,8 +48,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         if _wants_worker(settings):
             worker = worker_program(redis_servers.settings, metrics)
             children.append(started.enter_context(worker))
-        address, reload = _start_serving(redis_servers.settings, metrics, children, started)
-        http = _start_gateway(replace(redis_servers.settings, listen=address), children, started)
+        secret = "" if settings.http is None else make_secret()
+        address, reload = _start_serving(redis_servers.settings, metrics, secret, children, started)
+        settings_here = replace(redis_servers.settings, listen=address)
+        http = _start_gateway(settings_here, secret, children, started)
         signals.on_hang_up = lambda: _hang_up(reload, children)
         announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
         exit_code = _watch(signals, children, redis_servers)
@@ -77,14 +80,20 @@ def _wants_worker(settings: Settings) -> bool:
 
 
 def _start_serving(
-    settings: Settings, metrics: Mapping[str, str], children: list[Child], started: ExitStack
+    settings: Settings,
+    metrics: Mapping[str, str],
+    secret: str,
+    children: list[Child],
+    started: ExitStack,
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reloads the files of this process."""
     if settings.processes == 1:
-        process, address = start_server_process(settings, is_port_shared=False)
+        process, address = start_server_process(
+            settings, is_port_shared=False, gateway_secret=secret
+        )
         started.callback(process.stop)
         return address, process.reload
-    processes = ServerChildren(settings, metrics)
+    processes = ServerChildren(settings, {**metrics, SECRET_VARIABLE: secret})
     started.callback(processes.stop)
     children += processes.children
     return processes.address, _do_nothing
@@ -102,11 +111,11 @@ def _hang_up(reload: Callable[[], None], children: Iterable[Child]) -> None:
 
 
 def _start_gateway(
-    settings: Settings, children: list[Child], started: ExitStack
+    settings: Settings, secret: str, children: list[Child], started: ExitStack
 ) -> ListenAddress | None:
     if settings.http is None:
         return None
-    child, address = started.enter_context(gateway_program(settings, settings.http))
+    child, address = started.enter_context(gateway_program(settings, settings.http, secret))
     children.append(child)
     return address
 

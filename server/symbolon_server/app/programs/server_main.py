@@ -6,6 +6,7 @@ import sys
 from symbolon_server.app.process.children import report_ready
 from symbolon_server.app.process.heap_keeper import keep_freed_memory
 from symbolon_server.app.process.signals import Signals
+from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
 from symbolon_server.settings import read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.metrics import BEFORE_READING
@@ -22,7 +23,9 @@ def main() -> int:
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
     with Signals() as signals:
-        process, _ = start_server_process(settings, is_port_shared=True)
+        process, _ = start_server_process(
+            settings, is_port_shared=True, gateway_secret=os.environ.get(SECRET_VARIABLE, "")
+        )
         signals.on_hang_up = process.reload
         report_ready()
         while not signals.wait(_METRICS_SECONDS):

@@ -30,7 +30,9 @@ _COLLECTOR_THRESHOLDS = 50_000, 20, 20
 class ServerProcess:
     """Everything that one process needs to answer calls."""
 
-    def __init__(self, settings: Settings, *, is_port_shared: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, is_port_shared: bool, gateway_secret: str = ""
+    ) -> None:
         self._grace_seconds = settings.shutdown_grace_seconds
         vitals = Vitals()
         self._parts = SharedParts(settings, vitals)
@@ -38,7 +40,7 @@ class ServerProcess:
         self._heap_keeper = HeapKeeper(settings.memory_bytes, vitals)
         unread = UnreadAnswers(settings.max_unread_bytes)
         options = server_options(settings, is_port_shared=is_port_shared)
-        access = AccessControl(options.protection.tokens)
+        access = AccessControl(options.protection.tokens, gateway_secret)
         self._streams = Streams(
             answerer,
             settings.max_streams,
@@ -97,13 +99,17 @@ class StartedServer(NamedTuple):
     address: ListenAddress
 
 
-def start_server_process(settings: Settings, *, is_port_shared: bool) -> StartedServer:
+def start_server_process(
+    settings: Settings, *, is_port_shared: bool, gateway_secret: str
+) -> StartedServer:
     """Start a process that answers calls, and return it with its address; raise `StartError`.
 
     Its threads are pinned to a core of its own if the settings say so.
     """
     with on_one_core(claim_core(settings.one_core)):
-        process = ServerProcess(settings, is_port_shared=is_port_shared)
+        process = ServerProcess(
+            settings, is_port_shared=is_port_shared, gateway_secret=gateway_secret
+        )
         address = process.start()
     _collect_seldom()
     return StartedServer(process, address)

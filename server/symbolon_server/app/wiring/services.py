@@ -19,6 +19,7 @@ from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.following import look_again
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.redis_servers.setup_checks import ask_server
 from symbolon_server.rpc.access.access import NameCaller
@@ -38,7 +39,7 @@ from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.module_lookup import ModuleLookup
 from symbolon_server.symbolication.prefetcher import Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
-from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 from symbolon_server.telemetry.metrics import (
     QUEUE_LENGTH,
     TIER_BYTES,
@@ -46,6 +47,9 @@ from symbolon_server.telemetry.metrics import (
     TIER_MAX_BYTES,
 )
 from symbolon_server.telemetry.software import software_version
+
+FOLLOW_SECONDS = 1.0
+"""How often to look whether a Redis server was replaced by another."""
 
 
 class SharedParts:
@@ -78,18 +82,27 @@ class SharedParts:
         self.loader.repeat(self.missing_tally.flush)
         self.loader.repeat(partial(measure_tiers, self.server_memory))
         self.loader.repeat(partial(measure_queue, self.queue))
+        self._following = LastingThread("following", self._follow)
 
     def start(self) -> None:
         """Catch up with invalidations, and listen to announcements from now on."""
         self.invalidator.catch_up()
         self.loader.start()
+        self._following.start()
 
     def close(self) -> None:
         """Close all connections, after the last call."""
+        self._following.is_closing.set()  # not waited for: a resolver may hang
         self.loader.close()
         self.missing_tally.flush()
         self.cache_client.close()
         self.store_client.close()
+
+    def _follow(self) -> None:
+        """Leave connections whose server the name, or the Sentinels, replaced by another."""
+        while not self._following.is_closing.wait(FOLLOW_SECONDS):
+            look_again(self.cache_client)
+            look_again(self.store_client)
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:

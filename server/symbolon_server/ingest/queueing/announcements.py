@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis.client import PubSub
 
-from symbolon_server.redis_servers.following import look_again, renewals_of
+from symbolon_server.redis_servers.following import renewals_of
 from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 from symbolon_server.telemetry.logs import EventLog
 
@@ -105,7 +105,6 @@ class Announcements:
                 due = 0.0  # what ended before the subscription was not announced to us
             if time.monotonic() >= due:
                 self._thread.resort.note_progress()
-                look_again(self._client)
                 self._doubt()
                 due = time.monotonic() + self._recheck_seconds
 

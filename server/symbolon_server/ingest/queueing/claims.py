@@ -11,7 +11,7 @@ from redis.commands.core import Script
 
 from symbolon_server.cache.keyed_cache import CacheAccess, sound_answers
 from symbolon_server.ingest.queueing import scripts
-from symbolon_server.ingest.queueing.jobs import Claim, Freshness, asked_as, module_id_of
+from symbolon_server.ingest.queueing.jobs import Claim, Freshness, module_id_of, with_details
 from symbolon_server.ingest.queueing.queue import unpack_offsets
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.telemetry.logs import EventLog
@@ -110,13 +110,13 @@ class ClaimDesk:
 
     def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
         """Return the job, or None if another program put it on the queue."""
-        attempts, wanted, as_of, stale_before, waited_ms, told = described
+        attempts, wanted, as_of, stale_before, waited_ms, details = described
         module_id = module_id_of(name)
         if module_id is None:
             self._drop(name)
             return None
         return Claim(
-            asked_as(module_id, told),
+            with_details(module_id, details),
             owner,
             int(attempts),
             unpack_offsets(wanted),

@@ -27,7 +27,7 @@ class Band(IntEnum):
         return self.name.lower()
 
 
-TOLD_FIELDS: Final = ("code_file", "code_id", "lacks_age")
+DETAIL_FIELDS: Final = ("code_file", "code_id", "lacks_age")
 """The fields of a job's hash with what callers sent about its module besides its id."""
 
 
@@ -81,12 +81,12 @@ def module_id_of(name: bytes) -> ModuleId | None:
     return module_id if str(module_id).encode() == name else None
 
 
-def told_of(asked: AskedModule) -> tuple[str, ...]:
-    """Return the values of `TOLD_FIELDS` for a module; empty where callers sent nothing."""
+def details_of(asked: AskedModule) -> tuple[str, ...]:
+    """Return the values of `DETAIL_FIELDS` for a module; empty where callers sent nothing."""
     return asked.code_file, asked.code_id, "1" if asked.lacks_age else ""
 
 
-def asked_as(module_id: ModuleId, told: Sequence[bytes | None]) -> AskedModule:
-    """Return the inverse of `told_of`; `told` may be anything that was written to the queue."""
-    code_file, code_id, lacks_age = ((value or b"").decode(errors="replace") for value in told)
+def with_details(module_id: ModuleId, details: Sequence[bytes | None]) -> AskedModule:
+    """Return the inverse of `details_of`; `details` may be anything from the queue."""
+    code_file, code_id, lacks_age = ((value or b"").decode(errors="replace") for value in details)
     return AskedModule.of(module_id, code_file, code_id, lacks_age=bool(lacks_age))

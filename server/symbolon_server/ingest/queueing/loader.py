@@ -1,6 +1,7 @@
 """Requests ingests of modules, and waits for them on behalf of all callers of a process."""
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,14 +17,15 @@ from symbolon_server.ingest.queueing.waiting import PendingModules, Snapshot, Wa
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
-from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 
 
 class ModuleLoader:
     """Gets modules ingested, each once for all callers and servers.
 
     An announcement wakes the callers. In case one is lost, the queue is also checked every
-    `recheck_seconds`, in one round trip for all callers of this process.
+    `recheck_seconds`, for all callers of this process, by a thread of its own, so that it delays no
+    announcement.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class ModuleLoader:
         self._queue = IngestQueue(client, circuit, max_queued)
         self._waiters = Waiters()
         self._announcements = Announcements(client, recheck_seconds, vitals)
-        self._announcements.listen(ENDED_CHANNEL, self._wake, self._look_again)
+        self._doubted = threading.Event()
+        self._announcements.listen(ENDED_CHANNEL, self._wake, self._doubted.set)
+        self._looks = LastingThread("looks", self._look_when_in_doubt, vitals)
 
     def watch(self, channel: str, look: Callable[[], None]) -> None:
         """Call `look` for each announcement on `channel`, and about once a second.
@@ -56,6 +60,7 @@ class ModuleLoader:
 
     def start(self) -> None:
         """Start to listen, even while the cache is down; call this once, before `load`."""
+        self._looks.start()
         self._announcements.start()
 
     def stop_waiting(self) -> None:
@@ -65,6 +70,9 @@ class ModuleLoader:
     def close(self) -> None:
         """Stop listening; callers that still wait do so until their deadline."""
         self._announcements.close()
+        self._looks.is_closing.set()
+        self._doubted.set()
+        self._looks.close()
 
     @contextmanager
     def load(
@@ -96,10 +104,17 @@ class ModuleLoader:
         except InvalidModuleIdError:
             return  # not sent by a worker
 
+    def _look_when_in_doubt(self) -> None:
+        while self._doubted.wait() and not self._looks.is_closing.is_set():
+            self._doubted.clear()
+            self._look_again()
+            self._looks.resort.note_progress()
+
     def _look_again(self) -> None:
-        waiting = self._waiters.confirmed()
+        waiting = self._waiters.next_to_look_at()
         try:
             look = self._queue.look(waiting)
+            self._waiters.look_later(waiting)
             self._waiters.end_for(waiting, look.ended)
             for caller, modules in _by_caller(waiting, look.behind).items():
                 self._queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED, caller)

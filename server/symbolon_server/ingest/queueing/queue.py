@@ -9,7 +9,7 @@ import redis
 
 from symbolon_server.cache.keyed_cache import CacheAccess, CacheUnavailableError, sound_answers
 from symbolon_server.ingest.queueing import scripts
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS, Band, told_of
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS, Band, details_of
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -20,12 +20,15 @@ MAX_QUEUED: Final = 100_000
 MAX_WANTED_OFFSETS: Final = 2_000
 """More than the pages of a large module; the approximate limit of a job's wanted offsets."""
 
+_CALLERS: Final = 1_000
+"""As many find room in a full queue until it is twice as long."""
+
 _OFFSET_BYTES: Final = 8
-_MOST_STEP_BYTES: Final = 400_000
-"""Of wanted offsets in one step, so that it blocks Redis for a few milliseconds at most."""
+_MOST_STEP_BYTES: Final = 100_000
+"""Of names and wanted offsets in one step, so that it blocks Redis for a few milliseconds."""
 
 _WAITS_SECONDS: Final = scripts.WAITS_MS / 1000
-_NOTHING_TOLD: Final = ("",) * len(TOLD_FIELDS)
+_NO_DETAILS: Final = ("",) * len(DETAIL_FIELDS)
 
 NOBODY: Final = ""
 """The caller of requests without a caller."""
@@ -69,7 +72,8 @@ class IngestQueue:
     ) -> None:
         """Use the cache Redis of `client`; all its users share `circuit`.
 
-        At most `max_queued` modules are queued at a time, and as many prefetches.
+        At most `max_queued` modules are queued at a time, at most half of them without a waiting
+        caller, and as many prefetches. In a full queue each caller may have a thousandth of them.
         """
         self._client = client
         self._max_queued = max_queued
@@ -93,7 +97,10 @@ class IngestQueue:
         their ids. 100 modules are one round trip.
         """
         waits = round(1000 * max(0.0, min(wait_seconds, _WAITS_SECONDS)))
-        limits = (self._max_queued, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
+        # Those that nobody waits for leave room for the others, and no caller takes all of it.
+        most = self._max_queued if band is not Band.WANTED else (self._max_queued + 1) // 2
+        most_own = max(1, self._max_queued // _CALLERS)
+        limits = (most, most_own, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
         added, refused = 0, set[bytes]()
         with self._access.asking():
             for step in _steps(wanted, asked):
@@ -159,20 +166,24 @@ def _cut(module_ids: Collection[ModuleId]) -> Iterator[Sequence[ModuleId]]:
 def _steps(
     wanted: Mapping[ModuleId, Collection[int]], asked: Collection[AskedModule]
 ) -> Iterator[list[str | bytes]]:
-    """Yield the arguments for the modules in steps of limited size."""
-    told = {module.module_id: told_of(module) for module in asked}
+    """Yield the arguments for the modules in steps of limited size.
+
+    All texts are ASCII except the names of files, whose characters are counted.
+    """
+    details = {module.module_id: details_of(module) for module in asked}
     step: list[str | bytes] = []
     size = 0
     for module_id, offsets in wanted.items():
         packed = _pack(sorted(set(offsets))[:MAX_WANTED_OFFSETS])
         more: list[str | bytes] = [str(module_id), packed]
-        more += told.get(module_id, _NOTHING_TOLD)
+        more += details.get(module_id, _NO_DETAILS)
+        more_bytes = sum(map(len, more))
         is_full = len(step) >= len(more) * scripts.MOST_MODULES_A_STEP
-        if step and (is_full or size + len(packed) > _MOST_STEP_BYTES):
+        if step and (is_full or size + more_bytes > _MOST_STEP_BYTES):
             yield step
             step, size = [], 0
         step += more
-        size += len(packed)
+        size += more_bytes
     if step:
         yield step
 

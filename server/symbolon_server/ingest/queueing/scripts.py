@@ -25,7 +25,7 @@ from typing import Final
 
 from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCTIONS
 from symbolon_server.cache.invalidations import MOST_MODULES
-from symbolon_server.ingest.queueing.jobs import TOLD_FIELDS
+from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS
 from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
@@ -58,8 +58,8 @@ _PRELUDE: Final = f"""
 local P = KEYS[1]
 local line, running, awaited, turns, bell =
     P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
-local band_size, kept_seconds = {BAND_SIZE}, {KEPT_SECONDS}
-local told_fields = {{{", ".join(map(repr, TOLD_FIELDS))}}}
+local band_size, kept_seconds, most_modules = {BAND_SIZE}, {KEPT_SECONDS}, {MOST_MODULES_A_STEP}
+local detail_fields = {{{", ".join(map(repr, DETAIL_FIELDS))}}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -101,14 +101,41 @@ local function ring()
   keep()
 end
 
--- The place of a caller's next job: after its last one, but not before the head of the band. Drops
--- the turns of callers without jobs in the line.
-local function next_place(band, caller)
+local function head_of(band)
   local first, behind = first_of(band), before(band + 1)
-  local head = redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  redis.call('ZREMRANGEBYSCORE', turns, first, head and '(' .. head or behind)
-  local turn = redis.call('ZSCORE', turns, band .. ':' .. caller)
-  return math.max(tonumber(head or first), tonumber(turn or 0))
+  return redis.call('ZRANGEBYSCORE', line, first, behind, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+end
+
+-- A caller's next turn. One that is outside of its band, or has no room for more jobs in it, is
+-- foreign, and dropped.
+local function turn_of(band, caller)
+  local name = band .. ':' .. caller
+  local turn = tonumber(redis.call('ZSCORE', turns, name) or 0)
+  if turn < band * band_size or turn >= (band + 1) * band_size - most_modules then
+    redis.call('ZREM', turns, name)
+    return 0
+  end
+  return turn
+end
+
+-- No fewer than a caller's jobs in a band's line: each took a turn, and the head is the first.
+local function backlog(band, caller)
+  local head = head_of(band)
+  return head and math.max(0, turn_of(band, caller) - tonumber(head)) or 0
+end
+
+-- The place of a caller's next job: after its last one, but not before the head of the band. Drops
+-- the turns of callers without jobs in the line, a step's worth with each new place; if there are
+-- more, an empty band begins at the last of them.
+local function next_place(band, caller)
+  local first, behind, head = first_of(band), before(band + 1), head_of(band)
+  local passed = redis.call('ZRANGEBYSCORE', turns, first, head and '(' .. head or behind,
+      'LIMIT', 0, most_modules)
+  if #passed > 0 then redis.call('ZREM', turns, unpack(passed)) end
+  if not head and #passed == most_modules then
+    head = redis.call('ZREVRANGEBYSCORE', turns, behind, first, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  end
+  return math.max(tonumber(head or first), turn_of(band, caller))
 end
 
 local function owned(module, claim)
@@ -137,18 +164,22 @@ end
 ENQUEUE: Final = (
     _PRELUDE
     + """
--- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, maximum bytes of
--- a job's wanted offsets; then each module with its offsets and what was sent about it; the
--- first value of each field counts. Returns the number of new jobs and the modules without room.
+-- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, jobs of a caller
+-- that fit into a full queue, maximum bytes of a job's wanted offsets; then each module with its
+-- offsets and what was sent about it; the first value of each field counts. Returns the number of
+-- new jobs and the modules without room.
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local most_waiting, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local most_waiting, most_own, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local modules = {}
-local width = 2 + #told_fields
-for at = 6, #ARGV, width do modules[#modules + 1] = ARGV[at] end
+local width = 2 + #detail_fields
+for at = 7, #ARGV, width do modules[#modules + 1] = ARGV[at] end
 -- Both bands of requested jobs share one limit, so a job is never refused when it changes bands.
-local lowest = band == 2 and 2 or 0
-local behind = before(band == 2 and 3 or 2)
-local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), behind)
+local lowest, highest = band == 2 and 2 or 0, band == 2 and 2 or 1
+local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), before(highest + 1))
+if room < most_own then
+  for counted = lowest, highest do most_own = most_own - backlog(counted, caller) end
+  room = math.max(room, most_own)
+end
 local waiting = redis.call('ZMSCORE', line, unpack(modules))
 local busy = redis.call('ZMSCORE', running, unpack(modules))
 local place = next_place(band, caller)
@@ -161,7 +192,7 @@ local function put(module)
 end
 
 for at, module in ipairs(modules) do
-  local first = 6 + width * (at - 1)
+  local first = 7 + width * (at - 1)
   local is_new, offsets = not waiting[at] and not busy[at], ARGV[first + 1]
   if is_new and added >= room then
     refused[#refused + 1] = module
@@ -176,7 +207,7 @@ for at, module in ipairs(modules) do
       sound(module)
       if waiting[at] and band_of(waiting[at]) > band then put(module) end
     end
-    for number, field in ipairs(told_fields) do
+    for number, field in ipairs(detail_fields) do
       local value = ARGV[first + 1 + number]
       if value ~= '' then redis.call('HSETNX', job(module), field, value) end
     end
@@ -251,7 +282,7 @@ local function take(module)
   return {{module, text(attempts), redis.call('GET', want(module)) or '',
       text(last_invalidation()), text(stale_before(module)),
       text(now - (number_in(module, 'queued') or now)),
-      redis.call('HMGET', job(module), unpack(told_fields))}}
+      redis.call('HMGET', job(module), unpack(detail_fields))}}
 end
 
 -- No lease ends later than one lease from now, unless the clock was set back.

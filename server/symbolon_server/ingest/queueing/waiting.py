@@ -1,13 +1,22 @@
 """Which callers of this process wait for which modules."""
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Final
 
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
 """The waits for each module at one moment."""
+
+LEAST_LOOKED_AT: Final = 2_000
+"""So many modules are looked at in each look at the queue, and where more are waited for:"""
+
+LOOKS_FOR_ALL: Final = 6
+"""Each in one of so many looks, one a second: well before the queue thinks that nobody waits."""
 
 
 class PendingModules:
@@ -78,6 +87,7 @@ class Waiters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_module: defaultdict[ModuleId, set[PendingModules]] = defaultdict(set)
+        """Those looked at the longest ago come first."""
         self._queued: set[PendingModules] = set()
         self._is_closed = False
 
@@ -107,16 +117,13 @@ class Waiters:
         with self._lock:
             self._queued.add(pending)
             pending.refuse(refused)
+            self._forget(pending, refused)
 
     def remove(self, pending: PendingModules) -> None:
         """Remove a wait, whether its modules have ended or not."""
         with self._lock:
             self._queued.discard(pending)
-            for module_id in pending.module_ids:
-                waiting = self._by_module[module_id]
-                waiting.discard(pending)
-                if not waiting:
-                    del self._by_module[module_id]
+            self._forget(pending, pending.module_ids)
 
     def end(self, module_id: ModuleId) -> None:
         """Wake all callers that wait for a module."""
@@ -124,18 +131,26 @@ class Waiters:
             for pending in self._by_module.get(module_id, ()):
                 pending.end(module_id)
 
-    def confirmed(self) -> Snapshot:
-        """Return the current waits for modules that were queued."""
+    def next_to_look_at(self) -> Snapshot:
+        """Return the current waits for a bounded share of the modules that were queued.
+
+        Those that were looked at the longest ago come first.
+        """
         with self._lock:
-            found = {
-                module_id: frozenset(
-                    pending
-                    for pending in waiting & self._queued
-                    if module_id not in pending.refused
-                )
+            most = max(LEAST_LOOKED_AT, math.ceil(len(self._by_module) / LOOKS_FOR_ALL))
+            queued = (
+                (module_id, frozenset(waiting & self._queued))
                 for module_id, waiting in self._by_module.items()
-            }
-        return {module_id: waiting for module_id, waiting in found.items() if waiting}
+                if not self._queued.isdisjoint(waiting)
+            )
+            return dict(islice(queued, most))
+
+    def look_later(self, module_ids: Iterable[ModuleId]) -> None:
+        """Note that these were looked at just now."""
+        with self._lock:
+            for module_id in module_ids:
+                if waiting := self._by_module.pop(module_id, None):
+                    self._by_module[module_id] = waiting
 
     def end_for(self, snapshot: Snapshot, ended: Iterable[ModuleId]) -> None:
         """Wake the waits of an earlier moment for modules that were found to have ended since.
@@ -146,3 +161,10 @@ class Waiters:
             for module_id in ended:
                 for pending in snapshot[module_id]:
                     pending.end(module_id)
+
+    def _forget(self, pending: PendingModules, module_ids: Iterable[ModuleId]) -> None:
+        for module_id in module_ids:
+            waiting = self._by_module[module_id]
+            waiting.discard(pending)
+            if not waiting:
+                del self._by_module[module_id]

@@ -52,6 +52,9 @@ class ProcessEnding(Enum):
     STOPPED = "stopped"
     """By its worker, which is stopping."""
 
+    NOT_STARTED = "not started"
+    """The machine had no memory, process or descriptor left for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
@@ -82,9 +85,12 @@ def run_in_process(
     `may_go_on` is called about every `TICK_SECONDS`; when it returns False the work is stopped. An
     exception of `work` is logged in the fork and counts as a crash.
     """
-    read_end, write_end = os.pipe()
     parent = os.getpid()
-    process_id = os.fork()
+    try:
+        process_id, read_end, write_end = _fork_with_pipe()
+    except OSError as error:
+        _log.warning("ingest_process_not_started", detail=error.strerror)
+        return ProcessEnd(ProcessEnding.NOT_STARTED)
     if process_id == 0:
         os.close(read_end)
         _work(work, limits, parent, write_end)
@@ -100,6 +106,17 @@ def run_in_process(
         peak_bytes=usage.ru_maxrss * _MAXRSS_BYTES,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
     )
+
+
+def _fork_with_pipe() -> tuple[int, int, int]:
+    """Return what `os.fork` and `os.pipe` do; leave nothing open where one of them fails."""
+    read_end, write_end = os.pipe()
+    try:
+        return os.fork(), read_end, write_end
+    except OSError:
+        os.close(read_end)
+        os.close(write_end)
+        raise
 
 
 def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end: int) -> NoReturn:

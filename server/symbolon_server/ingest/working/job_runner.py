@@ -10,7 +10,7 @@ from symbolon_server.cache.module_memory import FOUND_SECONDS, ModuleMemory, Sup
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
-from symbolon_server.ingest.working.ingest_process import WorkLimits, run_in_process
+from symbolon_server.ingest.working.ingest_process import ProcessEnding, WorkLimits, run_in_process
 from symbolon_server.ingest.working.results import (
     IngestOutcome,
     IngestResult,
@@ -28,7 +28,7 @@ MOST_ATTEMPTS = 2
 """One worker may have died for another reason; if two die with a job, the job is the reason."""
 
 RETRY_SECONDS = 0.5
-"""Between two attempts to reach a cache that is down."""
+"""Between two attempts to reach a cache that is down, or to begin an ingest process."""
 
 _RENEWALS_PER_LEASE = 5
 
@@ -83,7 +83,7 @@ class JobRunner:
             return False
 
     def _do(self, claim: Claim, may_go_on: Callable[[], bool]) -> IngestResult | None:
-        """Return the result, or None if the ingest was stopped."""
+        """Return the result, or None if the ingest was stopped or could not start."""
         if claim.attempts > MOST_ATTEMPTS:
             detail = f"{MOST_ATTEMPTS} workers in a row died while they read it"
             return IngestResult(IngestOutcome.UNAVAILABLE, detail)
@@ -94,6 +94,8 @@ class JobRunner:
             return may_go_on()
 
         end = run_in_process(lambda: self._report(claim), self._limits, look_up)
+        if end.ending is ProcessEnding.NOT_STARTED:
+            time.sleep(RETRY_SECONDS)
         return result_of(end, self._limits)
 
     def _report(self, claim: Claim) -> bytes:

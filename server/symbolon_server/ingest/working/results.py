@@ -166,12 +166,12 @@ class IngestResult:
 
 
 def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:
-    """Return the result that follows from the end of an ingest process, or None if it was stopped.
+    """Return the result of an ingest process, or None if it was stopped or could not start.
 
     What would happen again with the same symbol file is malformed; what may have an external cause,
     such as a slow supplier or a host without memory, is unavailable.
     """
-    if end.ending is ProcessEnding.STOPPED:
+    if end.ending in {ProcessEnding.STOPPED, ProcessEnding.NOT_STARTED}:
         return None
     return replace(_describe(end, limits), peak_bytes=end.peak_bytes)
 

@@ -8,7 +8,7 @@ from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.redis_servers.keys import failures_key, pause_key, try_key
-from symbolon_server.suppliers.chain import Pause
+from symbolon_server.suppliers.chain import Pause, Pauses
 from symbolon_server.telemetry.backoff import Backoff
 from symbolon_server.telemetry.logs import EventLog
 
@@ -49,7 +49,7 @@ class PauseLengths:
         return backoff.after(failures - self.failures + 1, retry_after_seconds)
 
 
-class SharedPauses:
+class SharedPauses(Pauses):
     """Pauses requests to a supplier after consecutive failures; then one worker at a time tries it.
 
     There are three keys per supplier: its failures, its pause and its try. The last two expire, so

@@ -122,7 +122,8 @@ class Worker:
                     look_again(self._client)
                     self._wait(partial(self._desk.wait, found, WAIT_SECONDS))
             except CacheUnavailableError as error:
-                self._note_outage("cache_unavailable", str(error))
+                if self._is_news(str(error)):
+                    _log.warning("cache_unavailable", detail=str(error))
                 self._wait(partial(time.sleep, RETRY_SECONDS))
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -150,7 +151,9 @@ class Worker:
             try:
                 refuse_replica(self._client)
             except redis.RedisError as error:
-                self._note_outage("cache_unreachable", describe_trouble(error))
+                detail = describe_trouble(error)
+                if self._is_news(detail):
+                    _log.warning("cache_unreachable", detail=detail)
                 self._wait(partial(time.sleep, RETRY_SECONDS))
             else:
                 expire_earlier_queue(self._client)
@@ -165,11 +168,10 @@ class Worker:
         while self._ignored:
             log_ignored(self._ignored.popleft())
 
-    def _note_outage(self, event: str, detail: str) -> None:
-        """Log an outage once, not at every retry."""
-        if detail != self._outage:
-            _log.warning(event, detail=detail)
-        self._outage = detail
+    def _is_news(self, detail: str) -> bool:
+        """Return whether to log an outage: once, not at every retry."""
+        is_news, self._outage = detail != self._outage, detail
+        return is_news
 
     def _wait(self, wait: Callable[[], None]) -> None:
         """Wait such that a signal interrupts it, also one that arrives just before."""

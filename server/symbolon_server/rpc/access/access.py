@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, Never
+from urllib.parse import unquote
 
 import grpc
 
+from symbolon_server.rpc.access.forwarded import find_forwarded
 from symbolon_server.rpc.access.tokens import Permission, Token, Tokens
 from symbolon_server.rpc.calls.accepted_calls import InPool
 from symbolon_server.rpc.calls.status import refuse_plainly
@@ -44,8 +47,19 @@ def permission_for(method: str) -> Permission | None:
 
 
 def name_of_peer(context: grpc.ServicerContext) -> str:
-    """Return the caller's address without the port, which differs for each connection."""
-    return context.peer().rpartition(":")[0]
+    """Return the caller's address without the port, which differs for each connection.
+
+    For IPv6 it is the /64 network: one host has at least that, and may use any address in it.
+    """
+    name = unquote(context.peer().rpartition(":")[0])
+    address = name.removeprefix("ipv6:").strip("[]").partition("%")[0]
+    try:
+        host = IPv6Address(address)
+    except AddressValueError:
+        return name
+    if host.ipv4_mapped is not None:
+        return f"ipv4:{host.ipv4_mapped}"
+    return f"ipv6:{IPv6Network((host, 64), strict=False)}"
 
 
 class AccessControl:
@@ -55,8 +69,10 @@ class AccessControl:
     rejected callers take no capacity from others.
     """
 
-    def __init__(self, tokens: Tokens | None) -> None:
+    def __init__(self, tokens: Tokens | None, gateway_secret: str = "") -> None:
+        """Trust calls with the `gateway_secret` to name the caller that they are made for."""
         self._tokens = tokens
+        self._gateway_secret = gateway_secret
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="deny")
         self._unknown = self._refusal_with(
             grpc.StatusCode.UNAUTHENTICATED, "the token is missing or unknown"
@@ -90,7 +106,11 @@ class AccessControl:
 
     def name_caller(self, context: grpc.ServicerContext) -> str:
         """Return the name of a caller's token, or its address if no tokens are configured."""
-        return self.name_of(context) or name_of_peer(context)
+        return (
+            self.name_of(context)
+            or find_forwarded(self._gateway_secret, context.invocation_metadata())
+            or name_of_peer(context)
+        )
 
     def release(self) -> None:
         """End the threads; the server has stopped."""

@@ -62,6 +62,10 @@ class AcceptedCall:
         with self._state.condition:
             return bool(grpc_server._is_rpc_state_active(self._state))
 
+    def address(self) -> str:
+        """Return the caller's address as gRPC names it, without the port."""
+        return str(self._event.call.peer().decode().rpartition(":")[0])
+
     def receive(self, arrived: Arrived) -> bool:
         """Call `arrived` with the next message; return False if the call is over."""
         state, call = self._state, self._event.call
@@ -123,6 +127,10 @@ class AcceptedCall:
         with self._state.condition:
             if grpc_server._is_rpc_state_active(self._state):
                 grpc_server._status(self._event, self._state, None)
+
+    def cancel(self) -> None:
+        """End the call at once; messages that have not been sent are dropped."""
+        self._event.call.cancel()
 
     def when_over(self, callback: Callable[[], None]) -> bool:
         """Call `callback` when the call is over; return False if it already is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Never
 
 import grpc
@@ -13,7 +14,7 @@ from symbolon_server.rpc.calls.status import refuse_for_now
 from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT, CALLS_REFUSED
 
 if TYPE_CHECKING:  # generic in the stubs only
-    from symbolon_server.rpc.calls.arrivals import Arrivals
+    from symbolon_server.rpc.calls.arrivals import AwaitedCalls
     from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -100,7 +101,7 @@ class CallLimit:
             refuse_for_now(context, code, message, _RETRY_AFTER_STOP_SECONDS)
         if self._calls < self._max_calls:
             refuse_unread(context)
-        _refuse_full(context, f"{self._max_calls} calls in flight")
+        refuse_full(context, f"{self._max_calls} calls in flight")
 
 
 class CallPool(Intake):
@@ -109,10 +110,9 @@ class CallPool(Intake):
     The limit is checked then, too: all waiting calls may have started while there was room.
     """
 
-    def __init__(self, threads: int, limit: CallLimit, arrivals: Arrivals) -> None:
-        super().__init__(self._expect)
+    def __init__(self, threads: int, limit: CallLimit, awaited: AwaitedCalls) -> None:
+        super().__init__(partial(awaited.expect, begin=self.begin))
         self._limit = limit
-        self._arrivals = arrivals
         self._answering = ThreadPoolExecutor(threads, thread_name_prefix="call")
 
     def begin(self, call: AcceptedCall, message: Any) -> None:
@@ -126,9 +126,6 @@ class CallPool(Intake):
         """End the threads once all accepted calls are answered."""
         self._answering.shutdown(wait, cancel_futures=cancel_futures)
 
-    def _expect(self, call: AcceptedCall) -> None:
-        self._arrivals.expect(call, self.begin)
-
     def _answer(self, call: AcceptedCall, message: Any) -> None:
         try:
             if call.is_active():  # it may have waited for its thread
@@ -139,10 +136,11 @@ class CallPool(Intake):
 
 def refuse_unread(context: grpc.ServicerContext) -> Never:
     """End a call whose answer has no room."""
-    _refuse_full(context, "callers have not read too many of its answers")
+    refuse_full(context, "callers have not read too many of its answers")
 
 
-def _refuse_full(context: grpc.ServicerContext, why: str) -> Never:
+def refuse_full(context: grpc.ServicerContext, why: str) -> Never:
+    """Refuse a call for now: the server is full, and `why`."""
     CALLS_REFUSED.inc()
     message = f"the server is full: {why}"
     refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)

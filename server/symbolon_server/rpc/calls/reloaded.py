@@ -32,28 +32,28 @@ class Reloaded(Generic[T]):
         self._seen = _state_of(files)
         self.value = read()
 
-    def refresh(self) -> bool:
-        """Reload the files if they have changed; return whether `value` is new."""
+    def refresh(self) -> None:
+        """Reload the files if they have changed."""
         found = _state_of(self._files)
-        return found != self._seen and self._load(found)
+        if found != self._seen:
+            self._load(found)
 
-    def read_again(self) -> bool:
-        """Reload the files whether or not they have changed; return whether `value` is new."""
-        return self._load(_state_of(self._files))
+    def read_again(self) -> None:
+        """Reload the files, even if they seem unchanged."""
+        self._load(_state_of(self._files))
 
-    def _load(self, found: _State | None) -> bool:
+    def _load(self, found: _State | None) -> None:
         self._seen = found
         try:
             value = self._read()
         except UnusableFileError as error:
             _log.error("file_not_reloaded", reason=str(error))
-            return False
+            return
         if _state_of(self._files) != found:
             self._seen = None  # still being written: the value may be incomplete
-            return False
+            return
         self.value = value
         _log.info("files_reloaded", files=", ".join(map(str, self._files)))
-        return True
 
 
 def read_file(file: Path) -> bytes:

@@ -6,6 +6,7 @@ the connection lives, long after the thread that answered the call has moved on.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -24,10 +25,11 @@ _CHECK_SECONDS: Final = 1.0
 class Unread:
     """The unread answers of one call or stream; `UnreadAnswers` owns it."""
 
-    __slots__ = ("drop", "held_bytes", "since")
+    __slots__ = ("caller", "drop", "held_bytes", "since")
 
-    def __init__(self, drop: Callable[[], object], since: float) -> None:
+    def __init__(self, drop: Callable[[], object], caller: str, since: float) -> None:
         self.drop = drop
+        self.caller = caller
         self.since = since
         """When the caller last read something, or last had nothing to read."""
 
@@ -37,7 +39,9 @@ class Unread:
 class UnreadAnswers:
     """Counts the bytes of all answers until they have left; one lock guards it.
 
-    If there is no room for another answer, calls that have long not been read are dropped.
+    One caller may hold as many bytes as are free: half of the limit while it is the only one, and
+    less with every other caller, so that some room is always left. If there is no room for another
+    answer, calls that have long not been read are dropped, but only of callers without room.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class UnreadAnswers:
         self._lock = threading.Lock()
         self._bytes = 0
         self._calls: dict[Unread, None] = {}
+        self._of_callers: Counter[str] = Counter()
         self._next_check = clock()
 
     @property
@@ -60,12 +65,20 @@ class UnreadAnswers:
         """Return whether there is no room for an answer; if so, drop calls that are not read."""
         if self._bytes < self._max_bytes:
             return False
-        self._drop_slow()
+        self._drop_slow(0)
         return True
 
-    def open(self, drop: Callable[[], object]) -> Unread:
-        """Start counting for a call; `drop` ends the call."""
-        unread = Unread(drop, self._clock())
+    def may_answer(self, caller: str) -> bool:
+        """Return whether a caller has room for any answer; if not, drop calls as `is_full` does."""
+        with self._lock:
+            has_room = self._has_room(caller, 0)
+        if not has_room:
+            self._drop_slow(0)
+        return has_room
+
+    def open(self, drop: Callable[[], object], caller: str) -> Unread:
+        """Start counting for a call of `caller`; `drop` ends the call."""
+        unread = Unread(drop, caller, self._clock())
         with self._lock:
             self._calls[unread] = None
         return unread
@@ -75,11 +88,11 @@ class UnreadAnswers:
         with self._lock:
             if unread not in self._calls:
                 return True  # the caller is gone, so the answer takes no room
-            has_room = not self._bytes or self._bytes + answer_bytes <= self._max_bytes
+            has_room = self._has_room(unread.caller, answer_bytes)
             if has_room:
                 self._count(unread, answer_bytes)
         if not has_room:
-            self._drop_slow()
+            self._drop_slow(answer_bytes)
         return has_room
 
     def add_refusal(self, unread: Unread, refusal_bytes: int) -> None:
@@ -94,21 +107,33 @@ class UnreadAnswers:
             if unread in self._calls:
                 unread.since = self._clock()
                 unread.held_bytes -= answer_bytes
-                self._bytes -= answer_bytes
+                self._uncount(unread, answer_bytes)
 
     def close(self, unread: Unread) -> None:
         """Stop counting for a call: it is over."""
         with self._lock:
             if self._calls.pop(unread, unread) is None:
-                self._bytes -= unread.held_bytes
+                self._uncount(unread, unread.held_bytes)
+
+    def _has_room(self, caller: str, answer_bytes: int) -> bool:
+        held = self._of_callers.get(caller, 0)
+        needed = answer_bytes + (held + answer_bytes if held else 0)
+        return not self._bytes or self._bytes + needed <= self._max_bytes
 
     def _count(self, unread: Unread, more_bytes: int) -> None:
         if not unread.held_bytes:
             unread.since = self._clock()
         unread.held_bytes += more_bytes
         self._bytes += more_bytes
+        self._of_callers[unread.caller] += more_bytes
 
-    def _drop_slow(self) -> None:
+    def _uncount(self, unread: Unread, fewer_bytes: int) -> None:
+        self._bytes -= fewer_bytes
+        self._of_callers[unread.caller] -= fewer_bytes
+        if not self._of_callers[unread.caller]:
+            del self._of_callers[unread.caller]
+
+    def _drop_slow(self, answer_bytes: int) -> None:
         with self._lock:
             now = self._clock()
             if now < self._next_check:
@@ -117,7 +142,9 @@ class UnreadAnswers:
             slow = [
                 unread
                 for unread in self._calls
-                if unread.held_bytes and unread.since < now - SLOW_SECONDS
+                if unread.held_bytes
+                and unread.since < now - SLOW_SECONDS
+                and not self._has_room(unread.caller, answer_bytes)
             ]
         for unread in slow:
             unread.drop()

@@ -8,7 +8,7 @@ No call here holds a thread: callers need no token, so any number of them could 
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, Never
 
@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.status import refuse_plainly
+from symbolon_server.rpc.calls.newest_calls import NewestCalls
 from symbolon_server.telemetry.lasting_threads import Vitals
 
 OVERALL = ""
@@ -27,6 +27,13 @@ SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 MAX_WATCHES: Final = 1_024
 """Clients that may watch at a time; one more ends the oldest watch."""
+
+MAX_CHECKS: Final = 1_024
+"""Checks whose answer has not left; one more ends the oldest, whose caller does not read."""
+
+MAX_AWAITED: Final = 16
+"""Calls whose message has not arrived yet. Well-behaved clients send it with the call, and each
+such call may take the memory of the largest request."""
 
 _TOO_LONG: Final = 1 << 10
 """Bytes of a request that cannot name any real service."""
@@ -39,40 +46,37 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class _Watch:
-    """A client that watches a service, and the status to send to it next."""
+    """A client that watches a service.
 
-    def __init__(self, call: AcceptedCall, service: str) -> None:
-        self.call = call
-        self.service = service
+    No status is queued for it: it gets the current one each time, and the call ends after the last.
+    """
+
+    def __init__(self, call: AcceptedCall, find_status: Callable[[], tuple[int, bool]]) -> None:
+        """Send what `find_status` returns to `call`: the status, and whether it is the last."""
+        self._call = call
+        self._find_status = find_status
         self._lock = threading.Lock()
-        self._status: int | None = None
         self._sent: int | None = None
         self._is_sending = False
-        self._is_last = False
 
-    def update(self, status: int, *, is_last: bool = False) -> None:
-        """Send a status once the previous one has been sent; end the call after the last."""
-        with self._lock:
-            self._status, self._is_last = status, is_last
-        self._send_next()
-
-    def _send_next(self) -> None:
+    def send_next(self) -> None:
+        """Send the status if it has changed, once the previous one has been sent."""
         with self._lock:
             if self._is_sending:
                 return
-            status = self._status
+            status, is_last = self._find_status()
             self._is_sending = status != self._sent
             self._sent = status
-            is_over = self._is_last and not self._is_sending
+            is_over = is_last and not self._is_sending
         if is_over:
-            self.call.end()
+            self._call.end()
         elif self._is_sending:
-            self.call.send(health_pb2.HealthCheckResponse(status=status), self._note_sent)
+            self._call.send(health_pb2.HealthCheckResponse(status=status), self._note_sent)
 
     def _note_sent(self) -> None:
         with self._lock:
             self._is_sending = False
-        self._send_next()
+        self.send_next()
 
 
 class Health:
@@ -84,13 +88,14 @@ class Health:
     def __init__(
         self, services: Iterable[str], arrivals: Arrivals, vitals: Vitals | None = None
     ) -> None:
-        self._arrivals = arrivals
+        self._awaited = arrivals.room_for(MAX_AWAITED)
         self._vitals = vitals or Vitals()
         self._vitals.listen(self._update)
         self._lock = threading.Lock()
         self._status: dict[str, int] = dict.fromkeys((OVERALL, *services), _NOT_SERVING)
-        self._is_open = self._is_closed = False
-        self._watches: dict[AcceptedCall, _Watch] = {}
+        self._is_open = self._is_closed = self._is_last = False
+        self._checks = NewestCalls[None](MAX_CHECKS)
+        self._watches = NewestCalls[_Watch](MAX_WATCHES)
 
     def add_to(self, server: grpc.Server) -> None:
         """Register the service, which gRPC's serving thread answers itself."""
@@ -98,11 +103,11 @@ class Health:
             _read_request,
             health_pb2.HealthCheckResponse.SerializeToString,
         )
-        checks = Intake(partial(self._arrivals.expect, begin=AcceptedCall.answer))
-        watches = Intake(partial(self._arrivals.expect, begin=self._watch))
+        checks = Intake(partial(self._awaited.expect, begin=self._answer))
+        watches = Intake(partial(self._awaited.expect, begin=self._watch))
         handlers = {
             "Check": grpc.unary_unary_rpc_method_handler(InPool(self.check, checks), *codecs),
-            "Watch": grpc.unary_stream_rpc_method_handler(InPool(_refuse, watches), *codecs),
+            "Watch": grpc.unary_stream_rpc_method_handler(InPool(_never_run, watches), *codecs),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
@@ -125,27 +130,20 @@ class Health:
             context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return health_pb2.HealthCheckResponse(status=status)
 
+    def _answer(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
+        if self._checks.add(call, None):
+            call.answer(request)
+
     def _watch(self, call: AcceptedCall, request: health_pb2.HealthCheckRequest) -> None:
         """Send the status of one service now and whenever it changes."""
-        if not call.when_over(partial(self._forget, call)):
-            return
-        watch = _Watch(call, request.service)
-        with self._lock:
-            oldest = self._find_oldest()
-            self._watches[call] = watch
-            status = self._status.get(request.service, _UNKNOWN)
-            is_closed = self._is_closed
-        watch.update(status, is_last=is_closed)
-        if oldest is not None:
-            oldest.refuse(_refuse)
+        watch = _Watch(call, partial(self._find_status, request.service))
+        if self._watches.add(call, watch):
+            watch.send_next()
 
-    def _find_oldest(self) -> AcceptedCall | None:
-        """Return the oldest watch if there is no room for another."""
-        return next(iter(self._watches)) if len(self._watches) >= MAX_WATCHES else None
-
-    def _forget(self, call: AcceptedCall) -> None:
+    def _find_status(self, service: str) -> tuple[int, bool]:
+        """Return the status of a service, and whether it is the last."""
         with self._lock:
-            self._watches.pop(call, None)
+            return self._status.get(service, _UNKNOWN), self._is_last
 
     def _update(self) -> None:
         """Update the status and send it to all watches."""
@@ -153,9 +151,9 @@ class Health:
             is_serving = self._is_open and not self._is_closed and self._vitals.are_sound()
             status = _SERVING if is_serving else _NOT_SERVING
             self._status = dict.fromkeys(self._status, status)
-            watches = list(self._watches.values())
-        for watch in watches:
-            watch.update(self._status.get(watch.service, _UNKNOWN), is_last=self._is_closed)
+            self._is_last = self._is_closed
+        for watch in self._watches.values():
+            watch.send_next()
 
 
 def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
@@ -165,6 +163,6 @@ def _read_request(data: bytes) -> health_pb2.HealthCheckRequest:
     )
 
 
-def _refuse(_request: object, context: grpc.ServicerContext) -> Never:
-    message = f"more than {MAX_WATCHES} clients watch"
-    refuse_plainly(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+def _never_run(_request: object, _context: grpc.ServicerContext) -> Never:
+    """Stand for Watch, whose messages are sent without a thread."""
+    raise NotImplementedError

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 import grpc
 from google.protobuf import descriptor_pool
 
-from symbolon_server.rpc.access.access import OUR_SERVICES, AccessControl
+from symbolon_server.rpc.access.access import (
+    OUR_SERVICES,
+    AccessControl,
+    NameCaller,
+    name_of_peer,
+)
 from symbolon_server.rpc.calls.accepted_calls import InPool
 from symbolon_server.rpc.calls.call_pool import CallLimit, refuse_unread
 from symbolon_server.rpc.calls.status import (
@@ -105,20 +110,29 @@ class Outermost:
         self,
         unread: UnreadAnswers,
         *,
+        name_caller: NameCaller = name_of_peer,
         name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Write one log line per call if `name_for_log`, which names callers, is given.
 
-        A call is refused if `unread` has no room for its answer.
+        A call is refused if `unread` has no room for an answer to its caller, whom `name_caller`
+        distinguishes from others.
         """
         self._unread = unread
+        self._name_caller = name_caller
         self._name_for_log = name_for_log
         self._clock = clock
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return `handler`, wrapped."""
-        watch = _Watch(method.rpartition("/")[2], self._unread, self._clock, self._name_for_log)
+        watch = _Watch(
+            method.rpartition("/")[2],
+            self._unread,
+            self._name_caller,
+            self._clock,
+            self._name_for_log,
+        )
         codecs = handler.request_deserializer, handler.response_serializer
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
@@ -159,11 +173,13 @@ class _Watch:
         self,
         method: str,
         unread: UnreadAnswers,
+        name_caller: NameCaller,
         clock: Callable[[], float],
         name_for_log: Callable[[grpc.ServicerContext], str] | None,
     ) -> None:
         self._method = method
         self._unread = unread
+        self._name_caller = name_caller
         self._clock = clock
         self._name_for_log = name_for_log
 
@@ -173,8 +189,11 @@ class _Watch:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             started = self._clock()
             try:
+                caller = self._name_caller(context)
+                if not self._unread.may_answer(caller):
+                    refuse_unread(context)
                 response = behavior(request, context)
-                self._hold(response, context)
+                self._hold(response, context, caller)
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
             self._end(context, started, code_of(context))
@@ -182,10 +201,10 @@ class _Watch:
 
         return answer
 
-    def _hold(self, response: Any, context: grpc.ServicerContext) -> None:
+    def _hold(self, response: Any, context: grpc.ServicerContext, caller: str) -> None:
         """Count an answer until it has left; end the call if there is no room for it."""
         size = len(response) if isinstance(response, bytes) else response.ByteSize()
-        unread = self._unread.open(context.cancel)
+        unread = self._unread.open(context.cancel, caller)
         if not self._unread.add(unread, size + CALL_BYTES):
             self._unread.close(unread)
             refuse_unread(context)

@@ -1,6 +1,5 @@
 """Server reflection: v1 and v1alpha from one servicer, as they differ in name only."""
 
-import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,11 +12,18 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
+from symbolon_server.rpc.calls.newest_calls import NewestCalls
 from symbolon_server.rpc.calls.status import refuse_plainly
 
 _V1 = "grpc.reflection.v1.ServerReflection"
 _V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
 SERVICES = (_V1, _V1ALPHA)
+
+MAX_STREAMS: Final = 256
+"""Streams at a time; one more ends the oldest."""
+
+MAX_AWAITED: Final = 16
+"""Streams whose next request has not arrived yet; see the limit of health checks."""
 
 _NO_CONTEXT: Final[Any] = None
 """The servicer does not use it."""
@@ -32,11 +38,10 @@ class Reflection:
 
     def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
         _describe_v1()
-        self._arrivals = arrivals
+        self._awaited = arrivals.room_for(MAX_AWAITED)
         self._servicer = reflection.ReflectionServicer((*services, *SERVICES))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reflection")
-        self._lock = threading.Lock()
-        self._streams: set[AcceptedCall] = set()
+        self._streams = NewestCalls[AcceptedCall](MAX_STREAMS)
         self._is_closed = False
 
     def add_to(self, server: grpc.Server) -> None:
@@ -54,10 +59,8 @@ class Reflection:
 
     def close(self) -> None:
         """End all streams, which would otherwise delay the server's stop."""
-        with self._lock:
-            self._is_closed = True
-            streams = list(self._streams)
-        for stream in streams:
+        self._is_closed = True
+        for stream in self._streams.values():
             stream.refuse(_refuse_stopping)
 
     def release(self) -> None:
@@ -65,18 +68,16 @@ class Reflection:
         self._threads.shutdown()
 
     def _begin(self, stream: AcceptedCall) -> None:
-        with self._lock:
-            self._streams.add(stream)
-            is_closed = self._is_closed
-        stream.when_over(partial(self._forget, stream))
-        if is_closed:
+        if not self._streams.add(stream, stream):
+            return
+        if self._is_closed:  # checked after adding the stream, so that none is missed
             stream.refuse(_refuse_stopping)
         else:
             self._expect(stream)
 
     def _expect(self, stream: AcceptedCall) -> None:
         """Wait for the next request of a stream, without a thread."""
-        self._arrivals.expect(stream, self._take, AcceptedCall.end)
+        self._awaited.expect(stream, self._take, AcceptedCall.end)
 
     def _take(self, stream: AcceptedCall, request: reflection_pb2.ServerReflectionRequest) -> None:
         self._threads.submit(self._answer, stream, request)
@@ -86,10 +87,6 @@ class Reflection:
     ) -> None:
         answers = self._servicer.ServerReflectionInfo(iter([request]), _NO_CONTEXT)
         stream.send(next(answers), partial(self._expect, stream))
-
-    def _forget(self, stream: AcceptedCall) -> None:
-        with self._lock:
-            self._streams.discard(stream)
 
 
 def _read_request(data: bytes) -> reflection_pb2.ServerReflectionRequest:

@@ -88,14 +88,16 @@ class RpcServer:
         self._arrivals = Arrivals(options.message_seconds, vitals=vitals)
         unread = unread or UnreadAnswers()
         self._limit = CallLimit(options.max_calls_in_flight, unread)
-        self._pool = CallPool(options.threads, self._limit, self._arrivals)
+        awaited = self._arrivals.room_for(options.max_calls_in_flight)
+        self._pool = CallPool(options.threads, self._limit, awaited)
         self._access = access or AccessControl(options.protection.tokens)
         name_for_log = self._access.name_of if options.logs_calls else None
+        outermost = Outermost(
+            unread, name_caller=self._access.name_caller, name_for_log=name_for_log
+        )
         self._server = grpc.server(
             self._pool,
-            interceptors=[
-                CallGate(self._access, self._limit, Outermost(unread, name_for_log=name_for_log))
-            ],
+            interceptors=[CallGate(self._access, self._limit, outermost)],
             options=_channel_options(options),
         )
         names = [add(self._server) for add in services]

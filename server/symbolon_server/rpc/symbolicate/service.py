@@ -66,7 +66,7 @@ class SymbolicationService:
         """Enter the waiting room; call `stop` as soon as the caller is gone."""
         if not context.add_callback(stop):
             stop()  # it is gone already
-        return self._waiting_room.enter()
+        return self._waiting_room.enter(self._name_caller(context))
 
 
 def _is_gone(context: grpc.ServicerContext) -> bool:

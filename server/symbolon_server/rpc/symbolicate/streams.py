@@ -78,7 +78,7 @@ class _Stream:
     @contextmanager
     def may_wait(self, stop: Callable[[], None]) -> Iterator[bool]:
         """Enter the stream's part of the waiting room; call `stop` when the caller is gone."""
-        with self.waiting_room.enter() as is_place, self.flow.waiting(stop):
+        with self.waiting_room.enter(self.caller_name) as is_place, self.flow.waiting(stop):
             yield is_place
 
 
@@ -102,9 +102,10 @@ class StreamPlaces:
         self._open: set[StreamPlace] = set()
 
     def enter(self, place: StreamPlace) -> str:
-        """Take a place; return why there is none, or an empty string.
+        """Take a place; return why that is refused, or an empty string.
 
-        If there is none, streams that their callers have stopped reading are cancelled.
+        Without a free place, streams that their callers have stopped reading are cancelled: all of
+        them if the server is full, otherwise only those of this caller.
         """
         with self._lock:
             of_caller = sum(other.caller == place.caller for other in self._open)
@@ -112,7 +113,8 @@ class StreamPlaces:
             if not is_full and of_caller < self._of_one:
                 self._open.add(place)
                 return ""
-            stuck = [other for other in self._open if other.flow.is_stuck()]
+            in_the_way = [other for other in self._open if is_full or other.caller == place.caller]
+        stuck = [other for other in in_the_way if other.flow.is_stuck()]
         for other in stuck:
             other.cancel()
         if is_full:
@@ -188,10 +190,10 @@ class Streams:
     def _answer(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Yield the encoded responses of one stream."""
         flow = StreamFlow(self._flow_limits)
-        with self._entered(flow, context), self._opened(context) as unread:
+        name = self._name_caller(context)
+        with self._entered(flow, context, name), self._opened(context, name) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
-                name = self._name_caller(context)
                 stream = _Stream(flow, WorkQueue(), room, unread, context, name)
                 self._takers.submit(self._take, requests, stream)
                 for answer in flow.answers():
@@ -208,17 +210,19 @@ class Streams:
         return "the server failed to read the next request"
 
     @contextmanager
-    def _opened(self, context: grpc.ServicerContext) -> Iterator[Unread]:
-        unread = self._unread.open(context.cancel)
+    def _opened(self, context: grpc.ServicerContext, name: str) -> Iterator[Unread]:
+        unread = self._unread.open(context.cancel, name)
         try:
             yield unread
         finally:
             self._unread.close(unread)
 
     @contextmanager
-    def _entered(self, flow: StreamFlow, context: grpc.ServicerContext) -> Iterator[None]:
-        """Hold a place for a stream within the context; end the call if there is none."""
-        place = StreamPlace(flow, self._name_caller(context), context.cancel)
+    def _entered(
+        self, flow: StreamFlow, context: grpc.ServicerContext, name: str
+    ) -> Iterator[None]:
+        """Hold a place for a stream within the context; end the call if all are taken."""
+        place = StreamPlace(flow, name, context.cancel)
         why_not = self._places.enter(place)
         if why_not:
             message = f"the server is full: {why_not}"
@@ -284,7 +288,7 @@ class Streams:
     def _answer_request(self, request: RawStreamRequest, stream: _Stream) -> bytes | None:
         """Return the encoded response with an answer, or None if there is no room for it."""
         check_id(request)
-        if self._unread.is_full():
+        if not self._unread.may_answer(stream.caller_name):
             return None
         remaining_seconds = stream.context.time_remaining()
         answer = self._answerer.answer(

@@ -79,7 +79,7 @@ class Listings:
             os.close(descriptor)
 
     def _recall(self, status: os.stat_result, name: str) -> list[str] | None:
-        """Return the matching names of a cached listing, or None if there is none."""
+        """Return the matching names, or None without a cached listing."""
         version = (status.st_dev, status.st_ino, status.st_mtime_ns)
         oldest = self._clock() - LISTING_SECONDS
         for start, head in self._heads():

@@ -55,7 +55,6 @@ class InvalidModuleIdError(ValueError):
     """A debug file or debug id that cannot identify a module; `field` says which."""
 
     def __init__(self, field: str, problem: str) -> None:
-        """Report a `problem`, in one line, with a `field`."""
         super().__init__(f"{field} {problem}")
         self.field = field
 

@@ -48,7 +48,6 @@ class InlineField:
 class AskedField:
     """Fields of `symbolon.v1.Frame`."""
 
-    MODULE_INDEX: Final = 1
     MODULE_OFFSET: Final = 2
     IS_RETURN_ADDRESS: Final = 3
 
@@ -73,6 +72,11 @@ _LOCATION_OF_FRAME: Final = _location_tags(FrameField)
 _INLINE: Final = tag(FrameField.INLINES, LENGTH_DELIMITED)
 _IS_MULTIPLE: Final = number_field(FrameField.IS_MULTIPLE, 1)
 _SIZE: Final = tag(FrameField.FUNCTION_SIZE, NUMBER)
+_MODULE_OFFSET: Final = tag(FrameField.MODULE_OFFSET, NUMBER)
+_FUNCTION_OFFSET: Final = tag(FrameField.FUNCTION_OFFSET, NUMBER)
+_OUTCOME: Final = tag(FrameField.OUTCOME, NUMBER)
+_ASKED_OFFSET: Final = tag(AskedField.MODULE_OFFSET, NUMBER)
+_RETURN_ADDRESS: Final = number_field(AskedField.IS_RETURN_ADDRESS, 1)
 
 
 def _location_fields(
@@ -135,10 +139,10 @@ def frame(
     """
     fields = (
         module,
-        number_field(FrameField.MODULE_OFFSET, module_offset),
+        _MODULE_OFFSET + varint(module_offset) if module_offset else b"",
         answer,
-        number_field(FrameField.FUNCTION_OFFSET, function_offset),
-        number_field(FrameField.OUTCOME, outcome),
+        _FUNCTION_OFFSET + varint(function_offset) if function_offset else b"",
+        _OUTCOME + varint(outcome) if outcome else b"",
     )
     return message_field(FRAMES, b"".join(fields))
 
@@ -158,6 +162,5 @@ def stack_start(length: int) -> bytes:
 
 def asked_frame(module_offset: int, is_return_address: bool) -> bytes:
     """Return a `symbolon.v1.Frame` without its module index, as any serializer writes it."""
-    return number_field(AskedField.MODULE_OFFSET, module_offset) + number_field(
-        AskedField.IS_RETURN_ADDRESS, is_return_address
-    )
+    asked = _ASKED_OFFSET + varint(module_offset) if module_offset else b""
+    return asked + _RETURN_ADDRESS if is_return_address else asked

@@ -43,7 +43,6 @@ class PageContents:
     """Writes the contents of the pages of one table. Thread-safe."""
 
     def __init__(self, table: SymbolTable) -> None:
-        """Write pages of `table`."""
         self._table = table
         self._chains_before = np.zeros(len(table.ranges.chain) + 1, np.int32)
         np.maximum.accumulate(table.ranges.chain + 1, out=self._chains_before[1:])

@@ -1,14 +1,8 @@
 """The envelope of everything that is stored: a mark, a version and a checksum.
 
-| bytes | content |
-|---|---|
-| 3 | mark: what kind of data this is |
-| 1 | `FORMAT_VERSION` |
-| 4 | CRC-32 of the mark, the version, the owner and the rest, little-endian |
-| rest | the content as a zstd frame, which includes its size |
-
-The *owner* is what the data belongs to: for a page its generation and number, for a page directory
-its module. It is not stored, so data under another owner's key fails the check.
+The package's docstring shows the layout. The *mark* says what kind of data it is. The *owner* is
+what the data belongs to: for a page its generation and number, for a page directory its module. It
+is not stored, so data under another owner's key fails the check.
 
 Every change of a format in this room needs a new version. The version is also the first part of
 each generation, so keys of two versions differ and a reader never meets another version's pages.

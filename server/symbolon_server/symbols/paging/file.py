@@ -74,7 +74,7 @@ class PageFile:
         return self._read(0)
 
     def page(self, number: int) -> bytes:
-        """Return an encoded page, which may be damaged; raise `IndexError` if there is none."""
+        """Return an encoded page, which may be damaged; raise `IndexError` if it does not exist."""
         if not 0 <= number < self.page_count:
             raise IndexError(number)
         return self._read(number + 1)

@@ -32,7 +32,6 @@ class StringPool:
     """Distinct texts as UTF-8 bytes, numbered in order of first use."""
 
     def __init__(self) -> None:
-        """Start with the empty text."""
         self._numbers: dict[bytes, int] = {b"": NO_TEXT}
         self.texts: list[bytes] = [b""]
 
@@ -53,7 +52,6 @@ class Aliases:
     """
 
     def __init__(self) -> None:
-        """Start without aliases."""
         self._aliases: dict[int, int] = {}
 
     def fit(self, number: int) -> int:

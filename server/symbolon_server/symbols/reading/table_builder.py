@@ -162,7 +162,6 @@ class _TextNumbers:
     """Translates FILE and INLINE_ORIGIN numbers into numbers of texts."""
 
     def __init__(self, named: NamedRecords) -> None:
-        """Use the FILE and INLINE_ORIGIN records of a file."""
         self._files = _Lookup(named.files)
         self._origins = _Lookup(named.origins)
         self._unnamed = named.strings.put(UNNAMED_ORIGIN)

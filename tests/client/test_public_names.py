@@ -1,0 +1,59 @@
+"""What users may import: everything else of the package begins with an underscore."""
+
+import importlib
+import pkgutil
+
+import symbolon
+
+PUBLIC_NAMES = """
+    AnyReport AsyncClient Client ClosedError DeadlineError DecidingSymbol Diagnostics EncodedReport
+    ExplainedPage ExplainedRange ExplainedTier Explanation FieldViolation Frame
+    FrameOutcome HeldModule InlineFrame InvalidCredentialsError InvalidReportError
+    InvalidRequestError InvalidTargetError MessageTooLargeError MissingModule MissingModules Module
+    ModuleDiagnostics ModuleInfo ModuleOutcome ModuleResult NotAllowedError NotOfferedError Progress
+    PublicSymbolVerdict Queue RedisInfo Report ReportResult RunningIngest ServerBusyError
+    ServerDefectError ServerUnreachableError StoreInfo SupplierAttempt SupplierOutcome SupplierRound
+    SymbolKind SymbolicatedFrame Symbolication SymbolonError Tier TierInfo TierLookups
+"""
+"""What `symbolon` itself offers. Removing or renaming one breaks users' programs."""
+
+PUBLIC_MODULES = [
+    "async_client",
+    "client",
+    "errors",
+    "explanations",
+    "reports",
+    "results",
+    "testing",
+    "text",
+    "v1",
+]
+"""`testing` and `text` are imported by name, `v1` is generated; the root offers the rest."""
+
+PROGRAM = ["__main__", "command_line"]
+"""The command line is used as a program, not imported."""
+
+
+def test_the_root_offers_these_names() -> None:
+    assert symbolon.__all__ == sorted(PUBLIC_NAMES.split())
+
+
+def test_what_is_not_public_begins_with_an_underscore() -> None:
+    modules = [module.name for module in pkgutil.iter_modules(symbolon.__path__)]
+    offered = [name for name in modules if not name.startswith("_") or name in PROGRAM]
+    assert offered == sorted([*PUBLIC_MODULES, *PROGRAM])
+
+
+def test_public_modules_can_be_imported_by_themselves() -> None:
+    for name in PUBLIC_MODULES:
+        importlib.import_module(f"symbolon.{name}")
+
+
+def test_every_public_name_is_found_in_the_package() -> None:
+    for name in symbolon.__all__:
+        assert getattr(symbolon, name).__module__.startswith("symbolon.")
+
+
+def test_everything_that_the_package_imports_for_its_users_is_public() -> None:
+    classes = {name for name, value in vars(symbolon).items() if isinstance(value, type)}
+    assert classes == set(symbolon.__all__)
