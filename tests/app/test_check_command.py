@@ -125,7 +125,7 @@ def test_a_folder_that_may_not_be_looked_into_is_wrong(
     assert (run.returncode, run.stderr) == (1, "")
     assert (
         f"{forbidden}/deep/folder cannot be written: let this user write to {forbidden}, "
-        f"or name another folder in {variable}"
+        f"or set {variable} to another folder"
     ) in run.stdout
 
 
@@ -170,8 +170,8 @@ def test_a_refused_password_is_reported_for_its_server(
         )
     assert code == 1
     (line,) = wrong_lines(output)
-    assert line.split()[1:5] == ["cache", "The", "cache", "refuses"]
-    assert "Correct user and password in SYMBOLON_CACHE_URL" in line
+    assert line.split()[1:5] == ["cache", "The", "cache", "denies"]
+    assert "Correct the user and password in SYMBOLON_CACHE_URL" in line
     assert "hunter2" not in output
 
 

@@ -103,7 +103,7 @@ def test_the_program_makes_the_hash_of_a_token(environment: dict[str, str]) -> N
     assert program_says(f"{TOKEN}\n", environment) == (0, f"{hash_token(TOKEN)}\n")
     code, said = program_says("hunter2", environment)
     assert code == 2
-    assert said.startswith("symbolon-server: a token has 20 characters")
+    assert said.startswith("symbolon-server: a token needs at least 20 characters")
     assert "hunter2" not in said
 
 

@@ -95,12 +95,10 @@ def test_several_processes_share_a_port_and_one_that_dies_is_replaced(
 ) -> None:
     program = serve(processes="2")
     address = program.await_address()
-    first = process_of(program, "serving_program")
+    first = process_of(program, "server_main")
     first.kill()
     wait_until(has_ended(first))
-    wait_until(
-        lambda: sum("serving_program" in " ".join(p.cmdline()) for p in running(program)) == 2
-    )
+    wait_until(lambda: sum("server_main" in " ".join(p.cmdline()) for p in running(program)) == 2)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(functions_of_sample, [address] * 16))
     assert all(functions[-1] == "_start" for functions in answers)

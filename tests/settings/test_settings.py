@@ -140,7 +140,7 @@ def test_what_may_be_a_password_is_not_taken_from_a_flag(name: str, text: str) -
     with pytest.raises(InvalidSettingsError) as caught:
         read_settings({name: text}, {})
     (problem,) = caught.value.problems
-    assert problem.endswith(f"give it in {row_of(name).variable}")
+    assert problem.endswith(f"set {row_of(name).variable} instead")
     assert "hunter2" not in problem
 
 

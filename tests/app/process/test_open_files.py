@@ -55,7 +55,7 @@ def test_all_serving_processes_have_as_many_descriptors_as_they_may(serve: Start
         program = serve(processes="2")
         program.await_address()
     most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
-    serving = [p for p in program.below() if "serving_program" in " ".join(p.cmdline())]
+    serving = [p for p in program.below() if "server_main" in " ".join(p.cmdline())]
     assert len(serving) == 2
     assert {p.rlimit(psutil.RLIMIT_NOFILE) for p in serving} == {(most, hard)}
 
