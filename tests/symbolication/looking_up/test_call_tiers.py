@@ -1,9 +1,9 @@
-"""How long one call keeps querying a store that does not answer."""
+"""What one call asks its tiers for, and how long it keeps querying a store that does not answer."""
 
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 import redis
@@ -18,6 +18,9 @@ from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
+from symbolon_server.symbols.paging import layout
+from symbolon_server.symbols.paging.envelope import seal
+from tests.fixtures.memory_store import MemoryPageStore
 
 
 class Clock:
@@ -67,3 +70,66 @@ def test_the_next_call_queries_the_store_again(tiers: Tiers, module_id: ModuleId
         diagnostics = Diagnostics()
         CallTiers(tiers, diagnostics).get_directories([module_id])
         assert diagnostics.tiers[TierName.STORE].seconds > 0.25
+
+
+class WatchedStore(MemoryPageStore):
+    """A memory store that records requests for pages."""
+
+    def __init__(self) -> None:
+        super().__init__(1_000_000)
+        self.asked: list[Sequence[PageKey]] = []
+        self.put: list[Mapping[PageKey, bytes]] = []
+
+    def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
+        self.asked.append(list(keys))
+        return super().get_pages(keys)
+
+    def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
+        self.put.append(pages)
+        super().put_pages(pages)
+
+
+@pytest.fixture
+def stores() -> tuple[WatchedStore, WatchedStore]:
+    """A store and a spool."""
+    return WatchedStore(), WatchedStore()
+
+
+@pytest.fixture
+def watched(stores: tuple[WatchedStore, WatchedStore], redis_cache: redis.Redis) -> CallTiers:
+    failures = FailureMemory(KeyedCache(redis_cache))
+    return CallTiers(Tiers(*stores, failures, ModuleLoader(redis_cache)), Diagnostics())
+
+
+def pages_of(module_id: ModuleId, count: int) -> dict[PageKey, bytes]:
+    keys = [PageKey(module_id, "1-a", number) for number in range(count)]
+    return {key: seal(layout.MARK, key.owner, b"page") for key in keys}
+
+
+def test_the_spool_is_queried_only_for_what_the_store_misses(
+    watched: CallTiers, stores: tuple[WatchedStore, WatchedStore], module_id: ModuleId
+) -> None:
+    pages = pages_of(module_id, 3)
+    keys = list(pages)
+    stores[0].put_pages({keys[0]: pages[keys[0]]})
+    stores[1].put_pages({keys[1]: pages[keys[1]]})
+    assert watched.get_pages(keys) == [pages[keys[0]], pages[keys[1]], None]
+    assert [store.asked for store in stores] == [[keys], [keys[1:]]]
+
+
+def test_the_spool_is_not_queried_if_nothing_is_missing(
+    watched: CallTiers, stores: tuple[WatchedStore, WatchedStore], module_id: ModuleId
+) -> None:
+    pages = pages_of(module_id, 1)
+    stores[0].put_pages(pages)
+    assert watched.get_pages([*pages, *pages]) == [*pages.values()] * 2
+    assert [store.asked for store in stores] == [[list(pages)], []]
+
+
+def test_what_the_spool_has_is_put_into_the_store_at_once(
+    watched: CallTiers, stores: tuple[WatchedStore, WatchedStore], module_id: ModuleId
+) -> None:
+    pages = pages_of(module_id, 2)
+    stores[1].put_pages(pages)
+    assert watched.get_pages(list(pages)) == list(pages.values())
+    assert stores[0].put == [pages]
