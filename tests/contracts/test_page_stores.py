@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 import redis
 
-from symbolon_server.store.page_stores import PageStore, TieredPageStore
+from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
@@ -28,10 +28,6 @@ class _Made(NamedTuple):
 STORES = [
     _Made("memory", lambda _client: MemoryPageStore(64 * MEGABYTE)),
     _Made("redis", RedisPageStore),
-    _Made(
-        "tiered",
-        lambda client: TieredPageStore([MemoryPageStore(64 * MEGABYTE), RedisPageStore(client)]),
-    ),
 ]
 
 

@@ -1,9 +1,8 @@
-"""Page stores: the shared store in Redis, the spool on disk, and the tiers they form.
+"""Page stores: the shared store in Redis, and the spool on disk.
 
 In come page keys or module ids; out come encoded pages and page directories, or None for a
 miss. A `PageStore` holds bytes and does not look into them; readers check them.
-`TieredPageStore` asks the stores in order, each only for what those above it miss, and puts
-what it finds into those above.
+A call asks them in this order (`CallTiers` in `symbolication/looking_up`).
 
     store   Redis, shared by all servers and workers, evicts the least recently used
     spool   <folder>/v<version>/<debug file>/<DEBUG ID>.pages, one page file per module,
