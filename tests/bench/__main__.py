@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bench = Bench(find_symbol_files(plan.generated_bytes), plan, bar)
         results = []
         for part in asked.parts or PARTS:
-            measure: Callable[[Bench], PartResult] = import_module(f"tests.bench.{part}").run
+            measure: Callable[[Bench], PartResult] = import_module(f"tests.bench.parts.{part}").run
             result = replace(measure(bench), about=_about(bench))
             result.write(asked.results / f"{part}.json")
             _print(console, result)

@@ -27,7 +27,7 @@ def parse_svg(text: str) -> ET.Element:
 
 
 def run_quickly(part: str) -> PartResult:
-    run: Callable[[Bench], PartResult] = import_module(f"tests.bench.{part}").run
+    run: Callable[[Bench], PartResult] = import_module(f"tests.bench.parts.{part}").run
     files = [generate_symbol_file(f"libquick{size}.so", size, 1) for size in (400_000, 150_000)]
     return run(Bench(files, QUICK))
 
