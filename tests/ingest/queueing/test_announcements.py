@@ -38,6 +38,8 @@ def test_a_callback_that_raises_does_not_stop_the_others(
     announcements.listen("test:heard", lambda _: heard.release(), looked[0].release)
     announcements.repeat(looked[1].release)
     with listening(announcements):
+        while not dict(redis_cache.pubsub_numsub("test:heard"))[b"test:heard"]:
+            threading.Event().wait(0.001)
         for _ in range(3):
             assert all(look.acquire(timeout=SECONDS) for look in looked)
             redis_cache.publish("test:raises", "text")
