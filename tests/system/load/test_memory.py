@@ -79,7 +79,7 @@ def test_memory_that_large_answers_took_is_given_back(site: Site) -> None:
     head = f"MODULE Linux x86_64 {module_id.debug_id} {module_id.debug_file}\n"
     site.supplier.put(module_id, f"{head}FUNC 0 1000 0 {'x' * NAME_BYTES}\n".encode())
     site.work()
-    server = site.serve(max_unread_bytes=1 << 30)  # one caller has all answers
+    server = site.serve(max_unread_bytes="1GiB")  # one caller has all answers
     resident = psutil.Process(server.process.pid).memory_info
     with grpc.insecure_channel(
         server.await_address(), [("grpc.max_receive_message_length", -1)]
