@@ -154,5 +154,5 @@ def test_a_worker_of_a_cache_that_does_not_know_auth_waits_and_shows_no_password
 def test_a_password_in_a_flag_is_refused(start: StartProgram) -> None:
     program = start("serve", f"--store-url=redis://:{SECRET}@127.0.0.1:1")
     assert program.process.wait(PATIENCE_SECONDS) == 2
-    assert "give it in SYMBOLON_STORE_URL" in program.log
+    assert "set SYMBOLON_STORE_URL instead" in program.log
     assert SECRET not in program.log

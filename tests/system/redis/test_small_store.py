@@ -43,7 +43,7 @@ def test_a_store_that_forgets_what_was_just_ingested_is_told_of_once(
 ) -> None:
     # Each ingest leaves a call the time to read its pages before the next takes their room, or not.
     ask = ask_for_all(site, server)
-    too_small = "the store is too small for what is asked of it"
+    too_small = "the store is too small for its"
     assert any(too_small in result.detail for _ in range(MOST_CALLS) for result in ask())
     assert server.log.count("warning store_too_small") == 1
 
