@@ -13,12 +13,16 @@ from tests.system.known_modules import KnownModule, Question, known_modules
 from tests.system.redis.replicated import Replicated, replicated
 from tests.system.traffic import Traffic
 
-pytestmark = pytest.mark.alone
-
 HEALED_SECONDS = 10.0
 
 FAILOVERS = pytest.mark.parametrize(
-    "fail_over", [Replicated.demote, Replicated.kill, Replicated.freeze]
+    "fail_over",
+    [
+        Replicated.demote,
+        Replicated.kill,
+        # Noticed by timeouts, which a loaded machine makes longer.
+        pytest.param(Replicated.freeze, marks=pytest.mark.alone),
+    ],
 )
 
 
