@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.scripts import LINE_KEY, RUNNING_KEY
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.keys import INVALIDATED_KEY
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
@@ -52,6 +54,18 @@ def test_a_key_of_another_type_is_logged_by_redis_in_one_line(
             assert desk.end(found)
     [line] = [line for line in log.read_text().splitlines() if "symbolon: " in line]
     assert line.endswith(f"symbolon: deleted {key}: a list, not a zset")
+
+
+@pytest.mark.parametrize("score", ["-inf", "inf", "-7.5", "1e300"])
+def test_a_foreign_number_of_an_invalidation_does_not_keep_a_module_from_being_claimed(
+    redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, score: str
+) -> None:
+    redis_cache.execute_command("ZADD", INVALIDATED_KEY, score, str(xul))
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    assert found.freshness.stale_before == 0
+    assert desk.end(found)
 
 
 @pytest.mark.promise("Foreign values in the keys of the queue stop no worker, and are removed")

@@ -151,7 +151,7 @@ local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KE
 local function stale_before(module)
   local function ours(score)
     local number = math.floor(tonumber(score) or 0)
-    return number <= {LARGEST_NUMBER} and number or 0
+    return number >= 0 and number <= {LARGEST_NUMBER} and number or 0
   end
   local number = ours(redis.call('ZSCORE', invalidated, module))
   if redis.call('ZCARD', invalidated) < most_invalidated then
