@@ -5,7 +5,6 @@ import sys
 import threading
 import urllib.request
 from pathlib import Path
-from socketserver import BaseServer
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -80,7 +79,7 @@ def test_the_endpoint_survives_an_unexpected_error(
             has_failed.set()
             raise KeyError("a defect")
 
-    monkeypatch.setattr(BaseServer, "service_actions", fail)
+    monkeypatch.setattr("symbolon_server.telemetry.endpoint._Server.service_actions", fail)
     with MetricsEndpoint("127.0.0.1", 0) as endpoint:
         assert has_failed.wait(10)
         assert scrape(endpoint.port)["symbolon_thread_errors_totalmetrics"] >= 1
