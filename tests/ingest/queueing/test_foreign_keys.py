@@ -60,7 +60,7 @@ def test_a_key_of_another_type_is_logged_by_redis_in_one_line(
 def test_a_foreign_number_of_an_invalidation_does_not_keep_a_module_from_being_claimed(
     redis_cache: redis.Redis, queue: IngestQueue, desk: ClaimDesk, xul: ModuleId, score: str
 ) -> None:
-    redis_cache.execute_command("ZADD", INVALIDATED_KEY, score, str(xul))
+    redis_cache.zadd(INVALIDATED_KEY, {str(xul): float(score)})
     queue.enqueue({xul: ()}, Band.AWAITED)
     found = desk.claim()
     assert isinstance(found, Claim)
