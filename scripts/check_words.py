@@ -2,8 +2,9 @@
 
     scripts/check_words.py
 
-Whole words, as written: `is none` is refused, `is None` is Python. What to write instead stands
-beside each. Generated code, test data and this file are not read.
+Whole words, as written: `is none` is refused, `is None` is Python. Names are made of words, too.
+What to write instead stands beside each. Generated code, test data, this file and its
+test are not read.
 """
 
 import re
@@ -37,11 +38,19 @@ WORDS = {
 }
 """Words that are not to come back, and what to write instead."""
 
-_NOT_READ = ("tests/data/", "client/symbolon/v1/", "tests/bench/results/", "scripts/check_words.py")
-_TEXTS = {".py", ".md", ".proto", ".yaml", ".yml", ".toml", ".conf", ".html", ".sh", ""}
-_FOUND = re.compile(
-    r"\b(?:" + "|".join(map(re.escape, WORDS)).replace(r"\ ", r"\s+(?:# )?") + r")\b"
+_NOT_READ = (
+    "tests/data/",
+    "client/symbolon/v1/",
+    "tests/bench/results/",
+    "scripts/check_words.py",
+    "tests/project/test_words.py",
 )
+_TEXTS = {".py", ".md", ".proto", ".yaml", ".yml", ".toml", ".conf", ".html", ".sh", ""}
+_SPACE = r"(?:_|\s+(?:# )?)"
+"""Between words: in a name, in a line, or at the end of a line of a comment."""
+
+_ANY = "|".join(word.replace(" ", _SPACE) for word in WORDS)
+_FOUND = re.compile(rf"(?<![A-Za-z])(?:{_ANY})(?![A-Za-z])")
 
 
 def main() -> int:
@@ -65,7 +74,7 @@ def find_words(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8", errors="replace")
     for found in _FOUND.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
-        word = re.sub(r"\s+(?:# )?", " ", found[0])
+        word = re.sub(_SPACE, " ", found[0])
         yield f"{path.relative_to(ROOT)}:{line}: “{word}”: write {WORDS[word]}"
 
 

@@ -95,7 +95,7 @@ def _announce(line: str, log_format: LogFormat) -> None:
 def _work(settings: Settings) -> int:
     _begin()
     # Imported here: a worker forks, and a process that has loaded gRPC must not.
-    from symbolon_server.app.programs.worker_command import work  # noqa: PLC0415
+    from symbolon_server.app.programs.worker_command import work  # noqa: PLC0415 # see above
 
     _warn_of_unknown()
     work(settings)

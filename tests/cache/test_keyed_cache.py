@@ -22,7 +22,7 @@ def test_a_value_is_kept_for_its_lifetime(
     assert 2_500 < lifetime(redis_cache, "name") <= 7_500
 
 
-def test_an_absent_value_is_none(keyed_cache: KeyedCache) -> None:
+def test_a_missing_key_has_no_value(keyed_cache: KeyedCache) -> None:
     assert keyed_cache.get("name") is None
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import Program, StartProgram, wait_until
-from tests.fixtures.certificates import Authority, Certificate, authority, strange_authority
+from tests.fixtures.certificates import Authority, Certificate, authority, other_authority
 from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
 from tests.rpc.access.protected import write_tokens
 
-__all__ = ["authority", "strange_authority"]
+__all__ = ["authority", "other_authority"]
 
 JOB = {"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}
 ASKER = "the-token-of-who-symbolicates"
@@ -99,12 +99,12 @@ def test_tokens_are_required_without_tls_on_loopback(serve: StartProgram, tokens
 
 @pytest.mark.promise("The gateway answers no caller that gRPC refuses")
 def test_only_clients_with_a_certificate_from_the_ca_are_answered(
-    serve: StartProgram, authority: Authority, strange_authority: Authority
+    serve: StartProgram, authority: Authority, other_authority: Authority
 ) -> None:
     files = files_of(authority.issue("127.0.0.1"), authority)
     program = serve(http="127.0.0.1:0", tls_client_ca=str(authority.file), **files)
     address = await_http(program)
-    for issuer in (None, strange_authority):
+    for issuer in (None, other_authority):
         with pytest.raises(OSError):  # noqa: PT011 # at the handshake or after it
             post(address, V5, JOB, tls=trust(authority, issuer))
     assert function_of(post(address, V5, JOB, tls=trust(authority, authority))) == "_start"

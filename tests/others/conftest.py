@@ -7,11 +7,11 @@ import pytest
 
 from symbolon_server.rpc.access.tokens import hash_token
 from tests.app.conftest import SAMPLE, environment_in, starting
-from tests.fixtures.certificates import Authority, authority, strange_authority
+from tests.fixtures.certificates import Authority, authority, other_authority
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
 from tests.others.clients import CLIENTS, Access, Client
 
-__all__ = ["authority", "strange_authority"]
+__all__ = ["authority", "other_authority"]
 
 
 TOKEN = "pipeline-0123456789abcdef"

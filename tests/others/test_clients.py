@@ -107,9 +107,9 @@ def with_access(question: Question, **changed: Any) -> Question:
 
 
 def test_an_untrusted_server_is_not_called(
-    client: Client, secured: Server, strange_authority: Authority
+    client: Client, secured: Server, other_authority: Authority
 ) -> None:
-    asked = with_access(ask(secured, HEALTH, {}), ca=strange_authority.file)
+    asked = with_access(ask(secured, HEALTH, {}), ca=other_authority.file)
     outcome = client(replace(asked, seconds=TRYING_SECONDS))
     assert outcome.answers == []
     assert outcome.code in {UNAVAILABLE, DEADLINE_EXCEEDED}

@@ -66,5 +66,5 @@ def test_a_read_of_the_time_of_day_is_recognised(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["time.monotonic()", "from time import perf_counter"])
-def test_a_clock_that_nobody_sets_is_none(text: str) -> None:
+def test_a_monotonic_clock_is_not_a_wall_clock(text: str) -> None:
     assert not reads_wall_clock(text)

@@ -21,11 +21,11 @@ from symbolon_server.redis_servers.servers import (
 )
 from symbolon_server.store.key_counts import count_keys
 from symbolon_server.telemetry.logs import TextFormatter
-from tests.fixtures.certificates import Authority, authority, strange_authority
+from tests.fixtures.certificates import Authority, authority, other_authority
 from tests.fixtures.redis_fixtures import StartRedis
 from tests.fixtures.tls_proxy import TlsProxy
 
-__all__ = ["authority", "strange_authority"]
+__all__ = ["authority", "other_authority"]
 
 PASSWORD, USER = "hunter2", "somebody"
 ACL = {"user": f"{USER} on >{PASSWORD} ~* &* +@all", "requirepass": "another"}
@@ -108,7 +108,7 @@ def test_a_user_with_a_password_can_connect_over_a_socket(start_redis: StartRedi
 
 
 def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
-    start_redis: StartRedis, authority: Authority, strange_authority: Authority
+    start_redis: StartRedis, authority: Authority, other_authority: Authority
 ) -> None:
     server = start_redis("store.conf", **ACL)
     socket = Path(server.url.removeprefix("unix://"))
@@ -117,7 +117,7 @@ def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
         with connect(f"{url}/0?ssl_ca_certs={authority.file}") as client:
             assert read_facts(client).maxmemory_policy == "allkeys-lru"
         for query, complaint in (
-            (f"?ssl_ca_certs={strange_authority.file}", "CERTIFICATE_VERIFY_FAILED"),
+            (f"?ssl_ca_certs={other_authority.file}", "CERTIFICATE_VERIFY_FAILED"),
             ("", "CERTIFICATE_VERIFY_FAILED"),
             ("?ssl_ca_certs=/nowhere/ca.pem", "No such file"),
         ):

@@ -15,13 +15,13 @@ from symbolon_server.redis_servers.sentinels import SentinelUrl, show
 from symbolon_server.redis_servers.servers import InvalidRedisUrlError, connect, server_name
 from symbolon_server.redis_servers.setup_checks import ProblemKind, ask_server, find_problems
 from tests.app.conftest import wait_until
-from tests.fixtures.certificates import Authority, authority, strange_authority
+from tests.fixtures.certificates import Authority, authority, other_authority
 from tests.fixtures.redis_fixtures import StartRedis
 from tests.fixtures.sentinels import SENTINELS, Access, Watched, start_sentinel, watched
 from tests.fixtures.tls_proxy import TlsProxy
 from tests.redis_servers.test_command_line import run
 
-__all__ = ["authority", "strange_authority"]
+__all__ = ["authority", "other_authority"]
 
 SERVER_PASSWORD = "hunter2-server"
 SENTINEL_PASSWORD = "hunter2/sentinel"
@@ -136,7 +136,7 @@ def test_a_hanging_sentinel_costs_one_timeout_and_is_queried_last_from_then_on(
 
 
 def test_sentinels_and_server_are_reached_over_tls(
-    authority: Authority, strange_authority: Authority, start_redis: StartRedis, tmp_path: Path
+    authority: Authority, other_authority: Authority, start_redis: StartRedis, tmp_path: Path
 ) -> None:
     """The Sentinel itself does not use TLS: it names a server that it has not reached yet."""
     certificate = authority.issue("127.0.0.1")
@@ -155,7 +155,7 @@ def test_sentinels_and_server_are_reached_over_tls(
         url = f"rediss+sentinel://127.0.0.1:{sentinel.port}/symbolon?ssl_ca_certs="
         with connect(f"{url}{authority.file}") as client:
             assert client.ping()
-        with connect(f"{url}{strange_authority.file}") as client, pytest.raises(NoPrimaryError):
+        with connect(f"{url}{other_authority.file}") as client, pytest.raises(NoPrimaryError):
             client.ping()
 
 

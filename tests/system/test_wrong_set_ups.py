@@ -62,7 +62,7 @@ def end_of(program: Program) -> str:
 
 
 @pytest.mark.parametrize("set_up", SET_UPS, ids=lambda set_up: set_up.name)
-def test_a_server_refuses_to_start_and_says_what_mends_it(site: Site, set_up: SetUp) -> None:
+def test_a_server_refuses_to_start_and_says_how_to_fix_it(site: Site, set_up: SetUp) -> None:
     set_up.spoil(site)
     said = end_of(site.serve())
     for part in (set_up.sentence, set_up.fix, set_up.flag):

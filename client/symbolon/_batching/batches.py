@@ -108,7 +108,7 @@ class Refused(Batch[ReportT]):
 
     error: SymbolonError
 
-    def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:  # noqa: ARG002
+    def read(self, responses: Sequence[RawResponse]) -> Iterable[EncodedAnswer]:  # noqa: ARG002 # an override
         """Raise its error."""
         raise self.error
 

@@ -55,7 +55,7 @@ def parse_request(
 
 
 def _read_version(payload: object) -> int:
-    is_older = isinstance(payload, dict) and payload.get("version") == 4  # noqa: PLR2004
+    is_older = isinstance(payload, dict) and payload.get("version") == 4  # noqa: PLR2004 # the version
     return 4 if is_older else 5
 
 

@@ -128,17 +128,17 @@ class Services(
             answer.MergeFrom(known)
         return answer
 
-    def Symbolicate(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def Symbolicate(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         return self._answer(request)
 
-    def SymbolicateStream(self, request_iterator: Any, context: Any) -> Iterator[Any]:  # noqa: D102, N802
+    def SymbolicateStream(self, request_iterator: Any, context: Any) -> Iterator[Any]:
         self._fail_if_set(context)
         for request in request_iterator:
             response = self._answer(request.request)
             yield SymbolicateStreamResponse(id=request.id, response=response)
 
-    def GetModule(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def GetModule(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         result = self._find_module(make_key(request.module))
         response = module_service_pb2.GetModuleResponse(
@@ -148,12 +148,12 @@ class Services(
             response.retry_after.CopyFrom(result.retry_after)
         return response
 
-    def PrefetchModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def PrefetchModules(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         results = [self._find_module(make_key(module)) for module in request.modules]
         return module_service_pb2.PrefetchModulesResponse(modules=results)
 
-    def InvalidateModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def InvalidateModules(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         response = module_service_pb2.InvalidateModulesResponse()
         for key in map(make_key, request.modules):
@@ -161,7 +161,7 @@ class Services(
             self._forget(key)
         return response
 
-    def ListMissingModules(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def ListMissingModules(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         with self._lock:
             missed = self._missed.most_common()
@@ -175,11 +175,11 @@ class Services(
             total=len(missed),
         )
 
-    def GetQueue(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+    def GetQueue(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         return module_service_pb2.GetQueueResponse()
 
-    def ExplainFrame(self, request: Any, context: Any) -> Any:  # noqa: D102, N802
+    def ExplainFrame(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         key = make_key(request.module)
         frame = Frame(
@@ -193,11 +193,11 @@ class Services(
             looked_up_offset=request.module_offset - request.is_return_address,
         )
 
-    def GetStoreInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, D102, N802
+    def GetStoreInfo(self, request: Any, context: Any) -> Any:
         self._fail_if_set(context)
         return store_service_pb2.GetStoreInfoResponse(server_version=VERSION)
 
-    def check(self, request: StringValue, context: Any) -> Int32Value:  # noqa: ARG002
+    def check(self, request: StringValue, context: Any) -> Int32Value:
         """Answer a health check: every service is serving."""
         self._fail_if_set(context)
         return Int32Value(value=SERVING)

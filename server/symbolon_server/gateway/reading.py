@@ -155,7 +155,7 @@ def _refuse_excess(payload: object, version: int, limits: BodyLimits) -> None:
 
 def _jobs_in(payload: object, version: int) -> list[object]:
     """Return the jobs that can be found; invalid ones are refused later."""
-    is_list = version == 5 and isinstance(payload, dict) and "jobs" in payload  # noqa: PLR2004
+    is_list = version == 5 and isinstance(payload, dict) and "jobs" in payload  # noqa: PLR2004 # the version
     return _list_in(payload, "jobs") if is_list else [payload]
 
 

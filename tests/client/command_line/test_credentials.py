@@ -19,10 +19,10 @@ from symbolon import (
 from symbolon.command_line.arguments import main
 from symbolon.v1 import store_service_pb2
 from tests.client.canned import CannedServer, start_canned_server
-from tests.fixtures.certificates import Authority, Certificate, authority, strange_authority
+from tests.fixtures.certificates import Authority, Certificate, authority, other_authority
 from tests.fixtures.networks import public_address
 
-__all__ = ["authority", "public_address", "strange_authority"]
+__all__ = ["authority", "other_authority", "public_address"]
 
 TOKEN = "c3ltYm9sb24.token-of_a~test=="
 ONCE = (("grpc.enable_retries", 0),)
@@ -76,12 +76,10 @@ def test_a_client_with_tls_is_answered_and_its_token_arrives(
 
 
 def test_an_untrusted_server_does_not_get_the_token(
-    tls: CannedServer, strange_authority: Authority
+    tls: CannedServer, other_authority: Authority
 ) -> None:
     with (
-        Client(
-            tls.target, credentials=trust(strange_authority), token=TOKEN, options=ONCE
-        ) as client,
+        Client(tls.target, credentials=trust(other_authority), token=TOKEN, options=ONCE) as client,
         pytest.raises(ServerUnreachableError),
     ):
         client.get_store_info()

@@ -96,7 +96,7 @@ def test_an_answer_keeps_every_field_and_every_order() -> None:
     assert answer.diagnostics is None
 
 
-def test_what_is_not_known_of_a_frame_is_none() -> None:
+def test_unset_fields_of_a_frame_are_absent() -> None:
     frame = stack_pb2.SymbolicatedFrame(outcome=stack_pb2.FRAME_OUTCOME_NO_SYMBOL)
     stack = stack_pb2.SymbolicatedStack(frames=[frame])
     answer = decode(symbolication_service_pb2.SymbolicateResponse(stacks=[stack]))

@@ -9,7 +9,7 @@ import pytest
 from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
 from symbolon_server.rpc.access.protection import Protection
 from symbolon_server.rpc.calls.reloaded import UnusableFileError
-from tests.fixtures.certificates import Authority, authority, strange_authority
+from tests.fixtures.certificates import Authority, authority, other_authority
 from tests.rpc.access.protected import (
     GET_MODULE,
     HEALTH_CHECK,
@@ -19,7 +19,7 @@ from tests.rpc.access.protected import (
     serving,
 )
 
-__all__ = ["authority", "strange_authority"]
+__all__ = ["authority", "other_authority"]
 
 OK = grpc.StatusCode.OK
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -39,11 +39,11 @@ def test_a_client_that_trusts_the_authority_is_answered(authority: Authority) ->
 
 
 def test_clients_without_tls_or_with_another_ca_fail_to_connect(
-    authority: Authority, strange_authority: Authority
+    authority: Authority, other_authority: Authority
 ) -> None:
     protection = Protection(certificates_of(authority.issue("127.0.0.1")))
     with serving(protection) as address:
-        for trusted in (None, strange_authority):
+        for trusted in (None, other_authority):
             with channel_to(address, trusted) as channel:
                 assert call(channel, GET_MODULE) is UNAVAILABLE
 
@@ -61,13 +61,13 @@ def test_a_connection_without_a_handshake_is_closed(authority: Authority) -> Non
 
 @pytest.mark.promise("Clients without a certificate from the configured CA are not served")
 def test_only_clients_with_a_certificate_from_the_ca_are_served(
-    authority: Authority, strange_authority: Authority
+    authority: Authority, other_authority: Authority
 ) -> None:
     certificates = certificates_of(authority.issue("127.0.0.1"), authority)
     with serving(Protection(certificates)) as address:
         for own, expected in (
             (authority.issue("pipeline.example"), OK),
-            (strange_authority.issue("pipeline.example"), UNAVAILABLE),
+            (other_authority.issue("pipeline.example"), UNAVAILABLE),
             (None, UNAVAILABLE),
         ):
             with channel_to(address, authority, own) as channel:

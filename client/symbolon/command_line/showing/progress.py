@@ -86,7 +86,7 @@ def make_bar(total_bytes: int, read_bytes: ReadBytes) -> AbstractContextManager[
     """Return a bar that yields what moves it; `None` if rich is not installed."""
     try:
         from rich import progress as drawn  # noqa: PLC0415 # only the extra `cli` installs it
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415 # the same
     except ImportError:
         return None
     bar = drawn.Progress(

@@ -37,8 +37,8 @@ def _draw(headings: Row, rows: Sequence[Row]) -> bool:
     """Draw a table with rich; return whether it is installed."""
     try:
         from rich.console import Console  # noqa: PLC0415 # only the extra `cli` installs it
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415 # the same
+        from rich.text import Text  # noqa: PLC0415 # the same
     except ImportError:
         return False
     table = Table(*headings)

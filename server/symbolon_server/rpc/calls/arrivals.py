@@ -48,6 +48,8 @@ class AwaitedCalls:
         self._lock = threading.Lock()
         self._calls: dict[AcceptedCall, tuple[float, str]] = {}
         self._places: Counter[str] = Counter()
+        self._within_shares = 0
+        """How many calls there are, counting no address beyond its share."""
 
     def expect(self, call: AcceptedCall, begin: Begin, end: End | None = None) -> None:
         """Call `begin` when the next message of a call has arrived.
@@ -61,6 +63,7 @@ class AwaitedCalls:
             if excess is not None:
                 self._drop(excess)
             self._calls[call] = now, address
+            self._within_shares += self._places[address] < self._of_one
             self._places[address] += 1
         if excess is not None:
             excess.refuse(_refuse_excess)
@@ -87,7 +90,7 @@ class AwaitedCalls:
             for call, (began, address) in list(self._calls.items()):
                 if began > began_before:
                     break
-                if self._places[address] > self._of_one or self._within_shares() > self._max_calls:
+                if self._places[address] > self._of_one or self._within_shares > self._max_calls:
                     self._drop(call)
                     excess.append(call)
         return excess
@@ -98,7 +101,7 @@ class AwaitedCalls:
         if of_address >= self._of_one:
             oldest = next(call for call, (_, other) in self._calls.items() if other == address)
             is_full = of_address >= _BURST * self._of_one or len(self._calls) >= most
-        elif self._within_shares() >= self._max_calls:
+        elif self._within_shares >= self._max_calls:
             oldest = next(iter(self._calls))
             is_full = len(self._calls) >= most
         else:
@@ -106,15 +109,10 @@ class AwaitedCalls:
         began, _ = self._calls[oldest]
         return oldest if is_full or began <= now - _BURST_SECONDS else None
 
-    def _within_shares(self) -> int:
-        """Return how many calls there are, counting no address beyond its share."""
-        if len(self._calls) < self._max_calls:
-            return len(self._calls)
-        return sum(min(places, self._of_one) for places in self._places.values())
-
     def _drop(self, call: AcceptedCall) -> None:
         _, address = self._calls.pop(call)
         self._places[address] -= 1
+        self._within_shares -= self._places[address] < self._of_one
         if not self._places[address]:
             del self._places[address]
 
