@@ -62,5 +62,5 @@ def test_a_store_that_is_too_small_for_one_module_is_told_of(site: Site, server:
     results = [result for _ in range(CALLS) for result in ask()]
     assert {result.outcome for result in results} == {ModuleOutcome.UNAVAILABLE}
     assert {result.detail for result in results} == {
-        "the store did not keep its pages: it is full, and too small for the module"
+        "the store did not keep its pages: it refuses them, or is too small for them"
     }
