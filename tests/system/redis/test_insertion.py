@@ -20,7 +20,7 @@ def fill(site: Site) -> None:
     """Fill the store until it evicts pages that were idle for about `AGE` seconds."""
     page = os.urandom(20_000)
     site.store.set("template", page)
-    dump = site.store.dump("template")
+    dump = site.store.dump("template") or b""
     used = int(site.store.info("memory")["used_memory"])
     site.store.config_set("maxmemory", used + (8 << 20))
     number = 0
@@ -32,8 +32,11 @@ def fill(site: Site) -> None:
 
 def ages_of(site: Site, module_id: ModuleId) -> dict[int, int]:
     """Return how long each page of a module counts as idle, by its number."""
-    keys = site.store.keys(f"{PAGE_PREFIX}{module_id}:*")
-    return {int(key.split(b":")[-1]): site.store.object("idletime", key) for key in keys}
+    keys: list[bytes] = site.store.keys(f"{PAGE_PREFIX}{module_id}:*")
+    return {
+        int(str(key, "ascii").split(":")[-1]): int(site.store.object("idletime", key))
+        for key in keys
+    }
 
 
 @pytest.mark.promise("Pages whose functions earlier builds were asked for outlive the others")
