@@ -145,6 +145,7 @@ class Symbolicator:
         many = None if is_noted or with_diagnostics else frames.take_many()
         encoded = None if many is None else recall_many(recall, self._memory.frames.columns, many)
         stacks = frames.stacks if encoded is None else []
+        answers: list[list[bytes | None]] = []
         if encoded is None:
             answers = [recall.find_all(stack) for stack in stacks]
             try:

@@ -32,11 +32,9 @@ def fill(site: Site) -> None:
 
 def ages_of(site: Site, module_id: ModuleId) -> dict[int, int]:
     """Return how long each page of a module counts as idle, by its number."""
-    keys: list[bytes] = site.store.keys(f"{PAGE_PREFIX}{module_id}:*")
-    return {
-        int(str(key, "ascii").split(":")[-1]): int(site.store.object("idletime", key))
-        for key in keys
-    }
+    prefix = f"{PAGE_PREFIX}{module_id}:".encode()
+    keys = [key for key in site.store.scan_iter(count=1000) if key.startswith(prefix)]
+    return {int(key.split(b":")[-1]): int(site.store.object("idletime", key)) for key in keys}
 
 
 @pytest.mark.promise("Pages whose functions earlier builds were asked for outlive the others")
