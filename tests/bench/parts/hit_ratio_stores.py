@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.store.redis_store import FULL_SHARE
 from tests.bench.parts.hit_ratio_sizes import MOST_PAGES, KeyBytes, ModuleSizes
 from tests.bench.world.workload import Numbers
 
@@ -21,6 +20,9 @@ SCALE: Final = 10
 
 PAGES, WHOLE, NAMES = "pages", "whole modules", "names only, whole modules"
 """What a store keeps."""
+
+FULL_SHARE: Final = 0.8
+"""Where a store counts as full."""
 
 _FIELD_BYTES: Final = 4_000
 _FIELD: Final = bytes(_FIELD_BYTES)
