@@ -10,9 +10,8 @@ A call asks them in this order (`CallTiers` in `symbolication/looking_up`).
 
 Rules: a store may forget anything at any time. It never raises because it is down, full or slow:
 a failed read is a miss, a failed write is lost, and both are counted by reason. Pages are put
-before the directory that leads to them, so a directory in the store never leads to pages that
-were never stored. A page file appears whole, by renaming, and is never changed; readers take no
-lock.
+before the directory that leads to them, but for those that a full store would soon evict. A page
+file appears whole, by renaming, and is never changed; readers take no lock.
 
 Servers answer most frames from their own memory, which the store cannot see. `RecentUse` touches
 the keys in use every 30 s: otherwise the hottest pages would be evicted first.

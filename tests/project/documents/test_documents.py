@@ -99,7 +99,7 @@ def test_the_architecture_is_short() -> None:
 
 
 def test_a_newcomer_finds_the_five_places() -> None:
-    rows = re.findall(r"\| `([\w/]+\.py)` \| `([\w.]+)` \|", section("Five places"))
+    rows = re.findall(r"\| `([\w/]+\.py)` \| `([\w.]+)` \|", section("Where to start reading"))
     assert len(rows) == FIVE
     assert [row for row in rows if row[1] not in names_in(SERVER / row[0])] == []
 
