@@ -22,7 +22,8 @@ says which number was the last at the start of its ingest (`as_of`).
     another ingest of a.so begins       last number 7     its directory says 7 and is used
 
 So it does not matter which store held an old page, once a server knows the number: it hears of it
-at once, or within a second if the announcement is lost. The cache may lose the log: after a flush, or a failover to a replica that lags. A log therefore
-starts with a number from Redis's clock and has an epoch. A server that sees a new epoch, or a
-smaller last number, writes the numbers it knows back before anything else.
+at once, or within a second if the announcement is lost. The cache may lose the log: after a flush,
+or a failover to a replica that lags. A log therefore starts with a number from Redis's clock and
+has an epoch. A server that sees a new epoch, or a smaller last number, writes the numbers it knows
+back before anything else.
 """
