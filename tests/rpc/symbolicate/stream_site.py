@@ -24,7 +24,7 @@ from symbolon_server.rpc.symbolicate.service import (
     WaitLimits,
 )
 from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.symbolication.looking_up.lookup import MayWait
 from symbolon_server.symbolication.memory.queries import (
     ANYBODY,

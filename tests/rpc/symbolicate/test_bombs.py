@@ -25,7 +25,7 @@ from symbolon_server.rpc.symbolicate.service import (
     WaitLimits,
 )
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.symbols.paging import wire
 from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
 from tests.rpc.symbolicate.stream_site import Scripted

@@ -1,4 +1,4 @@
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 
 
 def test_no_more_calls_wait_than_there_are_places() -> None:

@@ -19,7 +19,7 @@ from symbolon_server.rpc.calls.call_limits import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.lasting_threads import Vitals
 

@@ -39,7 +39,7 @@ from symbolon_server.rpc.symbolicate.request import (
     find_broken_rules,
 )
 from symbolon_server.rpc.symbolicate.response import encode_diagnostics, encode_result_field
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.symbolication.looking_up.lookup import MayWait
 from symbolon_server.symbolication.memory.queries import (
     ANYBODY,

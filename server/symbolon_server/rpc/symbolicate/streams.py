@@ -34,7 +34,7 @@ from symbolon_server.rpc.symbolicate.stream_flow import (
     StreamFlow,
     WorkQueue,
 )
-from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
+from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.symbolication.memory.queries import Caller, CallerGoneError
 from symbolon_server.symbols.paging import wire
 from symbolon_server.telemetry.lasting_threads import LastResort
