@@ -23,8 +23,24 @@ pytest_plugins = ["tests.fixtures.redis_fixtures"]
 
 _TURNS = pytest.StashKey[turns.Turns]()
 
-_LAST = tuple(Path(__file__).parent / name for name in ("symbolication", "symbols"))
-"""What has no long files. With those of `system` at the end, one process had them all."""
+_ORDER = tuple(
+    tuple(Path(__file__).parent / name for name in names)
+    for names in (
+        # Short tests: what runs alone waits for those of other processes when it is last.
+        ("app",),
+        (
+            "symbols/reading/test_reader_against_model.py",
+            "system/load/test_real_modules.py",
+            "system/redis/test_sentinel_failover.py",
+            "system/redis/test_two_versions.py",
+        ),
+        ("",),
+        ("symbolication", "symbols"),
+    )
+)
+"""Folders and files in the order in which they run, after what runs alone. The longest files come
+before all others, and those without long files last, so that all processes end at the same time.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,16 +67,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what runs alone, so that no process waits for others' tests to end before each of
-    its own, and last the files that share evenly among the processes.
+    its own, and the rest in the order that shares the files evenly among the processes.
     """
     alone = {item.path for item in items if item.get_closest_marker(turns.MARK) is not None}
+    places = {path: -1 if path in alone else _place(path) for path in {i.path for i in items}}
+    items.sort(key=lambda item: places[item.path])
 
-    def place(item: pytest.Item) -> int:
-        if item.path in alone:
-            return 0
-        return 2 if any(item.path.is_relative_to(folder) for folder in _LAST) else 1
 
-    items.sort(key=place)
+def _place(path: Path) -> int:
+    """Return the place in the order of the longest of its names that `path` begins with."""
+    names = [(name, place) for place, names in enumerate(_ORDER) for name in names]
+    return max((len(name.parts), place) for name, place in names if path.is_relative_to(name))[1]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

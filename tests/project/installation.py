@@ -38,7 +38,8 @@ def _requirements() -> list[str]:
 def install_wheel(wheel: Path, extras: str, target: Path) -> Path:
     """Make an environment with the wheel and what it names; return the folder of its programs."""
     venv.create(target)
-    command = [*_PIP, "--python", str(target / "bin/python"), "install", *_QUIET]
+    # Compiling all modules takes longer than all else, and few are used.
+    command = [*_PIP, "--python", str(target / "bin/python"), "install", "--no-compile", *_QUIET]
     sources = ["--no-index", "--find-links", str(package_folder())]
     subprocess.run([*command, *sources, f"{wheel}{extras}"], check=True)
     return target / "bin"

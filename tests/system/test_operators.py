@@ -17,7 +17,7 @@ from tests.app.conftest import PATIENCE_SECONDS, wait_until
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
 
-THERE, GONE = numbered_module(1), numbered_module(2)
+THERE, GONE, ALSO_THERE, ALSO_GONE = map(numbered_module, range(1, 5))
 
 FOUND = module_pb2.MODULE_OUTCOME_FOUND
 MISSING = module_pb2.MODULE_OUTCOME_MISSING
@@ -39,16 +39,17 @@ class Server:
     modules: ModuleServiceStub
 
 
-@pytest.fixture
-def servers(site: Site) -> Iterator[list[Server]]:
-    """Two servers with spools of their own, and a worker whose supplier has one module.
+@pytest.fixture(scope="module")
+def servers(shared_site: Site) -> Iterator[list[Server]]:
+    """Two servers with spools of their own, and a worker whose supplier has a module for each test.
 
     The second server has two processes.
     """
-    site.supplier.put(THERE, symbol_file(THERE))
-    site.work()
+    for module_id in (THERE, ALSO_THERE):
+        shared_site.supplier.put(module_id, symbol_file(module_id))
+    shared_site.work()
     programs = [
-        site.serve(spool_dir=str(site.spool / processes), processes=processes)
+        shared_site.serve(spool_dir=str(shared_site.spool / processes), processes=processes)
         for processes in ("1", "2")
     ]
     with ExitStack() as stack:
@@ -62,8 +63,14 @@ def servers(site: Site) -> Iterator[list[Server]]:
 
 
 def prefetch(stub: ModuleServiceStub) -> list[module_pb2.ModuleOutcome.ValueType]:
+    """Return the outcomes, none of them if a busy machine kept the cache from answering in time."""
     request = pb.PrefetchModulesRequest(modules=[message(THERE), message(GONE)])
-    response = stub.PrefetchModules(request, timeout=PATIENCE_SECONDS)
+    try:
+        response = stub.PrefetchModules(request, timeout=PATIENCE_SECONDS)
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            return []
+        raise
     return [result.outcome for result in response.modules]
 
 
@@ -77,12 +84,12 @@ def ask_until_better(address: str) -> float:
 
 
 def test_a_module_is_prefetched_explained_invalidated_and_better_then(
-    site: Site, servers: list[Server]
+    shared_site: Site, servers: list[Server]
 ) -> None:
     near = servers[0].modules
     clients = [server.client for server in servers]
     wait_until(lambda: prefetch(near) == [FOUND, MISSING])
-    assert site.supplier.counts()[site.supplier.path_of(THERE)] == 1
+    assert shared_site.supplier.counts()[shared_site.supplier.path_of(THERE)] == 1
     for client in clients:
         assert functions(ask(client, [(THERE, 32)])) == ["function_1"]
 
@@ -98,7 +105,7 @@ def test_a_module_is_prefetched_explained_invalidated_and_better_then(
     (attempt,) = explained.suppliers.attempts
     assert attempt.outcome == explanation_pb2.SUPPLIER_OUTCOME_FOUND
 
-    site.supplier.put(THERE, symbol_file(THERE).replace(b"function_", b"better_"))
+    shared_site.supplier.put(THERE, symbol_file(THERE).replace(b"function_", b"better_"))
     forgotten = near.InvalidateModules(
         pb.InvalidateModulesRequest(modules=[message(THERE), message(GONE)]),
         timeout=PATIENCE_SECONDS,
@@ -112,20 +119,24 @@ def test_a_module_is_prefetched_explained_invalidated_and_better_then(
     assert max(last_old) - returned < PROMISED_SECONDS
 
 
-def test_missing_modules_are_listed_until_they_come(site: Site, servers: list[Server]) -> None:
+def test_missing_modules_are_listed_until_they_come(
+    shared_site: Site, servers: list[Server]
+) -> None:
     clients = [server.client for server in servers]
     for client in (*clients, clients[0]):
-        assert functions(ask(client, [(GONE, 0), (THERE, 0)])) == [None, "function_0"]
+        assert functions(ask(client, [(ALSO_GONE, 0), (ALSO_THERE, 0)])) == [None, "function_0"]
 
-    def listed() -> list[tuple[str, int]]:
+    def listed() -> dict[str, int]:
         request = pb.ListMissingModulesRequest()
         response = servers[1].modules.ListMissingModules(request, timeout=PATIENCE_SECONDS)
         assert response.total == len(response.modules)
-        return [(each.module.debug_file, each.requests) for each in response.modules]
+        counts = {each.module.debug_file: each.requests for each in response.modules}
+        counts.pop(GONE.debug_file, None)  # of the other test
+        return counts
 
-    wait_until(lambda: listed() == [(GONE.debug_file, 3)])
-    site.supplier.put(GONE, symbol_file(GONE))
-    request = pb.InvalidateModulesRequest(modules=[message(GONE)])
+    wait_until(lambda: listed() == {ALSO_GONE.debug_file: 3})
+    shared_site.supplier.put(ALSO_GONE, symbol_file(ALSO_GONE))
+    request = pb.InvalidateModulesRequest(modules=[message(ALSO_GONE)])
     servers[0].modules.InvalidateModules(request, timeout=PATIENCE_SECONDS)
-    assert functions(ask(clients[0], [(GONE, 0)])) == ["function_0"]
-    assert listed() == []
+    assert functions(ask(clients[0], [(ALSO_GONE, 0)])) == ["function_0"]
+    assert listed() == {}

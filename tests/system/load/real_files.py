@@ -34,10 +34,6 @@ def real_modules() -> list[ModuleId]:
     return [ModuleId.parse(file.parts[-3], file.parts[-2]) for file in files]
 
 
-def real_module(debug_file: str) -> ModuleId:
-    return next(module for module in real_modules() if module.debug_file == debug_file)
-
-
 def first_function(module_id: ModuleId) -> tuple[int, str]:
     """Return where a module's first function starts, and its name."""
     path = files_folder() / str(module_id) / module_id.symbol_file_name
