@@ -122,6 +122,9 @@ def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: 
     assert not memory.tell_pages([], [])
     clock.now += 1
     assert memory.tell_pages([], [])
+    memory.note_idle_seconds(10**9)  # as after a wrong sample
+    clock.now += scripts.MOST_SAMPLE_SECONDS
+    assert memory.tell_pages([], [])
     clock.now -= 500  # a clock that is set back
     assert memory.tell_pages([], [])
 
@@ -137,15 +140,48 @@ def test_everything_is_bounded(
     for number in range(30):
         memory.note_ingested(ModuleId("a.so", f"{number:033X}"))
     assert redis_cache.zcard(INGESTED_KEY) == 10
-    table = SLOT_BYTES * 16
+    table = SLOT_BYTES * 16 + 2 * len("file15") + scripts.FILE_BYTES
     monkeypatch.setattr(insertion_memory, "MOST_TABLE_BYTES", 5 * table)
-    for number in range(20):
+    for number in range(10, 30):
         clock.now += 1
         memory.tell_uses(f"file{number}", 1, [b"main"])
-    names = [b"file%d" % number for number in range(15, 20)]
+    names = [b"file%d" % number for number in range(25, 30)]
     assert redis_cache.zrange(USED_FILES_KEY, 0, -1) == names
     assert sorted(redis_cache.keys(f"{USES_PREFIX}*")) == sorted(b"uses:" + name for name in names)
     assert int(redis_cache.get(USES_BYTES_KEY) or 0) == 5 * table
+
+
+@pytest.mark.parametrize("value", [None, b"foreign", b"-7", b"nan", b"1e400", [b"foreign"]])
+def test_a_lost_size_of_the_tables_is_counted_again(
+    memory: InsertionMemory, redis_cache: redis.Redis, value: bytes | list[bytes] | None
+) -> None:
+    for name in ("a.so", "b.so", "a.so"):
+        memory.tell_uses(name, 10, [b"main"])
+    before = redis_cache.get(USES_BYTES_KEY)
+    redis_cache.delete(USES_BYTES_KEY)
+    if isinstance(value, list):
+        redis_cache.rpush(USES_BYTES_KEY, *value)
+    elif value is not None:
+        redis_cache.set(USES_BYTES_KEY, value)
+    memory.tell_uses("a.so", 10, [b"main"])
+    assert redis_cache.get(USES_BYTES_KEY) == before
+    redis_cache.delete(USES_BYTES_KEY)
+    memory.tell_uses("c.so", 10, [b"main"])
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) == int(before or 0) // 2 * 3
+
+
+def test_the_table_of_a_small_build_is_replaced_when_builds_are_larger(
+    memory: InsertionMemory, redis_cache: redis.Redis
+) -> None:
+    memory.tell_uses("xul.so", 1, [b"main"])
+    before = int(redis_cache.get(USES_BYTES_KEY) or 0)
+    memory.tell_uses("xul.so", 16, [b"main"])
+    assert len(memory.terms(XUL).uses) == 16 * SLOT_BYTES  # twice is not worth the uses
+    memory.tell_uses("xul.so", 1000, [b"main"])
+    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) - before == (2000 - 16) * SLOT_BYTES
+    memory.tell_uses("xul.so", 1, [b"main"])
+    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
 
 
 def test_asked_pages_are_bounded(
@@ -157,6 +193,21 @@ def test_asked_pages_are_bounded(
         memory.tell_pages([], [number.to_bytes(4, "big") for number in range(start, start + step)])
     assert redis_cache.zcard(ASKED_PAGES_KEY) == scripts.MOST_PAGES
     assert redis_cache.zscore(ASKED_PAGES_KEY, (3 * step - 1).to_bytes(4, "big")) == clock.now
+
+
+def test_what_a_quiet_night_leaves_goes_in_small_steps(
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+) -> None:
+    """All at once, 100,000 of them kept Redis busy for 0.1 seconds."""
+    memory.note_idle_seconds(AGE)
+    pages = [number.to_bytes(4, "big") for number in range(5 * scripts.MOST_FORGOTTEN)]
+    memory.tell_pages([], pages)
+    clock.now += 5 * AGE
+    left: list[int] = []
+    while not left or left[-1]:
+        memory.tell_pages([], [])
+        left.append(redis_cache.zcard(ASKED_PAGES_KEY))
+    assert left == [scripts.MOST_FORGOTTEN * number for number in range(4, -1, -1)]
 
 
 def test_a_page_has_the_same_sample_in_each_generation_and_an_eighth_has_one() -> None:
@@ -178,14 +229,20 @@ def test_foreign_numbers_count_as_absent(
 
 
 def test_keys_of_another_type_are_replaced(
-    memory: InsertionMemory, redis_cache: redis.Redis
+    memory: InsertionMemory, redis_cache: redis.Redis, clock: Clock
 ) -> None:
     redis_cache.set(INSERTION_KEY, "foreign")
     redis_cache.set(ASKED_PAGES_KEY, "foreign")
+    redis_cache.set(INGESTED_KEY, "foreign")
+    redis_cache.set(USED_FILES_KEY, "foreign")
     with pytest.raises(CacheUnavailableError):
         memory.terms(XUL)
     assert memory.tell_pages([b"page"], [b"page"])
     assert memory.terms(XUL) == InsertionTerms(now=1e6)
+    memory.note_ingested(XUL)
+    memory.tell_uses("xul.so", 10, [b"main"])
+    assert memory.terms(XUL).was_ingested
+    assert redis_cache.zscore(USED_FILES_KEY, "xul.so") == clock.now
 
 
 def test_a_cache_that_is_down_is_unavailable(unused_port: int) -> None:

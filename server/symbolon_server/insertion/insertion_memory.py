@@ -34,7 +34,7 @@ SAMPLED_SHARE: Final = 8
 """One page in so many is counted."""
 
 MOST_USES_A_STEP: Final = 500
-MOST_PAGES_A_STEP: Final = 1_000
+MOST_PAGES_A_STEP: Final = 250
 """In one script, which keeps Redis busy for a few milliseconds at most."""
 
 NEW_SAMPLE_SHARE: Final = 0.2
@@ -118,7 +118,7 @@ class InsertionMemory:
         return is_due
 
     def _tell_pages(self, missed: bytes, asked: bytes) -> bool:
-        keys = [INSERTION_KEY, ASKED_PAGES_KEY]
+        keys = [INSERTION_KEY, ASKED_PAGES_KEY, INGESTED_KEY]
         arguments: list[str | bytes] = [repr(self._wall_clock()), missed, asked]
         (is_due,) = self._cache.run(
             lambda pipeline: pipeline.eval(TELL_PAGES, len(keys), *keys, *arguments)
