@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -282,6 +282,28 @@ def test_pages_have_the_ages_that_they_are_put_with(
         idle_seconds = redis_store.object("idletime", page_key(key))
         assert expected <= idle_seconds <= expected + 60
         assert redis_store.get(page_key(key)) == page
+
+
+class Ages(Mapping[PageKey, int]):
+    """Ages that are only looked up: there are many more than pages in one step."""
+
+    def __getitem__(self, key: PageKey) -> int:
+        return 1000
+
+    def __len__(self) -> int:
+        return 50
+
+    def __iter__(self) -> Iterator[PageKey]:
+        raise AssertionError("all ages were read")
+
+
+def test_a_step_reads_the_ages_of_its_own_pages_alone(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
+) -> None:
+    """A module of 40,000 pages took eight seconds, as each step named the pages of all."""
+    store = RedisPageStore(redis_store)
+    store.put_aged_pages({PageKey(xul, "1-a", 7): b"page"}, Ages())
+    assert redis_store.object("idletime", page_key(PageKey(xul, "1-a", 7))) >= 1000
 
 
 @pytest.mark.parametrize("size", [0, 63, 64, 5000, 16_384])

@@ -92,8 +92,9 @@ class RedisPageStore:
         self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
     ) -> None:
         """Store pages, each as if unused for its `idle_seconds`; without them it is new."""
+        seconds = {page_key(key): idle_seconds[key] for key in pages if key in idle_seconds}
         for batch in _split((page_key(key), page) for key, page in pages.items()):
-            self._put(batch, {page_key(key): seconds for key, seconds in idle_seconds.items()})
+            self._put(batch, seconds)
 
     def takes_ages(self) -> bool:
         """Return whether Redis permits `RESTORE`; False too while it does not answer.
