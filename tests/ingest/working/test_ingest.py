@@ -16,6 +16,7 @@ from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
 from symbolon_server.insertion.ages import InsertionTerms
 from symbolon_server.insertion.insertion_memory import InsertionMemory
+from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RedisPageStore
@@ -172,6 +173,22 @@ def test_an_evicted_page_is_put_again_from_the_spool(site: Site, xul: ModuleId) 
     assert ingest.run(AskedModule(xul), [beginning]).outcome is IngestOutcome.FROM_SPOOL
     assert 1 in pages_in(site.store, xul)
     assert site.server.get_count == 1
+
+
+def test_a_page_that_is_put_again_makes_no_other_page_older(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    terms = InsertionTerms(eviction_age=1000.0, was_ingested=True)
+    ingest.run(AskedModule(xul), [], terms=terms)
+    directory = directory_in(site.store, xul)
+    in_use, evicted, lost = (PageKey(xul, directory.generation, number) for number in range(3))
+    site.store.touch([], [in_use])
+    site.redis.delete(page_key(evicted), page_key(lost))
+    wanted = [int(directory.first_offsets[evicted.number])]
+    assert ingest.run(AskedModule(xul), wanted, terms=terms).outcome is IngestOutcome.FROM_SPOOL
+    for key in (in_use, evicted):
+        assert site.redis.object("idletime", page_key(key)) < 60
+    assert site.store.get_pages([lost]) == [None]
 
 
 def test_without_a_spool_an_evicted_page_causes_a_new_ingest(site: Site, xul: ModuleId) -> None:
