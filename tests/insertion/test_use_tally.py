@@ -90,7 +90,7 @@ def test_the_eviction_age_is_the_fifth_oldest_of_the_sampled_keys(memory: Insert
 
 
 @pytest.mark.parametrize(("sample", "age"), [(None, None), ([], 500.0)])
-def test_a_store_that_never_evicted_has_no_eviction_age_one_that_does_not_tell_keeps_it(
+def test_a_store_that_evicts_nothing_has_no_eviction_age_one_that_does_not_answer_keeps_it(
     memory: InsertionMemory, sample: list[float] | None, age: float | None
 ) -> None:
     memory.note_idle_seconds(500.0)

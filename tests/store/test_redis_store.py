@@ -328,7 +328,42 @@ def test_a_policy_that_counts_frequencies_tells_no_ages(start_redis: StartRedis)
     with connect(server.url) as client:
         for number in range(600):
             client.set(number, bytes(10_000))
-        assert RedisPageStore(client).sample_idle_seconds() == []
+        assert RedisPageStore(client).sample_idle_seconds() is None
+
+
+@pytest.mark.parametrize(
+    "command", ["FLUSHALL", "CONFIG SET maxmemory 20mb", "CONFIG SET maxmemory 0"]
+)
+def test_a_store_that_has_room_again_evicts_nothing(
+    start_redis: StartRedis, errors: ErrorLog, command: str
+) -> None:
+    server = start_redis("store.conf", maxmemory="8mb")
+    with connect(server.url) as client:
+        store = RedisPageStore(client, errors)
+        for number in range(1000):
+            client.set(number, bytes(10_000))
+        assert len(store.sample_idle_seconds() or ()) == 100
+        client.execute_command(*command.split())
+        for number in range(9):
+            client.set(number, bytes(10_000))
+        assert store.sample_idle_seconds() is None
+    assert errors.reasons == []
+
+
+def test_a_user_who_may_not_sample_is_told_nothing(
+    start_redis: StartRedis, errors: ErrorLog
+) -> None:
+    server = start_redis("store.conf", maxmemory="3mb")
+    with connect(server.url) as client:
+        for number in range(600):
+            client.set(number, bytes(10_000))
+        assert RedisPageStore(client).sample_idle_seconds()
+        for rule in ("-object|idletime", "-randomkey", "-info"):
+            client.execute_command("ACL", "SETUSER", "default", rule)
+            store = RedisPageStore(client, errors)
+            assert store.sample_idle_seconds() == ([] if rule == "-info" else None)
+            assert store.is_answering()
+    assert errors.reasons == ["refused"]
 
 
 class Touches(RedisPageStore):

@@ -24,9 +24,9 @@ class SampledStore(Protocol):
     """A store whose keys' idle times can be sampled."""
 
     def sample_idle_seconds(self) -> Sequence[float] | None:
-        """Return the idle times of random keys; None if the store never evicted any.
+        """Return the idle times of random keys; None if the store evicts none, or does not tell.
 
-        Empty if it does not tell.
+        Empty if it does not answer.
         """
 
 
