@@ -86,6 +86,11 @@ class InsertionMemory:
 
         self._cache.run(add)
 
+    def forget_ingested(self, module_ids: Collection[ModuleId]) -> None:
+        """Forget at least one module that leaves the store for another reason than eviction."""
+        digests = [_digest(module_id) for module_id in module_ids]
+        self._cache.run(lambda pipeline: pipeline.zrem(INGESTED_KEY, *digests))
+
     def tell_uses(self, debug_file: str, pages: int, functions: Collection[bytes]) -> None:
         """Note that these functions of a debug file, of so many pages, were asked for now."""
         for some in _steps(functions, MOST_USES_A_STEP):

@@ -69,6 +69,11 @@ class UseTally:
             if len(self._missed) < MOST_NOTED:
                 self._missed += keys
 
+    def forget_ingested(self, module_ids: Collection[ModuleId]) -> None:
+        """Forget at once that these modules were ingested: the store does not evict them."""
+        with suppress(CacheUnavailableError):  # then their pages are put as the oldest
+            self._memory.forget_ingested(module_ids)
+
     def flush(self) -> None:
         """Tell the cache what was noted since the last flush, and sample the store if it is due."""
         with self._lock:
