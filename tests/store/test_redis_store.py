@@ -264,7 +264,7 @@ def test_aged_pages_push_no_new_ones_out_of_a_full_store(
         assert 500 < store.get_pages(aged).count(None) < 2000
         idle_seconds = store.sample_idle_seconds()
         assert idle_seconds is not None
-        assert len(idle_seconds) == 100
+        assert len(idle_seconds) > 90  # some are evicted meanwhile
 
 
 def test_pages_have_the_ages_that_they_are_put_with(
@@ -342,7 +342,7 @@ def test_a_store_that_has_room_again_evicts_nothing(
         store = RedisPageStore(client, errors)
         for number in range(1000):
             client.set(number, bytes(10_000))
-        assert len(store.sample_idle_seconds() or ()) == 100
+        assert len(store.sample_idle_seconds() or ()) > 90  # some are evicted meanwhile
         client.execute_command(*command.split())
         for number in range(9):
             client.set(number, bytes(10_000))
