@@ -9,7 +9,7 @@ from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.insertion import insertion_memory, scripts
 from symbolon_server.insertion.ages import InsertionTerms
 from symbolon_server.insertion.function_uses import SLOT_BYTES
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.redis_servers.keys import (
     ASKED_PAGES_KEY,
     INGESTED_KEY,
@@ -211,9 +211,10 @@ def test_what_a_quiet_night_leaves_goes_in_small_steps(
 
 
 def test_a_page_has_the_same_sample_in_each_generation_and_an_eighth_has_one() -> None:
-    samples = [sample_of(XUL, number) for number in range(8000)]
-    assert 800 < sum(sample is not None for sample in samples) < 1200
-    assert samples == [sample_of(XUL, number) for number in range(8000)]
+    samples = samples_of(XUL, range(8000))
+    assert 800 < len(set(samples)) < 1200
+    assert [name for number in range(8000) for name in samples_of(XUL, [number])] == samples
+    assert not set(samples) & set(samples_of(ModuleId("xul.so", "2" * 33), range(8000)))
 
 
 @pytest.mark.parametrize("field", ["eviction_age", "log_scale"])

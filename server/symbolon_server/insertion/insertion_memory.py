@@ -46,10 +46,11 @@ LEAST_EVICTION_AGE: Final = 1.0
 _MODULE_BYTES: Final = 8
 
 
-def sample_of(module_id: ModuleId, number: int) -> bytes | None:
-    """Return a name for a page of any generation, or None if it is not in the sample."""
-    digest = zlib.crc32(f"{module_id}:{number}".encode())
-    return None if digest % SAMPLED_SHARE else digest.to_bytes(4, "big")
+def samples_of(module_id: ModuleId, numbers: Iterable[int]) -> list[bytes]:
+    """Return names for those of a module's pages that are in the sample, in any generation."""
+    module = zlib.crc32(f"{module_id}:".encode())
+    names = (zlib.crc32(b"%d" % number, module) for number in numbers)
+    return [name.to_bytes(4, "big") for name in names if not name % SAMPLED_SHARE]
 
 
 class InsertionMemory:

@@ -1,12 +1,14 @@
 """What one server saw of uses and misses, told to the cache in the background."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, starmap
 from typing import Final, NamedTuple, Protocol
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging import api_frames
@@ -83,29 +85,33 @@ class UseTally:
             self._flush(frames, missed)
 
     def _flush(self, frames: Sequence[UsedFrame], missed: Sequence[PageKey]) -> None:
-        functions: dict[str, set[bytes]] = {}
+        functions: defaultdict[str, set[bytes]] = defaultdict(set)
         pages: dict[str, int] = {}
-        asked: set[bytes | None] = set()
+        numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
         for module_id, directory, offset, answer in frames:
-            file = module_id.debug_file
             number = directory.find_page(offset)
-            function = api_frames.function_of(answer)
-            pages[file] = directory.page_count
             if number is not None:
-                asked.add(sample_of(module_id, number))
-            if function:
-                functions.setdefault(file, set()).add(function)
+                numbers[module_id].add(number)
+                if directory.has_dictionary:
+                    numbers[module_id].add(directory.page_count)
+            pages[module_id.debug_file] = directory.page_count
+            if function := api_frames.function_of(answer):
+                functions[module_id.debug_file].add(function)
         for file, names in functions.items():
             self._memory.tell_uses(file, pages[file], names)
-        missed_pages = {sample_of(key.module_id, key.number) for key in missed}
-        if self._memory.tell_pages(_known(missed_pages), _known(asked)):
-            idle_seconds = self._store.sample_idle_seconds()
-            if idle_seconds is None:
-                self._memory.note_idle_seconds(None)
-            elif idle_seconds:
-                oldest = sorted(idle_seconds)[-OLDEST_OF_SAMPLE:]
-                self._memory.note_idle_seconds(oldest[0])
+        missed_numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
+        for key in missed:
+            missed_numbers[key.module_id].add(key.number)
+        if self._memory.tell_pages(_sampled(missed_numbers), _sampled(numbers)):
+            self._sample_store()
+
+    def _sample_store(self) -> None:
+        idle_seconds = self._store.sample_idle_seconds()
+        if idle_seconds is None:
+            self._memory.note_idle_seconds(None)
+        elif idle_seconds:
+            self._memory.note_idle_seconds(sorted(idle_seconds)[-OLDEST_OF_SAMPLE:][0])
 
 
-def _known(samples: Collection[bytes | None]) -> list[bytes]:
-    return [sample for sample in samples if sample is not None]
+def _sampled(numbers: Mapping[ModuleId, Collection[int]]) -> list[bytes]:
+    return list(chain.from_iterable(starmap(samples_of, numbers.items())))
