@@ -1,6 +1,7 @@
 """What the cache knows for the insertion policy."""
 
 import math
+import time
 
 import pytest
 import redis
@@ -8,7 +9,12 @@ import redis
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.insertion import insertion_memory, scripts
 from symbolon_server.insertion.ages import InsertionTerms
-from symbolon_server.insertion.function_uses import SLOT_BYTES
+from symbolon_server.insertion.function_uses import (
+    LATEST_SECONDS,
+    SLOT_BYTES,
+    expected_seconds,
+    fingerprints_of,
+)
 from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.redis_servers.keys import (
     ASKED_PAGES_KEY,
@@ -193,6 +199,39 @@ def test_asked_pages_are_bounded(
         memory.tell_pages([], [number.to_bytes(4, "big") for number in range(start, start + step)])
     assert redis_cache.zcard(ASKED_PAGES_KEY) == scripts.MOST_PAGES
     assert redis_cache.zscore(ASKED_PAGES_KEY, (3 * step - 1).to_bytes(4, "big")) == clock.now
+
+
+def test_pages_from_before_the_clock_was_set_back_are_forgotten(
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+) -> None:
+    """Otherwise they would stay, and count as asked for, until the clock is there again."""
+    memory.note_idle_seconds(AGE)
+    clock.now += 2 * LATEST_SECONDS
+    memory.tell_pages([], [b"late"])
+    clock.now -= 2 * LATEST_SECONDS
+    memory.tell_pages([b"late"], [b"page"])
+    assert redis_cache.zrange(ASKED_PAGES_KEY, 0, -1) == [b"page"]
+    assert float(redis_cache.hget(INSERTION_KEY, "again") or 0) == 0
+
+
+def test_hosts_with_other_clocks_share_that_of_the_cache(
+    redis_cache: redis.Redis, clear_redis_cache: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1e6)
+    memory = InsertionMemory(KeyedCache(redis_cache))
+    before, _ = redis_cache.time()
+    memory.tell_uses("xul.so", 10, [b"main"])
+    memory.tell_pages([], [b"page"])
+    memory.note_idle_seconds(AGE)
+    memory.tell_pages([b"page"], [])
+    terms = memory.terms(XUL)
+    after, _ = redis_cache.time()
+    assert before <= terms.now <= after + 1
+    (due,) = expected_seconds(terms.uses, fingerprints_of([b"main"]), terms.now + 10)
+    assert 20 <= due <= 20 + 2 * (after - before + 1)
+    assert before <= float(redis_cache.zscore(ASKED_PAGES_KEY, b"page") or 0) <= after + 1
+    counts = redis_cache.hmget(INSERTION_KEY, "again", "first")
+    assert [float(count or 0) for count in counts] == [0.5, 0]  # a step halves them
 
 
 def test_what_a_quiet_night_leaves_goes_in_small_steps(

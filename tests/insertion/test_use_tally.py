@@ -21,6 +21,7 @@ from symbolon_server.symbols.ground.pages import (
     PageKey,
 )
 from symbolon_server.symbols.paging import api_frames
+from tests.fixtures.redis_fixtures import StartRedis
 
 XUL = ModuleId("xul.so", "1" * 33)
 PAGES = 40
@@ -111,6 +112,17 @@ def test_a_store_that_evicts_nothing_has_no_eviction_age_one_that_does_not_answe
     memory.note_idle_seconds(500.0)
     UseTally(memory, Store(sample)).flush()
     assert memory.terms(XUL).eviction_age == age
+
+
+def test_a_user_without_the_permission_for_uses_still_samples(start_redis: StartRedis) -> None:
+    server = start_redis("cache.conf")
+    with connect(server.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-setrange")
+        limited = InsertionMemory(KeyedCache(client))
+        tally = UseTally(limited, Store([500.0]))
+        tally.note_frames([used(b"main", 5)])
+        tally.flush()
+        assert limited.terms(XUL).eviction_age == 500.0
 
 
 def test_nothing_piles_up_while_the_cache_is_down(unused_port: int) -> None:

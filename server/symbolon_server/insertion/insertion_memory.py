@@ -56,7 +56,8 @@ def samples_of(module_id: ModuleId, numbers: Iterable[int]) -> list[bytes]:
 class InsertionMemory:
     """The uses, the counted misses and the eviction age; raises `CacheUnavailableError`."""
 
-    def __init__(self, cache: KeyedCache, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cache: KeyedCache, wall_clock: Callable[[], float] | None = None) -> None:
+        """Use the clock of the cache, or another one in tests."""
         self._cache = cache
         self._wall_clock = wall_clock
 
@@ -67,22 +68,25 @@ class InsertionMemory:
             pipeline.hmget(INSERTION_KEY, ["eviction_age", "log_scale"])
             pipeline.get(USES_PREFIX + module_id.debug_file)
             pipeline.zscore(INGESTED_KEY, _digest(module_id))
+            pipeline.time()
 
         with sound_answers():
-            (age, log_scale), uses, ingested_at = self._cache.run(ask)
+            (age, log_scale), uses, ingested_at, (seconds, microseconds) = self._cache.run(ask)
+            now = seconds + microseconds / 1e6
             return InsertionTerms(
                 _finite(age),
                 math.exp(_finite(log_scale) or 0.0),
                 was_ingested=ingested_at is not None,
                 uses=bytes(uses or b""),
-                now=self._wall_clock(),
+                now=now if self._wall_clock is None else self._wall_clock(),
             )
 
     def note_ingested(self, module_id: ModuleId) -> None:
         """Remember that the module was put into the store."""
+        now = (self._wall_clock or time.time)()  # for their order alone
 
         def add(pipeline: Pipeline) -> None:
-            pipeline.zadd(INGESTED_KEY, {_digest(module_id): self._wall_clock()})
+            pipeline.zadd(INGESTED_KEY, {_digest(module_id): now})
             pipeline.zremrangebyrank(INGESTED_KEY, 0, -MOST_MODULES - 1)
 
         self._cache.run(add)
@@ -101,7 +105,7 @@ class InsertionMemory:
     def _add_uses(self, debug_file: str, slots: int, prints: bytes, pipeline: Pipeline) -> None:
         keys = [USES_PREFIX + debug_file, USED_FILES_KEY, USES_BYTES_KEY]
         arguments: list[str | bytes | int] = [
-            repr(self._wall_clock()),
+            self._time(),
             slots,
             prints,
             debug_file,
@@ -125,11 +129,14 @@ class InsertionMemory:
 
     def _tell_pages(self, missed: bytes, asked: bytes) -> bool:
         keys = [INSERTION_KEY, ASKED_PAGES_KEY, INGESTED_KEY]
-        arguments: list[str | bytes] = [repr(self._wall_clock()), missed, asked]
+        arguments: list[str | bytes] = [self._time(), missed, asked]
         (is_due,) = self._cache.run(
             lambda pipeline: pipeline.eval(TELL_PAGES, len(keys), *keys, *arguments)
         )
         return bool(is_due)
+
+    def _time(self) -> str:
+        return "" if self._wall_clock is None else repr(self._wall_clock())
 
     def note_idle_seconds(self, idle_seconds: float | None) -> None:
         """Take a sample of the store: how long its oldest keys are idle, or None if none go."""

@@ -1,14 +1,16 @@
 """The atomic steps on what the cache knows for the insertion policy, as Lua scripts.
 
-Times are Unix seconds of the caller's clock: seconds between hosts do not matter to ages of
-minutes or more, and a clock that is set back only makes intervals 0 for a while.
+Times are Unix seconds of the cache's clock, which all hosts share; tests pass their own. After the
+clock was set back, intervals are 0 for a while, and what lies a day ahead counts as absent.
 """
 
 from typing import Final
 
 from symbolon_server.insertion.function_uses import (
+    EMPTY,
     FIRST_INTERVAL,
     INTERVAL_STEPS,
+    LATEST_SECONDS,
     SLOT_BYTES,
     USED_ONCE,
 )
@@ -58,9 +60,19 @@ MOST_FORGOTTEN: Final = 1_000
 MOST_MODULES: Final = 100_000
 """Ingested modules that are remembered, some 9 MB."""
 
+_NOW: Final = """
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+"""
+
 TELL_USES: Final = f"""
--- KEYS: the table of a debug file, debug files by last use, bytes of all tables. ARGV: the time,
--- slots of a new table, fingerprints, the debug file, most bytes of all tables, their prefix.
+-- KEYS: the table of a debug file, debug files by last use, bytes of all tables. ARGV: the time or
+-- '', slots of a new table, fingerprints, the debug file, most bytes of all tables, their prefix.
+{_NOW}now = math.floor(now)
+local prints = ARGV[3]
 local table_key, files, bytes_key = unpack(KEYS)
 local found = redis.call('TYPE', files).ok
 if found ~= 'zset' and found ~= 'none' then redis.call('DEL', files) end  -- none of ours
@@ -81,7 +93,6 @@ local function all_bytes()
   return math.floor(all * redis.call('ZCARD', files) / math.max(1, #names))
 end
 
-local now, prints = math.floor(tonumber(ARGV[1])), ARGV[3]
 local slots = redis.pcall('GET', table_key)
 local is_ours = type(slots) == 'string' and slots ~= '' and #slots % {SLOT_BYTES} == 0
 -- A table that is far too small comes from a much smaller build.
@@ -98,6 +109,7 @@ local function read(place)
   local slot = changed[place]
       or string.sub(slots, place * {SLOT_BYTES} + 1, (place + 1) * {SLOT_BYTES})
   local tag, interval, last = struct.unpack('>HHI4', slot)
+  if last > now + {LATEST_SECONDS} then interval = {EMPTY} end
   return {{place = place, tag = tag, interval = interval, last = last}}
 end
 
@@ -110,7 +122,7 @@ local function seconds(slot)
 end
 
 local function expected(slot)
-  if slot.interval == 0 then return math.huge end
+  if slot.interval == {EMPTY} then return math.huge end
   if slot.interval == {USED_ONCE} then return 2 * idle(slot) end
   return math.max(seconds(slot), idle(slot))
 end
@@ -133,9 +145,9 @@ end
 for at = 1, #prints - 5, 6 do
   local tag, first, second = struct.unpack('>HHH', prints, at)
   local a, b = read(first % count), read(second % count)
-  if a.tag == tag and a.interval ~= 0 then
+  if a.tag == tag and a.interval ~= {EMPTY} then
     use(a)
-  elseif b.tag == tag and b.interval ~= 0 then
+  elseif b.tag == tag and b.interval ~= {EMPTY} then
     use(b)
   else
     write((expected(b) > expected(a) and b or a).place, tag, {USED_ONCE})
@@ -157,12 +169,11 @@ redis.call('SET', bytes_key, all)
 """
 
 TELL_PAGES: Final = f"""
--- KEYS: the state, sampled pages by last use, ingested modules. ARGV: the time, sampled pages that
--- the store missed, sampled pages that were asked for, each of 4 bytes. Returns 1 if the store is
--- to be sampled.
+-- KEYS: the state, sampled pages by last use, ingested modules. ARGV: the time or '', sampled pages
+-- that the store missed, sampled pages that were asked for, each of 4 bytes. Returns 1 if the store
+-- is to be sampled.
 local state, asked = KEYS[1], KEYS[2]
-local now = tonumber(ARGV[1])
-
+{_NOW}
 -- A key of another type, or a field that is no finite number, is not ours.
 for key, kind in pairs({{[state] = 'hash', [asked] = 'zset', [KEYS[3]] = 'zset'}}) do
   local found = redis.call('TYPE', key).ok
@@ -177,7 +188,7 @@ end
 local function is_due(field, every)
   local last = number(field)
   if last and last <= now and now - last < every then return false end
-  redis.call('HSET', state, field, ARGV[1])
+  redis.call('HSET', state, field, now)
   return true
 end
 
@@ -186,7 +197,7 @@ if age then
   local again, first = number('again') or 0, number('first') or 0
   for at = 1, #ARGV[2], 4 do
     local last = tonumber(redis.call('ZSCORE', asked, string.sub(ARGV[2], at, at + 3)) or nil)
-    if last and now - last <= {REMEMBERED_AGES} * age then
+    if last and math.abs(now - last) <= {REMEMBERED_AGES} * age then
       again = again + 1
     else
       first = first + 1
@@ -212,6 +223,10 @@ if #added > 0 then redis.call('ZADD', asked, unpack(added)) end
 forgotten = math.max(forgotten, redis.call('ZCARD', asked) - {MOST_PAGES})
 if forgotten > 0 then
   redis.call('ZREMRANGEBYRANK', asked, 0, math.min(forgotten, {MOST_FORGOTTEN}) - 1)
+end
+local ahead = redis.call('ZCOUNT', asked, '(' .. (now + {LATEST_SECONDS}), '+inf')
+if ahead > 0 then
+  redis.call('ZREMRANGEBYRANK', asked, -math.min(ahead, {MOST_FORGOTTEN}), -1)
 end
 local every = {SAMPLE_SECONDS}
 if age then every = math.max(1, math.min(age / {SAMPLES_PER_AGE}, {MOST_SAMPLE_SECONDS})) end

@@ -97,8 +97,9 @@ class UseTally:
             pages[module_id.debug_file] = directory.page_count
             if function := api_frames.function_of(answer):
                 functions[module_id.debug_file].add(function)
-        for file, names in functions.items():
-            self._memory.tell_uses(file, pages[file], names)
+        with suppress(CacheUnavailableError):  # a user may lack permissions for this alone
+            for file, names in functions.items():
+                self._memory.tell_uses(file, pages[file], names)
         missed_numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
         for key in missed:
             missed_numbers[key.module_id].add(key.number)
