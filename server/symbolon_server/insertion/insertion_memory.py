@@ -12,7 +12,7 @@ from typing import Final
 from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
-from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.ages import LEAST_EVICTION_AGE, InsertionTerms
 from symbolon_server.insertion.function_uses import fingerprint, slots_for
 from symbolon_server.insertion.scripts import (
     MOST_MODULES,
@@ -39,9 +39,6 @@ MOST_PAGES_A_STEP: Final = 250
 
 NEW_SAMPLE_SHARE: Final = 0.2
 """The weight of a sample in the eviction age."""
-
-LEAST_EVICTION_AGE: Final = 1.0
-"""Redis counts idle times in whole seconds."""
 
 _MODULE_BYTES: Final = 8
 

@@ -8,6 +8,7 @@ from itertools import chain, starmap
 from typing import Final, NamedTuple, Protocol
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
+from symbolon_server.insertion.ages import eviction_age_of
 from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -17,9 +18,6 @@ FLUSH_SECONDS: Final = 1.0
 
 MOST_NOTED: Final = 20_000
 """Frames that are told at once, and missed pages; others are noted at their next use."""
-
-OLDEST_OF_SAMPLE: Final = 5
-"""The eviction age is the idle time of the fifth oldest of the sampled keys."""
 
 
 class SampledStore(Protocol):
@@ -111,7 +109,7 @@ class UseTally:
         if idle_seconds is None:
             self._memory.note_idle_seconds(None)
         elif idle_seconds:
-            self._memory.note_idle_seconds(sorted(idle_seconds)[-OLDEST_OF_SAMPLE:][0])
+            self._memory.note_idle_seconds(eviction_age_of(idle_seconds))
 
 
 def _sampled(numbers: Mapping[ModuleId, Collection[int]]) -> list[bytes]:

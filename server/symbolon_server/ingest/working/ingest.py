@@ -13,7 +13,7 @@ from symbolon_server.ingest.working.putting import (
     put_wanted_pages,
 )
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
-from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
+from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms, eviction_age_of
 from symbolon_server.insertion.page_functions import functions_of_pages
 from symbolon_server.store.page_stores import AgingPageStore
 from symbolon_server.store.spool import Spool
@@ -85,6 +85,7 @@ class Ingest:
             return IngestResult(IngestOutcome.HELD)
         if data is not None:  # not evicted, but invalidated or without some of its pages
             terms = replace(terms, was_ingested=False)
+        terms = self._with_eviction_age(terms)
         if self._put_from_spool(module_id, stored, wanted, freshness, terms):
             return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
         try:
@@ -97,6 +98,16 @@ class Ingest:
             return IngestResult(IngestOutcome.MALFORMED, str(error))
         self._put_fetched(module_id, *fetched, wanted, terms)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
+
+    def _with_eviction_age(self, terms: InsertionTerms) -> InsertionTerms:
+        """Return the terms with the eviction age of the store itself if the cache has none.
+
+        Without the cache, pages that nobody knows still push out none in use.
+        """
+        idle_seconds = self._store.sample_idle_seconds() if terms.eviction_age is None else None
+        if not idle_seconds:
+            return terms
+        return replace(terms, eviction_age=eviction_age_of(idle_seconds))
 
     def _put_from_spool(
         self,
