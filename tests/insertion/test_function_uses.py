@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.insertion.function_uses import (
+    LATEST_SECONDS,
     SLOT_BYTES,
     expected_seconds,
     fingerprints_of,
@@ -134,3 +135,19 @@ def test_a_clock_that_is_set_back_makes_intervals_of_zero(
         memory.tell_uses(FILE, 10, [b"main"])
     due = expected_seconds(memory.terms(MODULE_ID).uses, fingerprints_of([b"main"]), clock.now)
     assert due == [0]
+
+
+def test_uses_from_before_the_clock_was_set_back_by_days_are_none(
+    redis_cache: redis.Redis, clear_redis_cache: None
+) -> None:
+    """Otherwise they would be new, and keep their slots, until the clock is there again."""
+    clock = Clock()
+    memory = InsertionMemory(KeyedCache(redis_cache), clock)
+    clock.now += 2 * LATEST_SECONDS
+    memory.tell_uses(FILE, 1, [b"late %d" % number for number in range(100)])
+    clock.now -= 2 * LATEST_SECONDS
+    late, *prints = (fingerprints_of([name]) for name in (b"late 99", b"main", b"other"))
+    assert expected_seconds(memory.terms(MODULE_ID).uses, late, clock.now) == [math.inf]
+    memory.tell_uses(FILE, 1, [b"main", b"other"])
+    table = memory.terms(MODULE_ID).uses
+    assert [expected_seconds(table, one, clock.now + 5) for one in prints] == [[10], [10]]

@@ -1,6 +1,7 @@
 """What the cache knows for the insertion policy."""
 
 import math
+import time
 
 import pytest
 import redis
@@ -8,8 +9,13 @@ import redis
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.insertion import insertion_memory, scripts
 from symbolon_server.insertion.ages import InsertionTerms
-from symbolon_server.insertion.function_uses import SLOT_BYTES
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.insertion.function_uses import (
+    LATEST_SECONDS,
+    SLOT_BYTES,
+    expected_seconds,
+    fingerprints_of,
+)
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.redis_servers.keys import (
     ASKED_PAGES_KEY,
     INGESTED_KEY,
@@ -122,6 +128,9 @@ def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: 
     assert not memory.tell_pages([], [])
     clock.now += 1
     assert memory.tell_pages([], [])
+    memory.note_idle_seconds(10**9)  # as after a wrong sample
+    clock.now += scripts.MOST_SAMPLE_SECONDS
+    assert memory.tell_pages([], [])
     clock.now -= 500  # a clock that is set back
     assert memory.tell_pages([], [])
 
@@ -137,15 +146,48 @@ def test_everything_is_bounded(
     for number in range(30):
         memory.note_ingested(ModuleId("a.so", f"{number:033X}"))
     assert redis_cache.zcard(INGESTED_KEY) == 10
-    table = SLOT_BYTES * 16
+    table = SLOT_BYTES * 16 + 2 * len("file15") + scripts.FILE_BYTES
     monkeypatch.setattr(insertion_memory, "MOST_TABLE_BYTES", 5 * table)
-    for number in range(20):
+    for number in range(10, 30):
         clock.now += 1
         memory.tell_uses(f"file{number}", 1, [b"main"])
-    names = [b"file%d" % number for number in range(15, 20)]
+    names = [b"file%d" % number for number in range(25, 30)]
     assert redis_cache.zrange(USED_FILES_KEY, 0, -1) == names
     assert sorted(redis_cache.keys(f"{USES_PREFIX}*")) == sorted(b"uses:" + name for name in names)
     assert int(redis_cache.get(USES_BYTES_KEY) or 0) == 5 * table
+
+
+@pytest.mark.parametrize("value", [None, b"foreign", b"-7", b"nan", b"1e400", [b"foreign"]])
+def test_a_lost_size_of_the_tables_is_counted_again(
+    memory: InsertionMemory, redis_cache: redis.Redis, value: bytes | list[bytes] | None
+) -> None:
+    for name in ("a.so", "b.so", "a.so"):
+        memory.tell_uses(name, 10, [b"main"])
+    before = redis_cache.get(USES_BYTES_KEY)
+    redis_cache.delete(USES_BYTES_KEY)
+    if isinstance(value, list):
+        redis_cache.rpush(USES_BYTES_KEY, *value)
+    elif value is not None:
+        redis_cache.set(USES_BYTES_KEY, value)
+    memory.tell_uses("a.so", 10, [b"main"])
+    assert redis_cache.get(USES_BYTES_KEY) == before
+    redis_cache.delete(USES_BYTES_KEY)
+    memory.tell_uses("c.so", 10, [b"main"])
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) == int(before or 0) // 2 * 3
+
+
+def test_the_table_of_a_small_build_is_replaced_when_builds_are_larger(
+    memory: InsertionMemory, redis_cache: redis.Redis
+) -> None:
+    memory.tell_uses("xul.so", 1, [b"main"])
+    before = int(redis_cache.get(USES_BYTES_KEY) or 0)
+    memory.tell_uses("xul.so", 16, [b"main"])
+    assert len(memory.terms(XUL).uses) == 16 * SLOT_BYTES  # twice is not worth the uses
+    memory.tell_uses("xul.so", 1000, [b"main"])
+    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) - before == (2000 - 16) * SLOT_BYTES
+    memory.tell_uses("xul.so", 1, [b"main"])
+    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
 
 
 def test_asked_pages_are_bounded(
@@ -159,10 +201,59 @@ def test_asked_pages_are_bounded(
     assert redis_cache.zscore(ASKED_PAGES_KEY, (3 * step - 1).to_bytes(4, "big")) == clock.now
 
 
+def test_pages_from_before_the_clock_was_set_back_are_forgotten(
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+) -> None:
+    """Otherwise they would stay, and count as asked for, until the clock is there again."""
+    memory.note_idle_seconds(AGE)
+    clock.now += 2 * LATEST_SECONDS
+    memory.tell_pages([], [b"late"])
+    clock.now -= 2 * LATEST_SECONDS
+    memory.tell_pages([b"late"], [b"page"])
+    assert redis_cache.zrange(ASKED_PAGES_KEY, 0, -1) == [b"page"]
+    assert float(redis_cache.hget(INSERTION_KEY, "again") or 0) == 0
+
+
+def test_hosts_with_other_clocks_share_that_of_the_cache(
+    redis_cache: redis.Redis, clear_redis_cache: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1e6)
+    memory = InsertionMemory(KeyedCache(redis_cache))
+    before, _ = redis_cache.time()
+    memory.tell_uses("xul.so", 10, [b"main"])
+    memory.tell_pages([], [b"page"])
+    memory.note_idle_seconds(AGE)
+    memory.tell_pages([b"page"], [])
+    terms = memory.terms(XUL)
+    after, _ = redis_cache.time()
+    assert before <= terms.now <= after + 1
+    (due,) = expected_seconds(terms.uses, fingerprints_of([b"main"]), terms.now + 10)
+    assert 20 <= due <= 20 + 2 * (after - before + 1)
+    assert before <= float(redis_cache.zscore(ASKED_PAGES_KEY, b"page") or 0) <= after + 1
+    counts = redis_cache.hmget(INSERTION_KEY, "again", "first")
+    assert [float(count or 0) for count in counts] == [0.5, 0]  # a step halves them
+
+
+def test_what_a_quiet_night_leaves_goes_in_small_steps(
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+) -> None:
+    """All at once, 100,000 of them kept Redis busy for 0.1 seconds."""
+    memory.note_idle_seconds(AGE)
+    pages = [number.to_bytes(4, "big") for number in range(5 * scripts.MOST_FORGOTTEN)]
+    memory.tell_pages([], pages)
+    clock.now += 5 * AGE
+    left: list[int] = []
+    while not left or left[-1]:
+        memory.tell_pages([], [])
+        left.append(redis_cache.zcard(ASKED_PAGES_KEY))
+    assert left == [scripts.MOST_FORGOTTEN * number for number in range(4, -1, -1)]
+
+
 def test_a_page_has_the_same_sample_in_each_generation_and_an_eighth_has_one() -> None:
-    samples = [sample_of(XUL, number) for number in range(8000)]
-    assert 800 < sum(sample is not None for sample in samples) < 1200
-    assert samples == [sample_of(XUL, number) for number in range(8000)]
+    samples = samples_of(XUL, range(8000))
+    assert 800 < len(set(samples)) < 1200
+    assert [name for number in range(8000) for name in samples_of(XUL, [number])] == samples
+    assert not set(samples) & set(samples_of(ModuleId("xul.so", "2" * 33), range(8000)))
 
 
 @pytest.mark.parametrize("field", ["eviction_age", "log_scale"])
@@ -178,14 +269,20 @@ def test_foreign_numbers_count_as_absent(
 
 
 def test_keys_of_another_type_are_replaced(
-    memory: InsertionMemory, redis_cache: redis.Redis
+    memory: InsertionMemory, redis_cache: redis.Redis, clock: Clock
 ) -> None:
     redis_cache.set(INSERTION_KEY, "foreign")
     redis_cache.set(ASKED_PAGES_KEY, "foreign")
+    redis_cache.set(INGESTED_KEY, "foreign")
+    redis_cache.set(USED_FILES_KEY, "foreign")
     with pytest.raises(CacheUnavailableError):
         memory.terms(XUL)
     assert memory.tell_pages([b"page"], [b"page"])
     assert memory.terms(XUL) == InsertionTerms(now=1e6)
+    memory.note_ingested(XUL)
+    memory.tell_uses("xul.so", 10, [b"main"])
+    assert memory.terms(XUL).was_ingested
+    assert redis_cache.zscore(USED_FILES_KEY, "xul.so") == clock.now
 
 
 def test_a_cache_that_is_down_is_unavailable(unused_port: int) -> None:

@@ -1,6 +1,7 @@
 """What a server tells the cache of uses and misses, and when it samples the store."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import redis
 
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.insertion.function_uses import expected_seconds, fingerprints_of
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.insertion.use_tally import MOST_NOTED, UsedFrame, UseTally
 from symbolon_server.redis_servers.keys import ASKED_PAGES_KEY, INSERTION_KEY
 from symbolon_server.redis_servers.servers import connect
@@ -20,6 +21,7 @@ from symbolon_server.symbols.ground.pages import (
     PageKey,
 )
 from symbolon_server.symbols.paging import api_frames
+from tests.fixtures.redis_fixtures import StartRedis
 
 XUL = ModuleId("xul.so", "1" * 33)
 PAGES = 40
@@ -31,7 +33,7 @@ DIRECTORY = PageDirectory(
     stored_bytes=0,
     first_offsets=np.array(FIRST, np.uint64),
 )
-SAMPLED = next(number for number in range(PAGES) if sample_of(XUL, number))
+SAMPLED = next(number for number in range(PAGES) if samples_of(XUL, [number]))
 
 
 class Store:
@@ -67,7 +69,7 @@ def test_functions_and_pages_are_told(memory: InsertionMemory, redis_cache: redi
     prints = fingerprints_of([b"main", b"other"])
     due = expected_seconds(memory.terms(XUL).uses, prints, 1e6 + 10)
     assert due.tolist() == [20, float("inf")]
-    assert redis_cache.zrange(ASKED_PAGES_KEY, 0, -1) == [sample_of(XUL, SAMPLED)]
+    assert redis_cache.zrange(ASKED_PAGES_KEY, 0, -1) == samples_of(XUL, [SAMPLED])
 
 
 def test_a_page_that_is_missed_and_then_asked_for_is_missed_for_the_first_time(
@@ -84,18 +86,43 @@ def test_a_page_that_is_missed_and_then_asked_for_is_missed_for_the_first_time(
         assert tuple(float(count or 0) for count in counts) == expected
 
 
+def test_a_page_dictionary_is_asked_for_with_its_pages(
+    memory: InsertionMemory, redis_cache: redis.Redis
+) -> None:
+    """Otherwise each of its misses would count as the first."""
+    with_dictionary = replace(DIRECTORY, has_dictionary=True)
+    ids = (ModuleId("xul.so", f"{number:033X}") for number in range(100))
+    sampled = next(module_id for module_id in ids if samples_of(module_id, [PAGES]))
+    tally = UseTally(memory, Store([]))
+    tally.note_frames([used(b"main", 5)._replace(module_id=sampled, directory=with_dictionary)])
+    tally.flush()
+    (name,) = samples_of(sampled, [PAGES])
+    assert redis_cache.zscore(ASKED_PAGES_KEY, name) == 1e6
+
+
 def test_the_eviction_age_is_the_fifth_oldest_of_the_sampled_keys(memory: InsertionMemory) -> None:
     UseTally(memory, Store([float(number) for number in range(100)])).flush()
     assert memory.terms(XUL).eviction_age == 95.0
 
 
 @pytest.mark.parametrize(("sample", "age"), [(None, None), ([], 500.0)])
-def test_a_store_that_never_evicted_has_no_eviction_age_one_that_does_not_tell_keeps_it(
+def test_a_store_that_evicts_nothing_has_no_eviction_age_one_that_does_not_answer_keeps_it(
     memory: InsertionMemory, sample: list[float] | None, age: float | None
 ) -> None:
     memory.note_idle_seconds(500.0)
     UseTally(memory, Store(sample)).flush()
     assert memory.terms(XUL).eviction_age == age
+
+
+def test_a_user_without_the_permission_for_uses_still_samples(start_redis: StartRedis) -> None:
+    server = start_redis("cache.conf")
+    with connect(server.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "-setrange")
+        limited = InsertionMemory(KeyedCache(client))
+        tally = UseTally(limited, Store([500.0]))
+        tally.note_frames([used(b"main", 5)])
+        tally.flush()
+        assert limited.terms(XUL).eviction_age == 500.0
 
 
 def test_nothing_piles_up_while_the_cache_is_down(unused_port: int) -> None:

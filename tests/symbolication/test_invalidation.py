@@ -2,16 +2,22 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
 from symbolon_server.cache.failures import FailureKind, FailureMemory
+from symbolon_server.cache.invalidations import InvalidationLog
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules, MissingTally
+from symbolon_server.insertion.insertion_memory import InsertionMemory
+from symbolon_server.insertion.use_tally import UseTally
 from symbolon_server.redis_servers.keys import directory_key
+from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.store.spool import Spool
+from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.memory.queries import ModuleOutcome
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import Answer, Ending, SymbolServer
@@ -185,3 +191,19 @@ def test_a_failure_of_each_kind_is_forgotten(
         failures.remember(module_id, kind, "")
         host.invalidator.invalidate([module_id])
         assert failures.get_many([module_id]) == {}
+
+
+def test_the_pages_of_an_invalidated_module_are_not_put_as_those_of_an_evicted_one(
+    open_host: OpenHost,
+    redis_cache: redis.Redis,
+    redis_store: redis.Redis,
+    xul: ModuleId,
+    libc: ModuleId,
+) -> None:
+    memory = InsertionMemory(KeyedCache(redis_cache))
+    memory.note_ingested(xul)
+    memory.note_ingested(libc)
+    host = open_host()
+    tiers = replace(host.tiers, uses=UseTally(memory, RedisPageStore(redis_store)))
+    Invalidator(InvalidationLog(KeyedCache(redis_cache)), tiers, host.held).invalidate([xul])
+    assert [memory.terms(module_id).was_ingested for module_id in (xul, libc)] == [False, True]

@@ -22,5 +22,6 @@ Example: the store evicts what was unused for an hour, and the scale is 1. A pag
 function is asked for every minute is put 2 seconds old, one without a known function half an hour
 old. What would be older than nine tenths of the eviction age is not put at all.
 
-Nothing here fails a call or an ingest: without the cache, all pages are put as new.
+Nothing here fails a call or an ingest: without the cache, all pages are put half an eviction age
+old, and as new if the store does not tell its eviction age either.
 """

@@ -1,7 +1,7 @@
 """The insertion ages of a module's pages, from what the cache knew when its ingest began."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.insertion.function_uses import Fingerprints, expected_seconds
+
+OLDEST_OF_SAMPLE: Final = 5
+"""The eviction age is the idle time of the fifth oldest of the sampled keys."""
+
+LEAST_EVICTION_AGE: Final = 1.0
+"""Redis counts idle times in whole seconds."""
 
 INTERVAL_SHARE: Final = 1 / 30
 """The age of a page, as a share of the interval at which its hottest function is asked for."""
@@ -63,8 +69,13 @@ class InsertionTerms:
         return self.eviction_age is None or self.was_ingested or not self.uses
 
 
+def eviction_age_of(idle_seconds: Sequence[float]) -> float:
+    """Return the eviction age of a store with these idle times of random keys, at least one."""
+    return max(LEAST_EVICTION_AGE, sorted(idle_seconds)[-OLDEST_OF_SAMPLE:][0])
+
+
 ALL_NEW: Final = InsertionTerms()
-"""For a store that does not evict, or a cache that does not answer: all pages are put as new."""
+"""For a store that does not evict: all pages are put as new."""
 
 
 def insertion_ages(

@@ -20,6 +20,9 @@ INTERVAL_STEPS: Final = 2048
 EMPTY, USED_ONCE, FIRST_INTERVAL = 0, 1, 2
 """What a slot has in place of an interval, and the number that stands for an interval of 0."""
 
+LATEST_SECONDS: Final = 86_400
+"""A last use so far ahead does not count: the clock was set back since."""
+
 _FEWEST_SLOTS: Final = 16
 _MOST_SLOTS: Final = 16_384
 """A table takes at most 128 KiB."""
@@ -63,6 +66,7 @@ def expected_seconds(table: bytes, functions: Fingerprints, now: float) -> NDArr
     for column in (2, 1):  # the first slot counts if both have the tag
         found = slots[functions[:, column] % len(slots)]
         is_known = (found["tag"] == functions[:, 0]) & (found["interval"] != EMPTY)
+        is_known &= found["last"] <= now + LATEST_SECONDS
         expected[is_known] = _expected(found[is_known], now)
     return expected
 

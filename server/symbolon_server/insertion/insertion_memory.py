@@ -12,7 +12,7 @@ from typing import Final
 from redis.client import Pipeline
 
 from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
-from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.ages import LEAST_EVICTION_AGE, InsertionTerms
 from symbolon_server.insertion.function_uses import fingerprint, slots_for
 from symbolon_server.insertion.scripts import (
     MOST_MODULES,
@@ -34,28 +34,27 @@ SAMPLED_SHARE: Final = 8
 """One page in so many is counted."""
 
 MOST_USES_A_STEP: Final = 500
-MOST_PAGES_A_STEP: Final = 1_000
+MOST_PAGES_A_STEP: Final = 250
 """In one script, which keeps Redis busy for a few milliseconds at most."""
 
 NEW_SAMPLE_SHARE: Final = 0.2
 """The weight of a sample in the eviction age."""
 
-LEAST_EVICTION_AGE: Final = 1.0
-"""Redis counts idle times in whole seconds."""
-
 _MODULE_BYTES: Final = 8
 
 
-def sample_of(module_id: ModuleId, number: int) -> bytes | None:
-    """Return a name for a page of any generation, or None if it is not in the sample."""
-    digest = zlib.crc32(f"{module_id}:{number}".encode())
-    return None if digest % SAMPLED_SHARE else digest.to_bytes(4, "big")
+def samples_of(module_id: ModuleId, numbers: Iterable[int]) -> list[bytes]:
+    """Return names for those of a module's pages that are in the sample, in any generation."""
+    module = zlib.crc32(f"{module_id}:".encode())
+    names = (zlib.crc32(b"%d" % number, module) for number in numbers)
+    return [name.to_bytes(4, "big") for name in names if not name % SAMPLED_SHARE]
 
 
 class InsertionMemory:
     """The uses, the counted misses and the eviction age; raises `CacheUnavailableError`."""
 
-    def __init__(self, cache: KeyedCache, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cache: KeyedCache, wall_clock: Callable[[], float] | None = None) -> None:
+        """Use the clock of the cache, or another one in tests."""
         self._cache = cache
         self._wall_clock = wall_clock
 
@@ -66,25 +65,33 @@ class InsertionMemory:
             pipeline.hmget(INSERTION_KEY, ["eviction_age", "log_scale"])
             pipeline.get(USES_PREFIX + module_id.debug_file)
             pipeline.zscore(INGESTED_KEY, _digest(module_id))
+            pipeline.time()
 
         with sound_answers():
-            (age, log_scale), uses, ingested_at = self._cache.run(ask)
+            (age, log_scale), uses, ingested_at, (seconds, microseconds) = self._cache.run(ask)
+            now = seconds + microseconds / 1e6
             return InsertionTerms(
                 _finite(age),
                 math.exp(_finite(log_scale) or 0.0),
                 was_ingested=ingested_at is not None,
                 uses=bytes(uses or b""),
-                now=self._wall_clock(),
+                now=now if self._wall_clock is None else self._wall_clock(),
             )
 
     def note_ingested(self, module_id: ModuleId) -> None:
         """Remember that the module was put into the store."""
+        now = (self._wall_clock or time.time)()  # for their order alone
 
         def add(pipeline: Pipeline) -> None:
-            pipeline.zadd(INGESTED_KEY, {_digest(module_id): self._wall_clock()})
+            pipeline.zadd(INGESTED_KEY, {_digest(module_id): now})
             pipeline.zremrangebyrank(INGESTED_KEY, 0, -MOST_MODULES - 1)
 
         self._cache.run(add)
+
+    def forget_ingested(self, module_ids: Collection[ModuleId]) -> None:
+        """Forget at least one module that leaves the store for another reason than eviction."""
+        digests = [_digest(module_id) for module_id in module_ids]
+        self._cache.run(lambda pipeline: pipeline.zrem(INGESTED_KEY, *digests))
 
     def tell_uses(self, debug_file: str, pages: int, functions: Collection[bytes]) -> None:
         """Note that these functions of a debug file, of so many pages, were asked for now."""
@@ -95,7 +102,7 @@ class InsertionMemory:
     def _add_uses(self, debug_file: str, slots: int, prints: bytes, pipeline: Pipeline) -> None:
         keys = [USES_PREFIX + debug_file, USED_FILES_KEY, USES_BYTES_KEY]
         arguments: list[str | bytes | int] = [
-            repr(self._wall_clock()),
+            self._time(),
             slots,
             prints,
             debug_file,
@@ -118,12 +125,15 @@ class InsertionMemory:
         return is_due
 
     def _tell_pages(self, missed: bytes, asked: bytes) -> bool:
-        keys = [INSERTION_KEY, ASKED_PAGES_KEY]
-        arguments: list[str | bytes] = [repr(self._wall_clock()), missed, asked]
+        keys = [INSERTION_KEY, ASKED_PAGES_KEY, INGESTED_KEY]
+        arguments: list[str | bytes] = [self._time(), missed, asked]
         (is_due,) = self._cache.run(
             lambda pipeline: pipeline.eval(TELL_PAGES, len(keys), *keys, *arguments)
         )
         return bool(is_due)
+
+    def _time(self) -> str:
+        return "" if self._wall_clock is None else repr(self._wall_clock())
 
     def note_idle_seconds(self, idle_seconds: float | None) -> None:
         """Take a sample of the store: how long its oldest keys are idle, or None if none go."""

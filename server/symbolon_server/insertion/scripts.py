@@ -1,14 +1,16 @@
 """The atomic steps on what the cache knows for the insertion policy, as Lua scripts.
 
-Times are Unix seconds of the caller's clock: seconds between hosts do not matter to ages of
-minutes or more, and a clock that is set back only makes intervals 0 for a while.
+Times are Unix seconds of the cache's clock, which all hosts share; tests pass their own. After the
+clock was set back, intervals are 0 for a while, and what lies a day ahead counts as absent.
 """
 
 from typing import Final
 
 from symbolon_server.insertion.function_uses import (
+    EMPTY,
     FIRST_INTERVAL,
     INTERVAL_STEPS,
+    LATEST_SECONDS,
     SLOT_BYTES,
     USED_ONCE,
 )
@@ -18,6 +20,12 @@ NEW_SHARE: Final = 0.3
 
 MOST_TABLE_BYTES: Final = 64 << 20
 """Of all tables of function uses; those of the least recently used debug files are dropped."""
+
+FILE_BYTES: Final = 200
+"""What Redis needs for a table besides its content and, twice, the name of the debug file."""
+
+COUNTED_FILES: Final = 500
+"""Tables whose sizes are added up if their number was lost."""
 
 AGAIN_WEIGHT: Final = 3.0
 """The scale is right if misses of pages asked for before, times this, are as many as the others."""
@@ -37,26 +45,63 @@ SAMPLES_PER_AGE: Final = 50
 SAMPLE_SECONDS: Final = 5.0
 """The interval of samples of a store that has not evicted yet."""
 
+MOST_SAMPLE_SECONDS: Final = 60.0
+"""The longest interval of samples, so that a wrong eviction age does not last."""
+
 REMEMBERED_AGES: Final = 4.0
 """For how many eviction ages it is remembered that a page was asked for."""
 
 MOST_PAGES: Final = 100_000
-"""Sampled pages that are remembered, some 8 MB."""
+"""Sampled pages that are remembered, some 9 MB."""
+
+MOST_FORGOTTEN: Final = 1_000
+"""Of them in one script: all that a quiet night leaves would keep Redis busy for 0.1 seconds."""
 
 MOST_MODULES: Final = 100_000
 """Ingested modules that are remembered, some 9 MB."""
 
+_NOW: Final = """
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+"""
+
 TELL_USES: Final = f"""
--- KEYS: the table of a debug file, debug files by last use, bytes of all tables. ARGV: the time,
--- slots of a new table, fingerprints, the debug file, most bytes of all tables, their prefix.
+-- KEYS: the table of a debug file, debug files by last use, bytes of all tables. ARGV: the time or
+-- '', slots of a new table, fingerprints, the debug file, most bytes of all tables, their prefix.
+{_NOW}now = math.floor(now)
+local prints = ARGV[3]
 local table_key, files, bytes_key = unpack(KEYS)
-local now, prints = math.floor(tonumber(ARGV[1])), ARGV[3]
+local found = redis.call('TYPE', files).ok
+if found ~= 'zset' and found ~= 'none' then redis.call('DEL', files) end  -- none of ours
+
+local function size_of(name, bytes)
+  return bytes + 2 * #name + {FILE_BYTES}
+end
+
+-- Bytes of all tables; estimated from the first ones if the number was lost.
+local function all_bytes()
+  local all = tonumber(redis.pcall('GET', bytes_key) or nil)
+  if all and all >= 0 and all < 2 ^ 53 then return all end
+  local names = redis.call('ZRANGE', files, 0, {COUNTED_FILES} - 1)
+  all = 0
+  for _, name in ipairs(names) do
+    all = all + size_of(name, redis.call('STRLEN', ARGV[6] .. name))
+  end
+  return math.floor(all * redis.call('ZCARD', files) / math.max(1, #names))
+end
+
 local slots = redis.pcall('GET', table_key)
-if type(slots) ~= 'string' or slots == '' or #slots % {SLOT_BYTES} ~= 0 then  -- none of ours
-  if slots then redis.call('DEL', table_key) end
+local is_ours = type(slots) == 'string' and slots ~= '' and #slots % {SLOT_BYTES} == 0
+-- A table that is far too small comes from a much smaller build.
+if not is_ours or 2 * #slots < ARGV[2] * {SLOT_BYTES} then
+  if slots and not is_ours then redis.call('DEL', table_key) end
+  local grown = ARGV[2] * {SLOT_BYTES} - (is_ours and #slots or -size_of(ARGV[4], 0))
   slots = string.rep('\\0', ARGV[2] * {SLOT_BYTES})
   redis.call('SET', table_key, slots)
-  redis.call('INCRBY', bytes_key, #slots)
+  redis.call('SET', bytes_key, all_bytes() + grown)
 end
 local count, changed = #slots / {SLOT_BYTES}, {{}}
 
@@ -64,6 +109,7 @@ local function read(place)
   local slot = changed[place]
       or string.sub(slots, place * {SLOT_BYTES} + 1, (place + 1) * {SLOT_BYTES})
   local tag, interval, last = struct.unpack('>HHI4', slot)
+  if last > now + {LATEST_SECONDS} then interval = {EMPTY} end
   return {{place = place, tag = tag, interval = interval, last = last}}
 end
 
@@ -76,7 +122,7 @@ local function seconds(slot)
 end
 
 local function expected(slot)
-  if slot.interval == 0 then return math.huge end
+  if slot.interval == {EMPTY} then return math.huge end
   if slot.interval == {USED_ONCE} then return 2 * idle(slot) end
   return math.max(seconds(slot), idle(slot))
 end
@@ -99,9 +145,9 @@ end
 for at = 1, #prints - 5, 6 do
   local tag, first, second = struct.unpack('>HHH', prints, at)
   local a, b = read(first % count), read(second % count)
-  if a.tag == tag and a.interval ~= 0 then
+  if a.tag == tag and a.interval ~= {EMPTY} then
     use(a)
-  elseif b.tag == tag and b.interval ~= 0 then
+  elseif b.tag == tag and b.interval ~= {EMPTY} then
     use(b)
   else
     write((expected(b) > expected(a) and b or a).place, tag, {USED_ONCE})
@@ -109,28 +155,27 @@ for at = 1, #prints - 5, 6 do
 end
 redis.call('ZADD', files, now, ARGV[4])
 -- The least recently used go until the others fit, a few at a time.
+local all = all_bytes()
 for _ = 1, 4 do
-  if tonumber(redis.call('GET', bytes_key)) <= tonumber(ARGV[5]) then break end
   local name = redis.call('ZRANGE', files, 0, 0)[1]
-  if not name then
-    redis.call('SET', bytes_key, 0)  -- what was deleted by hand was still counted
-    break
-  end
+  if not name then all = 0 end  -- what was deleted by hand was still counted
+  if all <= tonumber(ARGV[5]) then break end
   local key = ARGV[6] .. name
-  redis.call('INCRBY', bytes_key, -redis.call('STRLEN', key))
+  all = math.max(0, all - size_of(name, redis.call('STRLEN', key)))
   redis.call('DEL', key)
   redis.call('ZREM', files, name)
 end
+redis.call('SET', bytes_key, all)
 """
 
 TELL_PAGES: Final = f"""
--- KEYS: the state, sampled pages by last use. ARGV: the time, sampled pages that the store missed,
--- sampled pages that were asked for, each of 4 bytes. Returns 1 if the store is to be sampled.
+-- KEYS: the state, sampled pages by last use, ingested modules. ARGV: the time or '', sampled pages
+-- that the store missed, sampled pages that were asked for, each of 4 bytes. Returns 1 if the store
+-- is to be sampled.
 local state, asked = KEYS[1], KEYS[2]
-local now = tonumber(ARGV[1])
-
+{_NOW}
 -- A key of another type, or a field that is no finite number, is not ours.
-for key, kind in pairs({{[state] = 'hash', [asked] = 'zset'}}) do
+for key, kind in pairs({{[state] = 'hash', [asked] = 'zset', [KEYS[3]] = 'zset'}}) do
   local found = redis.call('TYPE', key).ok
   if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
 end
@@ -143,16 +188,16 @@ end
 local function is_due(field, every)
   local last = number(field)
   if last and last <= now and now - last < every then return false end
-  redis.call('HSET', state, field, ARGV[1])
+  redis.call('HSET', state, field, now)
   return true
 end
 
-local age = number('eviction_age')
+local age, forgotten = number('eviction_age'), 0
 if age then
   local again, first = number('again') or 0, number('first') or 0
   for at = 1, #ARGV[2], 4 do
     local last = tonumber(redis.call('ZSCORE', asked, string.sub(ARGV[2], at, at + 3)) or nil)
-    if last and now - last <= {REMEMBERED_AGES} * age then
+    if last and math.abs(now - last) <= {REMEMBERED_AGES} * age then
       again = again + 1
     else
       first = first + 1
@@ -167,13 +212,23 @@ if age then
     again, first = again / 2, first / 2
   end
   redis.call('HSET', state, 'again', again, 'first', first)
-  redis.call('ZREMRANGEBYSCORE', asked, '-inf', '(' .. (now - {REMEMBERED_AGES} * age))
+  forgotten = redis.call('ZCOUNT', asked, '-inf', '(' .. (now - {REMEMBERED_AGES} * age))
 end
+local added = {{}}
 for at = 1, #ARGV[3], 4 do
-  redis.call('ZADD', asked, now, string.sub(ARGV[3], at, at + 3))
+  added[#added + 1] = now
+  added[#added + 1] = string.sub(ARGV[3], at, at + 3)
 end
-local excess = redis.call('ZCARD', asked) - {MOST_PAGES}
-if excess > 0 then redis.call('ZREMRANGEBYRANK', asked, 0, excess - 1) end
-local every = age and math.max(1, age / {SAMPLES_PER_AGE}) or {SAMPLE_SECONDS}
+if #added > 0 then redis.call('ZADD', asked, unpack(added)) end
+forgotten = math.max(forgotten, redis.call('ZCARD', asked) - {MOST_PAGES})
+if forgotten > 0 then
+  redis.call('ZREMRANGEBYRANK', asked, 0, math.min(forgotten, {MOST_FORGOTTEN}) - 1)
+end
+local ahead = redis.call('ZCOUNT', asked, '(' .. (now + {LATEST_SECONDS}), '+inf')
+if ahead > 0 then
+  redis.call('ZREMRANGEBYRANK', asked, -math.min(ahead, {MOST_FORGOTTEN}), -1)
+end
+local every = {SAMPLE_SECONDS}
+if age then every = math.max(1, math.min(age / {SAMPLES_PER_AGE}, {MOST_SAMPLE_SECONDS})) end
 return is_due('sampled_at', every) and 1 or 0
 """

@@ -1,12 +1,15 @@
 """What one server saw of uses and misses, told to the cache in the background."""
 
 import threading
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, starmap
 from typing import Final, NamedTuple, Protocol
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.insertion.ages import eviction_age_of
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging import api_frames
@@ -16,17 +19,14 @@ FLUSH_SECONDS: Final = 1.0
 MOST_NOTED: Final = 20_000
 """Frames that are told at once, and missed pages; others are noted at their next use."""
 
-OLDEST_OF_SAMPLE: Final = 5
-"""The eviction age is the idle time of the fifth oldest of the sampled keys."""
-
 
 class SampledStore(Protocol):
     """A store whose keys' idle times can be sampled."""
 
     def sample_idle_seconds(self) -> Sequence[float] | None:
-        """Return the idle times of random keys; None if the store never evicted any.
+        """Return the idle times of random keys; None if the store evicts none, or does not tell.
 
-        Empty if it does not tell.
+        Empty if it does not answer.
         """
 
 
@@ -69,6 +69,11 @@ class UseTally:
             if len(self._missed) < MOST_NOTED:
                 self._missed += keys
 
+    def forget_ingested(self, module_ids: Collection[ModuleId]) -> None:
+        """Forget at once that these modules were ingested: the store does not evict them."""
+        with suppress(CacheUnavailableError):  # then their pages are put as the oldest
+            self._memory.forget_ingested(module_ids)
+
     def flush(self) -> None:
         """Tell the cache what was noted since the last flush, and sample the store if it is due."""
         with self._lock:
@@ -78,29 +83,34 @@ class UseTally:
             self._flush(frames, missed)
 
     def _flush(self, frames: Sequence[UsedFrame], missed: Sequence[PageKey]) -> None:
-        functions: dict[str, set[bytes]] = {}
+        functions: defaultdict[str, set[bytes]] = defaultdict(set)
         pages: dict[str, int] = {}
-        asked: set[bytes | None] = set()
+        numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
         for module_id, directory, offset, answer in frames:
-            file = module_id.debug_file
             number = directory.find_page(offset)
-            function = api_frames.function_of(answer)
-            pages[file] = directory.page_count
             if number is not None:
-                asked.add(sample_of(module_id, number))
-            if function:
-                functions.setdefault(file, set()).add(function)
-        for file, names in functions.items():
-            self._memory.tell_uses(file, pages[file], names)
-        missed_pages = {sample_of(key.module_id, key.number) for key in missed}
-        if self._memory.tell_pages(_known(missed_pages), _known(asked)):
-            idle_seconds = self._store.sample_idle_seconds()
-            if idle_seconds is None:
-                self._memory.note_idle_seconds(None)
-            elif idle_seconds:
-                oldest = sorted(idle_seconds)[-OLDEST_OF_SAMPLE:]
-                self._memory.note_idle_seconds(oldest[0])
+                numbers[module_id].add(number)
+                if directory.has_dictionary:
+                    numbers[module_id].add(directory.page_count)
+            pages[module_id.debug_file] = directory.page_count
+            if function := api_frames.function_of(answer):
+                functions[module_id.debug_file].add(function)
+        with suppress(CacheUnavailableError):  # a user may lack permissions for this alone
+            for file, names in functions.items():
+                self._memory.tell_uses(file, pages[file], names)
+        missed_numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
+        for key in missed:
+            missed_numbers[key.module_id].add(key.number)
+        if self._memory.tell_pages(_sampled(missed_numbers), _sampled(numbers)):
+            self._sample_store()
+
+    def _sample_store(self) -> None:
+        idle_seconds = self._store.sample_idle_seconds()
+        if idle_seconds is None:
+            self._memory.note_idle_seconds(None)
+        elif idle_seconds:
+            self._memory.note_idle_seconds(eviction_age_of(idle_seconds))
 
 
-def _known(samples: Collection[bytes | None]) -> list[bytes]:
-    return [sample for sample in samples if sample is not None]
+def _sampled(numbers: Mapping[ModuleId, Collection[int]]) -> list[bytes]:
+    return list(chain.from_iterable(starmap(samples_of, numbers.items())))

@@ -43,3 +43,9 @@ class AgingPageStore(PageStore, Protocol):
 
     def takes_ages(self) -> bool:
         """Return whether ages count; if not, every page is new."""
+
+    def sample_idle_seconds(self) -> Sequence[float] | None:
+        """Return the idle times of random keys; None if the store evicts none, or does not tell.
+
+        Empty if it does not answer.
+        """

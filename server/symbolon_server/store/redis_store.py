@@ -1,5 +1,6 @@
 """The page store in Redis, shared by all servers and workers."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,12 @@ from symbolon_server.symbols.ground.pages import PageKey
 
 BATCH_BYTES = 1 << 20
 """The approximate size of one pipeline of writes, so that other clients are served in between."""
+
+FULL_SHARE = 0.8
+"""The share of `maxmemory` below which Redis evicts nothing, whatever it has evicted before.
+
+A full store is near 1, less by what clients' buffers took for a moment.
+"""
 
 _SAMPLED_KEYS = 100
 """Keys whose idle time is read at once."""
@@ -92,8 +99,9 @@ class RedisPageStore:
         self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
     ) -> None:
         """Store pages, each as if unused for its `idle_seconds`; without them it is new."""
+        seconds = {page_key(key): idle_seconds[key] for key in pages if key in idle_seconds}
         for batch in _split((page_key(key), page) for key, page in pages.items()):
-            self._put(batch, {page_key(key): seconds for key, seconds in idle_seconds.items()})
+            self._put(batch, seconds)
 
     def takes_ages(self) -> bool:
         """Return whether Redis permits `RESTORE`; False too while it does not answer.
@@ -105,9 +113,10 @@ class RedisPageStore:
         return bool(self._takes_ages)
 
     def sample_idle_seconds(self) -> list[float] | None:
-        """Return the idle times of random keys; None if Redis never evicted any since it started.
+        """Return the idle times of random keys; None if Redis evicts none of them.
 
-        Empty if Redis does not tell, for example with a policy that counts frequencies.
+        None, too, if Redis does not tell, for example with a policy that counts frequencies; empty
+        if it does not answer.
         """
         nothing: list[float] | None = []
         return self._ask(lambda: _sample_idle_seconds(self._client), nothing)
@@ -230,16 +239,27 @@ def may_restore(client: redis.Redis) -> bool:
 
 
 def _sample_idle_seconds(client: redis.Redis) -> list[float] | None:
-    if not int(client.info("stats")["evicted_keys"]):
-        return None
     with client.pipeline(transaction=False) as pipeline:
+        pipeline.info("stats")
+        pipeline.info("memory")
         for _ in range(_SAMPLED_KEYS):
             pipeline.randomkey()
-        keys = [key for key in pipeline.execute() if key is not None]
+        stats, memory, *keys = pipeline.execute(raise_on_error=False)
+        for error in (stats, memory):
+            if isinstance(error, redis.RedisError):
+                raise error
+        if not int(stats["evicted_keys"]) or not _is_full(memory):
+            return None
         for key in keys:
-            pipeline.object("IDLETIME", key)
+            if isinstance(key, bytes):
+                pipeline.object("IDLETIME", key)
         answers = pipeline.execute(raise_on_error=False)
-    return [float(answer) for answer in answers if isinstance(answer, int)]
+    return [float(answer) for answer in answers if isinstance(answer, int)] or None
+
+
+def _is_full(memory: Mapping[str, Any]) -> bool:
+    """Return whether keys are evicted now: a larger limit, or `FLUSHALL`, makes room again."""
+    return int(memory["used_memory"]) >= FULL_SHARE * (int(memory["maxmemory"]) or math.inf)
 
 
 def _reason(error: redis.RedisError) -> str:

@@ -37,6 +37,8 @@ class Invalidator:
             return
         self._number(module_ids)
         self._tiers.failures.forget(*module_ids)
+        if self._tiers.uses is not None:
+            self._tiers.uses.forget_ingested(module_ids)
         for module_id in module_ids:
             self._tiers.store.forget(module_id)
         self.catch_up()

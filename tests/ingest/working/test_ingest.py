@@ -1,5 +1,6 @@
 """One ingest: what it fetches, where it puts it, and how it fails."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
 from symbolon_server.insertion.ages import InsertionTerms
 from symbolon_server.insertion.insertion_memory import InsertionMemory
+from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RedisPageStore
@@ -31,6 +33,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey, page_owner
 from symbolon_server.symbols.paging.directory import decode_directory
 from tests.fixtures.memory_store import MemoryPageStore
+from tests.fixtures.redis_fixtures import StartRedis
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.symbols.reading import misfits
@@ -174,6 +177,22 @@ def test_an_evicted_page_is_put_again_from_the_spool(site: Site, xul: ModuleId) 
     assert site.server.get_count == 1
 
 
+def test_a_page_that_is_put_again_makes_no_other_page_older(site: Site, xul: ModuleId) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    ingest = Ingest(site.suppliers, site.store, site.spool)
+    terms = InsertionTerms(eviction_age=1000.0, was_ingested=True)
+    ingest.run(AskedModule(xul), [], terms=terms)
+    directory = directory_in(site.store, xul)
+    in_use, evicted, lost = (PageKey(xul, directory.generation, number) for number in range(3))
+    site.store.touch([], [in_use])
+    site.redis.delete(page_key(evicted), page_key(lost))
+    wanted = [int(directory.first_offsets[evicted.number])]
+    assert ingest.run(AskedModule(xul), wanted, terms=terms).outcome is IngestOutcome.FROM_SPOOL
+    for key in (in_use, evicted):
+        assert site.redis.object("idletime", page_key(key)) < 60
+    assert site.store.get_pages([lost]) == [None]
+
+
 def test_without_a_spool_an_evicted_page_causes_a_new_ingest(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul))
     ingest = Ingest(site.suppliers, site.store)
@@ -279,6 +298,26 @@ def test_pages_of_functions_in_use_in_an_earlier_build_are_put_younger(
     assert last == directory_in(store, xul).page_count - 1
     assert store.ages[last] == 20  # a thirtieth of ten minutes
     assert {store.ages[number] for number in others} == {500}
+
+
+def test_without_the_cache_pages_that_nobody_knows_push_out_none_in_use(
+    site: Site, start_redis: StartRedis, xul: ModuleId, libc: ModuleId
+) -> None:
+    server = start_redis("store.conf", maxmemory="8mb", maxmemory_samples="64")
+    with connect(server.url) as client:
+        store = RedisPageStore(client)
+        ballast = [PageKey(libc, "1-a", number) for number in range(1000)]
+        pages = {key: os.urandom(10_000) for key in ballast}
+        store.put_aged_pages(pages, dict.fromkeys(ballast, 1000))
+        assert store.sample_idle_seconds()
+        site.server.put(xul, symbol_file(xul, MANY))
+        ingest = Ingest(site.suppliers, store)
+        assert ingest.run(AskedModule(xul), [0]).outcome is IngestOutcome.INGESTED
+        ages = {name: client.object("idletime", name) for name in client.keys(f"page:{xul}:*")}
+    wanted, *others = sorted(ages, key=lambda name: ages[name])
+    assert ages[wanted] < 60
+    assert others
+    assert all(500 <= ages[name] < 560 for name in others)
 
 
 def test_pages_that_would_leave_before_their_use_are_not_put(site: Site, xul: ModuleId) -> None:

@@ -119,6 +119,7 @@ def use_in_this_process(urls: dict[str, str]) -> None:
     with connect(urls["store_url"]) as store, connect(urls["cache_url"]) as cache:
         RedisPageStore(store).touch([THERE], [])
         assert RedisPageStore(store).sample_idle_seconds()
+        assert RedisPageStore(store).takes_ages()
         queue, desk = IngestQueue(cache), ClaimDesk(cache, 10.0, worker="test")
         queue.enqueue({QUEUED: [1]}, Band.AWAITED, wait_seconds=10.0)
         assert queue.look([QUEUED]).ended == frozenset()

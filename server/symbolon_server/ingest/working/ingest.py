@@ -6,9 +6,14 @@ from dataclasses import replace
 from random import Random
 
 from symbolon_server.ingest.queueing.jobs import NOTHING_STALE, Freshness
-from symbolon_server.ingest.working.putting import StorableModule, has_sound_pages, put_module
+from symbolon_server.ingest.working.putting import (
+    StorableModule,
+    has_sound_pages,
+    put_module,
+    put_wanted_pages,
+)
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
-from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
+from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms, eviction_age_of
 from symbolon_server.insertion.page_functions import functions_of_pages
 from symbolon_server.store.page_stores import AgingPageStore
 from symbolon_server.store.spool import Spool
@@ -75,11 +80,13 @@ class Ingest:
         """
         module_id = asked.module_id
         (data,) = self._store.get_directories([module_id])
-        if self._is_held(module_id, data, wanted, freshness):
+        stored = _decode_fresh(module_id, data, freshness)
+        if stored is not None and has_sound_pages(self._store, module_id, stored, wanted):
             return IngestResult(IngestOutcome.HELD)
         if data is not None:  # not evicted, but invalidated or without some of its pages
             terms = replace(terms, was_ingested=False)
-        if self._put_from_spool(module_id, wanted, freshness, terms):
+        terms = self._with_eviction_age(terms)
+        if self._put_from_spool(module_id, stored, wanted, freshness, terms):
             return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
         try:
             fetched = self._fetch(asked, freshness)
@@ -92,19 +99,25 @@ class Ingest:
         self._put_fetched(module_id, *fetched, wanted, terms)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
-    def _is_held(
-        self, module_id: ModuleId, data: bytes | None, wanted: Collection[int], freshness: Freshness
-    ) -> bool:
-        directory = _decode_fresh(module_id, data, freshness)
-        return directory is not None and has_sound_pages(self._store, module_id, directory, wanted)
+    def _with_eviction_age(self, terms: InsertionTerms) -> InsertionTerms:
+        """Return the terms with the eviction age of the store itself if the cache has none.
+
+        Without the cache, pages that nobody knows still push out none in use.
+        """
+        idle_seconds = self._store.sample_idle_seconds() if terms.eviction_age is None else None
+        if not idle_seconds:
+            return terms
+        return replace(terms, eviction_age=eviction_age_of(idle_seconds))
 
     def _put_from_spool(
         self,
         module_id: ModuleId,
+        stored: PageDirectory | None,
         wanted: Collection[int],
         freshness: Freshness,
         terms: InsertionTerms,
     ) -> bool:
+        """Put a module that the spool has; of one that the store has, the wanted pages alone."""
         if self._spool is None:
             return False
         (data,) = self._spool.get_directories([module_id])
@@ -114,9 +127,11 @@ class Ingest:
         if not has_sound_pages(self._spool, module_id, directory, wanted):
             self._spool.forget(module_id)
             return False
+        module = StorableModule(module_id, directory, data, self._spool.get_pages)
+        if stored is not None and stored.generation == directory.generation:
+            return put_wanted_pages(self._store, module, wanted)
         # Its pages tell no function names, and are put as the oldest: it was ingested before.
         terms = replace(terms, was_ingested=True)
-        module = StorableModule(module_id, directory, data, self._spool.get_pages)
         return put_module(self._store, module, wanted, terms)
 
     def _fetch(self, asked: AskedModule, freshness: Freshness) -> tuple[PagedModule, SymbolTable]:

@@ -3,7 +3,7 @@
 Pages are put in steps that never block the store for long.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +59,7 @@ def put_module(
     """
     directory = module.directory
     ages = insertion_ages(terms, directory.page_count, module.read_functions)
-    if not store.takes_ages():
+    if terms.eviction_age is not None and not store.takes_ages():
         ages = plain_ages(terms, ages)
     ages = np.append(ages, np.zeros(directory.stored_count - directory.page_count))
     numbers = pages_for(directory, wanted)
@@ -69,11 +69,30 @@ def put_module(
     put = np.isfinite(ages)
     keys = page_keys(module.module_id, directory, order[put].tolist())
     idle_seconds = np.maximum(ages[put], 0.0).astype(np.int64).tolist()
-    seconds = dict(zip(keys, idle_seconds, strict=True))
-    for step in _steps(keys, module.read_pages):
+    return _put(store, module, dict(zip(keys, idle_seconds, strict=True)))
+
+
+def put_wanted_pages(
+    store: AgingPageStore, module: StorableModule, wanted: Collection[int]
+) -> bool:
+    """Put the pages that cover these module offsets as new; return what `put_module` does.
+
+    For a module whose other pages the store has, or has evicted: putting them again would make
+    those in use older.
+    """
+    numbers = pages_for(module.directory, wanted)
+    keys = page_keys(module.module_id, module.directory, numbers)
+    return _put(store, module, dict.fromkeys(keys, 0))
+
+
+def _put(
+    store: AgingPageStore, module: StorableModule, idle_seconds: Mapping[PageKey, int]
+) -> bool:
+    """Put pages with their ages, then the directory, unless a page is missing."""
+    for step in _steps(list(idle_seconds), module.read_pages):
         if step is None:
             return False
-        store.put_aged_pages(step, seconds)
+        store.put_aged_pages(step, idle_seconds)
     store.put_directories({module.module_id: module.encoded_directory})
     return True
 
@@ -101,6 +120,7 @@ def _steps(
 ) -> Iterator[dict[PageKey, bytes] | None]:
     """Yield the pages in steps of about `STEP_BYTES`, and None in place of a missing page."""
     step: dict[PageKey, bytes] = {}
+    step_bytes = 0
     for start in range(0, len(keys), _PAGES_PER_READ):
         some = keys[start : start + _PAGES_PER_READ]
         for key, page in zip(some, read_pages(some), strict=True):
@@ -108,9 +128,10 @@ def _steps(
                 yield None
                 return
             step[key] = page
-            if sum(map(len, step.values())) >= STEP_BYTES:
+            step_bytes += len(page)
+            if step_bytes >= STEP_BYTES:
                 yield step
-                step = {}
+                step, step_bytes = {}, 0
     if step:
         yield step
 
