@@ -88,19 +88,19 @@ def test_a_full_table_keeps_what_is_used_most(
     hot = [b"hot %d" % number for number in range(100)]
     for minute in range(30):
         clock.now += 60
-        memory.tell_uses(FILE, 200, hot)
-        memory.tell_uses(FILE, 200, [b"cold %d of %d" % (n, minute) for n in range(100)])
+        memory.tell_uses(FILE, 100, hot)
+        memory.tell_uses(FILE, 100, [b"cold %d of %d" % (n, minute) for n in range(100)])
     table = memory.terms(MODULE_ID).uses
-    assert len(table) == slots_for(200) * SLOT_BYTES
+    assert len(table) == slots_for(100) * SLOT_BYTES
     due = expected_seconds(table, fingerprints_of(hot), clock.now)
     assert np.isfinite(due).mean() > 0.8
     assert np.median(due) == pytest.approx(60, rel=0.01)
 
 
 @pytest.mark.parametrize(
-    ("pages", "slots"), [(0, 16), (1, 16), (100, 200), (7000, 14_000), (10**6, 16_384)]
+    ("pages", "slots"), [(0, 16), (1, 16), (100, 400), (7000, 28_000), (10**6, 32_768)]
 )
-def test_a_table_has_two_slots_a_page_within_bounds(pages: int, slots: int) -> None:
+def test_a_table_has_four_slots_a_page_within_bounds(pages: int, slots: int) -> None:
     assert slots_for(pages) == slots
 
 
@@ -122,7 +122,7 @@ def test_a_key_of_another_type_is_replaced(
     memory = InsertionMemory(KeyedCache(redis_cache), Clock())
     redis_cache.lpush(USES_PREFIX + FILE, "foreign")
     memory.tell_uses(FILE, 10, [b"main"])
-    assert len(memory.terms(MODULE_ID).uses) == 20 * SLOT_BYTES
+    assert len(memory.terms(MODULE_ID).uses) == slots_for(10) * SLOT_BYTES
 
 
 def test_a_clock_that_is_set_back_makes_intervals_of_zero(

@@ -179,15 +179,16 @@ def test_a_lost_size_of_the_tables_is_counted_again(
 def test_the_table_of_a_small_build_is_replaced_when_builds_are_larger(
     memory: InsertionMemory, redis_cache: redis.Redis
 ) -> None:
+    small, large = slots_for(1) * SLOT_BYTES, slots_for(1000) * SLOT_BYTES
     memory.tell_uses("xul.so", 1, [b"main"])
     before = int(redis_cache.get(USES_BYTES_KEY) or 0)
-    memory.tell_uses("xul.so", 16, [b"main"])
-    assert len(memory.terms(XUL).uses) == 16 * SLOT_BYTES  # twice is not worth the uses
+    memory.tell_uses("xul.so", 8, [b"main"])
+    assert len(memory.terms(XUL).uses) == small  # twice is not worth the uses
     memory.tell_uses("xul.so", 1000, [b"main"])
-    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
-    assert int(redis_cache.get(USES_BYTES_KEY) or 0) - before == (2000 - 16) * SLOT_BYTES
+    assert len(memory.terms(XUL).uses) == large
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) - before == large - small
     memory.tell_uses("xul.so", 1, [b"main"])
-    assert len(memory.terms(XUL).uses) == 2000 * SLOT_BYTES
+    assert len(memory.terms(XUL).uses) == large
 
 
 def test_asked_pages_are_bounded(

@@ -16,8 +16,8 @@ OLDEST_OF_SAMPLE: Final = 5
 LEAST_EVICTION_AGE: Final = 1.0
 """Redis counts idle times in whole seconds."""
 
-INTERVAL_SHARE: Final = 1 / 30
-"""The age of a page, as a share of the interval at which its hottest function is asked for."""
+INTERVAL_SHARE: Final = 1 / 15
+"""The age of a page, as a share of the interval at which it is asked for, for any function."""
 
 LATEST_SHARE: Final = 0.9
 """A page older than this share of the eviction age is not put: it would leave before its use."""
@@ -87,10 +87,19 @@ def insertion_ages(
     ages = np.full(pages, terms.oldest)
     if not terms.are_all_equal():
         page, functions = read_functions()
-        due = expected_seconds(terms.uses, functions, terms.now)
-        np.minimum.at(ages, page, INTERVAL_SHARE * terms.scale * due)
+        due = np.maximum(expected_seconds(terms.uses, functions, terms.now), 1.0)
+        uses_per_second = np.bincount(page, 1.0 / (due * _pages_of(functions)), minlength=pages)
+        with np.errstate(divide="ignore"):  # none of a page's functions has a known use
+            np.minimum(ages, INTERVAL_SHARE * terms.scale / uses_per_second, out=ages)
     ages[ages >= LATEST_SHARE * terms.eviction_age] = math.inf
     return ages
+
+
+def _pages_of(functions: Fingerprints) -> NDArray[np.int64]:
+    """Return on how many pages the function of each pair is, which share its uses."""
+    numbers = functions.astype(np.int64) @ np.array([1 << 32, 1 << 16, 1])
+    _, of_pair, pages = np.unique(numbers, return_inverse=True, return_counts=True)
+    return pages[of_pair]
 
 
 def plain_ages(terms: InsertionTerms, ages: Ages) -> Ages:

@@ -24,10 +24,10 @@ LATEST_SECONDS: Final = 86_400
 """A last use so far ahead does not count: the clock was set back since."""
 
 _FEWEST_SLOTS: Final = 16
-_MOST_SLOTS: Final = 16_384
-"""A table takes at most 128 KiB."""
+_MOST_SLOTS: Final = 32_768
+"""A table takes at most 256 KiB."""
 
-_SLOTS_PER_PAGE: Final = 2
+_SLOTS_PER_PAGE: Final = 4
 
 _SLOT: Final = np.dtype([("tag", ">u2"), ("interval", ">u2"), ("last", ">u4")])
 

@@ -296,7 +296,7 @@ def test_pages_of_functions_in_use_in_an_earlier_build_are_put_younger(
     Ingest(site.suppliers, store).run(AskedModule(xul), [], terms=terms)
     last, *others = sorted(store.ages, key=lambda number: store.ages[number])
     assert last == directory_in(store, xul).page_count - 1
-    assert store.ages[last] == 20  # a thirtieth of ten minutes
+    assert store.ages[last] == 40  # a fifteenth of ten minutes
     assert {store.ages[number] for number in others} == {500}
 
 
