@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from random import Random
 from typing import Final
 
@@ -23,12 +24,13 @@ from tests.bench.world.workload import Numbers
 
 SEED: Final = 31
 
-MOST_PAGES: Final = 1 << 14
-"""More than a module has: page `number` of `module` is `module * MOST_PAGES + number`."""
-
 _SAMPLE_KEYS: Final = 5_000
-_SAMPLE_BYTES, _REAL_SAMPLE_BYTES = 200, 2_500
-"""How many values of about which sizes tell what a key takes: here, and at full size."""
+"""How many keys tell what one takes."""
+
+_ROUNDS: Final = 2
+"""How often the values are made anew, by what the keys of the round before took."""
+
+_NAME_BYTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +44,35 @@ class KeyBytes:
     """With the texts that the keys of pages have."""
 
     @classmethod
-    def measure(cls, module_id: ModuleId) -> "KeyBytes":
-        """Put keys of both kinds into a store and see how it grows."""
+    def measure(cls, module_id: ModuleId, sizes: Sequence[int], scale: int) -> "KeyBytes":
+        """Put keys of both kinds into a store and see how it grows.
+
+        `sizes` are those of pages; here values are about as large as them divided by `scale`.
+        """
+        some = list(islice(cycle(sizes), _SAMPLE_KEYS))
         generation = new_generation(Random(SEED))
-        pages = [PageKey(module_id, generation, number) for number in range(_SAMPLE_KEYS)]
-        here = [f"p:{number}" for number in range(MOST_PAGES, MOST_PAGES + _SAMPLE_KEYS)]
-        return cls(
-            _bytes_beside(here, _SAMPLE_BYTES),
-            _bytes_beside(list(map(page_key, pages)), _REAL_SAMPLE_BYTES),
-        )
+        pages = [page_key(PageKey(module_id, generation, number)) for number in range(_SAMPLE_KEYS)]
+        really = _bytes_beside(pages, some)
+        here = 0.0
+        for _ in range(_ROUNDS):
+            shares = [max(1, round((size + really) / scale - here)) for size in some]
+            here = _bytes_beside([name_of(number) for number in range(_SAMPLE_KEYS)], shares)
+        return cls(here, really)
 
 
-def _bytes_beside(keys: Sequence[str], size: int) -> float:
-    """Return what each of `keys` takes beside its value, which is of this size or a little more."""
-    values = {key: bytes(size + number % 16) for number, key in enumerate(keys)}
+def name_of(key: int) -> bytes:
+    """Return the short text of a key."""
+    return key.to_bytes(_NAME_BYTES, "big")
+
+
+def _bytes_beside(keys: Sequence[str | bytes], sizes: Sequence[int]) -> float:
+    """Return what each of `keys` takes beside its value, in the mean over values of `sizes`."""
 
     def put(store: redis.Redis) -> None:
-        for key, value in values.items():
-            store.set(key, value)
+        for key, size in zip(keys, sizes, strict=True):
+            store.set(key, bytes(size))
 
-    return (used_memory(put) - sum(map(len, values.values()))) / len(values)
+    return (used_memory(put) - sum(sizes)) / len(sizes)
 
 
 @dataclass(frozen=True, slots=True)
