@@ -112,6 +112,3 @@ class TestEveryPageStore:
     def test_a_reachable_store_is_answering(self, store: PageStore) -> None:
         store.get_directories([XUL])
         assert store.is_answering()
-
-    def test_an_almost_empty_store_has_room(self, store: PageStore) -> None:
-        assert store.has_room()

@@ -18,6 +18,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits
 from symbolon_server.ingest.working.job_runner import JobRunner, WorkerOptions
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.contents.limits import FetchLimits
@@ -88,7 +89,8 @@ def run(redis_cache: redis.Redis, clear_redis_cache: None, store: RedisPageStore
         IngestQueue(redis_cache).enqueue({MODULE_ID: [FIRST_OFFSET]}, Band.AWAITED)
         claim = desk.claim()
         assert isinstance(claim, Claim)
-        JobRunner(desk, ingest, memory, WorkerOptions(limits)).run(claim, lambda: True)
+        insertion = InsertionMemory(KeyedCache(redis_cache))
+        JobRunner(desk, ingest, memory, insertion, WorkerOptions(limits)).run(claim, lambda: True)
         return memory.failures.get_many([MODULE_ID]).get(MODULE_ID)
 
     return run

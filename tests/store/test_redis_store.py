@@ -13,6 +13,7 @@ import redis
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.redis_servers.servers import connect
+from symbolon_server.store.redis_dumps import dump_string
 from symbolon_server.store.redis_store import MOST_TOUCHED_KEYS, RecentUse, RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
@@ -66,56 +67,6 @@ def test_pages_of_many_modules_take_one_command(
     before = redis_store.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"]
     store.get_pages([PageKey(id_, "1-a", number) for id_ in (xul, libc) for number in range(9)])
     assert redis_store.info("commandstats")["cmdstat_mget"]["calls"] == before + 1
-
-
-def test_a_full_store_evicts_and_reports_no_room(
-    start_redis: StartRedis, fake_clock: FakeClock, errors: ErrorLog, xul: ModuleId
-) -> None:
-    server = start_redis("store.conf", maxmemory="4mb")
-    with connect(server.url) as client:
-        store = RedisPageStore(client, errors, fake_clock)
-        assert store.has_room()
-        page = os.urandom(8000)
-        store.put_pages({PageKey(xul, "1-a", number): page for number in range(1000)})
-        fake_clock.now += 1.0
-        assert not store.has_room()
-        found = store.get_pages([PageKey(xul, "1-a", number) for number in range(1000)])
-        assert 0 < sum(page is not None for page in found) < 1000
-        assert errors.reasons == []
-
-
-def test_a_limit_changed_at_run_time_is_honoured(
-    start_redis: StartRedis, fake_clock: FakeClock, xul: ModuleId
-) -> None:
-    server = start_redis("store.conf")
-    with connect(server.url) as client:
-        store = RedisPageStore(client, clock=fake_clock)
-        store.put_pages({PageKey(xul, "1-a", number): bytes(10_000) for number in range(600)})
-        assert store.has_room()
-        client.config_set("maxmemory", "4mb")
-        fake_clock.now += 1.0
-        assert not store.has_room()
-        client.config_set("maxmemory", "100mb")
-        fake_clock.now += 1.0
-        assert store.has_room()
-
-
-def test_room_is_queried_once_a_second(
-    redis_store: redis.Redis, fake_clock: FakeClock, clear_redis_store: None
-) -> None:
-    store = RedisPageStore(redis_store, clock=fake_clock)
-
-    def asked() -> int:
-        return int(redis_store.info("commandstats")["cmdstat_info"]["calls"])
-
-    store.has_room()
-    before = asked()
-    for _ in range(5):
-        store.has_room()
-    assert asked() == before + 1  # the query itself
-    fake_clock.now += 1.0
-    store.has_room()
-    assert asked() == before + 3
 
 
 def test_a_store_that_rejects_writes_is_counted_and_still_read(
@@ -201,7 +152,7 @@ def test_a_frozen_store_delays_a_call_by_less_than_a_second(
             assert store.get_pages(keys) == [None, None, None]
             store.put_pages(dict.fromkeys(keys, b"page"))
             store.put_directories({xul: b"new"})
-            assert not store.has_room()
+            assert not store.takes_ages()
             assert time.monotonic() - began < 1.0
     assert errors.reasons[0] == "timeout"
     assert set(errors.reasons[1:]) == {"skipped"}
@@ -260,7 +211,7 @@ def test_an_unreachable_store_costs_one_attempt_a_second(
         for _ in range(3):
             assert store.get_directories([xul]) == [None]
         fake_clock.now += 1.0
-        assert not store.has_room()
+        assert not store.takes_ages()
         store.touch([xul], [])
     assert errors.reasons == ["connection", "skipped", "skipped", "connection", "skipped"]
 
@@ -295,6 +246,67 @@ def test_touched_pages_outlive_untouched_ones(start_redis: StartRedis, xul: Modu
         store.put_pages(new)
         assert None not in store.get_pages(touched)
         assert store.get_pages(untouched).count(None) > 100
+
+
+@pytest.mark.promise("A new module evicts no page in use from a full store", group="ingests")
+def test_aged_pages_push_no_new_ones_out_of_a_full_store(
+    start_redis: StartRedis, xul: ModuleId, libc: ModuleId
+) -> None:
+    server = start_redis("store.conf", maxmemory="8mb", maxmemory_samples="64")
+    with connect(server.url) as client:
+        store = RedisPageStore(client)
+        assert store.sample_idle_seconds() is None
+        in_use = [PageKey(libc, "1-a", number) for number in range(400)]
+        store.put_pages({key: os.urandom(5000) for key in in_use})
+        aged = [PageKey(xul, "1-a", number) for number in range(2000)]
+        store.put_aged_pages({key: os.urandom(5000) for key in aged}, dict.fromkeys(aged, 500))
+        assert None not in store.get_pages(in_use)
+        assert 500 < store.get_pages(aged).count(None) < 2000
+        idle_seconds = store.sample_idle_seconds()
+        assert idle_seconds is not None
+        assert len(idle_seconds) == 100
+
+
+def test_pages_have_the_ages_that_they_are_put_with(
+    redis_store: redis.Redis, clear_redis_store: None, xul: ModuleId
+) -> None:
+    store = RedisPageStore(redis_store)
+    pages = {
+        PageKey(xul, "1-a", size): bytes(size) for size in (0, 1, 63, 64, 16_383, 16_384, 70_000)
+    }
+    assert store.takes_ages()
+    store.put_pages(dict.fromkeys(pages, b"an earlier page"))
+    store.put_aged_pages(pages, {key: 1000 + key.number for key in pages if key.number})
+    for key, page in pages.items():
+        expected = 1000 + key.number if key.number else 0
+        idle_seconds = redis_store.object("idletime", page_key(key))
+        assert expected <= idle_seconds <= expected + 60
+        assert redis_store.get(page_key(key)) == page
+
+
+@pytest.mark.parametrize("size", [0, 63, 64, 5000, 16_384])
+def test_a_dump_is_what_redis_restores(redis_store: redis.Redis, size: int) -> None:
+    value = os.urandom(size)
+    redis_store.restore("dumped", 0, dump_string(value), replace=True)
+    assert redis_store.getdel("dumped") == value
+
+
+@pytest.mark.parametrize("rule", ["-restore", "+restore"])
+def test_a_user_without_restore_takes_no_ages(start_redis: StartRedis, rule: str) -> None:
+    server = start_redis("store.conf")
+    with connect(server.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", rule)
+        store = RedisPageStore(client)
+        assert store.takes_ages() is (rule == "+restore")
+        assert client.dbsize() == 0
+
+
+def test_a_policy_that_counts_frequencies_tells_no_ages(start_redis: StartRedis) -> None:
+    server = start_redis("store.conf", maxmemory="3mb", maxmemory_policy="allkeys-lfu")
+    with connect(server.url) as client:
+        for number in range(600):
+            client.set(number, bytes(10_000))
+        assert RedisPageStore(client).sample_idle_seconds() == []
 
 
 class Touches(RedisPageStore):

@@ -32,6 +32,24 @@ EPOCH_KEY = "invalidated:epoch"
 SUPPLIERS_PREFIX = "suppliers:"
 """In the cache: the last supplier attempts for a module, `suppliers:<debug file>/<DEBUG ID>`."""
 
+USES_PREFIX = "uses:"
+"""In the cache: when the functions of a debug file were asked for, `uses:<debug file>`."""
+
+INSERTION_KEY = "insertion"
+"""In the cache: the eviction age of the store, and the scale of all insertion ages."""
+
+ASKED_PAGES_KEY = "insertion:asked"
+"""In the cache: a sample of the pages that were asked for, by the time of their last use."""
+
+INGESTED_KEY = "insertion:ingested"
+"""In the cache: the modules that were ingested, as hashes, by time."""
+
+USED_FILES_KEY = "insertion:files"
+"""In the cache: the debug files with a key of `USES_PREFIX`, by the time of their last use."""
+
+USES_BYTES_KEY = "insertion:bytes"
+"""In the cache: the size of all these keys."""
+
 
 def directory_key(module_id: ModuleId) -> str:
     """Return the key of a module's page directory."""

@@ -29,11 +29,17 @@ class PageStore(Protocol):
     def forget(self, module_id: ModuleId) -> None:
         """Delete a module's directory; its pages, now unreachable, are evicted in time."""
 
-    def has_room(self) -> bool:
-        """Return whether pages can be stored without evicting others.
-
-        If not, store requested pages only.
-        """
-
     def is_answering(self) -> bool:
         """Return whether the last request succeeded; if not, misses mean nothing."""
+
+
+class AgingPageStore(PageStore, Protocol):
+    """A page store that evicts what was not used for the longest time."""
+
+    def put_aged_pages(
+        self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
+    ) -> None:
+        """Store pages, each as if unused for its `idle_seconds`; without them it is new."""
+
+    def takes_ages(self) -> bool:
+        """Return whether ages count; if not, every page is new."""

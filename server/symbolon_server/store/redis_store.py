@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import redis
@@ -13,17 +14,18 @@ from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.following import follow
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_values
+from symbolon_server.store.redis_dumps import dump_string
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
-
-FULL_SHARE = 0.8
-"""The share of `maxmemory` above which ingests store requested pages only."""
 
 BATCH_BYTES = 1 << 20
 """The approximate size of one pipeline of writes, so that other clients are served in between."""
 
-_ROOM_SECONDS = 1.0
-"""How long the answer of `has_room` is cached."""
+_SAMPLED_KEYS = 100
+"""Keys whose idle time is read at once."""
+
+_NO_DUMP = b""
+"""What no Redis restores, and one that permits `RESTORE` refuses as unreadable."""
 
 TOUCH_SECONDS = 30.0
 """The interval at which `RecentUse` touches keys."""
@@ -42,6 +44,9 @@ _REASONS = (
     (exceptions.NoPermissionError, "refused"),
 )
 """The reason passed to `on_error` for each kind of error; the first match counts."""
+
+NO_AGES: Mapping[Any, int] = MappingProxyType({})
+"""All pages are new."""
 
 _T = TypeVar("_T")
 
@@ -69,8 +74,7 @@ class RedisPageStore:
         self._clock = clock
         self._circuit = Circuit(clock=clock, server="store")
         self._is_readable = True
-        self._has_room = False
-        self._room_known_until = float("-inf")
+        self._takes_ages: bool | None = None
 
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
@@ -82,8 +86,31 @@ class RedisPageStore:
 
     def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
         """Store pages, as far as Redis accepts them."""
+        self.put_aged_pages(pages, {})
+
+    def put_aged_pages(
+        self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
+    ) -> None:
+        """Store pages, each as if unused for its `idle_seconds`; without them it is new."""
         for batch in _split((page_key(key), page) for key, page in pages.items()):
-            self._put(batch)
+            self._put(batch, {page_key(key): seconds for key, seconds in idle_seconds.items()})
+
+    def takes_ages(self) -> bool:
+        """Return whether Redis permits `RESTORE`; False too while it does not answer.
+
+        Asked once, with a value that cannot be restored.
+        """
+        if self._takes_ages is None:
+            self._takes_ages = self._ask(lambda: may_restore(self._client), None)
+        return bool(self._takes_ages)
+
+    def sample_idle_seconds(self) -> list[float] | None:
+        """Return the idle times of random keys; None if Redis never evicted any since it started.
+
+        Empty if Redis does not tell, for example with a policy that counts frequencies.
+        """
+        nothing: list[float] | None = []
+        return self._ask(lambda: _sample_idle_seconds(self._client), nothing)
 
     def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
         """Store directories, each replacing any earlier one."""
@@ -101,29 +128,12 @@ class RedisPageStore:
         if names:
             self._ask(lambda: self._client.touch(*names), None)
 
-    def has_room(self) -> bool:
-        """Return whether less than 80 % of `maxmemory` is used, as of the last second.
-
-        A store without a limit always has room; an unreachable one has none.
-        """
-        now = self._clock()
-        if now >= self._room_known_until:
-            # Set before the reply arrives, so that other threads do not ask too.
-            self._room_known_until = now + _ROOM_SECONDS
-            self._has_room = self._ask(self._read_room, False)
-        return self._has_room
-
     def is_answering(self) -> bool:
         """Return whether the last request reached Redis, and the last read succeeded.
 
         A replica without its primary is reachable and refuses reads (`MASTERDOWN`).
         """
         return self._is_readable and not self._circuit.has_failed
-
-    def _read_room(self) -> bool:
-        memory = self._client.info("memory")
-        limit = int(memory.get("maxmemory", 0))
-        return limit == 0 or int(memory.get("used_memory", 0)) < FULL_SHARE * limit
 
     def _get(self, keys: list[str]) -> list[bytes | None]:
         if not keys:
@@ -134,11 +144,17 @@ class RedisPageStore:
         self._is_readable = values is not None
         return [None] * len(keys) if values is None else values
 
-    def _put(self, items: Sequence[tuple[str, bytes]]) -> None:
+    def _put(
+        self, items: Sequence[tuple[str, bytes]], idle_seconds: Mapping[str, int] = NO_AGES
+    ) -> None:
         def send() -> list[Any]:
             with self._client.pipeline(transaction=False) as pipeline:
                 for key, value in items:
-                    pipeline.set(key, value)
+                    if seconds := idle_seconds.get(key, 0):
+                        dump = dump_string(value)
+                        pipeline.restore(key, 0, dump, replace=True, idletime=seconds)
+                    else:
+                        pipeline.set(key, value)
                 return pipeline.execute(raise_on_error=False)
 
         nothing: list[Any] = []
@@ -197,6 +213,33 @@ class RecentUse:
             used_modules, self._module_ids = self._module_ids, set()
             used_keys, self._keys = self._keys, set()
         self._store.touch(used_modules, used_keys)
+
+
+def may_restore(client: redis.Redis) -> bool:
+    """Return whether `RESTORE` is permitted; raise redis-py's errors but for the refusal."""
+    try:
+        client.restore("page:", 0, _NO_DUMP)
+    except exceptions.NoPermissionError:
+        return False
+    except exceptions.ResponseError as error:
+        if "unknown command" in str(error).lower():  # as providers rename it
+            return False
+        if "payload" not in str(error).lower():
+            raise
+    return True
+
+
+def _sample_idle_seconds(client: redis.Redis) -> list[float] | None:
+    if not int(client.info("stats")["evicted_keys"]):
+        return None
+    with client.pipeline(transaction=False) as pipeline:
+        for _ in range(_SAMPLED_KEYS):
+            pipeline.randomkey()
+        keys = [key for key in pipeline.execute() if key is not None]
+        for key in keys:
+            pipeline.object("IDLETIME", key)
+        answers = pipeline.execute(raise_on_error=False)
+    return [float(answer) for answer in answers if isinstance(answer, int)]
 
 
 def _reason(error: redis.RedisError) -> str:

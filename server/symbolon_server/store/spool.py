@@ -189,10 +189,6 @@ class Spool:
         if self._max_bytes > 0:
             self._remove(self._path_of(module_id))
 
-    def has_room(self) -> bool:
-        """Return True: the spool is larger than the store."""
-        return True
-
     def is_answering(self) -> bool:
         """Return True: failed reads are counted and logged here."""
         return True

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.missing_modules import MissingTally
+from symbolon_server.insertion.use_tally import UsedFrame
 from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, refuse_gone
 from symbolon_server.symbolication.looking_up.lookup import CallLookup, MayWait, Patience
@@ -112,7 +113,7 @@ class Symbolicator:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
         if is_noted:
             self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: no harm
-            self._note_use(recall, modules, stacks)
+            self._note_use(recall, modules, stacks, answers)
         diagnostics.seconds = time.perf_counter() - start
         results = _results_of(recall) | new.results()
         return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=not missed)
@@ -138,6 +139,7 @@ class Symbolicator:
         if modules:
             CallLookup(self._tiers, self._memory, diagnostics).answer(modules, patience)
             self._note_missing(modules)
+            self._note_answered(modules)
         new.finish(self._memory.frames)
 
     def _note_missing(self, modules: Sequence[ModuleFrames]) -> None:
@@ -145,6 +147,19 @@ class Symbolicator:
         missing = [m.asked for m in modules if m.result().outcome is ModuleOutcome.MISSING]
         if missing and self._missing_tally is not None:
             self._missing_tally.note(missing)
+
+    def _note_answered(self, modules: Sequence[ModuleFrames]) -> None:
+        """Note the frames that were answered from pages."""
+        if self._tiers.uses is not None:
+            self._tiers.uses.note_frames(
+                [
+                    UsedFrame(module.module_id, module.held.directory, offset - is_return, answer)
+                    for module in modules
+                    if module.held is not None
+                    for (offset, is_return), answer in module.frames.items()
+                    if answer is not None
+                ]
+            )
 
     def _count_modules(
         self, stacks: Sequence[Sequence[bytes]], new: NewFrames, modules: int
@@ -159,25 +174,36 @@ class Symbolicator:
         return counts
 
     def _note_use(
-        self, recall: Recall, modules: Sequence[ModuleQuery], stacks: Sequence[Sequence[bytes]]
+        self,
+        recall: Recall,
+        modules: Sequence[ModuleQuery],
+        stacks: Sequence[Sequence[bytes]],
+        answers: Sequence[Sequence[bytes | None]],
     ) -> None:
         """Note the pages that answered this call; pages in constant use are noted soon enough."""
         pages: set[PageKey] = set()
         used: set[ModuleId] = set()
-        for frame in islice(chain.from_iterable(stacks), _MOST_NOTED):
+        frames: list[UsedFrame] = []
+        both = zip(chain.from_iterable(stacks), chain.from_iterable(answers), strict=True)
+        for frame, answer in islice(both, _MOST_NOTED):
             query = self._decode_frame(frame)
             held = recall.used.get(query.module_index)
             module_id = modules[query.module_index].module_id if held is not None else None
             if held is None or module_id is None:
                 continue
             used.add(module_id)
-            number = held.directory.find_page(max(query.module_offset - 1, 0))
+            offset = query.module_offset - query.is_return_address
+            if answer is not None:
+                frames.append(UsedFrame(module_id, held.directory, offset, answer))
+            number = held.directory.find_page(offset)
             if number is not None:
                 pages.add(PageKey(module_id, held.directory.generation, number))
                 dictionary = held.directory.dictionary_key(module_id)
                 pages.update(() if dictionary is None else (dictionary,))
         if self._recent_use is not None:
             self._recent_use.note(used, pages)
+        if self._tiers.uses is not None:
+            self._tiers.uses.note_frames(frames)
 
 
 def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:

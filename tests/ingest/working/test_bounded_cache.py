@@ -15,6 +15,7 @@ from symbolon_server.ingest.queueing.scripts import BELL_KEY, TURNS_KEY
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.job_runner import JobRunner, WorkerOptions
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.keys import suppliers_key
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.suppliers.chain import SupplierChain
@@ -46,7 +47,8 @@ class Site:
         self._queue = IngestQueue(cache)
         self._desk = ClaimDesk(cache, lease_seconds=60)
         ingest = Ingest(SupplierChain([]), RedisPageStore(store), None)
-        self._runner = JobRunner(self._desk, ingest, self.memory, WorkerOptions())
+        insertion = InsertionMemory(KeyedCache(cache))
+        self._runner = JobRunner(self._desk, ingest, self.memory, insertion, WorkerOptions())
 
     def ask_for(self, module_ids: Sequence[ModuleId]) -> None:
         """Request modules that no supplier has, a hundred at a time."""

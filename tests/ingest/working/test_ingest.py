@@ -1,18 +1,21 @@
 """One ingest: what it fetches, where it puts it, and how it fails."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 import pytest
 import redis
 
+from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.jobs import Band, Claim, Freshness
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult
+from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RedisPageStore
@@ -107,9 +110,11 @@ def test_the_directory_is_put_after_all_pages(site: Site, xul: ModuleId) -> None
     steps: list[str] = []
 
     class Watched(MemoryPageStore):
-        def put_pages(self, pages: Mapping[PageKey, bytes]) -> None:
+        def put_aged_pages(
+            self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
+        ) -> None:
             steps.append("pages")
-            super().put_pages(pages)
+            super().put_aged_pages(pages, idle_seconds)
 
         def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
             steps.append("directory")
@@ -224,49 +229,97 @@ def test_a_module_with_an_inconsistent_page_in_its_page_file_is_fetched_again(
     assert site.server.get_count == 2
 
 
-class FullStore(MemoryPageStore):
-    """A store without room from the start."""
+class AgedStore(MemoryPageStore):
+    """A store that notes the ages that pages are put with, in the order of the puts."""
 
-    def has_room(self) -> bool:
-        return False
+    def __init__(self) -> None:
+        super().__init__(64 << 20)
+        self.ages: dict[int, int] = {}
+
+    def put_aged_pages(
+        self, pages: Mapping[PageKey, bytes], idle_seconds: Mapping[PageKey, int]
+    ) -> None:
+        self.ages |= {key.number: idle_seconds[key] for key in pages}
+        super().put_aged_pages(pages, idle_seconds)
+
+    def takes_ages(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize("spooled", [False, True], ids=["fetched", "from the spool"])
-def test_a_full_store_gets_only_the_pages_that_are_wanted(
+def test_wanted_pages_are_put_first_and_as_new_the_others_older(
     site: Site, xul: ModuleId, spooled: bool
 ) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
     if spooled:
         Ingest(site.suppliers, MemoryPageStore(64 << 20), site.spool).run(AskedModule(xul), [])
-    store = FullStore(64 << 20)
+    store = AgedStore()
     last = (MANY - 1) * 32
-    assert (
-        Ingest(site.suppliers, store, site.spool)
-        .run(AskedModule(xul), [0, 1, last, 2**64 - 1])
-        .failure
-        is None
-    )
+    ingest = Ingest(site.suppliers, store, site.spool)
+    terms = InsertionTerms(eviction_age=1000.0)
+    assert ingest.run(AskedModule(xul), [last, 2**64 - 1], terms=terms).failure is None
     page_count = directory_in(store, xul).page_count
     assert page_count > 2
-    assert pages_in(store, xul) == [0, page_count - 1]
+    others = [(number, 500) for number in range(page_count - 1)]
+    assert list(store.ages.items()) == [(page_count - 1, 0), *others]
 
 
-def test_a_full_redis_keeps_the_pages_that_others_requested(site: Site, xul: ModuleId) -> None:
+def test_pages_of_functions_in_use_in_an_earlier_build_are_put_younger(
+    site: Site, redis_cache: redis.Redis, clear_redis_cache: None, xul: ModuleId
+) -> None:
+    times = iter([1000.0, 1600.0, 1600.0])
+    memory = InsertionMemory(KeyedCache(redis_cache), lambda: next(times))
+    for _ in range(2):
+        memory.tell_uses(xul.debug_file, 10, [b"function_%d" % (MANY - 1)])
     site.server.put(xul, symbol_file(xul, MANY))
-    limit = str(site.redis.config_get("maxmemory")["maxmemory"])
-    site.redis.config_set("maxmemory", int(site.redis.info("memory")["used_memory"] / 0.9))
-    try:
-        Ingest(site.suppliers, site.store).run(AskedModule(xul), [0])
-        assert pages_in(site.store, xul) == [0]
-    finally:
-        site.redis.config_set("maxmemory", limit)
+    store = AgedStore()
+    terms = replace(memory.terms(xul), eviction_age=1000.0)
+    Ingest(site.suppliers, store).run(AskedModule(xul), [], terms=terms)
+    last, *others = sorted(store.ages, key=lambda number: store.ages[number])
+    assert last == directory_in(store, xul).page_count - 1
+    assert store.ages[last] == 20  # a thirtieth of ten minutes
+    assert {store.ages[number] for number in others} == {500}
 
 
-def test_a_prefetch_into_a_full_store_puts_the_directory(site: Site, xul: ModuleId) -> None:
+def test_pages_that_would_leave_before_their_use_are_not_put(site: Site, xul: ModuleId) -> None:
     site.server.put(xul, symbol_file(xul, MANY))
-    store = FullStore(64 << 20)
-    Ingest(site.suppliers, store).run(AskedModule(xul), [])
-    assert pages_in(store, xul) == []
+    store = AgedStore()
+    terms = InsertionTerms(eviction_age=1000.0, scale=10.0)
+    Ingest(site.suppliers, store).run(AskedModule(xul), [0], terms=terms)
+    assert store.ages == {0: 0}
+    assert pages_in(store, xul) == [0]
+
+
+@pytest.mark.parametrize(("scale", "is_put"), [(0.9, True), (1.1, False)])
+def test_a_store_that_takes_no_ages_gets_the_younger_pages_as_new(
+    site: Site, xul: ModuleId, scale: float, is_put: bool
+) -> None:
+    site.server.put(xul, symbol_file(xul, MANY))
+    store = MemoryPageStore(64 << 20)
+    terms = InsertionTerms(eviction_age=1000.0, scale=scale)
+    Ingest(site.suppliers, store).run(AskedModule(xul), [], terms=terms)
+    assert pages_in(store, xul) == list(range(directory_in(store, xul).page_count if is_put else 0))
+
+
+@pytest.mark.parametrize("is_evicted", [False, True], ids=["invalidated", "evicted"])
+def test_only_an_evicted_module_is_cold_whatever_functions_it_has(
+    site: Site, redis_cache: redis.Redis, clear_redis_cache: None, xul: ModuleId, is_evicted: bool
+) -> None:
+    memory = InsertionMemory(KeyedCache(redis_cache), lambda: 1000.0)
+    for _ in range(2):
+        memory.tell_uses(xul.debug_file, 10, [b"function_0"])
+    memory.note_ingested(xul)
+    terms = replace(memory.terms(xul), eviction_age=1000.0)
+    assert terms.was_ingested
+    site.server.put(xul, symbol_file(xul, MANY))
+    store = AgedStore()
+    ingest = Ingest(site.suppliers, store)
+    ingest.run(AskedModule(xul), [])
+    if is_evicted:
+        store.forget(xul)
+    ingest.run(AskedModule(xul), [], Freshness(as_of=2, stale_before=1), terms)
+    assert store.ages[0] == (500 if is_evicted else 0)
+    assert store.ages[1] == 500
 
 
 def test_a_module_that_no_supplier_has_is_missing(site: Site, xul: ModuleId) -> None:

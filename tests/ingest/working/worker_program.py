@@ -16,6 +16,7 @@ from symbolon_server.ingest.working.job_runner import WorkerOptions
 from symbolon_server.ingest.working.results import WorkCounts
 from symbolon_server.ingest.working.supplier_pauses import SharedPauses
 from symbolon_server.ingest.working.worker import run_worker
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.store.spool import Spool
@@ -48,7 +49,8 @@ def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str
         counts,
     )
     memory = ModuleMemory.of(KeyedCache(connect(cache_url)))
-    run_worker(connect(cache_url), ingest, memory, make_options(**json.loads(options)))
+    insertion = InsertionMemory(KeyedCache(connect(cache_url)))
+    run_worker(connect(cache_url), ingest, memory, insertion, make_options(**json.loads(options)))
 
 
 if __name__ == "__main__":

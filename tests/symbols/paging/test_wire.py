@@ -55,6 +55,7 @@ def test_a_frame_is_encoded_like_its_message(frame: stack_pb2.SymbolicatedFrame)
     expected = stack_pb2.SymbolicatedStack(frames=[frame])
     assert stack_pb2.SymbolicatedStack.FromString(encoded) == expected
     assert len(encoded) == expected.ByteSize()
+    assert api_frames.function_of(encoded) == frame.function.encode()
 
 
 @settings(deadline=None)

@@ -13,7 +13,12 @@ from symbolon_server.app import StartError
 from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
-from symbolon_server.ingest.queueing.permissions import CACHE, STORE, find_missing_permissions
+from symbolon_server.ingest.queueing.permissions import (
+    CACHE,
+    FOR_AGES,
+    STORE,
+    find_missing_permissions,
+)
 from symbolon_server.redis_servers.sentinels import SentinelAnswer, sentinels_of, show
 from symbolon_server.redis_servers.servers import (
     ServerUnreachableError,
@@ -148,9 +153,13 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
 def _check_permissions(role: str, url: str) -> Iterator[Finding]:
     needed = STORE if role == "store" else CACHE
     with closing(connect(url)) as client:
-        if missing := find_missing_permissions(client, needed):
-            said = f"its user lacks {' '.join(missing)} (see Permissions in redis/README.md)"
-            yield Finding(role, said, Verdict.WRONG)
+        missing = find_missing_permissions(client, needed)
+    said = "its user lacks {} (see Permissions in redis/README.md)"
+    if wrong := [rule for rule in missing if rule not in FOR_AGES]:
+        yield Finding(role, said.format(" ".join(wrong)), Verdict.WRONG)
+    if lost := [rule for rule in missing if rule in FOR_AGES]:
+        said += ": it works, but pages are put without their ages, and a full store misses more"
+        yield Finding(role, said.format(" ".join(lost)), Verdict.WARNING)
 
 
 def _check_sentinels(role: str, name: str, answers: list[SentinelAnswer]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from symbolon_server.ingest.working.job_runner import WorkerOptions
 from symbolon_server.ingest.working.results import WorkCounts, begin_at_zero
 from symbolon_server.ingest.working.supplier_pauses import PauseLengths, SharedPauses
 from symbolon_server.ingest.working.worker import WAIT_SECONDS, run_worker
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.settings import Settings
 from symbolon_server.suppliers.chain import SupplierChain
@@ -75,6 +76,7 @@ def _work_here(settings: Settings) -> None:
         jobs_client,
         ingest,
         ModuleMemory.of(cache, lifetimes_of(settings)),
+        InsertionMemory(cache),
         _options_of(settings),
     )
     pauses.end_tries(chain.names)

@@ -18,6 +18,8 @@ from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import QueueView
+from symbolon_server.insertion.insertion_memory import InsertionMemory
+from symbolon_server.insertion.use_tally import FLUSH_SECONDS, UseTally
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.following import look_again
 from symbolon_server.redis_servers.servers import connect
@@ -68,6 +70,7 @@ class SharedParts:
         store = store_of(settings)
         self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)
+        self.uses = UseTally(InsertionMemory(cache), store)
         self.memory = ModuleMemory.of(cache, lifetimes_of(settings))
         self.missing_tally = MissingTally(self.memory.missing)
         self.tiers = Tiers(
@@ -75,6 +78,7 @@ class SharedParts:
             spool=self.spool if settings.spool_bytes else None,
             failures=self.memory.failures,
             loader=self.loader,
+            uses=self.uses,
         )
         self.server_memory = ServerMemory(settings.memory_bytes)
         self.invalidator = Invalidator(InvalidationLog(cache), self.tiers, self.server_memory)
@@ -83,18 +87,22 @@ class SharedParts:
         self.loader.repeat(partial(measure_tiers, self.server_memory))
         self.loader.repeat(partial(measure_queue, self.queue))
         self._following = LastingThread("following", self._follow)
+        self._telling = LastingThread("uses", self._tell_uses)
 
     def start(self) -> None:
         """Catch up with invalidations, and listen to announcements from now on."""
         self.invalidator.catch_up()
         self.loader.start()
         self._following.start()
+        self._telling.start()
 
     def close(self) -> None:
         """Close all connections, after the last call."""
         self._following.is_closing.set()  # not waited for: a resolver may hang
+        self._telling.close()
         self.loader.close()
         self.missing_tally.flush()
+        self.uses.flush()
         self.cache_client.close()
         self.store_client.close()
 
@@ -103,6 +111,12 @@ class SharedParts:
         while not self._following.is_closing.wait(FOLLOW_SECONDS):
             look_again(self.cache_client)
             look_again(self.store_client)
+
+    def _tell_uses(self) -> None:
+        """Tell the cache what this process saw of uses and misses."""
+        while not self._telling.is_closing.wait(FLUSH_SECONDS):
+            self.uses.flush()
+            self._telling.resort.note_progress()
 
 
 def make_answerer(settings: Settings, parts: SharedParts) -> Answerer:

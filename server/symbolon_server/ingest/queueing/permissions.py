@@ -15,6 +15,14 @@ from symbolon_server.cache.invalidations import CHANNEL
 from symbolon_server.ingest.queueing import scripts
 from symbolon_server.redis_servers import keys
 
+FOR_AGES: Final = frozenset(
+    {
+        *("+restore", "+randomkey", "+object|idletime"),
+        *("+setrange", f"~{keys.INSERTION_KEY}*", f"~{keys.USES_PREFIX}*"),
+    }
+)
+"""Without these everything works, but a full store keeps other pages than those in use."""
+
 _KEPT: Final = "60"
 """Expiry in seconds, for a test key that could not be deleted."""
 
@@ -56,6 +64,9 @@ STORE: Final = Permissions(
         f"set $ 0 ex {_KEPT}",
         "mget $",
         "touch $",
+        "restore $ 0 0",
+        "randomkey",
+        "object|idletime $",
         "unlink $",
     ),
     key_uses=("mget $", "unlink $"),
@@ -77,6 +88,7 @@ CACHE: Final = Permissions(
         "get $",
         "mget $",
         "append $ 0",
+        "setrange $ 0 0",
         "strlen $",
         "incr $",
         "incrby $ 1",
@@ -124,6 +136,8 @@ CACHE: Final = Permissions(
         f"{keys.SUPPLIERS_PREFIX}*": (f"{keys.SUPPLIERS_PREFIX}$",),
         f"{keys.MISSING_PREFIX}*": (f"{keys.MISSING_PREFIX}seen",),
         f"{keys.INVALIDATED_KEY}*": (keys.INVALIDATED_KEY, keys.EPOCH_KEY),
+        f"{keys.INSERTION_KEY}*": (keys.INSERTION_KEY, keys.ASKED_PAGES_KEY),
+        f"{keys.USES_PREFIX}*": (f"{keys.USES_PREFIX}$",),
         "rq:*": ("rq:queues",),
         "ingest:*": ("ingest:running",),
     },

@@ -8,7 +8,9 @@ from random import Random
 from symbolon_server.ingest.queueing.jobs import NOTHING_STALE, Freshness
 from symbolon_server.ingest.working.putting import StorableModule, has_sound_pages, put_module
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
-from symbolon_server.store.page_stores import PageStore
+from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
+from symbolon_server.insertion.page_functions import functions_of_pages
+from symbolon_server.store.page_stores import AgingPageStore
 from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import Fetched, SupplierChain
 from symbolon_server.suppliers.contents.errors import (
@@ -35,7 +37,7 @@ class Ingest:
     def __init__(
         self,
         suppliers: SupplierChain,
-        store: PageStore,
+        store: AgingPageStore,
         spool: Spool | None = None,
         counts: WorkCounts | None = None,
         *,
@@ -60,35 +62,48 @@ class Ingest:
         self._clock = clock
 
     def run(
-        self, asked: AskedModule, wanted: Collection[int], freshness: Freshness = NOTHING_STALE
+        self,
+        asked: AskedModule,
+        wanted: Collection[int],
+        freshness: Freshness = NOTHING_STALE,
+        terms: InsertionTerms = ALL_NEW,
     ) -> IngestResult:
         """Put the module into the store, at least the pages for the offsets in `wanted`.
 
-        Whatever the store and the spool have from before `freshness` counts as absent.
+        Whatever the store and the spool have from before `freshness` counts as absent. The other
+        pages are put under these `terms`.
         """
         module_id = asked.module_id
-        if self._is_held(module_id, wanted, freshness):
+        (data,) = self._store.get_directories([module_id])
+        if self._is_held(module_id, data, wanted, freshness):
             return IngestResult(IngestOutcome.HELD)
-        if self._put_from_spool(module_id, wanted, freshness):
+        if data is not None:  # not evicted, but invalidated or without some of its pages
+            terms = replace(terms, was_ingested=False)
+        if self._put_from_spool(module_id, wanted, freshness, terms):
             return self._check_kept(module_id, IngestOutcome.FROM_SPOOL)
         try:
-            module = self._fetch(asked, freshness)
+            fetched = self._fetch(asked, freshness)
         except MissingSymbolFileError as error:
             return IngestResult(IngestOutcome.MISSING, str(error))
         except UnavailableSymbolFileError as error:
             return IngestResult(IngestOutcome.UNAVAILABLE, str(error), error.retry_after_seconds)
         except BrokenSymbolFileError as error:
             return IngestResult(IngestOutcome.MALFORMED, str(error))
-        self._put_fetched(module_id, module, wanted)
+        self._put_fetched(module_id, *fetched, wanted, terms)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
-    def _is_held(self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness) -> bool:
-        (data,) = self._store.get_directories([module_id])
+    def _is_held(
+        self, module_id: ModuleId, data: bytes | None, wanted: Collection[int], freshness: Freshness
+    ) -> bool:
         directory = _decode_fresh(module_id, data, freshness)
         return directory is not None and has_sound_pages(self._store, module_id, directory, wanted)
 
     def _put_from_spool(
-        self, module_id: ModuleId, wanted: Collection[int], freshness: Freshness
+        self,
+        module_id: ModuleId,
+        wanted: Collection[int],
+        freshness: Freshness,
+        terms: InsertionTerms,
     ) -> bool:
         if self._spool is None:
             return False
@@ -99,10 +114,12 @@ class Ingest:
         if not has_sound_pages(self._spool, module_id, directory, wanted):
             self._spool.forget(module_id)
             return False
+        # Its pages tell no function names, and are put as the oldest: it was ingested before.
+        terms = replace(terms, was_ingested=True)
         module = StorableModule(module_id, directory, data, self._spool.get_pages)
-        return put_module(self._store, module, wanted)
+        return put_module(self._store, module, wanted, terms)
 
-    def _fetch(self, asked: AskedModule, freshness: Freshness) -> PagedModule:
+    def _fetch(self, asked: AskedModule, freshness: Freshness) -> tuple[PagedModule, SymbolTable]:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
         start = self._clock()
 
@@ -114,7 +131,8 @@ class Ingest:
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
         module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
         facts = self._facts(fetched, start, freshness)  # again, to include writing the pages
-        return replace(module, directory=replace(module.directory, ingest=facts))
+        module = replace(module, directory=replace(module.directory, ingest=facts))
+        return module, fetched.value
 
     def _facts(
         self, fetched: Fetched[SymbolTable], start: float, freshness: Freshness
@@ -128,7 +146,12 @@ class Ingest:
         )
 
     def _put_fetched(
-        self, module_id: ModuleId, module: PagedModule, wanted: Collection[int]
+        self,
+        module_id: ModuleId,
+        module: PagedModule,
+        table: SymbolTable,
+        wanted: Collection[int],
+        terms: InsertionTerms,
     ) -> None:
         """Put the module into the spool, which keeps it while the store is down, then the store."""
         directory = encode_directory(module_id, module.directory)
@@ -138,8 +161,14 @@ class Ingest:
         def read_pages(keys: Sequence[PageKey]) -> Sequence[bytes]:
             return [module.pages[key.number] for key in keys]
 
-        storable = StorableModule(module_id, module.directory, directory, read_pages)
-        put_module(self._store, storable, wanted)
+        storable = StorableModule(
+            module_id,
+            module.directory,
+            directory,
+            read_pages,
+            lambda: functions_of_pages(table, module.directory),
+        )
+        put_module(self._store, storable, wanted, terms)
 
     def _check_kept(self, module_id: ModuleId, outcome: IngestOutcome) -> IngestResult:
         """Return the outcome, or `NOT_KEPT` if the store has no directory: puts never fail.
@@ -151,9 +180,9 @@ class Ingest:
         return IngestResult(outcome)
 
     def _why_not_kept(self) -> str:
-        if self._store.is_answering() and not self._store.has_room():
-            return "the store did not keep its pages: it is full, and too small for the module"
-        return "the store did not keep its pages"
+        if self._store.is_answering():
+            return "the store did not keep its pages: it refuses them, or is too small for them"
+        return "the store did not keep its pages: it does not answer"
 
 
 def _decode_fresh(

@@ -1,5 +1,6 @@
 """Runs work in a forked process, which may crash, be killed, or take too long."""
 
+import gc
 import math
 import os
 import resource
@@ -133,6 +134,9 @@ def _work(work: Callable[[], bytes], limits: WorkLimits, parent: int, write_end:
 
 
 def _set_up_fork(limits: WorkLimits, parent: int) -> None:
+    # Collecting the parent's garbage would copy every memory page it visits, and may wait forever
+    # for a lock of a thread that the fork does not have.
+    gc.freeze()
     os.setpgid(0, 0)  # Ctrl+C at the terminal must reach the worker only, which ends its work
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

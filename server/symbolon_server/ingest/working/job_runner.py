@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from symbolon_server.cache.failures import Failure
@@ -17,6 +18,8 @@ from symbolon_server.ingest.working.results import (
     add_to_metrics,
     result_of,
 )
+from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
@@ -52,12 +55,21 @@ class JobRunner:
     """Runs jobs; whatever happens to one, its module is free again within its lease."""
 
     def __init__(
-        self, desk: ClaimDesk, ingest: Ingest, memory: ModuleMemory, options: WorkerOptions
+        self,
+        desk: ClaimDesk,
+        ingest: Ingest,
+        memory: ModuleMemory,
+        insertion: InsertionMemory,
+        options: WorkerOptions,
     ) -> None:
-        """Run `ingest` in forks; record results in `memory` and end jobs at `desk`."""
+        """Run `ingest` in forks; record results in `memory` and end jobs at `desk`.
+
+        `insertion` tells how old pages are put.
+        """
         self._desk = desk
         self._ingest = ingest
         self._memory = memory
+        self._insertion = insertion
         self._limits = options.limits
         self._lease_seconds = options.lease_seconds
 
@@ -93,15 +105,22 @@ class JobRunner:
             lease.keep()
             return may_go_on()
 
-        end = run_in_process(lambda: self._report(claim), self._limits, look_up)
+        terms = self._read_terms(claim.module_id)
+        end = run_in_process(lambda: self._report(claim, terms), self._limits, look_up)
         if end.ending is ProcessEnding.NOT_STARTED:
             time.sleep(RETRY_SECONDS)
         return result_of(end, self._limits)
 
-    def _report(self, claim: Claim) -> bytes:
+    def _read_terms(self, module_id: ModuleId) -> InsertionTerms:
+        try:
+            return self._insertion.terms(module_id)
+        except CacheUnavailableError:
+            return ALL_NEW
+
+    def _report(self, claim: Claim, terms: InsertionTerms) -> bytes:
         """Do the work, in the fork."""
         try:
-            result = self._ingest.run(claim.asked, claim.wanted, claim.freshness)
+            result = self._ingest.run(claim.asked, claim.wanted, claim.freshness, terms)
         except MemoryError:
             # The next attempt would need as much: the symbol file is the reason.
             detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
@@ -126,6 +145,8 @@ class JobRunner:
         if result.failure is None:
             failures.forget(module_id)
             self._memory.missing.forget([module_id])
+            with suppress(CacheUnavailableError):  # a hint, never worth an ingest
+                self._insertion.note_ingested(module_id)
             return None
         if result.outcome is IngestOutcome.NOT_KEPT:
             return failures.remember_outage(module_id, result.detail)

@@ -6,7 +6,17 @@ Pages are put in steps that never block the store for long.
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from symbolon_server.store.page_stores import PageStore
+import numpy as np
+
+from symbolon_server.insertion.ages import (
+    ALL_NEW,
+    InsertionTerms,
+    PageFunctions,
+    insertion_ages,
+    no_functions,
+    plain_ages,
+)
+from symbolon_server.store.page_stores import AgingPageStore, PageStore
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -19,6 +29,8 @@ STEP_BYTES = 1 << 20
 _PAGES_PER_READ = 200
 """About a step's worth of pages of 3 to 7 KB."""
 
+ReadFunctions = Callable[[], PageFunctions]
+
 PageReader = Callable[[Sequence[PageKey]], Sequence[bytes | None]]
 """Returns pages in the order of their keys, or None for a missing one."""
 
@@ -30,20 +42,38 @@ class StorableModule(NamedTuple):
     directory: PageDirectory
     encoded_directory: bytes
     read_pages: PageReader
+    read_functions: ReadFunctions = no_functions
+    """Reads the functions of its pages, where their uses decide how old a page is put."""
 
 
-def put_module(store: PageStore, module: StorableModule, wanted: Collection[int]) -> bool:
+def put_module(
+    store: AgingPageStore,
+    module: StorableModule,
+    wanted: Collection[int],
+    terms: InsertionTerms = ALL_NEW,
+) -> bool:
     """Put pages, then the directory; return False, without a directory, if a page is missing.
 
-    The pages that cover the module offsets in `wanted` are always put, the others while the store
-    has room: a full one would have to evict pages that are in use.
+    The pages that cover the module offsets in `wanted` are put first and as new, then the others,
+    the hottest first, each with its insertion age under these `terms`.
     """
-    numbers = pages_for(module.directory, wanted)
-    if not _put_pages(store, module, numbers, needs_room=False):
-        return False
-    others = sorted(set(range(module.directory.stored_count)) - set(numbers))
-    if not _put_pages(store, module, others, needs_room=True):
-        return False
+    directory = module.directory
+    ages = insertion_ages(terms, directory.page_count, module.read_functions)
+    if not store.takes_ages():
+        ages = plain_ages(terms, ages)
+    ages = np.append(ages, np.zeros(directory.stored_count - directory.page_count))
+    numbers = pages_for(directory, wanted)
+    ages[numbers] = -1.0  # the first ones
+    order = np.argsort(ages, kind="stable")
+    ages = ages[order]
+    put = np.isfinite(ages)
+    keys = page_keys(module.module_id, directory, order[put].tolist())
+    idle_seconds = np.maximum(ages[put], 0.0).astype(np.int64).tolist()
+    seconds = dict(zip(keys, idle_seconds, strict=True))
+    for step in _steps(keys, module.read_pages):
+        if step is None:
+            return False
+        store.put_aged_pages(step, seconds)
     store.put_directories({module.module_id: module.encoded_directory})
     return True
 
@@ -64,19 +94,6 @@ def page_keys(
 ) -> list[PageKey]:
     """Return the keys of a module's pages."""
     return [PageKey(module_id, directory.generation, number) for number in numbers]
-
-
-def _put_pages(
-    store: PageStore, module: StorableModule, numbers: Sequence[int], *, needs_room: bool
-) -> bool:
-    keys = page_keys(module.module_id, module.directory, numbers)
-    for step in _steps(keys, module.read_pages):
-        if step is None:
-            return False
-        if needs_room and not store.has_room():
-            return True
-        store.put_pages(step)
-    return True
 
 
 def _steps(

@@ -20,6 +20,7 @@ from symbolon_server.ingest.queueing.claims import ClaimDesk, expire_earlier_que
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.job_runner import RETRY_SECONDS, JobRunner, WorkerOptions
+from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.following import look_again, refuse_replica
 from symbolon_server.redis_servers.redis_trouble import describe_trouble
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -58,6 +59,7 @@ def run_worker(
     client: redis.Redis,
     ingest: Ingest,
     memory: ModuleMemory,
+    insertion: InsertionMemory,
     options: WorkerOptions | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT, from the main thread of a process without other threads.
@@ -66,11 +68,10 @@ def run_worker(
     forks, so it must not have opened a connection before.
     """
     warm_up()
-    gc.collect()
-    gc.freeze()  # a garbage collection in a fork would copy every memory page it visits
+    gc.collect()  # of what each fork would share
     options = options or WorkerOptions()
     desk = ClaimDesk(client, options.lease_seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
-    runner = JobRunner(desk, ingest, memory, options)
+    runner = JobRunner(desk, ingest, memory, insertion, options)
     worker = Worker(client, desk, runner, options.stop_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.request_stop)

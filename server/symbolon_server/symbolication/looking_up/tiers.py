@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.invalidations import KnownInvalidations
 from symbolon_server.ingest.queueing.loader import ModuleLoader
+from symbolon_server.insertion.use_tally import UseTally
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -57,6 +58,8 @@ class Tiers:
     loader: ModuleLoader
     invalidations: KnownInvalidations = field(default_factory=KnownInvalidations)
     small_store: SmallStore = field(default_factory=SmallStore)
+    uses: UseTally | None = None
+    """Takes note of missed pages and of answered frames."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class CallTiers:
         """Count all requests in `diagnostics`."""
         self._diagnostics = diagnostics
         self._invalidations = tiers.invalidations
+        self._uses = tiers.uses
         self._tiers = [_Tier(TierName.STORE, tiers.store)]
         if tiers.spool is not None:
             self._tiers.append(_Tier(TierName.SPOOL, tiers.spool))
@@ -145,7 +149,11 @@ class CallTiers:
 
     def _read_pages(self, tier: _Tier, keys: Sequence[PageKey]) -> list[bytes | None]:
         owners = [key.owner for key in keys]
-        return self._read(tier, PAGE_MARK, owners, lambda: tier.store.get_pages(keys))
+        found = self._read(tier, PAGE_MARK, owners, lambda: tier.store.get_pages(keys))
+        if self._uses is not None and tier.name is TierName.STORE and tier.store.is_answering():
+            missed = [key for key, page in zip(keys, found, strict=True) if page is None]
+            self._uses.note_missed(missed)
+        return found
 
     def _is_stale(self, module_id: ModuleId, data: bytes | None) -> bool:
         """Return whether a directory was invalidated; few modules need to be decoded for that."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from symbolon_server.symbols.paging.wire import (
     LENGTH_DELIMITED,
+    MORE,
     NUMBER,
     bytes_field,
     message_field,
@@ -69,6 +70,10 @@ def _location_tags(fields: type[FrameField | InlineField]) -> tuple[bytes, bytes
 
 _LOCATION_OF_INLINE: Final = _location_tags(InlineField)
 _LOCATION_OF_FRAME: Final = _location_tags(FrameField)
+_WIRE_TYPE: Final = 7
+"""The bits of a tag that say how its value is written."""
+
+_FUNCTION: Final = _LOCATION_OF_FRAME[0][0]
 _INLINE: Final = tag(FrameField.INLINES, LENGTH_DELIMITED)
 _IS_MULTIPLE: Final = number_field(FrameField.IS_MULTIPLE, 1)
 _SIZE: Final = tag(FrameField.FUNCTION_SIZE, NUMBER)
@@ -150,6 +155,28 @@ def frame(
 def outcome_of(frame: bytes) -> int:
     """Return the outcome of a frame made by `frame`: its last field, of one byte."""
     return frame[-1]
+
+
+def function_of(frame: bytes) -> bytes:
+    """Return the function of a frame made by `frame`, empty if it has none."""
+    _, at = _read_varint(frame, 1)  # behind the length of the frame
+    while at < len(frame):
+        field, at = frame[at], at + 1
+        value, at = _read_varint(frame, at)
+        if field == _FUNCTION:
+            return frame[at : at + value]
+        if field & _WIRE_TYPE == LENGTH_DELIMITED:
+            at += value
+    return b""
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while (byte := data[at]) & MORE:
+        value |= (byte ^ MORE) << shift
+        shift += 7
+        at += 1
+    return value | byte << shift, at + 1
 
 
 def stack_start(length: int) -> bytes:

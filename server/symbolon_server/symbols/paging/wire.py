@@ -14,7 +14,8 @@ LENGTH_DELIMITED: Final = 2
 _LAST_OF_BYTE: Final = 0x7F
 _LAST_OF_TWO_BYTES: Final = 0x3FFF
 _LAST_OF_THREE_BYTES: Final = 0x1FFFFF
-_MORE: Final = 0x80
+MORE: Final = 0x80
+"""The bit of a byte of a varint that others follow."""
 
 
 def varint(number: int) -> bytes:
@@ -28,14 +29,14 @@ def _write_varint(number: int) -> bytes:
     if number <= _LAST_OF_BYTE:
         return bytes((number,))
     if number <= _LAST_OF_TWO_BYTES:
-        return bytes((number & _LAST_OF_BYTE | _MORE, number >> 7))
+        return bytes((number & _LAST_OF_BYTE | MORE, number >> 7))
     if number <= _LAST_OF_THREE_BYTES:
         return bytes(
-            (number & _LAST_OF_BYTE | _MORE, number >> 7 & _LAST_OF_BYTE | _MORE, number >> 14)
+            (number & _LAST_OF_BYTE | MORE, number >> 7 & _LAST_OF_BYTE | MORE, number >> 14)
         )
     encoded = bytearray()
     while number > _LAST_OF_BYTE:
-        encoded.append(number & _LAST_OF_BYTE | _MORE)
+        encoded.append(number & _LAST_OF_BYTE | MORE)
         number >>= 7
     encoded.append(number)
     return bytes(encoded)

@@ -1,0 +1,159 @@
+"""What the cache knows for the insertion policy, shared by all servers and workers."""
+
+import math
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from typing import Final
+
+from redis.client import Pipeline
+
+from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
+from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.function_uses import fingerprint, slots_for
+from symbolon_server.insertion.scripts import (
+    MOST_MODULES,
+    MOST_TABLE_BYTES,
+    TELL_PAGES,
+    TELL_USES,
+)
+from symbolon_server.redis_servers.keys import (
+    ASKED_PAGES_KEY,
+    INGESTED_KEY,
+    INSERTION_KEY,
+    USED_FILES_KEY,
+    USES_BYTES_KEY,
+    USES_PREFIX,
+)
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+SAMPLED_SHARE: Final = 8
+"""One page in so many is counted."""
+
+MOST_USES_A_STEP: Final = 500
+MOST_PAGES_A_STEP: Final = 1_000
+"""In one script, which keeps Redis busy for a few milliseconds at most."""
+
+NEW_SAMPLE_SHARE: Final = 0.2
+"""The weight of a sample in the eviction age."""
+
+LEAST_EVICTION_AGE: Final = 1.0
+"""Redis counts idle times in whole seconds."""
+
+_MODULE_BYTES: Final = 8
+
+
+def sample_of(module_id: ModuleId, number: int) -> bytes | None:
+    """Return a name for a page of any generation, or None if it is not in the sample."""
+    digest = zlib.crc32(f"{module_id}:{number}".encode())
+    return None if digest % SAMPLED_SHARE else digest.to_bytes(4, "big")
+
+
+class InsertionMemory:
+    """The uses, the counted misses and the eviction age; raises `CacheUnavailableError`."""
+
+    def __init__(self, cache: KeyedCache, wall_clock: Callable[[], float] = time.time) -> None:
+        self._cache = cache
+        self._wall_clock = wall_clock
+
+    def terms(self, module_id: ModuleId) -> InsertionTerms:
+        """Return what an ingest of the module has to know, in one round trip."""
+
+        def ask(pipeline: Pipeline) -> None:
+            pipeline.hmget(INSERTION_KEY, ["eviction_age", "log_scale"])
+            pipeline.get(USES_PREFIX + module_id.debug_file)
+            pipeline.zscore(INGESTED_KEY, _digest(module_id))
+
+        with sound_answers():
+            (age, log_scale), uses, ingested_at = self._cache.run(ask)
+            return InsertionTerms(
+                _finite(age),
+                math.exp(_finite(log_scale) or 0.0),
+                was_ingested=ingested_at is not None,
+                uses=bytes(uses or b""),
+                now=self._wall_clock(),
+            )
+
+    def note_ingested(self, module_id: ModuleId) -> None:
+        """Remember that the module was put into the store."""
+
+        def add(pipeline: Pipeline) -> None:
+            pipeline.zadd(INGESTED_KEY, {_digest(module_id): self._wall_clock()})
+            pipeline.zremrangebyrank(INGESTED_KEY, 0, -MOST_MODULES - 1)
+
+        self._cache.run(add)
+
+    def tell_uses(self, debug_file: str, pages: int, functions: Collection[bytes]) -> None:
+        """Note that these functions of a debug file, of so many pages, were asked for now."""
+        for some in _steps(functions, MOST_USES_A_STEP):
+            prints = b"".join(map(fingerprint, some))
+            self._cache.run(partial(self._add_uses, debug_file, slots_for(pages), prints))
+
+    def _add_uses(self, debug_file: str, slots: int, prints: bytes, pipeline: Pipeline) -> None:
+        keys = [USES_PREFIX + debug_file, USED_FILES_KEY, USES_BYTES_KEY]
+        arguments: list[str | bytes | int] = [
+            repr(self._wall_clock()),
+            slots,
+            prints,
+            debug_file,
+            MOST_TABLE_BYTES,
+            USES_PREFIX,
+        ]
+        pipeline.eval(TELL_USES, len(keys), *keys, *arguments)
+
+    def tell_pages(self, missed: Collection[bytes], asked: Collection[bytes]) -> bool:
+        """Count sampled pages that the store missed, and note those that were asked for.
+
+        A page that is in both was missed before it was asked for. Returns whether the caller is to
+        take a sample of the store.
+        """
+        is_due = False
+        for some in _steps(missed, MOST_PAGES_A_STEP):
+            is_due |= self._tell_pages(b"".join(some), b"")
+        for some in _steps(asked, MOST_PAGES_A_STEP) if asked else [[]]:
+            is_due |= self._tell_pages(b"", b"".join(some))
+        return is_due
+
+    def _tell_pages(self, missed: bytes, asked: bytes) -> bool:
+        keys = [INSERTION_KEY, ASKED_PAGES_KEY]
+        arguments: list[str | bytes] = [repr(self._wall_clock()), missed, asked]
+        (is_due,) = self._cache.run(
+            lambda pipeline: pipeline.eval(TELL_PAGES, len(keys), *keys, *arguments)
+        )
+        return bool(is_due)
+
+    def note_idle_seconds(self, idle_seconds: float | None) -> None:
+        """Take a sample of the store: how long its oldest keys are idle, or None if none go."""
+        if idle_seconds is None:
+            self._cache.run(lambda pipeline: pipeline.hdel(INSERTION_KEY, "eviction_age"))
+            return
+        with sound_answers():
+            (known,) = self._cache.run(lambda p: p.hget(INSERTION_KEY, "eviction_age"))
+            known_age = _finite(known)
+        age = idle_seconds
+        if known_age is not None:
+            age = known_age + NEW_SAMPLE_SHARE * (idle_seconds - known_age)
+        age = max(LEAST_EVICTION_AGE, age)
+        self._cache.run(lambda p: p.hset(INSERTION_KEY, "eviction_age", repr(age)))
+
+
+def _digest(module_id: ModuleId) -> bytes:
+    return blake2b(str(module_id).encode(), digest_size=_MODULE_BYTES).digest()
+
+
+def _finite(value: bytes | None) -> float | None:
+    """Return the number, or None if there is none that we wrote."""
+    try:
+        number = float(value or b"")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _steps(items: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some

@@ -1,0 +1,195 @@
+"""What the cache knows for the insertion policy."""
+
+import math
+
+import pytest
+import redis
+
+from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
+from symbolon_server.insertion import insertion_memory, scripts
+from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.function_uses import SLOT_BYTES
+from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
+from symbolon_server.redis_servers.keys import (
+    ASKED_PAGES_KEY,
+    INGESTED_KEY,
+    INSERTION_KEY,
+    USED_FILES_KEY,
+    USES_BYTES_KEY,
+    USES_PREFIX,
+)
+from symbolon_server.redis_servers.servers import connect
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+XUL = ModuleId("xul.so", "1" * 33)
+AGE = 1000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1e6
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(redis_cache: redis.Redis, clear_redis_cache: None, clock: Clock) -> InsertionMemory:
+    del clear_redis_cache
+    return InsertionMemory(KeyedCache(redis_cache), clock)
+
+
+def test_an_empty_cache_has_pages_put_as_new(memory: InsertionMemory) -> None:
+    assert memory.terms(XUL) == InsertionTerms(now=1e6)
+
+
+def test_an_ingested_module_is_known_under_its_id_alone(memory: InsertionMemory) -> None:
+    memory.note_ingested(XUL)
+    assert memory.terms(XUL).was_ingested
+    assert not memory.terms(ModuleId("xul.so", "2" * 33)).was_ingested
+
+
+def test_the_eviction_age_follows_its_samples(memory: InsertionMemory) -> None:
+    memory.note_idle_seconds(AGE)
+    assert memory.terms(XUL).eviction_age == AGE
+    memory.note_idle_seconds(2 * AGE)
+    assert memory.terms(XUL).eviction_age == pytest.approx(1.2 * AGE)
+    memory.note_idle_seconds(None)
+    assert memory.terms(XUL).eviction_age is None
+    memory.note_idle_seconds(0.0)
+    assert memory.terms(XUL).eviction_age == 1.0
+
+
+def tell_for_a_while(memory: InsertionMemory, clock: Clock, *, is_again: bool) -> float:
+    """Miss 8 pages in each tenth of an eviction age, and return the scale."""
+    for step in range(20):
+        clock.now += AGE / scripts.STEPS_PER_AGE
+        pages = [(8 * (not is_again) * step + n).to_bytes(4, "big") for n in range(8)]
+        memory.tell_pages(pages, pages)
+    return memory.terms(XUL).scale
+
+
+def test_the_scale_rises_while_pages_are_missed_again_and_falls_while_they_are_first(
+    memory: InsertionMemory, clock: Clock
+) -> None:
+    memory.note_idle_seconds(AGE)
+    risen = tell_for_a_while(memory, clock, is_again=True)
+    assert risen > 2.0
+    fallen = tell_for_a_while(memory, clock, is_again=False)
+    assert fallen < 0.7 * risen
+
+
+def test_the_scale_stays_within_its_bounds(
+    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+) -> None:
+    memory.note_idle_seconds(AGE)
+    redis_cache.hset(INSERTION_KEY, "log_scale", "4.99")
+    assert tell_for_a_while(memory, clock, is_again=True) == pytest.approx(math.exp(5))
+    redis_cache.hset(INSERTION_KEY, "log_scale", "-2.99")
+    redis_cache.delete(ASKED_PAGES_KEY)
+    assert tell_for_a_while(memory, clock, is_again=False) >= math.exp(-3)
+
+
+def test_a_page_that_was_asked_for_long_ago_is_missed_for_the_first_time(
+    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+) -> None:
+    memory.note_idle_seconds(AGE)
+    memory.tell_pages([], [b"page"])
+    clock.now += 5 * AGE
+    memory.tell_pages([b"page"], [])
+    counts = redis_cache.hmget(INSERTION_KEY, "again", "first")
+    assert [float(count or 0) for count in counts] == [0, 0.5]  # a step halves them
+
+
+def test_misses_do_not_count_in_a_store_that_does_not_evict(
+    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+) -> None:
+    assert tell_for_a_while(memory, clock, is_again=True) == 1.0
+    assert redis_cache.hmget(INSERTION_KEY, "again", "first") == [None, None]
+
+
+def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: Clock) -> None:
+    assert [memory.tell_pages([], []) for _ in range(3)] == [True, False, False]
+    clock.now += scripts.SAMPLE_SECONDS
+    assert [memory.tell_pages([], []) for _ in range(2)] == [True, False]
+    memory.note_idle_seconds(AGE)
+    clock.now += AGE / scripts.SAMPLES_PER_AGE - 1
+    assert not memory.tell_pages([], [])
+    clock.now += 1
+    assert memory.tell_pages([], [])
+    clock.now -= 500  # a clock that is set back
+    assert memory.tell_pages([], [])
+
+
+@pytest.mark.promise("Nothing in the cache grows with the number of modules ever requested")
+def test_everything_is_bounded(
+    memory: InsertionMemory,
+    redis_cache: redis.Redis,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(insertion_memory, "MOST_MODULES", 10)
+    for number in range(30):
+        memory.note_ingested(ModuleId("a.so", f"{number:033X}"))
+    assert redis_cache.zcard(INGESTED_KEY) == 10
+    table = SLOT_BYTES * 16
+    monkeypatch.setattr(insertion_memory, "MOST_TABLE_BYTES", 5 * table)
+    for number in range(20):
+        clock.now += 1
+        memory.tell_uses(f"file{number}", 1, [b"main"])
+    names = [b"file%d" % number for number in range(15, 20)]
+    assert redis_cache.zrange(USED_FILES_KEY, 0, -1) == names
+    assert sorted(redis_cache.keys(f"{USES_PREFIX}*")) == sorted(b"uses:" + name for name in names)
+    assert int(redis_cache.get(USES_BYTES_KEY) or 0) == 5 * table
+
+
+def test_asked_pages_are_bounded(
+    redis_cache: redis.Redis, clear_redis_cache: None, memory: InsertionMemory, clock: Clock
+) -> None:
+    step = 50_000
+    for start in (0, step, 2 * step):
+        clock.now += 1
+        memory.tell_pages([], [number.to_bytes(4, "big") for number in range(start, start + step)])
+    assert redis_cache.zcard(ASKED_PAGES_KEY) == scripts.MOST_PAGES
+    assert redis_cache.zscore(ASKED_PAGES_KEY, (3 * step - 1).to_bytes(4, "big")) == clock.now
+
+
+def test_a_page_has_the_same_sample_in_each_generation_and_an_eighth_has_one() -> None:
+    samples = [sample_of(XUL, number) for number in range(8000)]
+    assert 800 < sum(sample is not None for sample in samples) < 1200
+    assert samples == [sample_of(XUL, number) for number in range(8000)]
+
+
+@pytest.mark.parametrize("field", ["eviction_age", "log_scale"])
+@pytest.mark.parametrize("value", ["", "nan", "inf", "-inf", "x", "1e999"])
+def test_foreign_numbers_count_as_absent(
+    memory: InsertionMemory, redis_cache: redis.Redis, field: str, value: str
+) -> None:
+    redis_cache.hset(INSERTION_KEY, field, value)
+    assert memory.terms(XUL) == InsertionTerms(now=1e6)
+    memory.tell_pages([b"page"], [b"page"])
+    memory.note_idle_seconds(AGE)
+    assert memory.terms(XUL).eviction_age == AGE
+
+
+def test_keys_of_another_type_are_replaced(
+    memory: InsertionMemory, redis_cache: redis.Redis
+) -> None:
+    redis_cache.set(INSERTION_KEY, "foreign")
+    redis_cache.set(ASKED_PAGES_KEY, "foreign")
+    with pytest.raises(CacheUnavailableError):
+        memory.terms(XUL)
+    assert memory.tell_pages([b"page"], [b"page"])
+    assert memory.terms(XUL) == InsertionTerms(now=1e6)
+
+
+def test_a_cache_that_is_down_is_unavailable(unused_port: int) -> None:
+    with connect(f"redis://127.0.0.1:{unused_port}") as client:
+        memory = InsertionMemory(KeyedCache(client))
+        with pytest.raises(CacheUnavailableError):
+            memory.terms(XUL)
