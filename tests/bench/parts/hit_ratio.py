@@ -11,9 +11,9 @@ import numpy as np
 from tests.bench.parts.hit_ratio_simulation import (
     INSERTIONS,
     NAMES,
+    ONCE_FULL,
     PLAIN,
-    RULE,
-    TODAY,
+    POLICY,
     WHOLE,
     Case,
     Misses,
@@ -35,7 +35,7 @@ from tests.bench.results import Bar, Cell, PartResult, Plot, Table, show
 _BATCHES: Final = 1_000
 """Between two of them there is a look into the real stores."""
 
-_KEPT: Final = (RULE, TODAY, PLAIN, WHOLE, NAMES)
+_KEPT: Final = (POLICY, ONCE_FULL, PLAIN, WHOLE, NAMES)
 _MOST: Final = {148: 13.5, 300: 3.9, 500: 1.15, 742: 0.55}
 _MOST_OF_LONG: Final = {148: 14.0, 300: 3.8, 500: 0.75}
 """Misses in % that the rule may have at a size in MB, at Zipf 1.0."""
@@ -133,7 +133,7 @@ def _open(
     case: Case, world: World, lookups: Lookups, key_bytes: KeyBytes, opened: ExitStack
 ) -> Store:
     if case.kept in INSERTIONS:
-        insertion = INSERTIONS[case.kept](world)
+        insertion = INSERTIONS[case.kept](world, opened)
         return PageStore(
             world, insertion, lookups, case.max_bytes, key_bytes=key_bytes, opened=opened
         )
@@ -180,7 +180,7 @@ def _pace(load: Load) -> str:
 def _most(found: Found, load: Load, most: Mapping[int, float], where: str) -> Iterator[Bar]:
     """Yield the bars of the sizes that have one."""
     for size, limit in most.items():
-        misses = found.get(Case(RULE, load, size * MB))
+        misses = found.get(Case(POLICY, load, size * MB))
         if misses is not None:
             what = f"misses (%), {where}, {_name(load)}, {size} MB"
             yield Bar(what, misses.percent, limit, is_floor=False)

@@ -4,6 +4,7 @@ import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -11,28 +12,31 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from tests.bench.parts.hit_ratio_insertion import AllAsNew, Insertion, Rule, WhileThereIsRoom
+from tests.bench.parts.hit_ratio_insertion import AllAsNew, Insertion, Policy, WhileThereIsRoom
 from tests.bench.parts.hit_ratio_sizes import SEED
 from tests.bench.parts.hit_ratio_world import Keys, Load, Lookups, World
 from tests.bench.world.simulated_redis import SimulatedRedis
 
-RULE, TODAY, PLAIN, WHOLE, NAMES = (
-    "the rule",
-    "pages, what was asked for once full",
+POLICY, ONCE_FULL, PLAIN, WHOLE, NAMES = (
+    "pages by their ages",
+    "pages, once full only those asked for",
     "pages, all as new",
     "whole modules",
     "names only",
 )
 """What a store keeps."""
 
-INSERTIONS: Final[Mapping[str, Callable[[World], Insertion]]] = MappingProxyType(
-    {RULE: Rule, TODAY: WhileThereIsRoom, PLAIN: AllAsNew}
+INSERTIONS: Final[Mapping[str, Callable[[World, ExitStack], Insertion]]] = MappingProxyType(
+    {
+        POLICY: Policy,
+        ONCE_FULL: lambda world, _: WhileThereIsRoom(world),
+        PLAIN: lambda world, _: AllAsNew(world),
+    }
 )
 
-LATE: Final = 1_000
-"""How many lookups pass before servers tell of them."""
+TOLD_AT_ONCE: Final = 1_000
+"""After so many lookups servers tell of them."""
 
-_AT_ONCE: Final = 128
 HOPELESS: Final = 0.4
 """A store that misses so many of the lookups is far too small, and is given up."""
 
@@ -103,7 +107,9 @@ def _lookups_here(load: Load) -> Lookups:
 def simulate(world: World, case: Case, lookups: Lookups) -> Misses:
     """Let lookups fall on a simulated store."""
     if case.kept in INSERTIONS:
-        return PageStore(world, case.max_bytes, INSERTIONS[case.kept](world)).look_up(lookups)
+        with ExitStack() as opened:
+            insertion = INSERTIONS[case.kept](world, opened)
+            return PageStore(world, case.max_bytes, insertion).look_up(lookups)
     sizes = world.whole_sizes if case.kept == WHOLE else world.name_sizes
     return simulate_modules(sizes, case.max_bytes, lookups)
 
@@ -125,35 +131,22 @@ def simulate_modules(sizes: Keys, max_bytes: int, lookups: Lookups) -> Misses:
 class PageStore:
     """Keeps pages as workers and servers do; of a new module those that `insertion` says."""
 
-    def __init__(
-        self, world: World, max_bytes: int, insertion: Insertion, late: int = LATE
-    ) -> None:
+    def __init__(self, world: World, max_bytes: int, insertion: Insertion) -> None:
         self.server = SimulatedRedis(world.page_sizes, max_bytes, Random(SEED))
         self._insertion = insertion
-        self._late = late
-        self._told = 0
         self._asked_at = array("i", [-1]) * len(world.page_sizes)
-        self._is_ingested = bytearray(len(world.directories))
         self._missed = self._again = 0
 
     def look_up(self, lookups: Lookups) -> Misses:
         """Let all lookups fall on the store, until it is given up."""
         end = 0
-        for start in range(0, len(lookups), _AT_ONCE):
-            end = min(start + _AT_ONCE, len(lookups))
-            self._insertion.tick(self.server, self.server.now)
-            self._tell(lookups, start)
+        for start in range(0, len(lookups), TOLD_AT_ONCE):
+            end = min(start + TOLD_AT_ONCE, len(lookups))
             self._look_up(lookups, start, end)
+            self._insertion.tell(lookups, slice(start, end), self.server.now, self.server)
             if end >= SOON * len(lookups) and self._missed > HOPELESS * end:
                 break
         return Misses(end, self._missed, self._again)
-
-    def _tell(self, lookups: Lookups, end: int) -> None:
-        """Tell of some lookups before `end`, all of them at least as late as they are told."""
-        if end - self._told >= 2 * self._late:
-            rows = slice(self._told, self._told + self._late)
-            self._told += self._late
-            self._insertion.tell(lookups.file[rows], lookups.function[rows], lookups.second[rows])
 
     def _look_up(self, lookups: Lookups, start: int, end: int) -> None:
         positions, used_at, asked_at = self.server.positions, self.server.used_at, self._asked_at
@@ -170,22 +163,19 @@ class PageStore:
     def _miss(self, lookups: Lookups, row: int) -> None:
         server = self.server
         page, directory = int(lookups.page[row]), int(lookups.directory[row])
-        module = int(lookups.module[row])
+        has_page, has_directory = server.positions[page] >= 0, server.positions[directory] >= 0
         self._missed += 1
         self._again += self._asked_at[page] >= 0
-        is_ingested = bool(self._is_ingested[module])
-        self._insertion.miss(page, is_ingested, self._asked_at[page], server.now)
-        has_directory = server.positions[directory] >= 0
+        if has_directory and not has_page:
+            self._insertion.miss(int(lookups.module[row]), int(lookups.page_number[row]))
         for key in (page, int(lookups.dictionary[row]), directory):
             server.use(key)
         if not has_directory:
-            self._ingest(int(lookups.file[row]), directory + 2, page, is_ingested)
-            self._is_ingested[module] = True
+            self._ingest(int(lookups.module[row]), directory + 2, page)
 
-    def _ingest(self, file: int, first: int, asked: int, is_ingested: bool) -> None:
+    def _ingest(self, module: int, first: int, asked: int) -> None:
         server = self.server
-        self._insertion.tick(server, server.now)
-        numbers, ages = self._insertion.ages(file, is_ingested, server.now, server)
+        numbers, ages = self._insertion.ages(module, server.now, server)
         others = first + numbers != asked
         server.put_all(first + numbers[others], ages[others])
 

@@ -9,13 +9,15 @@ from typing import Final
 import numpy as np
 import redis
 
+from symbolon_server.insertion.ages import PageFunctions
+from symbolon_server.insertion.page_functions import functions_of_pages
 from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging.directory import encode_directory
 from symbolon_server.symbols.paging.sizes import MAX_PAGE_WEIGHT
 from symbolon_server.symbols.paging.writer import new_generation
-from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, Ranges
+from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, SymbolTable
 from tests.bench.parts.memory import used_memory
 from tests.bench.parts.names_only import put_names, read_names
 from tests.bench.world.modules import page_table, read_table
@@ -92,6 +94,10 @@ class ModuleSizes:
     pages_of_functions: Numbers
     """Shape (functions,): on which page each function or public symbol is looked up."""
 
+    function_names: Sequence[bytes]
+    page_functions: PageFunctions
+    """All functions of each page, as an ingest finds them."""
+
 
 def sizes_of(file: SymbolFile) -> ModuleSizes:
     table = read_table(file)
@@ -105,14 +111,16 @@ def sizes_of(file: SymbolFile) -> ModuleSizes:
         len(encode_directory(file.module_id, paged.directory)),
         large.directory.stored_bytes + len(encode_directory(file.module_id, large.directory)),
         used_memory(lambda store: put_names(store, file.module_id, names)),
-        _pages_of_functions(table.ranges, paged.directory),
+        *_functions(table, paged.directory),
+        functions_of_pages(table, paged.directory),
     )
 
 
-def _pages_of_functions(ranges: Ranges, directory: PageDirectory) -> Numbers:
-    """Choose one range of each function, where it calls, and return the pages of those."""
+def _functions(table: SymbolTable, directory: PageDirectory) -> tuple[Numbers, list[bytes]]:
+    """Choose one range of each function, where it calls; return the pages of those, and names."""
+    ranges = table.ranges
     rows = np.random.default_rng(SEED).permutation(np.flatnonzero(ranges.symbol != NO_SYMBOL))
-    _, chosen = np.unique(ranges.symbol[rows], return_index=True)
+    symbols, chosen = np.unique(ranges.symbol[rows], return_index=True)
     starts = ranges.start[rows[chosen]]
     pages: Numbers = directory.first_offsets.searchsorted(starts, side="right") - 1
-    return pages
+    return pages, [bytes(table.texts[name]) for name in table.symbols.name[symbols].tolist()]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
+from symbolon_server.store.redis_dumps import dump_string
 from tests.bench.parts.hit_ratio_insertion import Insertion
 from tests.bench.parts.hit_ratio_simulation import HOPELESS, SOON
 from tests.bench.parts.hit_ratio_sizes import KeyBytes, name_of
@@ -30,7 +31,6 @@ local found = {}
 for number, key in ipairs(KEYS) do found[number] = redis.call('TOUCH', key) end
 return table.concat(found)
 """
-_SCRATCH: Final = "scratch"
 
 Flags = NDArray[np.bool_]
 
@@ -70,8 +70,6 @@ class RealRedis:
         self._redis: Any = opened.enter_context(connect(server.url))
         self._touch = self._redis.register_script(_TOUCH)
         self._touch(keys=["none"])
-        self._payloads: dict[int, bytes] = {}
-        self._dump(int(self._sizes[0]))
         self._base = int(self._redis.info("memory")["used_memory"])
         self.limit = max_bytes // SCALE + self._base
         self._redis.config_set("maxmemory", self.limit)
@@ -127,17 +125,9 @@ class RealRedis:
     def _put(self, pipeline: Any, key: int, age: int) -> None:
         size = int(self._sizes[key])
         if age:
-            pipeline.restore(name_of(key), 0, self._dump(size), replace=True, idletime=age)
+            pipeline.restore(name_of(key), 0, dump_string(bytes(size)), replace=True, idletime=age)
         else:
             pipeline.set(name_of(key), bytes(size))
-
-    def _dump(self, size: int) -> bytes:
-        """Return what `RESTORE` makes a value of this size of."""
-        if size not in self._payloads:
-            self._redis.set(_SCRATCH, bytes(size))
-            self._payloads[size] = self._redis.dump(_SCRATCH)
-            self._redis.delete(_SCRATCH)
-        return self._payloads[size]
 
 
 class Store(ABC):
@@ -202,30 +192,25 @@ class PageStore(Store):
     ) -> None:
         super().__init__(lookups, world.page_sizes, max_bytes, key_bytes=key_bytes, opened=opened)
         self._insertion = insertion
-        self._asked_at = np.full(len(world.page_sizes), -1, np.int32)
-        self._is_ingested = np.zeros(len(world.directories), np.bool_)
+        self._are_asked = np.zeros(len(world.page_sizes), np.bool_)
 
     def look_up(self, asked: Asked, now: int) -> None:
         """Look up directories, dictionaries and pages."""
-        self._insertion.tick(self.server, now)
         lookups, rows = self._lookups, asked.rows
         pages, directories = lookups.page[rows], lookups.directory[rows]
         is_missed, missing = self._find(asked)
         self.lookups += asked.end - asked.start
         self.misses += int(is_missed.sum())
-        self.again += int((is_missed & (self._asked_at[pages] >= 0)).sum())
-        for row in rows[is_missed].tolist():
-            page = int(lookups.page[row])
-            is_ingested = bool(self._is_ingested[lookups.module[row]])
-            self._insertion.miss(page, is_ingested, int(self._asked_at[page]), now)
-        gone = np.unique(directories[np.isin(directories, missing)], return_index=True)[1]
-        for row in rows[np.sort(gone)].tolist():
+        self.again += int((is_missed & self._are_asked[pages]).sum())
+        self._are_asked[pages] = True
+        is_ingested = np.isin(directories, missing)
+        for row in rows[~is_ingested & np.isin(pages, missing)].tolist():
+            self._insertion.miss(int(lookups.module[row]), int(lookups.page_number[row]))
+        _, firsts = np.unique(directories[is_ingested], return_index=True)
+        for row in rows[is_ingested][np.sort(firsts)].tolist():
             self._ingest(row, pages, now)
         self.server.put_all(missing, np.zeros(len(missing), np.int32))
-        self._asked_at[pages] = now
-        told = slice(asked.start, asked.end)
-        seconds = np.full(asked.end - asked.start, now, np.int32)
-        self._insertion.tell(lookups.file[told], lookups.function[told], seconds)
+        self._insertion.tell(lookups, slice(asked.start, asked.end), now, self.server)
 
     def _find(self, asked: Asked) -> tuple[Flags, Keys]:
         """Return for each row whether it misses, and all that is missing."""
@@ -237,11 +222,7 @@ class PageStore(Store):
         return is_missed, keys[~is_there]
 
     def _ingest(self, row: int, asked: Keys, now: int) -> None:
-        lookups = self._lookups
-        module, first = int(lookups.module[row]), int(lookups.directory[row]) + 2
-        numbers, ages = self._insertion.ages(
-            int(lookups.file[row]), bool(self._is_ingested[module]), now, self.server
-        )
+        first = int(self._lookups.directory[row]) + 2
+        numbers, ages = self._insertion.ages(int(self._lookups.module[row]), now, self.server)
         others = ~np.isin(first + numbers, asked)
         self.server.put_all(first + numbers[others], ages[others])
-        self._is_ingested[module] = True
