@@ -14,12 +14,13 @@ from tests.bench.parts.hit_ratio_simulation import (
     ONCE_FULL,
     PLAIN,
     POLICY,
+    TOLD_AT_ONCE,
     WHOLE,
     Case,
     Misses,
     simulate_all,
 )
-from tests.bench.parts.hit_ratio_sizes import KeyBytes, ModuleSizes, sizes_of
+from tests.bench.parts.hit_ratio_sizes import SEED, KeyBytes, ModuleSizes, sizes_of
 from tests.bench.parts.hit_ratio_stores import (
     SCALE,
     Asked,
@@ -31,9 +32,11 @@ from tests.bench.parts.hit_ratio_stores import (
 from tests.bench.parts.hit_ratio_world import Load, Lookups, World
 from tests.bench.plan import MB, Bench, Plan
 from tests.bench.results import Bar, Cell, PartResult, Plot, Table, show
+from tests.bench.world.simulated_redis import SAMPLES
+from tests.bench.world.workload import STAYS
 
 _BATCHES: Final = 1_000
-"""Between two of them there is a look into the real stores."""
+"""In which the lookups fall on the real stores."""
 
 _KEPT: Final = (POLICY, ONCE_FULL, PLAIN, WHOLE, NAMES)
 _MOST: Final = {148: 13.5, 300: 3.9, 500: 1.15, 742: 0.55}
@@ -213,7 +216,6 @@ def _cell(misses: Misses, load: Load) -> Cell:
 
 
 def _plot(found: Found, load: Load, plan: Plan, where: str) -> Plot:
-    name = "-".join(_name(load).replace(",", "").replace(".", "").split()[1:5])
     curves = {
         kept: [
             (size, max(found[Case(kept, load, round(size * MB))].percent, _LOWEST))
@@ -222,7 +224,7 @@ def _plot(found: Found, load: Load, plan: Plan, where: str) -> Plot:
         for kept in _KEPT
     }
     return Plot(
-        f"hit-ratio-{where.replace(' ', '-')}-{name}",
+        _plot_name(load, plan),
         f"Misses, {where}, {_name(load)}",
         "maxmemory (MB)",
         "% of lookups",
@@ -231,5 +233,39 @@ def _plot(found: Found, load: Load, plan: Plan, where: str) -> Plot:
     )
 
 
+def _plot_name(load: Load, plan: Plan) -> str:
+    kinds = {_long(plan): "-long", _quick(plan): "-real"}
+    anew = "-anew" if load.is_drawn_anew else ""
+    return f"hit-ratio-{load.exponent}{anew}{kinds.get(load, '')}"
+
+
 def _notes(bench: Bench) -> list[str]:
-    return []
+    plan = bench.plan
+    workload = (
+        f"Lookups fall on {plan.hit_modules} modules (each symbol file once, then the two smallest "
+        f"again and again) in {plan.hit_builds} builds one after the other; each build is the "
+        "newest for the same number of lookups, and a build's share falls by "
+        f"{STAYS} with each newer one. Modules, and functions within a module, by Zipf's law; a "
+        "function is looked up at one of its ranges, chosen by chance for all builds, as is its "
+        f"rank unless ranks are drawn anew; seed {SEED}."
+    )
+    counted = (
+        "Every lookup that finds anything missing counts: the directory, the dictionary or the "
+        "page. In brackets: those of pages that had been asked for before. Each module misses "
+        "once, when it is new. A lookup without its page puts the page, one without the directory "
+        "ingests the module."
+    )
+    kept = (
+        f"“{POLICY}” is the code of `symbolon_server.insertion` with a cache Redis of its own, "
+        f"whose clock is that of the lookups; servers tell it every {TOLD_AT_ONCE:,} lookups. "
+        f"“{ONCE_FULL}” is what Symbolon did before: all pages of a module until 80 % of the "
+        "memory is used, then only what is asked for."
+    )
+    eviction = (
+        f"Simulated stores evict as Redis does: {SAMPLES} sampled keys, a pool of 16, ages in "
+        "whole seconds. Real ones are Redis servers with `allkeys-lru`; keys and stores are at "
+        f"1/{SCALE} of their size, figures are at full size; the lookups fall on them in "
+        f"{_BATCHES:,} batches. A store that missed more than {HOPELESS:.0%} after {SOON:.0%} of the "
+        "lookups is given up; `>` marks its share up to there."
+    )
+    return [workload, counted, kept, eviction]

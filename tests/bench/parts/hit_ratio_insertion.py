@@ -28,7 +28,9 @@ PageAges = tuple[Keys, Keys]
 class Server(Protocol):
     """What is asked of a store."""
 
-    limit: int
+    @property
+    def limit(self) -> int:
+        """`maxmemory`, in bytes."""
 
     @property
     def evictions(self) -> int:
