@@ -5,8 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
@@ -23,14 +25,19 @@ QUIET_SECONDS = 1.0
 
 def request_of(number: int) -> SymbolicateRequest:
     """Return frames that no other request has."""
-    first = number * FRAMES
-    frames = [
-        stack_pb2.Frame(module_index=0, module_offset=first + offset) for offset in range(FRAMES)
-    ]
+    first = (1 << 14) + number * FRAMES
     return SymbolicateRequest(
         modules=[module_pb2.Module(debug_file="orchard", debug_id=ORCHARD)],
-        stacks=[stack_pb2.Stack(frames=frames)],
+        stacks=[stack_of(first + np.arange(FRAMES))],
     )
+
+
+def stack_of(offsets: NDArray[np.int64]) -> stack_pb2.Stack:
+    """Return a frame for each offset, of 15 to 21 bits; made one by one they take seconds."""
+    frame = stack_pb2.Frame(module_index=0, module_offset=1 << 14).SerializeToString()
+    frames = np.tile(np.frombuffer(bytes([0x0A, len(frame)]) + frame, np.uint8), (len(offsets), 1))
+    frames[:, -3:] = offsets[:, np.newaxis] >> [0, 7, 14] & 0x7F | [0x80, 0x80, 0]
+    return stack_pb2.Stack.FromString(frames.tobytes())
 
 
 def used_by(process: psutil.Process) -> float:

@@ -13,13 +13,13 @@ from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.service import Answerer, RequestLimits, WaitLimits
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.symbolication import symbolicator
 from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
-from symbolon_server.symbolication.recalling import request_frames
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from tests.fixtures.memory_store import MemoryPageStore
@@ -43,7 +43,7 @@ def answer(request: bytes) -> bytes:
 
 def _answer(request: bytes, *, many_bytes: int) -> bytes:
     """Answer with frames recalled at once in requests with stacks of `many_bytes`."""
-    with patch.object(request_frames, "MANY_BYTES", many_bytes):
+    with patch.object(symbolicator, "MANY_BYTES", many_bytes):
         return answerer().answer(request, None, lambda _let_go: nullcontext(enter_result=False))
 
 

@@ -10,7 +10,7 @@ import grpc
 from symbolon.v1 import module_service_pb2_grpc
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon_server.rpc.calls.addresses import ListenAddress
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from symbolon_server.telemetry.lasting_threads import Vitals
 from symbolon_server.telemetry.metrics import REGISTRY

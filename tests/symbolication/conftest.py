@@ -22,7 +22,8 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.redis_servers.servers import connect
-from symbolon_server.rpc.symbolicate.request import decode_frame, decode_stacks
+from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.service import decode_stacks
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
@@ -39,8 +40,7 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
 )
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
-from symbolon_server.symbolication.recalling.request_frames import RequestFrames
-from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbolication.symbolicator import RequestFrames, Symbolicator
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import wire

@@ -8,8 +8,7 @@ import pytest
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.rpc.calls.status import InvalidRequestError
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits
+from symbolon_server.rpc.symbolicate.service import Answerer, RequestLimits, WaitLimits
 from symbolon_server.symbolication import symbolicator
 from symbolon_server.symbolication.looking_up import new_frames
 from symbolon_server.symbols.ground.module_ids import ModuleId

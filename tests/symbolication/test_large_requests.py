@@ -10,13 +10,11 @@ import redis
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits
+from symbolon_server.rpc.symbolicate.service import Answerer, RequestLimits, WaitLimits
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.symbolication import symbolicator
 from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
-from symbolon_server.symbolication.recalling import request_frames
-from symbolon_server.symbolication.recalling.request_frames import MANY_BYTES
+from symbolon_server.symbolication.symbolicator import MANY_BYTES
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
 from tests.ingest.symbol_files import symbol_file
@@ -62,7 +60,7 @@ def answer(
     answerer = Answerer(host.symbolicator, LIMITS, WaitLimits(0.0, 0.0))
     data = request.SerializeToString()
     try:
-        with patch.object(request_frames, "MANY_BYTES", many_bytes):
+        with patch.object(symbolicator, "MANY_BYTES", many_bytes):
             encoded = answerer.answer(data, None, lambda _let_go: nullcontext(enter_result=False))
     except InvalidRequestError as error:
         return tuple(error.violations)

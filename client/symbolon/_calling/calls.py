@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
-from symbolon._messages import decoding
+from symbolon._messages.decoding import decode, decode_invalidated_modules, decode_module_result
 from symbolon._messages.encoding import check_list, make_module
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
@@ -50,7 +51,7 @@ def get_module(debug_file: str, debug_id: str) -> Call[ModuleInfo]:
     return Call(
         lambda client: client.stubs.modules.GetModule,
         module_service_pb2.GetModuleRequest(module=module),
-        decoding.decode_module_info,
+        partial(decode, ModuleInfo),
     )
 
 
@@ -59,7 +60,7 @@ def prefetch_modules(modules: Sequence[Module]) -> Call[tuple[ModuleResult, ...]
     return Call(
         lambda client: client.stubs.modules.PrefetchModules,
         module_service_pb2.PrefetchModulesRequest(modules=_make_modules(modules)),
-        lambda response: tuple(map(decoding.decode_module_result, response.modules)),
+        lambda response: tuple(map(decode_module_result, response.modules)),
     )
 
 
@@ -68,7 +69,7 @@ def invalidate_modules(modules: Sequence[Module]) -> Call[tuple[ModuleOutcome, .
     return Call(
         lambda client: client.stubs.modules.InvalidateModules,
         module_service_pb2.InvalidateModulesRequest(modules=_make_modules(modules)),
-        decoding.decode_invalidated_modules,
+        decode_invalidated_modules,
     )
 
 
@@ -77,7 +78,7 @@ def list_missing_modules(limit: int) -> Call[MissingModules]:
     return Call(
         lambda client: client.stubs.modules.ListMissingModules,
         _make(module_service_pb2.ListMissingModulesRequest, limit=limit),
-        decoding.decode_missing_modules,
+        partial(decode, MissingModules),
     )
 
 
@@ -86,7 +87,7 @@ def get_queue() -> Call[Queue]:
     return Call(
         lambda client: client.stubs.modules.GetQueue,
         module_service_pb2.GetQueueRequest(),
-        decoding.decode_queue,
+        partial(decode, Queue),
     )
 
 
@@ -107,7 +108,7 @@ def explain_frame(
             is_return_address=is_return_address,
             ranges_around=ranges_around,
         ),
-        decoding.decode_explanation,
+        partial(decode, Explanation),
     )
 
 
@@ -116,7 +117,7 @@ def get_store_info() -> Call[StoreInfo]:
     return Call(
         lambda client: client.stubs.stores.GetStoreInfo,
         store_service_pb2.GetStoreInfoRequest(),
-        decoding.decode_store_info,
+        partial(decode, StoreInfo),
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from symbolon._messages.decoding import decode_diagnostics, decode_frame, decode_module_result
+from symbolon._messages.decoding import decode, decode_frame, decode_module_result
 from symbolon._messages.encoding import AnyReport
 from symbolon._messages.fifo_cache import FifoCache
 from symbolon.errors import SymbolonError
-from symbolon.results import SymbolicatedFrame, Symbolication
+from symbolon.results import Diagnostics, SymbolicatedFrame, Symbolication
 from symbolon.v1 import module_pb2, stack_pb2
 
 CACHED_BYTES = 8 * 2**20
@@ -72,6 +72,6 @@ def decode_answer(answer: EncodedAnswer) -> Symbolication:
         stacks=tuple(tuple(_frames.get_all(stack)) for stack in answer.stacks),
         modules=tuple(map(decode_module_result, answer.modules)),
         diagnostics=(
-            None if answer.diagnostics is None else decode_diagnostics(answer.diagnostics)
+            None if answer.diagnostics is None else decode(Diagnostics, answer.diagnostics)
         ),
     )

@@ -1,31 +1,30 @@
-"""From protobuf messages to plain values."""
+"""From protobuf messages to plain values.
+
+The class of a value says how it is decoded: each of its fields is read from the message's field of
+the same name. A duration is called `uptime_seconds` here and `uptime`, or `uptime_duration`, there;
+`seconds` alone are the `duration`. Frames and results of modules, of which an answer has many, have
+functions of their own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from google.protobuf.message import Message
 
-from symbolon import explanations, results
-from symbolon.reports import Module
+from symbolon import results
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    from symbolon.v1 import (
-        diagnostics_pb2,
-        explanation_pb2,
-        module_pb2,
-        module_service_pb2,
-        stack_pb2,
-        store_service_pb2,
-    )
+    from symbolon.v1 import module_pb2, module_service_pb2, stack_pb2
 
 OutcomeT = TypeVar("OutcomeT", bound=Enum)
-ValueT = TypeVar("ValueT", bound="DataclassInstance")
+ValueT = TypeVar("ValueT")
 
 
 def decode_frame(frame: stack_pb2.SymbolicatedFrame) -> results.SymbolicatedFrame:
@@ -60,56 +59,6 @@ def decode_module_result(module: module_pb2.ModuleResult) -> results.ModuleResul
     )
 
 
-def decode_diagnostics(diagnostics: diagnostics_pb2.Diagnostics) -> results.Diagnostics:
-    """Return where an answer came from."""
-    return _copy(
-        results.Diagnostics,
-        diagnostics,
-        seconds=decode_seconds(diagnostics, "duration") or 0.0,
-        waited_seconds=decode_seconds(diagnostics, "waited") or 0.0,
-        tiers=tuple(
-            _copy(
-                results.TierLookups,
-                lookups,
-                tier=decode_enum(results.Tier, lookups.tier),
-                seconds=decode_seconds(lookups, "duration"),
-            )
-            for lookups in diagnostics.tiers
-        ),
-        warnings=tuple(diagnostics.warnings),
-        modules=tuple(
-            _copy(
-                results.ModuleDiagnostics,
-                module,
-                waited_seconds=decode_seconds(module, "waited") or 0.0,
-            )
-            for module in diagnostics.modules
-        ),
-    )
-
-
-def decode_module_info(response: module_service_pb2.GetModuleResponse) -> results.ModuleInfo:
-    """Return what is known of one module."""
-    return results.ModuleInfo(
-        outcome=decode_enum(results.ModuleOutcome, response.outcome),
-        detail=response.detail,
-        retry_after_seconds=decode_seconds(response, "retry_after"),
-        failed_attempts=response.failed_attempts,
-        held=_decode_held(response.held) if response.HasField("held") else None,
-    )
-
-
-def _decode_held(held: module_service_pb2.HeldModule) -> results.HeldModule:
-    return _copy(
-        results.HeldModule,
-        held,
-        module=_decode_module(held.module),
-        skipped_records=dict(held.skipped_records),
-        ingested_at=decode_time(held, "ingested_at"),
-        ingest_seconds=decode_seconds(held, "ingest_duration") or 0.0,
-    )
-
-
 def decode_invalidated_modules(
     response: module_service_pb2.InvalidateModulesResponse,
 ) -> tuple[results.ModuleOutcome, ...]:
@@ -117,157 +66,6 @@ def decode_invalidated_modules(
     return tuple(
         decode_enum(results.ModuleOutcome, module.previous_outcome) for module in response.modules
     )
-
-
-def decode_missing_modules(
-    response: module_service_pb2.ListMissingModulesResponse,
-) -> results.MissingModules:
-    """Return the modules that no supplier has."""
-    return results.MissingModules(
-        modules=tuple(
-            results.MissingModule(
-                module=_decode_module(missing.module),
-                requests=missing.requests,
-                first_seen=decode_time(missing, "first_seen"),
-                last_seen=decode_time(missing, "last_seen"),
-            )
-            for missing in response.modules
-        ),
-        total=response.total,
-    )
-
-
-def decode_queue(response: module_service_pb2.GetQueueResponse) -> results.Queue:
-    """Return the state of the queue."""
-    return _copy(
-        results.Queue,
-        response,
-        longest_wait_seconds=decode_seconds(response, "longest_wait"),
-        running=tuple(
-            _copy(
-                results.RunningIngest,
-                ingest,
-                module=_decode_module(ingest.module),
-                seconds=decode_seconds(ingest, "duration"),
-            )
-            for ingest in response.running
-        ),
-    )
-
-
-def decode_store_info(response: store_service_pb2.GetStoreInfoResponse) -> results.StoreInfo:
-    """Return the state of the Redis servers and of the server's own tiers."""
-    return _copy(
-        results.StoreInfo,
-        response,
-        store=_decode_redis(response.store),
-        cache=_decode_redis(response.cache),
-        tiers=tuple(
-            _copy(results.TierInfo, tier, tier=decode_enum(results.Tier, tier.tier))
-            for tier in response.tiers
-        ),
-        warnings=tuple(response.warnings),
-        server_uptime_seconds=decode_seconds(response, "server_uptime") or 0.0,
-    )
-
-
-def _decode_redis(redis: store_service_pb2.RedisInfo) -> results.RedisInfo:
-    uptime = decode_seconds(redis, "uptime") or 0.0
-    return _copy(results.RedisInfo, redis, uptime_seconds=uptime)
-
-
-def decode_explanation(
-    response: module_service_pb2.ExplainFrameResponse,
-) -> explanations.Explanation:
-    """Return everything that led to the answer for one frame."""
-    return _copy(
-        explanations.Explanation,
-        response,
-        frame=decode_frame(response.frame),
-        module=decode_module_result(response.module),
-        tiers=tuple(map(_decode_tier, response.tiers)),
-        held=_decode_held(response.held) if response.HasField("held") else None,
-        page=_decode_page(response.page) if response.HasField("page") else None,
-        ranges=tuple(map(_decode_range, response.ranges)),
-        public_symbol_verdict=decode_enum(
-            explanations.PublicSymbolVerdict, response.public_symbol_verdict
-        ),
-        deciding_symbol=(
-            _decode_symbol(response.deciding_symbol)
-            if response.HasField("deciding_symbol")
-            else None
-        ),
-        suppliers=_decode_round(response.suppliers) if response.HasField("suppliers") else None,
-        warnings=tuple(response.warnings),
-    )
-
-
-def _decode_tier(tier: explanation_pb2.ExplainedTier) -> explanations.ExplainedTier:
-    return _copy(
-        explanations.ExplainedTier,
-        tier,
-        tier=decode_enum(results.Tier, tier.tier),
-        seconds=decode_seconds(tier, "duration"),
-    )
-
-
-def _decode_page(page: explanation_pb2.ExplainedPage) -> explanations.ExplainedPage:
-    return _copy(
-        explanations.ExplainedPage,
-        page,
-        end_offset=page.end_offset if page.HasField("end_offset") else None,
-        tier=decode_enum(results.Tier, page.tier),
-    )
-
-
-def _decode_range(part: explanation_pb2.ExplainedRange) -> explanations.ExplainedRange:
-    return _copy(
-        explanations.ExplainedRange,
-        part,
-        end_offset=part.end_offset if part.HasField("end_offset") else None,
-        kind=decode_enum(explanations.SymbolKind, part.kind),
-        file=part.file or None,
-        line=part.line or None,
-        inlines=tuple(map(decode_inline, part.inlines)),
-    )
-
-
-def _decode_symbol(symbol: explanation_pb2.DecidingSymbol) -> explanations.DecidingSymbol:
-    return _copy(
-        explanations.DecidingSymbol,
-        symbol,
-        kind=decode_enum(explanations.SymbolKind, symbol.kind),
-        end=symbol.end if symbol.HasField("end") else None,
-    )
-
-
-def _decode_round(suppliers: explanation_pb2.SupplierRound) -> explanations.SupplierRound:
-    return explanations.SupplierRound(
-        attempts=tuple(
-            _copy(
-                explanations.SupplierAttempt,
-                attempt,
-                outcome=decode_enum(explanations.SupplierOutcome, attempt.outcome),
-                seconds=decode_seconds(attempt, "duration"),
-            )
-            for attempt in suppliers.attempts
-        ),
-        ended_at=decode_time(suppliers, "ended_at"),
-        seconds=decode_seconds(suppliers, "duration"),
-    )
-
-
-def _decode_module(module: module_pb2.Module) -> Module:
-    return _copy(Module, module)
-
-
-def _copy(kind: type[ValueT], message: Message, /, **others: Any) -> ValueT:
-    """Return a value of `others` and, for the rest, the message's fields of the same names.
-
-    Fields that are messages, repeated or optional are always among `others`.
-    """
-    names = (field.name for field in fields(kind) if field.name not in others)
-    return kind(**{name: getattr(message, name) for name in names}, **others)
 
 
 def decode_enum(kind: type[OutcomeT], number: int) -> OutcomeT:
@@ -285,9 +83,66 @@ def decode_seconds(message: Message, field: str) -> float | None:
     return float(getattr(message, field).ToNanoseconds() / 1e9)
 
 
-def decode_time(message: Message, field: str) -> datetime | None:
-    """Return a field of type Timestamp in UTC, or `None` if it is unset."""
-    if not message.HasField(field):
-        return None
-    time: datetime = getattr(message, field).ToDatetime(UTC)
-    return time
+_BY_HAND: Mapping[type[Any], Callable[[Any], Any]] = {
+    results.SymbolicatedFrame: decode_frame,
+    results.ModuleResult: decode_module_result,
+}
+
+
+def decode(kind: type[ValueT], message: Message) -> ValueT:
+    """Return the value of a class of this package that a message holds.
+
+    `None` stands for a field that is unset, or empty if it cannot be unset.
+    """
+    fields = _fields(kind, message.DESCRIPTOR)  # type: ignore[arg-type]  # a class is hashable
+    return kind(**{field.name: field.read(message) for field in fields})
+
+
+class _Field(NamedTuple):
+    """One field of a class, and where a message has it."""
+
+    name: str
+    source: str
+    has_presence: bool
+    shape: Any
+    """`tuple` or `Mapping` if there are several values, else something else."""
+
+    kinds: tuple[Any, ...]
+    """The types of the value, or of each of several; the first is not that of `None`."""
+
+    def read(self, message: Message) -> Any:
+        """Return the field's value in a message."""
+        content = getattr(message, self.source)
+        if self.shape is tuple:
+            return tuple(_convert(self.kinds[0], item) for item in content)
+        if self.shape is Mapping:
+            return dict(content)
+        is_set = message.HasField(self.source) if self.has_presence else content
+        return None if NoneType in self.kinds and not is_set else _convert(self.kinds[0], content)
+
+
+@cache
+def _fields(kind: Any, descriptor: Any) -> list[_Field]:
+    """Return the fields of a class, to be read from messages of that descriptor."""
+    found, sources = [], descriptor.fields_by_name
+    for name, hint in get_type_hints(kind).items():
+        stem = name.removesuffix("seconds").removesuffix("_")
+        names = name, stem, f"{stem}_duration", "duration"
+        source = next(sources[of] for of in names if of in sources)
+        kinds = get_args(hint) or (hint,)
+        found.append(_Field(name, source.name, source.has_presence, get_origin(hint), kinds))
+    return found
+
+
+def _convert(kind: Any, content: Any) -> Any:
+    """Return a value of this kind."""
+    if kind in _BY_HAND:
+        return _BY_HAND[kind](content)
+    if is_dataclass(kind):
+        return decode(kind, content)  # type: ignore[arg-type]  # it is a class, no instance
+    if issubclass(kind, Enum):
+        return decode_enum(kind, content)
+    if kind is datetime:
+        return content.ToDatetime(UTC)
+    is_duration = kind is float and isinstance(content, Message)
+    return content.ToNanoseconds() / 1e9 if is_duration else content

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from symbolon._messages.answers import EncodedAnswer
-from symbolon._messages.decoding import decode_diagnostics, decode_enum
+from symbolon._messages.decoding import decode, decode_enum
 from symbolon._tecken.jobs import JobModule, TeckenRequest
 from symbolon.client import Client
 from symbolon.results import Diagnostics, ModuleDiagnostics, ModuleOutcome
@@ -48,7 +48,7 @@ def count_debug(
     seconds_left: SecondsLeft = lambda: None,
 ) -> dict[str, Any]:
     """Return the object; calls the server once for each module that was fetched, for its size."""
-    each = [decode_diagnostics(answer.diagnostics) for answer in answers]
+    each = [decode(Diagnostics, answer.diagnostics) for answer in answers]
     lookups = list(_find_lookups(request, answers, each))
     times = Counter(one.name for one in lookups)
     return {

@@ -145,7 +145,7 @@ def _digest(module_id: ModuleId) -> bytes:
 
 
 def _finite(value: bytes | None) -> float | None:
-    """Return the number, or None if there is none that we wrote."""
+    """Return the number, or None for anything that we did not write."""
     try:
         number = float(value or b"")
     except ValueError:

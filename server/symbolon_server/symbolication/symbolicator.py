@@ -1,15 +1,14 @@
-"""Symbolicates the stacks of one request."""
+"""Symbolicates the stacks of one request: recalled from memory, the rest looked up."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.missing_modules import MissingTally
 from symbolon_server.insertion.use_tally import UsedFrame
 from symbolon_server.store.redis_store import RecentUse
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller, refuse_gone
 from symbolon_server.symbolication.looking_up.lookup import CallLookup, MayWait, Patience
 from symbolon_server.symbolication.looking_up.new_frames import (
     DecodeFrame,
@@ -18,29 +17,82 @@ from symbolon_server.symbolication.looking_up.new_frames import (
 )
 from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import (
+    ANYBODY,
     MAX_ANSWER_BYTES,
     NO_MODULE,
     AnswerTooLargeError,
+    Caller,
+    CallerGoneError,
     Diagnostics,
     EncodedStacks,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
-    ModuleResult,
     Symbolication,
 )
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
 from symbolon_server.symbolication.recalling.recall import Recall
-from symbolon_server.symbolication.recalling.request_frames import RequestFrames
+from symbolon_server.symbolication.recalling.recall_many import (
+    ManyFrames,
+    read_many_frames,
+    recall_many,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
-from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging import api_frames, wire
+
+MANY_BYTES: Final = 6_000
+"""Of encoded stacks: from some 500 frames on, it is faster to recall all frames at once."""
+
+_LONGEST_FRAME_BYTES: Final = 19
+"""Of a frame as clients write it. Longer frames are not read as columns, to save memory."""
+
+DecodeStacks = Callable[[Iterable[bytes]], list[list[bytes]]]
+"""Splits encoded `symbolon.v1.Stack`s into their encoded frames."""
 
 NOTE_SECONDS: Final = 1.0
 """Time between two calls whose pages are noted as used."""
 
+_STACK: Final = wire.tag(api_frames.STACKS, wire.LENGTH_DELIMITED)
+"""Precedes the length of a stack in a response."""
+
 _MOST_NOTED: Final = 2_000
 """Frames of such a call that are looked at."""
+
+
+class RequestFrames:
+    """The frames of encoded stacks, themselves encoded.
+
+    Large requests are read as columns. They are split into frames only if that is needed: if not
+    every frame is remembered.
+    """
+
+    def __init__(
+        self, stacks: Sequence[bytes], decode_stacks: DecodeStacks, max_frames: int
+    ) -> None:
+        """Read encoded stacks; what `decode_stacks` raises passes through."""
+        self._encoded = stacks
+        self._decode_stacks = decode_stacks
+        self._stacks: list[list[bytes]] | None = None
+        self._many = None
+        if MANY_BYTES <= sum(map(len, stacks)) <= max_frames * _LONGEST_FRAME_BYTES:
+            self._many = read_many_frames(stacks)
+        if self._many is None:
+            self._stacks = decode_stacks(stacks)
+        self.count = sum(map(len, self._stacks or ())) if self._many is None else len(self._many)
+        """The number of frames."""
+
+    def take_many(self) -> ManyFrames | None:
+        """Return the frames of a large request, once; None for all other requests."""
+        many, self._many = self._many, None  # a waiting call does not keep the columns
+        return many
+
+    @property
+    def stacks(self) -> list[list[bytes]]:
+        """Return the frames of each stack."""
+        if self._stacks is None:
+            self._stacks = self._decode_stacks(self._encoded)
+        return self._stacks
 
 
 class Symbolicator:
@@ -84,54 +136,44 @@ class Symbolicator:
         `modules`, `AnswerTooLargeError`, and `CallerGoneError` at the next step once the caller is
         gone. Diagnostics cover single modules only `with_diagnostics`.
         """
-        refuse_gone(caller.is_gone)
+        if caller.is_gone():
+            raise CallerGoneError
         start = time.perf_counter()
-        recall = Recall(self._memory, modules)
-        diagnostics = Diagnostics()
+        recall, new, missed = Recall(self._memory, modules), None, 0
+        diagnostics = Diagnostics(frames=frames.count)
         is_noted = self._recent_use is not None and self._clock() >= self._next_note
-        if not (is_noted or with_diagnostics):
-            encoded = frames.recall_all_at_once(recall, self._memory.frames.columns)
-            if encoded is not None:
-                self._count(encoded, recall, diagnostics, len(frames), missed=0)
-                results = _results_of(recall)
-                return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=True)
-        stacks = frames.stacks
-        answers = [recall.find_all(stack) for stack in stacks]
-        new = NewFrames(self._decode_frame, recall, modules, caller.is_gone)
-        missed = 0
-        try:
-            encoded = _encode(answers)
-        except TypeError:  # some are None: not all frames are remembered
-            missed = sum(found.count(None) for found in answers)
-            for stack, found in zip(stacks, answers, strict=True):
-                new.read(stack, found)
-            self._look_up(new, Patience(wait_seconds, may_wait, caller), diagnostics)
-            encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
+        many = None if is_noted or with_diagnostics else frames.take_many()
+        encoded = None if many is None else recall_many(recall, self._memory.frames.columns, many)
+        stacks = frames.stacks if encoded is None else []
+        answers: list[list[bytes | None]] = []
+        if encoded is None:
+            answers = [recall.find_all(stack) for stack in stacks]
+            try:
+                encoded = _encode(answers)
+            except TypeError:  # some are None: not all frames are remembered
+                missed = sum(found.count(None) for found in answers)
+                new = NewFrames(self._decode_frame, recall, modules, caller.is_gone)
+                for stack, found in zip(stacks, answers, strict=True):
+                    new.read(stack, found)
+                self._look_up(new, Patience(wait_seconds, may_wait, caller), diagnostics)
+                encoded = _encode([new.fill(*stack) for stack in zip(stacks, answers, strict=True)])
+        if encoded.length > MAX_ANSWER_BYTES:  # no message can hold it
+            raise AnswerTooLargeError(encoded.length, MAX_ANSWER_BYTES)
+        self._memory.frames.count(frames.count - missed, missed)
+        self._memory.modules.count_hits(recall.peeked)
+        results = {index: module.result for index, module in recall.used.items()}
+        if new is not None:
+            results |= new.results()
             diagnostics.outcomes = new.outcomes
-        self._count(encoded, recall, diagnostics, len(frames), missed)
+        if new is not None or with_diagnostics:
+            diagnostics.count_frames(frames.count, missed)
         if with_diagnostics:
             diagnostics.modules = self._count_modules(stacks, new, len(modules))
         if is_noted:
             self._next_note = self._clock() + NOTE_SECONDS  # two calls at once: no harm
             self._note_use(recall, modules, stacks, answers)
         diagnostics.seconds = time.perf_counter() - start
-        results = _results_of(recall) | new.results()
         return Symbolication(encoded, results, len(modules), diagnostics, is_recalled=not missed)
-
-    def _count(
-        self,
-        encoded: EncodedStacks,
-        recall: Recall,
-        diagnostics: Diagnostics,
-        frames: int,
-        missed: int,
-    ) -> None:
-        """Count the frames of an answer; raise `AnswerTooLargeError` if no message can hold it."""
-        if encoded.length > MAX_ANSWER_BYTES:
-            raise AnswerTooLargeError(encoded.length, MAX_ANSWER_BYTES)
-        self._memory.frames.count(frames - missed, missed)
-        self._memory.modules.count_hits(recall.peeked)
-        diagnostics.count_frames(frames, missed)
 
     def _look_up(self, new: NewFrames, patience: Patience, diagnostics: Diagnostics) -> None:
         """Answer the frames that are not remembered, and remember them."""
@@ -162,10 +204,10 @@ class Symbolicator:
             )
 
     def _count_modules(
-        self, stacks: Sequence[Sequence[bytes]], new: NewFrames, modules: int
+        self, stacks: Sequence[Sequence[bytes]], new: NewFrames | None, modules: int
     ) -> list[ModuleCounts]:
         """Return where the answers for each module came from."""
-        counts = [new.counts(index) for index in range(modules)]
+        counts = [new.counts(index) if new else ModuleCounts() for index in range(modules)]
         for frame, times in Counter(chain.from_iterable(stacks)).items():
             index = self._decode_frame(frame).module_index
             if index != NO_MODULE:
@@ -212,12 +254,7 @@ def _encode(stacks: Sequence[Sequence[bytes | None]]) -> EncodedStacks:
     pieces: list[bytes] = []
     for frames in stacks:
         length = sum(map(len, frames))  # type: ignore[arg-type]  # this raises it
-        pieces.append(api_frames.stack_start(length))
+        pieces += _STACK, wire.varint(length)
         pieces += frames  # type: ignore[arg-type]  # none of them is None
         all_bytes += length
     return EncodedStacks(all_bytes, pieces)
-
-
-def _results_of(recall: Recall) -> dict[int, ModuleResult]:
-    """Return the results of the modules whose frames were remembered."""
-    return {index: module.result for index, module in recall.used.items()}

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from symbolon_server.app.process.cores import claim_core, may_choose, on_one_core
 from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram
-
-pytestmark = pytest.mark.alone
+from tests.system.processes import serving_processes
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -86,47 +86,52 @@ def test_in_a_container_without_a_cpuset_no_core_is_claimed() -> None:
     assert told_to != "None"
 
 
-CLAIM_ALL = """
+OWN_CLAIMS = """
 from symbolon_server.app.process.cores import claim_core
 
-print(*[claim_core() for _ in range({})])
+claim_core.__defaults__ = (None, "\\0" + {!r})
 """
+"""Lets the programs of a test claim cores under names that no other server of this machine uses."""
 
 
 @pytest.fixture
-def free_cores() -> set[int]:
-    """The cores that no other server on this machine has claimed, such as one of `make run`."""
-    command = [sys.executable, "-c", CLAIM_ALL.format(len(CORES))]
-    run = subprocess.run(command, capture_output=True, check=True, text=True)
-    free = {CORES[int(place)] for place in run.stdout.split() if place != "None"}
-    if not free:
-        pytest.skip("other servers have claimed all cores")
-    return free
+def two_cores(
+    environment: dict[str, str], tmp_path: Path, redis_store_url: str, redis_cache_url: str
+) -> Iterator[set[int]]:
+    """Two cores, which the programs of a test have to themselves as far as claims go."""
+    (tmp_path / "sitecustomize.py").write_text(OWN_CLAIMS.format(f"{tmp_path}-{{}}"))
+    environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
+    environment["SYMBOLON_STORE_URL"] = redis_store_url
+    environment["SYMBOLON_CACHE_URL"] = redis_cache_url
+    os.sched_setaffinity(0, CORES[:2])
+    try:
+        if claim_core(None, f"\0{tmp_path}-may-{{}}") is None:
+            pytest.skip("this container has no cpuset")
+        yield set(CORES[:2])
+    finally:
+        os.sched_setaffinity(0, CORES)
 
 
-def core_of(process_id: int) -> int:
-    """Return the core that most threads of a process are kept on."""
-    (core,) = {core for cores in cores_of_threads(process_id) if len(cores) == 1 for core in cores}
+def core_of(program: Program) -> int:
+    """Return the core that most threads of a server are kept on."""
+    threads = cores_of_threads(program.process.pid)
+    (core,) = {core for cores in threads if len(cores) == 1 for core in cores}
     return core
 
 
 @needs_cores
-def test_servers_on_one_machine_share_no_core(
-    serve: StartProgram, free_cores: set[int], tmp_path: Path
-) -> None:
-    def serve_in(name: str) -> Program:
-        program = serve(data_dir=str(tmp_path / name))
-        program.await_address()
-        return program
-
-    servers = [serve_in(f"data{number}") for number in range(len(free_cores))]
-    assert {core_of(server.process.pid) for server in servers} == free_cores
-    late = serve_in("late")
-    assert all(cores == set(CORES) for cores in cores_of_threads(late.process.pid))
+def test_servers_on_one_machine_share_no_core(serve: StartProgram, two_cores: set[int]) -> None:
+    servers = [serve() for _ in two_cores]
+    for server in servers:
+        server.await_address()
+    assert {core_of(server) for server in servers} == two_cores
+    late = serve()
+    late.await_address()
+    assert all(cores == two_cores for cores in cores_of_threads(late.process.pid))
     assert servers[0].end(signal.SIGTERM) == 0
-    again = serve_in("again")
-    others = {core_of(server.process.pid) for server in servers[1:]}
-    assert {core_of(again.process.pid)} == free_cores - others
+    again = serve()
+    again.await_address()
+    assert {core_of(again), core_of(servers[1])} == two_cores
 
 
 @needs_cores
@@ -145,30 +150,23 @@ def test_the_threads_of_a_server_share_a_core_and_its_children_do_not(serve: Sta
 
 @needs_cores
 def test_serving_processes_are_spread_over_the_cores(
-    serve: StartProgram, free_cores: set[int]
+    serve: StartProgram, two_cores: set[int]
 ) -> None:
-    program = serve(processes="2", worker="false")
+    program = serve(processes="2")
     program.await_address()
-    serving = [
-        child
-        for child in program.below()
-        if "symbolon_server.app.programs.server_main" in child.cmdline()
-    ]
     kept = [
         {core for of in cores_of_threads(child.pid) if len(of) == 1 for core in of}
-        for child in serving
+        for child in serving_processes(program)
     ]
-    assert len(kept) == 2
-    assert all(len(cores) <= 1 for cores in kept)
-    claimed = [core for cores in kept for core in cores]
-    assert set(claimed) <= free_cores
-    assert len(claimed) == len(set(claimed)) == min(2, len(free_cores))
+    assert sorted(map(sorted, kept)) == [[core] for core in sorted(two_cores)]
     assert program.end(signal.SIGTERM) == 0
 
 
 @needs_cores
-def test_a_server_with_one_core_off_uses_all_cores(serve: StartProgram) -> None:
+def test_a_server_with_one_core_off_uses_all_cores(
+    serve: StartProgram, two_cores: set[int]
+) -> None:
     program = serve(one_core="false")
     program.await_address()
-    assert all(cores == set(CORES) for cores in cores_of_threads(program.process.pid))
+    assert all(cores == two_cores for cores in cores_of_threads(program.process.pid))
     assert program.end(signal.SIGTERM) == 0

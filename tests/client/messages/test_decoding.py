@@ -10,7 +10,9 @@ from symbolon import (
     FrameOutcome,
     InlineFrame,
     Module,
+    ModuleInfo,
     ModuleOutcome,
+    StoreInfo,
     SymbolicatedFrame,
     Symbolication,
     Tier,
@@ -163,7 +165,7 @@ def test_an_ingested_module_keeps_its_origin() -> None:
             ingest_duration=Duration(seconds=3),
         ),
     )
-    info = decoding.decode_module_info(response)
+    info = decoding.decode(ModuleInfo, response)
     assert info.outcome is ModuleOutcome.FOUND
     assert info.retry_after_seconds is None
     assert info.held is not None
@@ -174,17 +176,18 @@ def test_an_ingested_module_keeps_its_origin() -> None:
 
 
 def test_a_module_that_was_not_ingested_has_no_pages() -> None:
-    info = decoding.decode_module_info(module_service_pb2.GetModuleResponse())
+    info = decoding.decode(ModuleInfo, module_service_pb2.GetModuleResponse())
     assert info.held is None
 
 
 def test_store_info_keeps_both_servers_apart() -> None:
-    info = decoding.decode_store_info(
+    info = decoding.decode(
+        StoreInfo,
         store_service_pb2.GetStoreInfoResponse(
             store=store_service_pb2.RedisInfo(is_reachable=True, keys=5),
             cache=store_service_pb2.RedisInfo(detail="refused", uptime=Duration(seconds=9)),
             tiers=[store_service_pb2.TierInfo(tier=tier_pb2.TIER_SPOOL, hit_ratio=0.25)],
-        )
+        ),
     )
     assert (info.store.is_reachable, info.store.keys) == (True, 5)
     assert (info.cache.detail, info.cache.uptime_seconds) == ("refused", 9.0)

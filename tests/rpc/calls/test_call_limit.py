@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from symbolon_server.rpc.calls.call_pool import CallLimit
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import CallLimit, UnreadAnswers
 from tests.rpc.scripted import count_of
 
 

@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
-from symbolon_server.rpc.calls.unread_answers import CALL_BYTES, SLOW_SECONDS, UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import CALL_BYTES, SLOW_SECONDS, UnreadAnswers
 from tests.fixtures.http2_peer import http2_peer
 from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK, REFLECTION
 from tests.rpc.calls.test_silent_callers import HEALTH_WATCH

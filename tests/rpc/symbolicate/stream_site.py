@@ -15,23 +15,26 @@ from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from symbolon_server.rpc.access.access import NameCaller, name_of_peer
 from symbolon_server.rpc.calls.addresses import ListenAddress
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits
-from symbolon_server.rpc.symbolicate.service import SymbolicationService
+from symbolon_server.rpc.symbolicate.service import (
+    Answerer,
+    RequestLimits,
+    SymbolicationService,
+    WaitLimits,
+)
 from symbolon_server.rpc.symbolicate.streams import FLOW, Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
 from symbolon_server.symbolication.memory.queries import (
+    ANYBODY,
+    Caller,
     Diagnostics,
     EncodedStacks,
     ModuleQuery,
     Symbolication,
 )
-from symbolon_server.symbolication.recalling.request_frames import RequestFrames
-from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbolication.symbolicator import RequestFrames, Symbolicator
 from symbolon_server.symbols.paging import api_frames, wire
 
 SECONDS = 30.0
@@ -143,7 +146,7 @@ def start_site() -> Iterator[StartSite]:
             )
             server = RpcServer(
                 ServerOptions(ListenAddress("127.0.0.1", 0), 2, 8, 1 << 20, **options),
-                [SymbolicationService(answerer, WaitingRoom(1), streams).add_to],
+                [SymbolicationService(answerer, WaitingRoom(1), streams.handler()).add_to],
                 unread,
             )
             address = server.bind()

@@ -17,9 +17,12 @@ from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.operators.methods import add_methods
 from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits
-from symbolon_server.rpc.symbolicate.service import SymbolicationService
+from symbolon_server.rpc.symbolicate.service import (
+    Answerer,
+    RequestLimits,
+    SymbolicationService,
+    WaitLimits,
+)
 from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbols.paging import wire
@@ -80,7 +83,7 @@ def serving() -> Iterator[ListenAddress]:
     server = RpcServer(
         ServerOptions(ListenAddress("127.0.0.1", 0), 4, 8, MESSAGE_BYTES),
         [
-            SymbolicationService(answerer, WaitingRoom(1), streams).add_to,
+            SymbolicationService(answerer, WaitingRoom(1), streams.handler()).add_to,
             ModuleService(NO_TOOLS, 5_000).add_to,
             add_ignoring,
         ],

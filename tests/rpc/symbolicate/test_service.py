@@ -16,15 +16,21 @@ from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.calls.status import DETAILS_KEY
 from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
-from symbolon_server.rpc.symbolicate.service import SERVICE, SymbolicationService
+from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.service import (
+    SERVICE,
+    Answerer,
+    RequestLimits,
+    SymbolicationService,
+    WaitLimits,
+)
 from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
-from symbolon_server.symbolication.looking_up.caller import ANYBODY, Caller
 from symbolon_server.symbolication.looking_up.lookup import MayWait
 from symbolon_server.symbolication.memory.queries import (
+    ANYBODY,
     NO_MODULE,
+    Caller,
     Diagnostics,
     EncodedStacks,
     FrameOutcome,
@@ -37,8 +43,7 @@ from symbolon_server.symbolication.memory.queries import (
     Symbolication,
     TierName,
 )
-from symbolon_server.symbolication.recalling.request_frames import RequestFrames
-from symbolon_server.symbolication.symbolicator import Symbolicator
+from symbolon_server.symbolication.symbolicator import RequestFrames, Symbolicator
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging import api_frames
 from tests.rpc.drive import Ended, call
@@ -106,7 +111,7 @@ def service_of(symbolicator: Canned) -> SymbolicationService:
         RequestLimits(max_modules=5, max_frames=10),
         WaitLimits(max_wait_seconds=60.0, deadline_margin_seconds=0.5),
     )
-    return SymbolicationService(answerer, WaitingRoom(1), Streams(answerer, 1, 1))
+    return SymbolicationService(answerer, WaitingRoom(1), Streams(answerer, 1, 1).handler())
 
 
 def symbolicate(

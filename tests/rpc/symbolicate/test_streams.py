@@ -17,8 +17,8 @@ from google.rpc import (  # type: ignore[import-untyped] # the package has no py
 from symbolon.v1 import stack_pb2
 from symbolon.v1 import symbolication_service_pb2 as pb
 from symbolon.v1.symbolication_service_pb2_grpc import SymbolicationServiceStub
+from symbolon_server.rpc.calls.call_limits import UnreadAnswers
 from symbolon_server.rpc.calls.status import DETAILS_KEY
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
 from symbolon_server.rpc.symbolicate.stream_flow import StreamFlow
 from symbolon_server.rpc.symbolicate.streams import FLOW, StreamPlace, StreamPlaces
 from symbolon_server.symbols.paging import wire

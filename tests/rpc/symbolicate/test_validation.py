@@ -10,12 +10,11 @@ from symbolon.v1.stack_pb2 import Frame, Stack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
 from symbolon_server.rpc.operators.methods import find_one_module_violations
-from symbolon_server.rpc.symbolicate.request import (
-    MAX_VIOLATIONS,
+from symbolon_server.rpc.symbolicate.request import MAX_VIOLATIONS, find_broken_rules
+from symbolon_server.rpc.symbolicate.service import (
     RequestLimits,
     check_request,
     decode_stacks,
-    find_broken_rules,
     read_request,
 )
 

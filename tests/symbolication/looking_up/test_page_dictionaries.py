@@ -7,6 +7,7 @@ import redis
 
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome
+from symbolon_server.insertion.ages import InsertionTerms
 from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
@@ -127,15 +128,12 @@ def test_a_full_store_gets_the_dictionary_of_requested_pages(
     dictionary_key: str,
     spool: Spool,
     redis_store: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     redis_store.flushall()
-    store = RedisPageStore(redis_store)
-    monkeypatch.setattr(store, "has_room", lambda: False)
-    assert (
-        Ingest(SupplierChain([]), store, spool).run(AskedModule(wordy), [0]).outcome
-        is IngestOutcome.FROM_SPOOL
-    )
+    ingest = Ingest(SupplierChain([]), RedisPageStore(redis_store), spool)
+    terms = InsertionTerms(eviction_age=1000.0, scale=10.0)
+    outcome = ingest.run(AskedModule(wordy), [0], terms=terms).outcome
+    assert outcome is IngestOutcome.FROM_SPOOL
     assert redis_store.exists(dictionary_key)
     assert len(redis_store.keys("page:*")) == 2
 

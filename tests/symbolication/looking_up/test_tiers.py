@@ -9,7 +9,7 @@ import redis
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.store.redis_store import RecentUse, RedisPageStore
 from symbolon_server.store.spool import Spool
-from symbolon_server.symbolication.looking_up import page_fetcher
+from symbolon_server.symbolication.looking_up import lookup
 from symbolon_server.symbolication.memory.queries import FrameQuery, ModuleOutcome, TierName
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -120,7 +120,7 @@ def test_pages_are_read_however_few_of_them_are_unpacked_at_once(
     monkeypatch: pytest.MonkeyPatch,
     unpacked_bytes: int,
 ) -> None:
-    monkeypatch.setattr(page_fetcher, "UNPACKED_BYTES", unpacked_bytes)
+    monkeypatch.setattr(lookup, "UNPACKED_BYTES", unpacked_bytes)
     key = key_of(redis_store, large, LAST // 2)
     redis_store.set(key, misfit(owner_of(key)))
     numbers = range(0, MANY, 100)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbolon_server.symbolication.memory.aging import AgingMap
+from symbolon_server.symbolication.memory.server_memory import AgingMap
 
 MAX_BYTES = 40
 

@@ -1,10 +1,10 @@
-"""The cache is emptied while modules are in line or in hand: calls that wait get them anyway."""
+"""The cache is emptied, or killed, while modules are in line or in hand: no work is lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from symbolon import Client
+from symbolon import Client, ModuleOutcome
 from symbolon_server.ingest.queueing.jobs import Band
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -12,6 +12,8 @@ from tests.app.conftest import PATIENCE_SECONDS, wait_until
 from tests.fixtures.symbol_server import Answer, Ending
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site, ask, functions
+from tests.system.faults.test_cache_faults import first_frames, outcomes
+from tests.system.known_modules import SPACING, Question, known_modules
 
 WANTED = numbered_module(1)
 
@@ -73,3 +75,21 @@ def test_a_module_that_nobody_waits_for_is_queued_when_it_is_asked_for_again(sit
     site.cache.flushall()
     site.work()
     assert answer(client, WANTED) == ["function_1"]
+
+
+@pytest.mark.promise("Queued ingests survive the death of the cache and of the server")
+def test_work_queued_in_a_cache_that_is_killed_is_done_when_it_comes_back(site: Site) -> None:
+    modules = known_modules(range(15), functions=10)
+    for module in modules:
+        site.supplier.put(module.module_id, module.symbol_file())
+    client = site.new_client()
+    question = Question(modules, [[SPACING]] * len(modules))
+    pending = client.symbolicate(*question.request(), max_wait=0)
+    assert outcomes(pending) == {ModuleOutcome.PENDING}
+    site.pair.kill("cache")
+    assert outcomes(first_frames(client, modules[:1])) == {ModuleOutcome.UNAVAILABLE}
+    site.pair.start("cache")
+    site.work()
+    site.supplier.wait_for_gets(len(modules))
+    wait_until(lambda: outcomes(first_frames(client, modules)) == {ModuleOutcome.FOUND})
+    assert set(site.supplier.counts().values()) == {1}

@@ -21,7 +21,7 @@ SMALL_FILE_BYTES = 8 << 10
 """Less than a page file, more than a log."""
 
 STEPS = 15
-MODULES = known_modules(range(12), functions=10_000)
+MODULES = known_modules(range(12), functions=4_000)
 QUESTION = Question(MODULES, [[0, 32]] * len(MODULES))
 
 

@@ -23,7 +23,7 @@ from tests.system.known_modules import SPACING, Question, known_modules, unanswe
 
 KILLS = 3
 LEASE_SECONDS = 1.0
-MODULES = known_modules(range(6), functions=20_000)
+MODULES = known_modules(range(6), functions=8_000)
 
 
 class Watch:

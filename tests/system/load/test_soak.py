@@ -6,8 +6,6 @@ import pytest
 
 from tests.system.load.soak import MEGABYTE, soaked
 
-pytestmark = pytest.mark.alone
-
 SECONDS = 20.0
 ANSWERED_FRAMES = 10_000
 """No share of all: calls that only say why they have no answer are quick, so there are more of them

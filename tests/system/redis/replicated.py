@@ -70,7 +70,8 @@ def replicated(pair: RedisPair, role: str) -> Iterator[Replicated]:
 
 
 def _options() -> EmbeddedOptions:
-    return EmbeddedOptions(port=free_port())
+    """A server that does not wait five seconds for more replicas before it sends its data."""
+    return EmbeddedOptions(port=free_port(), overrides={"repl-diskless-sync-delay": "0"})
 
 
 def _port(client: redis.Redis) -> int:

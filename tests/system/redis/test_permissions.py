@@ -59,6 +59,7 @@ def test_all_that_is_done_needs_no_other_permissions_than_documented_and_all_of_
     lose_the_log(site)
     wait_until(lambda: int(site.cache.ttl(EARLIER[0])) > 0)
     stop([*programs, again])
+    evict_some(site.store)
     use_in_this_process(urls)
     assert (denied(site.store), denied(site.cache)) == ([], [])
     assert (lacking("store", site.store), lacking("cache", site.cache)) == (set(), set())
@@ -105,10 +106,19 @@ def stop(programs: list[Program]) -> None:
         assert "redis_refused" not in program.log
 
 
+def evict_some(admin: redis.Redis) -> None:
+    """Have the store evict some of its keys."""
+    for number in range(300):
+        admin.set(f"page:ballast:{number}", bytes(10_000))
+    admin.config_set("maxmemory", int(admin.info("memory")["used_memory"]) - (1 << 20))
+    admin.set("page:ballast:0", bytes(10_000))
+
+
 def use_in_this_process(urls: dict[str, str]) -> None:
     """Do what takes servers and workers long, or happens seldom."""
     with connect(urls["store_url"]) as store, connect(urls["cache_url"]) as cache:
         RedisPageStore(store).touch([THERE], [])
+        assert RedisPageStore(store).sample_idle_seconds()
         queue, desk = IngestQueue(cache), ClaimDesk(cache, 10.0, worker="test")
         queue.enqueue({QUEUED: [1]}, Band.AWAITED, wait_seconds=10.0)
         assert queue.look([QUEUED]).ended == frozenset()

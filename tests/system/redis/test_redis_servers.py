@@ -69,15 +69,12 @@ def test_a_limit_set_at_run_time_is_honoured_without_a_restart(
     command_line(site, "config", "set", "maxmemory", "100mb")
     info = client.get_store_info()
     assert (info.store.maxmemory_bytes, info.warnings) == (100 * MEGABYTE, ())
-    for number in range(90):
+    for number in range(110):  # over the new limit, and far below the old one
         site.store.set(f"ballast:{number}", b"x" * MEGABYTE)
-    # Over 80 % of the new limit, and far below it for the old one.
     assert functions(ask(client, [(module_id, LAST)])) == [f"function_{MANY - 1}"]
-    assert len(site.store.keys("page:*")) == 1
     answer = ask(client, [(module_id, 0)])
     assert functions(answer) == ["function_0"]
     assert diagnostics_of(answer).ingests == 0
-    assert len(site.store.keys("page:*")) == 2
     assert site.store.info("memory")["used_memory"] <= 100 * MEGABYTE
 
 

@@ -12,7 +12,7 @@ from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
-from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
+from symbolon_server.rpc.access.access import SECRET_VARIABLE
 from symbolon_server.rpc.access.tokens import Tokens
 from symbolon_server.rpc.calls.own_client import clients_of
 from symbolon_server.settings import Settings, read_settings

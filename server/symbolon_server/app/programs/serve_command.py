@@ -19,7 +19,7 @@ from symbolon_server.app.wiring.redis_connections import (
     refuse_bad_setup,
 )
 from symbolon_server.app.wiring.security import protection_of, tls_of
-from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE, make_secret
+from symbolon_server.rpc.access.access import SECRET_VARIABLE, make_secret
 from symbolon_server.rpc.access.protection import check_address
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.serving.server import check_port

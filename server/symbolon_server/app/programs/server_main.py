@@ -6,7 +6,7 @@ import sys
 from symbolon_server.app.process.children import report_ready
 from symbolon_server.app.process.heap_keeper import keep_freed_memory
 from symbolon_server.app.process.signals import Signals
-from symbolon_server.rpc.access.forwarded import SECRET_VARIABLE
+from symbolon_server.rpc.access.access import SECRET_VARIABLE
 from symbolon_server.settings import read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.metrics import BEFORE_READING

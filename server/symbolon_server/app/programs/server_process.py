@@ -15,7 +15,7 @@ from symbolon_server.app.wiring.services import (
 )
 from symbolon_server.rpc.access.access import AccessControl
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import UnreadAnswers
 from symbolon_server.rpc.serving.server import RpcServer
 from symbolon_server.rpc.symbolicate.service import SymbolicationService
 from symbolon_server.rpc.symbolicate.streams import Streams
@@ -55,7 +55,7 @@ class ServerProcess:
             options,
             [
                 SymbolicationService(
-                    answerer, waiting_room, self._streams, access.name_caller
+                    answerer, waiting_room, self._streams.handler(), access.name_caller
                 ).add_to,
                 make_module_service(settings, self._parts, access.name_caller).add_to,
                 make_store_service(settings, self._parts).add_to,

@@ -28,8 +28,8 @@ from symbolon_server.rpc.access.access import NameCaller
 from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools
 from symbolon_server.rpc.operators.store_service import Probes, StoreService, TierProbe
 from symbolon_server.rpc.serving.server import ServerOptions
-from symbolon_server.rpc.symbolicate.answering import Answerer, WaitLimits
-from symbolon_server.rpc.symbolicate.request import RequestLimits, decode_frame
+from symbolon_server.rpc.symbolicate.request import decode_frame
+from symbolon_server.rpc.symbolicate.service import Answerer, RequestLimits, WaitLimits
 from symbolon_server.settings import Settings
 from symbolon_server.store.key_counts import count_keys
 from symbolon_server.store.redis_store import RecentUse

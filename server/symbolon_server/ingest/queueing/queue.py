@@ -91,8 +91,8 @@ class IngestQueue:
     ) -> Enqueued:
         """Queue an ingest for each module without one.
 
-        `wanted` has the requested module offsets, so that a full store gets the pages that cover
-        them. A module that is queued in a later band moves up. `wait_seconds` is how long the
+        `wanted` has the requested module offsets: the store gets the pages that cover them first,
+        and as new. A module that is queued in a later band moves up. `wait_seconds` is how long the
         caller waits if it does not `look` again; `asked` is what is known about the modules besides
         their ids. 100 modules are one round trip.
         """

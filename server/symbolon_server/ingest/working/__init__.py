@@ -7,7 +7,7 @@
 `ingest` takes the cheapest way: nothing, if the store has sound pages for the offsets wanted;
 else the spool of this host; else the suppliers in order, whose text goes into the reader as it
 arrives. The pages of the whole module go to the spool. The store gets the wanted pages first,
-the others while it has room, and the page directory last.
+the others with the ages that `insertion` gives them, and the page directory last.
 
 Out comes an `IngestOutcome`: held, from the spool, ingested, not kept (the store is down), or
 missing, unavailable or malformed with one line that says why.

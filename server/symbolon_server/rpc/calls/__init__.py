@@ -2,7 +2,7 @@
 
 A call that gRPC accepted waits for its message without a thread (`arrivals`). Once the message
 is there, the call is in flight and gets a thread of the `CallPool`. Its answer counts, in
-bytes, until it has left the server (`unread_answers`).
+bytes, until it has left the server (`call_limits`).
 
     accepted -----> message is there -----> thread -----> answered -----> left
        |  within 10 s      |                                 |  256 MiB in all

@@ -8,15 +8,22 @@ This is the only module that uses internals of grpc. They have not changed since
 do, `tests/rpc/calls/test_silent_callers.py` fails.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from grpc import _server as grpc_server
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # compiled, without stubs
 
 from symbolon_server.telemetry.logs import EventLog
+
+if TYPE_CHECKING:  # both count accepted calls
+    from symbolon_server.rpc.calls.arrivals import AwaitedCalls
+    from symbolon_server.rpc.calls.call_limits import CallLimit
 
 Behavior = Callable[[Any, Any], Any]
 """A method's function: takes its message, or its messages, and the context."""
@@ -155,6 +162,36 @@ class Intake(ThreadPoolExecutor):
         """Take a call."""
         self._take(AcceptedCall(fn, *args))
         return _TAKEN
+
+
+class CallPool(Intake):
+    """The threads that answer calls. A call gets one once its message has arrived.
+
+    The limit is checked then, too: all waiting calls may have started while there was room.
+    """
+
+    def __init__(self, threads: int, limit: CallLimit, awaited: AwaitedCalls) -> None:
+        super().__init__(partial(awaited.expect, begin=self.begin))
+        self._limit = limit
+        self._answering = ThreadPoolExecutor(threads, thread_name_prefix="call")
+
+    def begin(self, call: AcceptedCall, message: Any) -> None:
+        """Queue a call whose message has arrived."""
+        if self._limit.enter():
+            self._answering.submit(self._answer, call, message)
+        else:
+            self._limit.refuse(call)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the threads once all accepted calls are answered."""
+        self._answering.shutdown(wait, cancel_futures=cancel_futures)
+
+    def _answer(self, call: AcceptedCall, message: Any) -> None:
+        try:
+            if call.is_active():  # it may have waited for its thread
+                call.answer(message)
+        finally:
+            self._limit.leave()
 
 
 @dataclass(frozen=True)

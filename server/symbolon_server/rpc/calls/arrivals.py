@@ -10,7 +10,7 @@ from typing import Any, Final, Never
 import grpc
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall
-from symbolon_server.rpc.calls.call_pool import refuse_full
+from symbolon_server.rpc.calls.call_limits import refuse_full
 from symbolon_server.rpc.calls.status import refuse_plainly
 from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 

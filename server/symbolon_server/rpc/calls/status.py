@@ -79,12 +79,6 @@ def refuse_plainly(context: grpc.ServicerContext, code: grpc.StatusCode, message
     context.abort(code, message)
 
 
-def code_of(context: grpc.ServicerContext) -> grpc.StatusCode | None:
-    """Return the status code that the call was ended with, or None while it is running."""
-    code: grpc.StatusCode | None = context.code()  # type: ignore[attr-defined] # the stubs lack it
-    return code
-
-
 def request_id_of(context: grpc.ServicerContext) -> str:
     """Return the caller's request id, or a new one if the caller sent no valid id."""
     return find_request_id(context.invocation_metadata()) or secrets.token_hex(8)

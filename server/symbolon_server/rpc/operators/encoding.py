@@ -24,27 +24,21 @@ from symbolon_server.symbols.ground.pages import PageDirectory
 def encode_report(module_id: ModuleId, report: ModuleReport) -> pb.GetModuleResponse:
     """Return what is known of one module."""
     result = report.result()
-    response = pb.GetModuleResponse(
-        outcome=module_pb2.ModuleOutcome.ValueType(result.outcome), detail=result.detail
+    failure = report.failure if report.directory is None else None
+    return pb.GetModuleResponse(
+        outcome=module_pb2.ModuleOutcome.ValueType(result.outcome),
+        detail=result.detail,
+        held=_held(module_id, report.directory),
+        retry_after=encode_duration(failure.retry_after_seconds) if failure else None,
+        failed_attempts=failure.attempts if failure else 0,
     )
-    if report.directory is not None:
-        response.held.CopyFrom(encode_held(module_id, report.directory))
-    elif report.failure is not None:
-        response.retry_after.CopyFrom(encode_duration(report.failure.retry_after_seconds))
-        response.failed_attempts = report.failure.attempts
-    return response
 
 
 def encode_missing(module: MissingModule) -> pb.MissingModule:
     """Return a module that no supplier has."""
     asked = module.asked
     return pb.MissingModule(
-        module=module_pb2.Module(
-            debug_file=asked.module_id.debug_file,
-            debug_id=asked.module_id.debug_id,
-            code_file=asked.code_file,
-            code_id=asked.code_id,
-        ),
+        module=_module(asked.module_id, asked.code_file, asked.code_id),
         requests=module.count,
         first_seen=encode_time(module.first_seen),
         last_seen=encode_time(module.last_seen),
@@ -53,43 +47,42 @@ def encode_missing(module: MissingModule) -> pb.MissingModule:
 
 def encode_queue(overview: QueueOverview) -> pb.GetQueueResponse:
     """Return the state of the queue."""
-    response = pb.GetQueueResponse(
+    return pb.GetQueueResponse(
         awaited=overview.lengths[Band.AWAITED],
         wanted=overview.lengths[Band.WANTED],
         prefetches=overview.lengths[Band.PREFETCH],
-        running=map(_encode_running, overview.running),
+        longest_wait=encode_duration(overview.longest_wait_seconds),
+        running=map(_running, overview.running),
         total_running=overview.total_running,
     )
-    if overview.longest_wait_seconds is not None:
-        response.longest_wait.CopyFrom(encode_duration(overview.longest_wait_seconds))
-    return response
 
 
-def _encode_running(ingest: RunningIngest) -> pb.RunningIngest:
-    module_id = ingest.module_id
-    running = pb.RunningIngest(
-        module=module_pb2.Module(debug_file=module_id.debug_file, debug_id=module_id.debug_id),
+def _running(ingest: RunningIngest) -> pb.RunningIngest:
+    return pb.RunningIngest(
+        module=_module(ingest.module_id),
         worker=ingest.worker,
+        duration=encode_duration(ingest.seconds),
         attempts=ingest.attempts,
         caller=ingest.caller,
     )
-    if ingest.seconds is not None:
-        running.duration.CopyFrom(encode_duration(ingest.seconds))
-    return running
 
 
-def encode_held(module_id: ModuleId, directory: PageDirectory) -> pb.HeldModule:
-    """Return the facts of an ingested module."""
+def _module(module_id: ModuleId, code_file: str = "", code_id: str = "") -> module_pb2.Module:
+    debug_file, debug_id = module_id
+    return module_pb2.Module(
+        debug_file=debug_file, debug_id=debug_id, code_file=code_file, code_id=code_id
+    )
+
+
+def _held(module_id: ModuleId, directory: PageDirectory | None) -> pb.HeldModule | None:
+    """Return the facts of an ingested module, or None without a directory."""
+    if directory is None:
+        return None
     facts, ingest = directory.facts, directory.ingest
     # The name of a module is its code file, if the symbol file has one.
     code_file = "" if facts.module_name == module_id.debug_file else facts.module_name
     return pb.HeldModule(
-        module=module_pb2.Module(
-            debug_file=module_id.debug_file,
-            debug_id=module_id.debug_id,
-            code_file=code_file,
-            code_id=facts.code_id,
-        ),
+        module=_module(module_id, code_file, facts.code_id),
         name=facts.module_name,
         os=facts.os,
         architecture=facts.architecture,
@@ -111,25 +104,20 @@ def encode_explanation(module_id: ModuleId, explanation: Explanation) -> pb.Expl
     """Return everything that leads to the answer for a frame of this module."""
     findings = explanation.findings
     (frame,) = stack_pb2.SymbolicatedStack.FromString(explanation.frame).frames
-    response = pb.ExplainFrameResponse(
+    return pb.ExplainFrameResponse(
         frame=frame,
         module=encode_result(explanation.result),
         looked_up_offset=explanation.looked_up,
         tiers=map(_tier, explanation.tiers),
+        held=_held(module_id, explanation.directory),
+        page=_page(findings.page) if findings.page else None,
         ranges=map(_range, findings.ranges),
         public_symbol_verdict=explanation_pb2.PublicSymbolVerdict.ValueType(findings.verdict),
+        deciding_symbol=_deciding(findings.deciding) if findings.deciding else None,
+        suppliers=_suppliers(explanation.suppliers) if explanation.suppliers else None,
         failed_attempts=explanation.failed_attempts,
         warnings=explanation.warnings,
     )
-    if explanation.directory is not None:
-        response.held.CopyFrom(encode_held(module_id, explanation.directory))
-    if findings.page is not None:
-        response.page.CopyFrom(_page(findings.page))
-    if findings.deciding is not None:
-        response.deciding_symbol.CopyFrom(_deciding(findings.deciding))
-    if explanation.suppliers is not None:
-        response.suppliers.CopyFrom(_suppliers(explanation.suppliers))
-    return response
 
 
 def _tier(tier: ExplainedTier) -> explanation_pb2.ExplainedTier:

@@ -19,8 +19,8 @@ from symbolon_server.rpc.operators.methods import add_service
 from symbolon_server.rpc.symbolicate.response import encode_duration
 from symbolon_server.store.key_counts import KeyCounts
 from symbolon_server.store.spool import SpoolCounts
-from symbolon_server.symbolication.memory.aging import AgingCounts
 from symbolon_server.symbolication.memory.queries import TierName
+from symbolon_server.symbolication.memory.server_memory import AgingCounts
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"]
 

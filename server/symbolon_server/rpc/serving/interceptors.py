@@ -22,15 +22,18 @@ from symbolon_server.rpc.access.access import (
     name_of_peer,
 )
 from symbolon_server.rpc.calls.accepted_calls import InPool
-from symbolon_server.rpc.calls.call_pool import CallLimit, refuse_unread
+from symbolon_server.rpc.calls.call_limits import (
+    CALL_BYTES,
+    CallLimit,
+    UnreadAnswers,
+    refuse_unread,
+)
 from symbolon_server.rpc.calls.status import (
     REQUEST_ID_KEY,
-    code_of,
     find_request_id,
     log_defect,
     request_id_of,
 )
-from symbolon_server.rpc.calls.unread_answers import CALL_BYTES, UnreadAnswers
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS, STREAM_ANSWERS
 from symbolon_server.telemetry.tallies import Tally
@@ -196,7 +199,7 @@ class _Watch:
                 self._hold(response, context, caller)
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
-            self._end(context, started, code_of(context))
+            self._end(context, started, _code_of(context))
             return response
 
         return answer
@@ -223,7 +226,7 @@ class _Watch:
                 raise
             except Exception as error:  # noqa: BLE001 # the last resort
                 self._fail(context, error, started)
-            code = code_of(context) if context.is_active() else grpc.StatusCode.CANCELLED
+            code = _code_of(context) if context.is_active() else grpc.StatusCode.CANCELLED
             self._end(context, started, code)
 
         return answer
@@ -248,7 +251,7 @@ class _Watch:
 
     def _fail(self, context: grpc.ServicerContext, error: Exception, started: float) -> Never:
         """Let a deliberate end of the call pass; turn any other error into INTERNAL."""
-        code = code_of(context)
+        code = _code_of(context)
         if code is not None or isinstance(error, grpc.RpcError):
             self._end(context, started, code)
             try:
@@ -262,3 +265,9 @@ class _Watch:
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
         self._end(context, started, grpc.StatusCode.INTERNAL)
         context.abort(grpc.StatusCode.INTERNAL, message)
+
+
+def _code_of(context: grpc.ServicerContext) -> grpc.StatusCode | None:
+    """Return the status code that the call was ended with, or None while it is running."""
+    code: grpc.StatusCode | None = context.code()  # type: ignore[attr-defined] # the stubs lack it
+    return code

@@ -10,10 +10,10 @@ import grpc
 
 from symbolon_server.rpc.access.access import AccessControl
 from symbolon_server.rpc.access.protection import Protection, check_address
+from symbolon_server.rpc.calls.accepted_calls import CallPool
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.call_pool import DRAIN_SECONDS, CallLimit, CallPool
-from symbolon_server.rpc.calls.unread_answers import UnreadAnswers
+from symbolon_server.rpc.calls.call_limits import DRAIN_SECONDS, CallLimit, UnreadAnswers
 from symbolon_server.rpc.serving.health import Health
 from symbolon_server.rpc.serving.interceptors import CallGate, Outermost, begin_at_zero
 from symbolon_server.rpc.serving.reflection import Reflection

@@ -5,7 +5,7 @@
 Fields are counted in the request's bytes before anything is built of it, because 16 KB of gzip
 can hold millions of fields. Modules, stacks and frames stay encoded: their bytes are the keys
 under which answers are remembered. A response is joined from encoded frames, never built as a
-message. `answering` has these steps in one function.
+message. `Answerer.answer` in `service` has these steps in order.
 
 A stream takes the same steps for each request. One thread takes requests while the stream holds
 no more than 32 of them and 4 MiB; a pool shared by all streams answers them, each stream's next

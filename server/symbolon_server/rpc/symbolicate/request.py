@@ -1,13 +1,12 @@
-"""A symbolication request: its bytes, its limits, its values, and the rules that it breaks.
+"""A symbolication request: its bytes, its values, and the rules that it breaks.
 
 On the wire a message inside a message is a string of bytes. Read as bytes, a frame or a module
 that was seen before need not be decoded again: its bytes are the key to what is remembered.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
@@ -15,11 +14,6 @@ from google.protobuf.message import DecodeError
 from symbolon._messages.raw_messages import raw_message_classes
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon_server.rpc.calls.status import FieldViolation, InvalidRequestError
-from symbolon_server.rpc.symbolicate.field_counts import (
-    LEAST_FIELD_BYTES,
-    MOST_OTHERS,
-    count_request,
-)
 from symbolon_server.symbolication.memory.queries import (
     NO_MODULE,
     FrameQuery,
@@ -38,12 +32,6 @@ MAX_ID_BYTES = 255
 _MAX_NANOS = 999_999_999
 _MAX_DURATION_SECONDS = 315_576_000_000
 """As `google/protobuf/duration.proto` says: about 10,000 years."""
-
-_MOST_KNOWN: Final = 1 << 14
-_LONGEST_KNOWN: Final = 512
-"""Bytes of an encoded module: many requests name the same modules, few name huge ones."""
-
-_UNREADABLE = FieldViolation("request", "is not a symbolon.v1.SymbolicateRequest")
 
 
 class RawRequest(Protocol):
@@ -73,77 +61,9 @@ _find_class = raw_message_classes(
         "Stack.frames",
     }
 )
-_Request: Any = _find_class("SymbolicateRequest")
-_StreamRequest: Any = _find_class("SymbolicateStreamRequest")
-_Stack: Any = _find_class("Stack")
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """How much one request may ask for."""
-
-    max_modules: int
-    max_frames: int
-    """Of all stacks together. It also limits the number of stacks: empty ones cost time, too."""
-
-    def check(self, modules: int, stacks: int, frames: int, more: str = "") -> None:
-        """Raise `InvalidRequestError` if a number is over its limit; `more` follows the number."""
-        if modules <= self.max_modules and max(stacks, frames) <= self.max_frames:
-            return
-        counts = (
-            ("modules", modules, self.max_modules),
-            ("stacks", stacks, self.max_frames),
-            ("stacks.frames", frames, self.max_frames),
-        )
-        raise InvalidRequestError(
-            [
-                exceeded(field, f"{count}{more}", limit)
-                for field, count, limit in counts
-                if count > limit
-            ]
-        )
-
-    def check_bytes(self, data: bytes) -> None:
-        """Check an encoded request before any object is built from it.
-
-        A request too short to hold more frames than the limit passes: its modules and stacks cost
-        little until they are decoded.
-        """
-        if len(data) <= LEAST_FIELD_BYTES * self.max_frames:
-            return
-        counts = count_request(data, self.max_modules, self.max_frames)
-        if counts.others > MOST_OTHERS:
-            message = f"has over {MOST_OTHERS} fields with unknown numbers"
-            raise InvalidRequestError([FieldViolation("request", message)])
-        self.check(counts.modules, counts.stacks, counts.frames, " or more")
-
-
-def read_request(data: bytes, limits: RequestLimits) -> RawRequest:
-    """Return the request in these bytes, within `limits`; raise `InvalidRequestError`.
-
-    The fields that stay encoded may still be invalid messages.
-    """
-    limits.check_bytes(data)
-    try:
-        request: RawRequest = _Request.FromString(data)
-    except DecodeError as error:
-        raise InvalidRequestError([_UNREADABLE]) from error
-    limits.check(len(request.modules), len(request.stacks), 0)
-    return request
-
-
-def check_request(request: RawRequest, frames: int, limits: RequestLimits) -> None:
-    """Check all limits and the wait, but no module or frame; raise `InvalidRequestError`."""
-    limits.check(len(request.modules), len(request.stacks), frames)
-    if request.HasField("max_wait"):
-        violations = list(_duration_violations("max_wait", request.max_wait))
-        if violations:
-            raise InvalidRequestError(violations)
-
-
-def decode_stacks(stacks: Iterable[bytes]) -> list[list[bytes]]:
-    """Return the encoded frames of encoded stacks; raise protobuf's `DecodeError`."""
-    return [_Stack.FromString(stack).frames[:] for stack in stacks]  # faster than `list`
+RequestMessage: Any = _find_class("SymbolicateRequest")
+StreamRequestMessage: Any = _find_class("SymbolicateStreamRequest")
+StackMessage: Any = _find_class("Stack")
 
 
 def decode_frame(data: bytes) -> FrameQuery:
@@ -158,7 +78,7 @@ def decode_frame(data: bytes) -> FrameQuery:
 
 def read_stream_request(data: bytes) -> RawStreamRequest:
     """Return the request of a stream in these bytes; raise protobuf's `DecodeError`."""
-    request: RawStreamRequest = _StreamRequest.FromString(data)
+    request: RawStreamRequest = StreamRequestMessage.FromString(data)
     return request
 
 
@@ -187,36 +107,6 @@ def decode_module(module: module_pb2.Module) -> ModuleQuery:
     return ModuleQuery(debug_file, module_id, code_file, read_code_id(module.code_id), lacks_age)
 
 
-class ModuleDecoder:
-    """Decodes modules, and remembers them by their bytes.
-
-    Calls share it without a lock: each step on its dictionary is atomic, and every order of steps
-    leads to correct entries.
-    """
-
-    def __init__(self) -> None:
-        """Know no module yet."""
-        self._known: dict[bytes, ModuleQuery] = {}
-
-    def decode(self, request: RawRequest) -> list[ModuleQuery]:
-        """Return the modules of a request, in its order; raise `InvalidModuleError`."""
-        try:
-            return list(map(self._known.__getitem__, request.modules[:]))
-        except KeyError:
-            return [self._decode(data) for data in request.modules]
-
-    def _decode(self, data: bytes) -> ModuleQuery:
-        try:
-            module = decode_module(module_pb2.Module.FromString(data))
-        except (DecodeError, InvalidModuleIdError) as error:
-            raise InvalidModuleError from error
-        if len(data) <= _LONGEST_KNOWN:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known = {}
-            self._known[data] = module
-        return module
-
-
 def find_broken_rules(request: RawRequest) -> Sequence[FieldViolation]:
     """Return the first `MAX_VIOLATIONS` rules that `request` breaks.
 
@@ -227,7 +117,7 @@ def find_broken_rules(request: RawRequest) -> Sequence[FieldViolation]:
 
 def _broken_rules(request: RawRequest) -> Iterator[FieldViolation]:
     if request.HasField("max_wait"):
-        yield from _duration_violations("max_wait", request.max_wait)
+        yield from duration_violations("max_wait", request.max_wait)
     for index, data in enumerate(request.modules):
         path = f"modules[{index}]"
         try:
@@ -251,7 +141,8 @@ def exceeded(field: str, count: int | str, limit: int) -> FieldViolation:
     return FieldViolation(field, f"has {count} entries, the limit is {limit}")
 
 
-def _duration_violations(path: str, duration: Duration) -> Iterator[FieldViolation]:
+def duration_violations(path: str, duration: Duration) -> Iterator[FieldViolation]:
+    """Yield the rules that a duration breaks."""
     if duration.seconds < 0 or duration.nanos < 0:
         yield FieldViolation(path, "must not be negative")
     elif duration.nanos > _MAX_NANOS or duration.seconds > _MAX_DURATION_SECONDS:
@@ -260,7 +151,7 @@ def _duration_violations(path: str, duration: Duration) -> Iterator[FieldViolati
 
 def _stack_violations(path: str, stack: bytes, modules: int) -> Iterator[FieldViolation]:
     try:
-        (frames,) = decode_stacks([stack])
+        frames = StackMessage.FromString(stack).frames
     except DecodeError:
         yield FieldViolation(path, "cannot be decoded")
         return

@@ -15,23 +15,23 @@ from symbolon.v1.status_code_pb2 import StatusCode
 from symbolon.v1.symbolication_service_pb2 import StreamError, SymbolicateStreamResponse
 from symbolon_server.rpc.access.access import NameCaller, name_of_peer
 from symbolon_server.rpc.calls.accepted_calls import InPool
+from symbolon_server.rpc.calls.call_limits import Unread, UnreadAnswers
 from symbolon_server.rpc.calls.status import (
     InvalidRequestError,
     log_defect,
     refuse_for_now,
     request_id_of,
 )
-from symbolon_server.rpc.calls.unread_answers import Unread, UnreadAnswers
-from symbolon_server.rpc.symbolicate.answering import Answerer
 from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
 from symbolon_server.rpc.symbolicate.request import (
     RawStreamRequest,
     check_id,
     read_stream_request,
 )
+from symbolon_server.rpc.symbolicate.service import Answerer
 from symbolon_server.rpc.symbolicate.stream_flow import FlowLimits, StreamFlow
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
-from symbolon_server.symbolication.looking_up.caller import Caller, CallerGoneError
+from symbolon_server.symbolication.memory.queries import Caller, CallerGoneError
 from symbolon_server.symbols.paging import wire
 from symbolon_server.telemetry.lasting_threads import LastResort
 from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS

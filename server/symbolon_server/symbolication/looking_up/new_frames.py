@@ -5,12 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
-from symbolon_server.symbolication.looking_up.caller import (
-    IsGone,
-    in_steps,
-    is_never_gone,
-    refuse_gone,
-)
 from symbolon_server.symbolication.looking_up.tiers import TOO_SMALL
 from symbolon_server.symbolication.memory.queries import (
     MAX_ANSWER_BYTES,
@@ -20,10 +14,14 @@ from symbolon_server.symbolication.memory.queries import (
     FrameOutcome,
     FrameQuery,
     InvalidFrameError,
+    IsGone,
     ModuleCounts,
     ModuleOutcome,
     ModuleQuery,
     ModuleResult,
+    in_steps,
+    is_never_gone,
+    refuse_gone,
 )
 from symbolon_server.symbolication.memory.server_memory import (
     FrameMemory,

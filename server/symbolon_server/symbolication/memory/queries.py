@@ -1,12 +1,14 @@
-"""The values that a request consists of, and the values that answer it."""
+"""The values that a request consists of, its caller, and the values that answer it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import DEBUG_ID_FORM, ModuleId
+
+T = TypeVar("T")
 
 NO_MODULE: Final = -1
 """The module index of a frame that is in no known module."""
@@ -94,6 +96,53 @@ class FrameQuery(NamedTuple):
 
     module_offset: int
     is_return_address: bool
+
+
+IsGone = Callable[[], bool]
+"""Returns whether the caller is gone; takes a microsecond at most, and never changes back."""
+
+STEP: Final = 1_024
+"""Frames between two checks: a few milliseconds of work."""
+
+
+class CallerGoneError(Exception):
+    """The answer is not needed any more."""
+
+
+def is_never_gone() -> bool:
+    """Return False: the caller waits for the answer, however long it takes."""
+    return False
+
+
+def _find_no_name() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller of a call."""
+
+    find_name: Callable[[], str] = _find_no_name
+    """Returns a name to share the queue fairly between callers, or an empty string. It is called
+    only if an ingest is queued: it has to look at the tokens."""
+
+    is_gone: IsGone = is_never_gone
+
+
+ANYBODY: Final = Caller()
+
+
+def refuse_gone(is_gone: IsGone) -> None:
+    """Raise `CallerGoneError` if the caller is gone."""
+    if is_gone():
+        raise CallerGoneError
+
+
+def in_steps(items: Sequence[T], is_gone: IsGone) -> Iterator[Sequence[T]]:
+    """Yield `items`, `STEP` at a time; raise `CallerGoneError` once the caller is gone."""
+    for start in range(0, len(items), STEP):
+        refuse_gone(is_gone)
+        yield items[start : start + STEP]
 
 
 class ModuleResult(NamedTuple):

@@ -47,18 +47,11 @@ class Recall:
         self._tables = _NO_MODULES.copy()
         # By the first byte of a frame and its second: only one first byte starts a module index.
         self._by_tag = [_NO_MODULES] * _INDEX_TAG + [self._tables]
-        self._used: dict[int, RememberedModule] = {}
-        self._peeked = 0
-
-    @property
-    def used(self) -> Mapping[int, RememberedModule]:
+        self.used: dict[int, RememberedModule] = {}
         """The modules in memory that frames name, by module index."""
-        return self._used
 
-    @property
-    def peeked(self) -> int:
+        self.peeked = 0
         """How many of them were found, but not counted as hits yet."""
-        return self._peeked
 
     def find_all(self, frames: Sequence[bytes]) -> list[bytes | None]:
         """Return the answer of each encoded frame, None if it is not remembered."""
@@ -79,7 +72,7 @@ class Recall:
 
     def find_old(self, frame: bytes) -> bytes | None:
         """Return the answer of a frame in the old half of memory, or None."""
-        module = self._used.get(read_index(frame))
+        module = self.used.get(read_index(frame))
         if module is None or not module.frames.old:
             return None
         return self._memory.frames.recall_old(module.frames, what_is_asked(frame))
@@ -88,7 +81,7 @@ class Recall:
         """Open the modules that `frames` name."""
         for start in {frame[:_LONG] for frame in frames}:
             index = read_index(start)
-            if index not in self._used:
+            if index not in self.used:
                 self.open(index)
 
     def open(self, index: int) -> RememberedModule | None:
@@ -96,11 +89,11 @@ class Recall:
 
         Returns None if it is not in memory, or if there is no such module.
         """
-        module = self._used.get(index)
+        module = self.used.get(index)
         if module is None and 0 <= index < len(self._modules):
             module = self._get_module(self._modules[index].module_id)
             if module is not None:
-                self._used[index] = module
+                self.used[index] = module
                 self._put_table(index, module.frames.young)
         return module
 
@@ -109,7 +102,7 @@ class Recall:
             return None
         module = self._memory.modules.get_young(module_id)
         if module is not None:
-            self._peeked += 1
+            self.peeked += 1
             return module
         return self._memory.modules.get(module_id)
 

@@ -1,14 +1,27 @@
-"""Answers that have not left the server yet: their bytes are bounded, however slowly callers read.
+"""How much a server holds: calls in flight, and answers that have not left yet.
 
-HTTP/2 flow control sends no more than the caller reads. The rest stays in memory for as long as
-the connection lives, long after the thread that answered the call has moved on.
+HTTP/2 flow control sends no more than the caller reads. The rest of an answer stays in memory for
+as long as the connection lives, long after the thread that answered the call has moved on. So
+answers count, in bytes, until they have left, however slowly callers read.
 """
+
+from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Never
+
+import grpc
+
+from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool
+from symbolon_server.rpc.calls.status import refuse_for_now
+from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT, CALLS_REFUSED
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Handler = grpc.RpcMethodHandler[Any, Any]
 
 MAX_BYTES: Final = 256 << 20
 """As much as a process may keep of pages and frames."""
@@ -20,6 +33,16 @@ SLOW_SECONDS: Final = 30.0
 """How long an answer may take to leave while there is no room for other answers."""
 
 _CHECK_SECONDS: Final = 1.0
+
+_REFUSING_THREADS = 2
+_RETRY_AFTER_SECONDS = 0.25
+"""When to retry while the server is full: a few times the length of an ordinary call."""
+
+DRAIN_SECONDS = 0.25
+"""How long a stopping server refuses calls itself, before gRPC does."""
+
+_RETRY_AFTER_STOP_SECONDS = 2 * DRAIN_SECONDS
+"""By then gRPC has closed the connection, so a refused caller does not come back to it."""
 
 
 class Unread:
@@ -148,3 +171,89 @@ class UnreadAnswers:
             ]
         for unread in slow:
             unread.drop()
+
+
+class CallLimit:
+    """Refuses calls to our services while the server is full or stopping.
+
+    gRPC's own `maximum_concurrent_rpcs` would refuse health checks too. Refusals run in their own
+    threads, because a full server has no other thread free.
+    """
+
+    def __init__(self, max_calls: int, unread: UnreadAnswers) -> None:
+        """Allow `max_calls` at a time, and none while `unread` has no room for an answer."""
+        self._max_calls = max_calls
+        self._unread = unread
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._reported_calls = 0
+        self._threads = ThreadPoolExecutor(_REFUSING_THREADS, thread_name_prefix="refuse")
+        self._is_stopping = False
+        # A handler of streams can refuse before the request's message has arrived.
+        self._refusal: Handler = grpc.stream_stream_rpc_method_handler(
+            InPool(self._refuse, self._threads)
+        )
+        BEFORE_READING.add(self._report_calls)
+
+    @property
+    def calls(self) -> int:
+        """Number of calls in flight."""
+        return self._calls
+
+    def refusal(self) -> Handler | None:
+        """Return the function that refuses, or None while there is room."""
+        if self._is_stopping or self._calls >= self._max_calls or self._unread.is_full():
+            return self._refusal
+        return None
+
+    def enter(self) -> bool:
+        """Count a call as in flight; return False if there is no room for it."""
+        with self._lock:
+            has_room = self._calls < self._max_calls
+            self._calls += has_room
+        return has_room
+
+    def leave(self) -> None:
+        """Stop counting a call."""
+        with self._lock:
+            self._calls -= 1
+
+    def refuse(self, call: AcceptedCall) -> None:
+        """Refuse a call whose message has arrived."""
+        self._threads.submit(call.answer, b"", self._refuse)
+
+    def close(self) -> None:
+        """Refuse all calls from now on: the server is stopping."""
+        self._is_stopping = True
+
+    def release(self) -> None:
+        """End the threads; the server has stopped."""
+        self._threads.shutdown()
+        BEFORE_READING.remove(self._report_calls)
+        self._report_calls()
+
+    def _report_calls(self) -> None:
+        """Update the metric, which other servers in this process may share."""
+        with self._lock:
+            grown, self._reported_calls = self._calls - self._reported_calls, self._calls
+        CALLS_IN_FLIGHT.inc(grown)
+
+    def _refuse(self, _requests: object, context: grpc.ServicerContext) -> Never:
+        if self._is_stopping:
+            message, code = "the server is stopping", grpc.StatusCode.UNAVAILABLE
+            refuse_for_now(context, code, message, _RETRY_AFTER_STOP_SECONDS)
+        if self._calls < self._max_calls:
+            refuse_unread(context)
+        refuse_full(context, f"{self._max_calls} calls in flight")
+
+
+def refuse_unread(context: grpc.ServicerContext) -> Never:
+    """End a call whose answer has no room."""
+    refuse_full(context, "callers have not read too many of its answers")
+
+
+def refuse_full(context: grpc.ServicerContext, why: str) -> Never:
+    """Refuse a call for now: the server is full, and `why`."""
+    CALLS_REFUSED.inc()
+    message = f"the server is full: {why}"
+    refuse_for_now(context, grpc.StatusCode.RESOURCE_EXHAUSTED, message, _RETRY_AFTER_SECONDS)
