@@ -9,12 +9,14 @@ from typing import Final
 import numpy as np
 
 from tests.bench.parts.hit_ratio_simulation import (
+    HOPELESS,
     INSERTIONS,
     NAMES,
     ONCE_FULL,
     PLAIN,
     POLICY,
-    TOLD_AT_ONCE,
+    SOON,
+    TOLD_PER_BUILD,
     WHOLE,
     Case,
     Misses,
@@ -257,7 +259,8 @@ def _notes(bench: Bench) -> list[str]:
     )
     kept = (
         f"“{POLICY}” is the code of `symbolon_server.insertion` with a cache Redis of its own, "
-        f"whose clock is that of the lookups; servers tell it every {TOLD_AT_ONCE:,} lookups. "
+        "whose clock is that of the lookups; servers tell it of them "
+        f"{TOLD_PER_BUILD} times while a build is the newest. "
         f"“{ONCE_FULL}” is what Symbolon did before: all pages of a module until 80 % of the "
         "memory is used, then only what is asked for."
     )
@@ -265,7 +268,7 @@ def _notes(bench: Bench) -> list[str]:
         f"Simulated stores evict as Redis does: {SAMPLES} sampled keys, a pool of 16, ages in "
         "whole seconds. Real ones are Redis servers with `allkeys-lru`; keys and stores are at "
         f"1/{SCALE} of their size, figures are at full size; the lookups fall on them in "
-        f"{_BATCHES:,} batches. A store that missed more than {HOPELESS:.0%} after {SOON:.0%} of the "
-        "lookups is given up; `>` marks its share up to there."
+        f"{_BATCHES:,} batches. A store that missed more than {HOPELESS:.0%} after {SOON:.0%} of "
+        "the lookups is given up; `>` marks its share up to there."
     )
     return [workload, counted, kept, eviction]

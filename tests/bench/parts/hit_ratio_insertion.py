@@ -132,7 +132,8 @@ class Policy:
         file = self._files[module % len(self._files)]
         module_id = self._module_id(module)
         terms = self._memory.terms(module_id)
-        self._memory.note_ingested(module_id)
+        if not terms.was_ingested:
+            self._memory.note_ingested(module_id)
         ages = insertion_ages(terms, len(file.pages), lambda: file.page_functions)
         order = np.argsort(ages, kind="stable")
         put = order[np.isfinite(ages[order])]

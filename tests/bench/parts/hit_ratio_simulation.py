@@ -1,5 +1,6 @@
 """Simulated stores of a fixed size under the hit ratio's workload, on all cores."""
 
+import math
 import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ INSERTIONS: Final[Mapping[str, Callable[[World, ExitStack], Insertion]]] = Mappi
     }
 )
 
-TOLD_AT_ONCE: Final = 1_000
-"""After so many lookups servers tell of them."""
+TOLD_PER_BUILD: Final = 16
+"""How often servers tell of lookups while a build is the newest."""
 
 HOPELESS: Final = 0.4
 """A store that misses so many of the lookups is far too small, and is given up."""
@@ -134,14 +135,16 @@ class PageStore:
     def __init__(self, world: World, max_bytes: int, insertion: Insertion) -> None:
         self.server = SimulatedRedis(world.page_sizes, max_bytes, Random(SEED))
         self._insertion = insertion
+        self._builds = world.builds
         self._asked_at = array("i", [-1]) * len(world.page_sizes)
         self._missed = self._again = 0
 
     def look_up(self, lookups: Lookups) -> Misses:
         """Let all lookups fall on the store, until it is given up."""
         end = 0
-        for start in range(0, len(lookups), TOLD_AT_ONCE):
-            end = min(start + TOLD_AT_ONCE, len(lookups))
+        at_once = math.ceil(len(lookups) / (TOLD_PER_BUILD * self._builds))
+        for start in range(0, len(lookups), at_once):
+            end = min(start + at_once, len(lookups))
             self._look_up(lookups, start, end)
             self._insertion.tell(lookups, slice(start, end), self.server.now, self.server)
             if end >= SOON * len(lookups) and self._missed > HOPELESS * end:
