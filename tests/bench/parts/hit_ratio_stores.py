@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -30,6 +31,14 @@ _TOUCH: Final = """
 local found = {}
 for number, key in ipairs(KEYS) do found[number] = redis.call('TOUCH', key) end
 return table.concat(found)
+"""
+
+_PUT: Final = """
+-- ARGV: for each key the number of its dump, for each key its age, the dumps.
+for number, key in ipairs(KEYS) do
+  local dump, age = ARGV[2 * #KEYS + ARGV[number]], ARGV[#KEYS + number]
+  redis.call('RESTORE', key, 0, dump, 'REPLACE', 'IDLETIME', age)
+end
 """
 
 Flags = NDArray[np.bool_]
@@ -69,7 +78,10 @@ class RealRedis:
         )
         self._redis: Any = opened.enter_context(connect(server.url))
         self._touch = self._redis.register_script(_TOUCH)
+        self._put = self._redis.register_script(_PUT)
         self._touch(keys=["none"])
+        self._put(keys=["none"], args=[1, 0, _dump(1)])
+        self._redis.delete("none")
         self._base = int(self._redis.info("memory")["used_memory"])
         self.limit = max_bytes // SCALE + self._base
         self._redis.config_set("maxmemory", self.limit)
@@ -102,14 +114,17 @@ class RealRedis:
         return found
 
     def put_all(self, keys: Keys, ages: Keys) -> None:
-        """Put keys as if they had not been used for so many seconds; a full store may refuse."""
+        """Put keys as if they had not been used for so many seconds."""
         self.puts += len(keys)
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             rows = slice(start, start + _KEYS_AT_ONCE)
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for key, age in zip(keys[rows].tolist(), ages[rows].tolist(), strict=True):
-                    self._put(pipeline, key, age)
-                pipeline.execute(raise_on_error=False)
+            sizes = self._sizes[keys[rows]].tolist()
+            # Each value once: to send all of them takes longer than all else.
+            dumps = {size: number for number, size in enumerate(set(sizes), 1)}
+            self._put(
+                keys=list(map(name_of, keys[rows].tolist())),
+                args=[*(dumps[size] for size in sizes), *ages[rows].tolist(), *map(_dump, dumps)],
+            )
 
     def put_module(self, module: int) -> None:
         """Put a hash as large as the module; in fields, since large values are rounded up."""
@@ -122,12 +137,11 @@ class RealRedis:
                 pipeline.execute(raise_on_error=False)
         self.puts += 1
 
-    def _put(self, pipeline: Any, key: int, age: int) -> None:
-        size = int(self._sizes[key])
-        if age:
-            pipeline.restore(name_of(key), 0, dump_string(bytes(size)), replace=True, idletime=age)
-        else:
-            pipeline.set(name_of(key), bytes(size))
+
+@cache
+def _dump(size: int) -> bytes:
+    """Return what `RESTORE` makes a value of this size of."""
+    return dump_string(bytes(size))
 
 
 class Store(ABC):
