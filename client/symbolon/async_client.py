@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -18,10 +17,9 @@ from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
-from symbolon._calling.channels import open_async_channel
+from symbolon._calling.channels import AsyncStubs, find_raw_symbolicate, open_async_channel
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon._calling.rpc_errors import Connection
-from symbolon._calling.stubs import AsyncStubs, find_raw_symbolicate
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
 from symbolon._messages.answers import ReportResult, symbolication_of
@@ -73,12 +71,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def with_token(self, token: str) -> Self:

@@ -6,7 +6,6 @@ import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -16,10 +15,9 @@ from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
-from symbolon._calling.channels import open_channel
+from symbolon._calling.channels import Stubs, find_raw_symbolicate, open_channel
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon._calling.rpc_errors import Connection
-from symbolon._calling.stubs import Stubs, find_raw_symbolicate
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
 from symbolon._messages.answers import ReportResult, symbolication_of
@@ -83,12 +81,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def with_token(self, token: str) -> Self:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from symbolon_server.gateway.held_connections import (
+from symbolon_server.gateway.http_server import (
     SILENT_SECONDS,
     SILENT_SECONDS_WHEN_FULL,
     UNREAD_SECONDS,

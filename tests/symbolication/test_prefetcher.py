@@ -9,8 +9,7 @@ from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue, QueueFullError
 from symbolon_server.store.spool import Spool
 from symbolon_server.symbolication.memory.queries import ModuleOutcome
-from symbolon_server.symbolication.module_lookup import ModuleLookup
-from symbolon_server.symbolication.prefetcher import Prefetcher
+from symbolon_server.symbolication.module_lookup import ModuleLookup, Prefetcher
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.ingest.working.workers import RunningWorker

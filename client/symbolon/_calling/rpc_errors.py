@@ -1,17 +1,30 @@
-"""Translates gRPC's errors into those of this package."""
+"""Translates gRPC's errors, with their details, into those of this package.
+
+A `google.rpc.Status` comes in the trailing metadata `grpc-status-details-bin`; its field 3
+holds any number of `google.protobuf.Any`. Two kinds of these are read, without their package:
+
+    google.rpc.BadRequest   1: repeated FieldViolation {1: field, 2: description}
+    google.rpc.RetryInfo    1: google.protobuf.Duration
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import grpc
 import grpc.aio
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from symbolon import errors
 from symbolon._calling.options import REQUEST_ID_KEY
-from symbolon._calling.status_details import METADATA_KEY, StatusDetails, read_status_details
+from symbolon.errors import FieldViolation
 
 _KINDS: dict[grpc.StatusCode, type[errors.SymbolonError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineError,
@@ -83,3 +96,48 @@ def _translate(
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and details.retry_after_seconds is not None:
         return errors.ServerBusyError(message, details.retry_after_seconds)
     return _KINDS.get(code, errors.ServerDefectError)(message)
+
+
+METADATA_KEY = "grpc-status-details-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDetails:
+    """The details of an error."""
+
+    violations: tuple[FieldViolation, ...] = ()
+    retry_after_seconds: float | None = None
+    """`None` without a RetryInfo."""
+
+
+def read_status_details(status: bytes) -> StatusDetails:
+    """Return the details in a `google.rpc.Status`; none if it is malformed."""
+    violations: list[FieldViolation] = []
+    retry_after_seconds = None
+    try:
+        for packed in _read_fields(status, 3):
+            detail = Any.FromString(packed)
+            if detail.TypeName() == "google.rpc.BadRequest":
+                violations += map(_read_violation, _read_fields(detail.value, 1))
+            elif detail.TypeName() == "google.rpc.RetryInfo":
+                delays = [Duration.FromString(delay) for delay in _read_fields(detail.value, 1)]
+                retry_after_seconds = sum(delay.ToNanoseconds() / 1e9 for delay in delays)
+    except DecodeError:
+        return StatusDetails()
+    return StatusDetails(tuple(violations), retry_after_seconds)
+
+
+def _read_violation(message: bytes) -> FieldViolation:
+    field, description = (b"".join(_read_fields(message, number)) for number in (1, 2))
+    return FieldViolation(field.decode(errors="replace"), description.decode(errors="replace"))
+
+
+def _read_fields(message: bytes, number: int) -> list[bytes]:
+    """Return the contents of each length-delimited field of that number."""
+    unknown = UnknownFieldSet(Empty.FromString(message))
+    fields = map(unknown.__getitem__, range(len(unknown)))
+    return [
+        field.data
+        for field in fields
+        if field.field_number == number and isinstance(field.data, bytes)
+    ]

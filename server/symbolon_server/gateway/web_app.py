@@ -1,23 +1,29 @@
-"""The paths of the gateway, and how each is answered."""
+"""The paths of the gateway, and how each is answered.
+
+The page for pasting a stack is one document that loads nothing else.
+"""
 
 import asyncio
+import re
+from base64 import b64encode
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
+from importlib.resources import files
 from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
-from symbolon_server.gateway.page import answer_page
 from symbolon_server.gateway.reading import (
     BodyLimits,
     Deadline,
@@ -176,3 +182,29 @@ class Gateway:
 def _is_set(request: Request, name: str) -> bool:
     """Return whether the query has this parameter, with any value but 0 and false."""
     return request.query_params.get(name, "0").lower() not in {"0", "false"}
+
+
+_PAGE = files("symbolon_server.gateway").joinpath("page.html").read_text(encoding="utf-8")
+
+
+def _hashes(tag: str) -> str:
+    """Return the CSP sources that allow only the page's own elements of this tag."""
+    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", _PAGE, re.DOTALL)
+    digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; script-src {_hashes('script')}; style-src {_hashes('style')}; "
+        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def answer_page(_request: Request) -> HTMLResponse:
+    """Return the page."""
+    return HTMLResponse(_PAGE, headers=_HEADERS)

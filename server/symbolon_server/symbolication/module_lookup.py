@@ -1,16 +1,19 @@
-"""What is known of modules, for operators."""
+"""What is known of modules, for operators, and prefetching those of which nothing is known."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure
+from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.queueing.queue import NOBODY, IngestQueue, QueueFullError
 from symbolon_server.symbolication.looking_up.new_frames import (
     PENDING_RETRY_SECONDS,
     failed_result,
 )
 from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
 from symbolon_server.symbolication.memory.queries import Diagnostics, ModuleOutcome, ModuleResult
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory
 from symbolon_server.symbols.paging.directory import decode_if_whole
@@ -67,4 +70,36 @@ class ModuleLookup:
         return [
             ModuleReport(directories[module_id], failures.get(module_id), module_id in pending)
             for module_id in module_ids
+        ]
+
+
+class Prefetcher:
+    """Queues modules that no call waits for, behind those that calls wait for."""
+
+    def __init__(self, lookup: ModuleLookup, queue: IngestQueue) -> None:
+        """Queue the modules on `queue` that `lookup` does not know."""
+        self._lookup = lookup
+        self._queue = queue
+
+    def prefetch(self, asked: Sequence[AskedModule], caller: str = NOBODY) -> list[ModuleReport]:
+        """Queue the modules of which nothing is known; return what is known of each module then.
+
+        Raises `CacheUnavailableError`, and `QueueFullError` if some could not be queued.
+        """
+        module_ids = [module.module_id for module in asked]
+        reports = self._lookup.get_modules(module_ids)
+        unknown = {
+            module_id
+            for module_id, report in zip(module_ids, reports, strict=True)
+            if report == ModuleReport()
+        }
+        if unknown:
+            wanted = dict.fromkeys(unknown, ())
+            enqueued = self._queue.enqueue(wanted, Band.PREFETCH, caller, asked=asked)
+            if enqueued.refused:
+                count = len(enqueued.refused)
+                raise QueueFullError(f"the ingest queue is full: {count} modules were not queued")
+        return [
+            replace(report, is_pending=True) if module_id in unknown else report
+            for module_id, report in zip(module_ids, reports, strict=True)
         ]

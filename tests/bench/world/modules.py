@@ -7,6 +7,8 @@ from random import Random
 import redis
 
 from symbolon_server.ingest.working.putting import StorableModule, page_keys, pages_for, put_module
+from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
+from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, PagedModule, PageKey, page_owner
@@ -46,7 +48,14 @@ class BenchModule:
         key = self.paged.directory.dictionary_key(self.module_id)
         return None if key is None else PageDictionary.decode(key.owner, self.paged.pages[-1])
 
-    def put(self, store: redis.Redis) -> None:
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all pages in a store, with that of the page dictionary."""
+        directory = self.paged.directory
+        numbers = range(directory.stored_count)
+        return list(map(page_key, page_keys(self.module_id, directory, numbers)))
+
+    def put(self, store: redis.Redis, terms: InsertionTerms = ALL_NEW) -> None:
         """Put the whole module, as an ingest does."""
         directory, pages = self.paged.directory, self.paged.pages
         module = StorableModule(
@@ -55,7 +64,7 @@ class BenchModule:
             encode_directory(self.module_id, directory),
             lambda keys: [pages[key.number] for key in keys],
         )
-        put_module(RedisPageStore(store), module, [])
+        put_module(RedisPageStore(store), module, [], terms)
 
     def put_some(self, store: redis.Redis, offsets: Collection[int]) -> list[PageKey]:
         """Put the directory and the pages for these offsets; return the keys of the pages."""

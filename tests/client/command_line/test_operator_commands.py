@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
-from symbolon.command_line.showing import tables
+from symbolon.command_line.showing import facts
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
 from tests.client.calling.test_module_calls import EXPLANATION
 from tests.client.canned import CannedServer
@@ -378,7 +378,7 @@ def test_a_table_on_a_terminal_is_drawn(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    tables.show_table(("module", "requests"), [("[red]xul.pdb", "7")])
+    facts.show_table(("module", "requests"), [("[red]xul.pdb", "7")])
     drawn = capsys.readouterr().out
     assert "┏━━━" in drawn
     assert "│ [red]xul.pdb" in drawn
@@ -389,7 +389,7 @@ def test_a_table_on_a_terminal_without_rich_is_plain(
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    tables.show_table(("module", "requests"), [("xul.pdb", "7"), ("b", "1,024")])
+    facts.show_table(("module", "requests"), [("xul.pdb", "7"), ("b", "1,024")])
     assert capsys.readouterr().out.splitlines() == [
         "module   requests",
         "xul.pdb         7",

@@ -11,7 +11,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # the package has no p
 )
 
 from symbolon import FieldViolation
-from symbolon._calling.status_details import StatusDetails, read_status_details
+from symbolon._calling.rpc_errors import StatusDetails, read_status_details
 
 
 def make_status(*details: Message) -> bytes:

@@ -8,8 +8,7 @@ from typing import Any
 
 import grpc
 
-from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
-from symbolon_server.rpc.access.protection import Protection
+from symbolon_server.rpc.access.protection import Certificates, Protection, TlsFiles
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from tests.fixtures.certificates import Authority, Certificate
 from tests.rpc.scripted import answer, started

@@ -6,8 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
-from symbolon_server.rpc.access.protection import Protection
+from symbolon_server.rpc.access.protection import Certificates, Protection, TlsFiles
 from symbolon_server.rpc.calls.reloaded import UnusableFileError
 from tests.fixtures.certificates import Authority, authority, other_authority
 from tests.rpc.access.protected import (

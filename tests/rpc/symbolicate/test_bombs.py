@@ -1,6 +1,7 @@
 """Small requests that would decode into huge objects are refused before they are decoded."""
 
 import gzip
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ from tests.fixtures.http2_peer import Http2Peer, framed, http2_peer
 from tests.rpc.symbolicate.stream_site import Scripted
 
 MESSAGE_BYTES = 16 << 20
-ROUNDS = 6
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 20
 INVALID_ARGUMENT = str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
 SYMBOLICATE = "/symbolon.v1.SymbolicationService/Symbolicate"
 PREFETCH = "/symbolon.v1.ModuleService/PrefetchModules"
@@ -111,13 +112,10 @@ def send(peer: Http2Peer, method: str, packed: bytes) -> dict[str, str]:
 
 
 def processor_seconds(send_one: Callable[[], object]) -> float:
-    """Return the CPU time of the fastest of some rounds, including the server's threads."""
-    taken = []
-    for _ in range(ROUNDS):
-        start = process_time()
-        send_one()
-        taken.append(process_time() - start)
-    return min(taken)
+    """Return the CPU time of one call, including the server's threads."""
+    start = process_time()
+    send_one()
+    return process_time() - start
 
 
 def memory(name: str) -> int:
@@ -133,9 +131,15 @@ def test_refusing_a_bomb_costs_no_more_than_twice_what_ignoring_it_does(
     method, message = BOMBS[bomb]
     packed = gzip.compress(message)
     assert send(peer, method, packed)["grpc-status"] == INVALID_ARGUMENT
-    refused = processor_seconds(lambda: send(peer, method, packed))
-    ignored = processor_seconds(lambda: send(peer, IGNORE, packed))
-    assert refused <= 2 * ignored
+    refused = ignored = math.inf
+    for number in range(
+        1, MOST_ROUNDS + 1
+    ):  # the fastest of each counts: other programs use the machine
+        refused = min(refused, processor_seconds(lambda: send(peer, method, packed)))
+        ignored = min(ignored, processor_seconds(lambda: send(peer, IGNORE, packed)))
+        if number >= FEWEST_ROUNDS and refused <= 2 * ignored:
+            return
+    pytest.fail(f"refusing takes {refused:.3f} s, ignoring {ignored:.3f} s")
 
 
 @pytest.mark.promise("Refusing a compressed bomb takes bounded time and memory")

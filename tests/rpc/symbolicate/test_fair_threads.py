@@ -1,7 +1,7 @@
 import threading
 from functools import partial
 
-from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
+from symbolon_server.rpc.symbolicate.stream_flow import FairThreads, WorkQueue
 
 
 def test_a_long_queue_delays_only_itself() -> None:

@@ -2,7 +2,7 @@
 
 Run as `python -m tests.system.load.soak [SECONDS]`. Everything is real and on loopback: two servers
 with three serving processes and two workers, both Redis servers, the store behind a proxy, a
-symbol server, a spool. One fault at a time is made to happen.
+symbol server, a spool. One fault at a time is made to happen. Half of the time the store is full.
 """
 
 import sys
@@ -30,10 +30,14 @@ DEFAULT_SECONDS: Final = 600.0
 DEADLINE_SECONDS: Final = 20.0
 FAULT_SECONDS: Final = 0.7
 CALM_SECONDS: Final = 0.7
+FULL_SHARE: Final = 0.6
+"""Of what all modules take in the store: then it is full."""
+
 WARM_UP_SHARE: Final = 1 / 3
 """After this part of the time memory is measured for the first time."""
 
 MEGABYTE: Final = 1 << 20
+AMPLE_BYTES: Final = 500 * MEGABYTE
 
 MODULES: Final = known_modules(range(24))
 SETTINGS: Final = {
@@ -80,6 +84,7 @@ class Soak:
 
     def __init__(self, site: Site, random: Random) -> None:
         self._random = random
+        self._store = site.store
         proxy = site.pair.put_proxy_before("store")
         for module in MODULES:
             site.supplier.put(module.module_id, module.symbol_file())
@@ -94,6 +99,10 @@ class Soak:
         """Make faults happen for so long; return what was seen once all is well again."""
         start = time.monotonic()
         injected: Counter[str] = Counter()
+        empty_bytes = self._used_bytes()
+        wait_until(self._is_well)
+        taken_bytes = self._used_bytes() - empty_bytes
+        self._limits = [round(empty_bytes + FULL_SHARE * taken_bytes), AMPLE_BYTES]
         with ExitStack() as running:
             traffics = [
                 running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS))
@@ -102,6 +111,7 @@ class Soak:
             injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)
             bytes_before = self._resident_bytes()
             injected += self._inflict(traffics[0], start + seconds)
+            self._store.config_set("maxmemory", AMPLE_BYTES)
             wait_until(self._is_well)
             bytes_after = self._resident_bytes()
         tally = Tally()
@@ -114,6 +124,7 @@ class Soak:
         injected: Counter[str] = Counter()
         while time.monotonic() < end:
             name, fault = self._random.choice(self._faults)
+            self._store.config_set("maxmemory", self._random.choice(self._limits))
             with fault():
                 traffic.wait_for(FAULT_SECONDS)
             traffic.wait_for(CALM_SECONDS)
@@ -125,6 +136,9 @@ class Soak:
         question = Question(MODULES, [[self._random.randrange(60_000)] for _ in MODULES])
         answers = [client.symbolicate(*question.request()) for client in self._clients]
         return sum(map(unanswered_in, answers)) == 0
+
+    def _used_bytes(self) -> int:
+        return int(self._store.info("memory")["used_memory"])
 
     def _resident_bytes(self) -> int:
         resident: int = psutil.Process(self._spared.process.pid).memory_info().rss

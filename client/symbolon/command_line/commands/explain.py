@@ -5,8 +5,7 @@ import argparse
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import parse_module
-from symbolon.command_line.showing.facts import write_bytes, write_fact, write_json
-from symbolon.command_line.showing.tables import show_table
+from symbolon.command_line.showing.facts import show_table, write_bytes, write_fact, write_json
 from symbolon.explanations import ExplainedRange, Explanation
 from symbolon.text import TextStyle, make_printable, write_calls
 

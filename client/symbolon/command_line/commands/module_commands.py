@@ -10,8 +10,13 @@ from typing import Any
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import add_modules, cut, parse_module, read_modules
-from symbolon.command_line.showing.facts import make_plain, write_fact, write_facts, write_json
-from symbolon.command_line.showing.tables import show_table
+from symbolon.command_line.showing.facts import (
+    make_plain,
+    show_table,
+    write_fact,
+    write_facts,
+    write_json,
+)
 from symbolon.reports import Module
 from symbolon.results import ModuleInfo, ModuleOutcome
 

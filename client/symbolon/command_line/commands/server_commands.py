@@ -6,8 +6,13 @@ import threading
 
 from symbolon.client import Client
 from symbolon.command_line.parsers import SERVER_TROUBLE, SUCCESS, Command, parse_timeout
-from symbolon.command_line.showing.facts import write_bytes, write_fact, write_json, write_ratio
-from symbolon.command_line.showing.tables import show_table
+from symbolon.command_line.showing.facts import (
+    show_table,
+    write_bytes,
+    write_fact,
+    write_json,
+    write_ratio,
+)
 from symbolon.results import RedisInfo, StoreInfo, TierInfo
 
 CLEAR_SCREEN = "\x1b[H\x1b[2J"

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from symbolon.errors import InvalidReportError
@@ -69,12 +68,7 @@ class OutputFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._file, self._thread:
             if self._lines:
                 self._begin_writing()

@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Final, Self
 
 from symbolon_server.telemetry.ignored_signals import HARMLESS, IGNORED, log_ignored
@@ -42,12 +42,7 @@ class Signals:
             signal.signal(number, _do_nothing)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(-1)

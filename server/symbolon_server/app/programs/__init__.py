@@ -8,8 +8,8 @@
     check -------> reports whether a server would start with these settings and work
 
 Whatever `serve` starts is a program of its own, never a fork: gRPC's threads do not survive a
-fork. Each has two modules: `*_child`, imported by the parent to start it, and the program itself.
-They are separate so that a parent does not import numpy or uvicorn for a child.
+fork. What starts it (`serve_children`, `worker_child`) and the program itself (`*_main`) are
+separate modules, so that a parent does not import numpy or uvicorn for a child.
 
 Rules: a child that ends is restarted; all children die with their parent, even if it is killed.
 Programs stop in the opposite order of their start: first calls, then the worker they may wait for,

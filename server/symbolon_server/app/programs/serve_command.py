@@ -7,8 +7,7 @@ from dataclasses import replace
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
-from symbolon_server.app.programs.gateway_child import gateway_program
-from symbolon_server.app.programs.server_children import ServerChildren
+from symbolon_server.app.programs.serve_children import ServerChildren, gateway_program
 from symbolon_server.app.programs.server_process import start_server_process
 from symbolon_server.app.programs.worker_child import worker_program
 from symbolon_server.app.wiring.from_settings import suppliers_of

@@ -1,8 +1,7 @@
 """TLS and authentication, from the settings."""
 
 from symbolon_server.app import StartError
-from symbolon_server.rpc.access.certificates import Certificates, TlsFiles
-from symbolon_server.rpc.access.protection import Protection
+from symbolon_server.rpc.access.protection import Certificates, Protection, TlsFiles
 from symbolon_server.rpc.access.tokens import Tokens
 from symbolon_server.rpc.calls.own_client import OwnTls
 from symbolon_server.rpc.calls.reloaded import UnusableFileError

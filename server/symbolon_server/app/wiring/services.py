@@ -38,8 +38,7 @@ from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.looking_up.tiers import Tiers
 from symbolon_server.symbolication.memory.queries import TierName
 from symbolon_server.symbolication.memory.server_memory import ServerMemory
-from symbolon_server.symbolication.module_lookup import ModuleLookup
-from symbolon_server.symbolication.prefetcher import Prefetcher
+from symbolon_server.symbolication.module_lookup import ModuleLookup, Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 from symbolon_server.telemetry.metrics import (

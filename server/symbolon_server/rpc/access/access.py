@@ -10,6 +10,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, Final, Never
 from urllib.parse import unquote
@@ -62,15 +63,21 @@ def name_of_peer(context: grpc.ServicerContext) -> str:
 
     For IPv6 it is the /64 network: one host has at least that, and may use any address in it.
     """
-    name = unquote(context.peer().rpartition(":")[0])
+    return _name_host(context.peer().rpartition(":")[0])
+
+
+@lru_cache(1 << 12)
+def _name_host(host: str) -> str:
+    """Return the name of a host as gRPC names it, a percent-encoded URI; each call asks for one."""
+    name = unquote(host)
     address = name.removeprefix("ipv6:").strip("[]").partition("%")[0]
     try:
-        host = IPv6Address(address)
+        found = IPv6Address(address)
     except AddressValueError:
         return name
-    if host.ipv4_mapped is not None:
-        return f"ipv4:{host.ipv4_mapped}"
-    return f"ipv6:{IPv6Network((host, 64), strict=False)}"
+    if found.ipv4_mapped is not None:
+        return f"ipv4:{found.ipv4_mapped}"
+    return f"ipv6:{IPv6Network((found, 64), strict=False)}"
 
 
 def make_secret() -> str:
@@ -150,11 +157,10 @@ class AccessControl:
 
     def name_caller(self, context: grpc.ServicerContext) -> str:
         """Return the name of a caller's token, or its address if no tokens are configured."""
-        return (
-            self.name_of(context)
-            or find_forwarded(self._gateway_secret, context.invocation_metadata())
-            or name_of_peer(context)
-        )
+        name = self.name_of(context)
+        if not name and self._gateway_secret:
+            name = find_forwarded(self._gateway_secret, context.invocation_metadata())
+        return name or name_of_peer(context)
 
     def release(self) -> None:
         """End the threads; the server has stopped."""

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Never
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, Never, TypeVar
 
 import grpc
 
@@ -22,6 +23,8 @@ from symbolon_server.telemetry.metrics import BEFORE_READING, CALLS_IN_FLIGHT, C
 
 if TYPE_CHECKING:  # generic in the stubs only
     Handler = grpc.RpcMethodHandler[Any, Any]
+
+T = TypeVar("T")
 
 MAX_BYTES: Final = 256 << 20
 """As much as a process may keep of pages and frames."""
@@ -245,6 +248,46 @@ class CallLimit:
         if self._calls < self._max_calls:
             refuse_unread(context)
         refuse_full(context, f"{self._max_calls} calls in flight")
+
+
+class NewestCalls(Generic[T]):
+    """Calls that are not over, each with a value; one call too many ends the oldest.
+
+    The oldest is cancelled: a status would wait behind an answer that its caller may never read.
+    """
+
+    def __init__(self, max_calls: int) -> None:
+        """Hold nothing yet."""
+        self._max_calls = max_calls
+        self._lock = threading.Lock()
+        self._calls: dict[AcceptedCall, T] = {}
+
+    def __len__(self) -> int:
+        """Return how many calls are held."""
+        return len(self._calls)
+
+    def add(self, call: AcceptedCall, value: T) -> bool:
+        """Hold a call until it is over; return False if it already is."""
+        with self._lock:
+            oldest = next(iter(self._calls)) if len(self._calls) >= self._max_calls else None
+            if oldest is not None:
+                del self._calls[oldest]
+            self._calls[call] = value
+        if oldest is not None:
+            oldest.cancel()
+        is_held = call.when_over(partial(self._forget, call))
+        if not is_held:
+            self._forget(call)
+        return is_held
+
+    def values(self) -> list[T]:
+        """Return the values of the calls."""
+        with self._lock:
+            return list(self._calls.values())
+
+    def _forget(self, call: AcceptedCall) -> None:
+        with self._lock:
+            self._calls.pop(call, None)
 
 
 def refuse_unread(context: grpc.ServicerContext) -> Never:

@@ -37,8 +37,7 @@ from symbolon_server.rpc.symbolicate.response import encode_result
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
 from symbolon_server.symbolication.invalidator import Invalidator
 from symbolon_server.symbolication.memory.queries import NO_MODULE_ID, ModuleQuery, ModuleResult
-from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport
-from symbolon_server.symbolication.prefetcher import Prefetcher
+from symbolon_server.symbolication.module_lookup import ModuleLookup, ModuleReport, Prefetcher
 from symbolon_server.symbols.ground.asked_modules import join_asked
 from symbolon_server.symbols.ground.module_ids import ModuleId
 

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.newest_calls import NewestCalls
+from symbolon_server.rpc.calls.call_limits import NewestCalls
 from symbolon_server.telemetry.lasting_threads import Vitals
 
 OVERALL = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never
 
@@ -106,48 +107,6 @@ class CallGate(grpc.ServerInterceptor):
         return self._limit.refusal() or handler
 
 
-class Outermost:
-    """Counts and times every call to our services, and hides unexpected errors from callers."""
-
-    def __init__(
-        self,
-        unread: UnreadAnswers,
-        *,
-        name_caller: NameCaller = name_of_peer,
-        name_for_log: Callable[[grpc.ServicerContext], str] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        """Write one log line per call if `name_for_log`, which names callers, is given.
-
-        A call is refused if `unread` has no room for an answer to its caller, whom `name_caller`
-        distinguishes from others.
-        """
-        self._unread = unread
-        self._name_caller = name_caller
-        self._name_for_log = name_for_log
-        self._clock = clock
-
-    def wrap(self, handler: Handler, method: str) -> Handler:
-        """Return `handler`, wrapped."""
-        watch = _Watch(
-            method.rpartition("/")[2],
-            self._unread,
-            self._name_caller,
-            self._clock,
-            self._name_for_log,
-        )
-        codecs = handler.request_deserializer, handler.response_serializer
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
-        if handler.stream_stream is not None:
-            behavior = handler.stream_stream
-            watched = watch.stream(behavior)
-            if isinstance(behavior, InPool):
-                watched = InPool(watched, behavior.experimental_thread_pool)
-            return grpc.stream_stream_rpc_method_handler(watched, *codecs)
-        raise TypeError(f"{method}: only unary and bidirectional methods are supported")
-
-
 _OK: Final = grpc.StatusCode.OK.name
 
 
@@ -169,31 +128,42 @@ def _count(calls: Sequence[_Ended]) -> None:
 _ENDED = Tally(_count, BEFORE_READING)
 
 
-class _Watch:
-    """Counts, times and logs the calls of one method."""
+@dataclass(frozen=True, slots=True)
+class Outermost:
+    """Counts, times and logs the calls of one method, and hides unexpected errors from callers."""
 
-    def __init__(
-        self,
-        method: str,
-        unread: UnreadAnswers,
-        name_caller: NameCaller,
-        clock: Callable[[], float],
-        name_for_log: Callable[[grpc.ServicerContext], str] | None,
-    ) -> None:
-        self._method = method
-        self._unread = unread
-        self._name_caller = name_caller
-        self._clock = clock
-        self._name_for_log = name_for_log
+    unread: UnreadAnswers
+    """A call is refused if there is no room for an answer to its caller."""
+
+    name_caller: NameCaller = name_of_peer
+    name_for_log: Callable[[grpc.ServicerContext], str] | None = None
+    """Names callers in one log line per call; None: no line."""
+
+    clock: Callable[[], float] = time.perf_counter
+    method: str = ""
+
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """Return the `handler` of a method, wrapped."""
+        watch = replace(self, method=method.rpartition("/")[2])
+        codecs = handler.request_deserializer, handler.response_serializer
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
+        if handler.stream_stream is not None:
+            behavior = handler.stream_stream
+            watched = watch.stream(behavior)
+            if isinstance(behavior, InPool):
+                watched = InPool(watched, behavior.experimental_thread_pool)
+            return grpc.stream_stream_rpc_method_handler(watched, *codecs)
+        raise TypeError(f"{method}: only unary and bidirectional methods are supported")
 
     def unary(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Return a function with one response, wrapped."""
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            started = self._clock()
+            started = self.clock()
             try:
-                caller = self._name_caller(context)
-                if not self._unread.may_answer(caller):
+                caller = self.name_caller(context)
+                if not self.unread.may_answer(caller):
                     refuse_unread(context)
                 response = behavior(request, context)
                 self._hold(response, context, caller)
@@ -207,18 +177,18 @@ class _Watch:
     def _hold(self, response: Any, context: grpc.ServicerContext, caller: str) -> None:
         """Count an answer until it has left; end the call if there is no room for it."""
         size = len(response) if isinstance(response, bytes) else response.ByteSize()
-        unread = self._unread.open(context.cancel, caller)
-        if not self._unread.add(unread, size + CALL_BYTES):
-            self._unread.close(unread)
+        unread = self.unread.open(context.cancel, caller)
+        if not self.unread.add(unread, size + CALL_BYTES):
+            self.unread.close(unread)
             refuse_unread(context)
-        if not context.add_callback(partial(self._unread.close, unread)):
-            self._unread.close(unread)  # the caller is gone
+        if not context.add_callback(partial(self.unread.close, unread)):
+            self.unread.close(unread)  # the caller is gone
 
     def stream(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Return a function with many responses, wrapped."""
 
         def answer(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            started = self._clock()
+            started = self.clock()
             try:
                 yield from behavior(requests, context)
             except GeneratorExit:  # gRPC wants no more responses
@@ -235,16 +205,16 @@ class _Watch:
         self, context: grpc.ServicerContext, started: float, code: grpc.StatusCode | None
     ) -> None:
         """Count and log a call that ended with `code`; None means OK."""
-        seconds = self._clock() - started
+        seconds = self.clock() - started
         name = _OK if code is None else code.name
-        _ENDED.note(_Ended(self._method, name, seconds))
-        if self._name_for_log is not None:
+        _ENDED.note(_Ended(self.method, name, seconds))
+        if self.name_for_log is not None:
             returned = find_request_id(context.trailing_metadata())
             _log.info(
                 "call_ended",
-                method=self._method,
+                method=self.method,
                 code=name,
-                caller=self._name_for_log(context),
+                caller=self.name_for_log(context),
                 seconds=round(seconds, 6),
                 request_id=returned or request_id_of(context),
             )
@@ -261,7 +231,7 @@ class _Watch:
                     error
                 )  # breaks a cycle that would keep the call's data until the next collection
         request_id = request_id_of(context)
-        message = log_defect(error, self._method, request_id)
+        message = log_defect(error, self.method, request_id)
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
         self._end(context, started, grpc.StatusCode.INTERNAL)
         context.abort(grpc.StatusCode.INTERNAL, message)

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from symbolon_server.rpc.calls.accepted_calls import AcceptedCall, InPool, Intake
 from symbolon_server.rpc.calls.arrivals import Arrivals
-from symbolon_server.rpc.calls.newest_calls import NewestCalls
+from symbolon_server.rpc.calls.call_limits import NewestCalls
 from symbolon_server.rpc.calls.status import refuse_plainly
 
 _V1 = "grpc.reflection.v1.ServerReflection"

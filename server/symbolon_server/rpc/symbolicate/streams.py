@@ -22,14 +22,18 @@ from symbolon_server.rpc.calls.status import (
     refuse_for_now,
     request_id_of,
 )
-from symbolon_server.rpc.symbolicate.fair_threads import FairThreads, WorkQueue
 from symbolon_server.rpc.symbolicate.request import (
     RawStreamRequest,
     check_id,
     read_stream_request,
 )
 from symbolon_server.rpc.symbolicate.service import Answerer
-from symbolon_server.rpc.symbolicate.stream_flow import FlowLimits, StreamFlow
+from symbolon_server.rpc.symbolicate.stream_flow import (
+    FairThreads,
+    FlowLimits,
+    StreamFlow,
+    WorkQueue,
+)
 from symbolon_server.rpc.symbolicate.waiting import WaitingRoom
 from symbolon_server.symbolication.memory.queries import Caller, CallerGoneError
 from symbolon_server.symbols.paging import wire
