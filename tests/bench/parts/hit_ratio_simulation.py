@@ -35,7 +35,7 @@ INSERTIONS: Final[Mapping[str, Callable[[World, ExitStack], Insertion]]] = Mappi
     }
 )
 
-TOLD_PER_BUILD: Final = 16
+TOLD_PER_BUILD: Final = 8
 """How often servers tell of lookups while a build is the newest."""
 
 HOPELESS: Final = 0.4
