@@ -10,12 +10,15 @@ from symbolon_server.insertion.ages import insertion_ages
 from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
 from symbolon_server.insertion.use_tally import OLDEST_OF_SAMPLE
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.redis_servers.servers import connect
+from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.bench.parts.hit_ratio_world import Keys, Lookups, World
 
 FULL_SHARE: Final = 0.8
 """Where a store counts as full for `WhileThereIsRoom`."""
+
+PATIENT: Final = Timeouts(60.0, 60.0)
+"""On a busy machine, where nobody waits for an answer."""
 
 _SAMPLE: Final = 100
 _START: Final = 1_700_000_000
@@ -99,7 +102,7 @@ class Policy:
         self._now = 0.0
         options = EmbeddedOptions(overrides={"appendonly": "no"})
         server = opened.enter_context(EmbeddedRedis.start("cache.conf", options))
-        client = opened.enter_context(connect(server.url))
+        client = opened.enter_context(connect(server.url, PATIENT))
         self._memory = InsertionMemory(KeyedCache(client), lambda: self._now)
         self._missed: set[bytes] = set()
 

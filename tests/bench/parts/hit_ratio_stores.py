@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.redis_dumps import dump_string
-from tests.bench.parts.hit_ratio_insertion import Insertion
+from tests.bench.parts.hit_ratio_insertion import PATIENT, Insertion
 from tests.bench.parts.hit_ratio_simulation import HOPELESS, SOON
 from tests.bench.parts.hit_ratio_sizes import KeyBytes, name_of
 from tests.bench.parts.hit_ratio_world import Keys, Lookups, World
@@ -76,7 +76,7 @@ class RealRedis:
         server = opened.enter_context(
             EmbeddedRedis.start("store.conf", EmbeddedOptions(overrides=overrides))
         )
-        self._redis: Any = opened.enter_context(connect(server.url))
+        self._redis: Any = opened.enter_context(connect(server.url, PATIENT))
         self._touch = self._redis.register_script(_TOUCH)
         self._put = self._redis.register_script(_PUT)
         self._touch(keys=["none"])
