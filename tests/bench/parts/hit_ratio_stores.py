@@ -37,7 +37,8 @@ _PUT: Final = """
 -- ARGV: for each key the number of its dump, for each key its age, the dumps.
 for number, key in ipairs(KEYS) do
   local dump, age = ARGV[2 * #KEYS + ARGV[number]], ARGV[#KEYS + number]
-  redis.call('RESTORE', key, 0, dump, 'REPLACE', 'IDLETIME', age)
+  local answer = redis.pcall('RESTORE', key, 0, dump, 'REPLACE', 'IDLETIME', age)
+  if answer.err and not string.find(answer.err, 'OOM', 1, true) then return answer end
 end
 """
 
@@ -114,7 +115,7 @@ class RealRedis:
         return found
 
     def put_all(self, keys: Keys, ages: Keys) -> None:
-        """Put keys as if they had not been used for so many seconds."""
+        """Put keys as if they had not been used for so many seconds; a full store may refuse."""
         self.puts += len(keys)
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             rows = slice(start, start + _KEYS_AT_ONCE)
