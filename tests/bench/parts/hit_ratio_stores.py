@@ -214,17 +214,20 @@ class PageStore(Store):
         lookups, rows = self._lookups, asked.rows
         pages, directories = lookups.page[rows], lookups.directory[rows]
         is_missed, missing = self._find(asked)
+        is_ingested = np.isin(directories, missing)
+        for row in rows[~is_ingested & np.isin(pages, missing)].tolist():
+            self._insertion.miss(int(lookups.module[row]), int(lookups.page_number[row]))
+        for directory in np.unique(directories[is_ingested]).tolist():
+            of_module = np.flatnonzero(directories == directory)
+            put = self._ingest(int(rows[of_module[0]]), pages, now)
+            # The first lookup ingests the module: the others find what that puts.
+            is_missed[of_module[1:]] &= np.isin(pages[of_module[1:]], missing)
+            is_missed[of_module[1:]] &= ~np.isin(pages[of_module[1:]], put)
+        self.server.put_all(missing, np.zeros(len(missing), np.int32))
         self.lookups += asked.end - asked.start
         self.misses += int(is_missed.sum())
         self.again += int((is_missed & self._are_asked[pages]).sum())
         self._are_asked[pages] = True
-        is_ingested = np.isin(directories, missing)
-        for row in rows[~is_ingested & np.isin(pages, missing)].tolist():
-            self._insertion.miss(int(lookups.module[row]), int(lookups.page_number[row]))
-        _, firsts = np.unique(directories[is_ingested], return_index=True)
-        for row in rows[is_ingested][np.sort(firsts)].tolist():
-            self._ingest(row, pages, now)
-        self.server.put_all(missing, np.zeros(len(missing), np.int32))
         self._insertion.tell(lookups, slice(asked.start, asked.end), now, self.server)
 
     def _find(self, asked: Asked) -> tuple[Flags, Keys]:
@@ -236,8 +239,11 @@ class PageStore(Store):
         is_missed: Flags = np.any(~is_there[places.reshape(needed.shape)], axis=0)
         return is_missed, keys[~is_there]
 
-    def _ingest(self, row: int, asked: Keys, now: int) -> None:
+    def _ingest(self, row: int, asked: Keys, now: int) -> Keys:
+        """Put the pages of a module but those that are `asked`; return all that it would put."""
         first = int(self._lookups.directory[row]) + 2
         numbers, ages = self._insertion.ages(int(self._lookups.module[row]), now, self.server)
         others = ~np.isin(first + numbers, asked)
         self.server.put_all(first + numbers[others], ages[others])
+        put: Keys = first + numbers
+        return put
