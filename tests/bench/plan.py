@@ -41,9 +41,16 @@ class Plan:
     scale_modules: Sequence[int] = (1, 10, 100, 1_000)
     scale_pages: Sequence[int] = (1, 10, 100, 1_000)
     hit_lookups: int = 1_000_000
+    hit_long_lookups: int = 10_000_000
     hit_builds: int = 60
     hit_modules: int = 60
     hit_exponents: Sequence[float] = (1.0, 1.15, 1.3, 1.5)
+    hit_sizes: Sequence[float] = (74, 148, 300, 500, 742, 1_200)
+    """In MB, as all sizes of stores."""
+
+    hit_long_sizes: Sequence[float] = (148, 300, 500)
+    hit_real_sizes: Sequence[float] = (148, 300, 500, 742)
+    hit_real_seconds: float = 300.0
     day_reports: int = 20_000
     day_modules: int = 200
 
@@ -63,9 +70,14 @@ QUICK = Plan(
     scale_modules=(1, 3),
     scale_pages=(1, 3),
     hit_lookups=2_000,
+    hit_long_lookups=4_000,
     hit_builds=3,
     hit_modules=4,
     hit_exponents=(1.15,),
+    hit_sizes=(0.1, 0.2),
+    hit_long_sizes=(0.2,),
+    hit_real_sizes=(0.2,),
+    hit_real_seconds=0.0,
     day_reports=40,
     day_modules=5,
 )

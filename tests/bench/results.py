@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Self
 
 Cell = str | float
-"""A word or a number; None of them is text that holds a number."""
+"""A word or a number; text that holds numbers only where it holds two of them."""
 
 
 @dataclass(frozen=True, slots=True)

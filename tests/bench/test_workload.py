@@ -1,11 +1,8 @@
-"""The crash workload is what its parameters say, and the memory read off a curve is on it."""
-
-import math
+"""The crash workload is what its parameters say."""
 
 import numpy as np
 import pytest
 
-from tests.bench.parts.hit_ratio import memory_at
 from tests.bench.world.workload import STAYS, Workload
 
 PAGES = [np.array([0]), np.arange(7), np.arange(80) // 2]
@@ -54,13 +51,17 @@ def test_builds_go_out_of_use() -> None:
     assert counts[1] / counts[2] == pytest.approx(STAYS, abs=0.05)
 
 
-def test_the_memory_at_a_limit_lies_on_the_curve() -> None:
-    assert memory_at(0.01, [(100, 0.1), (400, 0.001)]) == pytest.approx(200)
+def test_ranks_drawn_anew_give_each_build_another_hottest_page() -> None:
+    drawn = Workload.draw(np.random.default_rng(1), 60_000, 6, PAGES, 1.5, is_drawn_anew=True)
+    hottest = {
+        int(np.bincount(drawn.page[(drawn.module == 2) & (drawn.build == build)]).argmax())
+        for build in range(6)
+    }
+    assert len(hottest) > 3
 
 
-def test_a_curve_that_starts_below_the_limit_says_its_first_memory() -> None:
-    assert memory_at(0.01, [(100, 0.002), (400, 0.001)]) == 100
-
-
-def test_a_curve_that_stays_above_the_limit_says_nothing() -> None:
-    assert math.isnan(memory_at(0.01, [(100, 0.1), (400, 0.05)]))
+def test_a_function_is_on_its_page() -> None:
+    drawn = draw()
+    for module, pages in enumerate(PAGES):
+        rows = drawn.module == module
+        assert (pages[drawn.function[rows]] == drawn.page[rows]).all()

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from random import Random
 from typing import Final
 
 import numpy as np
 import redis
 
+from symbolon_server.insertion.ages import PageFunctions
+from symbolon_server.insertion.page_functions import functions_of_pages
 from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging.directory import encode_directory
 from symbolon_server.symbols.paging.sizes import MAX_PAGE_WEIGHT
 from symbolon_server.symbols.paging.writer import new_generation
-from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, Ranges
+from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, SymbolTable
 from tests.bench.parts.memory import used_memory
 from tests.bench.parts.names_only import put_names, read_names
 from tests.bench.world.modules import page_table, read_table
@@ -23,12 +26,13 @@ from tests.bench.world.workload import Numbers
 
 SEED: Final = 31
 
-MOST_PAGES: Final = 1 << 14
-"""More than a module has: page `number` of `module` is `module * MOST_PAGES + number`."""
-
 _SAMPLE_KEYS: Final = 5_000
-_SAMPLE_BYTES, _REAL_SAMPLE_BYTES = 200, 2_500
-"""How many values of about which sizes tell what a key takes: here, and at full size."""
+"""How many keys tell what one takes."""
+
+_ROUNDS: Final = 2
+"""How often the values are made anew, by what the keys of the round before took."""
+
+_NAME_BYTES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +46,35 @@ class KeyBytes:
     """With the texts that the keys of pages have."""
 
     @classmethod
-    def measure(cls, module_id: ModuleId) -> "KeyBytes":
-        """Put keys of both kinds into a store and see how it grows."""
+    def measure(cls, module_id: ModuleId, sizes: Sequence[int], scale: int) -> "KeyBytes":
+        """Put keys of both kinds into a store and see how it grows.
+
+        `sizes` are those of pages; here values are about as large as them divided by `scale`.
+        """
+        some = list(islice(cycle(sizes), _SAMPLE_KEYS))
         generation = new_generation(Random(SEED))
-        pages = [PageKey(module_id, generation, number) for number in range(_SAMPLE_KEYS)]
-        here = [f"p:{number}" for number in range(MOST_PAGES, MOST_PAGES + _SAMPLE_KEYS)]
-        return cls(
-            _bytes_beside(here, _SAMPLE_BYTES),
-            _bytes_beside(list(map(page_key, pages)), _REAL_SAMPLE_BYTES),
-        )
+        pages = [page_key(PageKey(module_id, generation, number)) for number in range(_SAMPLE_KEYS)]
+        really = _bytes_beside(pages, some)
+        here = 0.0
+        for _ in range(_ROUNDS):
+            shares = [max(1, round((size + really) / scale - here)) for size in some]
+            here = _bytes_beside([name_of(number) for number in range(_SAMPLE_KEYS)], shares)
+        return cls(here, really)
 
 
-def _bytes_beside(keys: Sequence[str], size: int) -> float:
-    """Return what each of `keys` takes beside its value, which is of this size or a little more."""
-    values = {key: bytes(size + number % 16) for number, key in enumerate(keys)}
+def name_of(key: int) -> bytes:
+    """Return the short text of a key."""
+    return key.to_bytes(_NAME_BYTES, "big")
+
+
+def _bytes_beside(keys: Sequence[str | bytes], sizes: Sequence[int]) -> float:
+    """Return what each of `keys` takes beside its value, in the mean over values of `sizes`."""
 
     def put(store: redis.Redis) -> None:
-        for key, value in values.items():
-            store.set(key, value)
+        for key, size in zip(keys, sizes, strict=True):
+            store.set(key, bytes(size))
 
-    return (used_memory(put) - sum(map(len, values.values()))) / len(values)
+    return (used_memory(put) - sum(sizes)) / len(sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,10 @@ class ModuleSizes:
     pages_of_functions: Numbers
     """Shape (functions,): on which page each function or public symbol is looked up."""
 
+    function_names: Sequence[bytes]
+    page_functions: PageFunctions
+    """All functions of each page, as an ingest finds them."""
+
 
 def sizes_of(file: SymbolFile) -> ModuleSizes:
     table = read_table(file)
@@ -94,14 +111,16 @@ def sizes_of(file: SymbolFile) -> ModuleSizes:
         len(encode_directory(file.module_id, paged.directory)),
         large.directory.stored_bytes + len(encode_directory(file.module_id, large.directory)),
         used_memory(lambda store: put_names(store, file.module_id, names)),
-        _pages_of_functions(table.ranges, paged.directory),
+        *_functions(table, paged.directory),
+        functions_of_pages(table, paged.directory),
     )
 
 
-def _pages_of_functions(ranges: Ranges, directory: PageDirectory) -> Numbers:
-    """Choose one range of each function, where it calls, and return the pages of those."""
+def _functions(table: SymbolTable, directory: PageDirectory) -> tuple[Numbers, list[bytes]]:
+    """Choose one range of each function, where it calls; return the pages of those, and names."""
+    ranges = table.ranges
     rows = np.random.default_rng(SEED).permutation(np.flatnonzero(ranges.symbol != NO_SYMBOL))
-    _, chosen = np.unique(ranges.symbol[rows], return_index=True)
+    symbols, chosen = np.unique(ranges.symbol[rows], return_index=True)
     starts = ranges.start[rows[chosen]]
     pages: Numbers = directory.first_offsets.searchsorted(starts, side="right") - 1
-    return pages
+    return pages, [bytes(table.texts[name]) for name in table.symbols.name[symbols].tolist()]

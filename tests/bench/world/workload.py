@@ -20,6 +20,9 @@ class Workload:
 
     build: Numbers
     module: Numbers
+    function: Numbers
+    """The row among the functions of the module, the same in all builds."""
+
     page: Numbers
 
     @classmethod
@@ -30,21 +33,33 @@ class Workload:
         builds: int,
         pages_of_functions: Sequence[Numbers],
         exponent: float,
+        *,
+        is_drawn_anew: bool = False,
     ) -> "Workload":
         """Return lookups of functions in modules; both are chosen by Zipf's law.
 
         For each module there is given on which page each of its functions is looked up. The rank
         of a module is its number; a module's functions have ranks by chance, the same in all
-        builds. Every build is the newest for the same number of lookups.
+        builds, or drawn anew for each. Every build is the newest for the same number of lookups.
         """
         functions = np.array([len(pages) for pages in pages_of_functions])
         newest = np.arange(lookups) * builds // lookups
         age = random.geometric(1 - STAYS, lookups) - 1
         module = _draw_ranks(random, np.full(lookups, len(functions)), exponent)
         rank = _draw_ranks(random, functions[module], exponent)
-        page_of_rank = np.concatenate([random.permutation(pages) for pages in pages_of_functions])
-        page = page_of_rank[(np.cumsum(functions) - functions)[module] + rank]
-        return cls(np.maximum(newest - age, 0), module, page)
+        build = np.maximum(newest - age, 0)
+        first = (np.cumsum(functions) - functions)[module]
+        function = np.empty_like(rank)
+        for rows in _rows_of_builds(build) if is_drawn_anew else [np.arange(lookups)]:
+            of_rank = np.concatenate([random.permutation(count) for count in functions])
+            function[rows] = of_rank[first[rows] + rank[rows]]
+        return cls(build, module, function, np.concatenate(pages_of_functions)[first + function])
+
+
+def _rows_of_builds(build: Numbers) -> list[Numbers]:
+    """Return the rows with each number of a build."""
+    order = build.argsort(kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(build[order])) + 1)
 
 
 def _draw_ranks(random: np.random.Generator, counts: Numbers, exponent: float) -> Numbers:
