@@ -14,6 +14,7 @@ from symbolon_server.insertion.function_uses import (
     SLOT_BYTES,
     expected_seconds,
     fingerprints_of,
+    slots_for,
 )
 from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.redis_servers.keys import (

@@ -6,9 +6,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from symbolon_server.cache.keyed_cache import KeyedCache
-from symbolon_server.insertion.ages import insertion_ages
-from symbolon_server.insertion.insertion_memory import InsertionMemory, sample_of
-from symbolon_server.insertion.use_tally import OLDEST_OF_SAMPLE
+from symbolon_server.insertion.ages import eviction_age_of, insertion_ages
+from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -108,20 +107,25 @@ class Policy:
 
     def miss(self, module: int, number: int) -> None:
         """Note a missed page, if it is in the sample."""
-        sample = sample_of(self._module_id(module), number)
-        if sample is not None:
-            self._missed.add(sample)
+        self._missed.update(samples_of(self._module_id(module), [number]))
 
     def tell(self, lookups: Lookups, rows: slice, now: int, server: Server) -> None:
         """Tell the cache, as a server does once a second, and sample the store if it is due."""
         self._now = float(_START + now)
         self._tell_uses(lookups.file[rows], lookups.function[rows])
-        asked = np.unique(np.stack([lookups.module[rows], lookups.page_number[rows]]), axis=1)
-        samples = (sample_of(self._module_id(module), page) for module, page in asked.T.tolist())
+        modules, pages = lookups.module[rows], lookups.page_number[rows]
+        asked = [
+            sample
+            for module in np.unique(modules).tolist()
+            for sample in samples_of(
+                self._module_id(module), np.unique(pages[modules == module]).tolist()
+            )
+        ]
         missed, self._missed = self._missed, set()
-        if self._memory.tell_pages(missed, [sample for sample in samples if sample is not None]):
-            oldest = sorted(server.sample_idle(_SAMPLE))[-OLDEST_OF_SAMPLE:]
-            self._memory.note_idle_seconds(float(oldest[0]) if server.evictions else None)
+        if self._memory.tell_pages(missed, asked):
+            idle_seconds = server.sample_idle(_SAMPLE)
+            age = eviction_age_of(idle_seconds) if server.evictions else None
+            self._memory.note_idle_seconds(age)
 
     def _tell_uses(self, files: Keys, functions: Keys) -> None:
         for file in np.unique(files).tolist():
