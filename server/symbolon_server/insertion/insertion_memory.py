@@ -1,7 +1,6 @@
 """What the cache knows for the insertion policy, shared by all servers and workers."""
 
 import math
-import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from symbolon_server.insertion.function_uses import fingerprint, slots_for
 from symbolon_server.insertion.scripts import (
     MOST_MODULES,
     MOST_TABLE_BYTES,
+    NOTE_INGESTED,
     TELL_PAGES,
     TELL_USES,
 )
@@ -80,13 +80,8 @@ class InsertionMemory:
 
     def note_ingested(self, module_id: ModuleId) -> None:
         """Remember that the module was put into the store."""
-        now = (self._wall_clock or time.time)()  # for their order alone
-
-        def add(pipeline: Pipeline) -> None:
-            pipeline.zadd(INGESTED_KEY, {_digest(module_id): now})
-            pipeline.zremrangebyrank(INGESTED_KEY, 0, -MOST_MODULES - 1)
-
-        self._cache.run(add)
+        arguments: list[str | bytes | int] = [self._time(), _digest(module_id), MOST_MODULES]
+        self._cache.run(lambda p: p.eval(NOTE_INGESTED, 1, INGESTED_KEY, *arguments))
 
     def forget_ingested(self, module_ids: Collection[ModuleId]) -> None:
         """Forget at least one module that leaves the store for another reason than eviction."""

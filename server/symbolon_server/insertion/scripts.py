@@ -68,6 +68,13 @@ if not now then
 end
 """
 
+NOTE_INGESTED: Final = f"""
+-- KEYS: the ingested modules. ARGV: the time or nothing, the hash of one more, most of them.
+{_NOW}
+redis.call('ZADD', KEYS[1], now, ARGV[2])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[3] - 1)
+"""
+
 TELL_USES: Final = f"""
 -- KEYS: the table of a debug file, debug files by last use, bytes of all tables. ARGV: the time or
 -- '', slots of a new table, fingerprints, the debug file, most bytes of all tables, their prefix.
