@@ -30,6 +30,7 @@ DEFAULT_SECONDS: Final = 600.0
 DEADLINE_SECONDS: Final = 20.0
 FAULT_SECONDS: Final = 0.7
 CALM_SECONDS: Final = 0.7
+FULL_FAULTS: Final = {"store LOADING", "store full of others' data"}
 FULL_SHARE: Final = 0.6
 """Of what all modules take in the store: then it is full."""
 
@@ -124,7 +125,9 @@ class Soak:
         injected: Counter[str] = Counter()
         while time.monotonic() < end:
             name, fault = self._random.choice(self._faults)
-            self._store.config_set("maxmemory", self._random.choice(self._limits))
+            # Some faults fill the store themselves.
+            limits = [AMPLE_BYTES] if name in FULL_FAULTS else self._limits
+            self._store.config_set("maxmemory", self._random.choice(limits))
             with fault():
                 traffic.wait_for(FAULT_SECONDS)
             traffic.wait_for(CALM_SECONDS)
