@@ -21,6 +21,7 @@ from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.insertion.scripts import NEW_SHARE
 from symbolon_server.redis_servers.keys import USES_PREFIX
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.redis_fixtures import FakeClock
 
 START = 1_700_000_000
 FILE = "xul.so"
@@ -48,14 +49,6 @@ class Model:
         return max(self.interval[function], idle) if function in self.interval else 2 * idle
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(START)
-
-    def __call__(self) -> float:
-        return self.now
-
-
 NAMES = st.sets(st.sampled_from([b"f%d" % number for number in range(12)]), min_size=1)
 STEPS = st.lists(st.tuples(st.integers(0, 5000), NAMES), min_size=1, max_size=12)
 
@@ -66,7 +59,7 @@ def test_intervals_are_those_of_a_model_that_forgets_nothing(
     redis_cache: redis.Redis, steps: list[tuple[int, set[bytes]]]
 ) -> None:
     redis_cache.flushall()
-    clock, model = Clock(), Model()
+    clock, model = FakeClock(float(START)), Model()
     memory = InsertionMemory(KeyedCache(redis_cache), clock)
     for seconds, functions in steps:
         clock.now += seconds
@@ -83,7 +76,7 @@ def test_intervals_are_those_of_a_model_that_forgets_nothing(
 def test_a_full_table_keeps_what_is_used_most(
     redis_cache: redis.Redis, clear_redis_cache: None
 ) -> None:
-    clock = Clock()
+    clock = FakeClock(float(START))
     memory = InsertionMemory(KeyedCache(redis_cache), clock)
     hot = [b"hot %d" % number for number in range(100)]
     for minute in range(30):
@@ -108,7 +101,7 @@ def test_a_table_has_four_slots_a_page_within_bounds(pages: int, slots: int) -> 
 def test_a_foreign_table_has_no_uses_and_is_replaced(
     redis_cache: redis.Redis, clear_redis_cache: None, value: bytes
 ) -> None:
-    memory = InsertionMemory(KeyedCache(redis_cache), Clock())
+    memory = InsertionMemory(KeyedCache(redis_cache), FakeClock(float(START)))
     redis_cache.set(USES_PREFIX + FILE, value)
     prints = fingerprints_of([b"main"])
     assert expected_seconds(memory.terms(MODULE_ID).uses, prints, START) == [math.inf]
@@ -119,7 +112,7 @@ def test_a_foreign_table_has_no_uses_and_is_replaced(
 def test_a_key_of_another_type_is_replaced(
     redis_cache: redis.Redis, clear_redis_cache: None
 ) -> None:
-    memory = InsertionMemory(KeyedCache(redis_cache), Clock())
+    memory = InsertionMemory(KeyedCache(redis_cache), FakeClock(float(START)))
     redis_cache.lpush(USES_PREFIX + FILE, "foreign")
     memory.tell_uses(FILE, 10, [b"main"])
     assert len(memory.terms(MODULE_ID).uses) == slots_for(10) * SLOT_BYTES
@@ -128,7 +121,7 @@ def test_a_key_of_another_type_is_replaced(
 def test_a_clock_that_is_set_back_makes_intervals_of_zero(
     redis_cache: redis.Redis, clear_redis_cache: None
 ) -> None:
-    clock = Clock()
+    clock = FakeClock(float(START))
     memory = InsertionMemory(KeyedCache(redis_cache), clock)
     for seconds in (0, -500, -500):
         clock.now += seconds
@@ -141,7 +134,7 @@ def test_uses_from_before_the_clock_was_set_back_by_days_are_none(
     redis_cache: redis.Redis, clear_redis_cache: None
 ) -> None:
     """Otherwise they would be new, and keep their slots, until the clock is there again."""
-    clock = Clock()
+    clock = FakeClock(float(START))
     memory = InsertionMemory(KeyedCache(redis_cache), clock)
     clock.now += 2 * LATEST_SECONDS
     memory.tell_uses(FILE, 1, [b"late %d" % number for number in range(100)])

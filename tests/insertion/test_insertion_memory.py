@@ -27,26 +27,19 @@ from symbolon_server.redis_servers.keys import (
 )
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.fixtures.redis_fixtures import FakeClock
 
 XUL = ModuleId("xul.so", "1" * 33)
 AGE = 1000.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1e6
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(1e6)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def memory(redis_cache: redis.Redis, clear_redis_cache: None, clock: Clock) -> InsertionMemory:
+def memory(redis_cache: redis.Redis, clear_redis_cache: None, clock: FakeClock) -> InsertionMemory:
     del clear_redis_cache
     return InsertionMemory(KeyedCache(redis_cache), clock)
 
@@ -72,7 +65,7 @@ def test_the_eviction_age_follows_its_samples(memory: InsertionMemory) -> None:
     assert memory.terms(XUL).eviction_age == 1.0
 
 
-def tell_for_a_while(memory: InsertionMemory, clock: Clock, *, is_again: bool) -> float:
+def tell_for_a_while(memory: InsertionMemory, clock: FakeClock, *, is_again: bool) -> float:
     """Miss 8 pages in each tenth of an eviction age, and return the scale."""
     for step in range(20):
         clock.now += AGE / scripts.STEPS_PER_AGE
@@ -82,7 +75,7 @@ def tell_for_a_while(memory: InsertionMemory, clock: Clock, *, is_again: bool) -
 
 
 def test_the_scale_rises_while_pages_are_missed_again_and_falls_while_they_are_first(
-    memory: InsertionMemory, clock: Clock
+    memory: InsertionMemory, clock: FakeClock
 ) -> None:
     memory.note_idle_seconds(AGE)
     risen = tell_for_a_while(memory, clock, is_again=True)
@@ -92,7 +85,7 @@ def test_the_scale_rises_while_pages_are_missed_again_and_falls_while_they_are_f
 
 
 def test_the_scale_stays_within_its_bounds(
-    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+    memory: InsertionMemory, clock: FakeClock, redis_cache: redis.Redis
 ) -> None:
     memory.note_idle_seconds(AGE)
     redis_cache.hset(INSERTION_KEY, "log_scale", "4.99")
@@ -103,7 +96,7 @@ def test_the_scale_stays_within_its_bounds(
 
 
 def test_a_page_that_was_asked_for_long_ago_is_missed_for_the_first_time(
-    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+    memory: InsertionMemory, clock: FakeClock, redis_cache: redis.Redis
 ) -> None:
     memory.note_idle_seconds(AGE)
     memory.tell_pages([], [b"page"])
@@ -114,13 +107,13 @@ def test_a_page_that_was_asked_for_long_ago_is_missed_for_the_first_time(
 
 
 def test_misses_do_not_count_in_a_store_that_does_not_evict(
-    memory: InsertionMemory, clock: Clock, redis_cache: redis.Redis
+    memory: InsertionMemory, clock: FakeClock, redis_cache: redis.Redis
 ) -> None:
     assert tell_for_a_while(memory, clock, is_again=True) == 1.0
     assert redis_cache.hmget(INSERTION_KEY, "again", "first") == [None, None]
 
 
-def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: Clock) -> None:
+def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: FakeClock) -> None:
     assert [memory.tell_pages([], []) for _ in range(3)] == [True, False, False]
     clock.now += scripts.SAMPLE_SECONDS
     assert [memory.tell_pages([], []) for _ in range(2)] == [True, False]
@@ -140,7 +133,7 @@ def test_one_caller_at_a_time_is_told_to_sample(memory: InsertionMemory, clock: 
 def test_everything_is_bounded(
     memory: InsertionMemory,
     redis_cache: redis.Redis,
-    clock: Clock,
+    clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(insertion_memory, "MOST_MODULES", 10)
@@ -193,7 +186,7 @@ def test_the_table_of_a_small_build_is_replaced_when_builds_are_larger(
 
 
 def test_asked_pages_are_bounded(
-    redis_cache: redis.Redis, clear_redis_cache: None, memory: InsertionMemory, clock: Clock
+    redis_cache: redis.Redis, clear_redis_cache: None, memory: InsertionMemory, clock: FakeClock
 ) -> None:
     step = 50_000
     for start in (0, step, 2 * step):
@@ -204,7 +197,7 @@ def test_asked_pages_are_bounded(
 
 
 def test_pages_from_before_the_clock_was_set_back_are_forgotten(
-    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: FakeClock
 ) -> None:
     """Otherwise they would stay, and count as asked for, until the clock is there again."""
     memory.note_idle_seconds(AGE)
@@ -237,7 +230,7 @@ def test_hosts_with_other_clocks_share_that_of_the_cache(
 
 
 def test_what_a_quiet_night_leaves_goes_in_small_steps(
-    redis_cache: redis.Redis, memory: InsertionMemory, clock: Clock
+    redis_cache: redis.Redis, memory: InsertionMemory, clock: FakeClock
 ) -> None:
     """All at once, 100,000 of them kept Redis busy for 0.1 seconds."""
     memory.note_idle_seconds(AGE)
@@ -270,8 +263,18 @@ def test_foreign_numbers_count_as_absent(
     assert memory.terms(XUL).eviction_age == AGE
 
 
+@pytest.mark.parametrize("value", ["-5", "0", "1e300", "20000000"])
+def test_an_eviction_age_that_no_store_can_have_counts_as_absent(
+    memory: InsertionMemory, redis_cache: redis.Redis, value: str
+) -> None:
+    redis_cache.hset(INSERTION_KEY, "eviction_age", value)
+    assert memory.terms(XUL).eviction_age is None
+    memory.note_idle_seconds(AGE)
+    assert memory.terms(XUL).eviction_age == AGE
+
+
 def test_keys_of_another_type_are_replaced(
-    memory: InsertionMemory, redis_cache: redis.Redis, clock: Clock
+    memory: InsertionMemory, redis_cache: redis.Redis, clock: FakeClock
 ) -> None:
     redis_cache.set(INSERTION_KEY, "foreign")
     redis_cache.set(ASKED_PAGES_KEY, "foreign")

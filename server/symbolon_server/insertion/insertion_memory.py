@@ -40,6 +40,9 @@ MOST_PAGES_A_STEP: Final = 250
 NEW_SAMPLE_SHARE: Final = 0.2
 """The weight of a sample in the eviction age."""
 
+_LONGEST_AGE: Final = float(1 << 24)
+"""Redis' clock of idle times starts again after so many seconds."""
+
 _MODULE_BYTES: Final = 8
 
 
@@ -71,7 +74,7 @@ class InsertionMemory:
             (age, log_scale), uses, ingested_at, (seconds, microseconds) = self._cache.run(ask)
             now = seconds + microseconds / 1e6
             return InsertionTerms(
-                _finite(age),
+                _eviction_age(age),
                 math.exp(_finite(log_scale) or 0.0),
                 was_ingested=ingested_at is not None,
                 uses=bytes(uses or b""),
@@ -137,7 +140,7 @@ class InsertionMemory:
             return
         with sound_answers():
             (known,) = self._cache.run(lambda p: p.hget(INSERTION_KEY, "eviction_age"))
-            known_age = _finite(known)
+            known_age = _eviction_age(known)
         age = idle_seconds
         if known_age is not None:
             age = known_age + NEW_SAMPLE_SHARE * (idle_seconds - known_age)
@@ -147,6 +150,12 @@ class InsertionMemory:
 
 def _digest(module_id: ModuleId) -> bytes:
     return blake2b(str(module_id).encode(), digest_size=_MODULE_BYTES).digest()
+
+
+def _eviction_age(value: bytes | None) -> float | None:
+    """Return the number, or None for anything that no store can have."""
+    age = _finite(value)
+    return age if age is not None and LEAST_EVICTION_AGE <= age <= _LONGEST_AGE else None
 
 
 def _finite(value: bytes | None) -> float | None:
