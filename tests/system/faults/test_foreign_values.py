@@ -120,6 +120,9 @@ def test_values_of_others_fail_no_call_and_keep_no_module_out(
     named = name.encode()
     cache.zadd("missing:last_seen", {named: 1.0, value: math.inf})
     cache.hset("missing:seen", name, value)
+    cache.hset("insertion", mapping=dict.fromkeys(("eviction_age", "log_scale", "again"), value))
+    for key in (f"uses:{module.module_id.debug_file}", "insertion:bytes"):
+        cache.set(key, value)
     cache.zadd("invalidated", {named: math.inf, value: 1.0})
     cache.publish("ingest:ended", value)
     cache.publish("modules:invalidated", value)
@@ -129,7 +132,12 @@ def test_values_of_others_fail_no_call_and_keep_no_module_out(
 
 @pytest.mark.promise("Foreign values and replies in either Redis fail no call and end no thread")
 @pytest.mark.parametrize(
-    "key", ["outcome:{}", "attempts:{}", "suppliers:{}", "missing:last_seen", "missing:seen"]
+    "key",
+    [
+        *("outcome:{}", "attempts:{}", "suppliers:{}", "missing:last_seen", "missing:seen"),
+        *("uses:{0.debug_file}", "insertion", "insertion:asked", "insertion:ingested"),
+        *("insertion:files", "insertion:bytes"),
+    ],
 )
 def test_keys_of_another_type_fail_no_call(shared_site: Site, client: Client, key: str) -> None:
     module = KnownModule(next(NUMBERS), 10)  # no supplier has it
