@@ -50,6 +50,7 @@ def check_lines(
     settings = read_settings(
         {},
         {
+            "SYMBOLON_LISTEN": "127.0.0.1:0",  # a server may listen on the port of the default
             "SYMBOLON_STORE_URL": url_of("store", redis_store_url),
             "SYMBOLON_CACHE_URL": url_of("cache", redis_cache_url),
             "SYMBOLON_SUPPLIERS": str(SAMPLE / "symbols"),
