@@ -1,5 +1,4 @@
-"""Streaming decompression of gzip, zlib, zstd and xz, and removal of aws-chunked, all detected by
-content."""
+"""Streaming decompression and removal of aws-chunked, detected by content."""
 
 import lzma
 import zlib
