@@ -267,6 +267,7 @@ def test_a_frame_is_explained(
         "answer: f()",
         "why: no public symbol applies: a function covers the offset",
         "decided by: function f(), 0x4 to 0x0",
+        "file: elf, only a symbol table; split DWARF is not read",
         "skipped records: 2 FUNC",
         "memory  yes        yes     99 B  500.00  1-ab        well",
         "page 2: 0x8 to the end, page:x",
