@@ -16,6 +16,7 @@ from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.suppliers.asking import opened
 
 __all__ = ["symbol_server"]
 
@@ -48,7 +49,7 @@ def supplier(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Sup
 
 
 def fetch(supplier: Supplier, module_id: ModuleId) -> list[bytes]:
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         return list(stream)
 
 
@@ -69,7 +70,7 @@ class TestEverySupplier:
     ) -> None:
         packed = pack(TEXT)
         symbol_server.put(XUL, packed)
-        with supplier.fetch(AskedModule(XUL)) as stream:
+        with opened(supplier, AskedModule(XUL)) as stream:
             assert b"".join(stream) == TEXT
         assert stream.fetched_bytes == len(packed)
 
@@ -101,7 +102,7 @@ class TestEverySupplier:
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(XUL, TEXT)
-        with supplier.fetch(AskedModule(XUL)) as stream:
+        with opened(supplier, AskedModule(XUL)) as stream:
             next(stream)
         assert b"".join(fetch(supplier, XUL)) == TEXT
 

@@ -96,6 +96,20 @@ def test_after_any_failure_the_next_supplier_is_asked(
     assert tuple(observed) == fetched.attempts
 
 
+def test_each_file_requested_is_an_attempt(folder: Path, module_id: ModuleId) -> None:
+    asked = AskedModule(module_id, lacks_age=True)
+    path = folder / "xul.pdb" / "44E4EC8C2F41492B9369D6B9A059577C" / "xul.sym"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(TEXT)
+
+    fetched = SupplierChain([DirectorySupplier(folder)]).fetch(asked, read)
+
+    assert [(attempt.path, attempt.outcome) for attempt in fetched.attempts] == [
+        ("xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2/xul.sym", AttemptOutcome.MISSING),
+        ("xul.pdb/44E4EC8C2F41492B9369D6B9A059577C/xul.sym", AttemptOutcome.FOUND),
+    ]
+
+
 def test_it_is_missing_if_all_suppliers_say_so(
     make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:

@@ -1,8 +1,8 @@
-"""Requests a module's symbol file from suppliers in order."""
+"""Requests a module's symbol files from suppliers in order."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -14,6 +14,7 @@ from symbolon_server.suppliers.contents.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
+from symbolon_server.suppliers.layouts.layout import CandidatePath
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
 
@@ -41,7 +42,7 @@ class AttemptOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request to one supplier for one module."""
+    """One request to one supplier for one file of a module."""
 
     supplier: str
     """The supplier's name."""
@@ -59,6 +60,9 @@ class Attempt:
 
     retry_after_seconds: float | None = None
     """The `Retry-After` of an unavailable supplier, if it sent one."""
+
+    path: str = ""
+    """The file's path below the supplier, without a query; empty if nothing was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,36 +146,50 @@ class SupplierChain:
         """
         attempts: list[Attempt] = []
         for supplier in self._suppliers:
-            attempt, values = self._ask_unless_paused(supplier, asked, read)
-            attempts.append(attempt)
-            self._observe(attempt)
-            if attempt.outcome is AttemptOutcome.FOUND:
-                return Fetched(values[0], supplier.name, tuple(attempts), attempt.fetched_bytes)
+            for attempt, values in self._ask_supplier(supplier, asked, read):
+                attempts.append(attempt)
+                self._observe(attempt)
+                if values:
+                    return Fetched(values[0], supplier.name, tuple(attempts), attempt.fetched_bytes)
         raise _worst_error(attempts)
 
-    def _ask_unless_paused(
+    def _ask_supplier(
         self, supplier: Supplier, asked: AskedModule, read: Reader[T]
-    ) -> tuple[Attempt, list[T]]:
-        """Return the attempt, and its value if it found one."""
+    ) -> Iterator[tuple[Attempt, list[T]]]:
+        """Yield each attempt, with its value if it found one, up to one that is not missing."""
+        candidates = supplier.candidates(asked)
+        lacks = supplier.lacks(asked)
+        if not candidates:
+            yield _missing_without_request(supplier, lacks), []
+            return
         pause = self._pauses.find(supplier.name)
         if pause is not None:
-            return _not_asked(supplier, pause), []
-        return self._ask(supplier, asked, read)
+            yield _not_asked(supplier, pause), []
+            return
+        for candidate in candidates:
+            attempt, values, failure = self._ask(supplier, candidate, read)
+            is_last = candidate == candidates[-1] or not isinstance(failure, MissingSymbolFileError)
+            if is_last:
+                self._note_health(supplier, failure)
+            if is_last and lacks and attempt.outcome is AttemptOutcome.MISSING:
+                attempt = replace(attempt, detail=f"{attempt.detail}; {lacks}")
+            yield attempt, values
+            if is_last:
+                return
 
     def _ask(
-        self, supplier: Supplier, asked: AskedModule, read: Reader[T]
-    ) -> tuple[Attempt, list[T]]:
-        """Return the attempt, and its value if it found one."""
+        self, supplier: Supplier, candidate: CandidatePath, read: Reader[T]
+    ) -> tuple[Attempt, list[T], Exception | None]:
+        """Return the attempt, its value if it found one, and its failure."""
         start = self._clock()
         values: list[T] = []
         stream: SymbolFileStream | None = None
         failure: SupplierError | MalformedSymbolFileError | None = None
         try:
-            with supplier.fetch(asked) as stream:
+            with supplier.fetch(candidate) as stream:
                 values.append(_read(stream, read))
         except (SupplierError, MalformedSymbolFileError) as error:
             failure = error
-        self._note_health(supplier, failure)
         attempt = Attempt(
             supplier.name,
             _outcome_of(failure),
@@ -179,8 +197,9 @@ class SupplierChain:
             self._clock() - start,
             stream.fetched_bytes if stream else 0,
             _retry_after(failure),
+            str(candidate),
         )
-        return attempt, values
+        return attempt, values, failure
 
     def _note_health(self, supplier: Supplier, failure: Exception | None) -> None:
         """Back off if any other file would have failed, too; else end the pause."""
@@ -236,6 +255,10 @@ def _retry_after(failure: Exception | None) -> float | None:
 def _not_asked(supplier: Supplier, pause: Pause) -> Attempt:
     detail = f"skipped after failures: {pause.detail}"
     return Attempt(supplier.name, AttemptOutcome.NOT_ASKED, detail, 0.0, 0, pause.seconds)
+
+
+def _missing_without_request(supplier: Supplier, lacks: str) -> Attempt:
+    return Attempt(supplier.name, AttemptOutcome.MISSING, lacks, 0.0, 0)
 
 
 def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:

@@ -16,7 +16,7 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.limits import MIB, FetchLimits
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
-from symbolon_server.suppliers.layouts.layout import PathParts, ask_in_turn
+from symbolon_server.suppliers.layouts.layout import CandidatePath, PathParts
 from symbolon_server.suppliers.layouts.listings import Listings
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -86,28 +86,30 @@ class DirectorySupplier:
         """The directory's path, with escapes for bytes that are not UTF-8."""
         return str(self._root).encode(errors="backslashreplace").decode()
 
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        """Return the paths of the layouts, in the casing of the options."""
+        return self._options.candidates(asked)
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what the layouts need and the request does not have."""
+        return self._options.lacks(asked)
+
     @contextmanager
-    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
-        """Yield the module's symbol file."""
-        opened = self._open(asked)
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        """Yield the file."""
+        opened = self._open(candidate.parts)
         with opened.file:
             yield SymbolFileStream(opened.read_pieces(), self._limits)
 
-    def _open(self, asked: AskedModule) -> _OpenedFile:
+    def _open(self, parts: PathParts) -> _OpenedFile:
         try:
             # An unmounted directory is unavailable: it does not mean that files are missing.
             root = _resolve(self._root)
-            options = self._options
-            return ask_in_turn(
-                options.layouts, options.casing.spell, asked, lambda parts: self._try(root, parts)
-            )
+            if self._listings is None:
+                return _open_inside(root, root.joinpath(*parts))
+            return _open_in_any_case(root, parts, self._listings)
         except OSError as error:
             raise UnavailableSymbolFileError(_describe_error(error)) from None
-
-    def _try(self, root: Path, parts: PathParts) -> _OpenedFile:
-        if self._listings is None:
-            return _open_inside(root, root.joinpath(*parts))
-        return _open_in_any_case(root, parts, self._listings)
 
 
 def _open_in_any_case(root: Path, parts: Sequence[str], listings: Listings) -> _OpenedFile:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from symbolon_server.suppliers.layouts.layout import Layout, by_code_id, by_debug_id
+from symbolon_server.suppliers.layouts.layout import (
+    CandidatePath,
+    Layout,
+    by_code_id,
+    by_debug_id,
+)
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TO_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
@@ -55,6 +61,16 @@ class SupplierOptions:
 
     is_403_absent: bool = False
     """Whether HTTP 403 means a missing file, as in S3 without permission to list the bucket."""
+
+    def candidates(self, asked: AskedModule) -> tuple[CandidatePath, ...]:
+        """Return the distinct paths to request for the module, in order and as spelled here."""
+        spell = self.casing.spell
+        found = (candidate for layout in self.layouts for candidate in layout(asked))
+        return tuple(dict.fromkeys(c._replace(parts=tuple(map(spell, c.parts))) for c in found))
+
+    def lacks(self, asked: AskedModule) -> str:  # noqa: ARG002 - these layouts need no more
+        """Return what else a request must have for all paths, for humans; empty if nothing."""
+        return ""
 
 
 class InvalidOptionError(ValueError):

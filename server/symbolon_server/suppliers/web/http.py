@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
-from symbolon_server.suppliers.layouts.layout import ask_in_turn, quote_path
+from symbolon_server.suppliers.layouts.layout import CandidatePath, quote_path
 from symbolon_server.suppliers.layouts.options import SupplierOptions
 from symbolon_server.suppliers.web.http_trouble import (
     describe_trouble,
@@ -124,17 +124,19 @@ class HttpSupplier:
         """Host and path of the server, without credentials or query."""
         return str(self._url)
 
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        """Return the paths of the layouts, in the casing of the options."""
+        return self._options.candidates(asked)
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what the layouts need and the request does not have."""
+        return self._options.lacks(asked)
+
     @contextmanager
-    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
-        """Yield the module's symbol file as it arrives."""
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        """Yield the file as it arrives."""
         deadline = self._surroundings.clock() + self._limits.total_seconds
-        options = self._options
-        response = ask_in_turn(
-            options.layouts,
-            options.casing.spell,
-            asked,
-            lambda parts: self._ask_with_retries(quote_path(parts), deadline),
-        )
+        response = self._ask_with_retries(quote_path(candidate.parts), deadline)
         try:
             self._check_length(response)
             sent = self._read_pieces(response, deadline)
