@@ -123,7 +123,7 @@ def _open_in_any_case(root: Path, parts: Sequence[str], listings: Listings) -> _
         opened = search.attempt(_open_inside, root, path)
         if opened is not None:
             return opened
-    raise search.failure or MissingSymbolFileError("has no such file")
+    raise search.failure or MissingSymbolFileError()
 
 
 class _Search:
@@ -170,7 +170,7 @@ def _open_inside(root: Path, path: Path) -> _OpenedFile:
         descriptor = os.open(real_path, _OPEN_FLAGS)
     except OSError as error:
         if error.errno in _ABSENT:
-            raise MissingSymbolFileError("has no such file") from None
+            raise MissingSymbolFileError() from None
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

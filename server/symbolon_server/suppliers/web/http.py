@@ -15,6 +15,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from symbolon_server.suppliers.contents.errors import (
+    ABSENT,
     BrokenSymbolFileError,
     CutSymbolFileError,
     FailingSupplierError,
@@ -303,9 +304,9 @@ def _refusal(response: requests.Response, options: SupplierOptions) -> Exception
     """Return the error for a status that is neither 200 nor a redirect."""
     status = response.status_code
     if status in _MISSING:
-        return MissingSymbolFileError("has no such file")
+        return MissingSymbolFileError()
     if status == HTTPStatus.FORBIDDEN and options.is_403_absent:
-        return MissingSymbolFileError("has no such file (HTTP 403)")
+        return MissingSymbolFileError(f"{ABSENT} (HTTP 403)")
     if status in _REFUSALS:
         return UnavailableSymbolFileError(f"refuses access (HTTP {status}){_REFUSALS[status]}")
     detail = f"answers HTTP {status}"

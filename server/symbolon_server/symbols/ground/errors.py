@@ -2,7 +2,8 @@
 
 SymbolError
 ├── MalformedSymbolFileError
-│   └── NoSymbolFileError
+│   ├── NoSymbolFileError
+│   └── NoSymbolsError
 └── DamagedPageError
 """
 
@@ -22,6 +23,10 @@ class MalformedSymbolFileError(SymbolError):
 
 class NoSymbolFileError(MalformedSymbolFileError):
     """The text does not start like any symbol file."""
+
+
+class NoSymbolsError(MalformedSymbolFileError):
+    """The file is the module's, and holds no symbols: they are in another file, or stripped."""
 
 
 class DamagedPageError(SymbolError):
