@@ -18,7 +18,7 @@ FOUND_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """One request to a supplier for a module."""
+    """One request to a supplier for a file of a module."""
 
     supplier: str
     outcome: str
@@ -27,6 +27,8 @@ class RememberedAttempt:
     detail: str
     seconds: float
     fetched_bytes: int
+    path: str = ""
+    """The file's path below the supplier; empty if nothing was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class SupplierRounds:
         """Keep a round for `seconds`, instead of any earlier one."""
         record = asdict(supplier_round)
         for attempt in record["attempts"]:
-            attempt["detail"] = attempt["detail"][:LONGEST_DETAIL]
+            for field in ("detail", "path"):
+                attempt[field] = attempt[field][:LONGEST_DETAIL]
         self._cache.set(suppliers_key(module_id), json.dumps(record).encode(), seconds)
 
     def get(self, module_id: ModuleId) -> SupplierRound | None:
@@ -71,7 +74,12 @@ def _decode(record: dict[str, Any]) -> SupplierRound:
 
 
 def _decode_attempt(
-    supplier: object, outcome: object, detail: object, seconds: object, fetched_bytes: object
+    supplier: object,
+    outcome: object,
+    detail: object,
+    seconds: object,
+    fetched_bytes: object,
+    path: object = "",
 ) -> RememberedAttempt:
     return RememberedAttempt(
         as_text(supplier),
@@ -79,6 +87,7 @@ def _decode_attempt(
         as_text(detail),
         as_time(seconds),
         as_count(fetched_bytes),
+        as_text(path),
     )
 
 

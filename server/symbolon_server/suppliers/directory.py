@@ -170,7 +170,7 @@ def _open_inside(root: Path, path: Path) -> _OpenedFile:
         descriptor = os.open(real_path, _OPEN_FLAGS)
     except OSError as error:
         if error.errno in _ABSENT:
-            raise MissingSymbolFileError() from None
+            raise MissingSymbolFileError from None
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

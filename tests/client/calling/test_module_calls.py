@@ -163,6 +163,7 @@ EXPLANATION = module_service_pb2.ExplainFrameResponse(
         attempts=[
             explanation_pb2.SupplierAttempt(
                 supplier="here",
+                path="a/a.sym",
                 outcome=explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE,
                 detail="refused",
                 fetched_bytes=7,
@@ -196,7 +197,7 @@ def test_a_frame_can_be_explained(canned: CannedServer, client: Client) -> None:
     )
     assert found.public_symbol_verdict is PublicSymbolVerdict.FUNCTION_COVERS
     assert found.deciding_symbol == DecidingSymbol(SymbolKind.FUNCTION, "f()", 4, 0)
-    attempt = SupplierAttempt("here", SupplierOutcome.UNAVAILABLE, "refused", None, 7)
+    attempt = SupplierAttempt("here", SupplierOutcome.UNAVAILABLE, "refused", None, 7, "a/a.sym")
     assert found.suppliers == SupplierRound((attempt,), NOON, 2.0)
     assert found.warnings == ("the store is down",)
 

@@ -273,7 +273,7 @@ def test_a_frame_is_explained(
         "page 2: 0x8 to the end, page:x",
         ">  0x8   0x10  f()                   1",
         "suppliers, last request at 2026-03-04 12:00:00 UTC",
-        "here      unavailable     7 B   refused",
+        "here      a/a.sym  unavailable     7 B   refused",
         "warning: the store is down",
     ):
         assert line in printed, printed

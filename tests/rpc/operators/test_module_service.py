@@ -130,7 +130,7 @@ EXPLANATION = Explanation(
     ),
     suppliers=SupplierRound(
         [
-            RememberedAttempt("https://one.example", "unavailable", "it is down", 1.0, 0),
+            RememberedAttempt("https://one.example", "unavailable", "it is down", 1.0, 0, "a/b"),
             RememberedAttempt("https://two.example", "found", "", 1.5, 99),
         ],
         1.5e9,
@@ -383,10 +383,10 @@ def test_an_explanation_has_everything_that_was_found() -> None:
         0x1000,
         0x1010,
     )
-    said = [(a.supplier, a.outcome, a.detail) for a in response.suppliers.attempts]
+    said = [(a.supplier, a.path, a.outcome, a.detail) for a in response.suppliers.attempts]
     assert said == [
-        ("https://one.example", explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE, "it is down"),
-        ("https://two.example", explanation_pb2.SUPPLIER_OUTCOME_FOUND, ""),
+        ("https://one.example", "a/b", explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE, "it is down"),
+        ("https://two.example", "", explanation_pb2.SUPPLIER_OUTCOME_FOUND, ""),
     ]
     assert response.suppliers.ended_at.ToSeconds() == 1_500_000_000
     assert response.suppliers.duration.ToMilliseconds() == 2_500

@@ -125,6 +125,7 @@ def _print_suppliers(found: Explanation) -> None:
     rows = [
         (
             attempt.supplier,
+            make_printable(attempt.path),
             write_fact(attempt.outcome),
             "" if attempt.seconds is None else f"{attempt.seconds:,.3f}",
             write_bytes(attempt.fetched_bytes),
@@ -133,7 +134,7 @@ def _print_suppliers(found: Explanation) -> None:
         for attempt in suppliers.attempts
     ]
     if rows:
-        show_table(("supplier", "outcome", "s", "sent", "detail"), rows)
+        show_table(("supplier", "file", "outcome", "s", "sent", "detail"), rows)
 
 
 def _add_frame(parser: argparse.ArgumentParser) -> None:

@@ -192,6 +192,7 @@ def _suppliers(supplier_round: SupplierRound) -> explanation_pb2.SupplierRound:
             detail=attempt.detail,
             duration=encode_duration(attempt.seconds),
             fetched_bytes=attempt.fetched_bytes,
+            path=attempt.path,
         )
     return message
 
