@@ -69,25 +69,18 @@ class SupplierRounds:
 
 
 def _decode(record: dict[str, Any]) -> SupplierRound:
-    attempts = [_decode_attempt(**attempt) for attempt in record["attempts"]]
+    attempts = [_decode_attempt(attempt) for attempt in record["attempts"]]
     return SupplierRound(attempts, as_time(record["ended_at"]), as_time(record["seconds"]))
 
 
-def _decode_attempt(
-    supplier: object,
-    outcome: object,
-    detail: object,
-    seconds: object,
-    fetched_bytes: object,
-    path: object = "",
-) -> RememberedAttempt:
+def _decode_attempt(record: dict[str, Any]) -> RememberedAttempt:
     return RememberedAttempt(
-        as_text(supplier),
-        as_text(outcome),
-        as_text(detail),
-        as_time(seconds),
-        as_count(fetched_bytes),
-        as_text(path),
+        as_text(record["supplier"]),
+        as_text(record["outcome"]),
+        as_text(record["detail"]),
+        as_time(record["seconds"]),
+        as_count(record["fetched_bytes"]),
+        as_text(record.get("path", "")),
     )
 
 
