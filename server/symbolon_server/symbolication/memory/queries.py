@@ -166,7 +166,8 @@ def found_result(facts: ModuleFacts) -> ModuleResult:
 
 
 NO_MODULE_ID: Final = ModuleResult(
-    ModuleOutcome.MISSING, f"it has no debug file or code file, or no debug id of {DEBUG_ID_FORM}"
+    ModuleOutcome.MISSING,
+    f"it has no debug file or code file, or no code id and no debug id of {DEBUG_ID_FORM}",
 )
 """The result of a module without an id."""
 
