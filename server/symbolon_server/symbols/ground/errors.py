@@ -3,7 +3,9 @@
 SymbolError
 ├── MalformedSymbolFileError
 │   ├── NoSymbolFileError
-│   └── NoSymbolsError
+│   ├── NoSymbolsError
+│   ├── OtherModuleError
+│   └── UnsupportedFileError
 └── DamagedPageError
 """
 
@@ -18,7 +20,7 @@ class SymbolError(Exception):
 
 
 class MalformedSymbolFileError(SymbolError):
-    """The text is not a symbol file of the requested module."""
+    """The file is not a symbol file of the requested module."""
 
 
 class NoSymbolFileError(MalformedSymbolFileError):
@@ -27,6 +29,14 @@ class NoSymbolFileError(MalformedSymbolFileError):
 
 class NoSymbolsError(MalformedSymbolFileError):
     """The file is the module's, and holds no symbols: they are in another file, or stripped."""
+
+
+class OtherModuleError(MalformedSymbolFileError):
+    """The file is another module's: its id is not the requested one, or it has none."""
+
+
+class UnsupportedFileError(MalformedSymbolFileError):
+    """The file is of a format that this server cannot read, or that has no native symbols."""
 
 
 class DamagedPageError(SymbolError):
