@@ -12,6 +12,7 @@ from symbolon_server.app.wiring.from_settings import (
 from symbolon_server.app.wiring.redis_connections import has_embedded, refuse_bad_urls, timeouts_of
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits
 from symbolon_server.ingest.working.job_runner import WorkerOptions
@@ -69,7 +70,9 @@ def _work_here(settings: Settings) -> None:
         store_of(settings, counts.add_store_error),
         spool_of(settings, counts.add_spool_skip),
         counts,
-        are_demangled=settings.demangle,
+        reader=ModuleFileReader(
+            settings.fetch_dir, settings.max_unpacked_bytes, are_demangled=settings.demangle
+        ),
     )
     cache = KeyedCache(memory_client, on_error=count_cache_error)
     run_worker(

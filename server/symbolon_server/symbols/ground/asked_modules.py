@@ -41,6 +41,11 @@ class AskedModule(NamedTuple):
         """Return the module with an untrusted code file and code id, as far as they are valid."""
         return cls(module_id, read_code_file(code_file), read_code_id(code_id), lacks_age)
 
+    @property
+    def is_named_by_code_id(self) -> bool:
+        """Whether the debug id is one that `derive_debug_id` made of a PE file's code id."""
+        return bool(self.code_id) and self.module_id.debug_id == _pe_debug_id(self.code_id)
+
     def or_as(self, other: Self) -> Self:
         """Return this module, with what it lacks taken from `other`, which has the same id."""
         return self._replace(
@@ -89,7 +94,11 @@ def derive_debug_id(file: str, code_id: str) -> str:
         return f"{UUID(bytes_le=bytes.fromhex(guid)).hex.upper()}0"
     if len(digits) >= _GUID_DIGITS:
         return f"{digits[:_GUID_DIGITS]}0"
-    return f"{digits.zfill(_GUID_DIGITS)}0" if len(digits) in _PE_DIGITS else ""
+    return _pe_debug_id(code_id) if len(digits) in _PE_DIGITS else ""
+
+
+def _pe_debug_id(code_id: str) -> str:
+    return f"{code_id.upper().zfill(_GUID_DIGITS)}0"
 
 
 def _is_elf(file: str, code_id: str) -> bool:

@@ -12,6 +12,8 @@ SymbolError
 from collections.abc import Callable
 from typing import TypeVar
 
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
 _T = TypeVar("_T")
 
 
@@ -28,7 +30,12 @@ class NoSymbolFileError(MalformedSymbolFileError):
 
 
 class NoSymbolsError(MalformedSymbolFileError):
-    """The file is the module's, and holds no symbols: they are in another file, or stripped."""
+    """The file is the module's, and has no symbols: they are in another file, or stripped."""
+
+    def __init__(self, detail: str, debug_module: ModuleId | None = None) -> None:
+        """Say in `debug_module` where the symbols are, if the file tells."""
+        super().__init__(detail)
+        self.debug_module = debug_module
 
 
 class OtherModuleError(MalformedSymbolFileError):
