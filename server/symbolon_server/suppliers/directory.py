@@ -19,6 +19,7 @@ from symbolon_server.suppliers.contents.supplier import SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath, PathParts
 from symbolon_server.suppliers.layouts.listings import Listings
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
+from symbolon_server.suppliers.layouts.symbol_servers import NOT_FOLLOWED, is_pointer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 MAX_SPELLINGS = 8
@@ -99,6 +100,8 @@ class DirectorySupplier:
         """Yield the file."""
         opened = self._open(candidate.parts)
         with opened.file:
+            if is_pointer(candidate):
+                raise MissingSymbolFileError(NOT_FOLLOWED)
             yield SymbolFileStream(opened.read_pieces(), self._limits)
 
     def _open(self, parts: PathParts) -> _OpenedFile:

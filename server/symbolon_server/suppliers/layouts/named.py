@@ -29,3 +29,17 @@ NAMED_LAYOUTS: Final[Mapping[str, Callable[[Compressed], Sequence[Layout]]]] = {
 }
 """Each is called with the order of compressed names; `by_code_id` costs one more request for each
 missing module with a code id."""
+
+LAYOUT_IDS: Final[Mapping[str, str]] = {
+    "debug_id": "by debug id",
+    "debug_id+code_id": "by debug id, then by code file and code id",
+    "breakpad": "by debug id",
+    "native": "ELF by build id, PE by code id, others by debug id",
+    "symstore": "ELF by build id, PE by code id, others by debug id",
+    "symstore_index2": "ELF by build id, PE by code id, others by debug id",
+    "ssqp": "ELF by build id, PE by code id, others by debug id",
+    "unified": "ELF by build id, others by debug id",
+    "debuginfod": "ELF by build id, nothing else",
+    "slashsymbols": "by code file and code id",
+}
+"""What of a request each layout uses, for humans; a build id is a code id."""

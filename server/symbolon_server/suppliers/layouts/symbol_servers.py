@@ -22,6 +22,9 @@ from symbolon_server.suppliers.layouts.layout import CandidatePath, FileUse
 
 POINTER_FILE: Final = "file.ptr"
 
+NOT_FOLLOWED: Final = "has only a file.ptr, which is not followed"
+"""Said instead of reading one: a server may name any path in it."""
+
 _PORTABLE_AGE: Final = "FFFFFFFF"
 _TIER_CHARACTERS: Final = 2
 
@@ -64,6 +67,11 @@ _SSQP: Final = _Style(
     pdb_id=lambda identity: identity.guid.lower() + _age_of(identity),
     pe_id=lambda identity: identity.image_id.lower(),
 )
+
+
+def is_pointer(candidate: CandidatePath) -> bool:
+    """Return whether this is a pointer file, of which only the existence matters."""
+    return candidate.parts[-1].lower() == POINTER_FILE
 
 
 def symstore(compressed: Compressed) -> FormatLayout:
