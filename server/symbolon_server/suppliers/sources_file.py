@@ -14,7 +14,7 @@ from environment variables and from files of their own.
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from symbolon_server.suppliers.contents.limits import FetchLimits
-from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT
+from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, NAMED_LAYOUTS
 from symbolon_server.suppliers.layouts.options import (
     DIRECTORY_OPTIONS,
     URL_OPTIONS,
@@ -80,13 +80,20 @@ _text = partial(SourceKey, "a text", _is_text)
 _texts = partial(SourceKey, "a list of texts", _is_texts)
 _seconds = partial(SourceKey, "a number of seconds above 0", _is_seconds)
 
+
+def _choice(values: Iterable[str], meaning: str) -> SourceKey:
+    first, *others = values
+    return SourceKey(f"{first} (the default), {', '.join(others)}", _is_text, meaning)
+
+
 SOURCE_KEYS: Final[Mapping[str, SourceKey]] = {
     "location": _text("A directory or an http(s) URL, without credentials and query. Required."),
-    "layout": _text("Where files are below the location."),
-    "casing": _text("Spelling of the paths."),
+    "layout": _choice(NAMED_LAYOUTS, "Where files are below the location."),
+    "casing": _choice(DIRECTORY_OPTIONS.values["casing"], "Spelling of paths; `any`: directories."),
     "files": _texts("What is requested: `debug`, `code` and `symbol` files; default: all."),
-    "compressed": _text(
-        "When to request `name.pd_` and `name.ex_` in the layouts of symbol servers."
+    "compressed": _choice(
+        ("last", "first", "never"),
+        "When to request `name.pd_` and `name.ex_` in the layouts of symbol servers.",
     ),
     "only": _texts("Patterns such as `*.pdb`: only modules whose debug or code file matches one."),
     "except": _texts("Patterns of debug and code files of modules that are not requested."),
