@@ -119,3 +119,29 @@ def test_the_layout_is_that_of_the_symbol_server(symbol_server: SymbolServer) ->
     expected = Path("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2", "xul.sym")
     assert (symbol_server.folder / expected).read_bytes() == b"text"
     assert symbol_file_parts(XUL) == expected.parts
+
+
+POINTED = AskedModule(ModuleId.parse("crash.pdb", "3249D99D0C4049318610F4E4FB0B69361"))
+
+
+@pytest.mark.parametrize("layout", ["symstore", "symstore_index2", "ssqp"])
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_a_pointer_file_is_told_and_never_followed(
+    symbol_server: SymbolServer, layout: str, is_directory: bool
+) -> None:
+    where = symbol_server.folder if is_directory else symbol_server.url
+    (supplier,) = parse_suppliers(f"{where}#layout={layout}")
+    plain, packed, pointer = supplier.candidates(POINTED)
+    file = symbol_server.folder.joinpath(*pointer.parts)
+    file.parent.mkdir(parents=True)
+    file.write_text("PATH:/etc/passwd")
+    for candidate, complaint in (
+        (plain, "has no such file"),
+        (packed, "has no such file"),
+        (pointer, "has only a file.ptr, which is not followed"),
+    ):
+        with (
+            pytest.raises(MissingSymbolFileError, match=f"^{complaint}$"),
+            supplier.fetch(candidate),
+        ):
+            pass

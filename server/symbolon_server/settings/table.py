@@ -266,7 +266,7 @@ class Settings:
         kinds.LIST,
         (),
         "Directories and http(s) URLs of symbol files, tried in this order, each with its "
-        "options after a `#`.",
+        "options after a `#`, and sources files (`.toml`). If empty, `DEBUGINFOD_URLS` is used.",
         shown="none",
         is_secret=True,
     )

@@ -51,7 +51,8 @@ def _refuse_bad_settings(settings: Settings) -> None:
 
 
 def _work_here(settings: Settings) -> None:
-    if not settings.suppliers:
+    suppliers = suppliers_of(settings)
+    if not suppliers:
         _log.warning("no_suppliers", detail="every module will be missing: SYMBOLON_SUPPLIERS")
     memory_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
@@ -63,7 +64,7 @@ def _work_here(settings: Settings) -> None:
         KeyedCache(connect(settings.cache_url, timeouts_of(settings))),
         PauseLengths(try_seconds=settings.ingest_seconds),
     )
-    chain = SupplierChain(suppliers_of(settings), counts.add_attempt, pauses)
+    chain = SupplierChain(suppliers, counts.add_attempt, pauses)
     begin_at_zero(chain.names)
     ingest = Ingest(
         chain,

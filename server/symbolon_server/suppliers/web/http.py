@@ -26,6 +26,7 @@ from symbolon_server.suppliers.contents.limits import FetchLimits, describe_byte
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath, quote_path
 from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.layouts.symbol_servers import NOT_FOLLOWED, is_pointer
 from symbolon_server.suppliers.web.http_trouble import (
     describe_trouble,
     is_about_url,
@@ -139,6 +140,8 @@ class HttpSupplier:
         deadline = self._surroundings.clock() + self._limits.total_seconds
         response = self._ask_with_retries(quote_path(candidate.parts), deadline)
         try:
+            if is_pointer(candidate):
+                raise MissingSymbolFileError(NOT_FOLLOWED)
             self._check_length(response)
             sent = self._read_pieces(response, deadline)
             yield SymbolFileStream(sent, self._limits)
