@@ -44,7 +44,7 @@ def ask_addr2line(path: Path, addresses: Sequence[int]) -> list[Frames]:
     lines = iter(_ask(program, addresses).splitlines())
     answers: list[list[Frame]] = []
     for line in lines:
-        if re.fullmatch("0x[0-9a-f]{16}", line):
+        if re.fullmatch("0x[0-9a-f]{8,16}", line):
             answers.append([])
             continue
         place = _PLACE.fullmatch(next(lines))
