@@ -23,6 +23,11 @@ class Verdict(Enum):
         "are right, as all three find them in DWARF 4 of the same program"
     )
 
+    OTHER_FILE = (
+        "addr2line takes an inline function of a DWARF 5 unit for one of the unit's own file: LLVM "
+        "and we are right, as the sources show"
+    )
+
     BETWEEN = "the references disagree, and we say what one of them says"
 
     LINELESS = (
@@ -110,6 +115,8 @@ def _judge_addr2line(first: Places, second: Places) -> Verdict:
         return Verdict.ARTIFICIAL
     if len(second) < len(first) and _is_part(second, first):
         return Verdict.FEWER_CALLS
+    if [line for _, line in first] == [line for _, line in second]:
+        return Verdict.OTHER_FILE
     return Verdict.BETWEEN
 
 
