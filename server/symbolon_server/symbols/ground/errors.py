@@ -2,7 +2,9 @@
 
 SymbolError
 ├── MalformedSymbolFileError
-│   └── NoSymbolFileError
+│   ├── NoSymbolFileError
+│   ├── OtherModuleError
+│   └── UnsupportedFileError
 └── DamagedPageError
 """
 
@@ -17,11 +19,19 @@ class SymbolError(Exception):
 
 
 class MalformedSymbolFileError(SymbolError):
-    """The text is not a symbol file of the requested module."""
+    """The file is not a symbol file of the requested module."""
 
 
 class NoSymbolFileError(MalformedSymbolFileError):
     """The text does not start like any symbol file."""
+
+
+class OtherModuleError(MalformedSymbolFileError):
+    """The file is another module's: its id is not the requested one, or it has none."""
+
+
+class UnsupportedFileError(MalformedSymbolFileError):
+    """The file is of a format that this server cannot read, or that has no native symbols."""
 
 
 class DamagedPageError(SymbolError):

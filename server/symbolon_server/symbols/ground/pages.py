@@ -33,7 +33,7 @@ class PageKey(NamedTuple):
 
 
 class ModuleFacts(NamedTuple):
-    """What a symbol file says about its module, besides its symbols.
+    """What a symbol file, or a native one, says about its module, besides its symbols.
 
     A named tuple, like `IngestFacts`, because a call makes one for each of its new modules.
     """
@@ -51,6 +51,15 @@ class ModuleFacts(NamedTuple):
     ranges: int
     skipped_records: Mapping[str, int]
     """Number of bad records by kind; only kinds that occurred."""
+
+    format: str = "breakpad"
+    """Of the file: "breakpad", "elf", "pdb", "pe", "macho" or "wasm"."""
+
+    has_debug_info: bool = True
+    """False if the file has a symbol table only: no lines and no inline frames."""
+
+    notes: tuple[str, ...] = ()
+    """What is missing in the answers and why, each a clause for people to read."""
 
 
 class IngestFacts(NamedTuple):

@@ -1,0 +1,77 @@
+"""The names and paths of a SymCache as numbered texts."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+from symbolon_server.symbols.native.columns import (
+    ABSENT,
+    FileColumns,
+    FunctionColumns,
+    Rows,
+)
+from symbolon_server.symbols.native.paths import join_path
+from symbolon_server.symbols.native.strings import read_strings
+from symbolon_server.symbols.reading.named_records import StringPool
+from symbolon_server.symbols.reading.spelling import clean_path, demangle
+from symbolon_server.symbols.reading.symbol_table import NO_TEXT, UNNAMED_ORIGIN
+
+Strings = NDArray[np.uint8]
+
+MAX_PATH_BYTES: Final = 16
+"""All paths together, for each byte of strings and of files: each file names two directories, so
+a long one of 40,000 files would fill the memory."""
+
+FREE_PATH_BYTES: Final = 1 << 20
+"""All paths together, in addition."""
+
+
+def number_names(
+    functions: FunctionColumns,
+    rows: Rows,
+    strings: Strings,
+    pool: StringPool,
+    *,
+    are_demangled: bool,
+) -> NDArray[np.int32]:
+    """Return the number in `pool` of each of these functions' names; shape of `rows`.
+
+    A function without a name gets `UNNAMED_ORIGIN`.
+    """
+    offsets, places = np.unique(functions.name[rows], return_inverse=True)
+    names = read_strings(strings, offsets)
+    if are_demangled:
+        names = [demangle(name) for name in names]
+    numbers = [pool.put(name or UNNAMED_ORIGIN) for name in names]
+    return np.array(numbers, np.int32)[places]
+
+
+def number_paths(
+    files: FileColumns, rows: Rows, strings: Strings, pool: StringPool
+) -> NDArray[np.int32]:
+    """Return the number in `pool` of the path of each file, or `NO_TEXT` where none is in `rows`.
+
+    The shape is (files + 1,): row `ABSENT` has no file. Raises `MalformedSymbolFileError` if the
+    paths are longer than any compiler's.
+    """
+    numbers = np.full(len(files.name) + 1, NO_TEXT, np.int32)
+    is_used = np.zeros(len(files.name) + 1, np.bool_)
+    is_used[rows] = True
+    used = np.flatnonzero(is_used[:ABSENT])
+    parts = np.stack([files.compilation_directory[used], files.directory[used], files.name[used]])
+    offsets, places = np.unique(parts, return_inverse=True)
+    texts = read_strings(strings, offsets)
+    left = FREE_PATH_BYTES + MAX_PATH_BYTES * (len(strings) + files.name.nbytes)
+    of_files = []
+    columns = [column.tolist() for column in places.reshape(parts.shape)]
+    for compilation_directory, directory, name in zip(*columns, strict=True):
+        folder = join_path(texts[compilation_directory], texts[directory])
+        path = join_path(folder, texts[name])
+        left -= len(path)
+        if left < 0:
+            raise MalformedSymbolFileError("its paths are too long for its number of files")
+        of_files.append(pool.put(clean_path(path)))
+    numbers[used] = of_files
+    return numbers
