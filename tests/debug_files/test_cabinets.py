@@ -29,7 +29,7 @@ def test_a_cabinet_gives_the_answers_of_what_is_in_it(
     path = write(tmp_path, write_cabinet({"member": mill.path.read_bytes()}, packing))
     packed = convert(path, mill.asked, max_unpacked_bytes=MOST_BYTES)
     plain = convert(mill.path, mill.asked, max_unpacked_bytes=MOST_BYTES)
-    assert packed.facts == plain.facts
+    assert packed.facts._replace(module_name="") == plain.facts._replace(module_name="")
     assert packed.texts == plain.texts
     for column in ("start", "symbol", "chain", "file", "line"):
         assert (getattr(packed.ranges, column) == getattr(plain.ranges, column)).all()

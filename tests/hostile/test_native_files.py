@@ -31,7 +31,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 GIB = 1 << 30
 SECONDS = 20.0
-MOST_UNPACKED = 64 << 20
+MOST_UNPACKED = 4 << 20
+BOMB_BYTES = 5 << 20
 MOST_PEAK = 256 << 20
 """Of resident memory, in addition to what the tests' process has."""
 
@@ -155,8 +156,8 @@ def test_a_section_that_lies_about_its_size_ends_that_process_alone(
 def test_a_cabinet_bomb_is_malformed_before_it_fills_the_disk(
     packing: Packing, tmp_path: Path
 ) -> None:
-    bomb = write_cabinet({"bomb.pdb": bytes(MOST_UNPACKED + (1 << 20))}, packing)
-    assert len(bomb) < MOST_UNPACKED / 100
+    bomb = write_cabinet({"bomb.pdb": bytes(BOMB_BYTES)}, packing)
+    assert len(bomb) < BOMB_BYTES / 50
     end, results = read_in_fork([HostileFile(PDB, 0, bomb)], tmp_path)
     assert (end.ending, results) == (ProcessEnding.REPORTED, [MALFORMED])
     assert [path.name for path in tmp_path.iterdir()] == ["hostile"]
