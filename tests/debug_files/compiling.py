@@ -86,9 +86,10 @@ def read_build_id(path: Path) -> str:
 
 def asked_by_build_id(name: str, build_id: str) -> AskedModule:
     """Return a module as a crash reporter asks for an ELF file with a build id."""
-    first, second, third = build_id[:8], build_id[8:12], build_id[12:16]
-    swapped = "".join(bytes.fromhex(part)[::-1].hex() for part in (first, second, third))
-    return AskedModule(ModuleId.parse(name, swapped + build_id[16:32]), name, build_id)
+    digits = build_id.ljust(32, "0")
+    parts = digits[:8], digits[8:12], digits[12:16]
+    swapped = "".join(bytes.fromhex(part)[::-1].hex() for part in parts)
+    return AskedModule(ModuleId.parse(name, swapped + digits[16:32]), name, build_id)
 
 
 def load_address(path: Path) -> int:

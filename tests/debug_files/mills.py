@@ -49,7 +49,7 @@ class Mill(NamedTuple):
 
 
 def _elf(name: str, build_id: str) -> Mill:
-    return Mill(name, asked_by_build_id(name, build_id.ljust(32, "0")), "elf")
+    return Mill(name, asked_by_build_id(name, build_id), "elf")
 
 
 def _asked(debug_file: str, debug_id: str) -> AskedModule:
