@@ -6,7 +6,6 @@ export PYTHON
 
 python := .venv/bin/python
 environment := .venv/.installed
-bench_environment := .venv/.installed-bench
 fuzz_environment := .venv/.installed-fuzz
 
 .DEFAULT_GOAL := help
@@ -32,19 +31,11 @@ run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, s
 test: $(environment) ## Run every quick test, or those of T=tests/cache or T='tests/cli -k tables' alone
 	@$(python) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(T)
 
-# What only the benchmarks compare with; the other targets do without it.
-$(bench_environment): $(environment)
-	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py bench)
-	@touch $@
-
-.PHONY: bench-environment
-bench-environment: $(bench_environment) ## Add to .venv what the benchmarks compare with
-
 .PHONY: bench
-bench: $(bench_environment) ## Measure everything, or with PART=hot that alone
+bench: $(environment) ## Measure everything, or with PART=hot that alone
 	@$(python) -m tests.bench $(PART)
 
+# What only the fuzzers need; the other targets do without it.
 $(fuzz_environment): $(environment)
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-input \
 		--constraint requirements-dev.lock $$($(python) scripts/dependency_group.py fuzz)

@@ -1,6 +1,6 @@
 """Print the requirements of dependency groups of pyproject.toml.
 
-    pip install $(scripts/dependency_group.py dev bench)
+    pip install $(scripts/dependency_group.py dev fuzz)
 
 For versions of pip before 25.1, which have no option `--group`.
 """

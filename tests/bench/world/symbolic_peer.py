@@ -13,7 +13,7 @@ SYMCACHE_UNKNOWN = "without the package symbolic there is nothing to compare wit
 
 
 def has_symbolic() -> bool:
-    """Return whether the package is there: the extra `bench` brings it."""
+    """Return whether the package is there: the extra `native` brings it."""
     return importlib.util.find_spec("symbolic") is not None
 
 

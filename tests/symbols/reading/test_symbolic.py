@@ -23,7 +23,7 @@ from tests.symbols.read_texts import INGEST, find_in_pages
 from tests.symbols.reading.merged_calls import MergedCalls, merged_calls
 from tests.symbols.symbol_texts import MODULE_ID, MODULE_RECORD
 
-pytestmark = pytest.mark.skipif(not has_symbolic(), reason="the extra bench is not installed")
+pytestmark = pytest.mark.skipif(not has_symbolic(), reason="the extra native is not installed")
 
 SAMPLE = Path(__file__).parents[2] / "data/sample/symbols"
 

@@ -1,0 +1,54 @@
+"""Unpacks cabinets, in which symbol servers of Microsoft's tools keep files: `name.pd_`."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from symbolon_server.debug_files.kinds import FileKind
+from symbolon_server.debug_files.packages import archi_for
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+
+MAX_RATIO: Final = 1000
+"""How many times as large as its cabinet a file may be. LZX makes 560 times less of a file that is
+mostly empty; a PDB gets 4 to 10 times smaller."""
+
+FREE_BYTES: Final = 64 << 20
+"""What a file may have whatever the size of its cabinet."""
+
+_PIECE_BYTES: Final = 1 << 20
+
+
+def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
+    """Write the only file in `cabinet`, whatever its name, to `target`.
+
+    Raises `MalformedSymbolFileError` if the cabinet is damaged, has not exactly one file, or
+    unpacks to over `max_bytes` or `MAX_RATIO`.
+    """
+    archi = archi_for(FileKind.CABINET)
+    limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
+    try:
+        entries = iter(archi.Archive(str(cabinet)))
+        entry = next(entries, None)
+        if entry is None:
+            raise MalformedSymbolFileError("its cabinet is empty")
+        _write(entry, target, limit)
+        if next(entries, None) is not None:
+            raise MalformedSymbolFileError("its cabinet has more than one file")
+    except archi.Error as error:
+        raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+
+
+def _write(entry: Any, target: Path, limit: int) -> None:
+    left = limit
+    with target.open("wb") as file:
+        while piece := entry.read(_PIECE_BYTES):
+            left -= len(piece)
+            if left < 0:
+                raise MalformedSymbolFileError(f"its cabinet unpacks to over {limit} bytes")
+            file.write(piece)
+
+
+def _text_of(error: Exception) -> str:
+    """Return the message of libarchive, which it has as bytes after a number."""
+    message = error.args[-1] if error.args else ""
+    text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
+    return text.strip("[]'b ") or type(error).__name__

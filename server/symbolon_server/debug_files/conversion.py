@@ -1,0 +1,178 @@
+"""Converts a debug file of any kind into a symbol table."""
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from symbolon_server.debug_files.cabinet import unpack_cabinet
+from symbolon_server.debug_files.elf_checks import check_elf
+from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
+from symbolon_server.debug_files.packages import symbolic_for
+from symbolon_server.debug_files.pe_files import pdb_of
+from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.errors import (
+    MalformedSymbolFileError,
+    OtherModuleError,
+    UnsupportedFileError,
+)
+from symbolon_server.symbols.ground.module_ids import ModuleId, normalise_debug_id
+from symbolon_server.symbols.ground.pages import ModuleFacts
+from symbolon_server.symbols.native.reader import read_symcache
+from symbolon_server.symbols.reading.reader import SymbolFileReader
+from symbolon_server.symbols.reading.symbol_table import SymbolTable
+
+FORMATS: Final = {
+    FileKind.ELF: ("elf", "Linux"),
+    FileKind.PE: ("pe", "windows"),
+    FileKind.PDB: ("pdb", "windows"),
+    FileKind.MACH_O: ("macho", "mac"),
+    FileKind.WASM: ("wasm", "wasm"),
+}
+"""Kinds that are converted, with their format and the system as symbol files name it."""
+
+_BUILD_ID_KINDS: Final = frozenset({FileKind.ELF, FileKind.MACH_O, FileKind.WASM})
+"""Kinds whose code id says which build it is; that of a PE says when, and a PDB has none."""
+
+_GUID_DIGITS: Final = 32
+_NIL: Final = "0" * _GUID_DIGITS
+_PIECE_BYTES = 1 << 20
+
+
+def convert(
+    path: Path, asked: AskedModule, *, are_demangled: bool = True, max_unpacked_bytes: int
+) -> SymbolTable:
+    """Return the table of the file at `path`, which must be that of the module asked for.
+
+    A file in a cabinet is unpacked beside `path`, and removed again. Raises
+    `MalformedSymbolFileError` if the file is damaged, does not convert or unpacks to over
+    `max_unpacked_bytes`, `OtherModuleError` if it is another module's, and `UnsupportedFileError`
+    if it cannot be read here or has no symbols. Takes memory and time in proportion to the file,
+    and a damaged file can end the process.
+    """
+    with _unpacked(path, max_unpacked_bytes) as (file, kind):
+        if kind is FileKind.TEXT:
+            return _read_text(file, asked.module_id, are_demangled=are_demangled)
+        if kind not in FORMATS:
+            raise UnsupportedFileError(_refusal(kind))
+        notes = check_elf(_map(file), max_unpacked_bytes) if kind is FileKind.ELF else ()
+        data, facts = _convert(file, kind, asked, notes)
+        table = read_symcache(data, facts, are_demangled=are_demangled)
+        if not len(table.symbols.start):
+            raise UnsupportedFileError(_absence(file, kind))
+        # Skeletons of split DWARF are debug information too, but hold no functions.
+        has_debug_info = facts.has_debug_info and table.facts.functions > 0
+        return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
+
+
+@contextmanager
+def _unpacked(path: Path, max_bytes: int) -> Iterator[tuple[Path, FileKind]]:
+    """Yield the file itself, or the one in the cabinet, and its kind."""
+    kind = _read_kind(path)
+    if kind is not FileKind.CABINET:
+        yield path, kind
+        return
+    with tempfile.TemporaryDirectory(prefix="cabinet-", dir=path.parent) as folder:
+        unpacked = Path(folder) / "file"
+        unpack_cabinet(path, unpacked, max_bytes)
+        yield unpacked, _read_kind(unpacked)
+
+
+def _read_kind(path: Path) -> FileKind:
+    with path.open("rb") as file:
+        return kind_of(file.read(BEGINNING_BYTES))
+
+
+def _map(path: Path) -> memoryview:
+    """Return the bytes of a file that is not empty, without reading them."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _read_text(path: Path, module_id: ModuleId, *, are_demangled: bool) -> SymbolTable:
+    with path.open("rb") as file:
+        pieces = iter(lambda: file.read(_PIECE_BYTES), b"")
+        return SymbolFileReader(module_id, are_demangled=are_demangled).read(pieces)
+
+
+def _refusal(kind: FileKind) -> str:
+    if kind is FileKind.PORTABLE_PDB:
+        return "it is a Portable PDB, which has no native code"
+    return f"it is {kind.value}"
+
+
+def _convert(
+    path: Path, kind: FileKind, asked: AskedModule, notes: tuple[str, ...]
+) -> tuple[bytes, ModuleFacts]:
+    """Return the SymCache of the object asked for, and facts about it, without counts."""
+    symbolic = symbolic_for(kind)
+    try:
+        found = _choose(symbolic.Archive.open(str(path)).iter_objects(), kind, asked)
+        data: bytes = found.make_symcache().open_stream().read()
+        format_, system = FORMATS[kind]
+        return data, ModuleFacts(
+            system,
+            _architecture(found.arch),
+            asked.module_id.debug_file,
+            (found.code_id or "").upper(),
+            functions=0,
+            public_symbols=0,
+            ranges=0,
+            skipped_records={},
+            format=format_,
+            has_debug_info="debug" in found.features,
+            notes=notes,
+        )
+    except symbolic.SymbolicError as error:
+        problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise MalformedSymbolFileError(f"it cannot be converted: {problem}") from error
+
+
+def _choose(objects: Iterator[Any], kind: FileKind, asked: AskedModule) -> Any:
+    """Return the object with the id asked for; a file of several has one for each processor."""
+    others = []
+    for one in objects:
+        debug_id = normalise_debug_id(one.debug_id)
+        if debug_id is None or debug_id.startswith(_NIL):
+            continue
+        if _is_asked(debug_id, asked) and _is_build(one.code_id, kind, asked):
+            return one
+        others.append(one.code_id if kind in _BUILD_ID_KINDS and one.code_id else debug_id)
+    if not others:
+        raise OtherModuleError("it has no id that says whose it is")
+    raise OtherModuleError(f"it is of another module: {', '.join(others)}")
+
+
+def _is_asked(debug_id: str, asked: AskedModule) -> bool:
+    """Return whether the debug id is the one asked for, with its age unless that is unknown."""
+    wanted = asked.module_id.debug_id
+    if asked.lacks_age:
+        return debug_id[:_GUID_DIGITS] == wanted[:_GUID_DIGITS]
+    return debug_id == wanted
+
+
+def _is_build(code_id: str | None, kind: FileKind, asked: AskedModule) -> bool:
+    """Return whether the whole build id is the one asked for.
+
+    A debug id has only its first 16 bytes. Both must match, because pages are stored by debug id.
+    """
+    if not (kind in _BUILD_ID_KINDS and asked.code_id and code_id):
+        return True
+    return code_id.lower() == asked.code_id.lower()
+
+
+def _architecture(name: str) -> str:
+    """Return the name that symbol files have for a processor."""
+    for family in ("arm64", "arm", "x86_64"):
+        if name.startswith(family):
+            return family
+    return name
+
+
+def _absence(path: Path, kind: FileKind) -> str:
+    """Say what is missing in a file without functions."""
+    pdb = pdb_of(path) if kind is FileKind.PE else None
+    return "it holds no symbols" if pdb is None else f"it holds no symbols; its PDB is {pdb}"

@@ -1,0 +1,91 @@
+"""What is wrong with an ELF file, or missing, before it is converted.
+
+`symbolic` gives no error for what it cannot follow: it leaves out lines or names, or cuts an
+address of 64 bits to 32. And a compressed section that claims to be larger than the memory ends
+the process. All of that can be seen in tables that are small.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from symbolon_server.debug_files.elf_layout import ElfLayout, Section
+from symbolon_server.debug_files.packed_sections import SectionReader, check_sizes, read_packing
+from symbolon_server.debug_files.split_dwarf import is_split
+from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, UnsupportedFileError
+
+SPLIT_DWARF: Final = "split DWARF (.dwo) is not read: lines and inline frames are missing"
+ALTERNATE_FILE: Final = (
+    "the file of .gnu_debugaltlink (dwz) is not read: names of inline frames are missing"
+)
+
+ADDRESSES: Final = 1 << 32
+"""How many module offsets a SymCache can have."""
+
+_MAX_ABBREVIATION_BYTES = 1 << 26
+
+_RELOCATABLE = 1
+_LOADED = 1
+_EXECUTABLE_SEGMENT = 1
+_EXECUTABLE_SECTION = 4
+_SYMBOL_TABLES = {2, 11}
+_FUNCTION = 2
+_TYPE_OF_SYMBOL = 0xF
+
+
+def check_elf(data: memoryview, max_unpacked_bytes: int) -> tuple[str, ...]:
+    """Return notes of what answers will lack.
+
+    Raises `MalformedSymbolFileError` if the file would end the process or give wrong answers, and
+    `UnsupportedFileError` if its addresses are not final.
+    """
+    elf = ElfLayout(data)
+    if elf.type == _RELOCATABLE:
+        raise UnsupportedFileError("it is an object file that is not linked")
+    sections = elf.sections()
+    check_sizes(elf, sections, max_unpacked_bytes)
+    _check_addresses(elf, sections)
+    notes = []
+    if _has_split_dwarf(elf, sections):
+        notes.append(SPLIT_DWARF)
+    if any(section.name == b".gnu_debugaltlink" for section in sections):
+        notes.append(ALTERNATE_FILE)
+    return tuple(notes)
+
+
+def _check_addresses(elf: ElfLayout, sections: Sequence[Section]) -> None:
+    """Refuse code and functions that are 4 GiB or more after the first segment."""
+    loaded = [segment for segment in elf.segments() if segment.type == _LOADED]
+    base = loaded[0].address if loaded else 0
+    ends = [
+        segment.address + segment.memory_bytes
+        for segment in loaded
+        if segment.flags & _EXECUTABLE_SEGMENT
+    ]
+    if max(ends, default=0) - base > ADDRESSES:
+        raise MalformedSymbolFileError("its code ends 4 GiB or more after its start")
+    are_code = np.array([section.flags & _EXECUTABLE_SECTION for section in sections], np.bool_)
+    for section in sections:
+        if section.type not in _SYMBOL_TABLES:
+            continue
+        symbols = elf.symbols(section)
+        numbers = symbols["section"]
+        symbols = symbols[
+            (symbols["info"] & _TYPE_OF_SYMBOL == _FUNCTION) & (numbers < len(are_code))
+        ]
+        functions = symbols["value"][are_code[symbols["section"]]].astype(np.uint64)
+        if (functions - np.uint64(base) >= ADDRESSES).any():
+            raise MalformedSymbolFileError("it has functions 4 GiB or more after its start")
+
+
+def _has_split_dwarf(elf: ElfLayout, sections: Sequence[Section]) -> bool:
+    """Return whether units of the debug information are skeletons: they need `.debug_addr`."""
+    by_name = {section.name.replace(b".zdebug_", b".debug_"): section for section in sections}
+    if not {b".debug_addr", b".debug_info", b".debug_abbrev"} <= by_name.keys():
+        return False
+    info, abbreviations = (
+        SectionReader(read_packing(elf, by_name[name]))
+        for name in (b".debug_info", b".debug_abbrev")
+    )
+    return is_split(info, abbreviations.read(_MAX_ABBREVIATION_BYTES), elf.order)

@@ -1,0 +1,25 @@
+"""The packages of the extra `native`, imported when the first file needs them."""
+
+import importlib
+from typing import Any
+
+from symbolon_server.debug_files.kinds import FileKind
+from symbolon_server.symbols.ground.errors import UnsupportedFileError
+
+
+def symbolic_for(kind: FileKind) -> Any:
+    """Return `symbolic`; raise `UnsupportedFileError` if it is not installed."""
+    return _package("symbolic", kind)
+
+
+def archi_for(kind: FileKind) -> Any:
+    """Return `archi`, Python's access to libarchive; raise `UnsupportedFileError` likewise."""
+    return _package("archi", kind)
+
+
+def _package(name: str, kind: FileKind) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:  # OSError: its library does not fit this system
+        message = f"cannot read {kind.value}: install symbolon-grpc[native]"
+        raise UnsupportedFileError(message) from error
