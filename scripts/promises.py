@@ -20,6 +20,7 @@ DOCUMENT = ROOT / "docs/promises.md"
 
 FAULTS = "faults"
 GROUPS = {
+    "answers": "Right answers",
     FAULTS: "Faults and outages",
     "pages": "Lost and damaged pages",
     "ingests": "Ingests and their queue",

@@ -1,12 +1,10 @@
 """Bytes as a symbol file: read in pieces of any size, written as pages, and read again."""
 
-import numpy as np
-
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
-from tests.fixtures.paging import decode_pages
-from tests.fuzz.samples import MODULE_ID, MODULE_RECORD, symbol_texts, write_table
+from tests.fuzz.samples import MODULE_ID, MODULE_RECORD, symbol_texts
+from tests.fuzz.tables import check_table
 from tests.fuzz.target import Target
 
 _PIECES = (1, 7, 64, 1 << 20)
@@ -23,7 +21,7 @@ def take(data: bytes) -> None:
         table = _read(how, text)
     except MalformedSymbolFileError:
         return
-    _compare(table, _WEIGHTS[(how >> 4) % len(_WEIGHTS)])
+    check_table(table, _WEIGHTS[(how >> 4) % len(_WEIGHTS)])
 
 
 def _read(how: int, text: bytes) -> SymbolTable:
@@ -32,19 +30,6 @@ def _read(how: int, text: bytes) -> SymbolTable:
     for start in range(0, len(text), piece):
         reader.feed(text[start : start + piece])
     return reader.finish()
-
-
-def _compare(table: SymbolTable, page_weight: int) -> None:
-    starts = table.ranges.start
-    assert (starts[1:] > starts[:-1]).all()
-    module = write_table(table, page_weight)
-    pages = decode_pages(module)
-    assert sum(len(page.range_start) for page in pages) == len(starts)
-    ends = np.append(starts[1:] - np.uint64(1), np.uint64(2**64 - 1))
-    for offset in {0, 2**64 - 1, *starts.tolist(), *ends[: len(starts)].tolist()}:
-        number = module.directory.find_page(offset)
-        found = None if number is None else pages[number].find(offset)
-        assert found == table.find(offset), offset
 
 
 def _seeds() -> list[bytes]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tests.fuzz import (
+    native_file_target,
     page_file_target,
     page_target,
     queue_target,
@@ -15,6 +16,7 @@ from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
     "symbol_file": symbol_file_target.TARGET,
+    "native_file": native_file_target.TARGET,
     "page": page_target.TARGET,
     "page_file": page_file_target.TARGET,
     "request": request_target.TARGET,

@@ -82,8 +82,8 @@ class SectionReader:
         return data
 
     def skip(self, size: int) -> None:
-        """Go on behind the next bytes, or at the end."""
-        while size and self._fill():
+        """Go on behind the next bytes, or at the end; a damaged size may be negative."""
+        while size > 0 and self._fill():
             size -= len(self._take(size))
 
     def _fill(self) -> bool:

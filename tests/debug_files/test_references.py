@@ -1,0 +1,209 @@
+"""Compiled programs are answered as llvm-symbolizer and addr2line answer them.
+
+The references share no code, and each is wrong somewhere: an answer counts where both give the same.
+`Verdict` names every kind of the other answers, and says who is right.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+
+from symbolon_server.debug_files.conversion import convert
+from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN, SymbolTable
+from tests.debug_files.comparing import (
+    Verdict,
+    judge_all,
+    names,
+    nowhere,
+    share_equal,
+)
+from tests.debug_files.compiling import (
+    Binary,
+    Recipe,
+    code_addresses,
+    compile_program,
+    load_address,
+)
+from tests.debug_files.references import Frames, ask_addr2line, ask_llvm, frames_of
+
+MOST_BYTES = 1 << 30
+LEAST_SHARE = 0.999
+LEAST_ADDRESSES = 900
+
+OBJCOPY_DEBUG = "objcopy --only-keep-debug {program} {debug_file}"
+ZSTD = "objcopy --compress-debug-sections=zstd {program} {debug_file}"
+DWZ = "dwz -o {debug_file} {program}"
+DWZ_SHARED = ("cp {program} {program}.other", "dwz -m {folder}/common {program} {program}.other")
+
+RECIPES = [
+    Recipe("g++", "-O0 -gdwarf-4"),
+    Recipe("g++", "-O1 -gdwarf-5"),
+    Recipe("g++", "-O2 -gdwarf-4"),
+    Recipe("g++", "-O3 -gdwarf-5"),
+    Recipe("g++", "-O2 -g -flto"),
+    Recipe("g++", "-O3 -g -ffunction-sections -Wl,--gc-sections"),
+    Recipe("g++", "-O2 -g -gz=zlib"),
+    Recipe("g++", "-O2 -g", [ZSTD]),
+    Recipe("g++", "-O2 -g -no-pie"),
+    Recipe("g++", "-O2 -g", [OBJCOPY_DEBUG]),
+    Recipe("g++", "-O2 -g", [DWZ]),
+    Recipe("clang++", "-O0 -gdwarf-5"),
+    Recipe("clang++", "-O1 -gdwarf-4"),
+    Recipe("clang++", "-O2 -gdwarf-4"),
+    Recipe("clang++", "-O3 -gdwarf-5"),
+    Recipe("clang++", "-O2 -g -flto -fuse-ld=lld"),
+    Recipe("clang++", "-O2 -g -gz"),
+    Recipe("clang++", "-O2 -gline-tables-only"),
+]
+EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES, ids=str)
+
+
+class Compared(NamedTuple):
+    """One program, and what we and the references say about each address of its code."""
+
+    table: SymbolTable
+    ours: list[Frames]
+    llvm: list[Frames]
+    addr2line: list[Frames]
+
+    @property
+    def verdicts(self) -> Counter[Verdict]:
+        return judge_all(self.ours, self.llvm, self.addr2line)
+
+
+Compare = Callable[[Recipe], Compared]
+
+
+@pytest.fixture(scope="module")
+def compare(tmp_path_factory: pytest.TempPathFactory) -> Compare:
+    """Return a function that compiles the mill by a recipe and asks all three about it, once."""
+
+    @cache
+    def compare(recipe: str) -> Compared:
+        folder = tmp_path_factory.mktemp("mill")
+        return ask_all(compile_program(folder, by_name[recipe]))
+
+    by_name = {str(recipe): recipe for recipe in [*RECIPES, *SILENT]}
+    return lambda recipe: compare(str(recipe))
+
+
+def ask_all(binary: Binary, step: int = 1) -> Compared:
+    """Return what all three say about each `step`th address of the code."""
+    addresses = code_addresses(binary.program)[::step]
+    base = load_address(binary.program)
+    table = convert(
+        binary.debug_file, binary.asked, are_demangled=False, max_unpacked_bytes=MOST_BYTES
+    )
+    ours = [frames_of(table.find(address - base)) for address in addresses]
+    return Compared(
+        table, ours, ask_llvm(binary.program, addresses), ask_addr2line(binary.program, addresses)
+    )
+
+
+@pytest.mark.promise(
+    "Native debug files are answered as two independent readers answer", group="answers"
+)
+@EVERY_RECIPE
+def test_every_frame_has_the_file_and_line_of_both_references(
+    recipe: Recipe, compare: Compare
+) -> None:
+    verdicts = compare(recipe).verdicts
+    named = [Verdict.LINELESS] if "-gline-tables-only" in recipe.options else []
+    assert verdicts[Verdict.EQUAL] >= LEAST_ADDRESSES
+    assert share_equal(verdicts, *named) >= LEAST_SHARE, verdicts
+    assert not verdicts[Verdict.ALONE], verdicts
+    assert not verdicts[Verdict.BETWEEN], verdicts
+
+
+@EVERY_RECIPE
+def test_functions_without_an_entry_are_the_only_ones_without_lines(
+    recipe: Recipe, compare: Compare
+) -> None:
+    """Until the library reads their lines, these are few, and of one kind of file only."""
+    verdicts = compare(recipe).verdicts
+    most = 0.1 if "-gline-tables-only" in recipe.options else 0.0
+    assert verdicts[Verdict.LINELESS] <= most * verdicts.total()
+
+
+@EVERY_RECIPE
+def test_every_frame_has_the_name_that_a_reference_gives(recipe: Recipe, compare: Compare) -> None:
+    compared = compare(recipe)
+    asked = zip(compared.ours, compared.llvm, compared.addr2line, strict=True)
+    answered = [(names(ours), names(llvm), names(other)) for ours, llvm, other in asked if ours]
+    known = [each for each in answered if all(each[1])]
+    assert len(known) >= LEAST_ADDRESSES
+    wrong = [each for each in known if each[0] not in each[1:]]
+    assert len(wrong) <= (1 - LEAST_SHARE) * len(known), wrong[:3]
+
+
+@EVERY_RECIPE
+def test_padding_between_functions_belongs_to_none(recipe: Recipe, compare: Compare) -> None:
+    """LLVM answers it with a line and no function, addr2line with the function before."""
+    compared = compare(recipe)
+    padding = [
+        ours
+        for ours, llvm in zip(compared.ours, compared.llvm, strict=True)
+        if not (llvm and llvm[0].name)
+    ]
+    assert not any(frames and not nowhere(frames[0]) for frames in padding)
+
+
+@EVERY_RECIPE
+def test_whole_debug_information_is_told_without_a_note(recipe: Recipe, compare: Compare) -> None:
+    facts = compare(recipe).table.facts
+    assert facts.format == "elf"
+    assert facts.has_debug_info
+    assert facts.notes == ()
+    assert facts.skipped_records == {}
+
+
+SPLIT = [
+    Recipe("g++", "-O2 -gdwarf-4 -gsplit-dwarf"),
+    Recipe("g++", "-O2 -gdwarf-5 -gsplit-dwarf"),
+    Recipe("clang++", "-O2 -gdwarf-4 -gsplit-dwarf"),
+    Recipe("clang++", "-O2 -gdwarf-5 -gsplit-dwarf"),
+]
+SHARED = Recipe("g++", "-O2 -g", DWZ_SHARED)
+SILENT = [*SPLIT, SHARED]
+
+
+@pytest.mark.promise("What a native debug file leaves to another file is told")
+@pytest.mark.parametrize("recipe", SPLIT, ids=str)
+def test_split_debug_information_is_told(recipe: Recipe, compare: Compare) -> None:
+    (note,) = compare(recipe).table.facts.notes
+    assert "split DWARF" in note
+    assert "lines" in note
+
+
+@pytest.mark.parametrize("recipe", SPLIT, ids=str)
+def test_split_debug_information_leaves_names_without_lines(
+    recipe: Recipe, compare: Compare
+) -> None:
+    compared = compare(recipe)
+    answered = [frames for frames in compared.ours if frames]
+    assert len(answered) >= LEAST_ADDRESSES
+    assert all(len(frames) == 1 and nowhere(frames[0]) for frames in answered)
+
+
+@pytest.mark.promise("What a native debug file leaves to another file is told")
+def test_debug_information_shared_by_dwz_is_told(compare: Compare) -> None:
+    (note,) = compare(SHARED).table.facts.notes
+    assert "gnu_debugaltlink" in note
+    assert compare(SHARED).table.facts.skipped_records["unnamed_inlines"] > 0
+
+
+def test_names_shared_by_dwz_are_omitted_and_lines_are_right(compare: Compare) -> None:
+    whole, shared = compare(Recipe("g++", "-O2 -g", [DWZ])), compare(SHARED)
+    omitted = 0
+    for here, there in zip(shared.ours, whole.ours, strict=True):
+        assert [(frame.file, frame.line) for frame in here] == [
+            (frame.file, frame.line) for frame in there
+        ]
+        pairs = list(zip(here, there, strict=True))
+        unnamed = [mine for mine, other in pairs if mine.name != other.name]
+        assert {frame.name for frame in unnamed} <= {UNNAMED_ORIGIN.decode()}
+        omitted += len(unnamed)
+    assert omitted > 0
