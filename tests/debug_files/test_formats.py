@@ -171,7 +171,7 @@ def test_the_facts_say_what_the_file_is(mill: Mill) -> None:
 
 
 def test_thumb_functions_have_lines_at_their_second_byte() -> None:
-    """Symbolic begins a symbol at the odd address that marks Thumb, and ends the line there."""
+    """The library begins a symbol at the odd address that marks Thumb, and ends the line there."""
     table, base = table_of(THUMB), THUMB.load_address
     starts = {
         start
