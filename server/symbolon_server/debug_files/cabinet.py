@@ -1,20 +1,48 @@
 """Unpacks cabinets, in which symbol servers of Microsoft's tools keep files: `name.pd_`."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
-from symbolon_server.debug_files.kinds import FileKind
+from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
 from symbolon_server.debug_files.packages import archi_for
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 
-MAX_RATIO: Final = 1000
-"""How many times as large as its cabinet a file may be. LZX makes 560 times less of a file that is
-mostly empty; a PDB gets 4 to 10 times smaller."""
+MAX_RATIO: Final = 100
+"""How many times as large as its cabinet a file may be. A PDB gets 4 to 10 times smaller, and a
+file of zeros over 500 times."""
 
 FREE_BYTES: Final = 64 << 20
 """What a file may have whatever the size of its cabinet."""
 
 _PIECE_BYTES: Final = 1 << 20
+
+
+@contextmanager
+def unpacked(
+    path: Path, max_bytes: int, folder: Path | None = None
+) -> Iterator[tuple[Path, FileKind]]:
+    """Yield the file itself, or the one in it if it is a cabinet, and its kind.
+
+    What is unpacked lies in `folder`, by default that of the system, without a name there, so that
+    nothing is left behind. Raises what `unpack_cabinet` raises.
+    """
+    kind = _read_kind(path)
+    if kind is not FileKind.CABINET:
+        yield path, kind
+        return
+    with TemporaryFile(dir=folder) as file:
+        member = Path(f"/dev/fd/{file.fileno()}")
+        unpack_cabinet(path, member, max_bytes)
+        yield member, _read_kind(member)
+
+
+def _read_kind(path: Path) -> FileKind:
+    with path.open("rb") as file:
+        return kind_of(file.read(BEGINNING_BYTES))
 
 
 def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
@@ -25,16 +53,21 @@ def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
     """
     archi = archi_for(FileKind.CABINET)
     limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
-    try:
-        entries = iter(archi.Archive(str(cabinet)))
-        entry = next(entries, None)
-        if entry is None:
-            raise MalformedSymbolFileError("its cabinet is empty")
-        _write(entry, target, limit)
-        if next(entries, None) is not None:
-            raise MalformedSymbolFileError("its cabinet has more than one file")
-    except archi.Error as error:
-        raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where a warning matters, an error follows
+        try:
+            _write_only(iter(archi.Archive(str(cabinet))), target, limit)
+        except archi.Error as error:
+            raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+
+
+def _write_only(entries: Iterator[Any], target: Path, limit: int) -> None:
+    entry = next(entries, None)
+    if entry is None:
+        raise MalformedSymbolFileError("its cabinet is empty")
+    _write(entry, target, limit)
+    if next(entries, None) is not None:
+        raise MalformedSymbolFileError("its cabinet has more than one file")
 
 
 def _write(entry: Any, target: Path, limit: int) -> None:
@@ -49,6 +82,5 @@ def _write(entry: Any, target: Path, limit: int) -> None:
 
 def _text_of(error: Exception) -> str:
     """Return the message of libarchive, which it has as bytes after a number."""
-    message = error.args[-1] if error.args else ""
-    text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
-    return text.strip("[]'b ") or type(error).__name__
+    message = error.args[-1]
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)

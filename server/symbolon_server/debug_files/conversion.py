@@ -2,16 +2,14 @@
 
 import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Final
 
 from symbolon_server.debug_files.address_space import allow_mappings
-from symbolon_server.debug_files.cabinet import unpack_cabinet
+from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
-from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
+from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
 from symbolon_server.debug_files.pe_files import pdb_of
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -63,7 +61,7 @@ def convert(
     no symbols, and `UnsupportedFileError` if it cannot be read here. Takes memory and time in
     proportion to the file, and a damaged file can end the process.
     """
-    with _unpacked(path, max_unpacked_bytes, folder) as (file, kind):
+    with unpacked(path, max_unpacked_bytes, folder) as (file, kind):
         allow_mappings(_MAPPINGS * file.stat().st_size)
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
@@ -77,24 +75,6 @@ def convert(
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
         return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
-
-
-@contextmanager
-def _unpacked(path: Path, max_bytes: int, folder: Path | None) -> Iterator[tuple[Path, FileKind]]:
-    """Yield the file itself, or the one in the cabinet, and its kind."""
-    kind = _read_kind(path)
-    if kind is not FileKind.CABINET:
-        yield path, kind
-        return
-    with TemporaryFile(dir=folder) as file:  # without a name, so that nothing is left behind
-        unpacked = Path(f"/dev/fd/{file.fileno()}")
-        unpack_cabinet(path, unpacked, max_bytes)
-        yield unpacked, _read_kind(unpacked)
-
-
-def _read_kind(path: Path) -> FileKind:
-    with path.open("rb") as file:
-        return kind_of(file.read(BEGINNING_BYTES))
 
 
 def _map(path: Path) -> memoryview:
