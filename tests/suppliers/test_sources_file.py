@@ -214,6 +214,7 @@ def test_a_debuginfod_url_may_end_in_buildid(tmp_path: Path, base: str) -> None:
                 "token_env, and query_env"
             ),
         ),
+        ("[[source]]\nlocation = '/a'\nretry_missing = 1", "must be true (the default) or false"),
         ("[[source]]\nlocation = 7", "source 1: location must be a text"),
         ("[[source]]\nlocation = '/a'\nonly = '*'", "source 1: only must be a list of texts"),
         ("[[source]]\nlocation = '/a'\nmax_bytes = 0", "a number of bytes above 0"),
@@ -301,6 +302,7 @@ def test_every_key_is_valid_for_some_source(tmp_path: Path) -> None:
         only = ["a"]
         except = ["b"]
         absent = [403]
+        retry_missing = false
         headers = { A = "b" }
         headers_file = "a.headers"
         token_env = "A"

@@ -11,6 +11,7 @@ from symbolon_server.suppliers.contents.supplier import Supplier
 from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT
 from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.misses import SupplierWithMemory
 from symbolon_server.suppliers.web.http import HttpSupplier, Sign
 from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 from symbolon_server.telemetry.software import software_name
@@ -37,11 +38,17 @@ class Source:
     secret_files: tuple[Path, ...] = ()
     """The files from which its secrets came."""
 
+    are_misses_retried: bool = True
+
     sign: Sign | None = field(default=None, repr=False)
     """Signs requests to a bucket."""
 
     def make(self) -> Supplier:
         """Return the supplier, which connects at its first fetch."""
+        supplier = self._make()
+        return supplier if self.are_misses_retried else SupplierWithMemory(supplier)
+
+    def _make(self) -> Supplier:
         if isinstance(self.where, Path):
             return DirectorySupplier(self.where, self.limits, self.options)
         return HttpSupplier(

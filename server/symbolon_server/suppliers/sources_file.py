@@ -110,6 +110,12 @@ SOURCE_KEYS: Final[Mapping[str, SourceKey]] = {
         "Further HTTP statuses that mean a missing file.",
         is_for_urls=True,
     ),
+    "retry_missing": SourceKey(
+        "true (the default) or false",
+        lambda value: isinstance(value, bool),
+        "Whether a worker requests a missing file again within the hour: `false` is for archives "
+        "that rarely get new files.",
+    ),
     "headers": SourceKey(
         "a table of texts", _is_headers, "Headers of each request; no secrets.", is_for_urls=True
     ),
@@ -234,6 +240,7 @@ def _source(where: Path | ServerUrl, table: Mapping[str, Any], reading: _Reading
         _options(table, is_directory=isinstance(where, Path)),
         table.get("layout", DEFAULT_LAYOUT),
         _limits(table, reading.limits),
+        are_misses_retried=table.get("retry_missing", True),
     )
 
 
