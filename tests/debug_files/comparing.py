@@ -24,20 +24,16 @@ class Verdict(Enum):
     )
 
     OTHER_FILE = (
-        "addr2line takes an inline function of a DWARF 5 unit for one of the unit's own file: LLVM "
-        "and we are right, as the sources show"
+        "addr2line has the same line in the file of the unit: LLVM and we have the file that was "
+        "included, in which the sources have that function"
     )
 
     BETWEEN = "the references disagree, and we say what one of them says"
 
     LINELESS = (
         "we know the function by the symbol table alone: the references are right, symbolic drops "
-        "the lines of a function that has no entry of its own (-gline-tables-only)"
-    )
-
-    CUT_ROW = (
-        "we have no line where a symbol begins within a line's row: the references are right, "
-        "symbolic drops the rest of the row"
+        "the lines of a function that has no entry of its own (-gline-tables-only), and the rest "
+        "of a line's row within which a symbol begins"
     )
 
     DIFFERENT = "the references agree, and we say something else: we are wrong until proven right"
@@ -77,7 +73,7 @@ def share_equal(verdicts: Counter[Verdict], *named: Verdict) -> float:
 
     Differences of a kind in `named` are left out.
     """
-    wrong = {Verdict.LINELESS, Verdict.CUT_ROW, Verdict.DIFFERENT}.difference(named)
+    wrong = {Verdict.LINELESS, Verdict.DIFFERENT}.difference(named)
     equal = verdicts[Verdict.EQUAL]
     return equal / max(1, equal + sum(verdicts[kind] for kind in wrong))
 

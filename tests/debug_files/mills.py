@@ -130,9 +130,7 @@ def wasm_mill() -> Mill:
     """Return the wasm file, in which the references count from the code section."""
     code = wasm_code(_WASM.read_bytes())
     asked = _asked("mill.wasm", "106D696C6C20696E207761736D0001020")
-    return Mill(
-        "mill.wasm", asked, "wasm", 0, len(code), -code.start, reads_addr2line=False
-    )
+    return Mill("mill.wasm", asked, "wasm", 0, len(code), -code.start, reads_addr2line=False)
 
 
 MILLS = [THUMB, ARM64, *RUST, MINGW, PDB, DSYM, *FAT, wasm_mill()]

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import pairwise
 from posixpath import basename
 
 from tests.debug_files.compiling import NATIVE
@@ -28,8 +29,11 @@ def is_called_there(callee: Frame, caller: Frame) -> bool:
 
 def wrong_calls(frames: Frames) -> list[tuple[Frame, Frame]]:
     """Return the inlined calls that the sources do not have: callee and caller."""
-    pairs = zip(frames[:-1], frames[1:], strict=True)
-    return [(callee, caller) for callee, caller in pairs if not is_called_there(callee, caller)]
+    return [
+        (callee, caller)
+        for callee, caller in pairwise(frames)
+        if not is_called_there(callee, caller)
+    ]
 
 
 @cache

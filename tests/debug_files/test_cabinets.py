@@ -85,7 +85,11 @@ def test_a_cabinet_in_a_cabinet_is_not_unpacked(packing: Packing, tmp_path: Path
 def test_cabinets_of_the_tests_are_those_that_cabextract_reads(
     packing: Packing, tmp_path: Path
 ) -> None:
-    content = {"one.pdb": PDB.path.read_bytes(), "two": THUMB.path.read_bytes(), "zeros": bytes(70000)}
+    content = {
+        "one.pdb": PDB.path.read_bytes(),
+        "two": THUMB.path.read_bytes(),
+        "zeros": bytes(70000),
+    }
     path = write(tmp_path, write_cabinet(content, packing))
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     run(["cabextract", "--quiet", "--directory=out", str(path)], tmp_path)

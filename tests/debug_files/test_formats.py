@@ -56,9 +56,7 @@ def llvm_frames(mill: Mill) -> list[Frames]:
 def answered_by_both(mill: Mill) -> list[tuple[Frames, Frames]]:
     """Return our frames and LLVM's, where LLVM knows a function and a line."""
     pairs = zip(our_frames(mill), llvm_frames(mill), strict=True)
-    return [
-        (ours, llvm) for ours, llvm in pairs if ours and llvm and llvm[0].name and llvm[0].file
-    ]
+    return [(ours, llvm) for ours, llvm in pairs if ours and llvm and llvm[0].name and llvm[0].file]
 
 
 @pytest.mark.promise("Native debug files are answered as two independent readers answer")
@@ -173,7 +171,7 @@ def test_the_facts_say_what_the_file_is(mill: Mill) -> None:
 
 
 def test_thumb_functions_have_lines_at_their_second_byte() -> None:
-    """symbolic begins a symbol at the odd address that marks Thumb, and ends the line there."""
+    """The library begins a symbol at the odd address that marks Thumb, and ends the line there."""
     table, base = table_of(THUMB), THUMB.load_address
     starts = {
         start

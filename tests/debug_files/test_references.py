@@ -1,7 +1,7 @@
 """Compiled programs are answered as llvm-symbolizer and addr2line answer them.
 
-The references share no code, and each is wrong somewhere: an answer counts where both give the same.
-`Verdict` names every kind of the other answers, and says who is right.
+The references share no code, and each is wrong somewhere: an answer counts where both give the
+same. `Verdict` names every kind of the other answers, and says who is right.
 """
 
 from collections import Counter

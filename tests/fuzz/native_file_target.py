@@ -15,7 +15,7 @@ _IS_DEMANGLED = 1
 
 
 def take(data: bytes) -> None:
-    """Read `data`, whose first byte says how, as a SymCache, and compare the pages with the table."""
+    """Read `data`, whose first byte says how, as a SymCache, and compare pages with the table."""
     how, cache = (data[0], data[1:]) if data else (0, b"")
     try:
         table = read_symcache(cache, FACTS, are_demangled=bool(how & _IS_DEMANGLED))
@@ -28,11 +28,11 @@ def take(data: bytes) -> None:
 def _symcaches() -> list[bytes]:
     """Return the caches of the committed native files."""
     symbolic = importlib.import_module("symbolic")
-    found = []
-    for path in sorted({mill.path for mill in MILLS}):
-        for part in symbolic.Archive.open(str(path)).iter_objects():
-            found.append(part.make_symcache().open_stream().read())
-    return found
+    return [
+        part.make_symcache().open_stream().read()
+        for path in sorted({mill.path for mill in MILLS})
+        for part in symbolic.Archive.open(str(path)).iter_objects()
+    ]
 
 
 def _seeds() -> list[bytes]:

@@ -11,7 +11,18 @@ HOSTILE_MILLS = [RUST[1], THUMB, ARM64, MINGW, PDB, PDB._replace(name="mill.pd_"
 HOSTILE_MILLS.append(wasm_mill())
 
 _MOST_CHANGES = 8
-_NUMBERS = [0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1]
+_NUMBERS = [
+    0,
+    1,
+    0x7F,
+    0xFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    (1 << 63) - 1,
+    (1 << 64) - 1,
+]
 
 
 class HostileFile(NamedTuple):

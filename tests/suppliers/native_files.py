@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from symbolon_server.suppliers.layouts.identities import elf_guid
-from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 _SOURCE = "int twice(int n) { return 2 * n; }\nint main(void) { return twice(21) - 42; }\n"

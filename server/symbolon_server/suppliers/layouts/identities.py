@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid
 
 GUID_DIGITS: Final = 32
 
@@ -138,6 +138,8 @@ def _is_windows(asked: AskedModule) -> bool:
 
 def _is_elf(asked: AskedModule) -> bool:
     """Return whether the debug id is made of the code id as for ELF."""
+    if len(asked.code_id) % 2:  # half a byte
+        return False
     return elf_guid(asked.code_id) == asked.module_id.debug_id[:GUID_DIGITS]
 
 
@@ -153,13 +155,6 @@ def _may_be_mach_o(asked: AskedModule) -> bool:
     if _is_named_shared_object(asked) or asked.module_id.debug_id[GUID_DIGITS:] != "0":
         return False
     return not asked.code_id or (len(asked.code_id) == GUID_DIGITS and not _is_elf(asked))
-
-
-def elf_guid(build_id: str) -> str:
-    """Return the guid of an ELF file with this build id, in upper case."""
-    digits = build_id[:GUID_DIGITS].ljust(GUID_DIGITS, "0").upper()
-    pairs = [digits[i : i + 2] for i in range(0, GUID_DIGITS, 2)]
-    return "".join((*pairs[3::-1], *pairs[5:3:-1], *pairs[7:5:-1], *pairs[8:]))
 
 
 def _is_named_shared_object(asked: AskedModule) -> bool:

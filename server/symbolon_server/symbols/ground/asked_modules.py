@@ -91,11 +91,19 @@ def derive_debug_id(file: str, code_id: str) -> str:
     """
     digits = code_id.upper()
     if _is_elf(file, code_id):
-        guid = digits[:_GUID_DIGITS].ljust(_GUID_DIGITS, "0")
-        return f"{UUID(bytes_le=bytes.fromhex(guid)).hex.upper()}0"
+        return f"{elf_guid(code_id)}0"
     if len(digits) >= _GUID_DIGITS:
         return f"{digits[:_GUID_DIGITS]}0"
     return _pe_debug_id(code_id) if len(digits) in _PE_DIGITS else ""
+
+
+def elf_guid(build_id: str) -> str:
+    """Return the digits of the GUID in the debug id of an ELF file, in upper case.
+
+    `build_id` must have an even number of hex digits; a short one is padded with zeros.
+    """
+    digits = build_id[:_GUID_DIGITS].ljust(_GUID_DIGITS, "0")
+    return UUID(bytes_le=bytes.fromhex(digits)).hex.upper()
 
 
 def _pe_debug_id(code_id: str) -> str:

@@ -13,9 +13,14 @@ from symbolon_server.symbols.native.columns import (
     Rows,
 )
 from symbolon_server.symbols.native.paths import join_path
+from symbolon_server.symbols.native.source_names import (
+    are_sources,
+    restore_underscore,
+    source_name,
+)
 from symbolon_server.symbols.native.strings import read_strings
 from symbolon_server.symbols.reading.named_records import StringPool
-from symbolon_server.symbols.reading.spelling import clean_path, demangle
+from symbolon_server.symbols.reading.spelling import clean_path
 from symbolon_server.symbols.reading.symbol_table import NO_TEXT, UNNAMED_ORIGIN
 
 Strings = NDArray[np.uint8]
@@ -35,15 +40,22 @@ def number_names(
     pool: StringPool,
     *,
     are_demangled: bool,
+    lack_underscore: bool = False,
 ) -> NDArray[np.int32]:
     """Return the number in `pool` of each of these functions' names; shape of `rows`.
 
-    A function without a name gets `UNNAMED_ORIGIN`.
+    A function without a name gets `UNNAMED_ORIGIN`. `lack_underscore` says that the library took
+    one from names that should have it.
     """
-    offsets, places = np.unique(functions.name[rows], return_inverse=True)
-    names = read_strings(strings, offsets)
+    keys = functions.name[rows].astype(np.uint64) << np.uint64(1) | are_sources(functions, rows)
+    keys, places = np.unique(keys, return_inverse=True)
+    names = read_strings(strings, (keys >> np.uint64(1)).astype(np.uint32))
+    if lack_underscore:
+        names = [restore_underscore(name) for name in names]
     if are_demangled:
-        names = [demangle(name) for name in names]
+        sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
+        pairs = zip(names, sources, strict=True)
+        names = [source_name(name, is_source=is_source) for name, is_source in pairs]
     numbers = [pool.put(name or UNNAMED_ORIGIN) for name in names]
     return np.array(numbers, np.int32)[places]
 

@@ -29,6 +29,9 @@ END: Final = 1 << 32
 UNNAMED_INLINES: Final = "unnamed_inlines"
 """The kind, among bad records, of an inline frame whose name the file does not have."""
 
+_TAKES_UNDERSCORES = ("pe", "x86_64")
+"""Format and architecture from whose mangled names the library takes an underscore."""
+
 
 def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True) -> SymbolTable:
     """Return the table of the SymCache `data`, and `facts` with its counts.
@@ -42,7 +45,14 @@ def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True
     pool = StringPool()
     ranges, chains = _number_files(cache, inlining, symbol, pool)
     rows = np.concatenate([spans.row, chains.origin])
-    names = number_names(cache.functions, rows, cache.strings, pool, are_demangled=are_demangled)
+    names = number_names(
+        cache.functions,
+        rows,
+        cache.strings,
+        pool,
+        are_demangled=are_demangled,
+        lack_underscore=(facts.format, facts.architecture) == _TAKES_UNDERSCORES,
+    )
     symbols = _make_symbols(spans, names[: len(spans.row)])
     chains = replace(chains, origin=names[len(spans.row) :])
     return SymbolTable(

@@ -1,0 +1,44 @@
+"""Names of functions as the sources have them."""
+
+import re
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbolon_server.symbols.native.columns import NONE, FunctionColumns, Rows
+from symbolon_server.symbols.reading.spelling import demangle
+
+_GO: Final = 4
+
+_COPY: Final = re.compile(
+    rb"(?:\.cold|\.(?:constprop|isra|part|lto_priv|localalias|llvm|cold)(?:\.\d+)+|\.localalias)+\Z"
+)
+"""What gcc and clang append to the symbol of a function's copy or part."""
+
+_LOST: Final = b"_"
+
+
+def are_sources(functions: FunctionColumns, rows: Rows) -> NDArray[np.bool_]:
+    """Return whether a suffix in the name of each of these functions is not in its source.
+
+    The debug information of a function that gcc divides is joined with the symbol of one part,
+    which may be `.cold` for all of it. A name from the symbol table alone is that of the part; in
+    Go, a dot is before the name of the function.
+    """
+    language = functions.language[rows]
+    return np.not_equal(language, NONE) & np.not_equal(language, _GO)
+
+
+def source_name(name: bytes, *, is_source: bool) -> bytes:
+    """Return `name` demangled, without the suffix of a copy where it `is_source`."""
+    return demangle(_COPY.sub(b"", name) or name if is_source else name)
+
+
+def restore_underscore(name: bytes) -> bytes:
+    """Return a name of a 64-bit PE file as it was before the library took an underscore from it.
+
+    Only 32-bit files have one too many. Where the rest is not a mangled name, nothing tells.
+    """
+    restored = _LOST + name
+    return restored if name.startswith(b"Z") and demangle(restored) != restored else name
