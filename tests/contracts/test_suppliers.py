@@ -33,9 +33,16 @@ class _Made(NamedTuple):
     setting: Callable[[SymbolServer], str]
 
 
+def _with_memory(server: SymbolServer) -> str:
+    file = server.folder.with_name("sources.toml")
+    file.write_text(f'[[source]]\nlocation = "{server.url}"\nretry_missing = false')
+    return str(file)
+
+
 SUPPLIERS = [
     _Made("directory", lambda server: str(server.folder)),
     _Made("directory in any case", lambda server: f"{server.folder}#casing=any"),
+    _Made("http with a memory of misses", _with_memory),
     _Made("http", lambda server: server.url.replace("//", "//anna:secret@") + "?token=secret"),
 ]
 

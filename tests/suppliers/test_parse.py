@@ -66,7 +66,7 @@ def test_names_show_neither_credentials_nor_queries(url: str, name: str) -> None
 @pytest.mark.parametrize(
     "entry",
     [
-        "s3://secret/",
+        "gs://secret/",
         "file:///secret",
         "http://",
         "http:///secret",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from symbolon_server.suppliers.buckets import BUCKET_KEYS
 from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
     MissingSymbolFileError,
@@ -197,7 +198,7 @@ def test_a_debuginfod_url_may_end_in_buildid(tmp_path: Path, base: str) -> None:
         ),
         (
             "[[source]]\nlocation = 'ftp://a'",
-            "source 1: its location is neither a directory nor an http or https URL",
+            "source 1: its location is neither a directory nor an http, https or s3 URL",
         ),
         (
             "[[source]]\nlocation = 'https://me:hunter2@a'",
@@ -213,6 +214,7 @@ def test_a_debuginfod_url_may_end_in_buildid(tmp_path: Path, base: str) -> None:
                 "token_env, and query_env"
             ),
         ),
+        ("[[source]]\nlocation = '/a'\nretry_missing = 1", "must be true (the default) or false"),
         ("[[source]]\nlocation = 7", "source 1: location must be a text"),
         ("[[source]]\nlocation = '/a'\nonly = '*'", "source 1: only must be a list of texts"),
         ("[[source]]\nlocation = '/a'\nmax_bytes = 0", "a number of bytes above 0"),
@@ -300,6 +302,7 @@ def test_every_key_is_valid_for_some_source(tmp_path: Path) -> None:
         only = ["a"]
         except = ["b"]
         absent = [403]
+        retry_missing = false
         headers = { A = "b" }
         headers_file = "a.headers"
         token_env = "A"
@@ -313,5 +316,5 @@ def test_every_key_is_valid_for_some_source(tmp_path: Path) -> None:
     )
     assert source.limits == FetchLimits(1, 2, total_seconds=3, max_sent_bytes=4)
     assert isinstance(source.where, ServerUrl)
-    others = {"token_file", "query_file"}
+    others = {"token_file", "query_file", *BUCKET_KEYS}
     assert {*SOURCE_KEYS} - others <= set((tmp_path / "sources.toml").read_text().split())

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from symbolon_server.suppliers.buckets import parse_bucket
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.contents.supplier import Supplier
 from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT
@@ -26,7 +27,7 @@ from symbolon_server.suppliers.layouts.options import (
     InvalidOptionError,
     build_options,
 )
-from symbolon_server.suppliers.source import InvalidSupplierError, Source, locate
+from symbolon_server.suppliers.source import InvalidSupplierError, Source, is_bucket, locate
 from symbolon_server.suppliers.sources_file import parse_sources
 from symbolon_server.suppliers.web.headers import Header, choose_headers, refuse_unused
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
@@ -142,13 +143,15 @@ def _read_sources(
 
 
 def _parse_source(entry: Entry, limits: FetchLimits) -> Source:
-    where = locate(entry.location)
+    bucket = parse_bucket(entry.location) if is_bucket(entry.location) else None
+    where = bucket.url if bucket else locate(entry.location)
     if entry.is_bad:
         hint = f"{URL_OPTIONS}; write a `#` of the URL as %23"
         raise InvalidOptionError(f"has a fragment that is not an option; {hint}")
     rules = DIRECTORY_OPTIONS if entry.is_directory else URL_OPTIONS
     layout = dict(entry.options).get("layout", DEFAULT_LAYOUT)
-    return Source(where, rules.parse(entry.options), layout, limits)
+    sign = bucket.signer.sign if bucket else None
+    return Source(where, rules.parse(entry.options), layout, limits, sign=sign)
 
 
 def _with_headers(source: Source, headers: Sequence[Header]) -> Source:

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from symbolon_server.suppliers.buckets import BUCKET_KEYS, open_bucket
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, NAMED_LAYOUTS
 from symbolon_server.suppliers.layouts.options import (
@@ -37,7 +38,7 @@ from symbolon_server.suppliers.secrets import (
     is_header,
     is_secret_header,
 )
-from symbolon_server.suppliers.source import InvalidSupplierError, Source, locate
+from symbolon_server.suppliers.source import InvalidSupplierError, Source, is_bucket, locate
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
 
 _TABLE: Final = "source"
@@ -87,7 +88,13 @@ def _choice(values: Iterable[str], meaning: str) -> SourceKey:
 
 
 SOURCE_KEYS: Final[Mapping[str, SourceKey]] = {
-    "location": _text("A directory or an http(s) URL, without credentials and query. Required."),
+    "location": _text(
+        "A directory, an http(s) URL without credentials and query, or `s3://bucket/prefix`; "
+        "required."
+    ),
+    "region": _text("Region of a bucket; default: that of environment or profile."),
+    "endpoint": _text("URL of a store with the API of S3; default: AWS."),
+    "profile": _text("Profile with the credentials for a bucket; default: as AWS's tools."),
     "layout": _choice(NAMED_LAYOUTS, "Where files are below the location."),
     "casing": _choice(DIRECTORY_OPTIONS.values["casing"], "Spelling of paths; `any`: directories."),
     "files": _texts("What is requested: `debug`, `code` and `symbol` files; default: all."),
@@ -102,6 +109,12 @@ SOURCE_KEYS: Final[Mapping[str, SourceKey]] = {
         lambda value: value == [_ABSENT_STATUS],
         "Further HTTP statuses that mean a missing file.",
         is_for_urls=True,
+    ),
+    "retry_missing": SourceKey(
+        "true (the default) or false",
+        lambda value: isinstance(value, bool),
+        "Whether a worker requests a missing file again within the hour: `false` is for archives "
+        "that rarely get new files.",
     ),
     "headers": SourceKey(
         "a table of texts", _is_headers, "Headers of each request; no secrets.", is_for_urls=True
@@ -182,6 +195,11 @@ def _parse_table(table: Mapping[str, Any], reading: _Reading) -> Source:
             raise InvalidSupplierError(f"{key} must be {SOURCE_KEYS[key].expected}")
     if "location" not in table:
         raise InvalidSupplierError("has no location")
+    if is_bucket(table["location"]):
+        return _bucket(table, reading)
+    for key in BUCKET_KEYS:
+        if key in table:
+            raise InvalidSupplierError(f"{key} is for buckets: s3://bucket/prefix")
     where = locate(table["location"])
     if isinstance(where, Path):
         return _directory(reading.folder / where, table, reading)
@@ -193,6 +211,15 @@ def _directory(where: Path, table: Mapping[str, Any], reading: _Reading) -> Sour
         if SOURCE_KEYS[key].is_for_urls:
             raise InvalidSupplierError(f"{key} is for URLs, and its location is a directory")
     return _source(where, table, reading)
+
+
+def _bucket(table: Mapping[str, Any], reading: _Reading) -> Source:
+    for key in table:
+        if key.startswith(("token_", "query_")):
+            raise InvalidSupplierError(f"{key} is not for buckets, whose requests are signed")
+    given = {key: table[key] for key in BUCKET_KEYS if key in table}
+    bucket = open_bucket(table["location"], **given)
+    return replace(_server(bucket.url, table, reading), sign=bucket.signer.sign)
 
 
 def _server(url: ServerUrl, table: Mapping[str, Any], reading: _Reading) -> Source:
@@ -213,6 +240,7 @@ def _source(where: Path | ServerUrl, table: Mapping[str, Any], reading: _Reading
         _options(table, is_directory=isinstance(where, Path)),
         table.get("layout", DEFAULT_LAYOUT),
         _limits(table, reading.limits),
+        are_misses_retried=table.get("retry_missing", True),
     )
 
 

@@ -10,7 +10,7 @@ from symbolon_server.suppliers.layouts.format_layout import lacks
 from symbolon_server.suppliers.layouts.layout import FileUse
 from symbolon_server.suppliers.layouts.named import NAMED_LAYOUTS
 from symbolon_server.suppliers.layouts.symbol_servers import Compressed
-from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_debug_id
 from symbolon_server.symbols.ground.module_ids import (
     InvalidModuleIdError,
     ModuleId,
@@ -35,6 +35,12 @@ WASM = AskedModule(
 )
 MINGW = AskedModule(
     ModuleId.parse("tool.exe", "3249D99D0C4049318610F4E4FB0B69361"), "tool.exe", "5eba81a442000"
+)
+
+ONLY_CODE_ID = AskedModule(
+    ModuleId.parse("crash.exe", derive_debug_id("crash.exe", "5AB380779000")),
+    "crash.exe",
+    "5AB380779000",
 )
 
 KEY = "3249D99D0C4049318610F4E4FB0B69361"
@@ -173,6 +179,10 @@ def paths(layout: str, asked: AskedModule, compressed: Compressed = Compressed.N
             [f"67/{UUID[2:]}/{file}" for file in ("debuginfo", "executable", "breakpad")],
         ),
         ("debuginfod", ELF, [f"buildid/{BUILD_ID}/debuginfo", f"buildid/{BUILD_ID}/executable"]),
+        ("symstore", ONLY_CODE_ID, ["crash.exe/5AB380779000/crash.exe"]),
+        ("native", ONLY_CODE_ID, ["crash.exe/5AB380779000/crash.exe"]),
+        ("breakpad", ONLY_CODE_ID, []),
+        ("unified", ONLY_CODE_ID, []),
         ("debuginfod", PE, []),
         ("debuginfod", MACH_O, []),
         (
@@ -269,6 +279,9 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
             "needs code file and code id, which the request does not have",
         ),
         ("slashsymbols", ELF, ""),
+        ("symstore", ONLY_CODE_ID, ""),
+        ("breakpad", ONLY_CODE_ID, "needs the debug id, which the request does not have"),
+        ("unified", ONLY_CODE_ID, "needs the debug id, which the request does not have"),
     ],
 )
 def test_what_the_request_lacks_is_told(layout: str, asked: AskedModule, expected: str) -> None:

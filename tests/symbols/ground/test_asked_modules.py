@@ -85,3 +85,13 @@ def test_a_debug_id_is_derived_from_a_build_id_or_uuid(
     file: str, code_id: str, debug_id: str
 ) -> None:
     assert derive_debug_id(file, code_id) == debug_id
+
+
+@pytest.mark.parametrize(
+    ("code_id", "is_named"),
+    [("5eba81a442000", True), ("67E9247C814E392BA027DBDE6748FCBF", False), ("", False)],
+)
+def test_only_a_pe_file_is_named_by_its_code_id(code_id: str, is_named: bool) -> None:
+    debug_id = derive_debug_id("crash", code_id) or "0" * 33
+    asked = AskedModule(ModuleId.parse("crash", debug_id), "crash", code_id)
+    assert asked.is_named_by_code_id == is_named

@@ -24,7 +24,7 @@ _UNIFIED_FILES: Final = (
 def _unified_paths(identity: FileIdentity) -> Iterator[CandidatePath]:
     match identity.format:
         case FileFormat.PDB | FileFormat.PE:
-            key = identity.debug_id.lower()
+            key = identity.debug_id.lower() if identity.has_debug_id else ""
         case FileFormat.MACH_O:
             key = identity.guid.lower()
         case _:

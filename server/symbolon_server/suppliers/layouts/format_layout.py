@@ -21,6 +21,7 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
 NO_IMAGE_ID: Final = (
     "needs the code id (time stamp and size of the image), which the request does not have"
 )
+NO_DEBUG_ID: Final = "needs the debug id, which the request does not have"
 NO_CODE_FILE: Final = "needs code file and code id, which the request does not have"
 
 _ORDER: Final = (FileUse.DEBUG, FileUse.CODE, FileUse.TEXT)
@@ -68,4 +69,6 @@ class FormatLayout:
 
 def lacks(layout: Layout, asked: AskedModule) -> str:
     """Return what the request must have for all paths of the layout; empty if it has that."""
+    if asked.is_named_by_code_id and not any(layout(asked)):
+        return NO_DEBUG_ID
     return layout.lacks(asked) if isinstance(layout, FormatLayout) else ""

@@ -58,6 +58,9 @@ class FileIdentity(NamedTuple):
     code_file: str
     """Empty if only the name of a PDB is known."""
 
+    has_debug_id: bool
+    """Whether guid and age are those of a debug id, not digits that stand for a code id."""
+
     @property
     def debug_id(self) -> str:
         """Return guid and age, in upper case."""
@@ -85,7 +88,8 @@ def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:
         if not code_id and file_format in (FileFormat.MACH_O, FileFormat.WASM):
             code_id = guid.lower()
         for age in _ages_of(asked, file_format):
-            yield FileIdentity(file_format, code_id, guid, age, debug_file, code_file)
+            has_debug_id = not asked.is_named_by_code_id
+            yield FileIdentity(file_format, code_id, guid, age, debug_file, code_file, has_debug_id)
 
 
 def may_be_elf(asked: AskedModule) -> bool:
@@ -106,7 +110,7 @@ def _formats_of(asked: AskedModule) -> Iterator[FileFormat]:
     if _is_named(asked, ".wasm"):
         yield FileFormat.WASM
     elif _is_windows(asked):
-        if _ends(asked.module_id.debug_file, ".pdb"):
+        if _ends(asked.module_id.debug_file, ".pdb") and not asked.is_named_by_code_id:
             yield FileFormat.PDB
         yield FileFormat.PE
     elif _is_mach_o(asked):

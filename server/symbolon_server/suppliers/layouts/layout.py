@@ -52,7 +52,12 @@ _EXECUTABLES: Final = (".dll", ".exe")
 
 
 def by_debug_id(asked: AskedModule) -> Iterator[CandidatePath]:
-    """Yield the path by debug id, then by its 32 digits if no caller sent an age."""
+    """Yield the path by debug id, then by its 32 digits if no caller sent an age.
+
+    None for a debug id that stands for a code id.
+    """
+    if asked.is_named_by_code_id:
+        return
     file, debug_id, name = symbol_file_parts(asked.module_id)
     yield CandidatePath((file, debug_id, name), FileUse.TEXT)
     if asked.lacks_age:

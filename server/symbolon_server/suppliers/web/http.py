@@ -56,6 +56,10 @@ _DRAINED_PIECES = 4
 _MAX_LENGTH_DIGITS = 20
 
 
+Sign = Callable[[requests.PreparedRequest], None]
+"""Adds what proves who sends a request; raises `SupplierError` if it cannot."""
+
+
 class _RetryableError(FailingSupplierError):
     """The server failed, but may answer in a moment."""
 
@@ -79,11 +83,14 @@ class _Credentials(AuthBase):
     Passing any `auth` also stops requests from reading the user's .netrc.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], sign: Sign | None = None) -> None:
         self._headers = headers
+        self._sign = sign
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
+        if self._sign is not None:
+            self._sign(request)
         return request
 
 
@@ -105,10 +112,12 @@ class HttpSupplier:
         *,
         headers: Mapping[str, str] | None = None,
         options: SupplierOptions | None = None,
+        sign: Sign | None = None,
     ) -> None:
-        """Use the server at `url` according to `options`, with `headers` for this server only.
+        """Use the server at `url` according to `options`.
 
-        Connects at the first fetch.
+        It alone gets the `headers`, and requests that `sign` has signed. Connects at the first
+        fetch.
         """
         self._url = url
         self._user_agent = user_agent
@@ -118,7 +127,7 @@ class HttpSupplier:
         self._surroundings = surroundings or Surroundings()
         self._guard = RedirectGuard(url, self._surroundings.is_public)
         own = {"Authorization": url.authorization} if url.authorization else {}
-        self._credentials = _Credentials(own | dict(headers or {}))
+        self._credentials = _Credentials(own | dict(headers or {}), sign)
         self._session: tuple[int, requests.Session] | None = None
 
     @property

@@ -44,7 +44,8 @@ class AskedModule(NamedTuple):
     @property
     def is_named_by_code_id(self) -> bool:
         """Whether the debug id is one that `derive_debug_id` made of a PE file's code id."""
-        return bool(self.code_id) and self.module_id.debug_id == _pe_debug_id(self.code_id)
+        is_short = len(self.code_id) in _PE_DIGITS  # a UUID is its own debug id
+        return is_short and self.module_id.debug_id == _pe_debug_id(self.code_id)
 
     def or_as(self, other: Self) -> Self:
         """Return this module, with what it lacks taken from `other`, which has the same id."""
