@@ -49,7 +49,7 @@ def test_only_the_name_of_the_pdb_counts(name: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"", b"C:\\", b"..", b"a\n.pdb", b"a" * 5000])
-def test_a_pdb_without_a_valid_name_is_none(name: bytes, tmp_path: Path) -> None:
+def test_a_pdb_without_a_valid_name_is_not_named(name: bytes, tmp_path: Path) -> None:
     assert read(make(name=name), tmp_path) == PeIds("5AB38077779000", None)
 
 
