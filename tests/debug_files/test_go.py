@@ -1,8 +1,9 @@
 """A program in Go is answered as LLVM and Go itself answer.
 
-binutils 2.40 does not read what Go 1.25 and later write; `go tool addr2line` reads no DWARF but the
-table that the runtime prints stacks from, which has the innermost line and the outermost function.
-The library names the very first function `runtime.text`, by a symbol at its address: they are right.
+binutils 2.40 does not read what Go 1.25 and later write; `go tool addr2line` reads no DWARF but
+the table that the runtime prints stacks from, which has the innermost line and the outermost
+function. The library names the very first function `runtime.text`, by a symbol at its address: they
+are right.
 """
 
 from pathlib import Path
