@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "symbolon-grpc"
-EXTRAS = frozenset({"cli", "server"})
+EXTRAS = frozenset({"cli", "native", "server"})
 ROOT = Path(__file__).resolve().parent.parent
 
 

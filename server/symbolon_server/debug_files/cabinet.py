@@ -1,5 +1,7 @@
 """Unpacks cabinets, in which symbol servers of Microsoft's tools keep files: `name.pd_`."""
 
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,9 +9,9 @@ from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import archi_for
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 
-MAX_RATIO: Final = 1000
-"""How many times as large as its cabinet a file may be. LZX makes 560 times less of a file that is
-mostly empty; a PDB gets 4 to 10 times smaller."""
+MAX_RATIO: Final = 100
+"""How many times as large as its cabinet a file may be. A PDB gets 4 to 10 times smaller, and a
+file of zeros over 500 times."""
 
 FREE_BYTES: Final = 64 << 20
 """What a file may have whatever the size of its cabinet."""
@@ -25,16 +27,21 @@ def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
     """
     archi = archi_for(FileKind.CABINET)
     limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
-    try:
-        entries = iter(archi.Archive(str(cabinet)))
-        entry = next(entries, None)
-        if entry is None:
-            raise MalformedSymbolFileError("its cabinet is empty")
-        _write(entry, target, limit)
-        if next(entries, None) is not None:
-            raise MalformedSymbolFileError("its cabinet has more than one file")
-    except archi.Error as error:
-        raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where a warning matters, an error follows
+        try:
+            _write_only(iter(archi.Archive(str(cabinet))), target, limit)
+        except archi.Error as error:
+            raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+
+
+def _write_only(entries: Iterator[Any], target: Path, limit: int) -> None:
+    entry = next(entries, None)
+    if entry is None:
+        raise MalformedSymbolFileError("its cabinet is empty")
+    _write(entry, target, limit)
+    if next(entries, None) is not None:
+        raise MalformedSymbolFileError("its cabinet has more than one file")
 
 
 def _write(entry: Any, target: Path, limit: int) -> None:
@@ -49,6 +56,5 @@ def _write(entry: Any, target: Path, limit: int) -> None:
 
 def _text_of(error: Exception) -> str:
     """Return the message of libarchive, which it has as bytes after a number."""
-    message = error.args[-1] if error.args else ""
-    text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
-    return text.strip("[]'b ") or type(error).__name__
+    message = error.args[-1]
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)

@@ -68,10 +68,14 @@ def check_sizes(elf: ElfLayout, sections: Iterable[Section], max_bytes: int) -> 
 
 
 class SectionReader:
-    """Reads a section from its start on, unpacked. It ends early where the section is damaged."""
+    """Reads a section from its start on, unpacked, up to the size that it claims.
+
+    It ends early where the section is damaged.
+    """
 
     def __init__(self, packed: Packed) -> None:
         self._pieces = _unpack(packed)
+        self._left = packed.size
         self._piece = memoryview(b"")
 
     def read(self, size: int) -> bytes:
@@ -82,17 +86,18 @@ class SectionReader:
         return data
 
     def skip(self, size: int) -> None:
-        """Go on behind the next bytes, or at the end; a damaged size may be negative."""
+        """Go on behind the next bytes, or at the end."""
         while size > 0 and self._fill():
             size -= len(self._take(size))
 
     def _fill(self) -> bool:
-        while not len(self._piece):
+        while not len(self._piece) and self._left > 0:
             piece = next(self._pieces, None)
             if piece is None:
                 return False
-            self._piece = memoryview(piece)
-        return True
+            self._piece = memoryview(piece)[: self._left]
+            self._left -= len(self._piece)
+        return len(self._piece) > 0
 
     def _take(self, size: int) -> memoryview:
         taken, self._piece = self._piece[:size], self._piece[size:]
