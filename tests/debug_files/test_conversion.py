@@ -12,7 +12,7 @@ import pytest
 
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.debug_files.elf_checks import ALTERNATE_FILE, SPLIT_DWARF
-from symbolon_server.debug_files.pe_files import pdb_of
+from symbolon_server.debug_files.pe_files import pdb_of, read_pe
 from symbolon_server.symbols.ground.answers import Answer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
@@ -133,6 +133,8 @@ def test_an_alternate_file_of_dwz_is_noted(workshop: Workshop) -> None:
     run("dwz", "-m", workshop.folder / "common", *paths)
     table = read(paths[0])
     assert table.facts.notes == (ALTERNATE_FILE,)
+    assert answer_in(table, "weigh").inlines[0].function == "<name omitted>"
+    assert table.facts.skipped_records == {"unnamed_inlines": 1}
 
 
 @needs_symbolic
@@ -150,6 +152,10 @@ def test_a_program_for_windows_names_its_pdb(workshop: Workshop) -> None:
     program, pdb = workshop.windows_files()
     module_id = asked_for(pdb).module_id
     assert pdb_of(program) == module_id
+    (found,) = objects_of(program)
+    ids = read_pe(program)
+    assert ids is not None
+    assert (ids.code_id.lower(), ids.pdb) == (found.code_id, module_id)
     with pytest.raises(
         UnsupportedFileError, match=re.escape(f"no symbols; its PDB is {module_id}")
     ):
@@ -187,7 +193,7 @@ def test_each_object_of_a_fat_file_is_found_by_its_id(workshop: Workshop) -> Non
             table = read(together, asked_for(path))
             assert f"{table.facts.architecture}.dylib" == path.name
             assert table.find(table.ranges.start[0]) == read(path).find(table.ranges.start[0])
-    with pytest.raises(OtherModuleError, match="of another module: [^,]+, [^,]+$"):
+    with pytest.raises(OtherModuleError, match=r"of another module: [^,]+, [^,]+$"):
         read(together, AskedModule(ModuleId("a", OTHER_ID)))
 
 

@@ -1,11 +1,13 @@
 """Unpacks cabinets, in which symbol servers of Microsoft's tools keep files: `name.pd_`."""
 
+import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from symbolon_server.debug_files.kinds import FileKind
+from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
 from symbolon_server.debug_files.packages import archi_for
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 
@@ -17,6 +19,27 @@ FREE_BYTES: Final = 64 << 20
 """What a file may have whatever the size of its cabinet."""
 
 _PIECE_BYTES: Final = 1 << 20
+
+
+@contextmanager
+def unpacked(path: Path, max_bytes: int) -> Iterator[tuple[Path, FileKind]]:
+    """Yield the file itself, or the one in it if it is a cabinet, and its kind.
+
+    What is unpacked lies beside `path` and is removed. Raises what `unpack_cabinet` raises.
+    """
+    kind = _read_kind(path)
+    if kind is not FileKind.CABINET:
+        yield path, kind
+        return
+    with tempfile.TemporaryDirectory(prefix="cabinet-", dir=path.parent) as folder:
+        unpacked = Path(folder) / "file"
+        unpack_cabinet(path, unpacked, max_bytes)
+        yield unpacked, _read_kind(unpacked)
+
+
+def _read_kind(path: Path) -> FileKind:
+    with path.open("rb") as file:
+        return kind_of(file.read(BEGINNING_BYTES))
 
 
 def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:

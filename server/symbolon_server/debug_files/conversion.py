@@ -1,16 +1,14 @@
 """Converts a debug file of any kind into a symbol table."""
 
 import mmap
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from symbolon_server.debug_files.cabinet import unpack_cabinet
+from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
-from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
+from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
 from symbolon_server.debug_files.pe_files import pdb_of
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -53,7 +51,7 @@ def convert(
     if it cannot be read here or has no symbols. Takes memory and time in proportion to the file,
     and a damaged file can end the process.
     """
-    with _unpacked(path, max_unpacked_bytes) as (file, kind):
+    with unpacked(path, max_unpacked_bytes) as (file, kind):
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
@@ -66,24 +64,6 @@ def convert(
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
         return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
-
-
-@contextmanager
-def _unpacked(path: Path, max_bytes: int) -> Iterator[tuple[Path, FileKind]]:
-    """Yield the file itself, or the one in the cabinet, and its kind."""
-    kind = _read_kind(path)
-    if kind is not FileKind.CABINET:
-        yield path, kind
-        return
-    with tempfile.TemporaryDirectory(prefix="cabinet-", dir=path.parent) as folder:
-        unpacked = Path(folder) / "file"
-        unpack_cabinet(path, unpacked, max_bytes)
-        yield unpacked, _read_kind(unpacked)
-
-
-def _read_kind(path: Path) -> FileKind:
-    with path.open("rb") as file:
-        return kind_of(file.read(BEGINNING_BYTES))
 
 
 def _map(path: Path) -> memoryview:

@@ -79,9 +79,13 @@ def number_paths(
     texts = read_strings(strings, offsets)
     left = FREE_PATH_BYTES + MAX_PATH_BYTES * (len(strings) + files.name.nbytes)
     of_files = []
+    folders: dict[tuple[int, int], bytes] = {}
     columns = [column.tolist() for column in places.reshape(parts.shape)]
     for compilation_directory, directory, name in zip(*columns, strict=True):
-        folder = join_path(texts[compilation_directory], texts[directory])
+        key = compilation_directory, directory
+        folder = folders.get(key)
+        if folder is None:
+            folder = folders[key] = join_path(texts[compilation_directory], texts[directory])
         path = join_path(folder, texts[name])
         left -= len(path)
         if left < 0:

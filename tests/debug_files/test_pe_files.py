@@ -1,0 +1,76 @@
+"""Ids of PE files, damaged ones too. `test_conversion` has one that a linker wrote."""
+
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.debug_files.pe_files import PeIds, pdb_of, read_pe
+from symbolon_server.symbols.ground.module_ids import ModuleId
+
+GUID = bytes.fromhex("9dd94932400c31498610f4e4fb0b6936")
+CRASH = ModuleId("crash.pdb", "3249D99D0C4049318610F4E4FB0B69361")
+
+
+def make(
+    *, is_64: bool = True, name: bytes = b"C:\\work\\crash.pdb", directories: int = 16
+) -> bytes:
+    """Return a PE file of one section, which holds the directory of debug information."""
+    record = b"RSDS" + GUID + struct.pack("<I", 1) + name + b"\0"
+    content_at, address = 0x400, 0x2000
+    entries = struct.pack("<12xIIII", 13, 8, 0, content_at)
+    entries += struct.pack("<12xIIII", 2, len(record), 0, content_at + 0x40)
+    optional = struct.pack("<H54xI", 0x20B if is_64 else 0x10B, 0x779000)
+    optional = optional.ljust(108 if is_64 else 92, b"\0") + struct.pack("<I", directories)
+    spans = [(0, 0)] * 6 + [(address + 0x10, len(entries))]
+    optional += b"".join(struct.pack("<II", *span) for span in spans)
+    section = struct.pack("<8sIIII16x", b".rdata", 0x200, address, 0x200, content_at)
+    coff = struct.pack("<HHIIIHH", 0x8664, 1, 0x5AB38077, 0, 0, len(optional), 0)
+    data = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80)
+    data = data.ljust(0x80, b"\0") + b"PE\0\0" + coff + optional + section
+    return (data.ljust(content_at + 0x10, b"\0") + entries).ljust(content_at + 0x40, b"\0") + record
+
+
+def read(data: bytes, folder: Path) -> PeIds | None:
+    (folder / "crash.exe").write_bytes(data)
+    return read_pe(folder / "crash.exe")
+
+
+@pytest.mark.parametrize("is_64", [True, False])
+def test_a_file_has_a_code_id_and_names_its_pdb(*, is_64: bool, tmp_path: Path) -> None:
+    assert read(make(is_64=is_64), tmp_path) == PeIds("5AB38077779000", CRASH)
+    assert pdb_of(tmp_path / "crash.exe") == CRASH
+
+
+@pytest.mark.parametrize("name", [b"crash.pdb", b"/work/crash.pdb", b"C:/work\\crash.pdb"])
+def test_only_the_name_of_the_pdb_counts(name: bytes, tmp_path: Path) -> None:
+    assert read(make(name=name), tmp_path) == PeIds("5AB38077779000", CRASH)
+
+
+@pytest.mark.parametrize("name", [b"", b"C:\\", b"..", b"a\n.pdb", b"a" * 5000])
+def test_a_pdb_without_a_valid_name_is_none(name: bytes, tmp_path: Path) -> None:
+    assert read(make(name=name), tmp_path) == PeIds("5AB38077779000", None)
+
+
+def test_a_file_may_have_no_directory_of_debug_information(tmp_path: Path) -> None:
+    assert read(make(directories=6), tmp_path) == PeIds("5AB38077779000", None)
+
+
+@pytest.mark.parametrize("data", [b"", b"MZ", b"MSCF" * 100, b"MZ" + b"\xff" * 500])
+def test_other_files_have_no_ids(data: bytes, tmp_path: Path) -> None:
+    assert read(data, tmp_path) is None
+    assert pdb_of(tmp_path / "crash.exe") is None
+
+
+def test_truncated_and_changed_files_raise_no_error(tmp_path: Path) -> None:
+    whole = make()
+    randomness = random.Random(1)
+    for length in range(0, len(whole), 3):
+        found = read(whole[:length], tmp_path)
+        assert found in (None, PeIds("5AB38077779000", None)) or length > 0x440
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[randomness.randrange(len(data))] = randomness.choice((0, 1, 0x80, 0xFF))
+        read(bytes(data), tmp_path)
