@@ -35,7 +35,7 @@ def run_quickly(part: str) -> PartResult:
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_measures_something(part: str, tmp_path: Path) -> None:
     if part in NEED_SYMBOLIC and not has_symbolic():
-        pytest.skip("without the extra `bench` there is nothing to compare with")
+        pytest.skip("without the extra `native` there is nothing to compare with")
     result = run_quickly(part)
     assert result.part == part
     assert result.tables

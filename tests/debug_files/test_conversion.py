@@ -316,7 +316,7 @@ def test_without_the_extra_the_error_names_it(
     path.write_bytes(content)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
-        UnsupportedFileError, match=rf"^cannot read {kind}: install symbolon-grpc\[native\]$"
+        UnsupportedFileError, match=f"^cannot read {kind}: install the extra 'native'$"
     ):
         read(path, AskedModule(MODULE_ID))
 

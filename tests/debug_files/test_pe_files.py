@@ -20,7 +20,7 @@ def make(
     record = b"RSDS" + GUID + struct.pack("<I", 1) + name + b"\0"
     content_at, address = 0x400, 0x2000
     entries = struct.pack("<12xIIII", 13, 8, 0, content_at)
-    entries += struct.pack("<12xIIII", 2, len(record), 0, content_at + 0x40)
+    entries += struct.pack("<12xIIII", 2, len(record), 0, content_at + 0x80)
     optional = struct.pack("<H54xI", 0x20B if is_64 else 0x10B, 0x779000)
     optional = optional.ljust(108 if is_64 else 92, b"\0") + struct.pack("<I", directories)
     spans = [(0, 0)] * 6 + [(address + 0x10, len(entries))]
@@ -29,7 +29,7 @@ def make(
     coff = struct.pack("<HHIIIHH", 0x8664, 1, 0x5AB38077, 0, 0, len(optional), 0)
     data = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80)
     data = data.ljust(0x80, b"\0") + b"PE\0\0" + coff + optional + section
-    return (data.ljust(content_at + 0x10, b"\0") + entries).ljust(content_at + 0x40, b"\0") + record
+    return (data.ljust(content_at + 0x10, b"\0") + entries).ljust(content_at + 0x80, b"\0") + record
 
 
 def read(data: bytes, folder: Path) -> PeIds | None:
@@ -68,7 +68,7 @@ def test_truncated_and_changed_files_raise_no_error(tmp_path: Path) -> None:
     randomness = random.Random(1)
     for length in range(0, len(whole), 3):
         found = read(whole[:length], tmp_path)
-        assert found in (None, PeIds("5AB38077779000", None)) or length > 0x440
+        assert found in (None, PeIds("5AB38077779000", None)) or length > 0x480
     for _ in range(300):
         data = bytearray(whole)
         for _ in range(3):

@@ -21,5 +21,5 @@ def _package(name: str, kind: FileKind) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: its library does not fit this system
-        message = f"cannot read {kind.value}: install symbolon-grpc[native]"
+        message = f"cannot read {kind.value}: install the extra 'native'"
         raise UnsupportedFileError(message) from error

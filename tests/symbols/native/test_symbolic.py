@@ -79,9 +79,13 @@ def test_the_version_of_the_installed_package_is_one_that_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [("-O2", "-gdwarf-5"), ("-O0", "-gdwarf-4"), ("-O3", "-g", "-flto")]
+    ("compiler", "flags"),
+    [
+        ("g++", ("-O2", "-gdwarf-5")),
+        ("g++", ("-O0", "-gdwarf-4")),
+        ("clang++", ("-O3", "-gdwarf-5", "-flto")),
+    ],
 )
-@pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_a_program_with_debug_information_answers_as_symbolic_does(
     compiler: str, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
