@@ -49,6 +49,10 @@ fuzz: $(fuzz_environment) ## Fuzz every target for FUZZ_SECONDS=60, or with TARG
 hostile: $(environment) ## Read hostile symbol files of full size, within limits of memory and time
 	@$(python) -m pytest -m hostile -s tests/hostile
 
+.PHONY: sweep
+sweep: $(environment) ## Compare large native debug files with what other programs read in them
+	@$(python) -m pytest -m sweep -s tests/debug_files
+
 .PHONY: soak
 soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 for one; then the longest tests
 	@$(python) -m tests.system.load.soak $(SECONDS)

@@ -30,7 +30,7 @@ _PLACE = re.compile(r"(.*):(\d+|\?)(?: \(discriminator \d+\))?")
 def ask_llvm(path: Path, addresses: Sequence[int], *options: str) -> list[Frames]:
     """Return the frames of each address by llvm-symbolizer."""
     program = [tool("llvm-symbolizer"), f"--obj={path}", "--inlines", "--output-style=JSON"]
-    output = _ask([*program, *(options or ["--no-demangle"])], addresses)
+    output = ask([*program, *(options or ["--no-demangle"])], addresses)
     answers = [json.loads(line).get("Symbol", []) for line in output.splitlines()]
     return [
         tuple(_frame(one["FunctionName"], one["FileName"], one["Line"]) for one in answer)
@@ -41,7 +41,7 @@ def ask_llvm(path: Path, addresses: Sequence[int], *options: str) -> list[Frames
 def ask_addr2line(path: Path, addresses: Sequence[int]) -> list[Frames]:
     """Return the frames of each address by addr2line."""
     program = [tool("addr2line"), f"--exe={path}", "--inlines", "--functions", "--addresses"]
-    lines = iter(_ask(program, addresses).splitlines())
+    lines = iter(ask(program, addresses).splitlines())
     answers: list[list[Frame]] = []
     for line in lines:
         if re.fullmatch("0x[0-9a-f]{8,16}", line):
@@ -53,7 +53,8 @@ def ask_addr2line(path: Path, addresses: Sequence[int]) -> list[Frames]:
     return [tuple(answer) for answer in answers]
 
 
-def _ask(command: Sequence[str], addresses: Iterable[int]) -> str:
+def ask(command: Sequence[str], addresses: Iterable[int]) -> str:
+    """Return what a program says about addresses, which it reads line by line."""
     text = "".join(f"{address:#x}\n" for address in addresses)
     return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
 

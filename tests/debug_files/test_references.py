@@ -4,33 +4,16 @@ The references share no code, and each is wrong somewhere: an answer counts wher
 same. `Verdict` names every kind of the other answers, and says who is right.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
 
 import pytest
 
-from symbolon_server.debug_files.conversion import convert
-from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN, SymbolTable
-from tests.debug_files.comparing import (
-    Verdict,
-    judge_all,
-    names,
-    nowhere,
-    share_equal,
-)
-from tests.debug_files.compiling import (
-    Binary,
-    Recipe,
-    code_addresses,
-    compile_program,
-    load_address,
-)
-from tests.debug_files.references import Frames, ask_addr2line, ask_llvm, frames_of
+from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN
+from tests.debug_files.asking import LEAST_SHARE, Compared, ask_all
+from tests.debug_files.comparing import Verdict, names, nowhere, share_equal
+from tests.debug_files.compiling import Recipe, compile_program
 
-MOST_BYTES = 1 << 30
-LEAST_SHARE = 0.999
 LEAST_ADDRESSES = 900
 
 OBJCOPY_DEBUG = "objcopy --only-keep-debug {program} {debug_file}"
@@ -61,19 +44,6 @@ RECIPES = [
 EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES, ids=str)
 
 
-class Compared(NamedTuple):
-    """One program, and what we and the references say about each address of its code."""
-
-    table: SymbolTable
-    ours: list[Frames]
-    llvm: list[Frames]
-    addr2line: list[Frames]
-
-    @property
-    def verdicts(self) -> Counter[Verdict]:
-        return judge_all(self.ours, self.llvm, self.addr2line)
-
-
 Compare = Callable[[Recipe], Compared]
 
 
@@ -88,19 +58,6 @@ def compare(tmp_path_factory: pytest.TempPathFactory) -> Compare:
 
     by_name = {str(recipe): recipe for recipe in [*RECIPES, *SILENT]}
     return lambda recipe: compare(str(recipe))
-
-
-def ask_all(binary: Binary, step: int = 1) -> Compared:
-    """Return what all three say about each `step`th address of the code."""
-    addresses = code_addresses(binary.program)[::step]
-    base = load_address(binary.program)
-    table = convert(
-        binary.debug_file, binary.asked, are_demangled=False, max_unpacked_bytes=MOST_BYTES
-    )
-    ours = [frames_of(table.find(address - base)) for address in addresses]
-    return Compared(
-        table, ours, ask_llvm(binary.program, addresses), ask_addr2line(binary.program, addresses)
-    )
 
 
 @pytest.mark.promise(

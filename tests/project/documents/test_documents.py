@@ -32,7 +32,14 @@ MOST_WORDS = 2_500
 OTHER_VARIABLES = {"SYMBOLON_TOKEN"}
 """Of the client."""
 
-TEST_VARIABLES = {"BENCH_SYMBOLS", "CONFORMANCE", "LIBFAKETIME", "STOCK_SYMBOLS"}
+TEST_VARIABLES = {
+    "BENCH_SYMBOLS",
+    "COMPILERS",
+    "CONFORMANCE",
+    "DUMP_SYMS",
+    "LIBFAKETIME",
+    "STOCK_SYMBOLS",
+}
 
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -49,9 +49,11 @@ def number_names(
     """
     keys = functions.name[rows].astype(np.uint64) << np.uint64(1) | are_sources(functions, rows)
     keys, places = np.unique(keys, return_inverse=True)
-    names = read_strings(strings, (keys >> np.uint64(1)).astype(np.uint32))
+    offsets, texts = np.unique((keys >> np.uint64(1)).astype(np.uint32), return_inverse=True)
+    names = read_strings(strings, offsets)
     if lack_underscore:
         names = [restore_underscore(name) for name in names]
+    names = [names[text] for text in texts.tolist()]
     if are_demangled:
         sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
         pairs = zip(names, sources, strict=True)
