@@ -11,7 +11,6 @@ from time import process_time
 from typing import Any
 
 from symbolon_server.debug_files.conversion import convert
-
 from symbolon_server.suppliers.contents.limits import GIB
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId, normalise_debug_id
