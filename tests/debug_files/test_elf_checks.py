@@ -41,7 +41,12 @@ def test_an_ordinary_file_has_no_notes(elf: Elf) -> None:
 
 @KINDS
 def test_an_alternate_file_of_dwz_is_noted(elf: Elf) -> None:
-    assert check(elf.having(Section(".gnu_debugaltlink", b"a\0"))) == (ALTERNATE_FILE,)
+    link = Section(".gnu_debugaltlink", b"a\0")
+    for name in (".debug_info", ".zdebug_info"):
+        assert check(elf.having(Section(name, b"a"), link)) == (ALTERNATE_FILE,)
+        stripped = Section(name, b"a", NO_BITS)
+        assert check(elf.having(stripped, link)) == ()
+    assert check(elf.having(link)) == ()
 
 
 @KINDS

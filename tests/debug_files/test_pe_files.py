@@ -43,13 +43,13 @@ def test_a_file_has_a_code_id_and_names_its_pdb(*, is_64: bool, tmp_path: Path) 
     assert pdb_of(tmp_path / "crash.exe") == CRASH
 
 
-@pytest.mark.parametrize("name", [b"crash.pdb", b"/work/crash.pdb", b"C:/work\\crash.pdb"])
+@pytest.mark.parametrize("name", [b"crash.pdb", b"/build/crash.pdb", b"C:/build\\crash.pdb"])
 def test_only_the_name_of_the_pdb_counts(name: bytes, tmp_path: Path) -> None:
     assert read(make(name=name), tmp_path) == PeIds("5AB38077779000", CRASH)
 
 
 @pytest.mark.parametrize("name", [b"", b"C:\\", b"..", b"a\n.pdb", b"a" * 5000])
-def test_a_pdb_without_a_valid_name_is_none(name: bytes, tmp_path: Path) -> None:
+def test_a_pdb_without_a_valid_name_is_not_named(name: bytes, tmp_path: Path) -> None:
     assert read(make(name=name), tmp_path) == PeIds("5AB38077779000", None)
 
 

@@ -5,7 +5,7 @@ address of 64 bits to 32. And a compressed section that claims to be larger than
 the process. All of that can be seen in tables that are small.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,11 @@ ADDRESSES: Final = 1 << 32
 """How many module offsets a SymCache can have."""
 
 _MAX_ABBREVIATION_BYTES = 1 << 26
+
+_INFO = b".debug_info"
+_ABBREVIATIONS = b".debug_abbrev"
+_ADDRESSES = b".debug_addr"
+"""Without it, no unit with code is a skeleton."""
 
 _RELOCATABLE = 1
 _LOADED = 1
@@ -46,10 +51,13 @@ def check_elf(data: memoryview, max_unpacked_bytes: int) -> tuple[str, ...]:
     sections = elf.sections()
     check_sizes(elf, sections, max_unpacked_bytes)
     _check_addresses(elf, sections)
+    by_name = {section.name.replace(b".zdebug_", b".debug_"): section for section in sections}
+    if not (info := by_name.get(_INFO)) or not len(info.content):
+        return ()  # Debian's strip leaves .gnu_debugaltlink in files without debug information
     notes = []
-    if _has_split_dwarf(elf, sections):
+    if by_name.keys() >= {_ADDRESSES, _ABBREVIATIONS} and _is_split(elf, by_name):
         notes.append(SPLIT_DWARF)
-    if any(section.name == b".gnu_debugaltlink" for section in sections):
+    if b".gnu_debugaltlink" in by_name:
         notes.append(ALTERNATE_FILE)
     return tuple(notes)
 
@@ -79,13 +87,8 @@ def _check_addresses(elf: ElfLayout, sections: Sequence[Section]) -> None:
             raise MalformedSymbolFileError("it has functions 4 GiB or more after its start")
 
 
-def _has_split_dwarf(elf: ElfLayout, sections: Sequence[Section]) -> bool:
-    """Return whether units of the debug information are skeletons: they need `.debug_addr`."""
-    by_name = {section.name.replace(b".zdebug_", b".debug_"): section for section in sections}
-    if not {b".debug_addr", b".debug_info", b".debug_abbrev"} <= by_name.keys():
-        return False
+def _is_split(elf: ElfLayout, by_name: Mapping[bytes, Section]) -> bool:
     info, abbreviations = (
-        SectionReader(read_packing(elf, by_name[name]))
-        for name in (b".debug_info", b".debug_abbrev")
+        SectionReader(read_packing(elf, by_name[name])) for name in (_INFO, _ABBREVIATIONS)
     )
     return is_split(info, abbreviations.read(_MAX_ABBREVIATION_BYTES), elf.order)
