@@ -6,7 +6,7 @@ WORKDIR /source
 COPY . .
 RUN python -m venv /opt/symbolon \
     && /opt/symbolon/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --constraint requirements-dev.lock '.[cli,native,server]'
+        --constraint requirements-dev.lock '.[buckets,cli,native,server]'
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/symbolon /opt/symbolon

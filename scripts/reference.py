@@ -14,6 +14,7 @@ from symbolon.command_line.parsers import EXIT_CODES
 from symbolon_server.__main__ import make_parser as make_server_parser
 from symbolon_server.settings import Group
 from symbolon_server.settings.table import rows
+from symbolon_server.suppliers.sources_file import SOURCE_KEYS
 from symbolon_server.telemetry.metrics import all_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +41,13 @@ variable, and an empty variable counts as unset. Settings that are true or false
   because all users of a machine can read the flags of its processes.
 * `symbolon-server check` reports every setting that is invalid, and every `SYMBOLON_` variable that
   names no setting.
+"""
+
+SOURCES_FILE = """\
+## Sources file
+
+An entry of `SYMBOLON_SUPPLIERS` that ends in `.toml` names a file with a table `[[source]]` for
+each supplier, see [sources](sources.md). Unknown keys are refused.
 """
 
 METRICS = """\
@@ -160,6 +168,10 @@ def _settings() -> Iterator[str]:
                 value = row.kind.expected
                 yield _row(f"`{row.variable}`", value, row.default_text, row.help)
         yield ""
+    yield from (SOURCES_FILE, *_head("key", "value", "for", "meaning"))
+    for name, key in SOURCE_KEYS.items():
+        yield _row(f"`{name}`", key.expected, "URLs" if key.is_for_urls else "both", key.meaning)
+    yield ""
 
 
 def _metrics() -> Iterator[str]:

@@ -21,6 +21,7 @@ Server = subprocess.Popen[str]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = "tests/data/sample"
+NATIVE_CRASH = f"{SAMPLE}/crash-native.json"
 KEPT = ".cache/run"
 READY = re.compile(r"symbolon-server is ready on (\S+) ")
 START_SECONDS = 90.0
@@ -50,8 +51,8 @@ def main() -> int:
         make = os.getppid()
         target = wait_until_serving(server, make)
         show_crash(target)
-        say(f"Serving on {target}. Stop with Ctrl-C. Try, in another terminal:")
-        say(f"  .venv/bin/symbolon symbolicate --format text --target {target} {SAMPLE}/crash.json")
+        say(f"Serving on {target}. Stop with Ctrl-C. The same crash, from an ELF debug file:")
+        say(f"  .venv/bin/symbolon symbolicate --format text --target {target} {NATIVE_CRASH}")
         wait_for_end(server, make)
     except Stopped:
         return 0
@@ -74,7 +75,8 @@ def start_server() -> Server:
         "SYMBOLON_SPOOL_DIR": f"{KEPT}/spool",
         "SYMBOLON_WORKER": "true",
     }
-    suppliers = ",".join(filter(None, [named, f"{SAMPLE}/symbols"]))
+    native = f"{SAMPLE}/debug/.build-id#layout=native"
+    suppliers = ",".join(filter(None, [named, f"{SAMPLE}/symbols", native]))
     command = [sys.executable, "-m", "symbolon_server", "serve"]
     environment = own | os.environ | {"SYMBOLON_SUPPLIERS": suppliers}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

@@ -112,13 +112,15 @@ class DecidingSymbol:
 
 @dataclass(frozen=True, slots=True)
 class SupplierAttempt:
-    """One request to one supplier."""
+    """One request to one supplier for one file."""
 
     supplier: str
     outcome: SupplierOutcome
     detail: str
     seconds: float | None
     fetched_bytes: int
+    path: str
+    """The path of the file below the supplier; empty if nothing was requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 class Module:
     """One binary that was loaded in a process."""
 
-    debug_file: str
+    debug_file: str = ""
     """Name, without path, of the file with its debug information, such as `xul.pdb`. If empty, the
     name of the code file is used."""
 
-    debug_id: str
+    debug_id: str = ""
     """Identity of the debug information: 32 hex digits and the age in up to 8 more, of either case,
-    with or without the dashes and braces of a GUID; the age defaults to 0."""
+    with or without the dashes and braces of a GUID; the age defaults to 0. If empty, the code id
+    says it."""
 
     code_file: str = ""
     """The executable, such as `xul.dll`, with or without its path; empty if not known."""

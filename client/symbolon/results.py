@@ -181,6 +181,12 @@ class HeldModule:
     """When its ingest ended, in UTC; `None` if not known."""
     ingest_seconds: float
     fetched_bytes: int
+    format: str
+    """The format of its file: `breakpad`, `elf`, `pe`, `pdb`, `macho` or `wasm`."""
+    has_debug_info: bool
+    """False if the names come from a symbol table alone."""
+    notes: tuple[str, ...]
+    """What its file refers to and the server does not read, for humans."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ class StartProgram(Protocol):
 
 def environment_in(folder: Path) -> dict[str, str]:
     """Return an environment whose folders are below `folder`."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SYMBOLON_")}
+    foreign = ("SYMBOLON_", "DEBUGINFOD_URLS")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     paths = [str(ROOT / "client"), str(ROOT / "server"), ours.get("PYTHONPATH", "")]
     return ours | {
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),

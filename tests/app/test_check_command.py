@@ -317,6 +317,68 @@ def test_a_supplier_that_answers_403_is_reported_with_the_option(
     ]
 
 
+def test_each_source_of_a_file_is_reported_with_its_layout(
+    start: StartProgram, symbol_server: SymbolServer, tmp_path: Path
+) -> None:
+    symbol_server.folder.mkdir(exist_ok=True)
+    token = tmp_path / "token"
+    token.write_text("hunter2")
+    token.chmod(0o640)
+    file = tmp_path / "sources.toml"
+    location = f'location = "{symbol_server.url}"'
+    file.write_text(
+        f"""
+        [[source]]
+        {location}
+        layout = "debuginfod"
+        [[source]]
+        {location}
+        layout = "symstore"
+        compressed = "first"
+        token_file = "token"
+        [[source]]
+        {location}
+        only = ["*.dll"]
+        """
+    )
+    code, output = said(start("check", suppliers=str(file)))
+    name = f"127.0.0.1:{symbol_server.port}"
+    lines = [line for line in output.splitlines() if line.split()[1] == "supplier"]
+    assert code == 0, output
+    assert [line.split(maxsplit=2)[::2] for line in lines] == [
+        [
+            "ok",
+            f"{name} answers that it has no such file (debuginfod: ELF by build id, nothing else)",
+        ],
+        [
+            "ok",
+            (
+                f"{name} answers that it has no such file (symstore: ELF by build id, PE by "
+                "code id, others by debug id)"
+            ),
+        ],
+        [
+            "WARN",
+            f"{token} contains a secret that other users may read or change: chmod 600 {token}",
+        ],
+        ["ok", f"{name} is not asked for modules of such names: not tried"],
+    ]
+    assert [get.path.rpartition("/")[2] for get in symbol_server.gets] == [
+        "debuginfo",
+        "symbolon-check.pd_",
+    ]
+    assert "hunter2" not in output
+
+
+def test_servers_of_debuginfod_are_reported_as_such(
+    start: StartProgram, symbol_server: SymbolServer, environment: dict[str, str]
+) -> None:
+    environment["DEBUGINFOD_URLS"] = symbol_server.url
+    _, output = said(start("check"))
+    assert "those in DEBUGINFOD_URLS, since SYMBOLON_SUPPLIERS is empty" in output
+    assert f"127.0.0.1:{symbol_server.port} answers that it has no such file (debugin" in output
+
+
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_an_unknown_option_of_a_supplier_is_refused_with_those_that_are_known(
     start: StartProgram, command: str
@@ -325,7 +387,9 @@ def test_an_unknown_option_of_a_supplier_is_refused_with_those_that_are_known(
     code, output = said(program)
     complaint = (
         "SYMBOLON_SUPPLIERS: supplier 2 has an unknown option; a URL takes "
-        "casing=default|lower|upper, layout=debug_id|debug_id+code_id and absent=403"
+        "casing=default|lower|upper, layout=debug_id|debug_id+code_id|breakpad|native|symstore|"
+        "symstore_index2|ssqp|unified|debuginfod|slashsymbols, compressed=first|last|never, "
+        "files=debug|code|symbol and absent=403"
     )
     assert code != 0
     assert complaint in output + program.log

@@ -16,6 +16,7 @@ from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.suppliers.asking import opened
 
 __all__ = ["symbol_server"]
 
@@ -32,9 +33,16 @@ class _Made(NamedTuple):
     setting: Callable[[SymbolServer], str]
 
 
+def _with_memory(server: SymbolServer) -> str:
+    file = server.folder.with_name("sources.toml")
+    file.write_text(f'[[source]]\nlocation = "{server.url}"\nretry_missing = false')
+    return str(file)
+
+
 SUPPLIERS = [
     _Made("directory", lambda server: str(server.folder)),
     _Made("directory in any case", lambda server: f"{server.folder}#casing=any"),
+    _Made("http with a memory of misses", _with_memory),
     _Made("http", lambda server: server.url.replace("//", "//anna:secret@") + "?token=secret"),
 ]
 
@@ -48,7 +56,7 @@ def supplier(request: pytest.FixtureRequest, symbol_server: SymbolServer) -> Sup
 
 
 def fetch(supplier: Supplier, module_id: ModuleId) -> list[bytes]:
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         return list(stream)
 
 
@@ -69,7 +77,7 @@ class TestEverySupplier:
     ) -> None:
         packed = pack(TEXT)
         symbol_server.put(XUL, packed)
-        with supplier.fetch(AskedModule(XUL)) as stream:
+        with opened(supplier, AskedModule(XUL)) as stream:
             assert b"".join(stream) == TEXT
         assert stream.fetched_bytes == len(packed)
 
@@ -101,7 +109,7 @@ class TestEverySupplier:
         self, supplier: Supplier, symbol_server: SymbolServer
     ) -> None:
         symbol_server.put(XUL, TEXT)
-        with supplier.fetch(AskedModule(XUL)) as stream:
+        with opened(supplier, AskedModule(XUL)) as stream:
             next(stream)
         assert b"".join(fetch(supplier, XUL)) == TEXT
 
@@ -118,3 +126,29 @@ def test_the_layout_is_that_of_the_symbol_server(symbol_server: SymbolServer) ->
     expected = Path("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2", "xul.sym")
     assert (symbol_server.folder / expected).read_bytes() == b"text"
     assert symbol_file_parts(XUL) == expected.parts
+
+
+POINTED = AskedModule(ModuleId.parse("crash.pdb", "3249D99D0C4049318610F4E4FB0B69361"))
+
+
+@pytest.mark.parametrize("layout", ["symstore", "symstore_index2", "ssqp"])
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_a_pointer_file_is_told_and_never_followed(
+    symbol_server: SymbolServer, layout: str, is_directory: bool
+) -> None:
+    where = symbol_server.folder if is_directory else symbol_server.url
+    (supplier,) = parse_suppliers(f"{where}#layout={layout}")
+    plain, packed, pointer = supplier.candidates(POINTED)
+    file = symbol_server.folder.joinpath(*pointer.parts)
+    file.parent.mkdir(parents=True)
+    file.write_text("PATH:/etc/passwd")
+    for candidate, complaint in (
+        (plain, "has no such file"),
+        (packed, "has no such file"),
+        (pointer, "has only a file.ptr, which is not followed"),
+    ):
+        with (
+            pytest.raises(MissingSymbolFileError, match=f"^{complaint}$"),
+            supplier.fetch(candidate),
+        ):
+            pass

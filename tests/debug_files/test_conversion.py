@@ -17,6 +17,7 @@ from symbolon_server.symbols.ground.answers import Answer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
+    NoSymbolsError,
     OtherModuleError,
     UnsupportedFileError,
 )
@@ -157,9 +158,10 @@ def test_a_program_for_windows_names_its_pdb(workshop: Workshop) -> None:
     assert ids is not None
     assert (ids.code_id.lower(), ids.pdb) == (found.code_id, module_id)
     with pytest.raises(
-        UnsupportedFileError, match=re.escape(f"no symbols; its PDB is {module_id}")
-    ):
+        NoSymbolsError, match=re.escape(f"no symbols; its PDB is {module_id}")
+    ) as refused:
         read(program)
+    assert refused.value.debug_module == module_id
 
 
 @needs_symbolic

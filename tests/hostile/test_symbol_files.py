@@ -1,7 +1,7 @@
 """Hostile symbol files take bounded time and memory, and have a clear outcome."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -23,6 +23,7 @@ from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
+from symbolon_server.suppliers.layouts.layout import CandidatePath, by_debug_id
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging.dictionary import PageDictionary
@@ -62,9 +63,17 @@ class HostileSupplier:
     def name(self) -> str:
         return "hostile"
 
-    @contextmanager
-    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
         assert asked == AskedModule(MODULE_ID)
+        return list(by_debug_id(asked))
+
+    def lacks(self, asked: AskedModule) -> str:
+        del asked
+        return ""
+
+    @contextmanager
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        del candidate
         yield SymbolFileStream(make(self._file, self._size), FetchLimits())
 
 

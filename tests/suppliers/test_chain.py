@@ -1,6 +1,7 @@
 """Several suppliers in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,17 @@ from symbolon_server.suppliers.contents.errors import (
     MissingSymbolFileError,
     UnavailableSymbolFileError,
 )
-from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.suppliers.contents.limits import FetchLimits
+from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.layouts.layout import CandidatePath, FileUse
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.ground.asked_modules import AskedModule
-from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
+from symbolon_server.symbols.ground.errors import (
+    MalformedSymbolFileError,
+    NoSymbolFileError,
+    NoSymbolsError,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
 from tests.suppliers.conftest import MakeSupplier
@@ -96,6 +103,20 @@ def test_after_any_failure_the_next_supplier_is_asked(
     assert tuple(observed) == fetched.attempts
 
 
+def test_each_file_requested_is_an_attempt(folder: Path, module_id: ModuleId) -> None:
+    asked = AskedModule(module_id, lacks_age=True)
+    path = folder / "xul.pdb" / "44E4EC8C2F41492B9369D6B9A059577C" / "xul.sym"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(TEXT)
+
+    fetched = SupplierChain([DirectorySupplier(folder)]).fetch(asked, read)
+
+    assert [(attempt.path, attempt.outcome) for attempt in fetched.attempts] == [
+        ("xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2/xul.sym", AttemptOutcome.MISSING),
+        ("xul.pdb/44E4EC8C2F41492B9369D6B9A059577C/xul.sym", AttemptOutcome.FOUND),
+    ]
+
+
 def test_it_is_missing_if_all_suppliers_say_so(
     make_supplier: MakeSupplier, folder: Path, module_id: ModuleId
 ) -> None:
@@ -156,3 +177,113 @@ def test_an_unexpected_error_of_the_reader_propagates(folder: Path, module_id: M
     put(folder, module_id, TEXT)
     with pytest.raises(ZeroDivisionError):
         SupplierChain([DirectorySupplier(folder)]).fetch(AskedModule(module_id), read_wrongly)
+
+
+class Layouts:
+    """A supplier whose files have the given contents by path, None if absent, in this order."""
+
+    name = "layouts"
+
+    def __init__(self, files: Mapping[str, bytes | None], lacks: str = "") -> None:
+        self._files = files
+        self._lacks = lacks
+
+    def candidates(self, _: AskedModule) -> Sequence[CandidatePath]:
+        return [CandidatePath((name,), FileUse.DEBUG) for name in self._files]
+
+    def lacks(self, _: AskedModule) -> str:
+        return self._lacks
+
+    @contextmanager
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        content = self._files[candidate.parts[0]]
+        if content is None:
+            raise MissingSymbolFileError
+        yield SymbolFileStream([content], FetchLimits())
+
+
+STRIPPED = b"MODULE stripped"
+"""A file that `is_whole` refuses."""
+
+
+def is_whole(text: bytes) -> bool:
+    return text != STRIPPED
+
+
+def outcomes(attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+    return [(attempt.path, attempt.outcome.value) for attempt in attempts]
+
+
+def test_debug_information_is_better_than_an_earlier_symbol_table(module_id: ModuleId) -> None:
+    first = Layouts({"code": STRIPPED, "other code": STRIPPED})
+    second = Layouts({"absent": None, "debug": TEXT, "never": TEXT})
+
+    fetched = SupplierChain([first, second]).fetch(AskedModule(module_id), read, is_whole)
+
+    assert fetched.value == TEXT
+    assert outcomes(fetched.attempts) == [
+        ("code", "found"),
+        ("other code", "found"),
+        ("absent", "missing"),
+        ("debug", "found"),
+    ]
+
+
+def test_a_symbol_table_is_used_if_every_supplier_has_no_more(module_id: ModuleId) -> None:
+    first = Layouts({"code": STRIPPED})
+    second = Layouts({"debug": None, "broken": b"MODULE\n"})
+
+    fetched = SupplierChain([first, second]).fetch(AskedModule(module_id), read, is_whole)
+
+    assert (fetched.value, fetched.fetched_bytes) == (STRIPPED, len(STRIPPED))
+    assert outcomes(fetched.attempts) == [
+        ("code", "found"),
+        ("debug", "missing"),
+        ("broken", "malformed"),
+    ]
+
+
+def test_a_symbol_table_is_not_used_while_a_supplier_that_may_have_more_is_unavailable(
+    symbol_server: SymbolServer, make_supplier: MakeSupplier, module_id: ModuleId
+) -> None:
+    symbol_server.answer(ALL_PATHS, Answer(status=403))
+    chain = SupplierChain([Layouts({"code": STRIPPED}), make_supplier()])
+
+    with pytest.raises(UnavailableSymbolFileError, match="refuses access"):
+        chain.fetch(AskedModule(module_id), read, is_whole)
+
+
+def test_after_a_malformed_file_the_next_file_of_the_supplier_is_fetched(
+    module_id: ModuleId,
+) -> None:
+    chain = SupplierChain([Layouts({"other module's": b"MODULE\n", "right": TEXT})])
+
+    fetched = chain.fetch(AskedModule(module_id), read)
+
+    assert fetched.value == TEXT
+    assert outcomes(fetched.attempts) == [("other module's", "malformed"), ("right", "found")]
+
+
+def test_a_file_without_symbols_is_missing_with_a_reason(module_id: ModuleId) -> None:
+    def refuse(pieces: Iterator[bytes]) -> bytes:
+        del pieces
+        raise NoSymbolsError("has no symbols; its PDB is crash.pdb")
+
+    chain = SupplierChain([Layouts({"code": TEXT, "debug": None})])
+
+    with pytest.raises(
+        MissingSymbolFileError,
+        match=r"^no supplier has it; layouts: has no symbols; its PDB is crash\.pdb$",
+    ):
+        chain.fetch(AskedModule(module_id), refuse)
+
+
+def test_what_a_request_lacks_is_told_with_the_outcome(module_id: ModuleId) -> None:
+    chain = SupplierChain([Layouts({"debug": None}, "needs the build id"), Layouts({}, "needs it")])
+
+    with pytest.raises(
+        MissingSymbolFileError,
+        match=r"^no supplier has it; layouts: has no such file; needs the build id; "
+        r"layouts: needs it$",
+    ):
+        chain.fetch(AskedModule(module_id), read)

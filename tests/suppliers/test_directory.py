@@ -17,6 +17,7 @@ from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.suppliers.asking import opened
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 
@@ -35,7 +36,7 @@ def path_of(root: Path, module_id: ModuleId) -> Path:
 
 
 def fetch(root: Path, module_id: ModuleId, limits: FetchLimits | None = None) -> bytes:
-    with DirectorySupplier(root, limits).fetch(AskedModule(module_id)) as stream:
+    with opened(DirectorySupplier(root, limits), AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 
@@ -47,7 +48,7 @@ def fetch(root: Path, module_id: ModuleId, limits: FetchLimits | None = None) ->
 def test_a_symbol_file_may_be_compressed(root: Path, module_id: ModuleId, stored: bytes) -> None:
     path_of(root, module_id).write_bytes(stored)
 
-    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream:
+    with opened(DirectorySupplier(root), AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT
     assert stream.fetched_bytes == len(stored)
 
@@ -65,8 +66,8 @@ def test_a_path_has_the_case_of_the_supplier(
     path.parent.mkdir(parents=True)
     path.write_bytes(TEXT)
 
-    with DirectorySupplier(root, options=SupplierOptions(casing)).fetch(
-        AskedModule(module_id)
+    with opened(
+        DirectorySupplier(root, options=SupplierOptions(casing)), AskedModule(module_id)
     ) as stream:
         assert b"".join(stream) == TEXT
     with pytest.raises(MissingSymbolFileError):
@@ -185,7 +186,7 @@ def test_a_file_that_grows_while_it_is_read_is_unavailable(root: Path, module_id
     path = path_of(root, module_id)
     path.write_bytes(TEXT)
 
-    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream, path.open("ab") as file:
+    with opened(DirectorySupplier(root), AskedModule(module_id)) as stream, path.open("ab") as file:
         file.write(TEXT)
         file.flush()
         with pytest.raises(UnavailableSymbolFileError, match="changed while it was read"):
@@ -200,7 +201,7 @@ def test_a_packed_file_overwritten_during_a_read_is_not_broken(
     packed = gzip.compress(TEXT)
     path.write_bytes(packed[:-8])
 
-    with DirectorySupplier(root).fetch(AskedModule(module_id)) as stream:
+    with opened(DirectorySupplier(root), AskedModule(module_id)) as stream:
         path.write_bytes(packed[:-4])
         with pytest.raises(UnavailableSymbolFileError, match="changed while it was read"):
             b"".join(stream)

@@ -20,7 +20,7 @@ from symbolon_server.suppliers.web.http import HttpSupplier
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import SymbolServer
-from tests.suppliers.asking import TEXT
+from tests.suppliers.asking import TEXT, opened
 
 
 def names(text: str) -> list[str]:
@@ -66,7 +66,7 @@ def test_names_show_neither_credentials_nor_queries(url: str, name: str) -> None
 @pytest.mark.parametrize(
     "entry",
     [
-        "s3://secret/",
+        "gs://secret/",
         "file:///secret",
         "http://",
         "http:///secret",
@@ -138,10 +138,10 @@ def test_options_reach_their_supplier(symbol_server: SymbolServer, module_id: Mo
     listed = f"{url}#casing=lower,{url},{symbol_server.folder}#casing=lower,{symbol_server.folder}"
     spelt, default, spelt_directory, default_directory = parse_suppliers(listed)
     for supplier in (spelt, spelt_directory):
-        with supplier.fetch(AskedModule(module_id)) as stream:
+        with opened(supplier, AskedModule(module_id)) as stream:
             assert b"".join(stream) == TEXT
     for supplier in (default, default_directory):
-        with pytest.raises(MissingSymbolFileError), supplier.fetch(AskedModule(module_id)):
+        with pytest.raises(MissingSymbolFileError), opened(supplier, AskedModule(module_id)):
             pass
 
 
@@ -151,7 +151,7 @@ def test_headers_apply_regardless_of_options(
     headers = parse_headers(f"{symbol_server.url} X-Api-Key: key")
     symbol_server.put(module_id, TEXT)
     (supplier,) = parse_suppliers(f"{symbol_server.url}#absent=403", headers=headers)
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT
     assert symbol_server.gets[0].headers["X-Api-Key"] == "key"
 

@@ -28,6 +28,9 @@ MAX_OFFSET = 2**64 - 1
 NOWHERE = -1
 """The offset of an unknown frame: nothing is found there."""
 
+_PARTS, _MOST_PARTS = 2, 4
+"""Debug file and debug id of a module, then code file and code id, which Eliot does not take."""
+
 _REMEMBERED_MODULES = 1 << 13
 _REMEMBERED_MAPS = 1 << 5
 
@@ -106,17 +109,20 @@ def _parse_modules(modules: object, problems: Problems) -> MemoryMap:
 
 
 @lru_cache(_REMEMBERED_MAPS)
-def _make_map(takes_path: bool, debug_files: Sequence[Any], debug_ids: Sequence[Any]) -> MemoryMap:
+def _make_map(takes_path: bool, *columns: Sequence[Any]) -> MemoryMap:
     """Return modules; raise `TypeError` or `ValueError` if one is invalid."""
-    return MemoryMap.make(map(_make_module, debug_files, debug_ids, repeat(takes_path)))
+    if len(columns) > (_MOST_PARTS if takes_path else _PARTS):
+        raise ValueError(columns)
+    return MemoryMap.make(map(_make_module, repeat(takes_path), *columns))
 
 
 def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
-    if not isinstance(module, list) or len(module) != 2:  # noqa: PLR2004 - file and id
+    most = _PARTS if problems.is_strict else _MOST_PARTS
+    if not isinstance(module, list) or not _PARTS <= len(module) <= most:
         problem = "does not have a debug_filename and debug_id"
         problems.add(f"module index {index} {problem}")
         return _make_rejected(module, f"it {problem}")
-    debug_file, debug_id = module
+    debug_file, debug_id, *code = module
     takes_path = not problems.is_strict
     if fault := find_file_fault(debug_file, takes_path=takes_path):
         problems.add(f"module index {index} has an invalid debug_filename", fault)
@@ -125,16 +131,24 @@ def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
         fault = f"must be {DEBUG_ID_FORM}"
         problems.add(f"module index {index} has an invalid debug_id: {fault}")
         return _make_rejected(module, f"the debug id: {fault}")
-    return _make_module(debug_file, debug_id, takes_path)
+    if not all(isinstance(part, str) for part in code):
+        fault = "code file and code id must be strings"
+        problems.add(f"module index {index}: {fault}")
+        return _make_rejected(module, fault)
+    return _make_module(takes_path, debug_file, debug_id, *code)
 
 
 @lru_cache(_REMEMBERED_MODULES)
-def _make_module(debug_file: Any, debug_id: Any, takes_path: bool) -> JobModule:
+def _make_module(
+    takes_path: bool, debug_file: Any, debug_id: Any, code_file: Any = "", code_id: Any = ""
+) -> JobModule:
     """Return a module; raise `TypeError` or `ValueError` if it is invalid."""
+    if not (isinstance(code_file, str) and isinstance(code_id, str)):
+        raise TypeError(code_file, code_id)
     if find_file_fault(debug_file, takes_path=takes_path) or not is_debug_id(debug_id):
         raise ValueError(debug_file, debug_id)
-    module, name = Module(debug_file, debug_id), last_part(debug_file)
-    sent = module if name == debug_file else Module(name, debug_id)
+    module = Module(debug_file, debug_id, code_file, code_id)
+    sent = replace(module, debug_file=last_part(debug_file))
     return JobModule(module, sent, encode_module(sent), _write_key(module))
 
 

@@ -346,7 +346,7 @@ Global___DecidingSymbol: _TypeAlias = DecidingSymbol  # noqa: Y015
 
 @_typing.final
 class SupplierAttempt(_message.Message):
-    """One request to one supplier for one module."""
+    """One request to one supplier for one file of a module."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -355,6 +355,7 @@ class SupplierAttempt(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     FETCHED_BYTES_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     supplier: _builtins.str
     """The supplier as named in the server's settings, without credentials."""
     outcome: Global___SupplierOutcome.ValueType
@@ -365,6 +366,11 @@ class SupplierAttempt(_message.Message):
     """
     fetched_bytes: _builtins.int
     """Bytes that it sent, which may be compressed. They count even if it failed later."""
+    path: _builtins.str
+    """The path of the file below the supplier, without a query. Empty: nothing was
+    requested, because the supplier was skipped, or its layouts need what the request
+    does not have.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Time from the request until everything it sent was read."""
@@ -377,10 +383,11 @@ class SupplierAttempt(_message.Message):
         detail: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
         fetched_bytes: _builtins.int = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "duration", b"duration", "fetched_bytes", b"fetched_bytes", "outcome", b"outcome", "supplier", b"supplier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "duration", b"duration", "fetched_bytes", b"fetched_bytes", "outcome", b"outcome", "path", b"path", "supplier", b"supplier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,8 +404,8 @@ class SupplierRound(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplierAttempt]:
-        """The suppliers in the order in which they were asked. Suppliers after the first
-        one that had the file were not asked.
+        """The requests in order. Suppliers after the first one that had a file with debug
+        information were not asked.
         """
 
     @_builtins.property

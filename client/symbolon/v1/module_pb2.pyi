@@ -103,23 +103,24 @@ class Module(_message.Message):
     `44e4ec8c-2f41-492b-9369-d6b9a059577c-2`. All spellings name the same module:
     case and leading zeros of the age are ignored, and a missing age means 0.
     Suppliers are asked with upper-case digits and the age; if the caller sent no
-    age, then also with the 32 digits alone. Empty, or another number of hex digits,
-    is valid: the outcome is then missing, whatever the other fields are, and no
+    age, then also with the 32 digits alone. Empty: `code_id` says it, if that is the
+    build id of an ELF or WebAssembly file, the UUID of a Mach-O file, or the timestamp
+    and size of a PE file, which suppliers are then asked for to learn its PDB. If it
+    does not, or this has another number of hex digits, the outcome is missing, and no
     supplier is asked. Anything else is refused.
     """
     code_file: _builtins.str
     """The executable, such as `xul.dll`. Of a path, the part after the last `/` or `\\`
-    is used. It comes from the crash report. It replaces an empty `debug_file`. If a
-    supplier has `layout=debug_id+code_id` in the settings and nothing under debug
-    file and debug id, it is asked for `<code file>/<CODE ID>/`, too; the result is
-    used only if it has this `debug_id`. Empty, or not a file name of at most 255
-    bytes: not known.
+    is used. It comes from the crash report. It replaces an empty `debug_file`. Many
+    suppliers file executables under their names, depending on their layout. Empty, or
+    not a file name of at most 255 bytes: not known.
     """
     code_id: _builtins.str
     """Identity of the executable: a build id, or on Windows the timestamp and the size
     of the image, in at most 255 hex digits; dashes are ignored. It comes from the
-    crash report. Suppliers are asked by it as described at `code_file`; nothing else
-    is looked up by it. Empty, or not hex: not known.
+    crash report. Suppliers such as debuginfod file modules by it alone, depending on
+    their layout; a file with another build id is then refused. Empty, or not hex: not
+    known.
     """
     def __init__(
         self,

@@ -29,7 +29,7 @@ from symbolon.v1 import module_pb2 as symbolon_dot_v1_dot_module__pb2
 from symbolon.v1 import stack_pb2 as symbolon_dot_v1_dot_stack__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n symbolon/v1/module_service.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dsymbolon/v1/explanation.proto\x1a\x18symbolon/v1/module.proto\x1a\x17symbolon/v1/stack.proto\"7\n\x10GetModuleRequest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\"\xc0\x01\n\x11GetModuleResponse\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66\x61iled_attempts\x18\x04 \x01(\r\x12%\n\x04held\x18\x05 \x01(\x0b\x32\x17.symbolon.v1.HeldModule\"\xe0\x03\n\nHeldModule\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\n\n\x02os\x18\x03 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\t\x12\r\n\x05pages\x18\x06 \x01(\r\x12\x14\n\x0cstored_bytes\x18\x07 \x01(\x04\x12\x11\n\tfunctions\x18\x08 \x01(\x04\x12\x16\n\x0epublic_symbols\x18\t \x01(\x04\x12\x0e\n\x06ranges\x18\n \x01(\x04\x12\x44\n\x0fskipped_records\x18\x0b \x03(\x0b\x32+.symbolon.v1.HeldModule.SkippedRecordsEntry\x12\x10\n\x08supplier\x18\x0c \x01(\t\x12/\n\x0bingested_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0fingest_duration\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfetched_bytes\x18\x0f \x01(\x04\x1a\x35\n\x13SkippedRecordsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\">\n\x16PrefetchModulesRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\"E\n\x17PrefetchModulesResponse\x12*\n\x07modules\x18\x01 \x03(\x0b\x32\x19.symbolon.v1.ModuleResult\"@\n\x18InvalidateModulesRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\"L\n\x19InvalidateModulesResponse\x12/\n\x07modules\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.InvalidatedModule\"I\n\x11InvalidatedModule\x12\x34\n\x10previous_outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\"*\n\x19ListMissingModulesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"X\n\x1aListMissingModulesResponse\x12+\n\x07modules\x18\x01 \x03(\x0b\x32\x1a.symbolon.v1.MissingModule\x12\r\n\x05total\x18\x02 \x01(\x04\"\xa5\x01\n\rMissingModule\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x10\n\x08requests\x18\x02 \x01(\x04\x12.\n\nfirst_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetQueueRequest\"\xbc\x01\n\x10GetQueueResponse\x12\x0f\n\x07\x61waited\x18\x01 \x01(\x04\x12\x0e\n\x06wanted\x18\x02 \x01(\x04\x12\x12\n\nprefetches\x18\x03 \x01(\x04\x12/\n\x0clongest_wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07running\x18\x05 \x03(\x0b\x32\x1a.symbolon.v1.RunningIngest\x12\x15\n\rtotal_running\x18\x06 \x01(\x04\"\x93\x01\n\rRunningIngest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x0e\n\x06\x63\x61ller\x18\x05 \x01(\t\"\x83\x01\n\x13\x45xplainFrameRequest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x19\n\x11is_return_address\x18\x03 \x01(\x08\x12\x15\n\rranges_around\x18\x04 \x01(\r\"\x84\x04\n\x14\x45xplainFrameResponse\x12-\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1e.symbolon.v1.SymbolicatedFrame\x12)\n\x06module\x18\x02 \x01(\x0b\x32\x19.symbolon.v1.ModuleResult\x12\x18\n\x10looked_up_offset\x18\x03 \x01(\x04\x12)\n\x05tiers\x18\x04 \x03(\x0b\x32\x1a.symbolon.v1.ExplainedTier\x12%\n\x04held\x18\x05 \x01(\x0b\x32\x17.symbolon.v1.HeldModule\x12(\n\x04page\x18\x06 \x01(\x0b\x32\x1a.symbolon.v1.ExplainedPage\x12+\n\x06ranges\x18\x07 \x03(\x0b\x32\x1b.symbolon.v1.ExplainedRange\x12?\n\x15public_symbol_verdict\x18\x08 \x01(\x0e\x32 .symbolon.v1.PublicSymbolVerdict\x12\x34\n\x0f\x64\x65\x63iding_symbol\x18\t \x01(\x0b\x32\x1b.symbolon.v1.DecidingSymbol\x12-\n\tsuppliers\x18\n \x01(\x0b\x32\x1a.symbolon.v1.SupplierRound\x12\x17\n\x0f\x66\x61iled_attempts\x18\x0b \x01(\r\x12\x10\n\x08warnings\x18\x0c \x03(\t2\xa2\x04\n\rModuleService\x12J\n\tGetModule\x12\x1d.symbolon.v1.GetModuleRequest\x1a\x1e.symbolon.v1.GetModuleResponse\x12\\\n\x0fPrefetchModules\x12#.symbolon.v1.PrefetchModulesRequest\x1a$.symbolon.v1.PrefetchModulesResponse\x12\x62\n\x11InvalidateModules\x12%.symbolon.v1.InvalidateModulesRequest\x1a&.symbolon.v1.InvalidateModulesResponse\x12\x65\n\x12ListMissingModules\x12&.symbolon.v1.ListMissingModulesRequest\x1a\'.symbolon.v1.ListMissingModulesResponse\x12G\n\x08GetQueue\x12\x1c.symbolon.v1.GetQueueRequest\x1a\x1d.symbolon.v1.GetQueueResponse\x12S\n\x0c\x45xplainFrame\x12 .symbolon.v1.ExplainFrameRequest\x1a!.symbolon.v1.ExplainFrameResponseB?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n symbolon/v1/module_service.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dsymbolon/v1/explanation.proto\x1a\x18symbolon/v1/module.proto\x1a\x17symbolon/v1/stack.proto\"7\n\x10GetModuleRequest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\"\xc0\x01\n\x11GetModuleResponse\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66\x61iled_attempts\x18\x04 \x01(\r\x12%\n\x04held\x18\x05 \x01(\x0b\x32\x17.symbolon.v1.HeldModule\"\x97\x04\n\nHeldModule\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\n\n\x02os\x18\x03 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x04 \x01(\t\x12\x12\n\ngeneration\x18\x05 \x01(\t\x12\r\n\x05pages\x18\x06 \x01(\r\x12\x14\n\x0cstored_bytes\x18\x07 \x01(\x04\x12\x11\n\tfunctions\x18\x08 \x01(\x04\x12\x16\n\x0epublic_symbols\x18\t \x01(\x04\x12\x0e\n\x06ranges\x18\n \x01(\x04\x12\x44\n\x0fskipped_records\x18\x0b \x03(\x0b\x32+.symbolon.v1.HeldModule.SkippedRecordsEntry\x12\x10\n\x08supplier\x18\x0c \x01(\t\x12/\n\x0bingested_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0fingest_duration\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfetched_bytes\x18\x0f \x01(\x04\x12\x0e\n\x06\x66ormat\x18\x10 \x01(\t\x12\x16\n\x0ehas_debug_info\x18\x11 \x01(\x08\x12\r\n\x05notes\x18\x12 \x03(\t\x1a\x35\n\x13SkippedRecordsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\">\n\x16PrefetchModulesRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\"E\n\x17PrefetchModulesResponse\x12*\n\x07modules\x18\x01 \x03(\x0b\x32\x19.symbolon.v1.ModuleResult\"@\n\x18InvalidateModulesRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\"L\n\x19InvalidateModulesResponse\x12/\n\x07modules\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.InvalidatedModule\"I\n\x11InvalidatedModule\x12\x34\n\x10previous_outcome\x18\x01 \x01(\x0e\x32\x1a.symbolon.v1.ModuleOutcome\"*\n\x19ListMissingModulesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"X\n\x1aListMissingModulesResponse\x12+\n\x07modules\x18\x01 \x03(\x0b\x32\x1a.symbolon.v1.MissingModule\x12\r\n\x05total\x18\x02 \x01(\x04\"\xa5\x01\n\rMissingModule\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x10\n\x08requests\x18\x02 \x01(\x04\x12.\n\nfirst_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetQueueRequest\"\xbc\x01\n\x10GetQueueResponse\x12\x0f\n\x07\x61waited\x18\x01 \x01(\x04\x12\x0e\n\x06wanted\x18\x02 \x01(\x04\x12\x12\n\nprefetches\x18\x03 \x01(\x04\x12/\n\x0clongest_wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07running\x18\x05 \x03(\x0b\x32\x1a.symbolon.v1.RunningIngest\x12\x15\n\rtotal_running\x18\x06 \x01(\x04\"\x93\x01\n\rRunningIngest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x0e\n\x06\x63\x61ller\x18\x05 \x01(\t\"\x83\x01\n\x13\x45xplainFrameRequest\x12#\n\x06module\x18\x01 \x01(\x0b\x32\x13.symbolon.v1.Module\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x19\n\x11is_return_address\x18\x03 \x01(\x08\x12\x15\n\rranges_around\x18\x04 \x01(\r\"\x84\x04\n\x14\x45xplainFrameResponse\x12-\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1e.symbolon.v1.SymbolicatedFrame\x12)\n\x06module\x18\x02 \x01(\x0b\x32\x19.symbolon.v1.ModuleResult\x12\x18\n\x10looked_up_offset\x18\x03 \x01(\x04\x12)\n\x05tiers\x18\x04 \x03(\x0b\x32\x1a.symbolon.v1.ExplainedTier\x12%\n\x04held\x18\x05 \x01(\x0b\x32\x17.symbolon.v1.HeldModule\x12(\n\x04page\x18\x06 \x01(\x0b\x32\x1a.symbolon.v1.ExplainedPage\x12+\n\x06ranges\x18\x07 \x03(\x0b\x32\x1b.symbolon.v1.ExplainedRange\x12?\n\x15public_symbol_verdict\x18\x08 \x01(\x0e\x32 .symbolon.v1.PublicSymbolVerdict\x12\x34\n\x0f\x64\x65\x63iding_symbol\x18\t \x01(\x0b\x32\x1b.symbolon.v1.DecidingSymbol\x12-\n\tsuppliers\x18\n \x01(\x0b\x32\x1a.symbolon.v1.SupplierRound\x12\x17\n\x0f\x66\x61iled_attempts\x18\x0b \x01(\r\x12\x10\n\x08warnings\x18\x0c \x03(\t2\xa2\x04\n\rModuleService\x12J\n\tGetModule\x12\x1d.symbolon.v1.GetModuleRequest\x1a\x1e.symbolon.v1.GetModuleResponse\x12\\\n\x0fPrefetchModules\x12#.symbolon.v1.PrefetchModulesRequest\x1a$.symbolon.v1.PrefetchModulesResponse\x12\x62\n\x11InvalidateModules\x12%.symbolon.v1.InvalidateModulesRequest\x1a&.symbolon.v1.InvalidateModulesResponse\x12\x65\n\x12ListMissingModules\x12&.symbolon.v1.ListMissingModulesRequest\x1a\'.symbolon.v1.ListMissingModulesResponse\x12G\n\x08GetQueue\x12\x1c.symbolon.v1.GetQueueRequest\x1a\x1d.symbolon.v1.GetQueueResponse\x12S\n\x0c\x45xplainFrame\x12 .symbolon.v1.ExplainFrameRequest\x1a!.symbolon.v1.ExplainFrameResponseB?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,35 +44,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODULERESPONSE']._serialized_start=254
   _globals['_GETMODULERESPONSE']._serialized_end=446
   _globals['_HELDMODULE']._serialized_start=449
-  _globals['_HELDMODULE']._serialized_end=929
-  _globals['_HELDMODULE_SKIPPEDRECORDSENTRY']._serialized_start=876
-  _globals['_HELDMODULE_SKIPPEDRECORDSENTRY']._serialized_end=929
-  _globals['_PREFETCHMODULESREQUEST']._serialized_start=931
-  _globals['_PREFETCHMODULESREQUEST']._serialized_end=993
-  _globals['_PREFETCHMODULESRESPONSE']._serialized_start=995
-  _globals['_PREFETCHMODULESRESPONSE']._serialized_end=1064
-  _globals['_INVALIDATEMODULESREQUEST']._serialized_start=1066
-  _globals['_INVALIDATEMODULESREQUEST']._serialized_end=1130
-  _globals['_INVALIDATEMODULESRESPONSE']._serialized_start=1132
-  _globals['_INVALIDATEMODULESRESPONSE']._serialized_end=1208
-  _globals['_INVALIDATEDMODULE']._serialized_start=1210
-  _globals['_INVALIDATEDMODULE']._serialized_end=1283
-  _globals['_LISTMISSINGMODULESREQUEST']._serialized_start=1285
-  _globals['_LISTMISSINGMODULESREQUEST']._serialized_end=1327
-  _globals['_LISTMISSINGMODULESRESPONSE']._serialized_start=1329
-  _globals['_LISTMISSINGMODULESRESPONSE']._serialized_end=1417
-  _globals['_MISSINGMODULE']._serialized_start=1420
-  _globals['_MISSINGMODULE']._serialized_end=1585
-  _globals['_GETQUEUEREQUEST']._serialized_start=1587
-  _globals['_GETQUEUEREQUEST']._serialized_end=1604
-  _globals['_GETQUEUERESPONSE']._serialized_start=1607
-  _globals['_GETQUEUERESPONSE']._serialized_end=1795
-  _globals['_RUNNINGINGEST']._serialized_start=1798
-  _globals['_RUNNINGINGEST']._serialized_end=1945
-  _globals['_EXPLAINFRAMEREQUEST']._serialized_start=1948
-  _globals['_EXPLAINFRAMEREQUEST']._serialized_end=2079
-  _globals['_EXPLAINFRAMERESPONSE']._serialized_start=2082
-  _globals['_EXPLAINFRAMERESPONSE']._serialized_end=2598
-  _globals['_MODULESERVICE']._serialized_start=2601
-  _globals['_MODULESERVICE']._serialized_end=3147
+  _globals['_HELDMODULE']._serialized_end=984
+  _globals['_HELDMODULE_SKIPPEDRECORDSENTRY']._serialized_start=931
+  _globals['_HELDMODULE_SKIPPEDRECORDSENTRY']._serialized_end=984
+  _globals['_PREFETCHMODULESREQUEST']._serialized_start=986
+  _globals['_PREFETCHMODULESREQUEST']._serialized_end=1048
+  _globals['_PREFETCHMODULESRESPONSE']._serialized_start=1050
+  _globals['_PREFETCHMODULESRESPONSE']._serialized_end=1119
+  _globals['_INVALIDATEMODULESREQUEST']._serialized_start=1121
+  _globals['_INVALIDATEMODULESREQUEST']._serialized_end=1185
+  _globals['_INVALIDATEMODULESRESPONSE']._serialized_start=1187
+  _globals['_INVALIDATEMODULESRESPONSE']._serialized_end=1263
+  _globals['_INVALIDATEDMODULE']._serialized_start=1265
+  _globals['_INVALIDATEDMODULE']._serialized_end=1338
+  _globals['_LISTMISSINGMODULESREQUEST']._serialized_start=1340
+  _globals['_LISTMISSINGMODULESREQUEST']._serialized_end=1382
+  _globals['_LISTMISSINGMODULESRESPONSE']._serialized_start=1384
+  _globals['_LISTMISSINGMODULESRESPONSE']._serialized_end=1472
+  _globals['_MISSINGMODULE']._serialized_start=1475
+  _globals['_MISSINGMODULE']._serialized_end=1640
+  _globals['_GETQUEUEREQUEST']._serialized_start=1642
+  _globals['_GETQUEUEREQUEST']._serialized_end=1659
+  _globals['_GETQUEUERESPONSE']._serialized_start=1662
+  _globals['_GETQUEUERESPONSE']._serialized_end=1850
+  _globals['_RUNNINGINGEST']._serialized_start=1853
+  _globals['_RUNNINGINGEST']._serialized_end=2000
+  _globals['_EXPLAINFRAMEREQUEST']._serialized_start=2003
+  _globals['_EXPLAINFRAMEREQUEST']._serialized_end=2134
+  _globals['_EXPLAINFRAMERESPONSE']._serialized_start=2137
+  _globals['_EXPLAINFRAMERESPONSE']._serialized_end=2653
+  _globals['_MODULESERVICE']._serialized_start=2656
+  _globals['_MODULESERVICE']._serialized_end=3202
 # @@protoc_insertion_point(module_scope)

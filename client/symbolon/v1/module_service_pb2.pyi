@@ -141,6 +141,9 @@ class HeldModule(_message.Message):
     INGESTED_AT_FIELD_NUMBER: _builtins.int
     INGEST_DURATION_FIELD_NUMBER: _builtins.int
     FETCHED_BYTES_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    HAS_DEBUG_INFO_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The display name, as in `SymbolicatedFrame.module`."""
     os: _builtins.str
@@ -156,9 +159,11 @@ class HeldModule(_message.Message):
     stored_bytes: _builtins.int
     """Size of all its pages in bytes, as stored."""
     functions: _builtins.int
-    """Number of functions (FUNC records) that answer for at least one offset."""
+    """Number of functions that answer for at least one offset."""
     public_symbols: _builtins.int
-    """Number of public symbols (PUBLIC records) that answer for at least one offset."""
+    """Number of symbols of a symbol table (PUBLIC records) that answer for at least one
+    offset.
+    """
     ranges: _builtins.int
     """Number of ranges: runs of offsets with the same answer."""
     supplier: _builtins.str
@@ -166,7 +171,15 @@ class HeldModule(_message.Message):
     credentials.
     """
     fetched_bytes: _builtins.int
-    """Size of the symbol file in bytes as received, which may be compressed."""
+    """Size of the file in bytes as received, which may be compressed."""
+    format: _builtins.str
+    """The format of the file: `breakpad` (a symbol file), `elf`, `pe`, `pdb`, `macho` or
+    `wasm`.
+    """
+    has_debug_info: _builtins.bool
+    """Whether the file had debug information. False: the names come from a symbol table
+    alone, and lines and inline frames are missing.
+    """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
         """The module as its symbol file names it, with the debug id in upper case, with its
@@ -177,7 +190,8 @@ class HeldModule(_message.Message):
     @_builtins.property
     def skipped_records(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of invalid lines in the symbol file that were skipped, by kind of record,
-        such as `FUNC`, in no particular order. Empty: none were skipped.
+        such as `FUNC`, in no particular order. Of a native file, `unnamed_inlines` counts
+        the inline frames without a name. Empty: none were skipped.
         """
 
     @_builtins.property
@@ -187,6 +201,12 @@ class HeldModule(_message.Message):
     @_builtins.property
     def ingest_duration(self) -> _duration_pb2.Duration:
         """How long the ingest took: fetching, reading and writing."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the file refers to and the server does not read, such as split DWARF, one
+        clause for humans each. Empty: everything was read.
+        """
 
     def __init__(
         self,
@@ -206,10 +226,13 @@ class HeldModule(_message.Message):
         ingested_at: _timestamp_pb2.Timestamp | None = ...,
         ingest_duration: _duration_pb2.Duration | None = ...,
         fetched_bytes: _builtins.int = ...,
+        format: _builtins.str = ...,
+        has_debug_info: _builtins.bool = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ingest_duration", b"ingest_duration", "ingested_at", b"ingested_at", "module", b"module"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "fetched_bytes", b"fetched_bytes", "functions", b"functions", "generation", b"generation", "ingest_duration", b"ingest_duration", "ingested_at", b"ingested_at", "module", b"module", "name", b"name", "os", b"os", "pages", b"pages", "public_symbols", b"public_symbols", "ranges", b"ranges", "skipped_records", b"skipped_records", "stored_bytes", b"stored_bytes", "supplier", b"supplier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "fetched_bytes", b"fetched_bytes", "format", b"format", "functions", b"functions", "generation", b"generation", "has_debug_info", b"has_debug_info", "ingest_duration", b"ingest_duration", "ingested_at", b"ingested_at", "module", b"module", "name", b"name", "notes", b"notes", "os", b"os", "pages", b"pages", "public_symbols", b"public_symbols", "ranges", b"ranges", "skipped_records", b"skipped_records", "stored_bytes", b"stored_bytes", "supplier", b"supplier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

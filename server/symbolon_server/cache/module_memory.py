@@ -18,7 +18,7 @@ FOUND_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """One request to a supplier for a module."""
+    """One request to a supplier for a file of a module."""
 
     supplier: str
     outcome: str
@@ -27,6 +27,8 @@ class RememberedAttempt:
     detail: str
     seconds: float
     fetched_bytes: int
+    path: str = ""
+    """The file's path below the supplier; empty if nothing was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class SupplierRounds:
         """Keep a round for `seconds`, instead of any earlier one."""
         record = asdict(supplier_round)
         for attempt in record["attempts"]:
-            attempt["detail"] = attempt["detail"][:LONGEST_DETAIL]
+            for field in ("detail", "path"):
+                attempt[field] = attempt[field][:LONGEST_DETAIL]
         self._cache.set(suppliers_key(module_id), json.dumps(record).encode(), seconds)
 
     def get(self, module_id: ModuleId) -> SupplierRound | None:
@@ -66,19 +69,18 @@ class SupplierRounds:
 
 
 def _decode(record: dict[str, Any]) -> SupplierRound:
-    attempts = [_decode_attempt(**attempt) for attempt in record["attempts"]]
+    attempts = [_decode_attempt(attempt) for attempt in record["attempts"]]
     return SupplierRound(attempts, as_time(record["ended_at"]), as_time(record["seconds"]))
 
 
-def _decode_attempt(
-    supplier: object, outcome: object, detail: object, seconds: object, fetched_bytes: object
-) -> RememberedAttempt:
+def _decode_attempt(record: dict[str, Any]) -> RememberedAttempt:
     return RememberedAttempt(
-        as_text(supplier),
-        as_text(outcome),
-        as_text(detail),
-        as_time(seconds),
-        as_count(fetched_bytes),
+        as_text(record["supplier"]),
+        as_text(record["outcome"]),
+        as_text(record["detail"]),
+        as_time(record["seconds"]),
+        as_count(record["fetched_bytes"]),
+        as_text(record.get("path", "")),
     )
 
 

@@ -1,10 +1,10 @@
 """Unpacks cabinets, in which symbol servers of Microsoft's tools keep files: `name.pd_`."""
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
@@ -22,19 +22,22 @@ _PIECE_BYTES: Final = 1 << 20
 
 
 @contextmanager
-def unpacked(path: Path, max_bytes: int) -> Iterator[tuple[Path, FileKind]]:
+def unpacked(
+    path: Path, max_bytes: int, folder: Path | None = None
+) -> Iterator[tuple[Path, FileKind]]:
     """Yield the file itself, or the one in it if it is a cabinet, and its kind.
 
-    What is unpacked lies beside `path` and is removed. Raises what `unpack_cabinet` raises.
+    What is unpacked lies in `folder`, by default that of the system, without a name there, so that
+    nothing is left behind. Raises what `unpack_cabinet` raises.
     """
     kind = _read_kind(path)
     if kind is not FileKind.CABINET:
         yield path, kind
         return
-    with tempfile.TemporaryDirectory(prefix="cabinet-", dir=path.parent) as folder:
-        unpacked = Path(folder) / "file"
-        unpack_cabinet(path, unpacked, max_bytes)
-        yield unpacked, _read_kind(unpacked)
+    with TemporaryFile(dir=folder) as file:
+        member = Path(f"/dev/fd/{file.fileno()}")
+        unpack_cabinet(path, member, max_bytes)
+        yield member, _read_kind(member)
 
 
 def _read_kind(path: Path) -> FileKind:

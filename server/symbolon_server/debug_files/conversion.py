@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from symbolon_server.debug_files.address_space import allow_mappings
 from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
@@ -14,6 +15,7 @@ from symbolon_server.debug_files.pe_files import pdb_of
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
+    NoSymbolsError,
     OtherModuleError,
     UnsupportedFileError,
 )
@@ -35,23 +37,32 @@ FORMATS: Final = {
 _BUILD_ID_KINDS: Final = frozenset({FileKind.ELF, FileKind.MACH_O, FileKind.WASM})
 """Kinds whose code id says which build it is; that of a PE says when, and a PDB has none."""
 
+_MAPPINGS: Final = 2
+"""How often a file is mapped: to be checked, and by `symbolic`."""
+
 _GUID_DIGITS: Final = 32
 _NIL: Final = "0" * _GUID_DIGITS
 _PIECE_BYTES = 1 << 20
 
 
 def convert(
-    path: Path, asked: AskedModule, *, are_demangled: bool = True, max_unpacked_bytes: int
+    path: Path,
+    asked: AskedModule,
+    *,
+    are_demangled: bool = True,
+    max_unpacked_bytes: int,
+    folder: Path | None = None,
 ) -> SymbolTable:
     """Return the table of the file at `path`, which must be that of the module asked for.
 
-    A file in a cabinet is unpacked beside `path`, and removed again. Raises
+    A file in a cabinet is unpacked into `folder`, by default that of the system. Raises
     `MalformedSymbolFileError` if the file is damaged, does not convert or unpacks to over
-    `max_unpacked_bytes`, `OtherModuleError` if it is another module's, and `UnsupportedFileError`
-    if it cannot be read here or has no symbols. Takes memory and time in proportion to the file,
-    and a damaged file can end the process.
+    `max_unpacked_bytes`, `OtherModuleError` if it is another module's, `NoSymbolsError` if it has
+    no symbols, and `UnsupportedFileError` if it cannot be read here. Takes memory and time in
+    proportion to the file, and a damaged file can end the process.
     """
-    with unpacked(path, max_unpacked_bytes) as (file, kind):
+    with unpacked(path, max_unpacked_bytes, folder) as (file, kind):
+        allow_mappings(_MAPPINGS * file.stat().st_size)
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
@@ -60,7 +71,7 @@ def convert(
         data, facts = _convert(file, kind, asked, notes)
         table = read_symcache(data, facts, are_demangled=are_demangled)
         if not len(table.symbols.start):
-            raise UnsupportedFileError(_absence(file, kind))
+            raise _absence(file, kind)
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
         return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
@@ -115,6 +126,11 @@ def _choose(objects: Iterator[Any], kind: FileKind, asked: AskedModule) -> Any:
     """Return the object with the id asked for; a file of several has one for each processor."""
     others = []
     for one in objects:
+        if kind is FileKind.PE and asked.is_named_by_code_id:
+            if (one.code_id or "").upper() == asked.code_id.upper():
+                return one
+            others.append(one.code_id)
+            continue
         debug_id = normalise_debug_id(one.debug_id)
         if debug_id is None or debug_id.startswith(_NIL):
             continue
@@ -152,7 +168,8 @@ def _architecture(name: str) -> str:
     return name
 
 
-def _absence(path: Path, kind: FileKind) -> str:
+def _absence(path: Path, kind: FileKind) -> NoSymbolsError:
     """Say what is missing in a file without functions."""
     pdb = pdb_of(path) if kind is FileKind.PE else None
-    return "it holds no symbols" if pdb is None else f"it holds no symbols; its PDB is {pdb}"
+    known = "" if pdb is None else f"; its PDB is {pdb}"
+    return NoSymbolsError(f"has no symbols{known}", pdb)

@@ -86,7 +86,7 @@ class SectionReader:
         return data
 
     def skip(self, size: int) -> None:
-        """Go on behind the next bytes, or at the end."""
+        """Go on behind the next bytes, or at the end; a damaged size may be negative."""
         while size > 0 and self._fill():
             size -= len(self._take(size))
 

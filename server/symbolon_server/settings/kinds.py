@@ -174,7 +174,9 @@ REDIS_URL = Kind(
     "with / ? # @ in a password as %2F %3F %23 %40",
     _parse_redis_url,
 )
-LIST = Kind("directories and http(s) URLs, separated by commas", _parse_list, ",".join)
+LIST = Kind(
+    "directories, http(s) URLs and sources files, separated by commas", _parse_list, ",".join
+)
 HOSTS = _list_of(_HOST_NAME, "host names without ports, IPv6 in brackets, separated by commas")
 ORIGINS = _list_of(
     _ORIGIN, "origins such as https://profiler.firefox.com, without a path, separated by commas"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from platformdirs import user_cache_path, user_data_path
@@ -265,7 +266,7 @@ class Settings:
         kinds.LIST,
         (),
         "Directories and http(s) URLs of symbol files, tried in this order, each with its "
-        "options after a `#`.",
+        "options after a `#`, and sources files (`.toml`). If empty, `DEBUGINFOD_URLS` is used.",
         shown="none",
         is_secret=True,
     )
@@ -291,8 +292,17 @@ class Settings:
     max_unpacked_bytes: int = _suppliers(
         size(1024), 8 * _GIB, "Largest symbol file after decompression; larger files are malformed."
     )
+    fetch_dir: Path = _ingest(
+        kinds.FOLDER,
+        Path(gettempdir()),
+        "Folder for native files such as ELF and PDB while they are read. It needs room for the "
+        "largest one, unpacked, for each worker.",
+        shown="the system's folder for temporary files",
+    )
     ingest_memory_bytes: int = _ingest(
-        size(256 * _MIB), 4 * _GIB, "Address space of one ingest; an ingest that needs more fails."
+        size(256 * _MIB),
+        4 * _GIB,
+        "Address space of one ingest, besides a native file; an ingest that needs more fails.",
     )
     ingest_seconds: float = _ingest(
         _SECONDS, 600.0, "Longest time for one ingest, both wall-clock and processor time."

@@ -1,12 +1,13 @@
-"""Requests a module's symbol file from suppliers in order."""
+"""Requests a module's symbol files from suppliers in order."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Generic, TypeVar
 
 from symbolon_server.suppliers.contents.errors import (
+    ABSENT,
     BrokenSymbolFileError,
     FailingSupplierError,
     MissingSymbolFileError,
@@ -14,8 +15,13 @@ from symbolon_server.suppliers.contents.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
+from symbolon_server.suppliers.layouts.layout import CandidatePath
 from symbolon_server.symbols.ground.asked_modules import AskedModule
-from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, NoSymbolFileError
+from symbolon_server.symbols.ground.errors import (
+    MalformedSymbolFileError,
+    NoSymbolFileError,
+    NoSymbolsError,
+)
 
 T = TypeVar("T")
 
@@ -41,7 +47,7 @@ class AttemptOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request to one supplier for one module."""
+    """One request to one supplier for one file of a module."""
 
     supplier: str
     """The supplier's name."""
@@ -59,6 +65,9 @@ class Attempt:
 
     retry_after_seconds: float | None = None
     """The `Retry-After` of an unavailable supplier, if it sent one."""
+
+    path: str = ""
+    """The file's path below the supplier, without a query; empty if nothing was requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +112,23 @@ class Pauses:
         """Note that the supplier failed, with its `Retry-After` if it sent one."""
 
 
+_NO_ANSWER = frozenset({AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED})
+
+
 def _ignore(_: Attempt) -> None:
     pass
+
+
+def _is_whole(_: object) -> bool:
+    return True
 
 
 class SupplierChain:
     """Suppliers in the order in which they are asked.
 
-    The first readable symbol file is used. A supplier that fails does not affect the others, and
-    never counts as "missing". One that keeps failing is skipped during its pause, so that it costs
-    no time.
+    The first file with debug information is used: a symbol table alone only if no supplier has
+    more. A supplier that fails does not affect the others, and never counts as "missing". One that
+    keeps failing is skipped during its pause, so that it costs no time.
     """
 
     def __init__(
@@ -133,45 +149,69 @@ class SupplierChain:
         """The suppliers' names, in order."""
         return tuple(supplier.name for supplier in self._suppliers)
 
-    def fetch(self, asked: AskedModule, read: Reader[T]) -> Fetched[T]:
-        """Return the result of `read` on the module's symbol file.
+    def fetch(
+        self, asked: AskedModule, read: Reader[T], is_whole: Callable[[T], bool] = _is_whole
+    ) -> Fetched[T]:
+        """Return the result of `read` on the first of the module's files that `is_whole`.
 
-        If no supplier has a readable one, raises the worst of their outcomes:
-        `UnavailableSymbolFileError` if any failed, else `BrokenSymbolFileError` if any sent a
-        malformed file, else `MissingSymbolFileError`.
+        If no file is, returns the result of the first readable one, provided that every supplier
+        answered. Else raises the worst of their outcomes: `UnavailableSymbolFileError` if any
+        failed, else `BrokenSymbolFileError` if any sent a malformed file, else
+        `MissingSymbolFileError`.
         """
         attempts: list[Attempt] = []
+        partial: Fetched[T] | None = None
         for supplier in self._suppliers:
-            attempt, values = self._ask_unless_paused(supplier, asked, read)
-            attempts.append(attempt)
-            self._observe(attempt)
-            if attempt.outcome is AttemptOutcome.FOUND:
-                return Fetched(values[0], supplier.name, tuple(attempts), attempt.fetched_bytes)
-        raise _worst_error(attempts)
+            for attempt, values in self._ask_supplier(supplier, asked, read):
+                attempts.append(attempt)
+                self._observe(attempt)
+                for value in values:
+                    fetched = Fetched(value, supplier.name, (), attempt.fetched_bytes)
+                    if is_whole(value):
+                        return replace(fetched, attempts=tuple(attempts))
+                    partial = partial or fetched
+        if partial is None or any(attempt.outcome in _NO_ANSWER for attempt in attempts):
+            raise _worst_error(attempts)
+        return replace(partial, attempts=tuple(attempts))
 
-    def _ask_unless_paused(
+    def _ask_supplier(
         self, supplier: Supplier, asked: AskedModule, read: Reader[T]
-    ) -> tuple[Attempt, list[T]]:
-        """Return the attempt, and its value if it found one."""
+    ) -> Iterator[tuple[Attempt, list[T]]]:
+        """Yield each attempt, with its value if it found one, up to one without an answer."""
+        candidates = supplier.candidates(asked)
+        lacks = supplier.lacks(asked)
+        if not candidates:
+            yield _missing_without_request(supplier, lacks), []
+            return
         pause = self._pauses.find(supplier.name)
         if pause is not None:
-            return _not_asked(supplier, pause), []
-        return self._ask(supplier, asked, read)
+            yield _not_asked(supplier, pause), []
+            return
+        for candidate in candidates:
+            attempt, values, failure = self._ask(supplier, candidate, read)
+            is_unavailable = attempt.outcome is AttemptOutcome.UNAVAILABLE
+            is_last = is_unavailable or candidate == candidates[-1]
+            if is_last or values:
+                self._note_health(supplier, failure)
+            if is_last and lacks and attempt.outcome is AttemptOutcome.MISSING:
+                attempt = replace(attempt, detail=f"{attempt.detail}; {lacks}")
+            yield attempt, values
+            if is_last:
+                return
 
     def _ask(
-        self, supplier: Supplier, asked: AskedModule, read: Reader[T]
-    ) -> tuple[Attempt, list[T]]:
-        """Return the attempt, and its value if it found one."""
+        self, supplier: Supplier, candidate: CandidatePath, read: Reader[T]
+    ) -> tuple[Attempt, list[T], Exception | None]:
+        """Return the attempt, its value if it found one, and its failure."""
         start = self._clock()
         values: list[T] = []
         stream: SymbolFileStream | None = None
         failure: SupplierError | MalformedSymbolFileError | None = None
         try:
-            with supplier.fetch(asked) as stream:
+            with supplier.fetch(candidate) as stream:
                 values.append(_read(stream, read))
         except (SupplierError, MalformedSymbolFileError) as error:
             failure = error
-        self._note_health(supplier, failure)
         attempt = Attempt(
             supplier.name,
             _outcome_of(failure),
@@ -179,8 +219,9 @@ class SupplierChain:
             self._clock() - start,
             stream.fetched_bytes if stream else 0,
             _retry_after(failure),
+            str(candidate),
         )
-        return attempt, values
+        return attempt, values, failure
 
     def _note_health(self, supplier: Supplier, failure: Exception | None) -> None:
         """Back off if any other file would have failed, too; else end the pause."""
@@ -219,7 +260,7 @@ def _outcome_of(failure: Exception | None) -> AttemptOutcome:
     match failure:
         case None:
             return AttemptOutcome.FOUND
-        case MissingSymbolFileError():
+        case MissingSymbolFileError() | NoSymbolsError():
             return AttemptOutcome.MISSING
         case UnavailableSymbolFileError():
             return AttemptOutcome.UNAVAILABLE
@@ -238,6 +279,10 @@ def _not_asked(supplier: Supplier, pause: Pause) -> Attempt:
     return Attempt(supplier.name, AttemptOutcome.NOT_ASKED, detail, 0.0, 0, pause.seconds)
 
 
+def _missing_without_request(supplier: Supplier, lacks: str) -> Attempt:
+    return Attempt(supplier.name, AttemptOutcome.MISSING, lacks, 0.0, 0)
+
+
 def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
     unavailable = _details(attempts, AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED)
     if unavailable:
@@ -246,7 +291,14 @@ def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
     malformed = _details(attempts, AttemptOutcome.MALFORMED)
     if malformed:
         return BrokenSymbolFileError(malformed)
-    return MissingSymbolFileError("no supplier has it" if attempts else "no supplier is configured")
+    if not attempts:
+        return MissingSymbolFileError("no supplier is configured")
+    reasons = [
+        f"{attempt.supplier}: {attempt.detail}"
+        for attempt in attempts
+        if attempt.outcome is AttemptOutcome.MISSING and not attempt.detail.endswith(ABSENT)
+    ]
+    return MissingSymbolFileError("; ".join(["no supplier has it", *reasons]))
 
 
 def _details(attempts: Sequence[Attempt], *outcomes: AttemptOutcome) -> str:

@@ -16,13 +16,16 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.limits import MIB, FetchLimits
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
-from symbolon_server.suppliers.layouts.layout import PathParts, ask_in_turn
+from symbolon_server.suppliers.layouts.layout import CandidatePath, PathParts
 from symbolon_server.suppliers.layouts.listings import Listings
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
+from symbolon_server.suppliers.layouts.symbol_servers import NOT_FOLLOWED, is_pointer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 MAX_SPELLINGS = 8
 """How many names of one folder that differ in case only are tried, in alphabetical order."""
+
+_BUILD_ID_FOLDER = ".build-id"
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 """Errors which mean that no file of that name can exist."""
@@ -66,7 +69,8 @@ class _OpenedFile(NamedTuple):
 class DirectorySupplier:
     """Symbol files below one directory, plain or compressed, and never a file outside of it.
 
-    Symbolic links are followed as long as they stay inside the directory.
+    Symbolic links are followed as long as they stay inside the directory; those of a directory
+    named `.build-id` may lead to its neighbours, as Fedora's do.
     """
 
     def __init__(
@@ -86,49 +90,56 @@ class DirectorySupplier:
         """The directory's path, with escapes for bytes that are not UTF-8."""
         return str(self._root).encode(errors="backslashreplace").decode()
 
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        """Return the paths of the layouts, in the casing of the options."""
+        return self._options.candidates(asked)
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what the layouts need and the request does not have."""
+        return self._options.lacks(asked)
+
     @contextmanager
-    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
-        """Yield the module's symbol file."""
-        opened = self._open(asked)
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        """Yield the file."""
+        opened = self._open(candidate.parts)
         with opened.file:
+            if is_pointer(candidate):
+                raise MissingSymbolFileError(NOT_FOLLOWED)
             yield SymbolFileStream(opened.read_pieces(), self._limits)
 
-    def _open(self, asked: AskedModule) -> _OpenedFile:
+    def _open(self, parts: PathParts) -> _OpenedFile:
         try:
             # An unmounted directory is unavailable: it does not mean that files are missing.
             root = _resolve(self._root)
-            options = self._options
-            return ask_in_turn(
-                options.layouts, options.casing.spell, asked, lambda parts: self._try(root, parts)
-            )
+            bound = root.parent if root.name == _BUILD_ID_FOLDER else root
+            if self._listings is None:
+                return _open_inside(bound, root.joinpath(*parts))
+            return _open_in_any_case(bound, root, parts, self._listings)
         except OSError as error:
             raise UnavailableSymbolFileError(_describe_error(error)) from None
 
-    def _try(self, root: Path, parts: PathParts) -> _OpenedFile:
-        if self._listings is None:
-            return _open_inside(root, root.joinpath(*parts))
-        return _open_in_any_case(root, parts, self._listings)
 
-
-def _open_in_any_case(root: Path, parts: Sequence[str], listings: Listings) -> _OpenedFile:
+def _open_in_any_case(
+    bound: Path, root: Path, parts: Sequence[str], listings: Listings
+) -> _OpenedFile:
     """Open the file below `root` at this path, or at one that differs in case only.
 
     Tries all spellings until one can be opened. If none can, raises `UnavailableSymbolFileError`
     if any failed, else `MissingSymbolFileError`.
     """
-    search = _Search(root, listings)
+    search = _Search(bound, listings)
     for path in chain([root.joinpath(*parts)], search.spellings(root, parts)):
-        opened = search.attempt(_open_inside, root, path)
+        opened = search.attempt(_open_inside, bound, path)
         if opened is not None:
             return opened
-    raise search.failure or MissingSymbolFileError("has no such file")
+    raise search.failure or MissingSymbolFileError()
 
 
 class _Search:
     """One search; remembers the first failure and goes on."""
 
-    def __init__(self, root: Path, listings: Listings) -> None:
-        self._root = root
+    def __init__(self, bound: Path, listings: Listings) -> None:
+        self._bound = bound
         self._listings = listings
         self.failure: UnavailableSymbolFileError | None = None
 
@@ -142,7 +153,7 @@ class _Search:
             yield from self.spellings(folder / name, parts[1:])
 
     def _find(self, folder: Path, name: str) -> list[str]:
-        return self._listings.find(_resolve_inside(self._root, folder), name)
+        return self._listings.find(_resolve_inside(self._bound, folder), name)
 
     def attempt(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """Return the result of `work`, or None if a file is absent or it failed."""
@@ -158,17 +169,17 @@ class _Search:
         return None
 
 
-def _open_inside(root: Path, path: Path) -> _OpenedFile:
-    """Open `path` if it is a regular file inside `root`.
+def _open_inside(bound: Path, path: Path) -> _OpenedFile:
+    """Open `path` if it is a regular file inside `bound`.
 
     Raises `MissingSymbolFileError` if it is absent, and `OSError` for any other failure.
     """
     try:
-        real_path = _resolve_inside(root, path)
+        real_path = _resolve_inside(bound, path)
         descriptor = os.open(real_path, _OPEN_FLAGS)
     except OSError as error:
         if error.errno in _ABSENT:
-            raise MissingSymbolFileError("has no such file") from None
+            raise MissingSymbolFileError from None
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -177,10 +188,10 @@ def _open_inside(root: Path, path: Path) -> _OpenedFile:
     return _OpenedFile(FileIO(descriptor), _Version.of(status))
 
 
-def _resolve_inside(root: Path, path: Path) -> Path:
+def _resolve_inside(bound: Path, path: Path) -> Path:
     """Return the real path; raise `OSError` if it is absent."""
     real_path = _resolve(path)
-    if not real_path.is_relative_to(root):
+    if not real_path.is_relative_to(bound):
         raise UnavailableSymbolFileError("a symbolic link leads out of the directory")
     return real_path
 

@@ -8,33 +8,41 @@ empty parts are ignored.
 
 In a URL the first `#` starts the options. A directory's path may contain `#`: its last one starts
 options only if they look like options, so `/srv/c#` is a path. Options contain no slash, so
-`/srv/a#b=c/` and `./b=c` are paths, too.
+`/srv/a#b=c/` and `./b=c` are paths, too. A path that ends in `.toml` is that of a sources file.
 """
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from symbolon_server.suppliers.buckets import parse_bucket
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.contents.supplier import Supplier
-from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT
 from symbolon_server.suppliers.layouts.options import (
     DIRECTORY_OPTIONS,
     URL_OPTIONS,
     InvalidOptionError,
-    SupplierOptions,
+    build_options,
 )
+from symbolon_server.suppliers.source import InvalidSupplierError, Source, is_bucket, locate
+from symbolon_server.suppliers.sources_file import parse_sources
 from symbolon_server.suppliers.web.headers import Header, choose_headers, refuse_unused
-from symbolon_server.suppliers.web.http import HttpSupplier
-from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
-from symbolon_server.telemetry.software import software_name
+from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
+
+__all__ = [
+    "Entry",
+    "InvalidSupplierError",
+    "parse_debuginfod_urls",
+    "parse_settings",
+    "parse_suppliers",
+    "split_entries",
+]
 
 _OPTION = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)\s*=\s*([^/#=]*?)\s*")
-
-
-class InvalidSupplierError(ValueError):
-    """An invalid entry; the text gives its position and never a credential."""
+_SOURCES_FILE = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,57 +63,102 @@ class Entry:
         """Whether this is a directory rather than a URL."""
         return "://" not in self.location
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a supplier is, and its options."""
-
-    where: Path | ServerUrl
-    options: SupplierOptions
+    @property
+    def is_sources_file(self) -> bool:
+        """Whether this is the path of a sources file."""
+        return self.is_directory and self.location.endswith(_SOURCES_FILE)
 
 
 def parse_suppliers(
     text: str, limits: FetchLimits | None = None, headers: Sequence[Header] = ()
 ) -> list[Supplier]:
-    """Return the suppliers in `text`, directories and http(s) URLs, in order.
+    """Return the suppliers in `text`, as `parse_settings` reads it."""
+    return [source.make() for source in parse_settings(text, limits, headers)]
+
+
+def parse_settings(
+    text: str,
+    limits: FetchLimits | None = None,
+    headers: Sequence[Header] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> list[Source]:
+    """Return the sources in `text`: directories, http(s) URLs and those of sources files, in order.
 
     A comma within a URL is written `%2C`. A URL may have `user:password@` and a query; each
     supplier gets its own `headers`. Raises `InvalidSupplierError`, and `InvalidHeadersError` for a
     header that belongs to no supplier.
     """
-    places = list(_parse_places(text))
-    refuse_unused(headers, [place.where for place in places if isinstance(place.where, ServerUrl)])
-    limits = limits or FetchLimits()
-    return [_make_supplier(place, limits, headers) for place in places]
+    sources = list(_parse_entries(text, limits or FetchLimits(), environment))
+    refuse_unused(headers, [s.where for s in sources if isinstance(s.where, ServerUrl)])
+    return [_with_headers(source, headers) for source in sources]
 
 
-def _parse_places(text: str) -> Iterator[_Place]:
+def parse_debuginfod_urls(text: str, limits: FetchLimits | None = None) -> list[Source]:
+    """Return the servers in the value of `DEBUGINFOD_URLS`, separated by spaces.
+
+    Words that begin with `ima:` say how elfutils checks signatures, and are ignored. Raises
+    `InvalidSupplierError`.
+    """
+    words = [word for word in text.split() if not word.startswith("ima:")]
+    options = build_options({"layout": "debuginfod"})
+    sources = []
+    for number, word in enumerate(words, start=1):
+        try:
+            where = locate(word.removeprefix("file://"))
+        except InvalidUrlError as error:
+            raise InvalidSupplierError(f"server {number} {error}") from None
+        sources.append(Source(where, options, "debuginfod", limits or FetchLimits()))
+    return sources
+
+
+def _parse_entries(
+    text: str, limits: FetchLimits, environment: Mapping[str, str]
+) -> Iterator[Source]:
     for number, entry in enumerate(split_entries(text), start=1):
         try:
-            yield _parse_place(entry)
+            if entry.is_sources_file:
+                yield from _read_sources(entry, limits, environment)
+            else:
+                yield _parse_source(entry, limits)
         except (InvalidUrlError, InvalidOptionError) as error:
             raise InvalidSupplierError(f"supplier {number} {error}") from None
 
 
-def _parse_place(entry: Entry) -> _Place:
-    if entry.is_directory:
-        options = DIRECTORY_OPTIONS.parse(entry.options)
-        return _Place(Path(entry.location).expanduser(), options)
-    scheme, _, _ = entry.location.partition("://")
-    if scheme.lower() not in HTTP_SCHEMES:
-        raise InvalidUrlError("is neither a directory nor an http or https URL")
-    url = ServerUrl.parse(entry.location)
+def _read_sources(
+    entry: Entry, limits: FetchLimits, environment: Mapping[str, str]
+) -> list[Source]:
+    file = Path(entry.location).expanduser()
+    if entry.options:
+        raise InvalidSupplierError(f"{file} is a sources file, whose options are in it")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidSupplierError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidSupplierError(f"{file} is not a text file") from None
+    try:
+        return parse_sources(text, file.parent, environment, limits)
+    except InvalidSupplierError as error:
+        raise InvalidSupplierError(f"{file}: {error}") from None
+
+
+def _parse_source(entry: Entry, limits: FetchLimits) -> Source:
+    bucket = parse_bucket(entry.location) if is_bucket(entry.location) else None
+    where = bucket.url if bucket else locate(entry.location)
     if entry.is_bad:
-        rules = f"{URL_OPTIONS}; write a `#` of the URL as %23"
-        raise InvalidOptionError(f"has a fragment that is not an option; {rules}")
-    return _Place(url, URL_OPTIONS.parse(entry.options))
+        hint = f"{URL_OPTIONS}; write a `#` of the URL as %23"
+        raise InvalidOptionError(f"has a fragment that is not an option; {hint}")
+    rules = DIRECTORY_OPTIONS if entry.is_directory else URL_OPTIONS
+    layout = dict(entry.options).get("layout", DEFAULT_LAYOUT)
+    sign = bucket.signer.sign if bucket else None
+    return Source(where, rules.parse(entry.options), layout, limits, sign=sign)
 
 
-def _make_supplier(place: _Place, limits: FetchLimits, headers: Sequence[Header]) -> Supplier:
-    if isinstance(place.where, Path):
-        return DirectorySupplier(place.where, limits, place.options)
-    own = choose_headers(headers, place.where)
-    return HttpSupplier(place.where, software_name(), limits, headers=own, options=place.options)
+def _with_headers(source: Source, headers: Sequence[Header]) -> Source:
+    if isinstance(source.where, Path):
+        return source
+    chosen = choose_headers(headers, source.where)
+    return replace(source, headers={**source.headers, **chosen})
 
 
 def split_entries(text: str) -> list[Entry]:

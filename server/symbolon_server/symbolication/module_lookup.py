@@ -12,7 +12,12 @@ from symbolon_server.symbolication.looking_up.new_frames import (
     failed_result,
 )
 from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
-from symbolon_server.symbolication.memory.queries import Diagnostics, ModuleOutcome, ModuleResult
+from symbolon_server.symbolication.memory.queries import (
+    Diagnostics,
+    ModuleOutcome,
+    ModuleResult,
+    found_result,
+)
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory
@@ -36,8 +41,7 @@ class ModuleReport:
     def result(self) -> ModuleResult:
         """Return the result that a request for a frame in the module would get."""
         if self.directory is not None:
-            skipped = sum(self.directory.facts.skipped_records.values())
-            return ModuleResult(ModuleOutcome.FOUND, skipped_records=skipped)
+            return found_result(self.directory.facts)
         if self.failure is not None:
             return failed_result(self.failure)
         if self.is_pending:

@@ -134,7 +134,12 @@ EXPLANATION = module_service_pb2.ExplainFrameResponse(
             detail="well",
         )
     ],
-    held=module_service_pb2.HeldModule(pages=3, skipped_records={"FUNC": 2}),
+    held=module_service_pb2.HeldModule(
+        pages=3,
+        skipped_records={"FUNC": 2},
+        format="elf",
+        notes=["split DWARF is not read"],
+    ),
     page=explanation_pb2.ExplainedPage(
         number=2, key="page:x", generation="1-ab", first_offset=8, tier=tier_pb2.TIER_STORE
     ),
@@ -158,6 +163,7 @@ EXPLANATION = module_service_pb2.ExplainFrameResponse(
         attempts=[
             explanation_pb2.SupplierAttempt(
                 supplier="here",
+                path="a/a.sym",
                 outcome=explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE,
                 detail="refused",
                 fetched_bytes=7,
@@ -182,6 +188,8 @@ def test_a_frame_can_be_explained(canned: CannedServer, client: Client) -> None:
     assert found.tiers == (ExplainedTier(Tier.MEMORY, True, "1-ab", True, 99, 0.5, "well"),)
     assert found.held is not None
     assert found.held.skipped_records == {"FUNC": 2}
+    assert (found.held.format, found.held.has_debug_info) == ("elf", False)
+    assert found.held.notes == ("split DWARF is not read",)
     assert found.page == ExplainedPage(2, "page:x", "1-ab", 8, None, Tier.STORE, 0, 0)
     inline = InlineFrame("g()", None, None)
     assert found.ranges == (
@@ -189,7 +197,7 @@ def test_a_frame_can_be_explained(canned: CannedServer, client: Client) -> None:
     )
     assert found.public_symbol_verdict is PublicSymbolVerdict.FUNCTION_COVERS
     assert found.deciding_symbol == DecidingSymbol(SymbolKind.FUNCTION, "f()", 4, 0)
-    attempt = SupplierAttempt("here", SupplierOutcome.UNAVAILABLE, "refused", None, 7)
+    attempt = SupplierAttempt("here", SupplierOutcome.UNAVAILABLE, "refused", None, 7, "a/a.sym")
     assert found.suppliers == SupplierRound((attempt,), NOON, 2.0)
     assert found.warnings == ("the store is down",)
 

@@ -267,12 +267,13 @@ def test_a_frame_is_explained(
         "answer: f()",
         "why: no public symbol applies: a function covers the offset",
         "decided by: function f(), 0x4 to 0x0",
+        "file: elf, only a symbol table; split DWARF is not read",
         "skipped records: 2 FUNC",
         "memory  yes        yes     99 B  500.00  1-ab        well",
         "page 2: 0x8 to the end, page:x",
         ">  0x8   0x10  f()                   1",
         "suppliers, last request at 2026-03-04 12:00:00 UTC",
-        "here      unavailable     7 B   refused",
+        "here      a/a.sym  unavailable     7 B   refused",
         "warning: the store is down",
     ):
         assert line in printed, printed

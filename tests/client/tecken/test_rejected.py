@@ -101,30 +101,31 @@ def test_a_path_is_looked_up_by_its_last_part_and_answered_as_given(path: str) -
 @pytest.mark.parametrize(
     ("module", "error"),
     [
-        ([LONG, "A"], "has an invalid debug_filename: it has 256 bytes, the limit is 255"),
+        ([LONG, "A"], " has an invalid debug_filename: it has 256 bytes, the limit is 255"),
         (
             ["\u00e4" * 128, "A"],
-            "has an invalid debug_filename: it has 256 bytes, the limit is 255",
+            " has an invalid debug_filename: it has 256 bytes, the limit is 255",
         ),
-        (["x\ny", "A"], "has an invalid debug_filename: it has control characters"),
-        (["\ud800", "A"], "has an invalid debug_filename: it has control characters"),
-        (["lib/..", "A"], "has an invalid debug_filename: it names no file"),
-        ([".", "A"], "has an invalid debug_filename: it names no file"),
-        (["lib\\", "A"], "has an invalid debug_filename: it names no file"),
-        ([7, "A"], "has an invalid debug_filename: it is not a string"),
-        (["x.so", "no hex"], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
-        (["x.so", None], f"has an invalid debug_id: must be {DEBUG_ID_FORM}"),
-        (["x.so"], "does not have a debug_filename and debug_id"),
-        (["x.so", "A", "B"], "does not have a debug_filename and debug_id"),
-        ({"x.so": "A", "y.so": "B"}, "does not have a debug_filename and debug_id"),
-        (None, "does not have a debug_filename and debug_id"),
+        (["x\ny", "A"], " has an invalid debug_filename: it has control characters"),
+        (["\ud800", "A"], " has an invalid debug_filename: it has control characters"),
+        (["lib/..", "A"], " has an invalid debug_filename: it names no file"),
+        ([".", "A"], " has an invalid debug_filename: it names no file"),
+        (["lib\\", "A"], " has an invalid debug_filename: it names no file"),
+        ([7, "A"], " has an invalid debug_filename: it is not a string"),
+        (["x.so", "no hex"], f" has an invalid debug_id: must be {DEBUG_ID_FORM}"),
+        (["x.so", None], f" has an invalid debug_id: must be {DEBUG_ID_FORM}"),
+        (["x.so"], " does not have a debug_filename and debug_id"),
+        (["x.so", "A", "", "", ""], " does not have a debug_filename and debug_id"),
+        (["x.so", "A", None], ": code file and code id must be strings"),
+        ({"x.so": "A", "y.so": "B"}, " does not have a debug_filename and debug_id"),
+        (None, " does not have a debug_filename and debug_id"),
     ],
     ids=str,
 )
 def test_an_invalid_module_alone_is_not_found(module: Any, error: str) -> None:
     job = parse([XUL, module, XUL], [[[0, 1], [1, 2], [2, 3]]])
     assert sent_modules(job) == [tuple(XUL), ("", ""), tuple(XUL)]
-    assert list(job.problems) == [f"module index 1 {error}"]
+    assert list(job.problems) == [f"module index 1{error}"]
     frames = [make_frame("xul.dll", 1, "f"), make_frame("", 2), make_frame("xul.dll", 3, "g")]
     answer = make_answer([frames], ModuleOutcome.FOUND, ModuleOutcome.MISSING, ModuleOutcome.FOUND)
     parts = [*module, ""] if isinstance(module, list) else ["", ""]

@@ -22,10 +22,10 @@ from tests.ingest.symbol_files import numbered_module
 
 FEW, MANY = 1_000, 100_000
 SOME = 50
-ROUNDS = 10
-MOST_TIMES = 4.0
-"""A step that looks through the line costs at least eight times as much. One that does not costs up
-to twice as much: a search takes longer, and less of the line is in the CPU's cache.
+ROUNDS = FEW // SOME
+MOST_TIMES = 2.0
+"""A step that looks through the line costs at least eight times as much. One that does not costs
+somewhat more, too: a search takes longer, and less of the line is in the CPU's cache.
 """
 
 

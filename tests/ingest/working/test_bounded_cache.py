@@ -34,7 +34,9 @@ FOR_ALL = {
 }
 """The keys whose number does not depend on the number of requested modules."""
 
-ATTEMPT = RememberedAttempt("symbols.example.com/public", "missing", "HTTP 404", 0.25, 0)
+ATTEMPT = RememberedAttempt(
+    "symbols.example.com/public", "missing", "HTTP 404", 0.25, 0, "a.pdb/0/a.sym"
+)
 MISSING = IngestResult(IngestOutcome.MISSING, "no supplier has it", attempts=(ATTEMPT,))
 
 

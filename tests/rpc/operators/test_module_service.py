@@ -57,6 +57,9 @@ DIRECTORY = PageDirectory(
         public_symbols=20,
         ranges=300,
         skipped_records={"FUNC": 2},
+        format="elf",
+        has_debug_info=False,
+        notes=("split DWARF is not read",),
     ),
     ingest=IngestFacts(
         supplier="https://symbols.example", finished_at=1.5e9, seconds=2.5, fetched_bytes=1234
@@ -127,7 +130,7 @@ EXPLANATION = Explanation(
     ),
     suppliers=SupplierRound(
         [
-            RememberedAttempt("https://one.example", "unavailable", "it is down", 1.0, 0),
+            RememberedAttempt("https://one.example", "unavailable", "it is down", 1.0, 0, "a/b"),
             RememberedAttempt("https://two.example", "found", "", 1.5, 99),
         ],
         1.5e9,
@@ -174,6 +177,8 @@ def test_a_known_module_has_its_facts() -> None:
     assert (held.generation, held.pages, held.stored_bytes) == ("1-0123456789ABCDEF", 2, 999)
     assert (held.functions, held.public_symbols, held.ranges) == (10, 20, 300)
     assert dict(held.skipped_records) == {"FUNC": 2}
+    assert (held.format, held.has_debug_info) == ("elf", False)
+    assert list(held.notes) == ["split DWARF is not read"]
     assert (held.supplier, held.fetched_bytes) == ("https://symbols.example", 1234)
     assert held.ingested_at.ToSeconds() == 1_500_000_000
     assert held.ingest_duration.ToMilliseconds() == 2500
@@ -378,10 +383,10 @@ def test_an_explanation_has_everything_that_was_found() -> None:
         0x1000,
         0x1010,
     )
-    said = [(a.supplier, a.outcome, a.detail) for a in response.suppliers.attempts]
+    said = [(a.supplier, a.path, a.outcome, a.detail) for a in response.suppliers.attempts]
     assert said == [
-        ("https://one.example", explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE, "it is down"),
-        ("https://two.example", explanation_pb2.SUPPLIER_OUTCOME_FOUND, ""),
+        ("https://one.example", "a/b", explanation_pb2.SUPPLIER_OUTCOME_UNAVAILABLE, "it is down"),
+        ("https://two.example", "", explanation_pb2.SUPPLIER_OUTCOME_FOUND, ""),
     ]
     assert response.suppliers.ended_at.ToSeconds() == 1_500_000_000
     assert response.suppliers.duration.ToMilliseconds() == 2_500

@@ -172,6 +172,15 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
             module_pb2.Module(code_file="plugin.dll", code_id="5F"),
             ModuleQuery("plugin.dll", None, "plugin.dll", "5F"),
         ),
+        (
+            module_pb2.Module(code_file="/usr/lib/liba.so", code_id="00112233445566778899" * 2),
+            ModuleQuery(
+                "liba.so",
+                ModuleId("liba.so", "33221100554477668899001122334455" + "0"),
+                "liba.so",
+                "00112233445566778899" * 2,
+            ),
+        ),
         (module_pb2.Module(debug_id=DEBUG_ID, code_file="a\nb"), ModuleQuery("", None)),
     ],
 )

@@ -1,8 +1,10 @@
-"""Decompressing gzip and zstd, whatever the pieces."""
+"""Decompressing gzip, zlib, zstd and xz, whatever the pieces."""
 
 import gzip
+import lzma
 import struct
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,10 +17,13 @@ from symbolon_server.suppliers.contents.limits import GIB, MIB
 from symbolon_server.suppliers.contents.unpacking import MAX_LAYERS, PIECE_BYTES, unpack
 from tests.suppliers.contents.aws_framing import frame
 
-COMPRESSIONS = [
-    pytest.param(gzip.compress, id="gzip"),
-    pytest.param(zstandard.compress, id="zstd"),
-]
+PACKS = {
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "zstd": zstandard.compress,
+    "xz": lzma.compress,
+}
+COMPRESSIONS = [pytest.param(pack, id=name) for name, pack in PACKS.items()]
 
 SKIPPABLE_FRAME = struct.pack("<II", 0x184D2A53, 5) + b"hello"
 
@@ -35,7 +40,7 @@ def single_bytes(data: bytes) -> Iterator[bytes]:
 
 @given(
     texts=st.lists(st.binary(max_size=3000), min_size=1, max_size=4),
-    pack=st.sampled_from([gzip.compress, zstandard.compress]),
+    pack=st.sampled_from(list(PACKS.values())),
     size=st.integers(1, 5000),
 )
 def test_several_compressed_texts_are_one(texts: list[bytes], pack: Pack, size: int) -> None:
@@ -53,7 +58,7 @@ def test_uncompressed_text_passes_through(text: bytes, size: int) -> None:
     assert unpack_all(*pieces) == plain
 
 
-@pytest.mark.parametrize("text", [b"", b"\x1f", b"\x28\xb5\x2f", b"P*M", b"MOD"])
+@pytest.mark.parametrize("text", [b"", b"\x1f", b"\x28\xb5\x2f", b"P*M", b"MOD", b"x", b"\xfd7zXZ"])
 def test_very_short_texts_pass_through(text: bytes) -> None:
     assert unpack_all(text) == text
     assert unpack_all(*single_bytes(text)) == text
@@ -62,7 +67,7 @@ def test_very_short_texts_pass_through(text: bytes) -> None:
 @pytest.mark.parametrize("pack", COMPRESSIONS)
 def test_a_truncation_anywhere_is_detected(pack: Pack) -> None:
     packed = pack(b"FUNC 1000 10 0 main\n" * 3)
-    for length in range(4, len(packed)):
+    for length in range(6, len(packed)):
         with pytest.raises(CutSymbolFileError):
             unpack_all(packed[:length])
 
@@ -99,6 +104,27 @@ def test_skippable_frames_of_zstd_are_skipped() -> None:
     assert unpack_all(*single_bytes(packed)) == b"one"
 
 
+@pytest.mark.parametrize("level", [0, 6, 9])
+def test_every_level_of_xz_is_read(level: int) -> None:
+    assert unpack_all(lzma.compress(b"one", preset=level | lzma.PRESET_EXTREME)) == b"one"
+
+
+def test_an_xz_dictionary_of_more_than_its_memory_limit_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 256 * MIB}]
+    packed = lzma.compress(b"one", filters=filters)
+    with pytest.raises(BrokenSymbolFileError, match=r"^its xz data is damaged$"):
+        unpack_all(packed)
+
+
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+def test_every_level_of_zlib_is_read(level: int) -> None:
+    assert unpack_all(zlib.compress(b"one", level)) == b"one"
+
+
+def test_text_that_begins_like_zlib_in_its_first_byte_alone_is_text() -> None:
+    assert unpack_all(b"xylophone") == b"xylophone"
+
+
 def test_a_zstd_window_of_more_than_128_mib_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=28)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
@@ -106,7 +132,7 @@ def test_a_zstd_window_of_more_than_128_mib_is_refused() -> None:
         unpack_all(compressor.compress(b"one") + compressor.flush())
 
 
-@given(packs=st.lists(st.sampled_from([gzip.compress, zstandard.compress, frame])))
+@given(packs=st.lists(st.sampled_from([*PACKS.values(), frame])))
 def test_layers_are_detected_by_their_first_bytes_up_to_a_limit(packs: list[Pack]) -> None:
     packed, layers = b"MODULE", [b"MODULE"]
     for pack in packs:

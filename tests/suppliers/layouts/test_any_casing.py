@@ -14,6 +14,7 @@ from symbolon_server.suppliers.directory import MAX_SPELLINGS, DirectorySupplier
 from symbolon_server.suppliers.layouts.options import Casing, SupplierOptions
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.suppliers.asking import opened
 
 XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577CA")
 PARTS = (XUL.debug_file, XUL.debug_id, XUL.symbol_file_name)
@@ -39,7 +40,7 @@ def put(root: Path, *parts: str) -> None:
 
 
 def fetch(supplier: DirectorySupplier, module_id: ModuleId = XUL) -> str:
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         return b"".join(stream).decode()
 
 

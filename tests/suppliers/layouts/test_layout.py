@@ -18,6 +18,7 @@ from symbolon_server.suppliers.web.urls import ServerUrl
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import Answer, SymbolServer
+from tests.suppliers.asking import opened
 
 SSE = ModuleId.parse("ShowSSEConfig.pdb", "D57F52D4A2FD56244C4C44205044422E1")
 LIBXUL = ModuleId.parse("libxul.so", "0123456789abcdef0123456789abcdef")
@@ -56,12 +57,12 @@ def put(server: SymbolServer, path: str, text: bytes = b"MODULE") -> None:
 
 
 def fetch(supplier: Supplier, asked: AskedModule) -> bytes:
-    with supplier.fetch(asked) as stream:
+    with opened(supplier, asked) as stream:
         return b"".join(stream)
 
 
 def paths(layouts: Sequence[Layout], asked: AskedModule) -> list[str]:
-    return ["/".join(parts) for layout in layouts for parts in layout(asked)]
+    return [str(path) for layout in layouts for path in layout(asked)]
 
 
 @pytest.mark.parametrize(

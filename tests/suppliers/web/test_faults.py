@@ -23,7 +23,7 @@ from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, Ending, SymbolServer
-from tests.suppliers.asking import TEXT
+from tests.suppliers.asking import TEXT, opened
 from tests.suppliers.conftest import FakeTime, MakeSupplier
 from tests.suppliers.contents.aws_framing import frame
 
@@ -222,9 +222,9 @@ def test_bytes_after_an_overlong_response_are_not_the_next_response(
     smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret"
     overlong = Answer(b"x" * len(smuggled) + smuggled, ending=Ending.OVERLONG)
     symbol_server.answer(ALL_PATHS, overlong, Answer(TEXT))
-    with server.fetch(AskedModule(module_id)) as stream:
+    with opened(server, AskedModule(module_id)) as stream:
         assert b"".join(stream) == b"x" * len(smuggled)
-    with server.fetch(AskedModule(module_id)) as stream:
+    with opened(server, AskedModule(module_id)) as stream:
         assert b"".join(stream) == TEXT
 
 

@@ -10,12 +10,13 @@ from symbolon_server.suppliers.web.headers import InvalidHeadersError, parse_hea
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, SymbolServer
+from tests.suppliers.asking import opened
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 
 
 def fetch(supplier: Supplier, module_id: ModuleId) -> bytes:
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 

@@ -14,7 +14,7 @@ from symbolon_server.suppliers.contents.limits import MIB
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending, SymbolServer
-from tests.suppliers.asking import TEXT, fetch
+from tests.suppliers.asking import TEXT, fetch, opened
 from tests.suppliers.conftest import MakeSupplier
 
 COMPRESSIONS = [
@@ -29,7 +29,7 @@ def test_a_too_large_content_length_is_refused_before_the_body(
     symbol_server.put(module_id, TEXT)
 
     with pytest.raises(BrokenSymbolFileError, match=r"^is larger than 64 bytes$"):
-        make_supplier(max_sent_bytes=64).fetch(AskedModule(module_id)).__enter__()
+        opened(make_supplier(max_sent_bytes=64), AskedModule(module_id)).__enter__()
 
 
 def test_an_endless_body_ends_at_the_limit(
@@ -66,7 +66,7 @@ def test_a_decompression_bomb_stops_at_the_limit(
     symbol_server.put(module_id, pack(bytes(64 * MIB)))
 
     with (
-        make_supplier(max_unpacked_bytes=8 * MIB).fetch(AskedModule(module_id)) as stream,
+        opened(make_supplier(max_unpacked_bytes=8 * MIB), AskedModule(module_id)) as stream,
         pytest.raises(BrokenSymbolFileError, match=r"^expands to more than 8 MiB$"),
     ):
         for _ in stream:

@@ -17,6 +17,7 @@ from symbolon_server.suppliers.web.urls import ServerUrl
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, SymbolServer
+from tests.suppliers.asking import opened
 
 TEXT = b"MODULE windows x86_64 44E4EC8C2F41492B9369D6B9A059577C2 xul.pdb\n"
 OUTSIDE, INSIDE = "127.0.0.1", "127.0.0.2"
@@ -53,7 +54,7 @@ def supplier_at(url: str, is_public: Callable[[str], bool] = is_outside) -> Http
 
 
 def fetch(supplier: HttpSupplier, module_id: ModuleId) -> bytes:
-    with supplier.fetch(AskedModule(module_id)) as stream:
+    with opened(supplier, AskedModule(module_id)) as stream:
         return b"".join(stream)
 
 

@@ -5,6 +5,7 @@ import pytest
 from symbolon_server.symbols.ground.asked_modules import (
     MAX_CODE_ID_DIGITS,
     AskedModule,
+    derive_debug_id,
     join_asked,
     read_code_file,
     read_code_id,
@@ -55,3 +56,42 @@ def test_a_module_requested_twice_has_the_details_of_both_requests() -> None:
         XUL: AskedModule(XUL, "xul.dll", "5F", lacks_age=True),
         LIBC: AskedModule(LIBC),
     }
+
+
+@pytest.mark.parametrize(
+    ("file", "code_id", "debug_id"),
+    [
+        # The build id of a library of Ubuntu and its debug id, as Symbolicator's tests have them.
+        (
+            "libm-2.23.so",
+            "dfb85de42daffd09640c8fe377d572de3e168920",
+            "E45DB8DFAF2D09FD640C8FE377D572DE0",
+        ),
+        ("a.out", "DFB85DE42DAFFD09640C8FE377D572DE3E168920", "E45DB8DFAF2D09FD640C8FE377D572DE0"),
+        # A build id of 16 bytes looks like a UUID: the name tells which it is.
+        ("libm.so.6", "dfb85de42daffd09640c8fe377d572de", "E45DB8DFAF2D09FD640C8FE377D572DE0"),
+        ("crash", "67E9247C814E392BA027DBDE6748FCBF", "67E9247C814E392BA027DBDE6748FCBF0"),
+        ("liba.dylib", "67e9247c814e392ba027dbde6748fcbf", "67E9247C814E392BA027DBDE6748FCBF0"),
+        ("a.wasm", "10da03eb8f274a2c8a0a0f0a0a0a0a0a", "10DA03EB8F274A2C8A0A0F0A0A0A0A0A0"),
+        ("a.wasm", "10da03eb8f274a2c8a0a0f0a0a0a0a0aff", "10DA03EB8F274A2C8A0A0F0A0A0A0A0A0"),
+        # A linker's short build id is padded.
+        ("liba.so", "0011223344556677", "33221100554477660000000000000000" + "0"),
+        # Timestamp and size of a PE file.
+        ("xul.dll", "5eba81a442000", "00000000000000000005EBA81A442000" + "0"),
+        *(("xul.dll", code_id, "") for code_id in ("", "5EBA81A4", "5EBA81A4" + "1" * 9)),
+    ],
+)
+def test_a_debug_id_is_derived_from_a_build_id_or_uuid(
+    file: str, code_id: str, debug_id: str
+) -> None:
+    assert derive_debug_id(file, code_id) == debug_id
+
+
+@pytest.mark.parametrize(
+    ("code_id", "is_named"),
+    [("5eba81a442000", True), ("67E9247C814E392BA027DBDE6748FCBF", False), ("", False)],
+)
+def test_only_a_pe_file_is_named_by_its_code_id(code_id: str, is_named: bool) -> None:
+    debug_id = derive_debug_id("crash", code_id) or "0" * 33
+    asked = AskedModule(ModuleId.parse("crash", debug_id), "crash", code_id)
+    assert asked.is_named_by_code_id == is_named

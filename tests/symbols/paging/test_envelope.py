@@ -195,7 +195,8 @@ def test_a_page_with_truncated_content_is_damaged(page: bytes) -> None:
 
 
 def test_a_directory_is_decoded_as_it_was_encoded() -> None:
-    facts = ModuleFacts("Linux", "x86_64", "größe.so\n", "AB", 1, 2, 3, {"FUNC": 4, "line": 5})
+    counts = 1, 2, 3, {"FUNC": 4, "line": 5}
+    facts = ModuleFacts("Linux", "x86_64", "größe.so\n", "AB", *counts, "elf", False, ("é", ""))
     offsets = np.array([0, 5, 2**32, 2**63, 2**64 - 2], np.uint64)
     given = PageDirectory("1-ab", facts, IngestFacts("a b", 1.5, 2.25, 2**40), 2**41, offsets)
     read = read_directory(encode_directory(MODULE_ID, given))

@@ -83,6 +83,9 @@ SPOILT = {
     "a generation that is not a text": spoilt(b'"1-0"', b"1"),
     "a text too few": spoilt(b'"x86_64", ', b""),
     "a text too many": spoilt(b'"x86_64"', b'"", ""'),
+    "a flag that is not one": spoilt(b"true", b"1"),
+    "notes that are no list": spoilt(b"[], true", b"{}, true"),
+    "a note that is not a text": spoilt(b"[], true", b"[5], 1"),
     "bad records that have no kinds": spoilt(b"{}", b"[]"),
     "bad records that cannot be counted": directory(
         facts=ModuleFacts("", "", "", "", 0, 0, 0, {"func": "many"})  # type: ignore[dict-item]

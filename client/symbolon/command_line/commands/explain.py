@@ -7,6 +7,7 @@ from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import parse_module
 from symbolon.command_line.showing.facts import show_table, write_bytes, write_fact, write_json
 from symbolon.explanations import ExplainedRange, Explanation
+from symbolon.results import HeldModule
 from symbolon.text import TextStyle, make_printable, write_calls
 
 _VERDICTS = {
@@ -65,8 +66,15 @@ def _print_answer(found: Explanation) -> None:
         name = make_printable(symbol.name)
         print(f"decided by: {write_fact(symbol.kind)} {name}, {hex(symbol.start)} to {end}")
     if found.held is not None:
+        print(f"file: {_describe_file(found.held)}")
         skipped = ", ".join(f"{n:,} {kind}" for kind, n in found.held.skipped_records.items())
         print(f"skipped records: {skipped or 'none'}")
+
+
+def _describe_file(held: HeldModule) -> str:
+    """Return the format of a module's file and what it had."""
+    content = "" if held.has_debug_info else ", only a symbol table"
+    return "; ".join((f"{held.format}{content}", *map(make_printable, held.notes)))
 
 
 def _print_tiers(found: Explanation) -> None:
@@ -117,6 +125,7 @@ def _print_suppliers(found: Explanation) -> None:
     rows = [
         (
             attempt.supplier,
+            make_printable(attempt.path),
             write_fact(attempt.outcome),
             "" if attempt.seconds is None else f"{attempt.seconds:,.3f}",
             write_bytes(attempt.fetched_bytes),
@@ -125,7 +134,7 @@ def _print_suppliers(found: Explanation) -> None:
         for attempt in suppliers.attempts
     ]
     if rows:
-        show_table(("supplier", "outcome", "s", "sent", "detail"), rows)
+        show_table(("supplier", "file", "outcome", "s", "sent", "detail"), rows)
 
 
 def _add_frame(parser: argparse.ArgumentParser) -> None:

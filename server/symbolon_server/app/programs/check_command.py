@@ -3,14 +3,14 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from symbolon_server.app import StartError
-from symbolon_server.app.wiring.from_settings import suppliers_of
+from symbolon_server.app.wiring.from_settings import DEBUGINFOD_URLS, sources_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.ingest.queueing.permissions import (
@@ -33,7 +33,9 @@ from symbolon_server.settings import Settings, find_likely_name, unknown_variabl
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.contents.errors import SupplierError
-from symbolon_server.suppliers.contents.supplier import Supplier
+from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
+from symbolon_server.suppliers.layouts.layout import CandidatePath
+from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, LAYOUT_IDS
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -41,6 +43,11 @@ from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Requested from each supplier: one that works answers that it is missing."""
+
+_NOBODYS_FILE = AskedModule(ModuleId("symbolon-check", "0" * 33), "symbolon-check", "00" * 20)
+"""Requested where a PDB has no path."""
+
+_OPEN_TO_OTHERS = 0o077
 
 
 class Verdict(Enum):
@@ -75,7 +82,7 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
     if settings.metrics_listen is not None:
         yield _check_port("metrics", settings.metrics_listen)
     yield from _check_redis(settings)
-    yield from _check_suppliers(settings)
+    yield from _check_suppliers(settings, environment)
     yield from _check_folders(settings)
 
 
@@ -184,29 +191,67 @@ def _warn_of_sentinel(role: str, answer: SentinelAnswer) -> Finding:
     return Finding(role, f"Sentinel {show(answer.sentinel)}: {trouble}", Verdict.WARNING)
 
 
-def _check_suppliers(settings: Settings) -> Iterator[Finding]:
+def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        suppliers = suppliers_of(settings)
+        sources = sources_of(settings, environment)
     except StartError as error:
         yield Finding("suppliers", str(error), Verdict.WRONG)
         return
-    if not suppliers:
+    if not sources:
         said = "none: every module will be missing; name some in SYMBOLON_SUPPLIERS"
         yield Finding("suppliers", said, Verdict.WRONG)
-    for supplier in suppliers:
-        yield _check_supplier(supplier)
+    elif not settings.suppliers:
+        yield Finding("suppliers", f"those in {DEBUGINFOD_URLS}, since SYMBOLON_SUPPLIERS is empty")
+    for source in sources:
+        yield _check_supplier(source.make(), source.layout)
+        yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
 
 
-def _check_supplier(supplier: Supplier) -> Finding:
+class _OneFile(Supplier):
+    """A supplier of which one file is requested."""
+
+    def __init__(self, supplier: Supplier) -> None:
+        self._supplier = supplier
+
+    @property
+    def name(self) -> str:
+        return self._supplier.name
+
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        return self._supplier.candidates(asked)[:1]
+
+    def lacks(self, asked: AskedModule) -> str:
+        return "" if self.candidates(asked) else self._supplier.lacks(asked)
+
+    def fetch(self, candidate: CandidatePath) -> AbstractContextManager[SymbolFileStream]:
+        return self._supplier.fetch(candidate)
+
+
+def _check_supplier(supplier: Supplier, layout: str) -> Finding:
+    """Request one file that nobody has."""
     attempts: list[Attempt] = []
+    has_pdbs = bool(supplier.candidates(_NOBODYS_MODULE))
+    asked = _NOBODYS_MODULE if has_pdbs else _NOBODYS_FILE
     with suppress(SupplierError):
-        SupplierChain([supplier], attempts.append).fetch(_NOBODYS_MODULE, _read_symbol_file)
+        SupplierChain([_OneFile(supplier)], attempts.append).fetch(asked, _read_symbol_file)
     (attempt,) = attempts
+    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {LAYOUT_IDS[layout]})"
     if attempt.outcome is AttemptOutcome.FOUND:
-        return Finding("supplier", f"{supplier.name} answers")
+        return Finding("supplier", f"{supplier.name} answers{filed}")
     if attempt.outcome is AttemptOutcome.MISSING:
-        return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}")
-    return Finding("supplier", f"{supplier.name} {attempt.detail}", Verdict.WRONG)
+        if not attempt.path:
+            return Finding("supplier", f"{supplier.name} {attempt.detail}: not tried{filed}")
+        return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}{filed}")
+    return Finding("supplier", f"{supplier.name} {attempt.detail}{filed}", Verdict.WRONG)
+
+
+def _is_open(file: Path) -> bool:
+    return bool(file.stat().st_mode & _OPEN_TO_OTHERS)
+
+
+def _warn_of_open_file(file: Path) -> Finding:
+    said = f"{file} contains a secret that other users may read or change: chmod 600 {file}"
+    return Finding("supplier", said, Verdict.WARNING)
 
 
 def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:

@@ -12,6 +12,7 @@ from symbolon_server.app.wiring.from_settings import (
 from symbolon_server.app.wiring.redis_connections import has_embedded, refuse_bad_urls, timeouts_of
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
+from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.ingest_process import WorkLimits
 from symbolon_server.ingest.working.job_runner import WorkerOptions
@@ -50,7 +51,8 @@ def _refuse_bad_settings(settings: Settings) -> None:
 
 
 def _work_here(settings: Settings) -> None:
-    if not settings.suppliers:
+    suppliers = suppliers_of(settings)
+    if not suppliers:
         _log.warning("no_suppliers", detail="every module will be missing: SYMBOLON_SUPPLIERS")
     memory_client = connect(settings.cache_url, timeouts_of(settings))
     jobs_client = connect(
@@ -62,14 +64,16 @@ def _work_here(settings: Settings) -> None:
         KeyedCache(connect(settings.cache_url, timeouts_of(settings))),
         PauseLengths(try_seconds=settings.ingest_seconds),
     )
-    chain = SupplierChain(suppliers_of(settings), counts.add_attempt, pauses)
+    chain = SupplierChain(suppliers, counts.add_attempt, pauses)
     begin_at_zero(chain.names)
     ingest = Ingest(
         chain,
         store_of(settings, counts.add_store_error),
         spool_of(settings, counts.add_spool_skip),
         counts,
-        are_demangled=settings.demangle,
+        reader=ModuleFileReader(
+            settings.fetch_dir, settings.max_unpacked_bytes, are_demangled=settings.demangle
+        ),
     )
     cache = KeyedCache(memory_client, on_error=count_cache_error)
     run_worker(

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 from symbolon_server.ingest.queueing.jobs import NOTHING_STALE, Freshness
+from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.putting import (
     StorableModule,
     has_sound_pages,
@@ -24,11 +26,11 @@ from symbolon_server.suppliers.contents.errors import (
     UnavailableSymbolFileError,
 )
 from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.errors import NoSymbolsError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, PageDirectory, PagedModule, PageKey
 from symbolon_server.symbols.paging.directory import decode_if_whole, encode_directory
 from symbolon_server.symbols.paging.writer import new_generation, write_pages
-from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 
@@ -46,22 +48,22 @@ class Ingest:
         spool: Spool | None = None,
         counts: WorkCounts | None = None,
         *,
-        are_demangled: bool = True,
+        reader: ModuleFileReader | None = None,
         random: Random | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Fetch from `suppliers`; `now` is the time of day that is recorded, `clock` measures.
 
-        Names are demangled, or left as the symbol file has them. Suppliers, store and spool count
-        in `counts` what happens in this process. `random` makes generations; by default each
-        process, including a fork, has its own.
+        `reader` reads what they send. Suppliers, store and spool count in `counts` what happens in
+        this process. `random` makes generations; by default each process, including a fork, has
+        its own.
         """
         self._suppliers = suppliers
         self._store = store
         self._spool = spool
         self.counts = counts or WorkCounts()
-        self._are_demangled = are_demangled
+        self._reader = reader or ModuleFileReader()
         self._random = random
         self._now = now
         self._clock = clock
@@ -137,17 +139,32 @@ class Ingest:
     def _fetch(self, asked: AskedModule, freshness: Freshness) -> tuple[PagedModule, SymbolTable]:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
         start = self._clock()
-
-        def read(text: Iterator[bytes]) -> SymbolTable:
-            reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
-            return reader.read(text)
-
-        fetched = self._suppliers.fetch(asked, read)
+        fetched = self._fetch_table(asked)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
         module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
         facts = self._facts(fetched, start, freshness)  # again, to include writing the pages
         module = replace(module, directory=replace(module.directory, ingest=facts))
         return module, fetched.value
+
+    def _fetch_table(self, asked: AskedModule) -> Fetched[SymbolTable]:
+        """Return the module's table: that of its PDB if a PE file without symbols names one."""
+        debug_modules: list[ModuleId] = []
+
+        def read(pieces: Iterator[bytes]) -> SymbolTable:
+            try:
+                return self._reader.read(asked, pieces)
+            except NoSymbolsError as error:
+                if error.debug_module not in (None, asked.module_id):
+                    debug_modules.append(error.debug_module)
+                raise
+
+        try:
+            return self._suppliers.fetch(asked, read, _has_debug_info)
+        except MissingSymbolFileError:
+            if not debug_modules:
+                raise
+        pdb = asked._replace(module_id=debug_modules[0], lacks_age=False)
+        return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
 
     def _facts(
         self, fetched: Fetched[SymbolTable], start: float, freshness: Freshness
@@ -198,6 +215,10 @@ class Ingest:
         if self._store.is_answering():
             return "the store did not keep its pages: it refuses them, or is too small for them"
         return "the store did not keep its pages: it does not answer"
+
+
+def _has_debug_info(table: SymbolTable) -> bool:
+    return table.facts.has_debug_info
 
 
 def _decode_fresh(

@@ -61,6 +61,7 @@ class WorkCounts:
                 attempt.detail,
                 attempt.seconds,
                 attempt.fetched_bytes,
+                attempt.path,
             )
         )
 

@@ -97,6 +97,9 @@ def _held(module_id: ModuleId, directory: PageDirectory | None) -> pb.HeldModule
         ingested_at=encode_time(ingest.finished_at),
         ingest_duration=encode_duration(ingest.seconds),
         fetched_bytes=ingest.fetched_bytes,
+        format=facts.format,
+        has_debug_info=facts.has_debug_info,
+        notes=facts.notes,
     )
 
 
@@ -189,6 +192,7 @@ def _suppliers(supplier_round: SupplierRound) -> explanation_pb2.SupplierRound:
             detail=attempt.detail,
             duration=encode_duration(attempt.seconds),
             fetched_bytes=attempt.fetched_bytes,
+            path=attempt.path,
         )
     return message
 

@@ -20,7 +20,11 @@ from symbolon_server.symbolication.memory.queries import (
     InvalidFrameError,
     ModuleQuery,
 )
-from symbolon_server.symbols.ground.asked_modules import read_code_file, read_code_id
+from symbolon_server.symbols.ground.asked_modules import (
+    derive_debug_id,
+    read_code_file,
+    read_code_id,
+)
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId, tells_age
 
 MAX_VIOLATIONS = 20
@@ -98,13 +102,16 @@ def decode_module(module: module_pb2.Module) -> ModuleQuery:
     """Return a module as it is looked up.
 
     The name of the code file replaces an empty debug file: `dump_syms` names Windows modules
-    without a PDB that way. Raises `InvalidModuleIdError` if the debug file or debug id is invalid.
+    without a PDB that way. An empty debug id is derived from the code id if possible. Raises
+    `InvalidModuleIdError` if the debug file or debug id is invalid.
     """
     code_file = read_code_file(module.code_file)
     debug_file = module.debug_file or code_file
-    module_id = ModuleId.parse_if_whole(debug_file, module.debug_id)
-    lacks_age = module_id is not None and not tells_age(module.debug_id)
-    return ModuleQuery(debug_file, module_id, code_file, read_code_id(module.code_id), lacks_age)
+    code_id = read_code_id(module.code_id)
+    debug_id = module.debug_id or derive_debug_id(code_file or debug_file, code_id)
+    module_id = ModuleId.parse_if_whole(debug_file, debug_id)
+    lacks_age = module_id is not None and not tells_age(debug_id)
+    return ModuleQuery(debug_file, module_id, code_file, code_id, lacks_age)
 
 
 def find_broken_rules(request: RawRequest) -> Sequence[FieldViolation]:

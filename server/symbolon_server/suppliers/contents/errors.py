@@ -11,6 +11,11 @@ Their text is one line for humans. It names at most a host and what happened: ne
 a credential or the text of an exception, which may contain any of these.
 """
 
+from typing import Final
+
+ABSENT: Final = "has no such file"
+"""The text of a `MissingSymbolFileError` that needs no further explanation."""
+
 
 class SupplierError(Exception):
     """A supplier did not return a symbol file; the text is one line for humans."""
@@ -18,6 +23,10 @@ class SupplierError(Exception):
 
 class MissingSymbolFileError(SupplierError):
     """The supplier works and does not have the symbol file."""
+
+    def __init__(self, detail: str = ABSENT) -> None:
+        """Say more in `detail` if that helps."""
+        super().__init__(detail)
 
 
 class UnavailableSymbolFileError(SupplierError):

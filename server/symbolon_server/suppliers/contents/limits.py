@@ -8,7 +8,7 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """The limits for one fetch of one symbol file from one supplier."""
+    """The limits for one fetch of one file from one supplier."""
 
     connect_seconds: float = 5.0
     """For a connection to one address of the host, including TLS."""

@@ -1,12 +1,13 @@
 """The contract of a supplier, and the stream of a symbol file from one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
 from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError
 from symbolon_server.suppliers.contents.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.contents.unpacking import unpack
+from symbolon_server.suppliers.layouts.layout import CandidatePath
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 _BEGINNING_BYTES = 512
@@ -55,15 +56,28 @@ class SymbolFileStream(Iterator[bytes]):
 
 
 class Supplier(Protocol):
-    """A place that may have a module's symbol file."""
+    """A place that may have a module's symbol files."""
 
     @property
     def name(self) -> str:
         """For humans and logs, without credentials or a query."""
 
-    def fetch(self, asked: AskedModule) -> AbstractContextManager[SymbolFileStream]:
-        """Return the module's symbol file, to be read within the `with` block.
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        """Return the files that it may have of the module, in the order in which to fetch them.
 
-        The supplier's layouts say where it is filed; its reader checks that it is the module's.
-        Raises `SupplierError` on entering, or while the text is read.
+        Empty if its layouts need more than the request says; then `lacks` is not empty.
+        """
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what a request must have for further candidates, for humans.
+
+        Such as `needs the build id (code id), which the request does not have`; empty if it has
+        all that the layouts use.
+        """
+
+    def fetch(self, candidate: CandidatePath) -> AbstractContextManager[SymbolFileStream]:
+        """Return one of the `candidates`, to be read within the `with` block.
+
+        Its reader checks that it is the module's. Raises `SupplierError` on entering, or while the
+        content is read.
         """

@@ -1,7 +1,10 @@
-"""Streaming decompression of gzip and zstd, and removal of aws-chunked, detected by content."""
+"""Streaming decompression and removal of aws-chunked, detected by content."""
 
+import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final
 
 import zstandard
 
@@ -22,8 +25,20 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
 """Follows 0x50 to 0x5f; files of pzstd start with a skippable frame."""
 
+_XZ_MAGIC = b"\xfd7zXZ\x00"
+_ZLIB_FIRST_BYTE: Final = b"x"
+_ZLIB_CHECK: Final = 31
+"""A stream with the usual window of 32 KiB begins with this byte, and its first two bytes, as a
+number, are a multiple of the check."""
+
 _GZIP_WINDOW_BITS = 31
 """The largest window, with gzip's header and checksum."""
+
+_ZLIB_WINDOW_BITS = 15
+"""The largest window, with zlib's header and checksum."""
+
+_XZ_MAX_MEMORY_BYTES = 128 * MIB
+"""`xz -9` needs 65 MiB to decompress."""
 
 _ZSTD_MAX_WINDOW_BYTES = 128 * MIB
 """The default of `zstd --long`; zstd needs an explicit option for more, too."""
@@ -75,7 +90,11 @@ def _give_back(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _find_undo(start: bytes) -> _Undo | None:
     if start.startswith(_GZIP_MAGIC):
-        return _gunzip
+        return partial(_inflate, "gzip", _GZIP_WINDOW_BITS)
+    if _is_zlib(start):
+        return partial(_inflate, "zlib", _ZLIB_WINDOW_BITS)
+    if start.startswith(_XZ_MAGIC):
+        return _unxz
     if start.startswith(_ZSTD_MAGIC) or _is_skippable_frame(start):
         return _unzstd
     return unframe if is_framed(start) else None
@@ -85,7 +104,12 @@ def _is_skippable_frame(start: bytes) -> bool:
     return start[1:4] == _ZSTD_SKIPPABLE_MAGIC and start[0] >> 4 == 5  # noqa: PLR2004 - part of the format
 
 
-def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _is_zlib(start: bytes) -> bool:
+    is_header = len(start) > 1 and int.from_bytes(start[:2], "big") % _ZLIB_CHECK == 0
+    return is_header and start.startswith(_ZLIB_FIRST_BYTE)
+
+
+def _inflate(name: str, window_bits: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
     decoder = None
     for piece in pieces:
         packed = piece
@@ -95,16 +119,37 @@ def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 packed = packed.lstrip(b"\0")
                 if not packed:
                     break
-                decoder = zlib.decompressobj(_GZIP_WINDOW_BITS)
+                decoder = zlib.decompressobj(window_bits)
             try:
                 yield decoder.decompress(packed, PIECE_BYTES)
             except zlib.error:
-                raise BrokenSymbolFileError("its gzip data is damaged") from None
+                raise BrokenSymbolFileError(f"its {name} data is damaged") from None
             packed = decoder.unconsumed_tail
             if decoder.eof:
                 packed = decoder.unused_data
                 decoder = None
-    _check_ended(decoder, "gzip")
+    _check_ended(decoder, name)
+
+
+def _unxz(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = None
+    for piece in pieces:
+        packed = piece
+        while packed or (decoder is not None and not decoder.needs_input):
+            if decoder is None:
+                packed = packed.lstrip(b"\0")  # padding of streams
+                if not packed:
+                    break
+                decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MAX_MEMORY_BYTES)
+            try:
+                yield decoder.decompress(packed, PIECE_BYTES)
+            except lzma.LZMAError:
+                raise BrokenSymbolFileError("its xz data is damaged") from None
+            packed = b""
+            if decoder.eof:
+                packed = decoder.unused_data
+                decoder = None
+    _check_ended(decoder, "xz")
 
 
 def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:

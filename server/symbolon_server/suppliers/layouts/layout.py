@@ -9,65 +9,73 @@ a file name: `ModuleId` and `AskedModule` ensure that none is empty, `.` or `..`
 separator.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from symbolon_server.suppliers.contents.errors import MissingSymbolFileError
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
-T = TypeVar("T")
-
 PathParts = tuple[str, ...]
 
-Layout = Callable[[AskedModule], Iterator[PathParts]]
+
+class FileUse(Enum):
+    """What a file is for; its content decides what it is."""
+
+    DEBUG = "debug file"
+    """Separate debug information: `.debug`, dSYM, PDB."""
+
+    CODE = "code file"
+    """The executable or library, which may contain debug information."""
+
+    TEXT = "symbol file"
+    """A Breakpad symbol file."""
+
+
+class CandidatePath(NamedTuple):
+    """One path below a supplier under which a module may be filed."""
+
+    parts: PathParts
+    use: FileUse
+
+    def __str__(self) -> str:
+        """Return the path for humans."""
+        return "/".join(self.parts)
+
+
+Layout = Callable[[AskedModule], Iterator[CandidatePath]]
 
 _GUID_DIGITS: Final = 32
 _EXECUTABLES: Final = (".dll", ".exe")
 """Dropped from a symbol file's name, like `.pdb`."""
 
 
-def by_debug_id(asked: AskedModule) -> Iterator[PathParts]:
-    """Yield the path by debug id, then by its 32 digits if no caller sent an age."""
+def by_debug_id(asked: AskedModule) -> Iterator[CandidatePath]:
+    """Yield the path by debug id, then by its 32 digits if no caller sent an age.
+
+    None for a debug id that stands for a code id.
+    """
+    if asked.is_named_by_code_id:
+        return
     file, debug_id, name = symbol_file_parts(asked.module_id)
-    yield file, debug_id, name
+    yield CandidatePath((file, debug_id, name), FileUse.TEXT)
     if asked.lacks_age:
-        yield file, debug_id[:_GUID_DIGITS], name
+        yield CandidatePath((file, debug_id[:_GUID_DIGITS], name), FileUse.TEXT)
 
 
-def by_code_id(asked: AskedModule) -> Iterator[PathParts]:
+def by_code_id(asked: AskedModule) -> Iterator[CandidatePath]:
     """Yield the path by code file and code id, if both are known."""
     file = asked.code_file
     if not (file and asked.code_id):
         return
     stem = file[:-4] if file.lower().endswith(_EXECUTABLES) else file
-    yield file, asked.code_id.upper(), f"{stem}.sym"
+    yield CandidatePath((file, asked.code_id.upper(), f"{stem}.sym"), FileUse.TEXT)
 
 
 def symbol_file_parts(module_id: ModuleId) -> tuple[str, str, str]:
     """Return the three parts of the symbol file's path by debug id."""
     return module_id.debug_file, module_id.debug_id, module_id.symbol_file_name
-
-
-def ask_in_turn(
-    layouts: Iterable[Layout],
-    spell: Callable[[str], str],
-    asked: AskedModule,
-    ask: Callable[[PathParts], T],
-) -> T:
-    """Return the result of `ask` for the first path that is not missing, with `spell`ed parts.
-
-    Raises the last `MissingSymbolFileError` if all are missing, and any other error at once.
-    """
-    missing = MissingSymbolFileError("has no such file")
-    for layout in layouts:
-        for parts in layout(asked):
-            try:
-                return ask(tuple(map(spell, parts)))
-            except MissingSymbolFileError as error:
-                missing = error
-    raise missing
 
 
 def quote_path(parts: PathParts) -> str:

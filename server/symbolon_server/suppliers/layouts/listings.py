@@ -18,9 +18,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from symbolon_server.suppliers.contents.limits import MIB
-
-MAX_BYTES = 16 * MIB
+MAX_BYTES = 16 * 1024 * 1024
 """Some 150,000 names of 50 characters; a larger directory is listed each time."""
 
 MAX_LISTINGS = 1000

@@ -1,12 +1,17 @@
-"""The options of a supplier's entry, after a `#`: `casing=lower,absent=403`."""
+"""The options of a supplier, as after the `#` of its entry: `casing=lower,absent=403`."""
 
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 from typing import Final
 
-from symbolon_server.suppliers.layouts.layout import Layout, by_code_id, by_debug_id
+from symbolon_server.suppliers.layouts.format_layout import lacks
+from symbolon_server.suppliers.layouts.layout import CandidatePath, FileUse, Layout
+from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, NAMED_LAYOUTS
+from symbolon_server.suppliers.layouts.symbol_servers import Compressed
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TO_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
@@ -38,12 +43,32 @@ class Casing(Enum):
                 return part
 
 
-_LAYOUTS: Final[Mapping[str, Sequence[Layout]]] = {
-    "debug_id": (by_debug_id,),
-    "debug_id+code_id": (by_debug_id, by_code_id),
+FILE_USES: Final[Mapping[str, FileUse]] = {
+    "debug": FileUse.DEBUG,
+    "code": FileUse.CODE,
+    "symbol": FileUse.TEXT,
 }
-"""The paths to request, in this order; `by_code_id` costs one more request for each missing module
-with a code id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamePatterns:
+    """Which modules are requested, by patterns such as `*.pdb`, whatever their case."""
+
+    only: tuple[str, ...] = ()
+    """Empty: all."""
+
+    excluded: tuple[str, ...] = ()
+
+    def match(self, asked: AskedModule) -> bool:
+        """Return whether the debug file or the code file is to be requested."""
+        names = [name.lower() for name in (asked.module_id.debug_file, asked.code_file) if name]
+        if _match_any(names, self.excluded):
+            return False
+        return not self.only or _match_any(names, self.only)
+
+
+def _match_any(names: Iterable[str], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +76,34 @@ class SupplierOptions:
     """How to query one supplier, and what its responses mean."""
 
     casing: Casing = Casing.DEFAULT
-    layouts: Sequence[Layout] = _LAYOUTS["debug_id"]
+    layouts: Sequence[Layout] = NAMED_LAYOUTS[DEFAULT_LAYOUT](Compressed.LAST)
 
     is_403_absent: bool = False
     """Whether HTTP 403 means a missing file, as in S3 without permission to list the bucket."""
+
+    files: frozenset[FileUse] = frozenset(FileUse)
+    """What is requested."""
+
+    patterns: NamePatterns = NamePatterns()
+
+    def candidates(self, asked: AskedModule) -> tuple[CandidatePath, ...]:
+        """Return the distinct paths to request for the module, in order and as spelled here."""
+        if not self.patterns.match(asked):
+            return ()
+        spell = self.casing.spell
+        found = (c for layout in self.layouts for c in layout(asked) if c.use in self.files)
+        return tuple(dict.fromkeys(c._replace(parts=tuple(map(spell, c.parts))) for c in found))
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what else a request must have for all paths, for humans.
+
+        Empty if it has that; never empty without candidates.
+        """
+        if not self.patterns.match(asked):
+            return "is not asked for modules of such names"
+        missing = dict.fromkeys(lacks(layout, asked) for layout in self.layouts)
+        said = "; ".join(filter(None, missing))
+        return said or ("" if self.candidates(asked) else "has no files of such modules")
 
 
 class InvalidOptionError(ValueError):
@@ -79,14 +128,14 @@ class OptionRules:
                 raise InvalidOptionError(f"has an unknown option; {self}")
             if name in given:
                 raise InvalidOptionError(f"has the option {name} twice")
-            if value not in self.values[name]:
+            if not self._allows(name, value):
                 raise InvalidOptionError(f"has an unknown value of {name}; {self}")
             given[name] = value
-        return SupplierOptions(
-            Casing(given.get("casing", "default")),
-            _LAYOUTS[given.get("layout", "debug_id")],
-            "absent" in given,
-        )
+        return build_options(given)
+
+    def _allows(self, name: str, value: str) -> bool:
+        parts = value.split("+") if name == "files" else [value]
+        return all(part in self.values[name] for part in parts)
 
     def __str__(self) -> str:
         """Return the valid options, for humans."""
@@ -95,15 +144,29 @@ class OptionRules:
         return f"{self.kind} takes {', '.join(first)} and {last}"
 
 
+def build_options(given: Mapping[str, str]) -> SupplierOptions:
+    """Return the options in `given`, whose names and values are valid."""
+    compressed = Compressed(given.get("compressed", "last"))
+    options = SupplierOptions(
+        Casing(given.get("casing", "default")),
+        NAMED_LAYOUTS[given.get("layout", DEFAULT_LAYOUT)](compressed),
+        "absent" in given,
+    )
+    if "files" in given:
+        uses = frozenset(FILE_USES[name] for name in given["files"].split("+"))
+        options = replace(options, files=uses)
+    return options
+
+
+_COMMON: Final = {
+    "layout": tuple(NAMED_LAYOUTS),
+    "compressed": tuple(order.value for order in Compressed),
+    "files": tuple(FILE_USES),
+}
 URL_OPTIONS = OptionRules(
     "a URL",
-    {
-        "casing": tuple(casing.value for casing in _NAMED_CASINGS),
-        "layout": tuple(_LAYOUTS),
-        "absent": ("403",),
-    },
+    {"casing": tuple(casing.value for casing in _NAMED_CASINGS), **_COMMON, "absent": ("403",)},
 )
 DIRECTORY_OPTIONS = OptionRules(
-    "a directory",
-    {"casing": tuple(casing.value for casing in Casing), "layout": tuple(_LAYOUTS)},
+    "a directory", {"casing": tuple(casing.value for casing in Casing), **_COMMON}
 )

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +15,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from symbolon_server.suppliers.contents.errors import (
+    ABSENT,
     BrokenSymbolFileError,
     CutSymbolFileError,
     FailingSupplierError,
@@ -23,8 +24,9 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.limits import FetchLimits, describe_bytes
 from symbolon_server.suppliers.contents.supplier import SymbolFileStream
-from symbolon_server.suppliers.layouts.layout import ask_in_turn, quote_path
+from symbolon_server.suppliers.layouts.layout import CandidatePath, quote_path
 from symbolon_server.suppliers.layouts.options import SupplierOptions
+from symbolon_server.suppliers.layouts.symbol_servers import NOT_FOLLOWED, is_pointer
 from symbolon_server.suppliers.web.http_trouble import (
     describe_trouble,
     is_about_url,
@@ -54,6 +56,10 @@ _DRAINED_PIECES = 4
 _MAX_LENGTH_DIGITS = 20
 
 
+Sign = Callable[[requests.PreparedRequest], None]
+"""Adds what proves who sends a request; raises `SupplierError` if it cannot."""
+
+
 class _RetryableError(FailingSupplierError):
     """The server failed, but may answer in a moment."""
 
@@ -77,11 +83,14 @@ class _Credentials(AuthBase):
     Passing any `auth` also stops requests from reading the user's .netrc.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], sign: Sign | None = None) -> None:
         self._headers = headers
+        self._sign = sign
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
+        if self._sign is not None:
+            self._sign(request)
         return request
 
 
@@ -103,10 +112,12 @@ class HttpSupplier:
         *,
         headers: Mapping[str, str] | None = None,
         options: SupplierOptions | None = None,
+        sign: Sign | None = None,
     ) -> None:
-        """Use the server at `url` according to `options`, with `headers` for this server only.
+        """Use the server at `url` according to `options`.
 
-        Connects at the first fetch.
+        It alone gets the `headers`, and requests that `sign` has signed. Connects at the first
+        fetch.
         """
         self._url = url
         self._user_agent = user_agent
@@ -116,7 +127,7 @@ class HttpSupplier:
         self._surroundings = surroundings or Surroundings()
         self._guard = RedirectGuard(url, self._surroundings.is_public)
         own = {"Authorization": url.authorization} if url.authorization else {}
-        self._credentials = _Credentials(own | dict(headers or {}))
+        self._credentials = _Credentials(own | dict(headers or {}), sign)
         self._session: tuple[int, requests.Session] | None = None
 
     @property
@@ -124,18 +135,22 @@ class HttpSupplier:
         """Host and path of the server, without credentials or query."""
         return str(self._url)
 
+    def candidates(self, asked: AskedModule) -> Sequence[CandidatePath]:
+        """Return the paths of the layouts, in the casing of the options."""
+        return self._options.candidates(asked)
+
+    def lacks(self, asked: AskedModule) -> str:
+        """Return what the layouts need and the request does not have."""
+        return self._options.lacks(asked)
+
     @contextmanager
-    def fetch(self, asked: AskedModule) -> Iterator[SymbolFileStream]:
-        """Yield the module's symbol file as it arrives."""
+    def fetch(self, candidate: CandidatePath) -> Iterator[SymbolFileStream]:
+        """Yield the file as it arrives."""
         deadline = self._surroundings.clock() + self._limits.total_seconds
-        options = self._options
-        response = ask_in_turn(
-            options.layouts,
-            options.casing.spell,
-            asked,
-            lambda parts: self._ask_with_retries(quote_path(parts), deadline),
-        )
+        response = self._ask_with_retries(quote_path(candidate.parts), deadline)
         try:
+            if is_pointer(candidate):
+                raise MissingSymbolFileError(NOT_FOLLOWED)
             self._check_length(response)
             sent = self._read_pieces(response, deadline)
             yield SymbolFileStream(sent, self._limits)
@@ -301,9 +316,9 @@ def _refusal(response: requests.Response, options: SupplierOptions) -> Exception
     """Return the error for a status that is neither 200 nor a redirect."""
     status = response.status_code
     if status in _MISSING:
-        return MissingSymbolFileError("has no such file")
+        return MissingSymbolFileError()
     if status == HTTPStatus.FORBIDDEN and options.is_403_absent:
-        return MissingSymbolFileError("has no such file (HTTP 403)")
+        return MissingSymbolFileError(f"{ABSENT} (HTTP 403)")
     if status in _REFUSALS:
         return UnavailableSymbolFileError(f"refuses access (HTTP {status}){_REFUSALS[status]}")
     detail = f"answers HTTP {status}"

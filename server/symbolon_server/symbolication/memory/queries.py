@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import DEBUG_ID_FORM, ModuleId
+from symbolon_server.symbols.ground.pages import ModuleFacts
 
 T = TypeVar("T")
 
@@ -158,8 +159,15 @@ class ModuleResult(NamedTuple):
     skipped_records: int = 0
 
 
+def found_result(facts: ModuleFacts) -> ModuleResult:
+    """Return the result of a module whose pages are known."""
+    skipped = sum(facts.skipped_records.values())
+    return ModuleResult(ModuleOutcome.FOUND, facts.detail, skipped_records=skipped)
+
+
 NO_MODULE_ID: Final = ModuleResult(
-    ModuleOutcome.MISSING, f"it has no debug file or code file, or no debug id of {DEBUG_ID_FORM}"
+    ModuleOutcome.MISSING,
+    f"it has no debug file or code file, or no code id and no debug id of {DEBUG_ID_FORM}",
 )
 """The result of a module without an id."""
 

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from symbolon_server.cache.invalidations import NO_INVALIDATIONS, KnownInvalidations
 from symbolon_server.symbolication.memory.answer_columns import AnswerColumns
-from symbolon_server.symbolication.memory.queries import ModuleOutcome, ModuleResult
+from symbolon_server.symbolication.memory.queries import ModuleResult, found_result
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
@@ -316,11 +316,10 @@ class RememberedModule:
     @classmethod
     def of(cls, directory: PageDirectory, frames: FrameTable) -> Self:
         """Return the module of a page directory."""
-        skipped = sum(directory.facts.skipped_records.values())
         return cls(
             directory,
             api_frames.module_field(directory.facts.module_name.encode()),
-            ModuleResult(ModuleOutcome.FOUND, skipped_records=skipped),
+            found_result(directory.facts),
             frames,
         )
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import NamedTuple, Self
+from uuid import UUID
 
 from symbolon_server.symbols.ground.module_ids import (
     InvalidModuleIdError,
@@ -14,6 +15,10 @@ MAX_CODE_ID_DIGITS = 255
 """A build id has 40 digits unless the linker was given another one; it must fit a file name."""
 
 _CODE_ID = re.compile(rf"[0-9A-Fa-f]{{1,{MAX_CODE_ID_DIGITS}}}")
+_GUID_DIGITS = 32
+_PE_DIGITS = range(9, 17)
+"""Eight digits of a timestamp and up to eight of a size."""
+
 _SEPARATORS = re.compile(r"[/\\]")
 
 
@@ -35,6 +40,12 @@ class AskedModule(NamedTuple):
     def of(cls, module_id: ModuleId, code_file: str, code_id: str, *, lacks_age: bool) -> Self:
         """Return the module with an untrusted code file and code id, as far as they are valid."""
         return cls(module_id, read_code_file(code_file), read_code_id(code_id), lacks_age)
+
+    @property
+    def is_named_by_code_id(self) -> bool:
+        """Whether the debug id is one that `derive_debug_id` made of a PE file's code id."""
+        is_short = len(self.code_id) in _PE_DIGITS  # a UUID is its own debug id
+        return is_short and self.module_id.debug_id == _pe_debug_id(self.code_id)
 
     def or_as(self, other: Self) -> Self:
         """Return this module, with what it lacks taken from `other`, which has the same id."""
@@ -64,6 +75,46 @@ def read_code_file(text: str) -> str:
     except InvalidModuleIdError:
         return ""
     return name
+
+
+def derive_debug_id(file: str, code_id: str) -> str:
+    """Return the debug id that a code id leads to; empty if none does.
+
+    `file` is the name of the executable or of its debug file. An ELF file's debug id has the first
+    16 bytes of its build id, as the fields of a GUID: three little-endian numbers, then bytes.
+    Mach-O and WebAssembly files use the bytes as they are; a Mach-O file has exactly 16.
+
+        cc6f1ed9 b1a6 4d3f 9c2d5ed0c9c1a0b1 20f4a1c6  ->  D91E6FCC A6B1 3F4D 9C2D5ED0C9C1A0B1 0
+
+    Timestamp and size of a PE file do not tell the id of its PDB. They are 32 digits with leading
+    zeros instead, which no GUID has: suppliers are then asked for the PE file, which tells.
+    """
+    digits = code_id.upper()
+    if _is_elf(file, code_id):
+        return f"{elf_guid(code_id)}0"
+    if len(digits) >= _GUID_DIGITS:
+        return f"{digits[:_GUID_DIGITS]}0"
+    return _pe_debug_id(code_id) if len(digits) in _PE_DIGITS else ""
+
+
+def elf_guid(build_id: str) -> str:
+    """Return the digits of the GUID in the debug id of an ELF file, in upper case.
+
+    `build_id` must have an even number of hex digits; a short one is padded with zeros.
+    """
+    digits = build_id[:_GUID_DIGITS].ljust(_GUID_DIGITS, "0")
+    return UUID(bytes_le=bytes.fromhex(digits)).hex.upper()
+
+
+def _pe_debug_id(code_id: str) -> str:
+    return f"{code_id.upper().zfill(_GUID_DIGITS)}0"
+
+
+def _is_elf(file: str, code_id: str) -> bool:
+    name = file.lower()
+    if not code_id or len(code_id) % 2 or name.endswith(".wasm"):
+        return False
+    return len(code_id) > _GUID_DIGITS or name.endswith(".so") or ".so." in name
 
 
 def read_code_id(text: str) -> str:

@@ -3,6 +3,7 @@
 SymbolError
 ├── MalformedSymbolFileError
 │   ├── NoSymbolFileError
+│   ├── NoSymbolsError
 │   ├── OtherModuleError
 │   └── UnsupportedFileError
 └── DamagedPageError
@@ -10,6 +11,8 @@ SymbolError
 
 from collections.abc import Callable
 from typing import TypeVar
+
+from symbolon_server.symbols.ground.module_ids import ModuleId
 
 _T = TypeVar("_T")
 
@@ -24,6 +27,15 @@ class MalformedSymbolFileError(SymbolError):
 
 class NoSymbolFileError(MalformedSymbolFileError):
     """The text does not start like any symbol file."""
+
+
+class NoSymbolsError(MalformedSymbolFileError):
+    """The file is the module's, and has no symbols: they are in another file, or stripped."""
+
+    def __init__(self, detail: str, debug_module: ModuleId | None = None) -> None:
+        """Say in `debug_module` where the symbols are, if the file tells."""
+        super().__init__(detail)
+        self.debug_module = debug_module
 
 
 class OtherModuleError(MalformedSymbolFileError):

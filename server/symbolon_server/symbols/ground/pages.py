@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 Offsets = NDArray[np.uint64]
+
+BREAKPAD_FORMAT: Final = "breakpad"
+"""The format of symbol files."""
+
+ONLY_SYMBOL_TABLE: Final = "only a symbol table was found: lines and inline frames are missing"
 
 
 def page_owner(generation: str, number: int) -> bytes:
@@ -33,7 +38,7 @@ class PageKey(NamedTuple):
 
 
 class ModuleFacts(NamedTuple):
-    """What a symbol file, or a native one, says about its module, besides its symbols.
+    """What a symbol file or native file says about its module, besides its symbols.
 
     A named tuple, like `IngestFacts`, because a call makes one for each of its new modules.
     """
@@ -52,14 +57,20 @@ class ModuleFacts(NamedTuple):
     skipped_records: Mapping[str, int]
     """Number of bad records by kind; only kinds that occurred."""
 
-    format: str = "breakpad"
-    """Of the file: "breakpad", "elf", "pdb", "pe", "macho" or "wasm"."""
+    format: str = BREAKPAD_FORMAT
+    """The format of the file: `breakpad`, `elf`, `pe`, `pdb`, `macho` or `wasm`."""
 
     has_debug_info: bool = True
-    """False if the file has a symbol table only: no lines and no inline frames."""
+    """False if the names come from a symbol table alone, without lines and inline frames."""
 
     notes: tuple[str, ...] = ()
-    """What is missing in the answers and why, each a clause for people to read."""
+    """What the file refers to and this server does not read, in a clause each for humans."""
+
+    @property
+    def detail(self) -> str:
+        """What is missing from the answers, in one line for humans; empty if nothing is."""
+        symbol_table = () if self.has_debug_info else (ONLY_SYMBOL_TABLE,)
+        return "; ".join((*symbol_table, *self.notes))
 
 
 class IngestFacts(NamedTuple):

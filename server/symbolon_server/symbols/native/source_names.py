@@ -20,7 +20,7 @@ _LOST: Final = b"_"
 
 
 def are_sources(functions: FunctionColumns, rows: Rows) -> NDArray[np.bool_]:
-    """Return whether a suffix in the name of each of these functions is not that of its source.
+    """Return whether a suffix in the name of each of these functions is not in its source.
 
     The debug information of a function that gcc divides is joined with the symbol of one part,
     which may be `.cold` for all of it. A name from the symbol table alone is that of the part; in

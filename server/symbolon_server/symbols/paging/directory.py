@@ -5,7 +5,7 @@ The content, inside an `envelope` whose owner is the module id:
 | part | content |
 |---|---|
 | header | `_HEADER`: all numbers, and the size of the texts |
-| texts | a JSON list: generation, OS, architecture, module name, code id, supplier, bad records |
+| texts | a JSON list: generation, the texts and other facts of the module, bad records |
 | column | by `write_columns`: the distance from each page's first module offset to the next |
 
 A call reads the directories of all its modules. The numbers are therefore not in JSON, where each
@@ -45,8 +45,9 @@ def directory_owner(module_id: ModuleId) -> bytes:
 def encode_directory(module_id: ModuleId, directory: PageDirectory) -> bytes:
     """Return a module's directory as bytes for `decode_directory`."""
     facts, ingest = directory.facts, directory.ingest
-    named = (facts.os, facts.architecture, facts.module_name, facts.code_id, ingest.supplier)
-    texts = json.dumps([directory.generation, *named, dict(facts.skipped_records)]).encode()
+    named = (facts.os, facts.architecture, facts.module_name, facts.code_id, facts.format)
+    others = (facts.notes, facts.has_debug_info, dict(facts.skipped_records))
+    texts = json.dumps([directory.generation, *named, ingest.supplier, *others]).encode()
     header = _HEADER.pack(
         facts.functions,
         facts.public_symbols,
@@ -88,15 +89,28 @@ def _read(content: bytes) -> PageDirectory:
     finished_at, seconds, has_dictionary, text_bytes, pages = rest
     place = _HEADER.size + text_bytes
     texts: list[Any] = json.loads(content[_HEADER.size : place].decode())
-    generation, os, architecture, module_name, code_id, supplier, skipped = texts
-    if not _TEXT.issuperset(map(type, texts[:-1])):
+    *named, notes, has_debug_info, skipped = texts
+    generation, os, architecture, module_name, code_id, file_format, supplier = named
+    if not _TEXT.issuperset(map(type, [*named, *notes])):
         raise TypeError("not a text")
+    if type(has_debug_info) is not bool or type(notes) is not list:
+        raise TypeError("not a flag, or no list")
     if not _COUNT.issuperset(map(type, skipped.values())):
         raise TypeError("not a number of bad records")
     return PageDirectory(
         generation,
         ModuleFacts(
-            os, architecture, module_name, code_id, functions, public_symbols, ranges, skipped
+            os,
+            architecture,
+            module_name,
+            code_id,
+            functions,
+            public_symbols,
+            ranges,
+            skipped,
+            file_format,
+            has_debug_info,
+            tuple(notes),
         ),
         IngestFacts(supplier, finished_at, seconds, fetched_bytes, as_of),
         stored_bytes,

@@ -25,7 +25,7 @@ import zstandard
 
 from symbolon_server.symbols.ground.errors import DamagedPageError
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 
 MAX_CONTENT_BYTES: Final = 1 << 28
 """The largest content; anything that claims to be larger is damaged."""

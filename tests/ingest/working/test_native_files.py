@@ -1,0 +1,184 @@
+"""Native files in an ingest: from where suppliers keep them into the store."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from symbolon_server.ingest.working.file_reading import ModuleFileReader
+from symbolon_server.ingest.working.ingest import Ingest
+from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
+from symbolon_server.suppliers.chain import SupplierChain
+from symbolon_server.suppliers.parse import parse_suppliers
+from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_debug_id
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.pages import ONLY_SYMBOL_TABLE, ModuleFacts
+from symbolon_server.symbols.paging.directory import decode_directory
+from tests.debug_files.compiling import NATIVE
+from tests.debug_files.mills import DSYM, FAT, PDB, THUMB, Mill
+from tests.fixtures.memory_store import MemoryPageStore
+from tests.fixtures.symbol_server import SymbolServer, symbol_server
+from tests.suppliers.native_files import ElfFiles, build_elf
+
+__all__ = ["symbol_server"]
+
+PE_CODE_ID = "19B66EB34000"
+"""Timestamp and size of `mill.exe`."""
+
+
+class Site:
+    """A store, and ingests that fill it."""
+
+    def __init__(self) -> None:
+        self.store = MemoryPageStore(64 << 20)
+        self.counts = WorkCounts()
+
+    def ingest(
+        self, suppliers: str, asked: AskedModule, reader: ModuleFileReader | None = None
+    ) -> IngestResult:
+        chain = SupplierChain(parse_suppliers(suppliers), self.counts.add_attempt)
+        return Ingest(chain, self.store, reader=reader).run(asked, ())
+
+    def facts(self, module_id: ModuleId) -> ModuleFacts:
+        (data,) = self.store.get_directories([module_id])
+        assert data is not None
+        return decode_directory(module_id, data).facts
+
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        return [(attempt.path, attempt.outcome) for attempt in self.counts.attempts()]
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> ElfFiles:
+    return build_elf(tmp_path_factory.mktemp("elf"))
+
+
+def keep(file: Path, folder: Path, *parts: str) -> None:
+    path = folder.joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(file, path)
+
+
+INGESTED = IngestResult(IngestOutcome.INGESTED)
+
+
+@pytest.mark.parametrize(
+    ("mill", "layout", "parts"),
+    [
+        (THUMB, "native", ("90", "f092ce5079f8ce236bacfdde342c52f8947120.debug")),
+        (THUMB, "debuginfod", ("buildid", "90f092ce5079f8ce236bacfdde342c52f8947120", "debuginfo")),
+        (PDB, "symstore", ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")),
+        (
+            PDB._replace(name="mill.pd_"),
+            "symstore",
+            ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_"),
+        ),
+        (DSYM, "native", ("4C4C", "447B", "5555", "3144", "A17A", "E11B7D512ED8")),
+        (FAT[1], "native", ("4C4C", "442A", "5555", "3144", "A15A", "C454FACE7823")),
+    ],
+    ids=str,
+)
+def test_a_native_file_is_ingested_from_where_its_layout_files_it(
+    site: Site, symbol_server: SymbolServer, mill: Mill, layout: str, parts: tuple[str, ...]
+) -> None:
+    keep(mill.path, symbol_server.folder, *parts)
+    assert site.ingest(f"{symbol_server.url}#layout={layout}", mill.asked) == INGESTED
+    facts = site.facts(mill.asked.module_id)
+    assert (facts.format, facts.has_debug_info, facts.notes) == (mill.format, True, ())
+    assert facts.functions > 5
+
+
+def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
+    site: Site, tmp_path: Path
+) -> None:
+    keep(NATIVE / "mill.exe", tmp_path, "mill.exe", PE_CODE_ID, "mill.exe")
+    keep(NATIVE / "mill.pdb", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
+    asked = AskedModule(module_id, "mill.exe", PE_CODE_ID)
+
+    assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
+    assert site.facts(module_id).format == "pdb"
+    requested = [(path.rsplit("/", 1)[-1], outcome) for path, outcome in site.paths]
+    assert requested[-1] == ("mill.pdb", "found")
+    assert ("mill.exe", "missing") in requested
+
+
+def test_a_pe_file_whose_pdb_nobody_has_is_missing_and_says_which(
+    site: Site, tmp_path: Path
+) -> None:
+    keep(NATIVE / "mill.exe", tmp_path, "mill.exe", PE_CODE_ID, "mill.exe")
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
+
+    result = site.ingest(
+        f"{tmp_path}#layout=symstore", AskedModule(module_id, "mill.exe", PE_CODE_ID)
+    )
+
+    assert result.outcome is IngestOutcome.MISSING
+    assert f"has no symbols; its PDB is {PDB.asked.module_id}" in result.detail
+
+
+def test_a_debug_file_of_another_supplier_is_better_than_a_stripped_executable(
+    site: Site, elf: ElfFiles, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    build_id = elf.build_id
+    keep(elf.code, first, build_id[:2], build_id[2:])
+    keep(elf.debug, second, build_id[:2], f"{build_id[2:]}.debug")
+
+    both = f"{first}#layout=native,{second}#layout=native"
+    assert site.ingest(both, elf.asked) == INGESTED
+    assert site.facts(elf.asked.module_id).has_debug_info
+
+
+def test_a_symbol_table_alone_answers_and_is_told(
+    site: Site, symbol_server: SymbolServer, elf: ElfFiles, tmp_path: Path
+) -> None:
+    names_alone = tmp_path / "names"
+    subprocess.run(["objcopy", "--strip-debug", elf.debug, names_alone], check=True)
+    keep(names_alone, symbol_server.folder, "buildid", elf.build_id, "executable")
+
+    assert site.ingest(f"{symbol_server.url}#layout=debuginfod", elf.asked) == INGESTED
+    facts = site.facts(elf.asked.module_id)
+    assert (facts.format, facts.has_debug_info) == ("elf", False)
+    assert facts.detail == ONLY_SYMBOL_TABLE
+
+
+def test_a_file_with_another_build_id_is_refused_and_the_next_supplier_asked(
+    site: Site, tmp_path: Path
+) -> None:
+    wrong, right = tmp_path / "wrong", tmp_path / "right"
+    parts = ("90", "f092ce5079f8ce236bacfdde342c52f8947120.debug")
+    keep(NATIVE / "mill-arm64", wrong, *parts)
+    keep(THUMB.path, right, *parts)
+
+    both = f"{wrong}#layout=native,{right}#layout=native"
+    assert site.ingest(both, THUMB.asked) == INGESTED
+    outcomes = [outcome for _, outcome in site.paths if outcome != "missing"]
+    assert outcomes == ["malformed", "found"]
+
+
+def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Path) -> None:
+    keep(THUMB.path, tmp_path, "90", "f092ce5079f8ce236bacfdde342c52f8947120.debug")
+    reader = ModuleFileReader(tmp_path / "no such folder")
+
+    result = site.ingest(f"{tmp_path}#layout=native", THUMB.asked, reader)
+
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert "this host cannot store its file: no such file or directory" in result.detail
+
+
+def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "native files"
+    folder.mkdir()
+    keep(NATIVE / "mill.pd_", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
+
+    reader = ModuleFileReader(folder)
+    assert site.ingest(f"{tmp_path}#layout=symstore", PDB.asked, reader) == INGESTED
+    assert list(folder.iterdir()) == []
