@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from symbolon_server.debug_files.conversion import convert
+from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.ingest_process import (
     ProcessEnd,
     ProcessEnding,
@@ -64,10 +65,9 @@ def read_in_fork(files: Sequence[HostileFile], folder: Path) -> tuple[ProcessEnd
 
 
 def read_one(file: HostileFile, folder: Path) -> str:
-    path = folder / "hostile"
-    path.write_bytes(file.content)
+    reader = ModuleFileReader(folder, MOST_UNPACKED)
     try:
-        table = convert(path, file.mill.asked, max_unpacked_bytes=MOST_UNPACKED)
+        table = reader.read(file.mill.asked, iter([file.content]))
         check_table(table, PAGE_WEIGHT)
         if is_cut(file):
             assert answers(table) == whole_answers(file.mill)
@@ -177,5 +177,5 @@ def test_a_cabinet_bomb_is_malformed_before_it_fills_the_disk(
     assert len(bomb) < BOMB_BYTES / 50
     end, results = read_in_fork([HostileFile(PDB, 0, bomb)], tmp_path)
     assert (end.ending, results) == (ProcessEnding.REPORTED, [MALFORMED])
-    assert [path.name for path in tmp_path.iterdir()] == ["hostile"]
+    assert list(tmp_path.iterdir()) == []
     assert end.peak_bytes - psutil.Process().memory_info().rss < MOST_PEAK
