@@ -26,7 +26,6 @@ from symbolon_server.suppliers.layouts.options import (
     SupplierOptions,
 )
 from symbolon_server.suppliers.web.headers import Header, choose_headers, refuse_unused
-from symbolon_server.suppliers.web.http import HttpSupplier
 from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 from symbolon_server.telemetry.software import software_name
 
@@ -73,10 +72,19 @@ def parse_suppliers(
     supplier gets its own `headers`. Raises `InvalidSupplierError`, and `InvalidHeadersError` for a
     header that belongs to no supplier.
     """
+    limits = limits or FetchLimits()
+    return [_make_supplier(place, limits, headers) for place in _parse_all(text, headers)]
+
+
+def check_suppliers(text: str, headers: Sequence[Header] = ()) -> None:
+    """Raise the errors of `parse_suppliers`."""
+    _parse_all(text, headers)
+
+
+def _parse_all(text: str, headers: Sequence[Header]) -> list[_Place]:
     places = list(_parse_places(text))
     refuse_unused(headers, [place.where for place in places if isinstance(place.where, ServerUrl)])
-    limits = limits or FetchLimits()
-    return [_make_supplier(place, limits, headers) for place in places]
+    return places
 
 
 def _parse_places(text: str) -> Iterator[_Place]:
@@ -104,6 +112,9 @@ def _parse_place(entry: Entry) -> _Place:
 def _make_supplier(place: _Place, limits: FetchLimits, headers: Sequence[Header]) -> Supplier:
     if isinstance(place.where, Path):
         return DirectorySupplier(place.where, limits, place.options)
+    # Imported here: a server only checks its suppliers, so it needs no HTTP client.
+    from symbolon_server.suppliers.web.http import HttpSupplier  # noqa: PLC0415 # see above
+
     own = choose_headers(headers, place.where)
     return HttpSupplier(place.where, software_name(), limits, headers=own, options=place.options)
 
