@@ -10,9 +10,9 @@ from enum import Enum
 from pathlib import Path
 
 from symbolon_server.app import StartError
-from symbolon_server.app.wiring.from_settings import DEBUGINFOD_URLS, sources_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.app.wiring.suppliers import DEBUGINFOD_URLS, sources_of
 from symbolon_server.debug_files.packages import missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
@@ -28,8 +28,12 @@ from symbolon_server.redis_servers.servers import (
     server_name,
 )
 from symbolon_server.rpc.access.protection import check_address
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
-from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.rpc.calls.addresses import (
+    ListenAddress,
+    ListenError,
+    PortTakenError,
+    check_port,
+)
 from symbolon_server.settings import Settings, find_likely_name, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
