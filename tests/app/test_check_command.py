@@ -28,7 +28,8 @@ def test_valid_settings_are_reported_line_by_line(start: StartProgram) -> None:
     )
     assert code == 0, output
     subjects = [line.split()[1] for line in output.splitlines()]
-    assert subjects == ["listen", "http", "store", "cache", "supplier", "spool", "data"]
+    addresses, folders = ["listen", "http"], ["fetch", "spool", "data"]
+    assert subjects == [*addresses, "store", "cache", "supplier", "native", *folders]
     assert all(line.startswith("ok ") for line in output.splitlines())
 
 
@@ -45,6 +46,7 @@ def test_every_problem_is_reported_with_its_fix(
         store_url=redis_store_url,
         cache_url=redis_store_url,
         spool_dir=str(file / "spool"),
+        fetch_dir=str(file / "fetch"),
         thread="1",
     )
     code, output = said(program)
@@ -57,6 +59,7 @@ def test_every_problem_is_reported_with_its_fix(
         "cache",
         "store/cache",
         "supplier",
+        "fetch",
         "spool",
     ]
     assert "SYMBOLON_SPOOL_DIR" in wrong[-1]
@@ -214,6 +217,15 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
     assert code == 1
     (wrong,) = [line for line in output.splitlines() if line.startswith("WRONG")]
     assert "is a read-only replica" in wrong
+
+
+def test_a_store_that_ignores_ages_is_a_warning(start: StartProgram) -> None:
+    options = EmbeddedOptions(overrides={"maxmemory-policy": "allkeys-lfu"})
+    with EmbeddedRedis.start("store.conf", options) as store:
+        code, output = said(start("check", suppliers=str(SAMPLE / "symbols"), store_url=store.url))
+    assert code == 0
+    (warning,) = [line for line in output.splitlines() if line.startswith("WARN")]
+    assert "allkeys-lfu ignores how old pages are put, and misses more: use allkeys-lru" in warning
 
 
 def test_the_primary_and_each_disagreeing_sentinel_are_reported(

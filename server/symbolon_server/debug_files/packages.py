@@ -1,10 +1,17 @@
 """The packages of the extra `native`, imported when the first file needs them."""
 
-import importlib
+import importlib.util
 from typing import Any
 
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.symbols.ground.errors import UnsupportedFileError
+
+_PACKAGES = ("symbolic", "archi")
+
+
+def missing_packages() -> list[str]:
+    """Return those of the extra's packages that cannot be imported here."""
+    return [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def symbolic_for(kind: FileKind) -> Any:

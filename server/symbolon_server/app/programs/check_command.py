@@ -10,9 +10,10 @@ from enum import Enum
 from pathlib import Path
 
 from symbolon_server.app import StartError
-from symbolon_server.app.wiring.from_settings import DEBUGINFOD_URLS, sources_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.app.wiring.suppliers import DEBUGINFOD_URLS, sources_of
+from symbolon_server.debug_files.packages import missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
     FOR_AGES,
@@ -27,8 +28,12 @@ from symbolon_server.redis_servers.servers import (
     server_name,
 )
 from symbolon_server.rpc.access.protection import check_address
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
-from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.rpc.calls.addresses import (
+    ListenAddress,
+    ListenError,
+    PortTakenError,
+    check_port,
+)
 from symbolon_server.settings import Settings, find_likely_name, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
@@ -46,6 +51,9 @@ _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 
 _NOBODYS_FILE = AskedModule(ModuleId("symbolon-check", "0" * 33), "symbolon-check", "00" * 20)
 """Requested where a PDB has no path."""
+
+_AGELESS_POLICIES = frozenset({"allkeys-lfu", "allkeys-random"})
+"""They evict pages, but not by how long these are idle."""
 
 _OPEN_TO_OTHERS = 0o077
 
@@ -83,6 +91,7 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
         yield _check_port("metrics", settings.metrics_listen)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings, environment)
+    yield _check_native()
     yield from _check_folders(settings)
 
 
@@ -152,6 +161,12 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
+    if role == "store" and facts.maxmemory_policy in _AGELESS_POLICIES:
+        said = (
+            f"{facts.maxmemory_policy} ignores how old pages are put, and misses more: "
+            "use allkeys-lru"
+        )
+        yield Finding(role, said, Verdict.WARNING)
     # Servers in other modes refuse commands for other reasons.
     if facts.mode == "standalone" and not facts.is_replica:
         yield from _check_permissions(role, url)
@@ -259,7 +274,19 @@ def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
     return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
 
 
+def _check_native() -> Finding:
+    missing = missing_packages()
+    if not missing:
+        return Finding("native", "ELF, PDB, PE, Mach-O and wasm files are read")
+    said = (
+        f"{' and '.join(missing)} cannot be imported: symbol files alone are read, and modules "
+        "with other files are malformed; install the extra 'native'"
+    )
+    return Finding("native", said, Verdict.WARNING)
+
+
 def _check_folders(settings: Settings) -> Iterator[Finding]:
+    yield _check_folder("fetch", settings.fetch_dir, "SYMBOLON_FETCH_DIR")
     if settings.spool_bytes:
         yield _check_folder("spool", settings.spool_dir, "SYMBOLON_SPOOL_DIR")
     if settings.cache_url == EMBEDDED:

@@ -18,6 +18,8 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
+_PRIVATE = 0o700
+
 
 class ModuleFileReader:
     """Reads files of modules, in an ingest process."""
@@ -29,7 +31,7 @@ class ModuleFileReader:
         *,
         are_demangled: bool = True,
     ) -> None:
-        """Keep native files in `folder` while they are read; by default that of the system.
+        """Keep native files in `folder`, created when needed; by default that of the system.
 
         A native file may unpack itself to `max_unpacked_bytes`. Mangled names are demangled if
         `are_demangled`.
@@ -67,6 +69,8 @@ class ModuleFileReader:
         """
         with ExitStack() as opened:
             try:
+                if self._folder is not None:
+                    self._folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
                 file = opened.enter_context(TemporaryFile(dir=self._folder))
                 file.writelines(pieces)
                 file.flush()

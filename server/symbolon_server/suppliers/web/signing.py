@@ -1,10 +1,15 @@
 """Signs requests to S3 and stores with its API, by botocore's signers and credentials."""
 
-from typing import Any, Final
-
-import requests
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from symbolon_server.suppliers.contents.errors import FailingSupplierError
+
+if TYPE_CHECKING:
+    import requests
+
+Sign: TypeAlias = "Callable[[requests.PreparedRequest], None]"
+"""Adds what proves who sends a request; raises `SupplierError` if it cannot."""
 
 _SERVICE: Final = "s3"
 _DEFAULT_REGION: Final = "us-east-1"
@@ -43,7 +48,7 @@ class S3Signer:
             raise SigningUnavailableError(f"cannot be signed for: {_name(error)}") from None
         self.region = region or known or _DEFAULT_REGION
 
-    def sign(self, request: requests.PreparedRequest) -> None:
+    def sign(self, request: "requests.PreparedRequest") -> None:
         """Add the headers of the signature; raise `FailingSupplierError` without credentials."""
         botocore = self._botocore
         try:
