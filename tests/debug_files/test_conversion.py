@@ -25,9 +25,9 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging.writer import write_pages
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.bench.world.symbolic_peer import has_symbolic
-from tests.debug_files.cabinets import LZX, MSZIP, cabinet
 from tests.debug_files.compiled_files import WASM_ID, Workshop, fat, run
 from tests.debug_files.elf_files import Elf
+from tests.fixtures.cabinets import Packing, write_cabinet
 from tests.symbols.read_texts import INGEST, find_in_pages
 from tests.symbols.symbol_texts import MODULE_ID
 
@@ -255,14 +255,14 @@ def test_the_age_of_a_pdb_counts_if_it_is_known(workshop: Workshop) -> None:
 
 
 @needs_symbolic
-@pytest.mark.parametrize("method", [MSZIP, LZX], ids=["MSZIP", "LZX"])
+@pytest.mark.parametrize("packing", [Packing.MSZIP, Packing.LZX])
 def test_a_file_in_a_cabinet_is_unpacked_beside_it_and_removed(
-    method: int, workshop: Workshop
+    packing: Packing, workshop: Workshop
 ) -> None:
     path = workshop.compile("orchard", "-O1", "-g")
     asked = asked_for(path)
     packed = workshop.folder / "orchar_"
-    packed.write_bytes(cabinet([("orchard", path.read_bytes())], method))
+    packed.write_bytes(write_cabinet({"orchard": path.read_bytes()}, packing))
     before = sorted(workshop.folder.iterdir())
     check_debug_information(read(packed, asked))
     with pytest.raises(OtherModuleError):
@@ -298,7 +298,8 @@ def test_other_files_are_not_supported(content: bytes, message: str, tmp_path: P
 
 def test_a_cabinet_in_a_cabinet_is_not_supported(tmp_path: Path) -> None:
     path = tmp_path / "a.pd_"
-    path.write_bytes(cabinet([("a.pdb", cabinet([("a.pdb", b"a")]))]))
+    inner = write_cabinet({"a.pdb": b"a"}, Packing.MSZIP)
+    path.write_bytes(write_cabinet({"a.pdb": inner}, Packing.MSZIP))
     with pytest.raises(UnsupportedFileError, match="it is a cabinet"):
         read(path, AskedModule(MODULE_ID))
 
