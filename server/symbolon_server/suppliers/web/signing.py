@@ -8,7 +8,7 @@ from symbolon_server.suppliers.contents.errors import FailingSupplierError
 if TYPE_CHECKING:
     import requests
 
-Sign: TypeAlias = "Callable[[requests.PreparedRequest], None]"
+Sign: TypeAlias = Callable[["requests.PreparedRequest"], None]
 """Adds what proves who sends a request; raises `SupplierError` if it cannot."""
 
 _SERVICE: Final = "s3"
