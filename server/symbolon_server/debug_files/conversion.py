@@ -70,11 +70,13 @@ def convert(
         notes = check_elf(_map(file), max_unpacked_bytes) if kind is FileKind.ELF else ()
         data, facts = _convert(file, kind, asked, notes)
         table = read_symcache(data, facts, are_demangled=are_demangled)
-        if not len(table.symbols.start):
-            raise _absence(file, kind)
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
-        return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
+        pdb = pdb_of(file) if kind is FileKind.PE and not has_debug_info else None
+        if not len(table.symbols.start):
+            raise _absence(pdb)
+        facts = table.facts._replace(has_debug_info=has_debug_info)
+        return replace(table, facts=facts, debug_module=pdb)
 
 
 def _map(path: Path) -> memoryview:
@@ -168,8 +170,7 @@ def _architecture(name: str) -> str:
     return name
 
 
-def _absence(path: Path, kind: FileKind) -> NoSymbolsError:
+def _absence(pdb: ModuleId | None) -> NoSymbolsError:
     """Say what is missing in a file without functions."""
-    pdb = pdb_of(path) if kind is FileKind.PE else None
     known = "" if pdb is None else f"; its PDB is {pdb}"
     return NoSymbolsError(f"has no symbols{known}", pdb)
