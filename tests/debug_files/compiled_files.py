@@ -58,11 +58,11 @@ class Workshop:
         options = (f"--target={target}", "-O1", "-g", *options, "-c")
         return self.compile(f"{target}.o", *options, compiler="clang", text=SOURCE)
 
-    def windows_files(self) -> tuple[Path, Path]:
+    def windows_files(self, *linked_with: str) -> tuple[Path, Path]:
         """Return a program for Windows, whose symbols are in its PDB, and that."""
         compiled = self.object_for("x86_64-pc-windows-msvc", "-gcodeview")
         program, pdb = self.folder / "orchard.exe", self.folder / "orchard.pdb"
-        options = ("/nodefaultlib", "/entry:entry", "/subsystem:console", "/debug")
+        options = ("/nodefaultlib", "/entry:entry", "/subsystem:console", "/debug", *linked_with)
         run("lld", "-flavor", "link", *options, f"/pdb:{pdb}", f"/out:{program}", compiled)
         return program, pdb
 

@@ -17,7 +17,7 @@ MAX_NAME_BYTES: Final = 4096
 
 _START_AT = 0x3C
 _COFF = struct.Struct("<4s2xHI8xH2x")
-"""Mark, number of sections, time stamp, size of the optional header."""
+"""Mark, number of sections, timestamp, size of the optional header."""
 
 _OPTIONAL = struct.Struct("<H54xI")
 """Kind, size of the image."""
@@ -45,7 +45,7 @@ class PeIds:
     """The ids in a PE file."""
 
     code_id: str
-    """Time stamp and size, as symbol servers have them: 8 digits in upper case, then lower case."""
+    """As `normalise_pe_code_id` has it."""
 
     pdb: ModuleId | None
     """Name and id of the PDB; None if the file names none."""

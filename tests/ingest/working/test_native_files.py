@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from symbolon_server.debug_files.pe_files import read_pe
 from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
@@ -15,6 +16,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_deb
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import ONLY_SYMBOL_TABLE, ModuleFacts
 from symbolon_server.symbols.paging.directory import decode_directory
+from tests.debug_files.compiled_files import Workshop
 from tests.debug_files.compiling import NATIVE
 from tests.debug_files.mills import DSYM, FAT, PDB, THUMB, Mill
 from tests.fixtures.memory_store import MemoryPageStore
@@ -95,19 +97,61 @@ def test_a_native_file_is_ingested_from_where_its_layout_files_it(
     assert facts.functions > 5
 
 
+@pytest.mark.parametrize("code_id", [PE_CODE_ID, "19b66eb300004000"], ids=["plain", "padded"])
 def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
-    site: Site, tmp_path: Path
+    site: Site, code_id: str, tmp_path: Path
 ) -> None:
     keep(NATIVE / "mill.exe", tmp_path, "mill.exe", PE_CODE_ID, "mill.exe")
     keep(NATIVE / "mill.pdb", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
-    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
-    asked = AskedModule(module_id, "mill.exe", PE_CODE_ID)
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", code_id))
+    asked = AskedModule(module_id, "mill.exe", code_id)
 
     assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
     assert site.facts(module_id).format == "pdb"
     requested = [(path.rsplit("/", 1)[-1], outcome) for path, outcome in site.paths]
     assert requested[-1] == ("mill.pdb", "found")
-    assert ("mill.exe", "missing") in requested
+    assert requested.count(("mill.exe", "missing")) == 1
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a library for Windows, which names what it exports, and its PDB."""
+    workshop = Workshop(tmp_path_factory.mktemp("library"))
+    return workshop.windows_files("/dll", "/export:weigh")
+
+
+@pytest.mark.parametrize("has_pdb", [True, False])
+def test_the_pdb_of_a_library_is_better_than_the_names_of_its_exports(
+    site: Site, library: tuple[Path, Path], has_pdb: bool, tmp_path: Path
+) -> None:
+    program, pdb = library
+    ids = read_pe(program)
+    assert ids is not None
+    assert ids.pdb is not None
+    keep(program, tmp_path, program.name, ids.code_id, program.name)
+    if has_pdb:
+        keep(pdb, tmp_path, pdb.name, ids.pdb.debug_id, pdb.name)
+    module_id = ModuleId(program.name, derive_debug_id(program.name, ids.code_id))
+
+    asked = AskedModule(module_id, program.name, ids.code_id)
+    assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
+    facts = site.facts(module_id)
+    assert (facts.format, facts.has_debug_info) == ("pdb" if has_pdb else "pe", has_pdb)
+
+
+def test_the_pdb_counts_though_another_supplier_has_a_malformed_file(
+    site: Site, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    keep(NATIVE / "mill.exe", second, "mill.exe", PE_CODE_ID, "mill.exe")
+    keep(NATIVE / "mill.pdb", second, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
+    keep(NATIVE / "mill-dwarf.exe", first, "mill.exe", PE_CODE_ID, "mill.exe")
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
+
+    both = f"{first}#layout=symstore,{second}#layout=symstore"
+    assert site.ingest(both, AskedModule(module_id, "mill.exe", PE_CODE_ID)) == INGESTED
+    assert site.facts(module_id).format == "pdb"
+    assert "malformed" in [outcome for _, outcome in site.paths]
 
 
 def test_a_pe_file_whose_pdb_nobody_has_is_missing_and_says_which(

@@ -2,7 +2,7 @@
 
 Minidumps do not say which format a module has. Its names and the form of its ids do, mostly:
 
-    xul.pdb, code id 5AB380779000                  PDB and PE: a time stamp and a size
+    xul.pdb, code id 5AB380779000                  PDB and PE: a timestamp and a size
     libm.so, code id dfb85de4…, 40 digits          ELF: the GNU build id
     crash, code id 67E9247C…, as in the debug id   Mach-O: the UUID
     app.wasm                                       wasm: the build id, the debug id's digits first
@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid
+from symbolon_server.symbols.ground.asked_modules import (
+    AskedModule,
+    elf_guid,
+    is_windows_name,
+    may_be_pe_code_id,
+    normalise_pe_code_id,
+)
+from symbolon_server.symbols.ground.module_ids import GUID_DIGITS
 
-GUID_DIGITS: Final = 32
-
-_WINDOWS_NAMES: Final = (".pdb", ".exe", ".dll", ".sys", ".ocx", ".drv", ".cpl", ".scr")
 _MACH_O_NAMES: Final = (".dylib", ".dsym")
-_PE_ID_DIGITS: Final = range(9, 17)
-"""Eight of the time stamp, and one to eight of the image's size."""
-
-_TIME_STAMP_DIGITS: Final = 8
 _PORTABLE_AGE_DIGITS: Final = 8
-"""No linker counts that far: it is the time stamp that a Portable PDB has instead of an age."""
+"""No linker counts that far: it is the timestamp that a Portable PDB has instead of an age."""
 
 
 class FileFormat(Enum):
@@ -72,10 +72,9 @@ class FileIdentity(NamedTuple):
         return len(self.age) == _PORTABLE_AGE_DIGITS
 
     @property
-    def image_id(self) -> str:
-        """Return the id of a PE: the time stamp in upper case, the size in lower and not padded."""
-        size = self.code_id[_TIME_STAMP_DIGITS:].lstrip("0") or "0"
-        return self.code_id[:_TIME_STAMP_DIGITS].upper() + size
+    def pe_code_id(self) -> str:
+        """Return the code id of a PE file as symbol servers have it."""
+        return normalise_pe_code_id(self.code_id)
 
 
 def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:
@@ -95,9 +94,7 @@ def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:
 def may_be_elf(asked: AskedModule) -> bool:
     """Return whether nothing says that the module is of another format."""
     return not (
-        _is_named(asked, *_WINDOWS_NAMES, *_MACH_O_NAMES, ".wasm")
-        or _is_windows(asked)
-        or _is_mach_o(asked)
+        _is_named(asked, *_MACH_O_NAMES, ".wasm") or _is_windows(asked) or _is_mach_o(asked)
     )
 
 
@@ -130,10 +127,9 @@ def _ages_of(asked: AskedModule, file_format: FileFormat) -> tuple[str, ...]:
 
 
 def _is_windows(asked: AskedModule) -> bool:
-    if _is_named(asked, *_WINDOWS_NAMES):
+    if is_windows_name(asked.module_id.debug_file) or is_windows_name(asked.code_file):
         return True
-    # Short build ids exist, too: those of LLD's --build-id=fast have 16 digits.
-    return len(asked.code_id) in _PE_ID_DIGITS and not _is_elf(asked)
+    return may_be_pe_code_id(asked.code_id) and not _is_elf(asked)
 
 
 def _is_elf(asked: AskedModule) -> bool:
