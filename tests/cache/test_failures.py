@@ -12,6 +12,7 @@ from symbolon_server.cache.failures import (
     FailureMemory,
 )
 from symbolon_server.cache.keyed_cache import KeyedCache
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
 
@@ -103,6 +104,23 @@ def test_a_forgotten_failure_starts_from_the_first_attempt(
     assert failures.get_many([xul]) == {}
     assert redis_cache.keys() == []
     assert failures.remember(xul, FailureKind.UNAVAILABLE, "status 500").attempts == 1
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+@pytest.mark.parametrize("lacked", [False, True])
+@pytest.mark.parametrize("code_id", ["", "5F3A1B2C4D000"])
+def test_a_failure_without_a_code_id_holds_for_requests_without_one(
+    failures: FailureMemory, xul: ModuleId, kind: FailureKind, lacked: bool, code_id: str
+) -> None:
+    failures.remember(xul, kind, "has no such file", lacked_code_id=lacked)
+    found = failures.get_for([AskedModule(xul, "xul.dll", code_id)])
+    assert bool(found) == (not lacked or not code_id)
+    assert failures.get_many([xul])[xul].lacked_code_id == lacked
+
+
+def test_an_outage_holds_for_all_requests(failures: FailureMemory, xul: ModuleId) -> None:
+    failures.remember_outage(xul, "the store does not answer")
+    assert failures.get_for([AskedModule(xul, "xul.dll", "5F3A1B2C4D000")])
 
 
 def test_a_later_failure_replaces_the_earlier_one(failures: FailureMemory, xul: ModuleId) -> None:

@@ -74,6 +74,14 @@ def test_what_debuginfod_does_not_have_is_missing(debuginfod: str) -> None:
             read(supplier, candidate)
 
 
+@pytest.mark.parametrize("code_id", ["a", "a" * 33, "a" * 254, "a" * 255])
+def test_no_code_id_makes_debuginfod_answer_as_if_in_trouble(code_id: str, debuginfod: str) -> None:
+    (supplier,) = parse_suppliers(f"{debuginfod}#layout=debuginfod")
+    for candidate in supplier.candidates(UNKNOWN._replace(code_id=code_id)):
+        with pytest.raises(MissingSymbolFileError, match=r"^has no such file$"):
+            read(supplier, candidate)
+
+
 @pytest.fixture
 def debug_folder(elf: ElfFiles, tmp_path: Path) -> Path:
     """A folder like `/usr/lib/debug`, in which Debian keeps files and Fedora links."""

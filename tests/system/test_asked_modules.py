@@ -24,8 +24,15 @@ GUIDS = (f"{number:032X}" for number in count(0xA000))
 
 
 @pytest.fixture(scope="module")
-def worker(shared_site: Site) -> Program:
-    return shared_site.work()
+def by_code_id(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files by code file and code id."""
+    return tmp_path_factory.mktemp("by_code_id")
+
+
+@pytest.fixture(scope="module")
+def worker(shared_site: Site, by_code_id: Path) -> Program:
+    suppliers = f"{shared_site.supplier.url}, {by_code_id}#layout=slashsymbols"
+    return shared_site.work(suppliers=suppliers)
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +67,26 @@ def test_a_module_without_debug_file_is_asked_for_by_the_name_of_its_code_file(
     assert client.get_module(PLUGIN, PLUGIN_ID).outcome is ModuleOutcome.NOT_REFERENCED
 
 
-def test_without_debug_id_a_module_is_missing_whatever_else_is_told(
-    shared_site: Site, client: Client
+@pytest.mark.parametrize("code_id", ["", "62A1B2C3", "not hex"])
+def test_a_module_without_an_id_is_missing_for_good(
+    shared_site: Site, client: Client, code_id: str
 ) -> None:
     before = len(shared_site.supplier.gets)
-    module = Module("", "", "other.dll", "62A1B2C3D000")
+    module = Module("", "", "other.dll", code_id)
     answer = client.symbolicate([module], [[Frame(0, 1)]])
     assert answer.stacks[0][0].module == "other.dll"
     assert answer.modules[0].outcome is ModuleOutcome.MISSING
     assert answer.modules[0].retry_after_seconds is None
+    assert len(shared_site.supplier.gets) == before
+
+
+def test_a_module_with_a_code_id_alone_is_not_requested_by_a_debug_id(
+    shared_site: Site, client: Client
+) -> None:
+    before = len(shared_site.supplier.gets)
+    answer = client.symbolicate([Module("", "", "other.dll", "62A1B2C3D000")], [[Frame(0, 1)]])
+    assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    assert "needs the debug id" in answer.modules[0].detail
     assert len(shared_site.supplier.gets) == before
 
 
@@ -105,3 +123,32 @@ def test_who_tells_an_age_is_asked_for_no_more_than_that(shared_site: Site, clie
     assert answer.modules[0].outcome is ModuleOutcome.MISSING
     asked = [get.path for get in shared_site.supplier.gets if module_id.debug_id[:32] in get.path]
     assert asked == [shared_site.supplier.path_of(module_id)]
+
+
+@pytest.mark.parametrize("is_prefetched", [False, True])
+def test_a_failure_without_a_code_id_does_not_hold_for_those_who_know_it(
+    shared_site: Site, client: Client, by_code_id: Path, is_prefetched: bool
+) -> None:
+    guid, code_id = next(GUIDS), f"62a1b2c3{is_prefetched:d}000"
+    path = by_code_id / "d.so" / code_id / "symbols"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"MODULE Linux x86_64 {guid}0 d.so\nFUNC 1000 10 0 f\n")
+    unknown, known = Module("d.so", guid), Module("d.so", guid, "d.so", code_id)
+    answer = client.symbolicate([unknown], [[Frame(0, 0x1000)]])
+    assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    if is_prefetched:
+        assert client.prefetch_modules([unknown])[0].outcome is ModuleOutcome.MISSING
+        assert client.prefetch_modules([known])[0].outcome is ModuleOutcome.PENDING
+    (frame,) = first_frames(client, [known], 0x1000)
+    assert frame.function == "f"
+    (frame,) = first_frames(client, [unknown], 0x1000)
+    assert frame.function == "f"
+
+
+def test_a_failure_with_a_code_id_holds_for_all(shared_site: Site, client: Client) -> None:
+    guid = next(GUIDS)
+    for code_id in ("62a1b2c3f000", "", "62a1b2c3e000", ""):
+        answer = client.symbolicate([Module("e.so", guid, "", code_id)], [[Frame(0, 0x1000)]])
+        assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    asked = [get.path for get in shared_site.supplier.gets if f"{guid}0" in get.path]
+    assert len(asked) == 1

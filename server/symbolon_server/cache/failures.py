@@ -8,6 +8,7 @@ from enum import Enum
 from symbolon_server.cache.keyed_cache import CacheEntry, KeyedCache
 from symbolon_server.redis_servers.keys import attempts_key, outcome_key
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_count, as_text, as_time
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.backoff import Backoff
 
@@ -57,6 +58,13 @@ class Failure:
     retry_after_seconds: float
     """When the failure expires, and a request starts another ingest."""
 
+    lacked_code_id: bool = False
+    """Whether suppliers were asked without a code id, by which they may have the module."""
+
+    def holds_for(self, asked: AskedModule) -> bool:
+        """Return whether another ingest would fail as well: nothing more is known by `asked`."""
+        return not (self.lacked_code_id and asked.code_id)
+
 
 @dataclass(frozen=True, slots=True)
 class FailureLifetimes:
@@ -81,12 +89,20 @@ class FailureMemory:
         failures = zip(asked, map(_decode, entries), strict=True)
         return {module_id: failure for module_id, failure in failures if failure is not None}
 
+    def get_for(self, asked: Iterable[AskedModule]) -> dict[ModuleId, Failure]:
+        """Return the remembered failures that hold for these requests, in one round trip."""
+        by_id = {module.module_id: module for module in asked}
+        failures = self.get_many(by_id)
+        return {key: failure for key, failure in failures.items() if failure.holds_for(by_id[key])}
+
     def remember(
         self,
         module_id: ModuleId,
         kind: FailureKind,
         detail: str,
         retry_after_seconds: float | None = None,
+        *,
+        lacked_code_id: bool = False,
     ) -> Failure:
         """Remember a failure instead of any earlier one, and return it.
 
@@ -99,7 +115,8 @@ class FailureMemory:
         elif kind is FailureKind.UNAVAILABLE:
             attempts = self._cache.increment(attempts_key(module_id), _ATTEMPTS_KEPT_SECONDS)
             lifetime = self._lifetimes.unavailable.after(attempts, retry_after_seconds)
-        return self._keep(module_id, Failure(kind, _one_line(detail), attempts, lifetime))
+        failure = Failure(kind, _one_line(detail), attempts, lifetime, lacked_code_id)
+        return self._keep(module_id, failure)
 
     def remember_outage(self, module_id: ModuleId, detail: str) -> Failure:
         """Remember for a moment that the store could not be written; the module is not at fault."""
@@ -127,6 +144,7 @@ def _encode(failure: Failure) -> bytes:
         "detail": failure.detail,
         "attempts": failure.attempts,
         "seconds": failure.retry_after_seconds,
+        "lacked_code_id": failure.lacked_code_id,
     }
     return json.dumps(record, ensure_ascii=False).encode(errors="replace")
 
@@ -149,6 +167,7 @@ def _decode(entry: CacheEntry | None) -> Failure | None:
             detail=as_text(record["detail"]),
             attempts=as_count(record["attempts"], _MOST_ATTEMPTS),
             retry_after_seconds=remaining_seconds,
+            lacked_code_id=record.get("lacked_code_id") is True,
         )
     except UNREADABLE:
         return None

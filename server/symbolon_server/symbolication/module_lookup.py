@@ -1,7 +1,7 @@
 """What is known of modules, for operators, and prefetching those of which nothing is known."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from symbolon_server.cache.failures import Failure
@@ -37,6 +37,12 @@ class ModuleReport:
     failure: Failure | None = None
     is_pending: bool = False
     """Its ingest is queued or running."""
+
+    def is_unknown_for(self, asked: AskedModule) -> bool:
+        """Return whether an ingest may find what is not known yet."""
+        if self.failure is not None:
+            return not self.failure.holds_for(asked)
+        return self.directory is None and not self.is_pending
 
     def result(self) -> ModuleResult:
         """Return the result that a request for a frame in the module would get."""
@@ -93,9 +99,9 @@ class Prefetcher:
         module_ids = [module.module_id for module in asked]
         reports = self._lookup.get_modules(module_ids)
         unknown = {
-            module_id
-            for module_id, report in zip(module_ids, reports, strict=True)
-            if report == ModuleReport()
+            module.module_id
+            for module, report in zip(asked, reports, strict=True)
+            if report.is_unknown_for(module)
         }
         if unknown:
             wanted = dict.fromkeys(unknown, ())
@@ -104,6 +110,6 @@ class Prefetcher:
                 count = len(enqueued.refused)
                 raise QueueFullError(f"the ingest queue is full: {count} modules were not queued")
         return [
-            replace(report, is_pending=True) if module_id in unknown else report
+            ModuleReport(is_pending=True) if module_id in unknown else report
             for module_id, report in zip(module_ids, reports, strict=True)
         ]

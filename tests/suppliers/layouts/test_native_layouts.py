@@ -294,6 +294,13 @@ def test_a_request_without_build_id_has_no_path_in_debuginfod() -> None:
     assert paths("debuginfod", ELF_ONLY_DEBUG_ID) == []
 
 
+@pytest.mark.parametrize("digits", [1, 33, 39, 255])
+def test_a_code_id_with_half_a_byte_is_no_build_id(digits: int) -> None:
+    asked = ELF._replace(code_id="a" * digits)
+    assert paths("debuginfod", asked) == []
+    assert not [path for path in paths("symstore", asked) if "buildid" in path]
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1, max_size=12)
 ENDINGS = st.sampled_from(["", ".pdb", ".exe", ".so", ".wasm", ".dylib"])
 

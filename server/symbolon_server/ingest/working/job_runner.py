@@ -20,6 +20,7 @@ from symbolon_server.ingest.working.results import (
 )
 from symbolon_server.insertion.ages import ALL_NEW, InsertionTerms
 from symbolon_server.insertion.insertion_memory import InsertionMemory
+from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
@@ -90,7 +91,7 @@ class JobRunner:
     def _has_failed_since(self, claim: Claim) -> bool:
         """Return whether another job for the module has failed since this one was queued."""
         try:
-            return bool(self._memory.failures.get_many([claim.module_id]))
+            return bool(self._memory.failures.get_for([claim.asked]))
         except CacheUnavailableError:
             return False
 
@@ -133,15 +134,15 @@ class JobRunner:
 
         Raises `CacheUnavailableError`.
         """
-        failure = self._remember(claim.module_id, result)
+        failure = self._remember(claim.asked, result)
         if result.attempts:
             kept_seconds = FOUND_SECONDS if failure is None else failure.retry_after_seconds
             supplier_round = SupplierRound(result.attempts, time.time(), seconds)
             self._memory.rounds.remember(claim.module_id, supplier_round, kept_seconds)
         self._end(claim)
 
-    def _remember(self, module_id: ModuleId, result: IngestResult) -> Failure | None:
-        failures = self._memory.failures
+    def _remember(self, asked: AskedModule, result: IngestResult) -> Failure | None:
+        module_id, failures = asked.module_id, self._memory.failures
         if result.failure is None:
             failures.forget(module_id)
             self._memory.missing.forget([module_id])
@@ -151,7 +152,11 @@ class JobRunner:
         if result.outcome is IngestOutcome.NOT_KEPT:
             return failures.remember_outage(module_id, result.detail)
         return failures.remember(
-            module_id, result.failure, result.detail, result.retry_after_seconds
+            module_id,
+            result.failure,
+            result.detail,
+            result.retry_after_seconds,
+            lacked_code_id=not asked.code_id,
         )
 
     def _end(self, claim: Claim) -> None:

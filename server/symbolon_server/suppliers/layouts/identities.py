@@ -113,7 +113,7 @@ def _formats_of(asked: AskedModule) -> Iterator[FileFormat]:
     elif _is_mach_o(asked):
         yield FileFormat.MACH_O
     else:
-        if asked.code_id:
+        if _may_be_build_id(asked.code_id):
             yield FileFormat.ELF
         if _may_be_mach_o(asked):
             yield FileFormat.MACH_O
@@ -134,9 +134,17 @@ def _is_windows(asked: AskedModule) -> bool:
 
 def _is_elf(asked: AskedModule) -> bool:
     """Return whether the debug id is made of the code id as for ELF."""
-    if len(asked.code_id) % 2:  # half a byte
+    if not _may_be_build_id(asked.code_id):
         return False
     return elf_guid(asked.code_id) == asked.module_id.debug_id[:GUID_DIGITS]
+
+
+def _may_be_build_id(code_id: str) -> bool:
+    """Return whether it is whole bytes.
+
+    debuginfod answers others with 503, as if it were in trouble, and would be left alone for all.
+    """
+    return bool(code_id) and len(code_id) % 2 == 0
 
 
 def _is_mach_o(asked: AskedModule) -> bool:

@@ -159,7 +159,7 @@ class CallLookup:
         if not modules:
             return []
         try:
-            failures = self._tiers.failures.get_many(module.module_id for module in modules)
+            failures = self._tiers.failures.get_for(module.asked for module in modules)
         except CacheUnavailableError:
             return list(modules)  # loading them will report it
         for module in modules:
