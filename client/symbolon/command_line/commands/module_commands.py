@@ -19,6 +19,7 @@ from symbolon.command_line.showing.facts import (
 )
 from symbolon.reports import Module
 from symbolon.results import ModuleInfo, ModuleOutcome
+from symbolon.text import name_module
 
 
 def show_module(client: Client, options: argparse.Namespace) -> int:
@@ -129,11 +130,6 @@ def _print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> N
         {"module": make_plain(module)} | fact for module, fact in zip(modules, facts, strict=True)
     ]
     print(write_json(entries))
-
-
-def name_module(module: Module) -> str:
-    """Return a module as people write it."""
-    return f"{module.debug_file}/{module.debug_id}"
 
 
 def _add_module(parser: argparse.ArgumentParser) -> None:
