@@ -13,6 +13,7 @@ from symbolon_server.app import StartError
 from symbolon_server.app.wiring.from_settings import DEBUGINFOD_URLS, sources_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.debug_files.packages import find_missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
     FOR_AGES,
@@ -35,7 +36,11 @@ from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierCha
 from symbolon_server.suppliers.contents.errors import SupplierError
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath
-from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, LAYOUT_IDS
+from symbolon_server.suppliers.layouts.named import (
+    DEFAULT_LAYOUT,
+    LAYOUT_IDS,
+    SYMBOL_FILE_LAYOUTS,
+)
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -205,6 +210,26 @@ def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iter
     for source in sources:
         yield _check_supplier(source.make(), source.layout)
         yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
+    if any(source.layout not in SYMBOL_FILE_LAYOUTS for source in sources):
+        yield from _check_native_files(settings.fetch_dir)
+
+
+def _check_native_files(folder: Path) -> Iterator[Finding]:
+    """Check what a worker needs to read native files; a server without one does not."""
+    if missing := find_missing_packages():
+        said = (
+            f"{' and '.join(missing)} cannot be imported: workers here report native files as "
+            "malformed; install the extra 'native'"
+        )
+        yield Finding("native", said, Verdict.WARNING)
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("fetch", str(folder))
+        return
+    said = (
+        f"{folder} is no folder that can be written: workers here cannot read native files; create "
+        "it, or set SYMBOLON_FETCH_DIR to another folder"
+    )
+    yield Finding("fetch", said, Verdict.WARNING)
 
 
 class _OneFile(Supplier):
