@@ -161,14 +161,14 @@ COMMANDS = (
         "invalidate",
         "invalidate modules on all servers",
         "Discards everything known of modules, on all servers within a second. Use it after better "
-        "symbol files were uploaded.",
+        "files were uploaded.",
         invalidate,
         add_modules,
     ),
     Command(
         "missing",
         "list modules that were requested and no supplier has",
-        "Lists the modules whose symbol files are missing, most requested first.",
+        "Lists the modules that no supplier has, most requested first.",
         show_missing,
         _add_limit,
     ),
