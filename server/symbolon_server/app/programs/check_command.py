@@ -13,7 +13,7 @@ from symbolon_server.app import StartError
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.app.wiring.suppliers import DEBUGINFOD_URLS, sources_of
-from symbolon_server.debug_files.packages import missing_packages
+from symbolon_server.debug_files.packages import find_missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
     FOR_AGES,
@@ -40,7 +40,11 @@ from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierCha
 from symbolon_server.suppliers.contents.errors import SupplierError
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath
-from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, LAYOUT_IDS
+from symbolon_server.suppliers.layouts.named import (
+    DEFAULT_LAYOUT,
+    LAYOUT_IDS,
+    SYMBOL_FILE_LAYOUTS,
+)
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -91,7 +95,6 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
         yield _check_port("metrics", settings.metrics_listen)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings, environment)
-    yield _check_native()
     yield from _check_folders(settings)
 
 
@@ -220,6 +223,19 @@ def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iter
     for source in sources:
         yield _check_supplier(source.make(), source.layout)
         yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
+    if any(source.layout not in SYMBOL_FILE_LAYOUTS for source in sources):
+        yield from _check_native_files(settings.fetch_dir)
+
+
+def _check_native_files(folder: Path) -> Iterator[Finding]:
+    """Check what a worker needs to read native files; a server without one does not."""
+    if missing := find_missing_packages():
+        said = (
+            f"{' and '.join(missing)} cannot be imported: workers here report native files as "
+            "malformed; install the extra 'native'"
+        )
+        yield Finding("native", said, Verdict.WARNING)
+    yield _check_folder("fetch", folder, "SYMBOLON_FETCH_DIR", Verdict.WARNING)
 
 
 class _OneFile(Supplier):
@@ -274,26 +290,16 @@ def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
     return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
 
 
-def _check_native() -> Finding:
-    missing = missing_packages()
-    if not missing:
-        return Finding("native", "ELF, PDB, PE, Mach-O and wasm files are read")
-    said = (
-        f"{' and '.join(missing)} cannot be imported: symbol files alone are read, and modules "
-        "with other files are malformed; install the extra 'native'"
-    )
-    return Finding("native", said, Verdict.WARNING)
-
-
 def _check_folders(settings: Settings) -> Iterator[Finding]:
-    yield _check_folder("fetch", settings.fetch_dir, "SYMBOLON_FETCH_DIR")
     if settings.spool_bytes:
         yield _check_folder("spool", settings.spool_dir, "SYMBOLON_SPOOL_DIR")
     if settings.cache_url == EMBEDDED:
         yield _check_folder("data", settings.data_dir, "SYMBOLON_DATA_DIR")
 
 
-def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
+def _check_folder(
+    subject: str, folder: Path, variable: str, verdict: Verdict = Verdict.WRONG
+) -> Finding:
     """Check that the folder, or its closest existing parent, can be written to."""
     place = next(above for above in (folder, *folder.parents) if _is_seen(above))
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
@@ -302,7 +308,7 @@ def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
         f"{folder} cannot be written: let this user write to {place}, or set {variable} to "
         "another folder"
     )
-    return Finding(subject, said, Verdict.WRONG)
+    return Finding(subject, said, verdict)
 
 
 def _is_seen(place: Path) -> bool:

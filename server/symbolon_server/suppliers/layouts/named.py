@@ -30,6 +30,9 @@ NAMED_LAYOUTS: Final[Mapping[str, Callable[[Compressed], Sequence[Layout]]]] = {
 """Each is called with the order of compressed names; `by_code_id` costs one more request for each
 missing module with a code id."""
 
+SYMBOL_FILE_LAYOUTS: Final = frozenset({"debug_id", "debug_id+code_id", "breakpad"})
+"""Layouts that have symbol files only."""
+
 LAYOUT_IDS: Final[Mapping[str, str]] = {
     "debug_id": "by debug id",
     "debug_id+code_id": "by debug id, then by code file and code id",
