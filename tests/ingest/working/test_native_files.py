@@ -1,5 +1,6 @@
 """Native files in an ingest: from where suppliers keep them into the store."""
 
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -210,17 +211,32 @@ def test_a_file_with_another_build_id_is_refused_and_the_next_supplier_asked(
 
 def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Path) -> None:
     keep(THUMB.path, tmp_path, "90", "f092ce5079f8ce236bacfdde342c52f8947120.debug")
-    reader = ModuleFileReader(tmp_path / "no such folder")
+    (tmp_path / "file").touch()
+    reader = ModuleFileReader(tmp_path / "file" / "folder")
 
     result = site.ingest(f"{tmp_path}#layout=native", THUMB.asked, reader)
 
     assert result.outcome is IngestOutcome.UNAVAILABLE
-    assert "this host cannot store its file: no such file or directory" in result.detail
+    assert "this host cannot store its file: not a directory" in result.detail
+
+
+def test_a_host_without_room_for_what_a_cabinet_holds_says_so(site: Site, tmp_path: Path) -> None:
+    parts = ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
+    keep(NATIVE / "mill.pd_", tmp_path, *parts)
+    most_bytes = tmp_path.joinpath(*parts).stat().st_size + 1
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        result = site.ingest(f"{tmp_path}#layout=symstore", PDB.asked)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert "this host cannot store its file: file too large" in result.detail
 
 
 def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "native files"
-    folder.mkdir()
     keep(NATIVE / "mill.pd_", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
 
     reader = ModuleFileReader(folder)
