@@ -271,8 +271,7 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
         (
             "symstore",
             MINGW._replace(code_id=""),
-            "needs the code id (timestamp and size of the executable), "
-            "which the request does not have",
+            "needs the code id (timestamp and image size), which the request does not have",
         ),
         (
             "slashsymbols",

@@ -264,6 +264,8 @@ def _check_folders(settings: Settings) -> Iterator[Finding]:
         yield _check_folder("spool", settings.spool_dir, "SYMBOLON_SPOOL_DIR")
     if settings.cache_url == EMBEDDED:
         yield _check_folder("data", settings.data_dir, "SYMBOLON_DATA_DIR")
+    if settings.fetch_dir is not None:
+        yield _check_folder("native files", settings.fetch_dir, "SYMBOLON_FETCH_DIR")
 
 
 def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
