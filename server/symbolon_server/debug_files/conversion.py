@@ -11,7 +11,7 @@ from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
-from symbolon_server.debug_files.pe_files import pdb_of
+from symbolon_server.debug_files.pe_files import find_pdb
 from symbolon_server.symbols.ground.asked_modules import AskedModule, normalise_pe_code_id
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
@@ -75,7 +75,7 @@ def convert(
         table = read_symcache(data, facts, are_demangled=are_demangled)
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
-        pdb = pdb_of(file) if kind is FileKind.PE and not has_debug_info else None
+        pdb = find_pdb(_map(file)) if kind is FileKind.PE and not has_debug_info else None
         if not len(table.symbols.start):
             raise _absence(pdb)
         facts = table.facts._replace(has_debug_info=has_debug_info)
