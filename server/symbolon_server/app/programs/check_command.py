@@ -35,7 +35,7 @@ from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierCha
 from symbolon_server.suppliers.contents.errors import SupplierError
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath
-from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, LAYOUT_IDS
+from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, NAMED_LAYOUTS
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -235,7 +235,7 @@ def _check_supplier(supplier: Supplier, layout: str) -> Finding:
     with suppress(SupplierError):
         SupplierChain([_OneFile(supplier)], attempts.append).fetch(asked, _read_symbol_file)
     (attempt,) = attempts
-    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {LAYOUT_IDS[layout]})"
+    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {NAMED_LAYOUTS[layout].ids})"
     if attempt.outcome is AttemptOutcome.FOUND:
         return Finding("supplier", f"{supplier.name} answers{filed}")
     if attempt.outcome is AttemptOutcome.MISSING:
