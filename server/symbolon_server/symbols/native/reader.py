@@ -58,7 +58,7 @@ def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True
     symbols = _make_symbols(spans, names[: len(spans.row)])
     chains = replace(chains, origin=names[len(spans.row) :])
     return SymbolTable(
-        _count(facts, ranges, symbols, chains, pool), ranges, symbols, chains, pool.texts
+        _count(facts, ranges, symbols, chains, pool.texts), ranges, symbols, chains, pool.texts
     )
 
 
@@ -97,10 +97,10 @@ def _make_symbols(spans: SymbolSpans, names: np.ndarray) -> Symbols:
 
 
 def _count(
-    facts: ModuleFacts, ranges: Ranges, symbols: Symbols, chains: Chains, pool: StringPool
+    facts: ModuleFacts, ranges: Ranges, symbols: Symbols, chains: Chains, texts: list[bytes]
 ) -> ModuleFacts:
     publics = int(symbols.is_public.sum())
-    unnamed = int((chains.origin == pool.put(UNNAMED_ORIGIN)).sum())
+    unnamed = sum(texts[origin] == UNNAMED_ORIGIN for origin in chains.origin.tolist())
     return facts._replace(
         functions=len(symbols.start) - publics,
         public_symbols=publics,
