@@ -39,6 +39,8 @@ MOST_PEAK = 256 << 20
 
 FILES, MANY_FILES, AT_ONCE = 200, 2_000, 20
 PAGE_WEIGHT = 200
+PAGED_EACH = 4
+"""Of this many tables, one is also written as pages, which takes longer than all the rest."""
 
 READ, MALFORMED = "read", "malformed"
 
@@ -68,7 +70,8 @@ def read_one(file: HostileFile, folder: Path) -> str:
     reader = ModuleFileReader(folder, MOST_UNPACKED)
     try:
         table = reader.read(file.mill.asked, iter([file.content]))
-        check_table(table, PAGE_WEIGHT)
+        if file.seed % PAGED_EACH == 0:
+            check_table(table, PAGE_WEIGHT)
         if is_cut(file):
             assert answers(table) == whole_answers(file.mill)
     except MalformedSymbolFileError:

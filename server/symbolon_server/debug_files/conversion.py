@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from symbolon_server.debug_files.address_space import allow_mappings
+from symbolon_server.debug_files.address_space import more_address_space, within_address_space
 from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
-from symbolon_server.debug_files.pe_files import pdb_of
+from symbolon_server.debug_files.pe_files import find_pdb
 from symbolon_server.symbols.ground.asked_modules import AskedModule, normalise_pe_code_id
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
@@ -60,18 +60,22 @@ def convert(
     no symbols, and `UnsupportedFileError` if it cannot be read here. Takes memory and time in
     proportion to the file, and a damaged file can end the process.
     """
-    with unpacked(path, max_unpacked_bytes, folder) as (file, kind):
-        allow_mappings(_MAPPINGS * file.stat().st_size)
+    with (
+        unpacked(path, max_unpacked_bytes, folder) as (file, kind),
+        more_address_space(_MAPPINGS * file.stat().st_size),
+    ):
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
             raise UnsupportedFileError(_refusal(kind))
-        notes = check_elf(_map(file), max_unpacked_bytes) if kind is FileKind.ELF else ()
+        notes: tuple[str, ...] = ()
+        if kind is FileKind.ELF:
+            notes = check_elf(_map(file), within_address_space(max_unpacked_bytes))
         data, facts = _convert(file, kind, asked, notes)
         table = read_symcache(data, facts, are_demangled=are_demangled)
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
-        pdb = pdb_of(file) if kind is FileKind.PE and not has_debug_info else None
+        pdb = find_pdb(_map(file)) if kind is FileKind.PE and not has_debug_info else None
         if not len(table.symbols.start):
             raise _absence(pdb)
         facts = table.facts._replace(has_debug_info=has_debug_info)

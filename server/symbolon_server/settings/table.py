@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from platformdirs import user_cache_path, user_data_path
@@ -293,12 +292,12 @@ class Settings:
     max_unpacked_bytes: int = _suppliers(
         size(1024), 8 * _GIB, "Largest file after decompression; larger files are malformed."
     )
-    fetch_dir: Path = _ingest(
-        kinds.FOLDER,
-        Path(gettempdir()),
-        "Folder for native files such as ELF and PDB while they are read. It needs room for the "
-        "largest one, unpacked, for each worker, and for the cabinet that it came in.",
-        shown="the system's folder for temporary files",
+    fetch_dir: Path | None = _ingest(
+        optional(kinds.FOLDER, "system"),
+        None,
+        "Folder for native files such as ELF and PDB while they are read; system: the one for "
+        "temporary files. It needs room for the largest one, unpacked, for each worker, and for "
+        "the cabinet that it came in.",
     )
     ingest_memory_bytes: int = _ingest(
         size(256 * _MIB),

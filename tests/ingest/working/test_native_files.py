@@ -1,22 +1,26 @@
 """Native files in an ingest: from where suppliers keep them into the store."""
 
+import resource
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from symbolon_server.debug_files.pe_files import read_pe
 from symbolon_server.ingest.working.file_reading import ModuleFileReader
 from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.parse import parse_suppliers
-from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_debug_id
+from symbolon_server.symbols.ground.asked_modules import (
+    AskedModule,
+    derive_debug_id,
+    normalise_pe_code_id,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import ONLY_SYMBOL_TABLE, ModuleFacts
 from symbolon_server.symbols.paging.directory import decode_directory
-from tests.debug_files.compiled_files import Workshop
+from tests.debug_files.compiled_files import Workshop, objects_of
 from tests.debug_files.compiling import NATIVE
 from tests.debug_files.mills import DSYM, FAT, PDB, THUMB, Mill
 from tests.fixtures.memory_store import MemoryPageStore
@@ -125,15 +129,15 @@ def test_the_pdb_of_a_library_is_better_than_the_names_of_its_exports(
     site: Site, library: tuple[Path, Path], has_pdb: bool, tmp_path: Path
 ) -> None:
     program, pdb = library
-    ids = read_pe(program)
-    assert ids is not None
-    assert ids.pdb is not None
-    keep(program, tmp_path, program.name, ids.code_id, program.name)
+    (found,) = objects_of(program)
+    code_id = normalise_pe_code_id(found.code_id)
+    keep(program, tmp_path, program.name, code_id, program.name)
     if has_pdb:
-        keep(pdb, tmp_path, pdb.name, ids.pdb.debug_id, pdb.name)
-    module_id = ModuleId(program.name, derive_debug_id(program.name, ids.code_id))
+        debug_id = ModuleId.parse(pdb.name, found.debug_id).debug_id
+        keep(pdb, tmp_path, pdb.name, debug_id, pdb.name)
+    module_id = ModuleId(program.name, derive_debug_id(program.name, code_id))
 
-    asked = AskedModule(module_id, program.name, ids.code_id)
+    asked = AskedModule(module_id, program.name, code_id)
     assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
     facts = site.facts(module_id)
     assert (facts.format, facts.has_debug_info) == ("pdb" if has_pdb else "pe", has_pdb)
@@ -219,8 +223,23 @@ def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Pa
     assert "this host cannot store its file: not a directory" in result.detail
 
 
+def test_a_host_without_room_for_what_a_cabinet_holds_says_so(site: Site, tmp_path: Path) -> None:
+    parts = ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
+    keep(NATIVE / "mill.pd_", tmp_path, *parts)
+    most_bytes = tmp_path.joinpath(*parts).stat().st_size + 1
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        result = site.ingest(f"{tmp_path}#layout=symstore", PDB.asked)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert "this host cannot store its file: file too large" in result.detail
+
+
 def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:
-    folder = tmp_path / "native" / "files"
+    folder = tmp_path / "native files"
     keep(NATIVE / "mill.pd_", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
 
     reader = ModuleFileReader(folder)

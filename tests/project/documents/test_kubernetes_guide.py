@@ -51,6 +51,7 @@ def test_a_pod_is_confined_and_can_write_its_folders(pod: dict[str, Any]) -> Non
     settings = settings_of(pod)
     needed = {settings.spool_dir: settings.spool_bytes}
     if container["args"] == ["worker"]:
+        assert settings.fetch_dir is not None
         needed[settings.fetch_dir] = settings.max_fetched_bytes + settings.max_unpacked_bytes
     assert set(mounts) == {"/tmp", *map(str, needed)}  # noqa: S108
     volumes = {one["name"]: one["emptyDir"] for one in pod["volumes"]}

@@ -70,6 +70,11 @@ def test_a_module_requested_twice_has_the_details_of_both_requests() -> None:
         ("a.out", "DFB85DE42DAFFD09640C8FE377D572DE3E168920", "E45DB8DFAF2D09FD640C8FE377D572DE0"),
         # A build id of 16 bytes looks like a UUID: the name tells which it is.
         ("libm.so.6", "dfb85de42daffd09640c8fe377d572de", "E45DB8DFAF2D09FD640C8FE377D572DE0"),
+        (
+            "_ssl.cpython-312-darwin.so",
+            "67E9247C814E392BA027DBDE6748FCBF",
+            "67E9247C814E392BA027DBDE6748FCBF0",
+        ),
         ("crash", "67E9247C814E392BA027DBDE6748FCBF", "67E9247C814E392BA027DBDE6748FCBF0"),
         ("liba.dylib", "67e9247c814e392ba027dbde6748fcbf", "67E9247C814E392BA027DBDE6748FCBF0"),
         ("a.wasm", "10da03eb8f274a2c8a0a0f0a0a0a0a0a", "10DA03EB8F274A2C8A0A0F0A0A0A0A0A0"),

@@ -42,7 +42,7 @@ from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStre
 from symbolon_server.suppliers.layouts.layout import CandidatePath
 from symbolon_server.suppliers.layouts.named import (
     DEFAULT_LAYOUT,
-    LAYOUT_IDS,
+    NAMED_LAYOUTS,
     SYMBOL_FILE_LAYOUTS,
 )
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -224,7 +224,7 @@ def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iter
         yield _check_supplier(source.make(), source.layout)
         yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
     if any(source.layout not in SYMBOL_FILE_LAYOUTS for source in sources):
-        yield from _check_native_files(settings.fetch_dir)
+        yield from _check_native_files(settings.fetch_dir or Path(tempfile.gettempdir()))
 
 
 def _check_native_files(folder: Path) -> Iterator[Finding]:
@@ -266,7 +266,7 @@ def _check_supplier(supplier: Supplier, layout: str) -> Finding:
     with suppress(SupplierError):
         SupplierChain([_OneFile(supplier)], attempts.append).fetch(asked, _read_symbol_file)
     (attempt,) = attempts
-    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {LAYOUT_IDS[layout]})"
+    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {NAMED_LAYOUTS[layout].ids})"
     if attempt.outcome is AttemptOutcome.FOUND:
         return Finding("supplier", f"{supplier.name} answers{filed}")
     if attempt.outcome is AttemptOutcome.MISSING:

@@ -5,7 +5,7 @@ are read in any order.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -48,7 +48,10 @@ class ModuleFileReader:
         """
         first = next(pieces, b"")
         whole = chain((first,), pieces)
-        if kind_of(first[:BEGINNING_BYTES]) not in (FileKind.TEXT, FileKind.UNKNOWN):
+        if kind_of(first[:BEGINNING_BYTES]) in (FileKind.TEXT, FileKind.UNKNOWN):
+            reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
+            return reader.read(whole)
+        try:
             with self._on_disk(whole) as path:
                 return convert(
                     path,
@@ -57,8 +60,9 @@ class ModuleFileReader:
                     max_unpacked_bytes=self._max_unpacked_bytes,
                     folder=self._folder,
                 )
-        reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
-        return reader.read(whole)
+        except OSError as error:
+            detail = f"this host cannot store its file: {(error.strerror or 'failed').lower()}"
+            raise UnavailableSymbolFileError(detail) from None
 
     @contextmanager
     def _on_disk(self, pieces: Iterator[bytes]) -> Iterator[Path]:
@@ -67,14 +71,9 @@ class ModuleFileReader:
         The file has no name in its folder, so that nothing is left behind by a process that is
         killed.
         """
-        with ExitStack() as opened:
-            try:
-                if self._folder is not None:
-                    self._folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-                file = opened.enter_context(TemporaryFile(dir=self._folder))
-                file.writelines(pieces)
-                file.flush()
-            except OSError as error:
-                detail = f"this host cannot store its file: {(error.strerror or 'failed').lower()}"
-                raise UnavailableSymbolFileError(detail) from None
+        if self._folder is not None:
+            self._folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        with TemporaryFile(dir=self._folder) as file:
+            file.writelines(pieces)
+            file.flush()
             yield Path(f"/dev/fd/{file.fileno()}")

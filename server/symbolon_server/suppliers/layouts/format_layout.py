@@ -19,7 +19,7 @@ Rule = Callable[[FileIdentity], Iterator[CandidatePath]]
 
 NO_BUILD_ID: Final = "needs the build id (code id), which the request does not have"
 NO_PE_CODE_ID: Final = (
-    "needs the code id (timestamp and size of the executable), which the request does not have"
+    "needs the code id (timestamp and image size), which the request does not have"
 )
 NO_DEBUG_ID: Final = "needs the debug id, which the request does not have"
 NO_CODE_FILE: Final = "needs code file and code id, which the request does not have"

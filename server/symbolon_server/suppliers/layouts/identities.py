@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from symbolon_server.symbols.ground.asked_modules import (
     AskedModule,
     elf_guid,
+    is_elf_library_name,
     is_windows_name,
     may_be_pe_code_id,
     normalise_pe_code_id,
@@ -162,7 +163,7 @@ def _may_be_mach_o(asked: AskedModule) -> bool:
 
 
 def _is_named_shared_object(asked: AskedModule) -> bool:
-    return any(".so" in name.lower() for name in (asked.module_id.debug_file, asked.code_file))
+    return is_elf_library_name(asked.module_id.debug_file) or is_elf_library_name(asked.code_file)
 
 
 def _is_named(asked: AskedModule, *endings: str) -> bool:

@@ -127,15 +127,23 @@ def is_windows_name(file: str) -> bool:
     return file.lower().endswith(_WINDOWS_NAMES)
 
 
+def is_elf_library_name(file: str) -> bool:
+    """Return whether a file is named like a shared library of ELF, with or without a version.
+
+    On macOS, Python's extension modules are, but say so: `_ssl.cpython-312-darwin.so`.
+    """
+    name = file.lower()
+    return (name.endswith(".so") or ".so." in name) and "-darwin." not in name
+
+
 def _pe_debug_id(code_id: str) -> str:
     return f"{normalise_pe_code_id(code_id).upper().zfill(GUID_DIGITS)}0"
 
 
 def _is_elf(file: str, code_id: str) -> bool:
-    name = file.lower()
-    if not code_id or len(code_id) % 2 or name.endswith(".wasm"):
+    if not code_id or len(code_id) % 2 or file.lower().endswith(".wasm"):
         return False
-    if len(code_id) > GUID_DIGITS or name.endswith(".so") or ".so." in name:
+    if len(code_id) > GUID_DIGITS or is_elf_library_name(file):
         return True
     # LLD's build ids have eight bytes by default. A PE file of 256 MiB, whose code id is as long,
     # has a Windows name.
