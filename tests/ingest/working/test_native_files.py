@@ -1,7 +1,10 @@
 """Native files in an ingest: from where suppliers keep them into the store."""
 
+import resource
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -172,6 +175,40 @@ def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Pa
 
     assert result.outcome is IngestOutcome.UNAVAILABLE
     assert "this host cannot store its file: no such file or directory" in result.detail
+
+
+@contextmanager
+def full_disk(free_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond `free_bytes`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("file", "free_bytes", "work"),
+    [
+        ("mill.pdb", 80_000, "store"),
+        ("mill.pd_", 0, "store"),
+        ("mill.pd_", 9_000, "store"),
+        ("mill.pd_", 10_000, "read"),
+        ("mill.pd_", 89_000, "read"),
+    ],
+)
+def test_a_full_disk_is_trouble_of_the_host_and_not_of_the_file(
+    file: str, free_bytes: int, work: str, site: Site, tmp_path: Path
+) -> None:
+    keep(NATIVE / file, tmp_path / "a", "mill.pdb", PDB.asked.module_id.debug_id, file)
+
+    with full_disk(free_bytes):
+        result = site.ingest(f"{tmp_path}/a#layout=symstore", PDB.asked, ModuleFileReader(tmp_path))
+
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert f"this host cannot {work} its file: file too large" in result.detail
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:

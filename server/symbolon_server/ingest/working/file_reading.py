@@ -6,6 +6,7 @@ are read in any order.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -42,12 +43,12 @@ class ModuleFileReader:
         """Return the table of a file given in pieces, each of about a MiB.
 
         Raises `MalformedSymbolFileError` if it cannot be read or is another module's, and
-        `UnavailableSymbolFileError` if this host cannot store it.
+        `UnavailableSymbolFileError` if this host has no room for it.
         """
         first = next(pieces, b"")
         whole = chain((first,), pieces)
         if kind_of(first[:BEGINNING_BYTES]) not in (FileKind.TEXT, FileKind.UNKNOWN):
-            with self._on_disk(whole) as path:
+            with self._on_disk(whole) as path, _trouble_of_host("read"):
                 return convert(
                     path,
                     asked,
@@ -66,11 +67,25 @@ class ModuleFileReader:
         killed.
         """
         with ExitStack() as opened:
-            try:
-                file = opened.enter_context(TemporaryFile(dir=self._folder))
-                file.writelines(pieces)
-                file.flush()
-            except OSError as error:
-                detail = f"this host cannot store its file: {(error.strerror or 'failed').lower()}"
-                raise UnavailableSymbolFileError(detail) from None
+            with _trouble_of_host("store"):
+                file = opened.enter_context(TemporaryFile(buffering=0, dir=self._folder))
+                for piece in pieces:
+                    _write_all(file, piece)
             yield Path(f"/dev/fd/{file.fileno()}")
+
+
+@contextmanager
+def _trouble_of_host(work: str) -> Iterator[None]:
+    """Turn errors of this host's disk and memory into `UnavailableSymbolFileError`."""
+    try:
+        yield
+    except OSError as error:
+        detail = f"this host cannot {work} its file: {(error.strerror or 'failed').lower()}"
+        raise UnavailableSymbolFileError(detail) from None
+
+
+def _write_all(file: FileIO, piece: bytes) -> None:
+    """Write without a buffer, whose rest would fail once more when the file is closed."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
