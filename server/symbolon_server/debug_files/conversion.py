@@ -12,7 +12,7 @@ from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
 from symbolon_server.debug_files.pe_files import pdb_of
-from symbolon_server.symbols.ground.asked_modules import AskedModule
+from symbolon_server.symbols.ground.asked_modules import AskedModule, read_image_id
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
     NoSymbolsError,
@@ -127,7 +127,7 @@ def _choose(objects: Iterator[Any], kind: FileKind, asked: AskedModule) -> Any:
     others = []
     for one in objects:
         if kind is FileKind.PE and asked.is_named_by_code_id:
-            if (one.code_id or "").upper() == asked.code_id.upper():
+            if read_image_id(one.code_id or "") == read_image_id(asked.code_id):
                 return one
             others.append(one.code_id)
             continue

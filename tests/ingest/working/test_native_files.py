@@ -98,13 +98,14 @@ def test_a_native_file_is_ingested_from_where_its_layout_files_it(
     assert facts.functions > 5
 
 
+@pytest.mark.parametrize("code_id", [PE_CODE_ID, PE_CODE_ID.lower(), "19B66EB300004000"])
 def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
-    site: Site, tmp_path: Path
+    code_id: str, site: Site, tmp_path: Path
 ) -> None:
     keep(NATIVE / "mill.exe", tmp_path, "mill.exe", PE_CODE_ID, "mill.exe")
     keep(NATIVE / "mill.pdb", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
-    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
-    asked = AskedModule(module_id, "mill.exe", PE_CODE_ID)
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", code_id))
+    asked = AskedModule(module_id, "mill.exe", code_id)
 
     assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
     assert site.facts(module_id).format == "pdb"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid
+from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid, read_image_id
 
 GUID_DIGITS: Final = 32
 
@@ -24,7 +24,6 @@ _MACH_O_NAMES: Final = (".dylib", ".dsym")
 _PE_ID_DIGITS: Final = range(9, 17)
 """Eight of the time stamp, and one to eight of the image's size."""
 
-_TIME_STAMP_DIGITS: Final = 8
 _PORTABLE_AGE_DIGITS: Final = 8
 """No linker counts that far: it is the time stamp that a Portable PDB has instead of an age."""
 
@@ -74,8 +73,8 @@ class FileIdentity(NamedTuple):
     @property
     def image_id(self) -> str:
         """Return the id of a PE: the time stamp in upper case, the size in lower and not padded."""
-        size = self.code_id[_TIME_STAMP_DIGITS:].lstrip("0") or "0"
-        return self.code_id[:_TIME_STAMP_DIGITS].upper() + size
+        time_stamp, size = read_image_id(self.code_id)
+        return time_stamp + size.lower()
 
 
 def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:

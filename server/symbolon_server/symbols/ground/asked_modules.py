@@ -16,6 +16,7 @@ MAX_CODE_ID_DIGITS = 255
 
 _CODE_ID = re.compile(rf"[0-9A-Fa-f]{{1,{MAX_CODE_ID_DIGITS}}}")
 _GUID_DIGITS = 32
+_TIME_STAMP_DIGITS = 8
 _PE_DIGITS = range(9, 17)
 """Eight digits of a timestamp and up to eight of a size."""
 
@@ -106,8 +107,17 @@ def elf_guid(build_id: str) -> str:
     return UUID(bytes_le=bytes.fromhex(digits)).hex.upper()
 
 
+def read_image_id(code_id: str) -> tuple[str, str]:
+    """Return time stamp and size in the code id of a PE file, in upper case.
+
+    The size is without leading zeros: some reporters pad it, linkers and symbol servers do not.
+    """
+    digits = code_id.upper()
+    return digits[:_TIME_STAMP_DIGITS], digits[_TIME_STAMP_DIGITS:].lstrip("0") or "0"
+
+
 def _pe_debug_id(code_id: str) -> str:
-    return f"{code_id.upper().zfill(_GUID_DIGITS)}0"
+    return f"{''.join(read_image_id(code_id)).zfill(_GUID_DIGITS)}0"
 
 
 def _is_elf(file: str, code_id: str) -> bool:
