@@ -220,6 +220,14 @@ def test_a_build_id_is_compared_as_a_whole(workshop: Workshop) -> None:
 
 
 @needs_symbolic
+@pytest.mark.parametrize("code_id", ["", "5AB380779000", "00" * 16, "ab" * 20])
+def test_the_debug_id_of_a_mach_o_file_is_all_of_its_uuid(workshop: Workshop, code_id: str) -> None:
+    path = workshop.mach_o_file("arm64")
+    found = asked_for(path).module_id.debug_id[:32]
+    assert read(path, asked_for(path, code_id)).facts.code_id == found
+
+
+@needs_symbolic
 def test_a_build_id_alone_does_not_put_a_file_under_another_debug_id(workshop: Workshop) -> None:
     path = workshop.compile("orchard", "-g")
     (found,) = objects_of(path)
