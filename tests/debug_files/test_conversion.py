@@ -2,9 +2,12 @@
 
 import importlib
 import re
+import resource
 import shutil
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +182,44 @@ def test_a_wasm_file_answers(workshop: Workshop) -> None:
     assert table.facts.format == "wasm"
     assert table.facts.code_id == WASM_ID.hex().upper()
     assert answer_in(table, "weigh").inlines[0].function == "twice"
+
+
+@pytest.fixture
+def address_space() -> Iterator[tuple[int, int]]:
+    """Limit the address space of this process, to far more than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limited = (1 << 40, hard)
+    resource.setrlimit(resource.RLIMIT_AS, limited)
+    yield limited
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@needs_symbolic
+@pytest.mark.parametrize("debug_id", [None, OTHER_ID])
+def test_the_limit_of_address_space_is_as_before(
+    workshop: Workshop, debug_id: str | None, address_space: tuple[int, int]
+) -> None:
+    path = workshop.compile("orchard", "-g")
+    with suppress(OtherModuleError):
+        read(path, AskedModule(ModuleId("orchard", debug_id)) if debug_id else None)
+    assert resource.getrlimit(resource.RLIMIT_AS) == address_space
+
+
+@needs_symbolic
+@pytest.mark.parametrize("problem", ["other", "cut"])
+def test_a_refused_file_is_not_mapped_while_its_error_is_kept(
+    workshop: Workshop, problem: str
+) -> None:
+    path = workshop.compile("orchard", "-g")
+    asked = asked_for(path)
+    if problem == "cut":
+        path.write_bytes(path.read_bytes()[:9000])
+    else:
+        asked = AskedModule(ModuleId("orchard", OTHER_ID))
+    with pytest.raises(MalformedSymbolFileError) as kept:
+        read(path, asked)
+    assert kept.value.__traceback__ is not None
+    assert str(path) not in Path("/proc/self/maps").read_text()
 
 
 # Whose file it is.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from symbolon_server.debug_files.address_space import allow_mappings
+from symbolon_server.debug_files.address_space import mappings_allowed
 from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
@@ -62,8 +62,10 @@ def convert(
     no symbols, and `UnsupportedFileError` if it cannot be read here. Takes memory and time in
     proportion to the file, and a damaged file can end the process.
     """
-    with unpacked(path, max_unpacked_bytes, folder) as (file, kind):
-        allow_mappings(_MAPPINGS * file.stat().st_size)
+    with (
+        unpacked(path, max_unpacked_bytes, folder) as (file, kind),
+        mappings_allowed(_MAPPINGS * file.stat().st_size),
+    ):
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
