@@ -7,7 +7,6 @@ import shutil
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,14 +194,17 @@ def address_space() -> Iterator[tuple[int, int]]:
 
 
 @needs_symbolic
-@pytest.mark.parametrize("debug_id", [None, OTHER_ID])
-def test_the_limit_of_address_space_is_as_before(
-    workshop: Workshop, debug_id: str | None, address_space: tuple[int, int]
+def test_refused_files_leave_the_limit_of_address_space_as_it_was(
+    workshop: Workshop, address_space: tuple[int, int]
 ) -> None:
     path = workshop.compile("orchard", "-g")
-    with suppress(OtherModuleError):
-        read(path, AskedModule(ModuleId("orchard", debug_id)) if debug_id else None)
-    assert resource.getrlimit(resource.RLIMIT_AS) == address_space
+    for _ in range(2):
+        with pytest.raises(OtherModuleError):
+            read(path, AskedModule(ModuleId("orchard", OTHER_ID)))
+        assert resource.getrlimit(resource.RLIMIT_AS) == address_space
+    read(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    assert (soft - 2 * path.stat().st_size, hard) == address_space
 
 
 @needs_symbolic

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 def mappings_allowed(more_bytes: int) -> Iterator[None]:
     """Raise the limit by what mapped files take: they need address space, but no memory of it.
 
-    At the end it is as before, and the files are not mapped any more, whatever error is raised: one
-    ingest may read many.
+    Where an error refuses the file, the limit is as before at the end, and the file not mapped any
+    more: an ingest may read many. Otherwise it stays, because the heap has grown beside the file.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
@@ -22,9 +22,8 @@ def mappings_allowed(more_bytes: int) -> Iterator[None]:
         yield
     except Exception as error:
         _release(error)
-        raise
-    finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        raise
 
 
 def _release(error: BaseException | None) -> None:
