@@ -142,10 +142,17 @@ class AsyncClient:
                 count.add(results)
 
     async def get_module(
-        self, debug_file: str, debug_id: str, *, timeout: float | None = None
+        self,
+        debug_file: str,
+        debug_id: str,
+        *,
+        code_file: str = "",
+        code_id: str = "",
+        timeout: float | None = None,
     ) -> ModuleInfo:
         """As `Client.get_module`."""
-        return await self._ask(calls.get_module(debug_file, debug_id), timeout)
+        module = Module(debug_file, debug_id, code_file, code_id)
+        return await self._ask(calls.get_module(module), timeout)
 
     async def prefetch_modules(
         self, modules: Sequence[Module], *, timeout: float | None = None
@@ -175,14 +182,15 @@ class AsyncClient:
         debug_id: str,
         module_offset: int,
         *,
+        code_file: str = "",
+        code_id: str = "",
         is_return_address: bool = False,
         ranges_around: int = 0,
         timeout: float | None = None,
     ) -> Explanation:
         """As `Client.explain_frame`."""
-        call = calls.explain_frame(
-            debug_file, debug_id, module_offset, is_return_address, ranges_around
-        )
+        module = Module(debug_file, debug_id, code_file, code_id)
+        call = calls.explain_frame(module, module_offset, is_return_address, ranges_around)
         return await self._ask(call, timeout)
 
     async def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:

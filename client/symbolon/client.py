@@ -176,10 +176,17 @@ class Client:
             count.add(results)
 
     def get_module(
-        self, debug_file: str, debug_id: str, *, timeout: float | None = None
+        self,
+        debug_file: str,
+        debug_id: str,
+        *,
+        code_file: str = "",
+        code_id: str = "",
+        timeout: float | None = None,
     ) -> ModuleInfo:
-        """Return what is known of a module. Starts no ingest."""
-        return self._ask(calls.get_module(debug_file, debug_id), timeout)
+        """Return what is known of a module, named as in a `Module`. Starts no ingest."""
+        module = Module(debug_file, debug_id, code_file, code_id)
+        return self._ask(calls.get_module(module), timeout)
 
     def prefetch_modules(
         self, modules: Sequence[Module], *, timeout: float | None = None
@@ -216,6 +223,8 @@ class Client:
         debug_id: str,
         module_offset: int,
         *,
+        code_file: str = "",
+        code_id: str = "",
         is_return_address: bool = False,
         ranges_around: int = 0,
         timeout: float | None = None,
@@ -225,9 +234,8 @@ class Client:
         `ranges_around` is how many ranges to return on either side; 0 means the server's default
         (3).
         """
-        call = calls.explain_frame(
-            debug_file, debug_id, module_offset, is_return_address, ranges_around
-        )
+        module = Module(debug_file, debug_id, code_file, code_id)
+        call = calls.explain_frame(module, module_offset, is_return_address, ranges_around)
         return self._ask(call, timeout)
 
     def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:

@@ -1,9 +1,11 @@
 """Files of every kind, converted: whose they are, and what they answer."""
 
 import re
+import resource
 import shutil
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,47 @@ def test_a_wasm_file_answers(workshop: Workshop) -> None:
     assert answer_in(table, "weigh").inlines[0].function == "twice"
 
 
+@pytest.fixture
+def address_space() -> Iterator[tuple[int, int]]:
+    """Limit the address space of this process, to far more than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limited = (1 << 40, hard)
+    resource.setrlimit(resource.RLIMIT_AS, limited)
+    yield limited
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@needs_symbolic
+def test_refused_files_leave_the_limit_of_address_space_as_it_was(
+    workshop: Workshop, address_space: tuple[int, int]
+) -> None:
+    path = workshop.compile("orchard", "-g")
+    for _ in range(2):
+        with pytest.raises(OtherModuleError):
+            read(path, AskedModule(ModuleId("orchard", OTHER_ID)))
+        assert resource.getrlimit(resource.RLIMIT_AS) == address_space
+    read(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    assert (soft - 2 * path.stat().st_size, hard) == address_space
+
+
+@needs_symbolic
+@pytest.mark.parametrize("problem", ["other", "cut"])
+def test_a_refused_file_is_not_mapped_while_its_error_is_kept(
+    workshop: Workshop, problem: str
+) -> None:
+    path = workshop.compile("orchard", "-g")
+    asked = asked_for(path)
+    if problem == "cut":
+        path.write_bytes(path.read_bytes()[:9000])
+    else:
+        asked = AskedModule(ModuleId("orchard", OTHER_ID))
+    with pytest.raises(MalformedSymbolFileError) as kept:
+        read(path, asked)
+    assert kept.value.__traceback__ is not None
+    assert str(path) not in Path("/proc/self/maps").read_text()
+
+
 # Whose file it is.
 
 
@@ -207,6 +250,14 @@ def test_a_build_id_is_compared_as_a_whole(workshop: Workshop) -> None:
     other = whole[:-1] + ("0" if whole[-1] != "0" else "1")
     with pytest.raises(OtherModuleError, match=f"of another module: {whole}"):
         read(path, asked_for(path, other))
+
+
+@needs_symbolic
+@pytest.mark.parametrize("code_id", ["", "5AB380779000", "00" * 16, "ab" * 20])
+def test_the_debug_id_of_a_mach_o_file_is_all_of_its_uuid(workshop: Workshop, code_id: str) -> None:
+    path = workshop.mach_o_file("arm64")
+    found = asked_for(path).module_id.debug_id[:32]
+    assert read(path, asked_for(path, code_id)).facts.code_id == found
 
 
 @needs_symbolic

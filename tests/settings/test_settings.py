@@ -66,6 +66,7 @@ GOOD = [
 ]
 
 BAD = [
+    ("fetch_dir", "~no-such-user/files"),
     ("listen", "50051"),
     ("listen", "::1:50051"),
     ("listen", "[fe80::zz]:1"),

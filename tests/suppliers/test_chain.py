@@ -126,6 +126,21 @@ def test_it_is_missing_if_all_suppliers_say_so(
         chain.fetch(AskedModule(module_id), read)
 
 
+def test_what_the_request_lacks_is_told_before_suppliers_that_it_does_not_concern(
+    tmp_path: Path, module_id: ModuleId
+) -> None:
+    table = "[[source]]\nlocation = '{}'\nlayout = 'native'\n{}\n"
+    tables = [table.format(f"/others/{number}", "only = ['*.so']") for number in range(20)]
+    (tmp_path / "sources.toml").write_text("".join([*tables, table.format(tmp_path, "")]))
+    asked = AskedModule(module_id._replace(debug_file="crash"))
+
+    with pytest.raises(MissingSymbolFileError) as caught:
+        SupplierChain(parse_suppliers(f"{tmp_path}/sources.toml")).fetch(asked, read)
+
+    reason = f"no supplier has it; {tmp_path}: has no such file; needs the build id"
+    assert str(caught.value).startswith(reason)
+
+
 def test_it_is_missing_without_any_supplier(module_id: ModuleId) -> None:
     with pytest.raises(MissingSymbolFileError, match=r"^no supplier is configured$"):
         SupplierChain([]).fetch(AskedModule(module_id), read)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,18 @@ def test_an_absent_root_is_unavailable(root: Path, module_id: ModuleId) -> None:
         fetch(root / "not mounted", module_id)
 
 
+@pytest.mark.parametrize("casing", [Casing.DEFAULT, Casing.ANY])
+def test_a_file_as_root_is_unavailable(root: Path, module_id: ModuleId, casing: Casing) -> None:
+    (root / "file").write_bytes(TEXT)
+    supplier = DirectorySupplier(root / "file", options=SupplierOptions(casing))
+
+    with (
+        pytest.raises(UnavailableSymbolFileError, match=r"^not a directory$"),
+        opened(supplier, AskedModule(module_id)),
+    ):
+        pytest.fail("it has no files")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_unavailable(root: Path, module_id: ModuleId) -> None:
     path = path_of(root, module_id)
@@ -99,6 +112,17 @@ def test_a_file_without_permission_is_unavailable(root: Path, module_id: ModuleI
 
     with pytest.raises(UnavailableSymbolFileError, match=r"^permission denied$"):
         fetch(root, module_id)
+
+
+def test_a_socket_with_the_name_of_the_file_is_unavailable(
+    root: Path, module_id: ModuleId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = path_of(root, module_id)
+    monkeypatch.chdir(path.parent)  # the whole path is too long for a socket
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
+        with pytest.raises(UnavailableSymbolFileError, match="is not a regular file"):
+            fetch(root, module_id)
 
 
 def test_a_folder_or_pipe_with_the_name_of_the_file_is_unavailable(

@@ -257,6 +257,24 @@ def test_a_debuginfod_url_may_end_in_buildid(tmp_path: Path, base: str) -> None:
             "[[source]]\nlocation = 'http://a'\ntoken_file = 'no-such'",
             "no-such (token_file): No such file or directory",
         ),
+        (
+            "[[source]]\nlocation = '~no-such-user/a'",
+            "source 1: its location begins with the home of an unknown user",
+        ),
+        ('[[source]]\nlocation = "/a\\u0000b"', "source 1: its location contains a zero byte"),
+        (
+            "[[source]]\nlocation = 'http://a'\ntoken_file = '~no-such-user/a'",
+            "source 1: the file '~no-such-user/a' begins with the home of an unknown user",
+        ),
+        (
+            '[[source]]\nlocation = "http://a"\nquery_file = "a\\u0000b"',
+            r"source 1: the file 'a\x00b' contains a zero byte",
+        ),
+        (
+            "[[source]]\nlocation = 'sources.toml'",
+            "source 1: its location is a sources file: list it in the setting",
+        ),
+        ("a = " + "[" * 5000, "is not TOML of sources: it is nested too deep"),
         ("[[source]\n", "is not TOML: Expected ']]' at the end of an array declaration (at line 1"),
     ],
 )
@@ -281,6 +299,19 @@ def test_a_sources_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff")
     with pytest.raises(InvalidSupplierError, match=r"binary\.toml is not a text file$"):
         parse_suppliers(f"{tmp_path}/binary.toml")
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/a", "~no-such-user/a.toml"])
+def test_a_path_below_an_unknown_home_is_refused(path: str) -> None:
+    complaint = "^supplier 2 begins with the home of an unknown user$"
+    with pytest.raises(InvalidSupplierError, match=complaint):
+        parse_suppliers(f"/a, {path}")
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    source = only_source(tmp_path, "location = '/a'")
+    (tmp_path / "sources.toml").write_text("[[source]]\nlocation = '/a'", encoding="utf-8-sig")
+    assert parse_settings(f"{tmp_path}/sources.toml") == [source]
 
 
 def test_a_sources_file_takes_no_options() -> None:

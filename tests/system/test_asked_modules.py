@@ -87,6 +87,10 @@ def test_a_module_with_a_code_id_alone_is_not_requested_by_a_debug_id(
     answer = client.symbolicate([Module("", "", "other.dll", "62A1B2C3D000")], [[Frame(0, 1)]])
     assert answer.modules[0].outcome is ModuleOutcome.MISSING
     assert "needs the debug id" in answer.modules[0].detail
+    info = client.get_module("", "", code_file="other.dll", code_id="62A1B2C3D000")
+    assert info.detail == answer.modules[0].detail
+    found = client.explain_frame("", "", 1, code_file="other.dll", code_id="62A1B2C3D000")
+    assert found.module.detail == info.detail
     assert len(shared_site.supplier.gets) == before
 
 

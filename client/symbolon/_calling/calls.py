@@ -45,12 +45,11 @@ class Call(Generic[T]):
     decode: Callable[[Any], T]
 
 
-def get_module(debug_file: str, debug_id: str) -> Call[ModuleInfo]:
+def get_module(module: Module) -> Call[ModuleInfo]:
     """Return the call for what is known of a module."""
-    module = make_module(Module(debug_file, debug_id))
     return Call(
         lambda client: client.stubs.modules.GetModule,
-        module_service_pb2.GetModuleRequest(module=module),
+        module_service_pb2.GetModuleRequest(module=make_module(module)),
         partial(decode, ModuleInfo),
     )
 
@@ -92,8 +91,7 @@ def get_queue() -> Call[Queue]:
 
 
 def explain_frame(
-    debug_file: str,
-    debug_id: str,
+    module: Module,
     module_offset: int,
     is_return_address: bool,
     ranges_around: int,
@@ -103,7 +101,7 @@ def explain_frame(
         lambda client: client.stubs.modules.ExplainFrame,
         _make(
             module_service_pb2.ExplainFrameRequest,
-            module=make_module(Module(debug_file, debug_id)),
+            module=make_module(module),
             module_offset=module_offset,
             is_return_address=is_return_address,
             ranges_around=ranges_around,

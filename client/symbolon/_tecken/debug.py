@@ -88,7 +88,14 @@ def _count_downloads(
             continue
         sent = one.module.sent
         timeout = seconds_left()
-        held = client.get_module(sent.debug_file, sent.debug_id, timeout=timeout).held
+        info = client.get_module(
+            sent.debug_file,
+            sent.debug_id,
+            code_file=sent.code_file,
+            code_id=sent.code_id,
+            timeout=timeout,
+        )
+        held = info.held
         sizes[one.name] = 0 if held is None else held.fetched_bytes
         seconds[one.name] = 0.0 if held is None else held.ingest_seconds
     return {

@@ -49,7 +49,7 @@ def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
     """Write the only file in `cabinet`, whatever its name, to `target`.
 
     Raises `MalformedSymbolFileError` if the cabinet is damaged, has not exactly one file, or
-    unpacks to over `max_bytes` or `MAX_RATIO`.
+    unpacks to over `max_bytes` or `MAX_RATIO`, and `OSError` if it cannot be written.
     """
     archi = archi_for(FileKind.CABINET)
     limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
@@ -72,12 +72,15 @@ def _write_only(entries: Iterator[Any], target: Path, limit: int) -> None:
 
 def _write(entry: Any, target: Path, limit: int) -> None:
     left = limit
-    with target.open("wb") as file:
+    # Without a buffer, whose rest would fail once more when the file is closed.
+    with target.open("wb", buffering=0) as file:
         while piece := entry.read(_PIECE_BYTES):
             left -= len(piece)
             if left < 0:
                 raise MalformedSymbolFileError(f"its cabinet unpacks to over {limit} bytes")
-            file.write(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[file.write(rest) :]
 
 
 def _text_of(error: Exception) -> str:

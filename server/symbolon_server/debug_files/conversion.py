@@ -34,8 +34,9 @@ FORMATS: Final = {
 }
 """Kinds that are converted, with their format and the system as symbol files name it."""
 
-_BUILD_ID_KINDS: Final = frozenset({FileKind.ELF, FileKind.MACH_O, FileKind.WASM})
-"""Kinds whose code id says which build it is; that of a PE says when, and a PDB has none."""
+_BUILD_ID_KINDS: Final = frozenset({FileKind.ELF, FileKind.WASM})
+"""Kinds whose code id says more than the debug id, which has its first 16 bytes. That of a Mach-O
+file is its debug id, that of a PE says when it was linked, and a PDB has none."""
 
 _MAPPINGS: Final = 2
 """How often a file is mapped: to be checked, and by `symbolic`."""
@@ -158,7 +159,8 @@ def _is_asked(debug_id: str, asked: AskedModule) -> bool:
 def _is_build(code_id: str | None, kind: FileKind, asked: AskedModule) -> bool:
     """Return whether the whole build id is the one asked for.
 
-    A debug id has only its first 16 bytes. Both must match, because pages are stored by debug id.
+    Both ids must match, because pages are stored by debug id. No other kind is refused for a wrong
+    code id: what one caller gets wrong would be remembered for all.
     """
     if not (kind in _BUILD_ID_KINDS and asked.code_id and code_id):
         return True

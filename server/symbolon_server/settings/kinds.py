@@ -78,7 +78,10 @@ def _parse_name(text: str) -> str:
 
 
 def _parse_path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("the home of an unknown user") from None
 
 
 def _parse_redis_url(text: str) -> str:

@@ -16,6 +16,7 @@ from symbolon_server.suppliers.contents.errors import (
 )
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath
+from symbolon_server.suppliers.layouts.options import OTHER_FORMATS, OTHER_NAMES
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
@@ -111,6 +112,8 @@ class Pauses:
     ) -> None:
         """Note that the supplier failed, with its `Retry-After` if it sent one."""
 
+
+_UNCONCERNED = frozenset({OTHER_NAMES, OTHER_FORMATS})
 
 _NO_ANSWER = frozenset({AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED})
 
@@ -293,9 +296,10 @@ def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
         return BrokenSymbolFileError(malformed)
     if not attempts:
         return MissingSymbolFileError("no supplier is configured")
+    # A detail has an end: of many sources, those that the module does not concern come last.
     reasons = [
         f"{attempt.supplier}: {attempt.detail}"
-        for attempt in attempts
+        for attempt in sorted(attempts, key=lambda attempt: attempt.detail in _UNCONCERNED)
         if attempt.outcome is AttemptOutcome.MISSING and not attempt.detail.endswith(ABSENT)
     ]
     return MissingSymbolFileError("; ".join(["no supplier has it", *reasons]))

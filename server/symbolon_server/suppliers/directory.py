@@ -30,6 +30,8 @@ _BUILD_ID_FOLDER = ".build-id"
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 """Errors which mean that no file of that name can exist."""
 
+_NOT_REGULAR = "the symbol file is not a regular file"
+
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """O_NONBLOCK: opening a named pipe must not block."""
 
@@ -111,6 +113,8 @@ class DirectorySupplier:
         try:
             # An unmounted directory is unavailable: it does not mean that files are missing.
             root = _resolve(self._root)
+            if not root.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             bound = root.parent if root.name == _BUILD_ID_FOLDER else root
             if self._listings is None:
                 return _open_inside(bound, root.joinpath(*parts))
@@ -180,11 +184,13 @@ def _open_inside(bound: Path, path: Path) -> _OpenedFile:
     except OSError as error:
         if error.errno in _ABSENT:
             raise MissingSymbolFileError from None
+        if error.errno == errno.ENXIO:  # a socket
+            raise UnavailableSymbolFileError(_NOT_REGULAR) from None
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise UnavailableSymbolFileError("the symbol file is not a regular file")
+        raise UnavailableSymbolFileError(_NOT_REGULAR)
     return _OpenedFile(FileIO(descriptor), _Version.of(status))
 
 

@@ -27,7 +27,14 @@ from symbolon_server.suppliers.layouts.options import (
     InvalidOptionError,
     build_options,
 )
-from symbolon_server.suppliers.source import InvalidSupplierError, Source, is_bucket, locate
+from symbolon_server.suppliers.source import (
+    SOURCES_FILE,
+    InvalidSupplierError,
+    Source,
+    is_bucket,
+    locate,
+    read_path,
+)
 from symbolon_server.suppliers.sources_file import parse_sources
 from symbolon_server.suppliers.web.headers import Header, choose_headers, refuse_unused
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
@@ -42,7 +49,6 @@ __all__ = [
 ]
 
 _OPTION = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)\s*=\s*([^/#=]*?)\s*")
-_SOURCES_FILE = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Entry:
     @property
     def is_sources_file(self) -> bool:
         """Whether this is the path of a sources file."""
-        return self.is_directory and self.location.endswith(_SOURCES_FILE)
+        return self.is_directory and self.location.endswith(SOURCES_FILE)
 
 
 def parse_suppliers(
@@ -127,11 +133,11 @@ def _parse_entries(
 def _read_sources(
     entry: Entry, limits: FetchLimits, environment: Mapping[str, str]
 ) -> list[Source]:
-    file = Path(entry.location).expanduser()
+    file = read_path(entry.location)
     if entry.options:
         raise InvalidSupplierError(f"{file} is a sources file, whose options are in it")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows write a byte order mark
     except OSError as error:
         raise InvalidSupplierError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -16,6 +16,9 @@ from symbolon_server.suppliers.web.signing import Sign
 from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 from symbolon_server.telemetry.software import software_name
 
+SOURCES_FILE: Final = ".toml"
+"""The ending of a sources file."""
+
 _DEBUGINFOD: Final = "debuginfod"
 _BUILDID: Final = "/buildid"
 
@@ -79,11 +82,21 @@ def is_bucket(text: str) -> bool:
     return text.partition("://")[0].lower() == S3_SCHEME
 
 
+def read_path(text: str) -> Path:
+    """Return a path, in which `~` is a home; raise `InvalidUrlError` if no file can have it."""
+    if "\0" in text:
+        raise InvalidUrlError("contains a zero byte")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise InvalidUrlError("begins with the home of an unknown user") from None
+
+
 def locate(text: str) -> Path | ServerUrl:
     """Return the directory or http(s) URL; raise `InvalidUrlError`."""
     scheme, mark, _ = text.partition("://")
     if not mark:
-        return Path(text).expanduser()
+        return read_path(text)
     if scheme.lower() not in HTTP_SCHEMES:
         raise InvalidUrlError("is neither a directory nor an http, https or s3 URL")
     return ServerUrl.parse(text)

@@ -38,7 +38,14 @@ from symbolon_server.suppliers.secrets import (
     is_header,
     is_secret_header,
 )
-from symbolon_server.suppliers.source import InvalidSupplierError, Source, is_bucket, locate
+from symbolon_server.suppliers.source import (
+    SOURCES_FILE,
+    InvalidSupplierError,
+    Source,
+    is_bucket,
+    locate,
+    read_path,
+)
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
 
 _TABLE: Final = "source"
@@ -151,6 +158,8 @@ def parse_sources(
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidSupplierError(f"is not TOML: {error}") from None
+    except RecursionError:
+        raise InvalidSupplierError("is not TOML of sources: it is nested too deep") from None
     _refuse_unknown(content, [_TABLE])
     tables = content.get(_TABLE)
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -175,7 +184,10 @@ class _Reading:
     limits: FetchLimits
 
     def file(self, name: str) -> Path:
-        return self.folder / Path(name).expanduser()
+        try:
+            return self.folder / read_path(name)
+        except InvalidUrlError as error:
+            raise InvalidSupplierError(f"the file {name!r} {error}") from None
 
 
 def _parse_tables(tables: list[dict[str, Any]], reading: _Reading) -> Iterator[Source]:
@@ -202,6 +214,8 @@ def _parse_table(table: Mapping[str, Any], reading: _Reading) -> Source:
             raise InvalidSupplierError(f"{key} is for buckets: s3://bucket/prefix")
     where = locate(table["location"])
     if isinstance(where, Path):
+        if where.suffix == SOURCES_FILE:
+            raise InvalidSupplierError("its location is a sources file: list it in the setting")
         return _directory(reading.folder / where, table, reading)
     return _server(where, table, reading)
 

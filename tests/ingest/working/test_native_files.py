@@ -3,6 +3,8 @@
 import resource
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,7 @@ def test_a_native_file_is_ingested_from_where_its_layout_files_it(
     assert facts.functions > 5
 
 
-@pytest.mark.parametrize("code_id", [PE_CODE_ID, "19b66eb300004000"], ids=["plain", "padded"])
+@pytest.mark.parametrize("code_id", [PE_CODE_ID, PE_CODE_ID.lower(), "19B66EB300004000"])
 def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
     site: Site, code_id: str, tmp_path: Path
 ) -> None:
@@ -223,19 +225,38 @@ def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Pa
     assert "this host cannot store its file: not a directory" in result.detail
 
 
-def test_a_host_without_room_for_what_a_cabinet_holds_says_so(site: Site, tmp_path: Path) -> None:
-    parts = ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
-    keep(NATIVE / "mill.pd_", tmp_path, *parts)
-    most_bytes = tmp_path.joinpath(*parts).stat().st_size + 1
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+@contextmanager
+def full_disk(free_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond `free_bytes`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, hard))
     try:
-        result = site.ingest(f"{tmp_path}#layout=symstore", PDB.asked)
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("file", "free_bytes"),
+    [
+        ("mill.pdb", 80_000),
+        ("mill.pd_", 0),
+        ("mill.pd_", 9_000),
+        ("mill.pd_", 10_000),
+        ("mill.pd_", 89_000),
+    ],
+)
+def test_a_full_disk_is_trouble_of_the_host_and_not_of_the_file(
+    file: str, free_bytes: int, site: Site, tmp_path: Path
+) -> None:
+    keep(NATIVE / file, tmp_path / "a", "mill.pdb", PDB.asked.module_id.debug_id, file)
+
+    with full_disk(free_bytes):
+        result = site.ingest(f"{tmp_path}/a#layout=symstore", PDB.asked, ModuleFileReader(tmp_path))
 
     assert result.outcome is IngestOutcome.UNAVAILABLE
     assert "this host cannot store its file: file too large" in result.detail
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:

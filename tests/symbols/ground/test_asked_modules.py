@@ -86,6 +86,8 @@ def test_a_module_requested_twice_has_the_details_of_both_requests() -> None:
         ("xul.dll", "5eba81a442000", "00000000000000000005EBA81A442000" + "0"),
         ("xul.dll", "5eba81a400042000", "00000000000000000005EBA81A442000" + "0"),
         ("xul.dll", "5eba81a412345678", "00000000000000005EBA81A412345678" + "0"),
+        ("xul.dll", "0eba81a442000", "00000000000000000000EBA81A442000" + "0"),
+        ("xul.dll", "5eba81a400000000", "000000000000000000000005EBA81A40" + "0"),
         *(("xul.dll", code_id, "") for code_id in ("", "5EBA81A4", "5EBA81A4" + "1" * 9)),
     ],
 )

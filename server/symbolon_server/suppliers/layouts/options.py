@@ -100,10 +100,15 @@ class SupplierOptions:
         Empty if it has that; never empty without candidates.
         """
         if not self.patterns.match(asked):
-            return "is not asked for modules of such names"
+            return OTHER_NAMES
         missing = dict.fromkeys(lacks(layout, asked) for layout in self.layouts)
         said = "; ".join(filter(None, missing))
-        return said or ("" if self.candidates(asked) else "has no files of such modules")
+        return said or ("" if self.candidates(asked) else OTHER_FORMATS)
+
+
+OTHER_NAMES: Final = "is not asked for modules of such names"
+OTHER_FORMATS: Final = "has no files of such modules"
+"""What is not for the module says little of why it is missing."""
 
 
 class InvalidOptionError(ValueError):
