@@ -16,7 +16,8 @@ COPY --from=build /opt/symbolon /opt/symbolon
 RUN groupadd --system --gid 10001 symbolon \
     && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/symbolon symbolon \
     && install -d -o symbolon -g symbolon \
-        /var/lib/symbolon /var/lib/symbolon/spool /var/lib/symbolon/data
+        /var/lib/symbolon /var/lib/symbolon/spool /var/lib/symbolon/data \
+        /var/lib/symbolon/fetch
 # By number, because an orchestrator that refuses root knows no names.
 USER 10001:10001
 WORKDIR /var/lib/symbolon
@@ -26,6 +27,7 @@ WORKDIR /var/lib/symbolon
 ENV PATH=/opt/symbolon/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SYMBOLON_DATA_DIR=/var/lib/symbolon/data \
+    SYMBOLON_FETCH_DIR=/var/lib/symbolon/fetch \
     SYMBOLON_LISTEN=0.0.0.0:50051 \
     SYMBOLON_SPOOL_DIR=/var/lib/symbolon/spool
 EXPOSE 50051

@@ -51,7 +51,10 @@ def main() -> int:
         make = os.getppid()
         target = wait_until_serving(server, make)
         show_crash(target)
-        say(f"Serving on {target}. Stop with Ctrl-C. The same crash, from an ELF debug file:")
+        say(
+            f"Serving on {target}. Stop with Ctrl-C. In another terminal, the same crash from an "
+            "ELF debug file:"
+        )
         say(f"  .venv/bin/symbolon symbolicate --format text --target {target} {NATIVE_CRASH}")
         wait_for_end(server, make)
     except Stopped:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -47,13 +48,30 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the programs that tests start what they would have by themselves.
 
     A shell that runs us in the background has SIGINT ignored, by them too; and programs that are
-    started hundreds of times are compiled once.
+    started hundreds of times are compiled once, as are the tests.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):  # one of the processes that share the tests
         config.stash[_TURNS] = turns.Turns(Path(config.getoption("basetemp")).parent)
+        number = int(config.workerinput["workerid"].removeprefix("gw"))
+        config.args = _begin_elsewhere(config.args, number / config.workerinput["workercount"])
+
+
+def _begin_elsewhere(arguments: list[str], share: float) -> list[str]:
+    """Return the arguments with this `share` of all folders put last.
+
+    So each process compiles other test modules than the others do, and reads from files what they
+    have compiled meanwhile: that is half of the time that collecting takes.
+    """
+    root = Path(__file__).parent
+    folders = sorted(str(path) for path in root.glob("[a-z]*") if path.is_dir())
+    if [Path(argument).resolve() for argument in arguments] != [root]:
+        return arguments
+    first = round(len(folders) * share)
+    return folders[first:] + folders[:first]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -67,11 +85,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what runs alone, so that no process waits for others' tests to end before each of
-    its own, and the rest in the order that shares the files evenly among the processes.
+    its own, and the rest in the order that shares the files evenly among the processes. The order
+    is the same in all processes, wherever they began to collect.
     """
     alone = {item.path for item in items if item.get_closest_marker(turns.MARK) is not None}
     places = {path: -1 if path in alone else _place(path) for path in {i.path for i in items}}
-    items.sort(key=lambda item: places[item.path])
+    items.sort(key=lambda item: (places[item.path], item.path))
 
 
 def _place(path: Path) -> int:

@@ -10,72 +10,83 @@
 messages and stubs. Modules with an underscore are private.
 """
 
-from typing import TYPE_CHECKING
-
-from symbolon._batching.progress import Progress
-from symbolon._messages.answers import ReportResult
-from symbolon._messages.encoding import AnyReport, EncodedReport, Report
-from symbolon.async_client import AsyncClient
-from symbolon.client import Client
-from symbolon.errors import (
-    ClosedError,
-    DeadlineError,
-    FieldViolation,
-    InvalidCredentialsError,
-    InvalidReportError,
-    InvalidRequestError,
-    InvalidTargetError,
-    MessageTooLargeError,
-    NotAllowedError,
-    NotOfferedError,
-    ServerBusyError,
-    ServerDefectError,
-    ServerUnreachableError,
-    SymbolonError,
-)
-from symbolon.explanations import (
-    DecidingSymbol,
-    ExplainedPage,
-    ExplainedRange,
-    ExplainedTier,
-    Explanation,
-    PublicSymbolVerdict,
-    SupplierAttempt,
-    SupplierOutcome,
-    SupplierRound,
-    SymbolKind,
-)
-from symbolon.reports import Frame, Module
-from symbolon.results import (
-    Diagnostics,
-    FrameOutcome,
-    HeldModule,
-    InlineFrame,
-    MissingModule,
-    MissingModules,
-    ModuleDiagnostics,
-    ModuleInfo,
-    ModuleOutcome,
-    ModuleResult,
-    Queue,
-    RedisInfo,
-    RunningIngest,
-    StoreInfo,
-    SymbolicatedFrame,
-    Symbolication,
-    Tier,
-    TierInfo,
-    TierLookups,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symbolon._public import (
+        AnyReport,
+        AsyncClient,
+        Client,
+        ClosedError,
+        DeadlineError,
+        DecidingSymbol,
+        Diagnostics,
+        EncodedReport,
+        ExplainedPage,
+        ExplainedRange,
+        ExplainedTier,
+        Explanation,
+        FieldViolation,
+        Frame,
+        FrameOutcome,
+        HeldModule,
+        InlineFrame,
+        InvalidCredentialsError,
+        InvalidReportError,
+        InvalidRequestError,
+        InvalidTargetError,
+        MessageTooLargeError,
+        MissingModule,
+        MissingModules,
+        Module,
+        ModuleDiagnostics,
+        ModuleInfo,
+        ModuleOutcome,
+        ModuleResult,
+        NotAllowedError,
+        NotOfferedError,
+        Progress,
+        PublicSymbolVerdict,
+        Queue,
+        RedisInfo,
+        Report,
+        ReportResult,
+        RunningIngest,
+        ServerBusyError,
+        ServerDefectError,
+        ServerUnreachableError,
+        StoreInfo,
+        SupplierAttempt,
+        SupplierOutcome,
+        SupplierRound,
+        SymbolicatedFrame,
+        Symbolication,
+        SymbolKind,
+        SymbolonError,
+        Tier,
+        TierInfo,
+        TierLookups,
+    )
+
     __version__: str
 else:
 
-    def __getattr__(name: str) -> str:
-        """Look up `__version__` on demand: that takes longer than the rest of the import."""
-        if name != "__version__":
+    def __getattr__(name: str) -> Any:
+        """Import the public names when one is first used, so not for `symbolon.v1` alone."""
+        if name == "__version__":
+            return _find_version()
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        public = import_module("symbolon._public")
+        globals().update({each: getattr(public, each) for each in __all__})
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        """Return all names, imported or not."""
+        return sorted({*globals(), *__all__, "__version__"})
+
+    def _find_version() -> str:
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 # on demand
 
         try:

@@ -17,11 +17,11 @@ class ModuleOutcome(Enum):
     NOT_REFERENCED = 2
     """No frame refers to it; from `get_module`: nothing is known of it."""
     MISSING = 3
-    """No supplier has its symbol file."""
+    """No supplier has a file with its symbols."""
     UNAVAILABLE = 4
     """A supplier failed; retry later."""
     MALFORMED = 5
-    """Its symbol file is malformed."""
+    """Its file cannot be read."""
     PENDING = 6
     """Not ready yet; retry later."""
 
@@ -175,7 +175,8 @@ class HeldModule:
     public_symbols: int
     ranges: int
     skipped_records: Mapping[str, int]
-    """Number of malformed lines of its symbol file, by kind of record."""
+    """Number of malformed lines of its symbol file, by kind of record; of a native file,
+    `unnamed_inlines` counts inline frames without a name."""
     supplier: str
     ingested_at: datetime | None
     """When its ingest ended, in UTC; `None` if not known."""

@@ -141,6 +141,12 @@ def shorten_path(file: str) -> str:
     return found["path"] if found else file
 
 
+def name_module(module: Module) -> str:
+    """Return its module id, or what a report without a complete one has in its place."""
+    name = f"{module.debug_file or module.code_file}/{module.debug_id}"
+    return name if module.debug_id or not module.code_id else f"{name}, code id {module.code_id}"
+
+
 def make_printable(text: str) -> str:
     """Return the text without control characters: names come from untrusted files."""
     if text.isprintable():
@@ -179,5 +185,4 @@ def _write_modules(
         heading = ""
         outcome = colors.paint(result.outcome.name.lower(), colors.trouble)
         detail = f": {result.detail}" if result.detail else ""
-        name = make_printable(f"{module.debug_file}/{module.debug_id}")
-        yield f"  {name}  {outcome}{make_printable(detail)}"
+        yield f"  {make_printable(name_module(module))}  {outcome}{make_printable(detail)}"

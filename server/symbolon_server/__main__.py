@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from symbolon_server.app import StartError
-from symbolon_server.app.process.heap_keeper import keep_freed_memory
+from symbolon_server.app.process.collector import pause_collector
+from symbolon_server.app.process.heap import keep_freed_memory
 from symbolon_server.settings import (
     Group,
     InvalidSettingsError,
@@ -20,7 +22,6 @@ from symbolon_server.settings import (
 )
 from symbolon_server.telemetry.ignored_signals import ignore_until_ready
 from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs, write_json_line
-from symbolon_server.telemetry.software import software_version
 
 _CANNOT_START = 1
 _WRONG_SETTINGS = 2
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _begin() -> None:
     """Set up a long-running program, and all programs that it starts."""
+    pause_collector()
     os.umask(_PRIVATE_UMASK)
     ignore_until_ready()
 
@@ -156,6 +158,16 @@ _COMMANDS = {
 }
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version on demand: reading it takes as long as parsing all flags."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from symbolon_server.telemetry.software import software_version  # noqa: PLC0415 # see above
+
+        print(f"symbolon-server {software_version()}")
+        parser.exit()
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `command` names the one given."""
     parser = argparse.ArgumentParser(
@@ -164,7 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--version", action="version", version=f"symbolon-server {software_version()}"
+        "--version", action=_ShowVersion, nargs=0, help="show program's version number and exit"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():

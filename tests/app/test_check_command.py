@@ -9,7 +9,14 @@ import pytest
 
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.rpc.access.tokens import hash_token
-from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram, wait_until
+from tests.app.conftest import (
+    PATIENCE_SECONDS,
+    SAMPLE,
+    Program,
+    StartProgram,
+    starting,
+    wait_until,
+)
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.sentinels import Access, watched
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
@@ -216,6 +223,15 @@ def test_a_cache_that_is_a_replica_is_wrong(start: StartProgram, redis_store_url
     assert "is a read-only replica" in wrong
 
 
+def test_a_store_that_ignores_ages_is_a_warning(start: StartProgram) -> None:
+    options = EmbeddedOptions(overrides={"maxmemory-policy": "allkeys-lfu"})
+    with EmbeddedRedis.start("store.conf", options) as store:
+        code, output = said(start("check", suppliers=str(SAMPLE / "symbols"), store_url=store.url))
+    assert code == 0
+    (warning,) = [line for line in output.splitlines() if line.startswith("WARN")]
+    assert "allkeys-lfu ignores how old pages are put, and misses more: use allkeys-lru" in warning
+
+
 def test_the_primary_and_each_disagreeing_sentinel_are_reported(
     start: StartProgram, redis_store_url: str
 ) -> None:
@@ -368,6 +384,35 @@ def test_each_source_of_a_file_is_reported_with_its_layout(
         "symbolon-check.pd_",
     ]
     assert "hunter2" not in output
+
+
+def test_what_workers_lack_for_native_files_is_reported(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Without the extra, and with a folder that cannot be created."""
+    (tmp_path / "file").touch()
+    for package in ("symbolic", "archi"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError\n", encoding="utf-8")
+    paths = os.pathsep.join([str(tmp_path), environment.get("PYTHONPATH", "")])
+    suppliers = f"{SAMPLE / 'debug' / '.build-id'}#layout=native"
+    with starting(environment | {"PYTHONPATH": paths}, tmp_path) as start:
+        program = start("check", suppliers=suppliers, fetch_dir=str(tmp_path / "file" / "fetch"))
+        code, output = said(program)
+    assert code == 0  # they concern workers only
+    told = [line.split(maxsplit=2) for line in output.splitlines() if line.startswith("WARN")]
+    assert [(subject, message.partition(":")[0]) for _, subject, message in told] == [
+        ("native", "symbolic and archi cannot be imported"),
+        ("fetch", f"{tmp_path}/file/fetch cannot be written"),
+    ]
+
+
+def test_the_folder_of_native_files_is_reported_where_a_source_has_them(
+    start: StartProgram, tmp_path: Path
+) -> None:
+    suppliers = f"{SAMPLE / 'debug' / '.build-id'}#layout=native"
+    code, output = said(start("check", suppliers=suppliers, fetch_dir=str(tmp_path)))
+    assert code == 0, output
+    assert f"ok    fetch       {tmp_path}" in output.splitlines()
 
 
 def test_servers_of_debuginfod_are_reported_as_such(

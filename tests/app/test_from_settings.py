@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.app import StartError
-from symbolon_server.app.wiring.from_settings import suppliers_of
+from symbolon_server.app.wiring.suppliers import suppliers_of
 from symbolon_server.settings import Settings
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId

@@ -22,7 +22,19 @@ from tests.bench.results import PartResult, show
 from tests.bench.world.programs import ROOT
 from tests.bench.world.symbol_files import FOLDER_VARIABLE, find_symbol_files
 
-PARTS = ("hot", "cold", "memory", "lookup", "warm", "scale", "hit_ratio", "put", "stream", "day")
+PARTS = (
+    "hot",
+    "cold",
+    "native",
+    "memory",
+    "lookup",
+    "warm",
+    "scale",
+    "hit_ratio",
+    "put",
+    "stream",
+    "day",
+)
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".cache" / "bench" / "results"
 

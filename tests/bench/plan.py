@@ -51,6 +51,7 @@ class Plan:
     hit_long_sizes: Sequence[float] = (148, 300, 500)
     hit_real_sizes: Sequence[float] = (148, 300, 500, 742)
     hit_real_seconds: float = 300.0
+    are_native_files_large: bool = True
     day_reports: int = 20_000
     day_modules: int = 200
 
@@ -78,6 +79,7 @@ QUICK = Plan(
     hit_long_sizes=(0.2,),
     hit_real_sizes=(0.2,),
     hit_real_seconds=0.0,
+    are_native_files_large=False,
     day_reports=40,
     day_modules=5,
 )

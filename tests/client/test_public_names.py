@@ -2,8 +2,13 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
+
+import pytest
 
 import symbolon
+from symbolon import _public
 
 PUBLIC_NAMES = """
     AnyReport AsyncClient Client ClosedError DeadlineError DecidingSymbol Diagnostics EncodedReport
@@ -55,5 +60,16 @@ def test_every_public_name_is_found_in_the_package() -> None:
 
 
 def test_everything_that_the_package_imports_for_its_users_is_public() -> None:
-    classes = {name for name, value in vars(symbolon).items() if isinstance(value, type)}
-    assert classes == set(symbolon.__all__)
+    classes = {name for name, value in vars(_public).items() if isinstance(value, type)}
+    assert classes == set(symbolon.__all__) == set(_public.__all__)
+
+
+def test_the_root_lists_its_names_before_it_imports_them() -> None:
+    program = "import symbolon; print(*(name for name in dir(symbolon) if name[0] != '_'))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert set(said.stdout.decode().split()) >= set(symbolon.__all__)
+
+
+def test_a_name_that_the_root_does_not_offer_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Klient'"):
+        _ = symbolon.Klient  # type: ignore[attr-defined] # it is misspelt

@@ -52,6 +52,14 @@ def test_a_crash_reads_from_the_innermost_call_outwards() -> None:
     assert write_crash([ORCHARD, LIBC], answer) == CRASH
 
 
+@pytest.mark.parametrize("debug_file", ["mill.exe", ""])
+def test_a_module_without_a_debug_id_is_listed_with_its_code_id(debug_file: str) -> None:
+    answer = make_answer([[]], ModuleOutcome.MISSING)
+    module = Module(debug_file, "", "mill.exe", "19B66EB34000")
+    listed = write_crash([module], answer).splitlines()[-1]
+    assert listed == "  mill.exe/, code id 19B66EB34000  missing"
+
+
 def test_modules_that_are_not_referenced_are_not_listed() -> None:
     answer = make_answer([[]], ModuleOutcome.NOT_REFERENCED)
     assert write_crash([ORCHARD], answer) == "Thread 0\n"

@@ -3,13 +3,12 @@
 Clang and lld make files of every system on any of them. A test whose tools are missing is skipped.
 """
 
-import shutil
-import subprocess
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import pytest
+from tests.debug_files import compiling
 
 SOURCE: Final = """\
 volatile int basket;
@@ -29,11 +28,14 @@ MAIN: Final = SOURCE + "int main(int count, char **words) { return weigh(count);
 WASM_ID: Final = bytes(range(16))
 
 
-def run(*command: str | Path) -> None:
-    """Run a tool; skip the test if it is not installed."""
-    if shutil.which(str(command[0])) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    subprocess.run(command, check=True, capture_output=True)
+def run(*command: str | Path, folder: Path = Path()) -> None:
+    """Run a tool in a folder; skip the test if it is not installed."""
+    compiling.run(list(map(str, command)), folder)
+
+
+def objects_of(path: Path) -> list[Any]:
+    """Return the objects in a native file, as `symbolic` has them."""
+    return list(importlib.import_module("symbolic").Archive.open(str(path)).iter_objects())
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,7 @@ class Workshop:
         source, made = self.folder / "orchard.c", self.folder / name
         source.write_text(text)
         # In its folder, where a compiler that splits DWARF leaves the other part.
-        if shutil.which(compiler) is None:
-            pytest.skip(f"{compiler} is not installed")
-        command = [compiler, *options, "orchard.c", "-o", name]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+        run(compiler, *options, "orchard.c", "-o", name, folder=self.folder)
         return made
 
     def object_for(self, target: str, *options: str) -> Path:
@@ -58,11 +57,11 @@ class Workshop:
         options = (f"--target={target}", "-O1", "-g", *options, "-c")
         return self.compile(f"{target}.o", *options, compiler="clang", text=SOURCE)
 
-    def windows_files(self) -> tuple[Path, Path]:
+    def windows_files(self, *linked_with: str) -> tuple[Path, Path]:
         """Return a program for Windows, whose symbols are in its PDB, and that."""
         compiled = self.object_for("x86_64-pc-windows-msvc", "-gcodeview")
         program, pdb = self.folder / "orchard.exe", self.folder / "orchard.pdb"
-        options = ("/nodefaultlib", "/entry:entry", "/subsystem:console", "/debug")
+        options = ("/nodefaultlib", "/entry:entry", "/subsystem:console", "/debug", *linked_with)
         run("lld", "-flavor", "link", *options, f"/pdb:{pdb}", f"/out:{program}", compiled)
         return program, pdb
 

@@ -1,6 +1,5 @@
 """Files of every kind, converted: whose they are, and what they answer."""
 
-import importlib
 import re
 import resource
 import shutil
@@ -8,13 +7,12 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.debug_files.elf_checks import ALTERNATE_FILE, SPLIT_DWARF
-from symbolon_server.debug_files.pe_files import pdb_of, read_pe
+from symbolon_server.debug_files.pe_files import find_pdb
 from symbolon_server.symbols.ground.answers import Answer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
@@ -27,9 +25,9 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging.writer import write_pages
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.bench.world.symbolic_peer import has_symbolic
-from tests.debug_files.cabinets import LZX, MSZIP, cabinet
-from tests.debug_files.compiled_files import WASM_ID, Workshop, fat, run
+from tests.debug_files.compiled_files import WASM_ID, Workshop, fat, objects_of, run
 from tests.debug_files.elf_files import Elf
+from tests.fixtures.cabinets import Packing, write_cabinet
 from tests.symbols.read_texts import INGEST, find_in_pages
 from tests.symbols.symbol_texts import MODULE_ID
 
@@ -37,10 +35,6 @@ needs_symbolic = pytest.mark.skipif(not has_symbolic(), reason="the extra native
 
 LIMIT = 1 << 30
 OTHER_ID = "0123456789ABCDEF0123456789ABCDEF0"
-
-
-def objects_of(path: Path) -> list[Any]:
-    return list(importlib.import_module("symbolic").Archive.open(str(path)).iter_objects())
 
 
 def asked_for(path: Path, code_id: str = "") -> AskedModule:
@@ -154,11 +148,7 @@ def test_a_pdb_answers_with_inline_frames(workshop: Workshop) -> None:
 def test_a_program_for_windows_names_its_pdb(workshop: Workshop) -> None:
     program, pdb = workshop.windows_files()
     module_id = asked_for(pdb).module_id
-    assert pdb_of(program) == module_id
-    (found,) = objects_of(program)
-    ids = read_pe(program)
-    assert ids is not None
-    assert (ids.code_id.lower(), ids.pdb) == (found.code_id, module_id)
+    assert find_pdb(memoryview(program.read_bytes())) == module_id
     with pytest.raises(
         NoSymbolsError, match=re.escape(f"no symbols; its PDB is {module_id}")
     ) as refused:
@@ -306,14 +296,14 @@ def test_the_age_of_a_pdb_counts_if_it_is_known(workshop: Workshop) -> None:
 
 
 @needs_symbolic
-@pytest.mark.parametrize("method", [MSZIP, LZX], ids=["MSZIP", "LZX"])
+@pytest.mark.parametrize("method", [Packing.MSZIP, Packing.LZX])
 def test_a_file_in_a_cabinet_is_unpacked_beside_it_and_removed(
-    method: int, workshop: Workshop
+    method: Packing, workshop: Workshop
 ) -> None:
     path = workshop.compile("orchard", "-O1", "-g")
     asked = asked_for(path)
     packed = workshop.folder / "orchar_"
-    packed.write_bytes(cabinet([("orchard", path.read_bytes())], method))
+    packed.write_bytes(write_cabinet({"orchard": path.read_bytes()}, method))
     before = sorted(workshop.folder.iterdir())
     check_debug_information(read(packed, asked))
     with pytest.raises(OtherModuleError):
@@ -349,7 +339,7 @@ def test_other_files_are_not_supported(content: bytes, message: str, tmp_path: P
 
 def test_a_cabinet_in_a_cabinet_is_not_supported(tmp_path: Path) -> None:
     path = tmp_path / "a.pd_"
-    path.write_bytes(cabinet([("a.pdb", cabinet([("a.pdb", b"a")]))]))
+    path.write_bytes(write_cabinet({"a.pdb": write_cabinet({"a.pdb": b"a"})}))
     with pytest.raises(UnsupportedFileError, match="it is a cabinet"):
         read(path, AskedModule(MODULE_ID))
 

@@ -126,7 +126,7 @@ def test_a_pdb_gives_the_frames_that_dwarf_gives_of_the_same_code() -> None:
 
 
 def test_where_llvm_has_other_calls_in_a_pdb_the_sources_do_not_have_them() -> None:
-    """LLVM 14 gives the line at which the caller goes on, not that of the call."""
+    """LLVM 14 gives the line at which the caller goes on, not that of the call; others may not."""
     pairs = [pair for pair in answered_by_both(PDB) if len(pair[0]) == len(pair[1])]
     differ = [
         (ours[at - 1], ours[at], llvm[at])
@@ -135,7 +135,7 @@ def test_where_llvm_has_other_calls_in_a_pdb_the_sources_do_not_have_them() -> N
         if ours[at].line != llvm[at].line
     ]
     assert all(is_called_there(callee, ours) for callee, ours, _ in differ)
-    assert any(not is_called_there(callee, llvm) for callee, _, llvm in differ)
+    assert not differ or any(not is_called_there(callee, llvm) for callee, _, llvm in differ)
 
 
 @pytest.mark.parametrize("mill", [mill for mill in MILLS if mill not in (PDB, MINGW)], ids=str)

@@ -6,6 +6,7 @@ function. The library names the very first function `runtime.text`, by a symbol 
 are right.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ ASSEMBLY = ".abi0"
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("go") is None:
+        pytest.skip("go is not on the PATH")
     folder = tmp_path_factory.mktemp("go")
     path = folder / "mill"
     flags = [f"-ldflags=-B=0x{BUILD_ID}", "-o", str(path)]

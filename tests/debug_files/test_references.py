@@ -4,17 +4,25 @@ The references share no code, and each is wrong somewhere: an answer counts wher
 same. `Verdict` names every kind of the other answers, and says who is right.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from symbolon_server.debug_files.conversion import convert
+from symbolon_server.symbols.ground.errors import OtherModuleError
 from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN
-from tests.debug_files.asking import LEAST_SHARE, Compared, ask_all
+from tests.debug_files.asking import LEAST_SHARE, MOST_BYTES, Compared, ask_all
 from tests.debug_files.comparing import Verdict, names, nowhere, share_equal
-from tests.debug_files.compiling import Recipe, compile_program
+from tests.debug_files.compiling import Recipe, code_addresses, compile_program, load_address
+from tests.debug_files.references import ask_llvm, frames_of
 
 LEAST_ADDRESSES = 900
+
+_COPY = re.compile(r"(?: \(\.[a-z]+(?:\.\d+)*\))+$")
+"""What LLVM shows of the suffix of a function's copy."""
 
 OBJCOPY_DEBUG = "objcopy --only-keep-debug {program} {debug_file}"
 ZSTD = "objcopy --compress-debug-sections=zstd {program} {debug_file}"
@@ -96,6 +104,23 @@ def test_every_frame_has_the_name_that_a_reference_gives(recipe: Recipe, compare
     assert len(wrong) <= (1 - LEAST_SHARE) * len(known), wrong[:3]
 
 
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_demangled_names_are_those_of_llvm(compiler: str, tmp_path: Path) -> None:
+    binary = compile_program(tmp_path, Recipe(compiler, "-O2 -gdwarf-4"))
+    addresses, base = code_addresses(binary.program), load_address(binary.program)
+    table = convert(binary.debug_file, binary.asked, max_unpacked_bytes=MOST_BYTES)
+    answered = [
+        (frames_of(table.find(address - base)), llvm)
+        for address, llvm in zip(
+            addresses, ask_llvm(binary.program, addresses, "--demangle"), strict=True
+        )
+        if llvm and llvm[0].name and llvm[0].file
+    ]
+    assert len(answered) >= LEAST_ADDRESSES
+    for ours, llvm in answered:
+        assert [frame.name for frame in ours] == [_COPY.sub("", frame.name) for frame in llvm]
+
+
 @EVERY_RECIPE
 def test_padding_between_functions_belongs_to_none(recipe: Recipe, compare: Compare) -> None:
     """LLVM answers it with a line and no function, addr2line with the function before."""
@@ -123,6 +148,7 @@ SPLIT = [
     Recipe("clang++", "-O2 -gdwarf-4 -gsplit-dwarf"),
     Recipe("clang++", "-O2 -gdwarf-5 -gsplit-dwarf"),
 ]
+NO_BUILD_ID = "objcopy --only-keep-debug --remove-section=.note.gnu.build-id {program} {debug_file}"
 SHARED = Recipe("g++", "-O2 -g", DWZ_SHARED)
 SILENT = [*SPLIT, SHARED]
 
@@ -164,3 +190,10 @@ def test_names_shared_by_dwz_are_omitted_and_lines_are_right(compare: Compare) -
         assert {frame.name for frame in unnamed} <= {UNNAMED_ORIGIN.decode()}
         omitted += len(unnamed)
     assert omitted > 0
+
+
+def test_a_debug_file_without_a_build_id_has_no_id_at_all(tmp_path: Path) -> None:
+    """The id would be made of the code, which is not in it: all such files would have the same."""
+    binary = compile_program(tmp_path, Recipe("g++", "-O2 -g", [NO_BUILD_ID]))
+    with pytest.raises(OtherModuleError, match="no id"):
+        convert(binary.debug_file, binary.asked, max_unpacked_bytes=MOST_BYTES)

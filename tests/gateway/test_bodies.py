@@ -19,7 +19,7 @@ from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
 from symbolon.v1.module_pb2 import MODULE_OUTCOME_FOUND, ModuleResult
 from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
-from symbolon_server.app.programs.gateway_main import PATIENCE_SECONDS
+from symbolon_server.app.programs.gateway_process import PATIENCE_SECONDS
 from symbolon_server.gateway.reading import BodyLimits, Deadline, read_request
 from symbolon_server.gateway.symbolicating import Question, Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads

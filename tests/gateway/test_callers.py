@@ -17,10 +17,10 @@ import pytest
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.app.process.children import READY
 from symbolon_server.app.process.reserved_port import bind_shared
-from symbolon_server.rpc.access.access import (
+from symbolon_server.rpc.access.access import AccessControl
+from symbolon_server.rpc.access.forwarding import (
     FORWARDED_KEY,
     SECRET_VARIABLE,
-    AccessControl,
     find_forwarded,
     forward,
     make_secret,

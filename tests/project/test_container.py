@@ -115,10 +115,10 @@ def test_only_volumes_of_its_own_can_be_written(name: str) -> None:
         assert mode == ("ro" if is_of_the_host else "rw"), target
 
 
-def test_the_spool_of_compose_lies_where_the_image_has_it() -> None:
+def test_the_folders_of_compose_lie_where_the_image_has_them() -> None:
     for name in ("server", "worker"):
         targets = {target for _, target, mode in mounts(name) if mode == "rw"}
-        assert targets == {environment()["SYMBOLON_SPOOL_DIR"]}
+        assert targets == {environment()[f"SYMBOLON_{name}_DIR"] for name in ("SPOOL", "FETCH")}
 
 
 def test_no_port_is_published_but_on_loopback() -> None:

@@ -8,7 +8,7 @@
 
 Fields that are not known are left out; "line" stands only beside "file"; inlines are innermost
 first. A module is found (true), not found (false), or undecided (null): no frame refers to it, it
-has no debug file or debug id, or it is still pending. What the server would reject is answered as
+has no file or id, or it is still pending. What the server would reject is answered as
 not found, and listed in one field more, after "found_modules" or "knownModules": "errors".
 
 Apart from its position a frame's text depends on its encoded bytes alone, so that frames that

@@ -44,8 +44,9 @@ class JobModule:
 
     @property
     def is_named(self) -> bool:
-        """Whether it has a debug file and a debug id: others are not looked up."""
-        return bool(self.sent.debug_file and self.sent.debug_id)
+        """Whether it has a file and an id, if only of its code: others are not looked up."""
+        sent = self.sent
+        return bool((sent.debug_file or sent.code_file) and (sent.debug_id or sent.code_id))
 
 
 @dataclass(frozen=True, slots=True)

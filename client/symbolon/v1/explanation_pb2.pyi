@@ -98,13 +98,13 @@ class _SupplierOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Suppl
     same way.
     """
     SUPPLIER_OUTCOME_FOUND: _SupplierOutcome.ValueType  # 1
-    """It had a readable symbol file."""
+    """It had a readable file."""
     SUPPLIER_OUTCOME_MISSING: _SupplierOutcome.ValueType  # 2
     """It reported that it does not have the file."""
     SUPPLIER_OUTCOME_UNAVAILABLE: _SupplierOutcome.ValueType  # 3
     """It failed to respond, or to send the whole file."""
     SUPPLIER_OUTCOME_MALFORMED: _SupplierOutcome.ValueType  # 4
-    """It sent a file that is not a readable symbol file."""
+    """It sent a file that cannot be read."""
     SUPPLIER_OUTCOME_NOT_ASKED: _SupplierOutcome.ValueType  # 5
     """It was not asked, because it failed recently and is in back-off."""
 
@@ -116,13 +116,13 @@ SUPPLIER_OUTCOME_UNSPECIFIED: SupplierOutcome.ValueType  # 0
 same way.
 """
 SUPPLIER_OUTCOME_FOUND: SupplierOutcome.ValueType  # 1
-"""It had a readable symbol file."""
+"""It had a readable file."""
 SUPPLIER_OUTCOME_MISSING: SupplierOutcome.ValueType  # 2
 """It reported that it does not have the file."""
 SUPPLIER_OUTCOME_UNAVAILABLE: SupplierOutcome.ValueType  # 3
 """It failed to respond, or to send the whole file."""
 SUPPLIER_OUTCOME_MALFORMED: SupplierOutcome.ValueType  # 4
-"""It sent a file that is not a readable symbol file."""
+"""It sent a file that cannot be read."""
 SUPPLIER_OUTCOME_NOT_ASKED: SupplierOutcome.ValueType  # 5
 """It was not asked, because it failed recently and is in back-off."""
 Global___SupplierOutcome: _TypeAlias = SupplierOutcome  # noqa: Y015

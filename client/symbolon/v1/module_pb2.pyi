@@ -36,13 +36,14 @@ class _ModuleOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModuleO
     or was forgotten.
     """
     MODULE_OUTCOME_MISSING: _ModuleOutcome.ValueType  # 3
-    """All suppliers were asked, and none has the module's symbol file. Retry only after
-    symbols were uploaded.
+    """All suppliers were asked, and none has a file with the module's symbols; `detail`
+    says which ids they need that the request lacks. Retry only after symbols were
+    uploaded, or with these ids.
     """
     MODULE_OUTCOME_UNAVAILABLE: _ModuleOutcome.ValueType  # 4
-    """A supplier failed, and no other had the symbol file. Retry after `retry_after`."""
+    """A supplier failed, and no other had the file. Retry after `retry_after`."""
     MODULE_OUTCOME_MALFORMED: _ModuleOutcome.ValueType  # 5
-    """A symbol file was found, but cannot be read. Retry only after a better one was
+    """A file was found, but cannot be read. Retry only after a better one was
     uploaded.
     """
     MODULE_OUTCOME_PENDING: _ModuleOutcome.ValueType  # 6
@@ -63,13 +64,14 @@ In `GetModule`: nothing is known about it, because it was not requested recently
 or was forgotten.
 """
 MODULE_OUTCOME_MISSING: ModuleOutcome.ValueType  # 3
-"""All suppliers were asked, and none has the module's symbol file. Retry only after
-symbols were uploaded.
+"""All suppliers were asked, and none has a file with the module's symbols; `detail`
+says which ids they need that the request lacks. Retry only after symbols were
+uploaded, or with these ids.
 """
 MODULE_OUTCOME_UNAVAILABLE: ModuleOutcome.ValueType  # 4
-"""A supplier failed, and no other had the symbol file. Retry after `retry_after`."""
+"""A supplier failed, and no other had the file. Retry after `retry_after`."""
 MODULE_OUTCOME_MALFORMED: ModuleOutcome.ValueType  # 5
-"""A symbol file was found, but cannot be read. Retry only after a better one was
+"""A file was found, but cannot be read. Retry only after a better one was
 uploaded.
 """
 MODULE_OUTCOME_PENDING: ModuleOutcome.ValueType  # 6

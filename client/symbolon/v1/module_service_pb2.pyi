@@ -147,9 +147,9 @@ class HeldModule(_message.Message):
     name: _builtins.str
     """The display name, as in `SymbolicatedFrame.module`."""
     os: _builtins.str
-    """The operating system in the symbol file, such as `windows`, `mac`, `Linux`."""
+    """The operating system that the file is for, such as `windows`, `mac`, `Linux`."""
     architecture: _builtins.str
-    """The processor architecture in the symbol file, such as `x86_64`, `arm64`."""
+    """The processor architecture that the file is for, such as `x86_64`, `arm64`."""
     generation: _builtins.str
     """The generation of its pages, which is part of their keys in the store. Every
     ingest makes a new one.
@@ -167,7 +167,7 @@ class HeldModule(_message.Message):
     ranges: _builtins.int
     """Number of ranges: runs of offsets with the same answer."""
     supplier: _builtins.str
-    """The supplier of the symbol file, as named in the server's settings, without
+    """The supplier of the file, as named in the server's settings, without
     credentials.
     """
     fetched_bytes: _builtins.int
@@ -182,9 +182,8 @@ class HeldModule(_message.Message):
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module as its symbol file names it, with the debug id in upper case, with its
-        age, and without dashes and braces. Code file or code id are empty if the symbol
-        file has none.
+        """The module as its file names it, with the debug id in upper case, with its age, and
+        without dashes and braces. Code file or code id are empty if the file has none.
         """
 
     @_builtins.property

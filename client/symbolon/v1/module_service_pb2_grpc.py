@@ -118,7 +118,7 @@ class ModuleServiceServicer(object):
 
     def InvalidateModules(self, request, context):
         """Forgets everything known about modules, pages and failures, on every server. Call
-        it after uploading new or better symbol files. One second after the call has
+        it after uploading new or better files. One second after the call has
         returned, no server answers from what was known before. Safe to repeat.
 
         Errors:
@@ -142,7 +142,7 @@ class ModuleServiceServicer(object):
 
     def ListMissingModules(self, request, context):
         """Lists modules that were requested and that no supplier has, the most requested
-        first: the symbol files to look for. The servers remember a limited number of
+        first: the files to look for. The servers remember a limited number of
         them and forget the least recently requested first. Safe to repeat.
 
         Errors:

@@ -72,7 +72,7 @@ class ModuleServiceStub:
     """
     InvalidateModules: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.InvalidateModulesRequest, _module_service_pb2.InvalidateModulesResponse]
     """Forgets everything known about modules, pages and failures, on every server. Call
-    it after uploading new or better symbol files. One second after the call has
+    it after uploading new or better files. One second after the call has
     returned, no server answers from what was known before. Safe to repeat.
 
     Errors:
@@ -92,7 +92,7 @@ class ModuleServiceStub:
     """
     ListMissingModules: _grpc.UnaryUnaryMultiCallable[_module_service_pb2.ListMissingModulesRequest, _module_service_pb2.ListMissingModulesResponse]
     """Lists modules that were requested and that no supplier has, the most requested
-    first: the symbol files to look for. The servers remember a limited number of
+    first: the files to look for. The servers remember a limited number of
     them and forget the least recently requested first. Safe to repeat.
 
     Errors:
@@ -188,7 +188,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     """
     InvalidateModules: _aio.UnaryUnaryMultiCallable[_module_service_pb2.InvalidateModulesRequest, _module_service_pb2.InvalidateModulesResponse]  # type: ignore[assignment]
     """Forgets everything known about modules, pages and failures, on every server. Call
-    it after uploading new or better symbol files. One second after the call has
+    it after uploading new or better files. One second after the call has
     returned, no server answers from what was known before. Safe to repeat.
 
     Errors:
@@ -208,7 +208,7 @@ class ModuleServiceAsyncStub(ModuleServiceStub):
     """
     ListMissingModules: _aio.UnaryUnaryMultiCallable[_module_service_pb2.ListMissingModulesRequest, _module_service_pb2.ListMissingModulesResponse]  # type: ignore[assignment]
     """Lists modules that were requested and that no supplier has, the most requested
-    first: the symbol files to look for. The servers remember a limited number of
+    first: the files to look for. The servers remember a limited number of
     them and forget the least recently requested first. Safe to repeat.
 
     Errors:
@@ -316,7 +316,7 @@ class ModuleServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_module_service_pb2.InvalidateModulesResponse, _abc.Awaitable[_module_service_pb2.InvalidateModulesResponse]]:
         """Forgets everything known about modules, pages and failures, on every server. Call
-        it after uploading new or better symbol files. One second after the call has
+        it after uploading new or better files. One second after the call has
         returned, no server answers from what was known before. Safe to repeat.
 
         Errors:
@@ -341,7 +341,7 @@ class ModuleServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_module_service_pb2.ListMissingModulesResponse, _abc.Awaitable[_module_service_pb2.ListMissingModulesResponse]]:
         """Lists modules that were requested and that no supplier has, the most requested
-        first: the symbol files to look for. The servers remember a limited number of
+        first: the files to look for. The servers remember a limited number of
         them and forget the least recently requested first. Safe to repeat.
 
         Errors:

@@ -178,14 +178,14 @@ class SymbolicatedFrame(_message.Message):
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
     FUNCTION_SIZE_FIELD_NUMBER: _builtins.int
     module: _builtins.str
-    """The display name of the module: its code file, if the symbol file has it, or else
+    """The display name of the module: its code file, if its symbol file has that, or else
     the debug file; `<unknown>` for a frame in no module. Empty: the request named
     neither a debug file nor a code file.
     """
     module_offset: _builtins.int
     """The module offset in bytes, as in the request."""
     function: _builtins.str
-    """The function or public symbol that covers the offset, from the symbol file. It is
+    """The function or public symbol that covers the offset, from the module's file. It is
     demangled, unless the worker is configured not to; bytes that are not UTF-8 are
     replaced. Empty: not known, see `outcome`.
     """
@@ -194,7 +194,7 @@ class SymbolicatedFrame(_message.Message):
     first byte, or no function is known.
     """
     file: _builtins.str
-    """The source file of `line`, as written in the symbol file but without `./` and
+    """The source file of `line`, as written in the module's file but without `./` and
     `directory/../`. With `inlines`, it is the file of the outermost call site, which
     is in `function` itself. Empty: not known.
     """
@@ -251,8 +251,8 @@ class InlineFrame(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     function: _builtins.str
-    """The called function, from the symbol file, demangled like the function of the
-    frame. `<name omitted>`: the symbol file does not name it.
+    """The called function, from the module's file, demangled like the function of the
+    frame. `<name omitted>`: the file does not name it.
     """
     file: _builtins.str
     """The source file of `line`, written as in SymbolicatedFrame. For the innermost

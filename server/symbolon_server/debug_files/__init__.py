@@ -3,7 +3,7 @@
     name.pd_  --cabinet-->  name.pdb --conversion--> SymCache --symbols/native--> SymbolTable
 
 The file is on disk and is mapped rather than read, because some have gigabytes. `kinds` says by its
-first bytes what it is, whatever its name. `elf_sections` looks at an ELF file before `symbolic`
+first bytes what it is, whatever its name. `elf_checks` looks at an ELF file before `symbolic`
 converts it: it refuses what would end the process or give wrong answers, and notes what `symbolic`
 leaves out without a word.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def mappings_allowed(more_bytes: int) -> Iterator[None]:
+def more_address_space(mapped_bytes: int) -> Iterator[None]:
     """Raise the limit by what mapped files take: they need address space, but no memory of it.
 
     Where an error refuses the file, the limit is as before at the end, and the file not mapped any
@@ -15,7 +15,7 @@ def mappings_allowed(more_bytes: int) -> Iterator[None]:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
-        raised = soft + more_bytes
+        raised = soft + mapped_bytes
         is_allowed = hard == resource.RLIM_INFINITY or raised <= hard
         resource.setrlimit(resource.RLIMIT_AS, (raised if is_allowed else hard, hard))
     try:
@@ -24,6 +24,12 @@ def mappings_allowed(more_bytes: int) -> Iterator[None]:
         _release(error)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         raise
+
+
+def within_address_space(count: int) -> int:
+    """Return `count`, or the limit of bytes that this process may allocate if that is less."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return count if soft == resource.RLIM_INFINITY else min(count, soft)
 
 
 def _release(error: BaseException | None) -> None:

@@ -6,20 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from symbolon_server.debug_files.address_space import mappings_allowed
+from symbolon_server.debug_files.address_space import more_address_space, within_address_space
 from symbolon_server.debug_files.cabinet import unpacked
 from symbolon_server.debug_files.elf_checks import check_elf
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
-from symbolon_server.debug_files.pe_files import pdb_of
-from symbolon_server.symbols.ground.asked_modules import AskedModule, read_image_id
+from symbolon_server.debug_files.pe_files import find_pdb
+from symbolon_server.symbols.ground.asked_modules import AskedModule, normalise_pe_code_id
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
     NoSymbolsError,
     OtherModuleError,
     UnsupportedFileError,
 )
-from symbolon_server.symbols.ground.module_ids import ModuleId, normalise_debug_id
+from symbolon_server.symbols.ground.module_ids import GUID_DIGITS, ModuleId, normalise_debug_id
 from symbolon_server.symbols.ground.pages import ModuleFacts
 from symbolon_server.symbols.native.reader import read_symcache
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -41,8 +41,7 @@ file is its debug id, that of a PE says when it was linked, and a PDB has none."
 _MAPPINGS: Final = 2
 """How often a file is mapped: to be checked, and by `symbolic`."""
 
-_GUID_DIGITS: Final = 32
-_NIL: Final = "0" * _GUID_DIGITS
+_NIL: Final = "0" * GUID_DIGITS
 _PIECE_BYTES = 1 << 20
 
 
@@ -64,20 +63,24 @@ def convert(
     """
     with (
         unpacked(path, max_unpacked_bytes, folder) as (file, kind),
-        mappings_allowed(_MAPPINGS * file.stat().st_size),
+        more_address_space(_MAPPINGS * file.stat().st_size),
     ):
         if kind is FileKind.TEXT:
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
             raise UnsupportedFileError(_refusal(kind))
-        notes = check_elf(_map(file), max_unpacked_bytes) if kind is FileKind.ELF else ()
+        notes: tuple[str, ...] = ()
+        if kind is FileKind.ELF:
+            notes = check_elf(_map(file), within_address_space(max_unpacked_bytes))
         data, facts = _convert(file, kind, asked, notes)
         table = read_symcache(data, facts, are_demangled=are_demangled)
-        if not len(table.symbols.start):
-            raise _absence(file, kind)
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
-        return replace(table, facts=table.facts._replace(has_debug_info=has_debug_info))
+        pdb = find_pdb(_map(file)) if kind is FileKind.PE and not has_debug_info else None
+        if not len(table.symbols.start):
+            raise _absence(pdb)
+        facts = table.facts._replace(has_debug_info=has_debug_info)
+        return replace(table, facts=facts, debug_module=pdb)
 
 
 def _map(path: Path) -> memoryview:
@@ -130,7 +133,7 @@ def _choose(objects: Iterator[Any], kind: FileKind, asked: AskedModule) -> Any:
     others = []
     for one in objects:
         if kind is FileKind.PE and asked.is_named_by_code_id:
-            if read_image_id(one.code_id or "") == read_image_id(asked.code_id):
+            if normalise_pe_code_id(one.code_id or "") == normalise_pe_code_id(asked.code_id):
                 return one
             others.append(one.code_id)
             continue
@@ -149,7 +152,7 @@ def _is_asked(debug_id: str, asked: AskedModule) -> bool:
     """Return whether the debug id is the one asked for, with its age unless that is unknown."""
     wanted = asked.module_id.debug_id
     if asked.lacks_age:
-        return debug_id[:_GUID_DIGITS] == wanted[:_GUID_DIGITS]
+        return debug_id[:GUID_DIGITS] == wanted[:GUID_DIGITS]
     return debug_id == wanted
 
 
@@ -172,8 +175,7 @@ def _architecture(name: str) -> str:
     return name
 
 
-def _absence(path: Path, kind: FileKind) -> NoSymbolsError:
+def _absence(pdb: ModuleId | None) -> NoSymbolsError:
     """Say what is missing in a file without functions."""
-    pdb = pdb_of(path) if kind is FileKind.PE else None
     known = "" if pdb is None else f"; its PDB is {pdb}"
     return NoSymbolsError(f"has no symbols{known}", pdb)

@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 
-MAX_SECTIONS: Final = 1 << 20
+MAX_SECTIONS: Final = 1 << 16
+"""Object files have more, linked files some dozens."""
+
+MAX_NAME_BYTES: Final = 256
+"""What is looked at of the name of a section."""
 
 _MARK_BYTES = 16
 _CLASSES: Final = {1: False, 2: True}
@@ -114,17 +118,9 @@ class ElfLayout:
             raise MalformedSymbolFileError(f"it has {count} sections, over {MAX_SECTIONS}")
         rows = list(self._table(shape, self._sections_at, count))
         names_at = first[5] if self._names == _IN_SECTION_0 else self._names
-        names = b""
-        if names_at < count:
-            names = bytes(self._content(*rows[names_at]))
+        names = self._content(*rows[names_at]) if names_at < count else self._data[:0]
         return [
-            Section(
-                names[row[0] : names.find(b"\0", row[0])] if row[0] < len(names) else b"",
-                row[1],
-                row[2],
-                self._content(*row),
-            )
-            for row in rows
+            Section(_name_at(names, row[0]), row[1], row[2], self._content(*row)) for row in rows
         ]
 
     def segments(self) -> Iterator[Segment]:
@@ -156,3 +152,7 @@ class ElfLayout:
         self, _name: int, type_: int, _flags: int, offset: int, size: int, _link: int
     ) -> memoryview:
         return self._data[:0] if type_ == _NO_BITS else self._data[offset : offset + size]
+
+
+def _name_at(names: memoryview, place: int) -> bytes:
+    return bytes(names[place : place + MAX_NAME_BYTES]).partition(b"\0")[0]

@@ -80,10 +80,10 @@ class SectionReader:
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; fewer at the end."""
-        data = b""
+        data = bytearray()
         while len(data) < size and self._fill():
             data += self._take(size - len(data))
-        return data
+        return bytes(data)
 
     def skip(self, size: int) -> None:
         """Go on behind the next bytes, or at the end; a damaged size may be negative."""

@@ -1,13 +1,10 @@
-"""What a PE file says about itself and its PDB.
+"""What a PE file says about its PDB.
 
 Debug information of Windows is not in the program. A debugger that only knows the program fetches
 it by its code id, and then the PDB that it names.
 """
 
-import mmap
 import struct
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
@@ -16,11 +13,10 @@ MAX_NAME_BYTES: Final = 4096
 """Longer paths of a PDB are cut, which loses their name."""
 
 _START_AT = 0x3C
-_COFF = struct.Struct("<4s2xHI8xH2x")
-"""Mark, number of sections, time stamp, size of the optional header."""
+_COFF = struct.Struct("<4s2xH12xH2x")
+"""Mark, number of sections, size of the optional header."""
 
-_OPTIONAL = struct.Struct("<H54xI")
-"""Kind, size of the image."""
+_KIND = struct.Struct("<H")
 
 _DIRECTORIES_AT: Final = {0x10B: 96, 0x20B: 112}
 """Where the table of directories begins in the optional header, in files of 32 and 64 bits."""
@@ -40,50 +36,19 @@ _RSDS = struct.Struct("<4sIHH8sI")
 _MAX_ENTRIES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PeIds:
-    """The ids in a PE file."""
-
-    code_id: str
-    """Time stamp and size, as symbol servers have them: 8 digits in upper case, then lower case."""
-
-    pdb: ModuleId | None
-    """Name and id of the PDB; None if the file names none."""
-
-
-def pdb_of(path: Path) -> ModuleId | None:
-    """Return name and id of the PDB that the PE file at `path` names; None if it names none."""
-    ids = read_pe(path)
-    return None if ids is None else ids.pdb
-
-
-def read_pe(path: Path) -> PeIds | None:
-    """Return the ids of the PE file at `path`, not in a cabinet; None if it is not a PE file."""
-    with path.open("rb") as file:
-        try:
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except ValueError:  # an empty file
+def find_pdb(data: memoryview) -> ModuleId | None:
+    """Return name and id of the PDB that a PE file names; None if it names none or is damaged."""
+    try:
+        (start,) = struct.unpack_from("<I", data, _START_AT)
+        mark, section_count, optional_bytes = _COFF.unpack_from(data, start)
+        optional = start + _COFF.size
+        (kind,) = _KIND.unpack_from(data, optional)
+        if mark != b"PE\0\0" or kind not in _DIRECTORIES_AT:
             return None
-    try:
-        return _read(data)
-    except struct.error:
-        return None
-
-
-def _read(data: memoryview) -> PeIds | None:
-    """Return the ids; raise `struct.error` where the file ends within its headers."""
-    (start,) = struct.unpack_from("<I", data, _START_AT)
-    mark, section_count, timestamp, optional_bytes = _COFF.unpack_from(data, start)
-    optional = start + _COFF.size
-    kind, image_bytes = _OPTIONAL.unpack_from(data, optional)
-    if mark != b"PE\0\0" or kind not in _DIRECTORIES_AT:
-        return None
-    try:
         sections = optional + optional_bytes, section_count
-        pdb = _find_pdb(data, optional + _DIRECTORIES_AT[kind], *sections)
+        return _find_pdb(data, optional + _DIRECTORIES_AT[kind], *sections)
     except (struct.error, InvalidModuleIdError):
-        pdb = None
-    return PeIds(f"{timestamp:08X}{image_bytes:x}", pdb)
+        return None
 
 
 def _find_pdb(

@@ -12,7 +12,7 @@ from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.reading import Deadline
-from symbolon_server.rpc.access.access import forward
+from symbolon_server.rpc.access.forwarding import forward
 
 _HEALTH_SECONDS = 5.0
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from platformdirs import user_cache_path, user_data_path
@@ -265,8 +264,9 @@ class Settings:
     suppliers: tuple[str, ...] = _suppliers(
         kinds.LIST,
         (),
-        "Directories and http(s) URLs of symbol files, tried in this order, each with its "
-        "options after a `#`, and sources files (`.toml`). If empty, `DEBUGINFOD_URLS` is used.",
+        "Directories, http(s) URLs and buckets (`s3://`) with symbol files or native files, tried "
+        "in this order, each with its options after a `#`, and sources files (`.toml`). If empty, "
+        "`DEBUGINFOD_URLS` is used.",
         shown="none",
         is_secret=True,
     )
@@ -282,22 +282,22 @@ class Settings:
         _SECONDS, 20.0, "Longest pause between two parts of a supplier's response."
     )
     supplier_total_seconds: float = _suppliers(
-        _SECONDS, 300.0, "Longest time for one symbol file from one supplier, over all attempts."
+        _SECONDS, 300.0, "Longest time for one file from one supplier, over all attempts."
     )
     max_fetched_bytes: int = _suppliers(
         size(1024),
         2 * _GIB,
-        "Largest symbol file as sent, compressed or not; larger files are malformed.",
+        "Largest file as sent, compressed or not; larger files are malformed.",
     )
     max_unpacked_bytes: int = _suppliers(
-        size(1024), 8 * _GIB, "Largest symbol file after decompression; larger files are malformed."
+        size(1024), 8 * _GIB, "Largest file after decompression; larger files are malformed."
     )
-    fetch_dir: Path = _ingest(
-        kinds.FOLDER,
-        Path(gettempdir()),
-        "Folder for native files such as ELF and PDB while they are read. It needs room for the "
-        "largest one, unpacked, for each worker.",
-        shown="the system's folder for temporary files",
+    fetch_dir: Path | None = _ingest(
+        optional(kinds.FOLDER, "system"),
+        None,
+        "Folder for native files such as ELF and PDB while they are read; system: the one for "
+        "temporary files. It needs room for the largest one, unpacked, for each worker, and for "
+        "the cabinet that it came in.",
     )
     ingest_memory_bytes: int = _ingest(
         size(256 * _MIB),
@@ -323,7 +323,7 @@ class Settings:
     malformed_seconds: float = _ingest(
         _SECONDS,
         3600.0,
-        "How long a module with an unreadable symbol file is remembered as malformed.",
+        "How long a module with an unreadable file is remembered as malformed.",
     )
     unavailable_seconds: float = _ingest(
         _SECONDS,

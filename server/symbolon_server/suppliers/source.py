@@ -12,7 +12,7 @@ from symbolon_server.suppliers.directory import DirectorySupplier
 from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT
 from symbolon_server.suppliers.layouts.options import SupplierOptions
 from symbolon_server.suppliers.misses import SupplierWithMemory
-from symbolon_server.suppliers.web.http import HttpSupplier, Sign
+from symbolon_server.suppliers.web.signing import Sign
 from symbolon_server.suppliers.web.urls import HTTP_SCHEMES, InvalidUrlError, ServerUrl
 from symbolon_server.telemetry.software import software_name
 
@@ -54,6 +54,9 @@ class Source:
     def _make(self) -> Supplier:
         if isinstance(self.where, Path):
             return DirectorySupplier(self.where, self.limits, self.options)
+        # Imported here: a server only checks its suppliers, so it needs no HTTP client.
+        from symbolon_server.suppliers.web.http import HttpSupplier  # noqa: PLC0415 # see above
+
         return HttpSupplier(
             self._base_of(self.where),
             software_name(),

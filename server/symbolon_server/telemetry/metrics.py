@@ -128,7 +128,7 @@ SPOOL_SKIPS = _counter(
 )
 SUPPLIER_FETCHES = _counter(
     "symbolon_supplier_fetches_total",
-    "Symbol files requested by completed ingests, by supplier and outcome; "
+    "Files requested by completed ingests, by supplier and outcome; "
     "`not_asked`: skipped after failures.",
     "supplier",
     "outcome",

@@ -18,10 +18,10 @@ import sys
 import threading
 
 import symbolon_server.__main__
-from symbolon_server.app.process.heap_keeper import keep_freed_memory
+from symbolon_server.app.process.heap import keep_freed_memory
 
 keep_freed_memory()
-import symbolon_server.app.programs.serve_command
+import symbolon_server.app.programs.server_process
 
 gate = threading.Barrier(9)
 def take():

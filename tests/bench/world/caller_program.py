@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from symbolon_server.app.process.heap_keeper import keep_freed_memory
+from symbolon_server.app.process.heap import keep_freed_memory
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _TIMEOUT_SECONDS = 180.0

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from symbolon_server.app.process.cores import on_one_core
-from symbolon_server.app.process.heap_keeper import keep_freed_memory
+from symbolon_server.app.process.heap import keep_freed_memory
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.serving.server import ServerOptions, _channel_options
 from symbolon_server.settings import Settings

@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
+from symbolon.command_line.parsers import BAD_INPUT
 from symbolon.command_line.showing import facts
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
 from tests.client.calling.test_module_calls import EXPLANATION
@@ -80,6 +81,15 @@ def test_a_debug_id_is_sent_as_written(target: str, canned: CannedServer, comman
     assert (module.debug_file, module.debug_id) == ("xul.pdb", debug_id)
 
 
+@pytest.mark.parametrize("command", ["module", "invalidate", "prefetch", "explain"])
+def test_a_module_without_a_debug_id_is_refused_and_told_where_to_find_it(
+    target: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offset = ["0x10"] if command == "explain" else []
+    assert main([command, "mill.exe/", *offset, target]) == BAD_INPUT
+    assert "mill.exe/ has no debug id: " in capsys.readouterr().err
+
+
 PREFETCHED = module_service_pb2.PrefetchModulesResponse(
     modules=[
         module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_PENDING),
@@ -109,10 +119,15 @@ def test_modules_are_prefetched(
 def test_the_modules_of_reports_are_prefetched(
     target: str, canned: CannedServer, tmp_path: Path
 ) -> None:
-    answer(canned, PREFETCHED)
+    pending = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_PENDING)
+    canned.answers = [
+        lambda request, _: module_service_pb2.PrefetchModulesResponse(
+            modules=[pending] * len(request.modules)
+        )
+    ]
     assert main(["prefetch", "--from", str(CRASH), target]) == 0
     lines = tmp_path / "reports.jsonl"
-    report = {"memoryMap": [["a", "AB0"], ["", ""]], "stacks": [[]]}
+    report = {"memoryMap": [["a", "AB0"], ["", ""], ["c", "", "", "C7E3"]], "stacks": [[]]}
     other = {"memoryMap": [["a", "AB0"], ["b", "CD0"]], "stacks": [[]], "version": 4}
     lines.write_text(f"{json.dumps(report)}\n{json.dumps(other)}\n")
     assert main(["prefetch", "--from", str(lines), target]) == 0
@@ -120,7 +135,7 @@ def test_the_modules_of_reports_are_prefetched(
     raw.write_text("a/AB0 0x1\nb/CD0 17\na/AB0 5\n")
     assert main(["prefetch", "--from", str(raw), target]) == 0
     asked = [[module.debug_file for module in request.modules] for request in canned.requests]
-    assert asked == [["orchard", "libc.so.6"], ["a", "b"], ["a", "b"]]
+    assert asked == [["orchard", "libc.so.6"], ["a", "c", "b"], ["a", "b"]]
 
 
 def test_invalid_modules_of_reports_are_left_out_with_a_warning(

@@ -272,6 +272,14 @@ def test_a_module_listed_twice_is_found_if_either_is(outcomes: tuple[ModuleOutco
     assert list(result["found_modules"].values()) == [True]
 
 
+@pytest.mark.parametrize("module", [["mill.exe", "", "", "19B6"], ["", "", "mill.exe", "19B6"]])
+def test_found_modules_says_what_was_looked_up_by_its_code_id(module: list[str]) -> None:
+    [job] = tecken.parse_jobs({"memoryMap": [module, ["a", ""]], "stacks": [[]]})
+    outcomes = ModuleOutcome.FOUND, ModuleOutcome.MISSING
+    found = write(job, make_answer([[]], *outcomes))["found_modules"]
+    assert found == {f"{module[0]}/": True, "a/": None}
+
+
 def test_a_long_stack_is_numbered_to_its_end() -> None:
     [job] = tecken.parse_jobs(with_stacks([[[0, 5]] * 2_003]))
     stack = write(job, make_answer([[make_frame("a", 5)] * 2_003], ModuleOutcome.FOUND))["stacks"]

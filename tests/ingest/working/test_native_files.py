@@ -14,10 +14,15 @@ from symbolon_server.ingest.working.ingest import Ingest
 from symbolon_server.ingest.working.results import IngestOutcome, IngestResult, WorkCounts
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.suppliers.parse import parse_suppliers
-from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_debug_id
+from symbolon_server.symbols.ground.asked_modules import (
+    AskedModule,
+    derive_debug_id,
+    normalise_pe_code_id,
+)
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import ONLY_SYMBOL_TABLE, ModuleFacts
 from symbolon_server.symbols.paging.directory import decode_directory
+from tests.debug_files.compiled_files import Workshop, objects_of
 from tests.debug_files.compiling import NATIVE
 from tests.debug_files.mills import DSYM, FAT, PDB, THUMB, Mill
 from tests.fixtures.memory_store import MemoryPageStore
@@ -98,9 +103,9 @@ def test_a_native_file_is_ingested_from_where_its_layout_files_it(
     assert facts.functions > 5
 
 
-@pytest.mark.parametrize("code_id", [PE_CODE_ID, PE_CODE_ID.lower(), "19B66EB300004000"])
+@pytest.mark.parametrize("code_id", [PE_CODE_ID, "19b66eb300004000"], ids=["plain", "padded"])
 def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
-    code_id: str, site: Site, tmp_path: Path
+    site: Site, code_id: str, tmp_path: Path
 ) -> None:
     keep(NATIVE / "mill.exe", tmp_path, "mill.exe", PE_CODE_ID, "mill.exe")
     keep(NATIVE / "mill.pdb", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
@@ -111,7 +116,48 @@ def test_a_module_named_by_its_pe_files_code_id_has_the_symbols_of_its_pdb(
     assert site.facts(module_id).format == "pdb"
     requested = [(path.rsplit("/", 1)[-1], outcome) for path, outcome in site.paths]
     assert requested[-1] == ("mill.pdb", "found")
-    assert ("mill.exe", "missing") in requested
+    assert requested.count(("mill.exe", "missing")) == 1
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a library for Windows, which names what it exports, and its PDB."""
+    workshop = Workshop(tmp_path_factory.mktemp("library"))
+    return workshop.windows_files("/dll", "/export:weigh")
+
+
+@pytest.mark.parametrize("has_pdb", [True, False])
+def test_the_pdb_of_a_library_is_better_than_the_names_of_its_exports(
+    site: Site, library: tuple[Path, Path], has_pdb: bool, tmp_path: Path
+) -> None:
+    program, pdb = library
+    (found,) = objects_of(program)
+    code_id = normalise_pe_code_id(found.code_id)
+    keep(program, tmp_path, program.name, code_id, program.name)
+    if has_pdb:
+        debug_id = ModuleId.parse(pdb.name, found.debug_id).debug_id
+        keep(pdb, tmp_path, pdb.name, debug_id, pdb.name)
+    module_id = ModuleId(program.name, derive_debug_id(program.name, code_id))
+
+    asked = AskedModule(module_id, program.name, code_id)
+    assert site.ingest(f"{tmp_path}#layout=symstore", asked) == INGESTED
+    facts = site.facts(module_id)
+    assert (facts.format, facts.has_debug_info) == ("pdb" if has_pdb else "pe", has_pdb)
+
+
+def test_the_pdb_counts_though_another_supplier_has_a_malformed_file(
+    site: Site, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    keep(NATIVE / "mill.exe", second, "mill.exe", PE_CODE_ID, "mill.exe")
+    keep(NATIVE / "mill.pdb", second, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pdb")
+    keep(NATIVE / "mill-dwarf.exe", first, "mill.exe", PE_CODE_ID, "mill.exe")
+    module_id = ModuleId("mill.exe", derive_debug_id("mill.exe", PE_CODE_ID))
+
+    both = f"{first}#layout=symstore,{second}#layout=symstore"
+    assert site.ingest(both, AskedModule(module_id, "mill.exe", PE_CODE_ID)) == INGESTED
+    assert site.facts(module_id).format == "pdb"
+    assert "malformed" in [outcome for _, outcome in site.paths]
 
 
 def test_a_pe_file_whose_pdb_nobody_has_is_missing_and_says_which(
@@ -170,12 +216,28 @@ def test_a_file_with_another_build_id_is_refused_and_the_next_supplier_asked(
 
 def test_a_host_that_cannot_store_a_native_file_says_so(site: Site, tmp_path: Path) -> None:
     keep(THUMB.path, tmp_path, "90", "f092ce5079f8ce236bacfdde342c52f8947120.debug")
-    reader = ModuleFileReader(tmp_path / "no such folder")
+    (tmp_path / "file").touch()
+    reader = ModuleFileReader(tmp_path / "file" / "folder")
 
     result = site.ingest(f"{tmp_path}#layout=native", THUMB.asked, reader)
 
     assert result.outcome is IngestOutcome.UNAVAILABLE
-    assert "this host cannot store its file: no such file or directory" in result.detail
+    assert "this host cannot store its file: not a directory" in result.detail
+
+
+def test_a_host_without_room_for_what_a_cabinet_holds_says_so(site: Site, tmp_path: Path) -> None:
+    parts = ("mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
+    keep(NATIVE / "mill.pd_", tmp_path, *parts)
+    most_bytes = tmp_path.joinpath(*parts).stat().st_size + 1
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        result = site.ingest(f"{tmp_path}#layout=symstore", PDB.asked)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert result.outcome is IngestOutcome.UNAVAILABLE
+    assert "this host cannot store its file: file too large" in result.detail
 
 
 @contextmanager
@@ -190,17 +252,17 @@ def full_disk(free_bytes: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("file", "free_bytes", "work"),
+    ("file", "free_bytes"),
     [
-        ("mill.pdb", 80_000, "store"),
-        ("mill.pd_", 0, "store"),
-        ("mill.pd_", 9_000, "store"),
-        ("mill.pd_", 10_000, "read"),
-        ("mill.pd_", 89_000, "read"),
+        ("mill.pdb", 80_000),
+        ("mill.pd_", 0),
+        ("mill.pd_", 9_000),
+        ("mill.pd_", 10_000),
+        ("mill.pd_", 89_000),
     ],
 )
 def test_a_full_disk_is_trouble_of_the_host_and_not_of_the_file(
-    file: str, free_bytes: int, work: str, site: Site, tmp_path: Path
+    file: str, free_bytes: int, site: Site, tmp_path: Path
 ) -> None:
     keep(NATIVE / file, tmp_path / "a", "mill.pdb", PDB.asked.module_id.debug_id, file)
 
@@ -208,13 +270,12 @@ def test_a_full_disk_is_trouble_of_the_host_and_not_of_the_file(
         result = site.ingest(f"{tmp_path}/a#layout=symstore", PDB.asked, ModuleFileReader(tmp_path))
 
     assert result.outcome is IngestOutcome.UNAVAILABLE
-    assert f"this host cannot {work} its file: file too large" in result.detail
+    assert "this host cannot store its file: file too large" in result.detail
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_nothing_is_left_in_the_folder_of_native_files(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "native files"
-    folder.mkdir()
     keep(NATIVE / "mill.pd_", tmp_path, "mill.pdb", PDB.asked.module_id.debug_id, "mill.pd_")
 
     reader = ModuleFileReader(folder)

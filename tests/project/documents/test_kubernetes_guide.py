@@ -41,7 +41,7 @@ def test_a_pod_has_time_to_finish_what_it_does(pod: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("pod", ROLES)
-def test_a_pod_is_confined_and_can_write_its_spool(pod: dict[str, Any]) -> None:
+def test_a_pod_is_confined_and_can_write_its_folders(pod: dict[str, Any]) -> None:
     (container,) = pod["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -49,10 +49,15 @@ def test_a_pod_is_confined_and_can_write_its_spool(pod: dict[str, Any]) -> None:
     assert str(pod["securityContext"]["fsGroup"]) == user.partition(":")[2]
     mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
     settings = settings_of(pod)
-    assert set(mounts) == {"/tmp", str(settings.spool_dir)}  # noqa: S108
+    needed = {settings.spool_dir: settings.spool_bytes}
+    if container["args"] == ["worker"]:
+        assert settings.fetch_dir is not None
+        needed[settings.fetch_dir] = settings.max_fetched_bytes + settings.max_unpacked_bytes
+    assert set(mounts) == {"/tmp", *map(str, needed)}  # noqa: S108
     volumes = {one["name"]: one["emptyDir"] for one in pod["volumes"]}
-    limit = volumes[mounts[str(settings.spool_dir)]]["sizeLimit"]
-    assert int(limit.removesuffix("Gi")) << 30 > settings.spool_bytes
+    for folder, least in needed.items():
+        limit = volumes[mounts[str(folder)]]["sizeLimit"]
+        assert int(limit.removesuffix("Gi")) << 30 > least
 
 
 def test_probes_and_service_use_the_port_of_the_image() -> None:

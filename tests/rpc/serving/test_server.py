@@ -8,8 +8,8 @@ import pytest
 from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon.v1.module_service_pb2_grpc import ModuleServiceStub
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
-from symbolon_server.rpc.serving.server import RpcServer, ServerOptions, check_port
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, check_port
+from symbolon_server.rpc.serving.server import RpcServer, ServerOptions
 from tests.rpc.scripted import Gate, Serve, answer
 
 

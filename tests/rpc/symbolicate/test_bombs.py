@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from symbolon_server.app.process.heap_keeper import find_in_libc
+from symbolon_server.app.process.heap import find_in_libc
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.rpc.operators.methods import add_methods
 from symbolon_server.rpc.operators.module_service import ModuleService, ModuleTools

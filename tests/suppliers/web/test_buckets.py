@@ -21,6 +21,7 @@ from symbolon_server.suppliers.parse import InvalidSupplierError, parse_supplier
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.fixtures.networks import free_port
+from tests.fixtures.symbol_server import SymbolServer
 from tests.suppliers.asking import fetch
 
 HAS_BOTOCORE = importlib.util.find_spec("botocore") is not None
@@ -169,6 +170,23 @@ def test_without_credentials_the_bucket_is_unavailable(alone: None) -> None:
     (made,) = parse_suppliers("s3://symbols?endpoint=http://127.0.0.1:1")
     with pytest.raises(FailingSupplierError, match=r"^no credentials of AWS are found$"):
         fetch(made, XUL)
+
+
+@needs_botocore
+def test_a_role_that_is_refused_makes_the_bucket_unavailable(
+    alone: None, symbol_server: SymbolServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Kubernetes gives pods a token, which STS changes for credentials."""
+    del alone
+    (tmp_path / "token").write_text("hunter2")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/reader")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", symbol_server.url)  # it refuses all posts
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    (made,) = parse_suppliers("s3://symbols?endpoint=http://127.0.0.1:1")
+    with pytest.raises(FailingSupplierError, match=r"^no credentials of AWS: \w+$") as caught:
+        fetch(made, XUL)
+    assert "hunter2" not in str(caught.value)
 
 
 @needs_botocore

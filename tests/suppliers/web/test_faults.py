@@ -112,7 +112,7 @@ FAULTS = {
     ),
     "endless": Fault(Answer(TEXT * 1000, ending=Ending.ENDLESS), MALFORMED, "is larger than 3 MiB"),
     "gzip bomb": Fault(
-        Answer(gzip.compress(TEXT + bytes(64 * MIB))), MALFORMED, "expands to more than 8 MiB"
+        Answer(gzip.compress(TEXT + bytes(64 * MIB), 1)), MALFORMED, "expands to more than 8 MiB"
     ),
     "2 GiB": Fault(saying(2 * GIB), MALFORMED, "is larger than 3 MiB"),
     "redirect loop": Fault(to("/again?secret"), UNAVAILABLE, "redirects more than 5 times"),

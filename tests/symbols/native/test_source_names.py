@@ -36,7 +36,9 @@ def test_other_names_keep_theirs(name: bytes) -> None:
     [
         (b"ZN4mill5depthEi", b"_ZN4mill5depthEi"),
         (b"Z1fv", b"_Z1fv"),
+        (b"RNvCs9ltgdHTiPiY_4mill5depth", b"_RNvCs9ltgdHTiPiY_4mill5depth"),
         (b"Zone", b"Zone"),
+        (b"Read", b"Read"),
         (b"ZSTD_compress", b"ZSTD_compress"),
         (b"main", b"main"),
         (b"_ZN4mill5depthEi", b"_ZN4mill5depthEi"),

@@ -1,8 +1,6 @@
 """Tables of real files against `symbolic`'s own lookups, and its rules for paths."""
 
 import random
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from symbolon_server.symbols.native.columns import FILE_WIDTHS
 from symbolon_server.symbols.native.reader import read_symcache
 from symbolon_server.symbols.reading.spelling import clean_path
+from tests.debug_files.mills import ARM64, DSYM, MINGW, PDB, RUST, Mill, wasm_mill
 from tests.symbols.native.symbolic_caches import (
     convert_file,
     frames,
@@ -27,28 +26,6 @@ from tests.symbols.native.symcaches import FACTS, File, Function, Location, SymC
 pytestmark = needs_symbolic
 
 OFFSETS = 400
-
-SOURCE = r"""
-#include <algorithm>
-#include <map>
-#include <string>
-#include <vector>
-struct Apple { int weight; int heavier(int by) const { return weight * by + 1; } };
-template <class T> T sum(const std::vector<T> &all) {
-  T s{};
-  for (auto &one : all) s += one;
-  return s;
-}
-int main(int argc, char **argv) {
-  std::vector<int> all;
-  for (int i = 0; i < argc * 10; i++) all.push_back(Apple{i}.heavier(argc));
-  std::sort(all.begin(), all.end(), [](int a, int b) { return a > b; });
-  std::map<std::string, int> counts;
-  for (int one : all) counts[std::to_string(one)] += one;
-  if (argc > 5) throw std::string(argv[0]);
-  return sum(all) + counts.size();
-}
-"""
 
 
 def clean(path: str) -> str:
@@ -78,25 +55,9 @@ def test_the_version_of_the_installed_package_is_one_that_is_read() -> None:
     assert package().SYMCACHE_LATEST_VERSION == 9 == max(FILE_WIDTHS)
 
 
-@pytest.mark.parametrize(
-    ("compiler", "flags"),
-    [
-        ("g++", ("-O2", "-gdwarf-5")),
-        ("g++", ("-O0", "-gdwarf-4")),
-        ("clang++", ("-O3", "-gdwarf-5", "-flto")),
-    ],
-)
-def test_a_program_with_debug_information_answers_as_symbolic_does(
-    compiler: str, flags: tuple[str, ...], tmp_path: Path
-) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
-    source, program = tmp_path / "a.cpp", tmp_path / "a"
-    source.write_text(SOURCE)
-    made = subprocess.run([compiler, *flags, source, "-o", program], check=False)
-    if made.returncode:
-        pytest.skip(f"{compiler} cannot link with {flags[0]}")
-    assert (check(convert_file(program)) > 0) == (flags[0] != "-O0")
+@pytest.mark.parametrize("mill", [ARM64, *RUST, DSYM, MINGW, PDB, wasm_mill()], ids=str)
+def test_a_file_with_debug_information_answers_as_symbolic_does(mill: Mill) -> None:
+    assert check(convert_file(mill.path)) > 0
 
 
 def test_a_library_with_a_symbol_table_only_answers_as_symbolic_does() -> None:

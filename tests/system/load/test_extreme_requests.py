@@ -123,25 +123,24 @@ def request(modules: int = 1, stacks: int = 1, frames_of_each: int = 1) -> pb.Sy
 @pytest.mark.parametrize(
     ("beyond", "field"),
     [
-        (request(modules=5_001), "modules"),
-        (request(frames_of_each=200_001), "stacks.frames"),
-        (request(stacks=200_001, frames_of_each=0), "stacks"),
-        (request(stacks=2, frames_of_each=100_001), "stacks.frames"),
+        ({"modules": 5_001}, "modules"),
+        ({"frames_of_each": 200_001}, "stacks.frames"),
+        ({"stacks": 200_001, "frames_of_each": 0}, "stacks"),
+        ({"stacks": 2, "frames_of_each": 100_001}, "stacks.frames"),
     ],
     ids=["modules", "frames", "stacks", "frames of two stacks"],
 )
-def test_more_than_a_limit_is_refused(
-    asked: Asked, beyond: pb.SymbolicateRequest, field: str
-) -> None:
-    assert asked.refused_fields(beyond) == [field]
+def test_more_than_a_limit_is_refused(asked: Asked, beyond: dict[str, int], field: str) -> None:
+    assert asked.refused_fields(request(**beyond)) == [field]
 
 
 @pytest.mark.parametrize(
-    "most",
-    [request(modules=5_000), request(frames_of_each=200_000), request(stacks=200_000)],
+    "limits",
+    [{"modules": 5_000}, {"frames_of_each": 200_000}, {"stacks": 200_000}],
     ids=["modules", "frames", "stacks"],
 )
-def test_as_much_as_the_limits_allow_is_answered(asked: Asked, most: pb.SymbolicateRequest) -> None:
+def test_as_much_as_the_limits_allow_is_answered(asked: Asked, limits: dict[str, int]) -> None:
+    most = request(**limits)
     answer = asked.ask(most)
     assert len(answer.modules) == len(most.modules)
     assert [len(stack.frames) for stack in answer.stacks] == [len(s.frames) for s in most.stacks]

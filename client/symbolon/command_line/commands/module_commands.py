@@ -19,6 +19,7 @@ from symbolon.command_line.showing.facts import (
 )
 from symbolon.reports import Module
 from symbolon.results import ModuleInfo, ModuleOutcome
+from symbolon.text import name_module
 
 
 def show_module(client: Client, options: argparse.Namespace) -> int:
@@ -131,11 +132,6 @@ def _print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> N
     print(write_json(entries))
 
 
-def name_module(module: Module) -> str:
-    """Return a module as people write it."""
-    return f"{module.debug_file}/{module.debug_id}"
-
-
 def _add_module(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
 
@@ -165,14 +161,14 @@ COMMANDS = (
         "invalidate",
         "invalidate modules on all servers",
         "Discards everything known of modules, on all servers within a second. Use it after better "
-        "symbol files were uploaded.",
+        "files were uploaded.",
         invalidate,
         add_modules,
     ),
     Command(
         "missing",
         "list modules that were requested and no supplier has",
-        "Lists the modules whose symbol files are missing, most requested first.",
+        "Lists the modules that no supplier has, most requested first.",
         show_missing,
         _add_limit,
     ),

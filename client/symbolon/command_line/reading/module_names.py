@@ -41,6 +41,11 @@ def parse_module(text: str) -> Module:
     debug_file, slash, debug_id = text.rpartition("/")
     if not slash:
         raise InvalidRequestError(f"{text} is not DEBUG_FILE/DEBUG_ID")
+    if not debug_id:
+        raise InvalidRequestError(
+            f"{text} has no debug id: that of a module with a code id alone is in the log of its "
+            "worker, and in `symbolon missing`"
+        )
     return Module(last_part(debug_file), debug_id)
 
 

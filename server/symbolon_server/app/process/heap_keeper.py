@@ -1,24 +1,10 @@
-"""The heap of a serving process: freed memory is kept for the next call, and trimmed when quiet."""
+"""Trims the heap of a serving process when it is quiet."""
 
-import ctypes
 import time
-from typing import Any, Final
+from typing import Final
 
+from symbolon_server.app.process.heap import find_in_libc
 from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
-
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-"""Parameters of glibc's `mallopt`, from `malloc.h`."""
-
-_SETTINGS: Final = {
-    _ARENA_MAX: 1,
-    _MMAP_MAX: 0,
-    _TRIM_THRESHOLD: -1,
-}
-"""One heap for all threads, which also holds large blocks and never shrinks by itself.
-
-By default glibc maps each large block anew, and the kernel fills its pages with zeros: a third of
-the time of a call with 20,000 frames. `malloc_trim` does not trim the heaps of other threads.
-"""
 
 _KEPT_BYTES: Final = 32 << 20
 _KEPT_SHARE: Final = 8
@@ -33,29 +19,6 @@ _IDLE_SECONDS: Final = 0.02
 """Processor time in which too little is freed to be worth trimming."""
 
 _MOST_CHECKS: Final = 10
-
-
-def keep_freed_memory() -> None:
-    """Keep freed memory for later use; without glibc, do nothing.
-
-    Call this before a second thread starts, so before numpy is imported. Otherwise that thread
-    gets a heap of its own, which later threads share.
-    """
-    mallopt = find_in_libc("mallopt")
-    if mallopt is not None:
-        for name, value in _SETTINGS.items():
-            mallopt(name, value)
-
-
-def find_in_libc(name: str) -> Any | None:
-    """Return a function of the C library from ctypes, or None if there is no such function.
-
-    Other threads run while it is called.
-    """
-    try:
-        return getattr(ctypes.CDLL(None), name, None)
-    except (OSError, TypeError):  # no library of the program itself, as on Windows
-        return None
 
 
 class HeapKeeper:

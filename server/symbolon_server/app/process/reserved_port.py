@@ -3,8 +3,7 @@
 import socket
 
 from symbolon_server.app import StartError
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
-from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, check_port
 
 
 def reserve(listen: ListenAddress) -> tuple[socket.socket, ListenAddress]:

@@ -8,8 +8,10 @@
     check -------> reports whether a server would start with these settings and work
 
 Whatever `serve` starts is a program of its own, never a fork: gRPC's threads do not survive a
-fork. What starts it (`serve_children`, `worker_child`) and the program itself (`*_main`) are
-separate modules, so that a parent does not import numpy or uvicorn for a child.
+fork. What starts it (`serve_children`, `worker_child`), the program (`*_main`, `*_command`) and
+what it does (`*_process`) are separate modules, so that a parent does not import numpy or uvicorn
+for a child. A program imports its `*_process` in a function, once the heap and the garbage
+collector are set up.
 
 Rules: a child that ends is restarted; all children die with their parent, even if it is killed.
 Programs stop in the opposite order of their start: first calls, then the worker they may wait for,

@@ -10,9 +10,10 @@ from enum import Enum
 from pathlib import Path
 
 from symbolon_server.app import StartError
-from symbolon_server.app.wiring.from_settings import DEBUGINFOD_URLS, sources_of
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.app.wiring.suppliers import DEBUGINFOD_URLS, sources_of
+from symbolon_server.debug_files.packages import find_missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
     FOR_AGES,
@@ -27,15 +28,23 @@ from symbolon_server.redis_servers.servers import (
     server_name,
 )
 from symbolon_server.rpc.access.protection import check_address
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
-from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.rpc.calls.addresses import (
+    ListenAddress,
+    ListenError,
+    PortTakenError,
+    check_port,
+)
 from symbolon_server.settings import Settings, find_likely_name, unknown_variables
 from symbolon_server.settings.kinds import EMBEDDED
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.contents.errors import SupplierError
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.layouts.layout import CandidatePath
-from symbolon_server.suppliers.layouts.named import DEFAULT_LAYOUT, LAYOUT_IDS
+from symbolon_server.suppliers.layouts.named import (
+    DEFAULT_LAYOUT,
+    NAMED_LAYOUTS,
+    SYMBOL_FILE_LAYOUTS,
+)
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.reader import SymbolFileReader
@@ -46,6 +55,9 @@ _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 
 _NOBODYS_FILE = AskedModule(ModuleId("symbolon-check", "0" * 33), "symbolon-check", "00" * 20)
 """Requested where a PDB has no path."""
+
+_AGELESS_POLICIES = frozenset({"allkeys-lfu", "allkeys-random"})
+"""They evict pages, but not by how long these are idle."""
 
 _OPEN_TO_OTHERS = 0o077
 
@@ -152,6 +164,12 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
+    if role == "store" and facts.maxmemory_policy in _AGELESS_POLICIES:
+        said = (
+            f"{facts.maxmemory_policy} ignores how old pages are put, and misses more: "
+            "use allkeys-lru"
+        )
+        yield Finding(role, said, Verdict.WARNING)
     # Servers in other modes refuse commands for other reasons.
     if facts.mode == "standalone" and not facts.is_replica:
         yield from _check_permissions(role, url)
@@ -205,6 +223,19 @@ def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iter
     for source in sources:
         yield _check_supplier(source.make(), source.layout)
         yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
+    if any(source.layout not in SYMBOL_FILE_LAYOUTS for source in sources):
+        yield from _check_native_files(settings.fetch_dir or Path(tempfile.gettempdir()))
+
+
+def _check_native_files(folder: Path) -> Iterator[Finding]:
+    """Check what a worker needs to read native files; a server without one does not."""
+    if missing := find_missing_packages():
+        said = (
+            f"{' and '.join(missing)} cannot be imported: workers here report native files as "
+            "malformed; install the extra 'native'"
+        )
+        yield Finding("native", said, Verdict.WARNING)
+    yield _check_folder("fetch", folder, "SYMBOLON_FETCH_DIR", Verdict.WARNING)
 
 
 class _OneFile(Supplier):
@@ -235,7 +266,7 @@ def _check_supplier(supplier: Supplier, layout: str) -> Finding:
     with suppress(SupplierError):
         SupplierChain([_OneFile(supplier)], attempts.append).fetch(asked, _read_symbol_file)
     (attempt,) = attempts
-    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {LAYOUT_IDS[layout]})"
+    filed = "" if layout == DEFAULT_LAYOUT else f" ({layout}: {NAMED_LAYOUTS[layout].ids})"
     if attempt.outcome is AttemptOutcome.FOUND:
         return Finding("supplier", f"{supplier.name} answers{filed}")
     if attempt.outcome is AttemptOutcome.MISSING:
@@ -266,7 +297,9 @@ def _check_folders(settings: Settings) -> Iterator[Finding]:
         yield _check_folder("data", settings.data_dir, "SYMBOLON_DATA_DIR")
 
 
-def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
+def _check_folder(
+    subject: str, folder: Path, variable: str, verdict: Verdict = Verdict.WRONG
+) -> Finding:
     """Check that the folder, or its closest existing parent, can be written to."""
     place = next(above for above in (folder, *folder.parents) if _is_seen(above))
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
@@ -275,7 +308,7 @@ def _check_folder(subject: str, folder: Path, variable: str) -> Finding:
         f"{folder} cannot be written: let this user write to {place}, or set {variable} to "
         "another folder"
     )
-    return Finding(subject, said, Verdict.WRONG)
+    return Finding(subject, said, verdict)
 
 
 def _is_seen(place: Path) -> bool:

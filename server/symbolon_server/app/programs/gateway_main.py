@@ -2,85 +2,20 @@
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
-from symbolon_server.app import StartError
-from symbolon_server.app.process.children import report_ready
-from symbolon_server.app.process.reserved_port import allow_restart, bind_shared
-from symbolon_server.app.wiring.security import protection_of, tls_of
-from symbolon_server.gateway.http_server import HttpOptions, serve_http
-from symbolon_server.gateway.reading import BodyLimits
-from symbolon_server.gateway.symbolicating import Symbolicating
-from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
-from symbolon_server.rpc.access.access import SECRET_VARIABLE
-from symbolon_server.rpc.access.tokens import Tokens
-from symbolon_server.rpc.calls.own_client import clients_of
-from symbolon_server.settings import Settings, read_settings
+from symbolon_server.app.process.collector import pause_collector
+from symbolon_server.settings import read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
-from symbolon_server.telemetry.software import software_version
-
-_CONNECTIONS_PER_PROCESS = 4
-"""The kernel spreads connections over serving processes: with several, few processes get none."""
-
-_READERS = 2
-_WATCHERS = 2
-PATIENCE_SECONDS = 5.0
-"""Time for an answer after the longest wait."""
 
 
 def main() -> None:
     """Serve with the settings in the environment until SIGTERM."""
+    pause_collector()
+    from symbolon_server.app.programs.gateway_process import run_gateway  # noqa: PLC0415 # see above
+
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
-    timeout = settings.max_wait_seconds + PATIENCE_SECONDS
-    count = settings.processes * _CONNECTIONS_PER_PROCESS
-    with (
-        clients_of(settings.listen, tls_of(settings), count, timeout) as clients,
-        ThreadPoolExecutor(_READERS) as readers,
-        ThreadPoolExecutor(settings.threads) as callers,
-        ThreadPoolExecutor(_WATCHERS) as watchers,
-    ):
-        threads = Threads(readers, callers, watchers)
-        tokens = protection_of(settings).tokens
-        options = _options_of(settings, tokens, timeout)
-        secret = os.environ.get(SECRET_VARIABLE, "")
-        gateway = Gateway(Symbolicating(clients, secret), options, threads)
-        _serve(settings, gateway, tokens)
-
-
-def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float) -> GatewayOptions:
-    own_names = [settings.http.host] if settings.http else []
-    if settings.http_server_name is not None:
-        own_names.append(settings.http_server_name)
-    return GatewayOptions(
-        max_body_bytes=settings.max_request_bytes,
-        limits=BodyLimits(settings.max_modules, settings.max_frames),
-        answer_seconds=answer_seconds,
-        hosts=(*settings.http_hosts, *own_names),
-        origins=settings.http_origins,
-        version=software_version(),
-        is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
-    )
-
-
-def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
-    if settings.http is None:
-        raise StartError("SYMBOLON_HTTP is off")
-    options = HttpOptions(
-        settings.max_calls_in_flight,
-        settings.shutdown_grace_seconds,
-        settings.tls_cert,
-        settings.tls_key,
-        settings.tls_client_ca,
-    )
-    with bind_shared(settings.http) as port:
-        allow_restart(port)
-        reload = _do_nothing if tokens is None else tokens.read_again
-        serve_http(gateway.web_app(), port, options, report_ready, reload)
-
-
-def _do_nothing() -> None:
-    pass
+    run_gateway(settings)
 
 
 if __name__ == "__main__":

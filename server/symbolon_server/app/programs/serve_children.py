@@ -12,7 +12,7 @@ from dataclasses import replace
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child
 from symbolon_server.app.process.reserved_port import reserve
-from symbolon_server.rpc.access.access import SECRET_VARIABLE
+from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE
 from symbolon_server.rpc.calls.addresses import ListenAddress
 from symbolon_server.settings import Settings
 

@@ -8,9 +8,7 @@ from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.app.programs.serve_children import ServerChildren, gateway_program
-from symbolon_server.app.programs.server_process import start_server_process
 from symbolon_server.app.programs.worker_child import worker_program
-from symbolon_server.app.wiring.from_settings import suppliers_of
 from symbolon_server.app.wiring.metrics_server import serve_metrics
 from symbolon_server.app.wiring.redis_connections import (
     RedisServers,
@@ -18,10 +16,10 @@ from symbolon_server.app.wiring.redis_connections import (
     refuse_bad_setup,
 )
 from symbolon_server.app.wiring.security import protection_of, tls_of
-from symbolon_server.rpc.access.access import SECRET_VARIABLE, make_secret
+from symbolon_server.app.wiring.suppliers import sources_of
+from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE, make_secret
 from symbolon_server.rpc.access.protection import check_address
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
-from symbolon_server.rpc.serving.server import check_port
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, check_port
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.logs import EventLog
 
@@ -61,7 +59,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 
 def _refuse_bad_settings(settings: Settings) -> None:
     """Raise `StartError` for bad settings, before anything is started."""
-    suppliers_of(settings)
+    sources_of(settings)  # raises for unusable ones
     try:
         protection = protection_of(settings)
         check_address(settings.listen, protection)
@@ -87,6 +85,11 @@ def _start_serving(
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reloads the files of this process."""
     if settings.processes == 1:
+        # Imported here: a process that only watches others needs neither gRPC nor numpy.
+        from symbolon_server.app.programs.server_process import (  # noqa: PLC0415 # see above
+            start_server_process,
+        )
+
         process, address = start_server_process(
             settings, is_port_shared=False, gateway_secret=secret
         )

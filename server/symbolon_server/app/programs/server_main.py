@@ -4,9 +4,10 @@ import os
 import sys
 
 from symbolon_server.app.process.children import report_ready
-from symbolon_server.app.process.heap_keeper import keep_freed_memory
+from symbolon_server.app.process.collector import pause_collector
+from symbolon_server.app.process.heap import keep_freed_memory
 from symbolon_server.app.process.signals import Signals
-from symbolon_server.rpc.access.access import SECRET_VARIABLE
+from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE
 from symbolon_server.settings import read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.metrics import BEFORE_READING
@@ -17,6 +18,7 @@ _METRICS_SECONDS = 1.0
 
 def main() -> int:
     """Serve with the settings in the environment until SIGTERM; return the exit code."""
+    pause_collector()
     keep_freed_memory()  # before anything is imported that starts threads
     from symbolon_server.app.programs.server_process import start_server_process  # noqa: PLC0415
 

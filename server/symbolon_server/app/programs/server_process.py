@@ -1,9 +1,9 @@
 """One process that answers calls."""
 
-import gc
 from typing import NamedTuple
 
 from symbolon_server.app import StartError
+from symbolon_server.app.process.collector import resume_collector
 from symbolon_server.app.process.cores import claim_core, on_one_core
 from symbolon_server.app.process.heap_keeper import HeapKeeper
 from symbolon_server.app.wiring.services import (
@@ -22,9 +22,6 @@ from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.lasting_threads import Vitals
-
-_COLLECTOR_THRESHOLDS = 50_000, 20, 20
-"""With Python's own, a call with 1,000 frames spent a third of its time in the collector."""
 
 
 class ServerProcess:
@@ -111,15 +108,5 @@ def start_server_process(
             settings, is_port_shared=is_port_shared, gateway_secret=gateway_secret
         )
         address = process.start()
-    _collect_seldom()
+    resume_collector(is_rare=True)
     return StartedServer(process, address)
-
-
-def _collect_seldom() -> None:
-    """Run the garbage collector rarely: calls leave no reference cycles, nor does gRPC.
-
-    Existing objects are frozen, so that the collector does not traverse them again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)

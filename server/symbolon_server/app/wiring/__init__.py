@@ -1,7 +1,8 @@
 """Turns settings into parts, and parts into services.
 
     Settings -> redis_connections   embedded servers started, given ones checked
-             -> from_settings       suppliers, store, spool, lifetimes of failures
+             -> suppliers           suppliers, or only whether they are usable
+             -> from_settings       store, spool, lifetimes of failures
              -> security            certificates, tokens, TLS of the gateway
              -> services            tiers and memory, then the services of a serving process
              -> metrics_server      one endpoint for a program and its children

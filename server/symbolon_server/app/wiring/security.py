@@ -3,7 +3,7 @@
 from symbolon_server.app import StartError
 from symbolon_server.rpc.access.protection import Certificates, Protection, TlsFiles
 from symbolon_server.rpc.access.tokens import Tokens
-from symbolon_server.rpc.calls.own_client import OwnTls
+from symbolon_server.rpc.calls.own_tls import OwnTls
 from symbolon_server.rpc.calls.reloaded import UnusableFileError
 from symbolon_server.settings import Settings
 

@@ -5,8 +5,7 @@ are read in any order.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from io import FileIO
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,6 +18,8 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
+_PRIVATE = 0o700
+
 
 class ModuleFileReader:
     """Reads files of modules, in an ingest process."""
@@ -30,7 +31,7 @@ class ModuleFileReader:
         *,
         are_demangled: bool = True,
     ) -> None:
-        """Keep native files in `folder` while they are read; by default that of the system.
+        """Keep native files in `folder`, created when needed; by default that of the system.
 
         A native file may unpack itself to `max_unpacked_bytes`. Mangled names are demangled if
         `are_demangled`.
@@ -43,12 +44,15 @@ class ModuleFileReader:
         """Return the table of a file given in pieces, each of about a MiB.
 
         Raises `MalformedSymbolFileError` if it cannot be read or is another module's, and
-        `UnavailableSymbolFileError` if this host has no room for it.
+        `UnavailableSymbolFileError` if this host cannot store it.
         """
         first = next(pieces, b"")
         whole = chain((first,), pieces)
-        if kind_of(first[:BEGINNING_BYTES]) not in (FileKind.TEXT, FileKind.UNKNOWN):
-            with self._on_disk(whole) as path, _trouble_of_host("read"):
+        if kind_of(first[:BEGINNING_BYTES]) in (FileKind.TEXT, FileKind.UNKNOWN):
+            reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
+            return reader.read(whole)
+        try:
+            with self._on_disk(whole) as path:
                 return convert(
                     path,
                     asked,
@@ -56,8 +60,9 @@ class ModuleFileReader:
                     max_unpacked_bytes=self._max_unpacked_bytes,
                     folder=self._folder,
                 )
-        reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
-        return reader.read(whole)
+        except OSError as error:
+            detail = f"this host cannot store its file: {(error.strerror or 'failed').lower()}"
+            raise UnavailableSymbolFileError(detail) from None
 
     @contextmanager
     def _on_disk(self, pieces: Iterator[bytes]) -> Iterator[Path]:
@@ -66,26 +71,9 @@ class ModuleFileReader:
         The file has no name in its folder, so that nothing is left behind by a process that is
         killed.
         """
-        with ExitStack() as opened:
-            with _trouble_of_host("store"):
-                file = opened.enter_context(TemporaryFile(buffering=0, dir=self._folder))
-                for piece in pieces:
-                    _write_all(file, piece)
+        if self._folder is not None:
+            self._folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        with TemporaryFile(dir=self._folder) as file:
+            file.writelines(pieces)
+            file.flush()
             yield Path(f"/dev/fd/{file.fileno()}")
-
-
-@contextmanager
-def _trouble_of_host(work: str) -> Iterator[None]:
-    """Turn errors of this host's disk and memory into `UnavailableSymbolFileError`."""
-    try:
-        yield
-    except OSError as error:
-        detail = f"this host cannot {work} its file: {(error.strerror or 'failed').lower()}"
-        raise UnavailableSymbolFileError(detail) from None
-
-
-def _write_all(file: FileIO, piece: bytes) -> None:
-    """Write without a buffer, whose rest would fail once more when the file is closed."""
-    rest = memoryview(piece)
-    while rest:
-        rest = rest[file.write(rest) :]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -23,6 +24,7 @@ from symbolon_server.suppliers.chain import Fetched, SupplierChain
 from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
     MissingSymbolFileError,
+    SupplierError,
     UnavailableSymbolFileError,
 )
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -147,24 +149,45 @@ class Ingest:
         return module, fetched.value
 
     def _fetch_table(self, asked: AskedModule) -> Fetched[SymbolTable]:
-        """Return the module's table: that of its PDB if a PE file without symbols names one."""
-        debug_modules: list[ModuleId] = []
+        """Return the module's table: that of its PDB if a PE file without lines names one.
+
+        A DLL has the names of what it exports, which are used only if no supplier has the PDB.
+        """
+        named: list[ModuleId | None] = []
 
         def read(pieces: Iterator[bytes]) -> SymbolTable:
             try:
-                return self._reader.read(asked, pieces)
+                table = self._reader.read(asked, pieces)
             except NoSymbolsError as error:
-                if error.debug_module not in (None, asked.module_id):
-                    debug_modules.append(error.debug_module)
+                named.append(error.debug_module)
                 raise
+            named.append(table.debug_module)
+            return table
 
         try:
-            return self._suppliers.fetch(asked, read, _has_debug_info)
-        except MissingSymbolFileError:
-            if not debug_modules:
+            found = self._suppliers.fetch(asked, read, _has_debug_info)
+        except SupplierError:
+            pdb = self._fetch_pdb(asked, named)
+            if pdb is None:
                 raise
-        pdb = asked._replace(module_id=debug_modules[0], lacks_age=False)
-        return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
+            return pdb
+        if _has_debug_info(found.value):
+            return found
+        with suppress(BrokenSymbolFileError):
+            return self._fetch_pdb(asked, named) or found
+        return found
+
+    def _fetch_pdb(
+        self, asked: AskedModule, named: Sequence[ModuleId | None]
+    ) -> Fetched[SymbolTable] | None:
+        """Return the first table that files named; None if none did, or no supplier has it."""
+        others = [one for one in named if one is not None and one != asked.module_id]
+        for module_id in others[:1]:
+            # Without its code id, the PE file is not requested again.
+            pdb = asked._replace(module_id=module_id, code_id="", lacks_age=False)
+            with suppress(MissingSymbolFileError):
+                return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
+        return None
 
     def _facts(
         self, fetched: Fetched[SymbolTable], start: float, freshness: Freshness

@@ -1,22 +1,17 @@
-"""Checks the token of each call before anything else is done for it, and tells callers apart.
-
-All calls of the HTTP gateway come from this machine. Without tokens they would all count as one
-caller's. So it forwards the address of its caller, and proves itself with a secret.
-"""
+"""Checks the token of each call before anything else is done for it, and tells callers apart."""
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any, Final, Never
+from ipaddress import AddressValueError, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Any, Never
 from urllib.parse import unquote
 
 import grpc
 
+from symbolon_server.rpc.access.forwarding import find_forwarded
 from symbolon_server.rpc.access.tokens import Permission, Token, Tokens
 from symbolon_server.rpc.calls.accepted_calls import InPool
 from symbolon_server.rpc.calls.status import refuse_plainly
@@ -39,12 +34,6 @@ _HEALTH = "/grpc.health.v1.Health/"
 
 NameCaller = Callable[[grpc.ServicerContext], str]
 """Returns a name that distinguishes callers."""
-
-FORWARDED_KEY: Final = "symbolon-forwarded"
-"""Metadata of a forwarded call: the secret, a space, and the address of the caller."""
-
-SECRET_VARIABLE: Final = "_SYMBOLON_GATEWAY_SECRET"  # noqa: S105 # its name
-"""The environment variable that holds the secret; `serve` sets it for its own processes."""
 
 _HEADER = "authorization"
 _SCHEME = "bearer "
@@ -78,39 +67,6 @@ def _name_host(host: str) -> str:
     if found.ipv4_mapped is not None:
         return f"ipv4:{found.ipv4_mapped}"
     return f"ipv6:{IPv6Network((found, 64), strict=False)}"
-
-
-def make_secret() -> str:
-    """Return a new secret."""
-    return secrets.token_urlsafe(32)
-
-
-def forward(secret: str, host: str) -> tuple[str, str]:
-    """Return the metadata that names the caller by its IP address."""
-    return FORWARDED_KEY, f"{secret} {_name_as_grpc(host)}"
-
-
-def find_forwarded(secret: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """Return the caller that a call is made for, as gRPC names peers, without the port.
-
-    Return an empty string if the metadata names none or lacks the secret, and always if `secret`
-    is empty.
-    """
-    for key, value in metadata or ():
-        if secret and key == FORWARDED_KEY and isinstance(value, str):
-            given, _, address = value.partition(" ")
-            if hmac.compare_digest(given.encode(), secret.encode()):
-                return address
-    return ""
-
-
-def _name_as_grpc(host: str) -> str:
-    address = ip_address(host)
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            return f"ipv6:%5B{address}%5D"
-        address = address.ipv4_mapped
-    return f"ipv4:{address}"
 
 
 class AccessControl:

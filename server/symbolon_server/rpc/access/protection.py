@@ -6,8 +6,7 @@ Certificates and keys are PEM files, reloaded when they change.
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
+from typing import NamedTuple
 
 from symbolon_server.rpc.access.tokens import Tokens
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
@@ -33,14 +32,21 @@ class TlsFiles:
         return own if self.client_authority is None else (*own, self.client_authority)
 
 
+class Pems(NamedTuple):
+    """What the files contain."""
+
+    key: bytes
+    certificate: bytes
+    client_authority: bytes | None
+
+
 class Certificates:
-    """The certificates in the files. New connections get the ones of the latest valid files."""
+    """The certificates in the latest valid files."""
 
     def __init__(self, files: TlsFiles) -> None:
         """Read the files; raise `UnusableFileError`."""
         self._files = files
         self._reloaded = Reloaded(files.all, self._read)
-        self._given = self._reloaded.value
 
     @property
     def authenticate_clients(self) -> bool:
@@ -51,29 +57,24 @@ class Certificates:
         """Reload the files, even if they seem unchanged."""
         self._reloaded.read_again()
 
-    def server_credentials(self) -> grpc.ServerCredentials:
-        """Return the credentials for a secure port."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._reloaded.value,
-            self._fetch,  # type: ignore[arg-type] # the stubs know no None, which means no change
-            self.authenticate_clients,
-        )
+    @property
+    def pems(self) -> Pems:
+        """What the files contained when they were last valid; another object after each reload."""
+        return self._reloaded.value
 
-    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return a new configuration, or None if it is unchanged; gRPC asks at each connection."""
+    def refresh(self) -> None:
+        """Reload the files if they have changed."""
         self._reloaded.refresh()
-        value = self._reloaded.value
-        if value is self._given:
-            return None
-        self._given = value
-        return value
 
-    def _read(self) -> grpc.ServerCertificateConfiguration:
+    def _read(self) -> Pems:
         authority = self._files.client_authority
-        pair = (read_file(self._files.key), read_file(self._files.certificate))
-        roots = read_file(authority) if authority else None
+        pems = Pems(
+            read_file(self._files.key),
+            read_file(self._files.certificate),
+            read_file(authority) if authority else None,
+        )
         _check(self._files)
-        return grpc.ssl_server_certificate_configuration([pair], roots)
+        return pems
 
 
 def _check(files: TlsFiles) -> None:

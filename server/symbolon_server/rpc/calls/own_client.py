@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,26 +10,11 @@ import grpc
 from symbolon import Client, InvalidCredentialsError
 from symbolon._calling.tokens import stay_on_this_machine
 from symbolon_server.rpc.calls.addresses import ListenAddress
+from symbolon_server.rpc.calls.own_tls import OwnTls
 from symbolon_server.rpc.calls.reloaded import read_file
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # not listened on
 """How to reach a server that listens on all addresses of its machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnTls:
-    """How to verify the server's certificate, and the client certificate to present."""
-
-    name: str
-    """The name in the server's certificate: the server is reached by its IP address."""
-
-    authority: Path | None
-    """CA bundle (PEM); None uses gRPC's default root certificates."""
-
-    certificate: Path
-    """The client certificate with its chain, used if the server requires one."""
-
-    key: Path
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Never
 
 import grpc
@@ -37,7 +37,6 @@ class Reflection:
     """Describes the services and their messages to clients."""
 
     def __init__(self, services: Iterable[str], arrivals: Arrivals) -> None:
-        _describe_v1()
         self._awaited = arrivals.room_for(MAX_AWAITED)
         self._servicer = reflection.ReflectionServicer((*services, *SERVICES))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reflection")
@@ -85,6 +84,7 @@ class Reflection:
     def _answer(
         self, stream: AcceptedCall, request: reflection_pb2.ServerReflectionRequest
     ) -> None:
+        _describe_v1()
         answers = self._servicer.ServerReflectionInfo(iter([request]), _NO_CONTEXT)
         stream.send(next(answers), partial(self._expect, stream))
 
@@ -98,9 +98,11 @@ def _refuse_stopping(_request: object, context: grpc.ServicerContext) -> Never:
     refuse_plainly(context, grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 
 
+@cache
 def _describe_v1() -> None:
     """Derive the description of v1 from v1alpha's, the only one in the package.
 
+    Not at the start, which it would make 10 ms longer.
     Clients that list services request the description of each, and fail if one is missing.
     """
     pool = descriptor_pool.Default()

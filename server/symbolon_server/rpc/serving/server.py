@@ -1,7 +1,5 @@
 """The gRPC server: options, port, start and orderly stop."""
 
-import errno
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,9 +7,10 @@ from dataclasses import dataclass, field
 import grpc
 
 from symbolon_server.rpc.access.access import AccessControl
+from symbolon_server.rpc.access.credentials import server_credentials
 from symbolon_server.rpc.access.protection import Protection, check_address
 from symbolon_server.rpc.calls.accepted_calls import CallPool
-from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, PortTakenError
+from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, check_port
 from symbolon_server.rpc.calls.arrivals import Arrivals
 from symbolon_server.rpc.calls.call_limits import DRAIN_SECONDS, CallLimit, UnreadAnswers
 from symbolon_server.rpc.serving.health import Health
@@ -123,7 +122,7 @@ class RpcServer:
         certificates = self._options.protection.certificates
         if certificates is None:
             return self._server.add_insecure_port(address)
-        return self._server.add_secure_port(address, certificates.server_credentials())
+        return self._server.add_secure_port(address, server_credentials(certificates))
 
     def start(self) -> None:
         """Serve, and report SERVING."""
@@ -159,23 +158,6 @@ class RpcServer:
         self._limit.release()
         self._reflection.release()
         self._arrivals.release()
-
-
-def check_port(listen: ListenAddress) -> None:
-    """Raise `ListenError` if the port is in use or the host is not an address of this machine.
-
-    gRPC's own error says neither.
-    """
-    try:
-        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, address in found:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        refusal = PortTakenError if error.errno == errno.EADDRINUSE else ListenError
-        raise refusal(f"cannot listen on {listen}: {reason.lower()}") from error
 
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:

@@ -18,8 +18,8 @@ Rule = Callable[[FileIdentity], Iterator[CandidatePath]]
 """Yields the paths of a module of one format; none if something is unknown that they contain."""
 
 NO_BUILD_ID: Final = "needs the build id (code id), which the request does not have"
-NO_IMAGE_ID: Final = (
-    "needs the code id (time stamp and size of the image), which the request does not have"
+NO_PE_CODE_ID: Final = (
+    "needs the code id (timestamp and image size), which the request does not have"
 )
 NO_DEBUG_ID: Final = "needs the debug id, which the request does not have"
 NO_CODE_FILE: Final = "needs code file and code id, which the request does not have"
@@ -39,7 +39,7 @@ class FormatLayout:
     needs_code_file: bool = False
     """Whether all paths contain code file and code id."""
 
-    needs_image_id: bool = False
+    needs_pe_code_id: bool = False
     """Whether the path of a PE contains its code id."""
 
     def __call__(self, asked: AskedModule) -> Iterator[CandidatePath]:
@@ -55,8 +55,8 @@ class FormatLayout:
             return ""
         if FileFormat.ELF in self.rules and may_be_elf(asked):
             return NO_BUILD_ID
-        is_image_asked = self.needs_image_id and is_windows_without_pdb(asked)
-        return NO_IMAGE_ID if is_image_asked else ""
+        is_pe_needed = self.needs_pe_code_id and is_windows_without_pdb(asked)
+        return NO_PE_CODE_ID if is_pe_needed else ""
 
     def _find(self, asked: AskedModule) -> Iterator[CandidatePath]:
         for identity in identities_of(asked):

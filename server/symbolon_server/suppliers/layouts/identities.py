@@ -2,7 +2,7 @@
 
 Minidumps do not say which format a module has. Its names and the form of its ids do, mostly:
 
-    xul.pdb, code id 5AB380779000                  PDB and PE: a time stamp and a size
+    xul.pdb, code id 5AB380779000                  PDB and PE: a timestamp and a size
     libm.so, code id dfb85de4…, 40 digits          ELF: the GNU build id
     crash, code id 67E9247C…, as in the debug id   Mach-O: the UUID
     app.wasm                                       wasm: the build id, the debug id's digits first
@@ -15,17 +15,19 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from symbolon_server.symbols.ground.asked_modules import AskedModule, elf_guid, read_image_id
+from symbolon_server.symbols.ground.asked_modules import (
+    AskedModule,
+    elf_guid,
+    is_elf_library_name,
+    is_windows_name,
+    may_be_pe_code_id,
+    normalise_pe_code_id,
+)
+from symbolon_server.symbols.ground.module_ids import GUID_DIGITS
 
-GUID_DIGITS: Final = 32
-
-_WINDOWS_NAMES: Final = (".pdb", ".exe", ".dll", ".sys", ".ocx", ".drv", ".cpl", ".scr")
 _MACH_O_NAMES: Final = (".dylib", ".dsym")
-_PE_ID_DIGITS: Final = range(9, 17)
-"""Eight of the time stamp, and one to eight of the image's size."""
-
 _PORTABLE_AGE_DIGITS: Final = 8
-"""No linker counts that far: it is the time stamp that a Portable PDB has instead of an age."""
+"""No linker counts that far: it is the timestamp that a Portable PDB has instead of an age."""
 
 
 class FileFormat(Enum):
@@ -71,10 +73,9 @@ class FileIdentity(NamedTuple):
         return len(self.age) == _PORTABLE_AGE_DIGITS
 
     @property
-    def image_id(self) -> str:
-        """Return the id of a PE: the time stamp in upper case, the size in lower and not padded."""
-        time_stamp, size = read_image_id(self.code_id)
-        return time_stamp + size.lower()
+    def pe_code_id(self) -> str:
+        """Return the code id of a PE file as symbol servers have it."""
+        return normalise_pe_code_id(self.code_id)
 
 
 def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:
@@ -94,9 +95,7 @@ def identities_of(asked: AskedModule) -> Iterator[FileIdentity]:
 def may_be_elf(asked: AskedModule) -> bool:
     """Return whether nothing says that the module is of another format."""
     return not (
-        _is_named(asked, *_WINDOWS_NAMES, *_MACH_O_NAMES, ".wasm")
-        or _is_windows(asked)
-        or _is_mach_o(asked)
+        _is_named(asked, *_MACH_O_NAMES, ".wasm") or _is_windows(asked) or _is_mach_o(asked)
     )
 
 
@@ -129,10 +128,9 @@ def _ages_of(asked: AskedModule, file_format: FileFormat) -> tuple[str, ...]:
 
 
 def _is_windows(asked: AskedModule) -> bool:
-    if _is_named(asked, *_WINDOWS_NAMES):
+    if is_windows_name(asked.module_id.debug_file) or is_windows_name(asked.code_file):
         return True
-    # Short build ids exist, too: those of LLD's --build-id=fast have 16 digits.
-    return len(asked.code_id) in _PE_ID_DIGITS and not _is_elf(asked)
+    return may_be_pe_code_id(asked.code_id) and not _is_elf(asked)
 
 
 def _is_elf(asked: AskedModule) -> bool:
@@ -165,7 +163,7 @@ def _may_be_mach_o(asked: AskedModule) -> bool:
 
 
 def _is_named_shared_object(asked: AskedModule) -> bool:
-    return any(".so" in name.lower() for name in (asked.module_id.debug_file, asked.code_file))
+    return is_elf_library_name(asked.module_id.debug_file) or is_elf_library_name(asked.code_file)
 
 
 def _is_named(asked: AskedModule, *endings: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from symbolon_server.symbols.ground.asked_modules import AskedModule
-from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.ground.module_ids import GUID_DIGITS, ModuleId
 
 PathParts = tuple[str, ...]
 
@@ -46,7 +46,6 @@ class CandidatePath(NamedTuple):
 
 Layout = Callable[[AskedModule], Iterator[CandidatePath]]
 
-_GUID_DIGITS: Final = 32
 _EXECUTABLES: Final = (".dll", ".exe")
 """Dropped from a symbol file's name, like `.pdb`."""
 
@@ -61,7 +60,7 @@ def by_debug_id(asked: AskedModule) -> Iterator[CandidatePath]:
     file, debug_id, name = symbol_file_parts(asked.module_id)
     yield CandidatePath((file, debug_id, name), FileUse.TEXT)
     if asked.lacks_age:
-        yield CandidatePath((file, debug_id[:_GUID_DIGITS], name), FileUse.TEXT)
+        yield CandidatePath((file, debug_id[:GUID_DIGITS], name), FileUse.TEXT)
 
 
 def by_code_id(asked: AskedModule) -> Iterator[CandidatePath]:

@@ -29,7 +29,7 @@ def native(compressed: Compressed) -> FormatLayout:
         FileFormat.MACH_O: _uuid_paths,
         FileFormat.WASM: _build_id_paths,
     }
-    return FormatLayout(rules, (_symbol_files,), needs_image_id=True)
+    return FormatLayout(rules, (_symbol_files,), needs_pe_code_id=True)
 
 
 def _build_id_paths(identity: FileIdentity) -> Iterator[CandidatePath]:

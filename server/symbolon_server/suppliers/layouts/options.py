@@ -76,7 +76,7 @@ class SupplierOptions:
     """How to query one supplier, and what its responses mean."""
 
     casing: Casing = Casing.DEFAULT
-    layouts: Sequence[Layout] = NAMED_LAYOUTS[DEFAULT_LAYOUT](Compressed.LAST)
+    layouts: Sequence[Layout] = NAMED_LAYOUTS[DEFAULT_LAYOUT].make(Compressed.LAST)
 
     is_403_absent: bool = False
     """Whether HTTP 403 means a missing file, as in S3 without permission to list the bucket."""
@@ -154,7 +154,7 @@ def build_options(given: Mapping[str, str]) -> SupplierOptions:
     compressed = Compressed(given.get("compressed", "last"))
     options = SupplierOptions(
         Casing(given.get("casing", "default")),
-        NAMED_LAYOUTS[given.get("layout", DEFAULT_LAYOUT)](compressed),
+        NAMED_LAYOUTS[given.get("layout", DEFAULT_LAYOUT)].make(compressed),
         "absent" in given,
     )
     if "files" in given:

@@ -60,12 +60,12 @@ class _Style:
 _SYMSTORE: Final = _Style(
     spell_name=str,
     pdb_id=lambda identity: identity.guid + _age_of(identity).lower(),
-    pe_id=lambda identity: identity.image_id,
+    pe_id=lambda identity: identity.pe_code_id,
 )
 _SSQP: Final = _Style(
     spell_name=str.lower,
     pdb_id=lambda identity: identity.guid.lower() + _age_of(identity),
-    pe_id=lambda identity: identity.image_id.lower(),
+    pe_id=lambda identity: identity.pe_code_id.lower(),
 )
 
 
@@ -76,19 +76,19 @@ def is_pointer(candidate: CandidatePath) -> bool:
 
 def symstore(compressed: Compressed) -> FormatLayout:
     """Return the layout that symstore.exe writes."""
-    return FormatLayout(_rules(_SYMSTORE, compressed), needs_image_id=True)
+    return FormatLayout(_rules(_SYMSTORE, compressed), needs_pe_code_id=True)
 
 
 def symstore_index2(compressed: Compressed) -> FormatLayout:
     """Return the layout of symstore.exe in two tiers."""
     rules = _rules(_SYMSTORE, compressed)
     tiered = {name: partial(_in_tiers, rule) for name, rule in rules.items()}
-    return FormatLayout(tiered, needs_image_id=True)
+    return FormatLayout(tiered, needs_pe_code_id=True)
 
 
 def ssqp(compressed: Compressed) -> FormatLayout:
     """Return the layout of the Simple Symbol Query Protocol."""
-    return FormatLayout(_rules(_SSQP, compressed), needs_image_id=True)
+    return FormatLayout(_rules(_SSQP, compressed), needs_pe_code_id=True)
 
 
 def windows_rules(compressed: Compressed) -> Mapping[FileFormat, Rule]:

@@ -35,6 +35,7 @@ from symbolon_server.suppliers.web.http_trouble import (
 from symbolon_server.suppliers.web.public_addresses import is_public
 from symbolon_server.suppliers.web.redirect_guard import GuardedAdapter, RedirectGuard
 from symbolon_server.suppliers.web.retries import RetryPolicy, parse_retry_after
+from symbolon_server.suppliers.web.signing import Sign
 from symbolon_server.suppliers.web.urls import InvalidUrlError, ServerUrl
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 
@@ -54,10 +55,6 @@ _DRAINED_PIECES = 4
 """How much of the body of a 404 is read to keep the connection; a longer one closes it."""
 
 _MAX_LENGTH_DIGITS = 20
-
-
-Sign = Callable[[requests.PreparedRequest], None]
-"""Adds what proves who sends a request; raises `SupplierError` if it cannot."""
 
 
 class _RetryableError(FailingSupplierError):

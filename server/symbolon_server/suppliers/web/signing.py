@@ -1,10 +1,15 @@
 """Signs requests to S3 and stores with its API, by botocore's signers and credentials."""
 
-from typing import Any, Final
-
-import requests
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from symbolon_server.suppliers.contents.errors import FailingSupplierError
+
+if TYPE_CHECKING:
+    import requests
+
+Sign: TypeAlias = Callable[["requests.PreparedRequest"], None]
+"""Adds what proves who sends a request; raises `SupplierError` if it cannot."""
 
 _SERVICE: Final = "s3"
 _DEFAULT_REGION: Final = "us-east-1"
@@ -31,11 +36,18 @@ class S3Signer:
             import botocore.auth  # noqa: PLC0415 - an extra, and takes half a second
             import botocore.awsrequest  # noqa: PLC0415
             import botocore.exceptions  # noqa: PLC0415
+            import botocore.parsers  # noqa: PLC0415
             import botocore.session  # noqa: PLC0415
         except ImportError:
             detail = "needs botocore, which is not installed: install symbolon-grpc[buckets]"
             raise SigningUnavailableError(detail) from None
         self._botocore: Any = botocore
+        # The last two are of no common class: a refused role, and an answer that is not from AWS.
+        self._errors = (
+            botocore.exceptions.BotoCoreError,
+            botocore.exceptions.ClientError,
+            botocore.parsers.ResponseParserError,
+        )
         try:
             self._session = botocore.session.Session(profile=profile or None)
             known = self._session.get_config_variable("region")
@@ -43,7 +55,7 @@ class S3Signer:
             raise SigningUnavailableError(f"cannot be signed for: {_name(error)}") from None
         self.region = region or known or _DEFAULT_REGION
 
-    def sign(self, request: requests.PreparedRequest) -> None:
+    def sign(self, request: "requests.PreparedRequest") -> None:
         """Add the headers of the signature; raise `FailingSupplierError` without credentials."""
         botocore = self._botocore
         try:
@@ -53,7 +65,7 @@ class S3Signer:
             signed = botocore.awsrequest.AWSRequest(request.method, request.url)
             signer = botocore.auth.S3SigV4Auth(credentials, _SERVICE, self.region)
             signer.add_auth(signed)
-        except botocore.exceptions.BotoCoreError as error:
+        except self._errors as error:
             raise FailingSupplierError(f"no credentials of AWS: {_name(error)}") from None
         request.headers.update(signed.headers.items())
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 from symbolon_server.symbols.ground.module_ids import (
+    GUID_DIGITS,
     InvalidModuleIdError,
     ModuleId,
     check_file_name,
@@ -15,11 +16,12 @@ MAX_CODE_ID_DIGITS = 255
 """A build id has 40 digits unless the linker was given another one; it must fit a file name."""
 
 _CODE_ID = re.compile(rf"[0-9A-Fa-f]{{1,{MAX_CODE_ID_DIGITS}}}")
-_GUID_DIGITS = 32
-_TIME_STAMP_DIGITS = 8
+_TIMESTAMP_DIGITS = 8
 _PE_DIGITS = range(9, 17)
 """Eight digits of a timestamp and up to eight of a size."""
 
+_SHORT_BUILD_ID_DIGITS = 16
+_WINDOWS_NAMES: Final = (".pdb", ".exe", ".dll", ".sys", ".ocx", ".drv", ".cpl", ".scr")
 _SEPARATORS = re.compile(r"[/\\]")
 
 
@@ -45,8 +47,8 @@ class AskedModule(NamedTuple):
     @property
     def is_named_by_code_id(self) -> bool:
         """Whether the debug id is one that `derive_debug_id` made of a PE file's code id."""
-        is_short = len(self.code_id) in _PE_DIGITS  # a UUID is its own debug id
-        return is_short and self.module_id.debug_id == _pe_debug_id(self.code_id)
+        is_of_pe = may_be_pe_code_id(self.code_id)  # a UUID is its own debug id
+        return is_of_pe and self.module_id.debug_id == _pe_debug_id(self.code_id)
 
     def or_as(self, other: Self) -> Self:
         """Return this module, with what it lacks taken from `other`, which has the same id."""
@@ -90,12 +92,11 @@ def derive_debug_id(file: str, code_id: str) -> str:
     Timestamp and size of a PE file do not tell the id of its PDB. They are 32 digits with leading
     zeros instead, which no GUID has: suppliers are then asked for the PE file, which tells.
     """
-    digits = code_id.upper()
     if _is_elf(file, code_id):
         return f"{elf_guid(code_id)}0"
-    if len(digits) >= _GUID_DIGITS:
-        return f"{digits[:_GUID_DIGITS]}0"
-    return _pe_debug_id(code_id) if len(digits) in _PE_DIGITS else ""
+    if len(code_id) >= GUID_DIGITS:
+        return f"{code_id[:GUID_DIGITS].upper()}0"
+    return _pe_debug_id(code_id) if may_be_pe_code_id(code_id) else ""
 
 
 def elf_guid(build_id: str) -> str:
@@ -103,28 +104,50 @@ def elf_guid(build_id: str) -> str:
 
     `build_id` must have an even number of hex digits; a short one is padded with zeros.
     """
-    digits = build_id[:_GUID_DIGITS].ljust(_GUID_DIGITS, "0")
+    digits = build_id[:GUID_DIGITS].ljust(GUID_DIGITS, "0")
     return UUID(bytes_le=bytes.fromhex(digits)).hex.upper()
 
 
-def read_image_id(code_id: str) -> tuple[str, str]:
-    """Return time stamp and size in the code id of a PE file, in upper case.
+def may_be_pe_code_id(code_id: str) -> bool:
+    """Return whether these may be a timestamp and a size; a short build id may look like them."""
+    return len(code_id) in _PE_DIGITS
 
-    The size is without leading zeros: some reporters pad it, linkers and symbol servers do not.
+
+def normalise_pe_code_id(code_id: str) -> str:
+    """Return a PE file's code id as symbol servers have it.
+
+    The timestamp is in upper case, the size in lower case and without leading zeros.
     """
-    digits = code_id.upper()
-    return digits[:_TIME_STAMP_DIGITS], digits[_TIME_STAMP_DIGITS:].lstrip("0") or "0"
+    size = code_id[_TIMESTAMP_DIGITS:].lstrip("0") or "0"
+    return code_id[:_TIMESTAMP_DIGITS].upper() + size.lower()
+
+
+def is_windows_name(file: str) -> bool:
+    """Return whether a file has one of the endings of PE files, or that of their PDBs."""
+    return file.lower().endswith(_WINDOWS_NAMES)
+
+
+def is_elf_library_name(file: str) -> bool:
+    """Return whether a file is named like a shared library of ELF, with or without a version.
+
+    On macOS, Python's extension modules are, but say so: `_ssl.cpython-312-darwin.so`.
+    """
+    name = file.lower()
+    return (name.endswith(".so") or ".so." in name) and "-darwin." not in name
 
 
 def _pe_debug_id(code_id: str) -> str:
-    return f"{''.join(read_image_id(code_id)).zfill(_GUID_DIGITS)}0"
+    return f"{normalise_pe_code_id(code_id).upper().zfill(GUID_DIGITS)}0"
 
 
 def _is_elf(file: str, code_id: str) -> bool:
-    name = file.lower()
-    if not code_id or len(code_id) % 2 or name.endswith(".wasm"):
+    if not code_id or len(code_id) % 2 or file.lower().endswith(".wasm"):
         return False
-    return len(code_id) > _GUID_DIGITS or name.endswith(".so") or ".so." in name
+    if len(code_id) > GUID_DIGITS or is_elf_library_name(file):
+        return True
+    # LLD's build ids have eight bytes by default. A PE file of 256 MiB, whose code id is as long,
+    # has a Windows name.
+    return len(code_id) == _SHORT_BUILD_ID_DIGITS and not is_windows_name(file)
 
 
 def read_code_id(text: str) -> str:

@@ -20,6 +20,8 @@ DEBUG_ID_FORM: Final = (
 )
 """The allowed forms, for error messages."""
 
+GUID_DIGITS: Final = 32
+
 _GUID = "[0-9A-F]{32}|[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}"
 _DEBUG_ID = re.compile(
     rf"(?P<brace>\{{)?(?P<guid>{_GUID})(?(brace)\}})(?:-?(?P<age>[0-9A-F]{{1,8}}))?",

@@ -29,8 +29,10 @@ END: Final = 1 << 32
 UNNAMED_INLINES: Final = "unnamed_inlines"
 """The kind, among bad records, of an inline frame whose name the file does not have."""
 
-_TAKES_UNDERSCORES = ("pe", "x86_64")
-"""Format and architecture from whose mangled names the library takes an underscore."""
+_OF_WINDOWS = ("pe", "pdb")
+_DECORATES = "x86"
+"""The only architecture of Windows on which C names begin with an underscore; the library takes it
+from the mangled names of all."""
 
 
 def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True) -> SymbolTable:
@@ -51,12 +53,12 @@ def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True
         cache.strings,
         pool,
         are_demangled=are_demangled,
-        lack_underscore=(facts.format, facts.architecture) == _TAKES_UNDERSCORES,
+        lack_underscore=facts.format in _OF_WINDOWS and facts.architecture != _DECORATES,
     )
     symbols = _make_symbols(spans, names[: len(spans.row)])
     chains = replace(chains, origin=names[len(spans.row) :])
     return SymbolTable(
-        _count(facts, ranges, symbols, chains, pool), ranges, symbols, chains, pool.texts
+        _count(facts, ranges, symbols, chains, pool.texts), ranges, symbols, chains, pool.texts
     )
 
 
@@ -95,10 +97,10 @@ def _make_symbols(spans: SymbolSpans, names: np.ndarray) -> Symbols:
 
 
 def _count(
-    facts: ModuleFacts, ranges: Ranges, symbols: Symbols, chains: Chains, pool: StringPool
+    facts: ModuleFacts, ranges: Ranges, symbols: Symbols, chains: Chains, texts: list[bytes]
 ) -> ModuleFacts:
     publics = int(symbols.is_public.sum())
-    unnamed = int((chains.origin == pool.put(UNNAMED_ORIGIN)).sum())
+    unnamed = sum(texts[origin] == UNNAMED_ORIGIN for origin in chains.origin.tolist())
     return facts._replace(
         functions=len(symbols.start) - publics,
         public_symbols=publics,

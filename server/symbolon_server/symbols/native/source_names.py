@@ -17,6 +17,7 @@ _COPY: Final = re.compile(
 """What gcc and clang append to the symbol of a function's copy or part."""
 
 _LOST: Final = b"_"
+_MANGLED: Final = (b"Z", b"R")
 
 
 def are_sources(functions: FunctionColumns, rows: Rows) -> NDArray[np.bool_]:
@@ -36,9 +37,9 @@ def source_name(name: bytes, *, is_source: bool) -> bytes:
 
 
 def restore_underscore(name: bytes) -> bytes:
-    """Return a name of a 64-bit PE file as it was before the library took an underscore from it.
+    """Return a mangled name of C++ or Rust as it was before the library took its underscore.
 
-    Only 32-bit files have one too many. Where the rest is not a mangled name, nothing tells.
+    Where the rest is not a mangled name, nothing tells.
     """
     restored = _LOST + name
-    return restored if name.startswith(b"Z") and demangle(restored) != restored else name
+    return restored if name.startswith(_MANGLED) and demangle(restored) != restored else name

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
+from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import ModuleFacts
 from symbolon_server.symbols.reading.inline_chains import NO_INLINE, Chains
 
@@ -67,6 +68,9 @@ class SymbolTable:
 
     texts: list[bytes]
     """Names and paths as UTF-8, by number; the first one is empty."""
+
+    debug_module: ModuleId | None = None
+    """Where its file says that the debug information is, if it has none itself."""
 
     def find(self, module_offset: int) -> Answer | None:
         """Return the answer for `module_offset`, or None."""
