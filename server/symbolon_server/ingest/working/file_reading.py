@@ -44,7 +44,7 @@ class ModuleFileReader:
         """Return the table of a file given in pieces, each of about a MiB.
 
         Raises `MalformedSymbolFileError` if it cannot be read or is another module's, and
-        `UnavailableSymbolFileError` if this host has no room for it.
+        `UnavailableSymbolFileError` if this host cannot store it.
         """
         first = next(pieces, b"")
         whole = chain((first,), pieces)
