@@ -1,0 +1,53 @@
+"""The forms that are read, and which one an input has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from symbolon._forms import minidump_stackwalk
+from symbolon._forms.crash import Crash
+from symbolon._tecken.jobs import Job
+from symbolon.errors import InvalidReportError
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form. A JSON form gets the document, a text form the text."""
+
+    name: str
+    is_it: Callable[[Any], bool]
+    read: Callable[[Any], Crash]
+    lacks_id: str
+    """Why a module of such a report may have no id, and how to get one."""
+
+    def make_job(self, content: Any) -> Job:
+        """Return the job; raise `InvalidReportError`, which names the form."""
+        try:
+            return self.read(content).make_job(self.lacks_id)
+        except InvalidReportError as error:
+            raise InvalidReportError(f"{self.name}: {error}") from None
+
+
+JSON_FORMS = (
+    Form(
+        "minidump-stackwalk --json",
+        minidump_stackwalk.is_minidump_stackwalk,
+        minidump_stackwalk.read_minidump_stackwalk,
+        minidump_stackwalk.LACKS_ID,
+    ),
+)
+
+
+def read_json_form(payload: object) -> Job | None:
+    """Return the job of a JSON document, `None` if it has none of the forms.
+
+    Raise `InvalidReportError` if it has one, but not its content.
+    """
+    return _read(JSON_FORMS, payload)
+
+
+def _read(forms: tuple[Form, ...], content: Any) -> Job | None:
+    form = next((form for form in forms if form.is_it(content)), None)
+    return None if form is None else form.make_job(content)
