@@ -19,6 +19,7 @@ from symbolon._module_ids import (
     is_debug_id,
     last_part,
 )
+from symbolon.command_line.reading.unpacking import unpack
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
 
@@ -33,7 +34,6 @@ _ACCEPTED = (
 )
 
 _OTHER_FORMATS = {
-    b"\x1f\x8b": "is gzip: unpack it first, `gzip -dc FILE | symbolon symbolicate -`",
     b"MDMP": (
         "is a minidump: its stacks must be walked first, as minidump-stackwalk does; then send the "
         "module and the module offset of each frame"
@@ -109,8 +109,9 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
     """Return the input in parts; with `are_lines` each line is a report.
 
     Otherwise its first lines decide: a raw line, or a complete JSON document in the first of
-    several lines.
+    several lines. Compressed input is unpacked.
     """
+    opened = unpack(opened)
     lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
     first = next(lines, (1, b""))
     if not are_lines and _RAW_LINE.fullmatch(first[1]):
