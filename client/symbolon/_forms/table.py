@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import minidump_stackwalk
+from symbolon._forms import minidump_stackwalk, sanitizer
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -39,6 +39,11 @@ JSON_FORMS = (
     ),
 )
 
+TEXT_FORMS = (
+    Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
+)
+"""A text is read as the first one that it has. A tombstone may quote other stacks."""
+
 
 def read_json_form(payload: object) -> Job | None:
     """Return the job of a JSON document, `None` if it has none of the forms.
@@ -46,6 +51,11 @@ def read_json_form(payload: object) -> Job | None:
     Raise `InvalidReportError` if it has one, but not its content.
     """
     return _read(JSON_FORMS, payload)
+
+
+def read_text_form(data: bytes) -> Job | None:
+    """Return the job of a text, as `read_json_form` does; bytes that are not UTF-8 are replaced."""
+    return _read(TEXT_FORMS, data.decode("utf-8", errors="replace"))
 
 
 def _read(forms: tuple[Form, ...], content: Any) -> Job | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from symbolon._forms.table import read_json_form
+from symbolon._forms.table import read_json_form, read_text_form
 from symbolon._tecken.jobs import TeckenRequest
 from symbolon._tecken.requests import parse_request
-from symbolon.command_line.reading.inputs import parse_json
+from symbolon.command_line.reading.inputs import is_text, parse_json
 from symbolon.errors import InvalidReportError
 
 _NEWEST = 5
@@ -28,16 +28,19 @@ def read_document(
     A fault in the content of a `line` names that. The flags are as for `parse_request`; the other
     forms say themselves which offsets are return addresses.
     """
-    payload = parse_json(data, name)
     with _naming(line):
-        job = read_json_form(payload)
-        if job is None:
-            return parse_request(
-                payload,
-                version=version,
-                are_return_addresses=are_return_addresses,
-                is_strict=is_strict,
-            )
+        job = read_text_form(data) if is_text(data) else None
+    if job is None:
+        payload = parse_json(data, name)
+        with _naming(line):
+            job = read_json_form(payload)
+            if job is None:
+                return parse_request(
+                    payload,
+                    version=version,
+                    are_return_addresses=are_return_addresses,
+                    is_strict=is_strict,
+                )
     return TeckenRequest(version or _NEWEST, (job,))
 
 
