@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import android, minidump_stackwalk, sanitizer
+from symbolon._forms import android, glibc, minidump_stackwalk, sanitizer
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -42,6 +42,7 @@ JSON_FORMS = (
 TEXT_FORMS = (
     Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
     Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
+    Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),
 )
 """A text is read as the first one that it has. A tombstone may quote other stacks."""
 
