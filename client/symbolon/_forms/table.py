@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import android, glibc, minidump_stackwalk, sanitizer
+from symbolon._forms import android, apple, glibc, minidump_stackwalk, sanitizer
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -37,9 +37,11 @@ JSON_FORMS = (
         minidump_stackwalk.read_minidump_stackwalk,
         minidump_stackwalk.LACKS_ID,
     ),
+    Form("Apple crash report (.ips)", apple.is_ips, apple.read_ips, apple.LACKS_ID),
 )
 
 TEXT_FORMS = (
+    Form("Apple crash report", apple.is_apple, apple.read_apple, apple.LACKS_ID),
     Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
     Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
     Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),

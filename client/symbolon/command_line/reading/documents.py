@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from symbolon._forms.apple import split_ips
 from symbolon._forms.table import read_json_form, read_text_form
 from symbolon._tecken.jobs import TeckenRequest
 from symbolon._tecken.requests import parse_request
@@ -31,7 +32,7 @@ def read_document(
     with _naming(line):
         job = read_text_form(data) if is_text(data) else None
     if job is None:
-        payload = parse_json(data, name)
+        payload = parse_json(split_ips(data) or data, name)
         with _naming(line):
             job = read_json_form(payload)
             if job is None:

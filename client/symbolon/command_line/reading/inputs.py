@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from symbolon._forms.apple import is_ips_header
 from symbolon._forms.table import JSON_FORMS, TEXT_FORMS
 from symbolon._module_ids import (
     DEBUG_ID_CHARACTERS,
@@ -120,7 +121,7 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
     first = next(lines, (1, b""))
     if not are_lines and _RAW_LINE.fullmatch(first[1]):
         return Input(InputKind.RAW, chain([first], lines))
-    if not are_lines and not is_json(first[1]):
+    if not are_lines and (is_ips_header(first[1]) or not is_json(first[1])):
         return Input(InputKind.DOCUMENT, [(first[0], first[1] + opened.read())])
     second = list(islice(lines, 1))
     kind = InputKind.LINES if are_lines or second else InputKind.DOCUMENT
