@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import android, apple, glibc, minidump_stackwalk, sanitizer
+from symbolon._forms import android, apple, glibc, minidump_stackwalk, perf, sanitizer
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -45,6 +45,7 @@ TEXT_FORMS = (
     Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
     Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
     Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),
+    Form("perf script", perf.is_perf, perf.read_perf, perf.LACKS_ID),
 )
 """A text is read as the first one that it has. A tombstone may quote other stacks."""
 
