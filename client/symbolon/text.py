@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 from types import MappingProxyType
 
 from symbolon._tecken.jobs import RejectedFrame
@@ -85,14 +86,18 @@ def write_crash(
     *,
     rejected: Sequence[Rejected] | None = None,
     problems: Sequence[str] = (),
+    titles: Sequence[str] = (),
 ) -> str:
     """Return the stacks as text, innermost first, then the modules that have no symbols.
 
     `rejected` are the frames of each stack that were not looked up as given; `problems` say why.
+    Stacks without a title are called by their number.
     """
     lines: list[str] = []
-    for number, stack in enumerate(answer.stacks):
-        lines += [style.colors.paint(f"Thread {number}", style.colors.heading)]
+    named = islice(chain(titles, repeat("")), len(answer.stacks))
+    for number, (stack, title) in enumerate(zip(answer.stacks, named, strict=True)):
+        heading = make_printable(title or f"Thread {number}")
+        lines += [style.colors.paint(heading, style.colors.heading)]
         own = rejected[number] if rejected else _NONE_REJECTED
         lines += [*write_stack(stack, style, own), ""]
     lines += _write_modules(modules, answer, style.colors)

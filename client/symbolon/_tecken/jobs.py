@@ -118,6 +118,9 @@ class JobFrames:
     """Frames that were given differently, by their position in the columns: nothing is found for
     them."""
 
+    returning: AbstractSet[int] = frozenset()
+    """Positions of the offsets that are known to be return addresses."""
+
     def cut_rejected(self) -> Sequence[Mapping[int, RejectedFrame]]:
         """Return the rejected frames of each stack, by their position in it."""
         stacks: list[dict[int, RejectedFrame]] = [{} for _ in self.lengths]
@@ -130,6 +133,12 @@ class JobFrames:
     def encode_offsets(self, are_return_addresses: bool) -> Sequence[int]:
         """Return the offsets as `EncodedReport` has them."""
         offsets = self.offsets
+        if self.returning:
+            returning = self.returning
+            return [
+                ~offset if place in returning and offset > 0 else offset
+                for place, offset in enumerate(offsets)
+            ]
         if not are_return_addresses:
             return offsets
         callers = [~offset if offset > 0 else offset for offset in offsets]
@@ -149,6 +158,9 @@ class Job:
 
     are_return_addresses: bool = False
     """Whether the offset of every frame but the innermost is a return address."""
+
+    titles: Sequence[str] = ()
+    """What people call each stack; empty ones and those left out are called by their number."""
 
     @property
     def modules(self) -> Sequence[JobModule]:

@@ -183,14 +183,25 @@ def test_the_wait_and_the_deadline_are_those_of_the_flags(
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
-        ("\xff", "is not JSON, nor a line with a module. Accepted are crash reports"),
+        ("\xff", "has no form that can be read. Accepted are crash reports"),
         ("==1==ERROR: AddressSanitizer: SEGV", "<debug file>/<DEBUG ID> <offset>, such as: xul"),
         ("", "crash.json is empty. Accepted are crash reports in the JSON of Tecken"),
         ("MDMP\x93\xa7", "is a minidump: its stacks must be walked first"),
-        ("\x1f\x8b\x08", "is gzip: unpack it first, `gzip -dc"),
+        ("Segmentation fault", "Apple crash report; Android tombstone; sanitizer report;"),
+        ("\x1f\x8b\x08", "the compressed input is damaged: Compressed file ended before"),
         ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),
     ],
-    ids=["cut off", "deep", "binary", "other text", "empty", "minidump", "gzip", "no stacks"],
+    ids=[
+        "cut off",
+        "deep",
+        "binary",
+        "other text",
+        "empty",
+        "minidump",
+        "a shell",
+        "gzip",
+        "no stacks",
+    ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
     content: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

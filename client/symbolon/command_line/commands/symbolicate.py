@@ -192,7 +192,8 @@ COMMAND = Command(
     "symbolicate",
     "symbolicate the stacks of crash reports",
     "Symbolicates crash reports in the JSON of Tecken's and Eliot's API, version 5 or 4: one "
-    "document, or one per line. Also raw lines such as 'xul.pdb/44E4...C2 0x1a2f'.",
+    "document, or one per line. Also raw lines such as 'xul.pdb/44E4...C2 0x1a2f', and what "
+    "minidump-stackwalk, sanitizers, Android, Apple, glibc and perf print. Unpacks gzip and zstd.",
     run,
     _add_arguments,
     has_json=False,

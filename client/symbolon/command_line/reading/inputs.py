@@ -1,4 +1,4 @@
-"""What `symbolon symbolicate` reads: one document, one report per line, or raw lines."""
+"""How an input is divided: one document, one report per line, or raw lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from symbolon._forms.apple import is_ips_header
+from symbolon._forms.table import JSON_FORMS, TEXT_FORMS
 from symbolon._module_ids import (
     DEBUG_ID_CHARACTERS,
     DEBUG_ID_FORM,
@@ -19,6 +21,7 @@ from symbolon._module_ids import (
     is_debug_id,
     last_part,
 )
+from symbolon.command_line.reading.unpacking import unpack
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
 
@@ -28,17 +31,19 @@ RAW_LINE_FORM = "<debug file>/<DEBUG ID> <offset>"
 RAW_LINE_EXAMPLE = "xul.pdb/44E4EC8C2F41492B9369D6B9A059577C2 0x1a2f"
 
 _ACCEPTED = (
-    "Accepted are crash reports in the JSON of Tecken's and Eliot's API, and lines of the form "
+    "Accepted are crash reports in the JSON of Tecken's and Eliot's API, version 5 or 4; "
+    f"{'; '.join(form.name for form in (*JSON_FORMS, *TEXT_FORMS))}; and lines of the form "
     f"{RAW_LINE_FORM}, such as: {RAW_LINE_EXAMPLE}"
 )
 
 _OTHER_FORMATS = {
-    b"\x1f\x8b": "is gzip: unpack it first, `gzip -dc FILE | symbolon symbolicate -`",
     b"MDMP": (
-        "is a minidump: its stacks must be walked first, as minidump-stackwalk does; then send the "
-        "module and the module offset of each frame"
+        "is a minidump: its stacks must be walked first, "
+        "`minidump-stackwalk --json FILE | symbolon symbolicate -`"
     ),
 }
+
+_BEGINNING_BYTES = 4_096
 
 _RAW_LINE = re.compile(
     rb"\s*((?:\S.*)?)/(%b)\s+(0[xX][0-9A-Fa-f]+|\d{1,20})\s*" % DEBUG_ID_CHARACTERS.encode()
@@ -109,13 +114,14 @@ def read_input(opened: BinaryIO, *, are_lines: bool) -> Input:
     """Return the input in parts; with `are_lines` each line is a report.
 
     Otherwise its first lines decide: a raw line, or a complete JSON document in the first of
-    several lines.
+    several lines. Compressed input is unpacked.
     """
+    opened = unpack(opened)
     lines = ((number, line) for number, line in enumerate(opened, 1) if not line.isspace())
     first = next(lines, (1, b""))
     if not are_lines and _RAW_LINE.fullmatch(first[1]):
         return Input(InputKind.RAW, chain([first], lines))
-    if not (are_lines or is_json(first[1])):
+    if not are_lines and (is_ips_header(first[1]) or not is_json(first[1])):
         return Input(InputKind.DOCUMENT, [(first[0], first[1] + opened.read())])
     second = list(islice(lines, 1))
     kind = InputKind.LINES if are_lines or second else InputKind.DOCUMENT
@@ -131,6 +137,11 @@ def parse_raw(line: bytes) -> RawFrame:
     debug_file, debug_id, offset = (part.decode(errors="replace") for part in found.groups())
     base = 16 if offset[:2] in {"0x", "0X"} else 10
     return RawFrame(debug_file, debug_id, int(offset, base))
+
+
+def is_text(data: bytes) -> bool:
+    """Return whether these bytes begin like a text, and not like JSON."""
+    return data.lstrip()[:1] not in {b"{", b"["} and b"\0" not in data[:_BEGINNING_BYTES]
 
 
 def is_json(data: bytes) -> bool:
@@ -159,7 +170,7 @@ def _describe_fault(data: bytes, error: Exception) -> str:
         return f"is empty. {_ACCEPTED}"
     if data.lstrip()[:1] in {b"{", b"["}:  # meant to be JSON
         return f"is not valid JSON: {error}"
-    return f"is not JSON, nor a line with a module. {_ACCEPTED}"
+    return f"has no form that can be read. {_ACCEPTED}"
 
 
 def skip(parts: Iterable[Part], count: int) -> Iterator[Part]:

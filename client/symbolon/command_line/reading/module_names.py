@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from symbolon._module_ids import last_part
-from symbolon._tecken.requests import parse_jobs
+from symbolon.command_line.reading.documents import read_document
 from symbolon.command_line.reading.inputs import (
     InputKind,
     open_input,
-    parse_json,
     parse_raw,
     read_input,
 )
@@ -72,7 +71,7 @@ def _read_reports(file: str) -> Iterator[Module]:
 
 def _read_document(part: bytes, name: str) -> Iterator[Module]:
     """Yield the modules of reports; report invalid ones, which are left out."""
-    for index, job in enumerate(parse_jobs(parse_json(part, name))):
+    for index, job in enumerate(read_document(part, name).jobs):
         for number, entry in enumerate(job.modules):
             if entry.problem:
                 _warn_left_out(f"{name}: job {index}: module index {number}", entry.problem)

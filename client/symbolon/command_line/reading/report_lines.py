@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import EncodedReport
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
-from symbolon._tecken.requests import parse_request
-from symbolon.command_line.reading.inputs import Part, parse_json
+from symbolon.command_line.reading.documents import read_document
+from symbolon.command_line.reading.inputs import Part
 from symbolon.errors import InvalidReportError, SymbolonError
 
 _VERSIONS = {"v5": 5, "v4": 4}
@@ -74,7 +74,14 @@ def _read_part(
     part: bytes, number: int, name: str, line: str, options: argparse.Namespace
 ) -> Iterator[LineReport]:
     try:
-        request = _parse(parse_json(part, name or line), line, options)
+        request = read_document(
+            part,
+            name or line,
+            line,
+            version=_VERSIONS.get(options.format),
+            are_return_addresses=options.return_addresses,
+            is_strict=options.strict,
+        )
     except InvalidReportError as error:
         yield LineReport(number, None, None, error, is_last=True)
         return
@@ -82,18 +89,6 @@ def _read_part(
     last = len(jobs) - 1
     for index, job in enumerate(jobs):
         yield LineReport(number, request, job, None, index == last, index, line)
-
-
-def _parse(payload: object, line: str, options: argparse.Namespace) -> TeckenRequest:
-    try:
-        return parse_request(
-            payload,
-            version=_VERSIONS.get(options.format),
-            are_return_addresses=options.return_addresses,
-            is_strict=options.strict,
-        )
-    except InvalidReportError as error:
-        raise (error.saying(f"{line}: {error}") if line else error) from None
 
 
 def collect(results: Iterable[ReportResult[LineReport]]) -> Iterator[Answered]:

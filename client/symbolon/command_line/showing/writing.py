@@ -66,4 +66,6 @@ def _write_job(job: Job, encoded: EncodedAnswer, style: TextStyle) -> str:
     answer = replace(decode_answer(encoded), modules=tuple(describe_modules(job, encoded)))
     modules = [entry.module for entry in job.modules]
     rejected = job.frames.cut_rejected()
-    return write_crash(modules, answer, style, rejected=rejected, problems=job.problems)
+    return write_crash(
+        modules, answer, style, rejected=rejected, problems=job.problems, titles=job.titles
+    )

@@ -1,0 +1,68 @@
+"""The forms that are read, and which one an input has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from symbolon._forms import android, apple, glibc, minidump_stackwalk, perf, sanitizer
+from symbolon._forms.crash import Crash
+from symbolon._tecken.jobs import Job
+from symbolon.errors import InvalidReportError
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form. A JSON form gets the document, a text form the text."""
+
+    name: str
+    is_it: Callable[[Any], bool]
+    read: Callable[[Any], Crash]
+    lacks_id: str
+    """Why a module of such a report may have no id, and how to get one."""
+
+    def make_job(self, content: Any) -> Job:
+        """Return the job; raise `InvalidReportError`, which names the form."""
+        try:
+            return self.read(content).make_job(self.lacks_id)
+        except InvalidReportError as error:
+            raise InvalidReportError(f"{self.name}: {error}") from None
+
+
+JSON_FORMS = (
+    Form(
+        "minidump-stackwalk --json",
+        minidump_stackwalk.is_minidump_stackwalk,
+        minidump_stackwalk.read_minidump_stackwalk,
+        minidump_stackwalk.LACKS_ID,
+    ),
+    Form("Apple crash report (.ips)", apple.is_ips, apple.read_ips, apple.LACKS_ID),
+)
+
+TEXT_FORMS = (
+    Form("Apple crash report", apple.is_apple, apple.read_apple, apple.LACKS_ID),
+    Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
+    Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
+    Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),
+    Form("perf script", perf.is_perf, perf.read_perf, perf.LACKS_ID),
+)
+"""A text is read as the first one that it has. A tombstone may quote other stacks."""
+
+
+def read_json_form(payload: object) -> Job | None:
+    """Return the job of a JSON document, `None` if it has none of the forms.
+
+    Raise `InvalidReportError` if it has one, but not its content.
+    """
+    return _read(JSON_FORMS, payload)
+
+
+def read_text_form(data: bytes) -> Job | None:
+    """Return the job of a text, as `read_json_form` does; bytes that are not UTF-8 are replaced."""
+    return _read(TEXT_FORMS, data.decode("utf-8", errors="replace"))
+
+
+def _read(forms: tuple[Form, ...], content: Any) -> Job | None:
+    form = next((form for form in forms if form.is_it(content)), None)
+    return None if form is None else form.make_job(content)
