@@ -13,6 +13,7 @@ HOW = """\
 {built}
 Install it into an environment of yours, here or on another machine:
   pip install '{built}'            # the client
+  pip install '{built}[buckets]'   # with signed requests to S3, beside the server
   pip install '{built}[cli]'       # with tables and progress drawn on terminals
   pip install '{built}[native]'    # what reads ELF, PDB and other native files, for workers
   pip install '{built}[server]'    # everything to serve"""

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = "symbolon-grpc"
-EXTRAS = frozenset({"cli", "native", "server"})
+EXTRAS = frozenset({"buckets", "cli", "native", "server"})
 ROOT = Path(__file__).resolve().parent.parent
 
 

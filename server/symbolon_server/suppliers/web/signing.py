@@ -39,7 +39,7 @@ class S3Signer:
             import botocore.parsers  # noqa: PLC0415
             import botocore.session  # noqa: PLC0415
         except ImportError:
-            detail = "needs botocore, which is not installed: install symbolon-grpc[buckets]"
+            detail = "needs botocore, which is not installed: install the extra 'buckets'"
             raise SigningUnavailableError(detail) from None
         self._botocore: Any = botocore
         # The last two are of no common class: a refused role, and an answer that is not from AWS.
