@@ -332,7 +332,7 @@ def test_a_policy_that_counts_frequencies_tells_no_ages(start_redis: StartRedis)
 
 
 @pytest.mark.parametrize(
-    "command", ["FLUSHALL", "CONFIG SET maxmemory 20mb", "CONFIG SET maxmemory 0"]
+    "command", ["FLUSHALL SYNC", "CONFIG SET maxmemory 20mb", "CONFIG SET maxmemory 0"]
 )
 def test_a_store_that_has_room_again_evicts_nothing(
     start_redis: StartRedis, errors: ErrorLog, command: str
