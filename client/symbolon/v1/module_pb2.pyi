@@ -109,7 +109,8 @@ class Module(_message.Message):
     build id of an ELF or WebAssembly file, the UUID of a Mach-O file, or the timestamp
     and size of a PE file, which suppliers are then asked for to learn its PDB. If it
     does not, or this has another number of hex digits, the outcome is missing, and no
-    supplier is asked. Anything else is refused.
+    supplier is asked. All zeros: `code_id` says it, if it can. Anything else is
+    refused.
     """
     code_file: _builtins.str
     """The executable, such as `xul.dll`. Of a path, the part after the last `/` or `\\`

@@ -1,6 +1,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import grpc
 import pytest
@@ -182,6 +183,19 @@ def test_a_request_arrives_with_its_frames_still_encoded() -> None:
             ),
         ),
         (module_pb2.Module(debug_id=DEBUG_ID, code_file="a\nb"), ModuleQuery("", None)),
+        (
+            module_pb2.Module(code_file="plugin.dll", debug_id="0" * 33, code_id="5EBA81A442000"),
+            ModuleQuery(
+                "plugin.dll",
+                ModuleId("plugin.dll", "00000000000000000005EBA81A442000" + "0"),
+                "plugin.dll",
+                "5EBA81A442000",
+            ),
+        ),
+        (
+            module_pb2.Module(debug_file="a.so", debug_id="{" + str(UUID(int=0)) + "}"),
+            ModuleQuery("a.so", ModuleId("a.so", "0" * 33), lacks_age=True),
+        ),
     ],
 )
 def test_a_module_has_the_usable_parts_of_code_file_and_code_id(

@@ -25,7 +25,12 @@ from symbolon_server.symbols.ground.asked_modules import (
     read_code_file,
     read_code_id,
 )
-from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId, tells_age
+from symbolon_server.symbols.ground.module_ids import (
+    InvalidModuleIdError,
+    ModuleId,
+    is_nil_debug_id,
+    tells_age,
+)
 
 MAX_VIOLATIONS = 20
 """How many violations an answer lists: enough to see the pattern, and small enough for metadata."""
@@ -102,13 +107,15 @@ def decode_module(module: module_pb2.Module) -> ModuleQuery:
     """Return a module as it is looked up.
 
     The name of the code file replaces an empty debug file: `dump_syms` names Windows modules
-    without a PDB that way. An empty debug id is derived from the code id if possible. Raises
-    `InvalidModuleIdError` if the debug file or debug id is invalid.
+    without a PDB that way. An empty debug id, or one of zeros, is derived from the code id if
+    possible. Raises `InvalidModuleIdError` if the debug file or debug id is invalid.
     """
     code_file = read_code_file(module.code_file)
     debug_file = module.debug_file or code_file
     code_id = read_code_id(module.code_id)
-    debug_id = module.debug_id or derive_debug_id(code_file or debug_file, code_id)
+    debug_id = module.debug_id
+    if not debug_id or is_nil_debug_id(debug_id):
+        debug_id = derive_debug_id(code_file or debug_file, code_id) or debug_id
     module_id = ModuleId.parse_if_whole(debug_file, debug_id)
     lacks_age = module_id is not None and not tells_age(debug_id)
     return ModuleQuery(debug_file, module_id, code_file, code_id, lacks_age)

@@ -44,6 +44,11 @@ def tells_age(text: str) -> bool:
     return found is not None and found["age"] is not None
 
 
+def is_nil_debug_id(text: str) -> bool:
+    """Return whether `text` is a debug id whose GUID is all zeros: the file has none."""
+    return (normalise_debug_id(text) or "").startswith("0" * GUID_DIGITS)
+
+
 MAX_FILE_NAME_BYTES = 255
 """The longest file name that common file systems allow, in UTF-8 bytes."""
 
