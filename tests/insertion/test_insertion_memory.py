@@ -3,12 +3,13 @@
 import math
 import time
 
+import numpy as np
 import pytest
 import redis
 
 from symbolon_server.cache.keyed_cache import CacheUnavailableError, KeyedCache
 from symbolon_server.insertion import insertion_memory, scripts
-from symbolon_server.insertion.ages import InsertionTerms
+from symbolon_server.insertion.ages import InsertionTerms, PageFunctions, insertion_ages
 from symbolon_server.insertion.function_uses import (
     LATEST_SECONDS,
     SLOT_BYTES,
@@ -89,10 +90,25 @@ def test_the_scale_stays_within_its_bounds(
 ) -> None:
     memory.note_idle_seconds(AGE)
     redis_cache.hset(INSERTION_KEY, "log_scale", "4.99")
-    assert tell_for_a_while(memory, clock, is_again=True) == pytest.approx(math.exp(5))
+    assert tell_for_a_while(memory, clock, is_again=True) == pytest.approx(13.5)
     redis_cache.hset(INSERTION_KEY, "log_scale", "-2.99")
     redis_cache.delete(ASKED_PAGES_KEY)
     assert tell_for_a_while(memory, clock, is_again=False) >= math.exp(-3)
+
+
+@pytest.mark.parametrize(("interval", "is_put"), [(0.9 * AGE, True), (1.1 * AGE, False)])
+def test_at_the_largest_scale_pages_are_put_that_will_be_asked_for_within_an_eviction_age(
+    memory: InsertionMemory, clock: FakeClock, interval: float, is_put: bool
+) -> None:
+    memory.note_idle_seconds(AGE)
+    tell_for_a_while(memory, clock, is_again=True)
+    assert tell_for_a_while(memory, clock, is_again=True) > 13
+    for _ in range(2):
+        clock.now += interval
+        memory.tell_uses(XUL.debug_file, 100, [b"often"])
+    functions = PageFunctions(np.array([0]), fingerprints_of([b"often"]))
+    (age,) = insertion_ages(memory.terms(XUL), 1, lambda: functions)
+    assert math.isfinite(age) == is_put
 
 
 def test_a_page_that_was_asked_for_long_ago_is_missed_for_the_first_time(

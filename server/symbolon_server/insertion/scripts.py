@@ -4,8 +4,10 @@ Times are Unix seconds of the cache's clock, which all hosts share; tests pass t
 clock was set back, intervals are 0 for a while, and what lies a day ahead counts as absent.
 """
 
+import math
 from typing import Final
 
+from symbolon_server.insertion.ages import INTERVAL_SHARE, LATEST_SHARE
 from symbolon_server.insertion.function_uses import (
     EMPTY,
     FIRST_INTERVAL,
@@ -31,7 +33,11 @@ AGAIN_WEIGHT: Final = 3.0
 """The scale is right if misses of pages asked for before, times this, are as many as the others."""
 
 SCALE_STEP: Final = 0.15
-SMALLEST_LOG_SCALE, LARGEST_LOG_SCALE = -3.0, 5.0
+SMALLEST_LOG_SCALE: Final = -3.0
+
+LARGEST_LOG_SCALE: Final = math.log(LATEST_SHARE / INTERVAL_SHARE)
+"""A page that is asked for about once in an eviction age is still put. Where pages asked for before
+are missed at any scale, which a long history brings, the scale would grow for nothing."""
 
 FEW_MISSES: Final = 10
 """So many (weighted) misses move the scale by half a step."""
