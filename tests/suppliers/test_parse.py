@@ -127,6 +127,13 @@ def test_an_invalid_option_is_reported_with_the_valid_ones(entry: str, complaint
     assert str(caught.value).startswith(f"supplier 2 {complaint}")
 
 
+@pytest.mark.parametrize("text", ["https://a,casing=lower", "/srv/a, Absent = 403", "layout=ssqp"])
+def test_an_option_without_an_entry_is_no_directory(text: str) -> None:
+    with pytest.raises(InvalidSupplierError, match="is an option without an entry: the first "):
+        parse_suppliers(text)
+    assert parse_suppliers("./casing=lower")
+
+
 def test_options_are_not_part_of_a_name() -> None:
     listed = "http://me:secret@host/a?b#casing=lower,absent=403,/srv/c#/d#casing=any,relative"
     assert names(listed) == ["host/a", "/srv/c#/d", "relative"]

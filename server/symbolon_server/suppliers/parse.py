@@ -155,6 +155,10 @@ def _parse_source(entry: Entry, limits: FetchLimits) -> Source:
         hint = f"{URL_OPTIONS}; write a `#` of the URL as %23"
         raise InvalidOptionError(f"has a fragment that is not an option; {hint}")
     rules = DIRECTORY_OPTIONS if entry.is_directory else URL_OPTIONS
+    option = _parse_option(entry.location)
+    if option and option[0] in URL_OPTIONS.values:
+        hint = "the first option of an entry follows a `#`, a directory of this name is written ./…"
+        raise InvalidOptionError(f"is an option without an entry: {hint}")
     layout = dict(entry.options).get("layout", DEFAULT_LAYOUT)
     sign = bucket.signer.sign if bucket else None
     return Source(where, rules.parse(entry.options), layout, limits, sign=sign)
