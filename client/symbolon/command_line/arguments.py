@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
-from symbolon.client import Client
 from symbolon.command_line.commands import explain, module_commands, server_commands, symbolicate
 from symbolon.command_line.commands.completion import add_completion, print_script
 from symbolon.command_line.parsers import (
@@ -40,13 +39,14 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; `None` takes the process's arguments."""
     parser = make_parser()
-    options, others = parser.parse_known_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options, others = parser.parse_known_args(arguments, argparse.Namespace(arguments=arguments))
     if others:
         parser.error(_describe_unrecognized(others, options))
     if "shell" in options:  # `completion`, which calls no server
         return print_script(options.shell, parser)
     try:
-        with _connect(options) as client:
+        with credentials.connect(options) as client:
             code: int = options.run(client, options)
             sys.stdout.flush()
             return code
@@ -72,17 +72,6 @@ def _describe_unrecognized(others: Sequence[str], options: argparse.Namespace) -
     if "file" not in options or any(other.startswith("-") for other in others):
         return said
     return f"{said}; one FILE at a time, several by `cat FILE FILE | symbolon symbolicate -`"
-
-
-def _connect(options: argparse.Namespace) -> Client:
-    return Client(
-        options.target,
-        timeout=options.timeout,
-        wait_for_ready=options.wait_for_ready,
-        credentials=credentials.read_tls(options),
-        token=credentials.read_token(options, os.environ),
-        options=credentials.read_options(options),
-    )
 
 
 def _fail(message: str, code: int) -> int:

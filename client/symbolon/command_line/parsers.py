@@ -17,13 +17,16 @@ INTERRUPTED = 130
 EXIT_CODES = """\
 exit codes:
   0    done; problems with single modules are in the output
-  1    the server is unreachable, rejects the caller, is too slow, or is not healthy
+  1    the server is unreachable, rejects the caller, is too slow, or is not healthy;
+       or a process of the run was killed
   2    wrong usage, or input that is malformed or that the server rejects
   3    done, but some lines of the input were rejected; their output lines say why
   130  interrupted
 """
 
 MAX_SECONDS = 86_400.0
+
+MAX_COUNT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ class ShowVersion(argparse.Action):
         """Print it and exit."""
         print(f"{parser.prog} {symbolon.__version__}")
         parser.exit()
+
+
+def parse_count(text: str) -> int:
+    """Return a number from 1 to `MAX_COUNT`; raise argparse's error."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_COUNT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_COUNT}")
+    return int(text)
 
 
 def parse_timeout(text: str) -> float:

@@ -1,16 +1,10 @@
 """`symbolon symbolicate FILE`: reports in, answers out."""
 
 import argparse
-import gc
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-from symbolon._batching.progress import Tell
 from symbolon.client import Client
-from symbolon.command_line.parsers import PARTLY_REFUSED, SUCCESS, Command, parse_wait
+from symbolon.command_line.parsers import SUCCESS, Command, parse_count, parse_wait
 from symbolon.command_line.reading import raw_lines
 from symbolon.command_line.reading.inputs import (
     Input,
@@ -18,21 +12,12 @@ from symbolon.command_line.reading.inputs import (
     name_input,
     open_input,
     read_input,
-    skip,
 )
-from symbolon.command_line.reading.report_lines import Answered, LineReport, collect, read_reports
-from symbolon.command_line.showing.outputs import Output, open_output
-from symbolon.command_line.showing.progress import report_progress
-from symbolon.command_line.showing.writing import Write, choose_writer
+from symbolon.command_line.reading.report_lines import read_reports
+from symbolon.command_line.sharing.answering import ask
+from symbolon.command_line.sharing.runs import MOST_PROCESSES, plan
+from symbolon.command_line.showing.writing import choose_writer
 from symbolon.errors import InvalidReportError
-
-NEW_OBJECTS = 20_000
-"""Garbage collection threshold. A line of 300 frames makes 500 lists, none of them in a cycle: with
-Python's default of 700 the collector takes a fifth of the time."""
-
-SWITCH_SECONDS = 0.0005
-"""How long the writing thread may wait for its turn. Python's default is ten times as long: time to
-write everything that is made meanwhile."""
 
 REMEMBER_SECONDS = 60.0
 """Modules can be invalidated during a run, but rarely are within a minute."""
@@ -67,6 +52,13 @@ def _add_forms(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="append one line of JSON to this file for each line of the input, skipping as many "
         "lines of the input as the file already has",
+    )
+    group.add_argument(
+        "--processes",
+        type=parse_count,
+        metavar="N",
+        help="how many processes share the lines of a file; standard input always has one "
+        f"(default: one per usable core, at most {MOST_PROCESSES}, if the file is large)",
     )
     group.add_argument(
         "--progress",
@@ -123,69 +115,24 @@ def run(client: Client, options: argparse.Namespace) -> int:
     if options.output is not None and options.format == "text":
         raise InvalidReportError("--output writes one line per report, which --format text is not")
     with open_input(options.file) as opened:
-        given = read_input(opened, are_lines=options.lines or options.output is not None)
+        run_of_lines = plan(options, opened)
+        are_lines = options.lines or options.output is not None
+        given = read_input(run_of_lines.input, are_lines=are_lines)
         if given.kind is InputKind.RAW:
             return raw_lines.run(client, given.parts, options)
-        write = choose_writer(client, options, are_lines=given.kind is InputKind.LINES)
         if given.kind is InputKind.DOCUMENT:
-            return _run_document(client, given, options, write)
-        with tune_python(), open_output(options.output) as output:
-            parts = skip(given.parts, output.lines)
-            reports = read_reports(parts, options, first=output.lines + 1)
-            with report_progress(measure(opened), opened.tell, is_wanted=options.progress) as tell:
-                return _write_all(ask(client, reports, options, tell), write, output)
+            return _run_document(client, given, options)
+        return run_of_lines.run(client, given.parts)
 
 
-@contextmanager
-def tune_python() -> Iterator[None]:
-    """Collect garbage less often, and switch threads more often."""
-    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(NEW_OBJECTS)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*threshold)
-        sys.setswitchinterval(interval)
-
-
-def _run_document(client: Client, given: Input, options: argparse.Namespace, write: Write) -> int:
-    reports = read_reports(given.parts, options, name=name_input(options.file))
+def _run_document(client: Client, given: Input, options: argparse.Namespace) -> int:
+    write = choose_writer(client, options, are_lines=False)
+    reports = read_reports(enumerate(given.parts, 1), options, name=name_input(options.file))
     for answered in ask(client, reports, options):
         if answered.error is not None:
             raise answered.error
         print(write(answered).decode())
     return SUCCESS
-
-
-def _write_all(documents: Iterable[Answered], write: Write, output: Output) -> int:
-    refused = 0
-    for answered in documents:
-        output.write(write(answered))
-        refused += answered.error is not None
-    return PARTLY_REFUSED if refused else SUCCESS
-
-
-def ask(
-    client: Client,
-    reports: Iterator[LineReport],
-    options: argparse.Namespace,
-    tell: Tell | None = None,
-) -> Iterator[Answered]:
-    """Yield each document with its answers."""
-    results = client.symbolicate_many(
-        reports,
-        options.max_wait,
-        with_diagnostics=options.debug,
-        remember_seconds=options.remember,
-        progress=tell,
-    )
-    return collect(results)
-
-
-def measure(opened: BinaryIO) -> int:
-    """Return the size of the input in bytes, 0 if it is not known before its end."""
-    return Path(opened.name).stat().st_size if opened.seekable() else 0
 
 
 COMMAND = Command(

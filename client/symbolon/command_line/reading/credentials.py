@@ -1,12 +1,14 @@
 """TLS and tokens as flags."""
 
 import argparse
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
 
+from symbolon.client import Client
 from symbolon.errors import InvalidCredentialsError
 
 TOKEN_VARIABLE = "SYMBOLON_TOKEN"  # noqa: S105 - the name of a variable
@@ -37,6 +39,24 @@ def add_flags(group: "argparse._ArgumentGroup") -> None:
         metavar="FILE",
         help=f"file with the token that authenticates the caller (default: ${TOKEN_VARIABLE})",
     )
+
+
+def connect(options: argparse.Namespace) -> Client:
+    """Return the client that the flags describe; raise `InvalidCredentialsError`."""
+    return Client(
+        options.target,
+        timeout=options.timeout,
+        wait_for_ready=options.wait_for_ready,
+        credentials=read_tls(options),
+        token=read_token(options, os.environ),
+        options=read_options(options),
+    )
+
+
+def are_plain_files(options: argparse.Namespace) -> bool:
+    """Return whether the files of the flags can be read again by another process."""
+    files = (options.tls_ca, options.tls_cert, options.tls_key, options.token_file)
+    return all(file.is_file() for file in files if file)
 
 
 def read_tls(options: argparse.Namespace) -> grpc.ChannelCredentials | None:

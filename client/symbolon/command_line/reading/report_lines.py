@@ -63,10 +63,10 @@ class Answered:
 
 
 def read_reports(
-    parts: Iterable[Part], options: argparse.Namespace, *, first: int = 1, name: str = ""
+    parts: Iterable[tuple[int, Part]], options: argparse.Namespace, *, name: str = ""
 ) -> Iterator[LineReport]:
-    """Yield the reports of each part; without `name` errors name their line."""
-    for number, (line, part) in enumerate(parts, first):
+    """Yield the reports of each numbered part; without `name` errors name their line."""
+    for number, (line, part) in parts:
         yield from _read_part(part, number, name, "" if name else f"line {line}", options)
 
 
