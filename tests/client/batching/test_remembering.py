@@ -147,7 +147,7 @@ SECONDS = st.sampled_from([1, 4, 1_000])
 """Each reading advances the clock by a second."""
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(reports(), max_size=12), LIMITS, SECONDS)
 def test_each_report_is_answered_as_if_nothing_was_remembered(
     asked: list[Report], limit: int, seconds: int
@@ -161,7 +161,7 @@ def test_each_report_is_answered_as_if_nothing_was_remembered(
     assert answered == asked
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(st.lists(reports(), max_size=12), LIMITS, SECONDS)
 def test_no_call_is_larger_than_it_should_be(asked: list[Report], limit: int, seconds: int) -> None:
     world = World()
