@@ -29,6 +29,9 @@ SEED: Final = 31
 _SAMPLE_KEYS: Final = 5_000
 """How many keys tell what one takes."""
 
+_KEYS_AT_ONCE: Final = 100
+"""They go to a store together."""
+
 _ROUNDS: Final = 2
 """How often the values are made anew, by what the keys of the round before took."""
 
@@ -71,8 +74,12 @@ def _bytes_beside(keys: Sequence[str | bytes], sizes: Sequence[int]) -> float:
     """Return what each of `keys` takes beside its value, in the mean over values of `sizes`."""
 
     def put(store: redis.Redis) -> None:
-        for key, size in zip(keys, sizes, strict=True):
-            store.set(key, bytes(size))
+        pairs = zip(keys, sizes, strict=True)
+        with store.pipeline(transaction=False) as pipeline:
+            while some := list(islice(pairs, _KEYS_AT_ONCE)):
+                for key, size in some:
+                    pipeline.set(key, bytes(size))
+                pipeline.execute()
 
     return (used_memory(put) - sum(sizes)) / len(sizes)
 
