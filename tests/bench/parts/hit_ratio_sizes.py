@@ -26,9 +26,6 @@ from tests.bench.world.workload import Numbers
 
 SEED: Final = 31
 
-_SAMPLE_KEYS: Final = 5_000
-"""How many keys tell what one takes."""
-
 _KEYS_AT_ONCE: Final = 100
 """They go to a store together."""
 
@@ -49,19 +46,21 @@ class KeyBytes:
     """With the texts that the keys of pages have."""
 
     @classmethod
-    def measure(cls, module_id: ModuleId, sizes: Sequence[int], scale: int) -> "KeyBytes":
-        """Put keys of both kinds into a store and see how it grows.
+    def measure(
+        cls, module_id: ModuleId, sizes: Sequence[int], scale: int, count: int
+    ) -> "KeyBytes":
+        """Put so many keys of both kinds into a store and see how it grows.
 
         `sizes` are those of pages; here values are about as large as them divided by `scale`.
         """
-        some = list(islice(cycle(sizes), _SAMPLE_KEYS))
+        some = list(islice(cycle(sizes), count))
         generation = new_generation(Random(SEED))
-        pages = [page_key(PageKey(module_id, generation, number)) for number in range(_SAMPLE_KEYS)]
+        pages = [page_key(PageKey(module_id, generation, number)) for number in range(count)]
         really = _bytes_beside(pages, some)
         here = 0.0
         for _ in range(_ROUNDS):
             shares = [max(1, round((size + really) / scale - here)) for size in some]
-            here = _bytes_beside([name_of(number) for number in range(_SAMPLE_KEYS)], shares)
+            here = _bytes_beside([name_of(number) for number in range(count)], shares)
         return cls(here, really)
 
 
