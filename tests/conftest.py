@@ -77,7 +77,7 @@ def _begin_elsewhere(arguments: list[str], share: float) -> list[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for no garbage while there is none, nor later in what stays until the end."""
+    """Look for no garbage while all stays, nor later in what stays until the end."""
     gc.disable()
     try:
         return (yield)
