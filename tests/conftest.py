@@ -1,5 +1,6 @@
 """Fixtures of every floor: one store and one cache for the whole run, both real."""
 
+import gc
 import os
 import signal
 import sys
@@ -72,6 +73,17 @@ def _begin_elsewhere(arguments: list[str], share: float) -> list[str]:
         return arguments
     first = round(len(folders) * share)
     return folders[first:] + folders[:first]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while all stays, nor later in what stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

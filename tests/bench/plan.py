@@ -44,6 +44,9 @@ class Plan:
     hit_long_lookups: int = 10_000_000
     hit_builds: int = 60
     hit_modules: int = 60
+    hit_sample_keys: int = 5_000
+    """How many keys tell what one takes."""
+
     hit_exponents: Sequence[float] = (1.0, 1.15, 1.3, 1.5)
     hit_sizes: Sequence[float] = (74, 148, 300, 500, 742, 1_200)
     """In MB, as all sizes of stores."""
@@ -61,7 +64,7 @@ QUICK = Plan(
     load_seconds=0.05,
     call_seconds=0.0,
     quiet_seconds=0.0,
-    generated_bytes=(400_000, 150_000),
+    generated_bytes=(400_000, 40_000),
     hot_frames=(1, 50),
     stream_frames=(50,),
     small_modules=3,
@@ -70,10 +73,11 @@ QUICK = Plan(
     scale_frames=(80, 160),
     scale_modules=(1, 3),
     scale_pages=(1, 3),
-    hit_lookups=2_000,
-    hit_long_lookups=4_000,
+    hit_lookups=1_000,
+    hit_long_lookups=2_000,
     hit_builds=3,
     hit_modules=4,
+    hit_sample_keys=200,
     hit_exponents=(1.15,),
     hit_sizes=(0.1, 0.2),
     hit_long_sizes=(0.2,),

@@ -1,21 +1,16 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs
+from tests.fixtures.logging_state import restored_logging
+
+__all__ = ["restored_logging"]
 
 
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("symbolon_server")
-    before = list(root.handlers), root.level, ours.level
-    yield
-    root.handlers[:], root_level, ours_level = before
-    root.setLevel(root_level)
-    ours.setLevel(ours_level)
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def lines_of(log_format: LogFormat, level: str = "info") -> tuple[EventLog, io.StringIO]:

@@ -58,7 +58,9 @@ def run(bench: Bench) -> PartResult:
     sizes = _read_sizes(bench)
     # As in a real process: few large modules, which most frames are in, and many small ones.
     files = list(islice(chain(sizes, cycle(sizes[-2:])), plan.hit_modules))
-    key_bytes = KeyBytes.measure(bench.files[0].module_id, sizes[0].pages, SCALE)
+    key_bytes = KeyBytes.measure(
+        bench.files[0].module_id, sizes[0].pages, SCALE, plan.hit_sample_keys
+    )
     world = World(files, plan.hit_builds, key_bytes.really)
     cases = list(chain.from_iterable(_cases(load, plan) for load in _loads(plan)))
     bench.progress.begin("hit_ratio: simulated stores", len(cases))

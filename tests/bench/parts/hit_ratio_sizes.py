@@ -26,8 +26,8 @@ from tests.bench.world.workload import Numbers
 
 SEED: Final = 31
 
-_SAMPLE_KEYS: Final = 5_000
-"""How many keys tell what one takes."""
+_KEYS_AT_ONCE: Final = 100
+"""They go to a store together."""
 
 _ROUNDS: Final = 2
 """How often the values are made anew, by what the keys of the round before took."""
@@ -46,19 +46,21 @@ class KeyBytes:
     """With the texts that the keys of pages have."""
 
     @classmethod
-    def measure(cls, module_id: ModuleId, sizes: Sequence[int], scale: int) -> "KeyBytes":
-        """Put keys of both kinds into a store and see how it grows.
+    def measure(
+        cls, module_id: ModuleId, sizes: Sequence[int], scale: int, count: int
+    ) -> "KeyBytes":
+        """Put so many keys of both kinds into a store and see how it grows.
 
         `sizes` are those of pages; here values are about as large as them divided by `scale`.
         """
-        some = list(islice(cycle(sizes), _SAMPLE_KEYS))
+        some = list(islice(cycle(sizes), count))
         generation = new_generation(Random(SEED))
-        pages = [page_key(PageKey(module_id, generation, number)) for number in range(_SAMPLE_KEYS)]
+        pages = [page_key(PageKey(module_id, generation, number)) for number in range(count)]
         really = _bytes_beside(pages, some)
         here = 0.0
         for _ in range(_ROUNDS):
             shares = [max(1, round((size + really) / scale - here)) for size in some]
-            here = _bytes_beside([name_of(number) for number in range(_SAMPLE_KEYS)], shares)
+            here = _bytes_beside([name_of(number) for number in range(count)], shares)
         return cls(here, really)
 
 
@@ -71,8 +73,12 @@ def _bytes_beside(keys: Sequence[str | bytes], sizes: Sequence[int]) -> float:
     """Return what each of `keys` takes beside its value, in the mean over values of `sizes`."""
 
     def put(store: redis.Redis) -> None:
-        for key, size in zip(keys, sizes, strict=True):
-            store.set(key, bytes(size))
+        pairs = zip(keys, sizes, strict=True)
+        with store.pipeline(transaction=False) as pipeline:
+            while some := list(islice(pairs, _KEYS_AT_ONCE)):
+                for key, size in some:
+                    pipeline.set(key, bytes(size))
+                pipeline.execute()
 
     return (used_memory(put) - sum(sizes)) / len(sizes)
 

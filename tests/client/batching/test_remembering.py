@@ -147,7 +147,7 @@ SECONDS = st.sampled_from([1, 4, 1_000])
 """Each reading advances the clock by a second."""
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(reports(), max_size=12), LIMITS, SECONDS)
 def test_each_report_is_answered_as_if_nothing_was_remembered(
     asked: list[Report], limit: int, seconds: int
@@ -161,7 +161,7 @@ def test_each_report_is_answered_as_if_nothing_was_remembered(
     assert answered == asked
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(st.lists(reports(), max_size=12), LIMITS, SECONDS)
 def test_no_call_is_larger_than_it_should_be(asked: list[Report], limit: int, seconds: int) -> None:
     world = World()
@@ -330,7 +330,7 @@ def named(canned: CannedServer) -> CannedServer:
 
 def test_a_run_that_remembers_requests_each_frame_once(named: CannedServer, client: Client) -> None:
     stack = [Frame(index % 2, index // 2 % 700) for index in range(1_999)]
-    asked = [Report([A, B], [stack])] * 40
+    asked = [Report([A, B], [stack])] * 20
     plain = list(client.symbolicate_many(asked))
     named.requests.clear()
     reported: list[Progress] = []
@@ -340,7 +340,7 @@ def test_a_run_that_remembers_requests_each_frame_once(named: CannedServer, clie
         result.symbolication() for result in plain
     ]
     assert len(named.requests) < 10
-    assert reported[-1] == Progress(40, 0, 40 * 1_999)
+    assert reported[-1] == Progress(20, 0, 20 * 1_999)
 
 
 def test_a_run_that_remembers_has_the_same_errors(named: CannedServer, client: Client) -> None:

@@ -29,25 +29,25 @@ def check(text: bytes) -> None:
             assert kind(found) == kind(expected), offset
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(symbol_files(CROWDED))
 def test_crowded_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(symbol_files(ODD))
 def test_oddly_written_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(symbol_files(HUGE))
 def test_symbol_files_of_extreme_numbers_answer_like_the_model(text: bytes) -> None:
     check(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(symbol_files(CROWDED, ODD, HUGE, min_records=100, max_records=200))
 def test_longer_symbol_files_answer_like_the_model(text: bytes) -> None:
     check(text)

@@ -85,7 +85,7 @@ def test_paths_are_cleaned_as_symbolic_cleans_them(
     check(text, MODULE_ID, range(0x1000, 0x1000 + len(paths)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(merged_calls())
 def test_calls_merged_over_callers_answer_as_symbolic_does(made: MergedCalls) -> None:
     check(made.text, MODULE_ID, made.answers)

@@ -32,7 +32,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def modules() -> list[KnownModule]:
-    return known_modules(range(24))
+    return known_modules(range(16))
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ class Watch:
         self._thread.join()
 
     def _look_on(self) -> None:
-        while not self._is_over.wait(0.001):
+        while not self._is_over.wait(0.005):
             self.half_written += filter(self._is_half_written, self._module_ids)
             self.looks += 1
 

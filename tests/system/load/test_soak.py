@@ -8,8 +8,8 @@ from tests.system.load.soak import MEGABYTE, soaked
 
 pytestmark = pytest.mark.alone
 
-SECONDS = 20.0
-ANSWERED_FRAMES = 10_000
+SECONDS = 12.0
+ANSWERED_FRAMES = 6_000
 """No share of all: calls that only say why they have no answer are quick, so there are more of them
 the longer a store is down.
 """
@@ -27,5 +27,5 @@ def test_faults_at_random_fail_no_call_change_no_answer_and_leak_no_memory(
         summary = soak.run(SECONDS)
     summary.tally.check()
     assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES
-    assert sum(summary.faults.values()) > 5
+    assert sum(summary.faults.values()) > 3
     assert summary.bytes_after - summary.bytes_before < GROWTH_BYTES
