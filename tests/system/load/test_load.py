@@ -132,11 +132,19 @@ def test_calls_beyond_the_limit_are_refused_fast_and_cost_the_others_little(site
 
 WAITING_CALLS = 200
 HOT_CALLS = 300
+ENOUGH_CALLS = 50
+"""On a slow machine no more may be made while the others wait."""
+
 COLD_DEADLINE_SECONDS = 4.0
 
 
-def slowest_hundredth(client: Client, question: Question) -> float:
-    taken = [seconds_of(lambda: client.symbolicate(*question.request())) for _ in range(HOT_CALLS)]
+def slowest_hundredth(
+    client: Client, question: Question, goes_on: Callable[[], bool] = lambda: True
+) -> float:
+    taken: list[float] = []
+    while len(taken) < HOT_CALLS and goes_on():
+        taken.append(seconds_of(lambda: client.symbolicate(*question.request())))
+    assert len(taken) >= ENOUGH_CALLS
     return quantiles(taken, n=100)[98]
 
 
@@ -166,8 +174,7 @@ def test_hot_calls_are_not_held_up_by_two_hundred_that_wait_for_a_slow_supplier(
 
         calls = [pool.submit(call, module) for module in cold]
         wait_until(lambda: client.get_store_info().queued_modules == WAITING_CALLS - 1)
-        during = slowest_hundredth(client, question)
-        assert not all(done.done() for done in calls)
+        during = slowest_hundredth(client, question, lambda: not all(c.done() for c in calls))
         answers = [done.result(60) for done in calls]
         site.supplier.release()
         after = slowest_hundredth(client, question)
