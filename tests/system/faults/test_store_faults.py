@@ -8,7 +8,6 @@ from itertools import count
 import pytest
 
 from symbolon import Client, ModuleOutcome, Tier
-from tests.fixtures.slowness import slowness
 from tests.system.conftest import SMALL_MEMORY, Site, diagnostics_of, hits
 from tests.system.faults.store_faults import DEBUGGED, STORE_FAULTS, StoreFault
 from tests.system.known_modules import SPACING, KnownModule, Question, known_modules
@@ -88,7 +87,6 @@ def test_a_store_in_trouble_fails_no_call_and_is_used_again_within_seconds(
 ) -> None:
     for each in served:
         seconds_until_used(each.client, modules)
-    recovery_seconds = RECOVERY_SECONDS * slowness()
     with ExitStack() as running:
         traffics = [
             running.enter_context(Traffic(each.target, modules, timeout=DEADLINE_SECONDS))
@@ -106,4 +104,4 @@ def test_a_store_in_trouble_fails_no_call_and_is_used_again_within_seconds(
     assert sum(tally.failed + tally.wrong for tally in before) == 0
     if fault.is_dead:
         assert max(tally.longest_store_seconds for tally in during) < DEAD_STORE_SECONDS
-    assert max(recovered) < recovery_seconds
+    assert max(recovered) < RECOVERY_SECONDS

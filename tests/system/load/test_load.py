@@ -15,7 +15,6 @@ from symbolon._calling.rpc_errors import translate
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from tests.app.conftest import wait_until
-from tests.fixtures.slowness import slowness
 from tests.fixtures.symbol_server import ALL_PATHS, Answer, Ending
 from tests.system.conftest import Site
 from tests.system.known_modules import SAYS_WHY, KnownModule, Question, known_modules
@@ -120,14 +119,13 @@ def test_calls_beyond_the_limit_are_refused_fast_and_cost_the_others_little(site
     with Client(target) as client:
         client.symbolicate(*Question([module], [offsets]).request())
     unloaded, loaded = Flood(target, module, offsets), Flood(target, module, offsets)
-    quick_seconds = QUICK_SECONDS * slowness()
     unloaded.run(LIMIT, FLOOD_SECONDS)
     with checking_health(target) as health:
         loaded.run(LIMIT + EXCESS, FLOOD_SECONDS)
     assert len(loaded.refused) > EXCESS
-    assert median(loaded.refused) < quick_seconds
+    assert median(loaded.refused) < QUICK_SECONDS
     assert median(loaded.accepted) < 2 * median(unloaded.accepted)
-    assert quantiles(health, n=10)[8] < quick_seconds
+    assert quantiles(health, n=10)[8] < QUICK_SECONDS
 
 
 WAITING_CALLS = 200
@@ -159,7 +157,6 @@ def test_hot_calls_are_not_held_up_by_two_hundred_that_wait_for_a_slow_supplier(
     site.work()
     target = site.serve().await_address()
     question = Question([hot], [list(range(0, 500 * 32, 320))])
-    cold_deadline_seconds = COLD_DEADLINE_SECONDS * slowness()
     with Client(target) as client, ThreadPoolExecutor(WAITING_CALLS) as pool:
         client.symbolicate(*question.request())
         before = slowest_hundredth(client, question)
@@ -167,7 +164,7 @@ def test_hot_calls_are_not_held_up_by_two_hundred_that_wait_for_a_slow_supplier(
         start = time.monotonic()
 
         def call(module: KnownModule) -> tuple[set[FrameOutcome], float]:
-            with Client(target, timeout=cold_deadline_seconds, options=ALONE) as own:
+            with Client(target, timeout=COLD_DEADLINE_SECONDS, options=ALONE) as own:
                 answer = own.symbolicate(*Question([module], [[0]]).request())
             outcomes = {frame.outcome for stack in answer.stacks for frame in stack}
             return outcomes, time.monotonic() - start

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.slowness import slowness
 from tests.system.load.soak import MEGABYTE, soaked
 
 pytestmark = pytest.mark.alone
@@ -24,10 +23,9 @@ GROWTH_BYTES = 40 * MEGABYTE
 def test_faults_at_random_fail_no_call_change_no_answer_and_leak_no_memory(
     tmp_path: Path,
 ) -> None:
-    slow = slowness()
     with soaked(tmp_path, seed="short") as soak:
         summary = soak.run(SECONDS)
     summary.tally.check()
-    assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES / slow
-    assert sum(summary.faults.values()) > 3 / slow
+    assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES
+    assert sum(summary.faults.values()) > 3
     assert summary.bytes_after - summary.bytes_before < GROWTH_BYTES
