@@ -22,7 +22,7 @@ from symbolon_server.redis_servers.servers import (
 from symbolon_server.store.key_counts import count_keys
 from symbolon_server.telemetry.logs import TextFormatter
 from tests.fixtures.certificates import Authority, authority, other_authority
-from tests.fixtures.redis_fixtures import StartRedis
+from tests.fixtures.redis_fixtures import PATIENT, StartRedis
 from tests.fixtures.tls_proxy import TlsProxy
 
 __all__ = ["authority", "other_authority"]
@@ -114,7 +114,7 @@ def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
     socket = Path(server.url.removeprefix("unix://"))
     with TlsProxy(authority.issue("127.0.0.1"), socket) as proxy:
         url = f"rediss://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}"
-        with connect(f"{url}/0?ssl_ca_certs={authority.file}") as client:
+        with connect(f"{url}/0?ssl_ca_certs={authority.file}", PATIENT) as client:
             assert read_facts(client).maxmemory_policy == "allkeys-lru"
         for query, complaint in (
             (f"?ssl_ca_certs={other_authority.file}", "CERTIFICATE_VERIFY_FAILED"),
@@ -122,7 +122,7 @@ def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
             ("?ssl_ca_certs=/nowhere/ca.pem", "No such file"),
         ):
             with (
-                connect(url + query) as client,
+                connect(url + query, PATIENT) as client,
                 pytest.raises(ServerUnreachableError, match=complaint) as caught,
             ):
                 read_facts(client)
@@ -135,7 +135,10 @@ def test_the_certificate_of_a_tls_server_must_match_its_host_name(
     socket = Path(start_redis("store.conf").url.removeprefix("unix://"))
     with TlsProxy(authority.issue("other.example"), socket) as proxy:
         url = f"rediss://127.0.0.1:{proxy.port}?ssl_ca_certs={authority.file}"
-        with connect(url) as client, pytest.raises(ServerUnreachableError, match="mismatch"):
+        with (
+            connect(url, PATIENT) as client,
+            pytest.raises(ServerUnreachableError, match="mismatch"),
+        ):
             read_facts(client)
 
 

@@ -16,7 +16,7 @@ from symbolon_server.redis_servers.servers import InvalidRedisUrlError, connect,
 from symbolon_server.redis_servers.setup_checks import ProblemKind, ask_server, find_problems
 from tests.app.conftest import wait_until
 from tests.fixtures.certificates import Authority, authority, other_authority
-from tests.fixtures.redis_fixtures import StartRedis
+from tests.fixtures.redis_fixtures import PATIENT, StartRedis
 from tests.fixtures.sentinels import SENTINELS, Access, Watched, start_sentinel, watched
 from tests.fixtures.tls_proxy import TlsProxy
 from tests.redis_servers.test_command_line import run
@@ -153,9 +153,10 @@ def test_sentinels_and_server_are_reached_over_tls(
         wait_until(socket.exists)
         sentinel = stack.enter_context(TlsProxy(certificate, socket))
         url = f"rediss+sentinel://127.0.0.1:{sentinel.port}/symbolon?ssl_ca_certs="
-        with connect(f"{url}{authority.file}") as client:
+        with connect(f"{url}{authority.file}", PATIENT) as client:
             assert client.ping()
-        with connect(f"{url}{other_authority.file}") as client, pytest.raises(NoPrimaryError):
+        other_url = f"{url}{other_authority.file}"
+        with connect(other_url, PATIENT) as client, pytest.raises(NoPrimaryError, match="VERIFY"):
             client.ping()
 
 

@@ -13,7 +13,7 @@ import redis
 from symbolon import Client, Frame, Module
 from symbolon.results import Diagnostics, Symbolication, Tier
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
-from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import (
     PATIENCE_SECONDS,
@@ -24,6 +24,7 @@ from tests.app.conftest import (
     start,
     starting,
 )
+from tests.fixtures.redis_fixtures import PATIENT
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 from tests.system.redis.redis_proxy import RedisProxy
 
@@ -35,9 +36,6 @@ SMALL_MEMORY = {
     "deadline_margin_seconds": "2",  # enough on a machine that has other things to do as well
 }
 """Settings of a server that is under load while something is wrong."""
-
-PATIENT = Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS)
-"""For what a test itself asks of a Redis, which may be in trouble at the time."""
 
 
 def ask(client: Client, asked: Sequence[tuple[ModuleId, int]]) -> Symbolication:

@@ -9,7 +9,8 @@ from typing import Final
 import redis
 
 from symbolon_server.redis_servers.servers import connect
-from tests.system.conftest import PATIENT, Site
+from tests.fixtures.redis_fixtures import PATIENT
+from tests.system.conftest import Site
 from tests.system.redis.redis_proxy import RedisProxy
 
 LATE_SECONDS: Final = 0.2

@@ -11,7 +11,8 @@ import redis
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from tests.fixtures.networks import free_port
-from tests.system.conftest import PATIENT, RedisPair
+from tests.fixtures.redis_fixtures import PATIENT
+from tests.system.conftest import RedisPair
 
 
 class Replicated:
