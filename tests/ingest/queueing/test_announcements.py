@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 import redis
 
 from symbolon_server.ingest.queueing.announcements import Announcements
+from symbolon_server.redis_servers.servers import connect
 from symbolon_server.telemetry.lasting_threads import Vitals
+from tests.fixtures.redis_fixtures import PATIENT, StartRedis
+from tests.system.redis.redis_proxy import RedisProxy
 
 SECONDS = 30.0
 
@@ -93,3 +97,38 @@ def test_an_unexpected_connection_error_does_not_end_the_thread(
     assert lost.wait(SECONDS)
     assert vitals.are_sound()
     announcements.close()
+
+
+@pytest.mark.promise("Foreign values and replies in either Redis fail no call and end no thread")
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"*1\r\n$7\r\nmessage\r\n",
+        b"*2\r\n*1\r\n:1\r\n*0\r\n",
+        b"*3\r\n$7\r\nmessage\r\n:1\r\n$1\r\na\r\n",
+        b"*3\r\n$7\r\nmessage\r\n$10\r\ntest:heard\r\n:1\r\n",
+        b"*3\r\n$7\r\nmessage\r\n$1\r\n\xff\r\n$1\r\na\r\n",
+    ],
+)
+def test_what_is_no_message_is_a_lost_connection(
+    start_redis: StartRedis, tmp_path: Path, caplog: pytest.LogCaptureFixture, reply: bytes
+) -> None:
+    upstream = Path(start_redis("cache.conf").url.removeprefix("unix://"))
+    heard, subscribed = threading.Semaphore(0), threading.Semaphore(0)
+    with (
+        closing(RedisProxy(tmp_path / "socket", upstream)) as proxy,
+        connect(f"unix://{tmp_path}/socket", PATIENT) as listener,
+        connect(f"unix://{upstream}", PATIENT) as speaker,
+    ):
+        announcements = Announcements(listener, recheck_seconds=SECONDS)
+        announcements.listen("test:heard", lambda _: heard.release(), subscribed.release)
+        with listening(announcements):
+            for _ in range(2):  # at the start, and when it has subscribed
+                assert subscribed.acquire(timeout=SECONDS)
+            with proxy.lying(reply):
+                speaker.publish("test:heard", "text")
+                assert subscribed.acquire(timeout=SECONDS)  # in doubt, as it lost the connection
+            while not heard.acquire(timeout=0.05):
+                speaker.publish("test:heard", "text")
+    assert "announcements_lost" in caplog.text
+    assert "thread_failed" not in caplog.text

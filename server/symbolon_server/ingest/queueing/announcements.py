@@ -10,6 +10,7 @@ import redis
 from redis.client import PubSub
 
 from symbolon_server.redis_servers.following import renewals_of
+from symbolon_server.redis_servers.read_values import UNREADABLE
 from symbolon_server.telemetry.lasting_threads import LastingThread, LastResort, Vitals
 from symbolon_server.telemetry.logs import EventLog
 
@@ -98,10 +99,10 @@ class Announcements:
         due = time.monotonic() + self._recheck_seconds
         while not self._thread.is_closing.is_set() and renewals_of(self._client) == renewals:
             left = max(0.0, due - time.monotonic())
-            message: dict[str, Any] | None = pubsub.get_message(timeout=left)
-            if message is not None and message["type"] == "message":
-                self._tell(message["channel"].decode(), message["data"])
-            if message is not None and message["type"] == "subscribe":
+            kind, channel, data = _receive(pubsub, left)
+            if kind == "message" and channel in self._on_message:
+                self._tell(channel, data)
+            if kind == "subscribe":
                 due = 0.0  # what ended before the subscription was not announced to us
             if time.monotonic() >= due:
                 self._thread.resort.note_progress()
@@ -116,3 +117,19 @@ class Announcements:
     def _doubt(self) -> None:
         for look, resort in self._repeated:
             resort.run(look)
+
+
+def _receive(pubsub: PubSub, seconds: float) -> tuple[str, str, bytes]:
+    """Return kind, channel and data of the next message, or empty ones after `seconds`.
+
+    Raises `redis.RedisError`, also for what is no message: redis-py does not check it.
+    """
+    try:
+        message: dict[str, Any] | None = pubsub.get_message(timeout=seconds)
+        if message is None:
+            return "", "", b""
+        if message["type"] != "message":
+            return str(message["type"]), "", b""
+        return "message", message["channel"].decode(), bytes(memoryview(message["data"]))
+    except UNREADABLE as error:
+        raise redis.InvalidResponse("not a message") from error
