@@ -145,6 +145,6 @@ def test_a_body_that_does_not_arrive_times_out() -> None:
 
 
 def test_unknown_paths_and_methods_are_refused_as_json(gateway: str) -> None:
-    assert get(gateway, "/nowhere").content == {"title": "Not Found"}
+    assert get(gateway, "/nowhere").content == {"title": "404 Not Found"}
     answer = get(gateway, V5)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")

@@ -14,10 +14,12 @@ from tests.fixtures.installing import CACHE, INSTALL_SECONDS, only_one
 
 HERE = Path(__file__).resolve().parent
 NODE = HERE / "node"
+PROFILER = HERE / "profiler"
 GO = HERE / "go"
 PROTOS = HERE.parents[1] / "protos"
 GUIDE = HERE.parents[1] / "docs/other-languages.md"
 REQUIREMENTS = HERE / "requirements.txt"
+SIGNATURES = HERE / "requirements-signatures.txt"
 NOT_OPTIMIZED = "-gcflags=all=-N -l"
 """These flags save a third of the build time of a program that is run some dozens of times."""
 
@@ -32,26 +34,45 @@ GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
 def node_folder() -> Path:
-    """Return the folder whose node_modules has the packages of package-lock.json."""
+    """Return the folder whose node_modules has the packages of node/package-lock.json."""
+    return _node_folder(NODE)
+
+
+def profiler_program() -> str:
+    """Return the program of @firefox-devtools/profiler-cli, for node."""
+    packages = _node_folder(PROFILER) / "node_modules"
+    return str(packages / "@firefox-devtools/profiler-cli/dist/profiler-cli.js")
+
+
+def _node_folder(wanted: Path) -> Path:
     node, npm = found("node"), found("npm")
 
     def install(folder: Path) -> None:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(NODE / name, folder)
+            shutil.copy(wanted / name, folder)
         run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
 
     assert node
-    return installed("node", (NODE / "package-lock.json").read_text(encoding="utf-8"), install)
+    lock = (wanted / "package-lock.json").read_text(encoding="utf-8")
+    return installed(wanted.name, lock, install)
 
 
 def grpclib_folder() -> Path:
     """Return a folder for PYTHONPATH with grpclib, in addition to our own packages."""
+    return _python_folder("grpclib", REQUIREMENTS)
 
+
+def signatures_folder() -> Path:
+    """Return a folder for PYTHONPATH with fx-crash-sig and siggen."""
+    return _python_folder("signatures", SIGNATURES)
+
+
+def _python_folder(name: str, requirements: Path) -> Path:
     def install(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        run([*pip, "--target", str(folder), "--requirement", str(REQUIREMENTS)], folder)
+        run([*pip, "--target", str(folder), "--requirement", str(requirements)], folder)
 
-    return installed("grpclib", REQUIREMENTS.read_text(encoding="utf-8") + sys.version, install)
+    return installed(name, requirements.read_text(encoding="utf-8") + sys.version, install)
 
 
 def grpcurl_program() -> str:

@@ -4,7 +4,8 @@ Modules are looked up in tiers instead of one cache, and read while they are fet
 covers both, and the times that Eliot spends on parsing and saving afterwards are zero.
 
     time            seconds, all jobs together
-    cache_lookups   count: modules looked up; hits: those present; time: seconds
+    cache_lookups   count: modules looked up, each once however many jobs name it; hits: those
+                    present, or remembered as missing; time: seconds
     downloads       count: modules that had to be fetched; size, time, and both per module;
                     fail_time_per_module: those whose fetch failed
     parse_sym, save_symcache   time: 0.0
@@ -51,16 +52,15 @@ def count_debug(
     each = [decode(Diagnostics, answer.diagnostics) for answer in answers]
     lookups = list(_find_lookups(request, answers, each))
     times = Counter(one.name for one in lookups)
+    fetched = {one.name: one for one in lookups if one.diagnostics.is_ingest_requested}
     return {
         "time": sum(one.seconds for one in each),
         "cache_lookups": {
-            "count": len(lookups),
-            "hits": sum(not one.diagnostics.is_ingest_requested for one in lookups),
+            "count": len(times),
+            "hits": len(times) - len(fetched),
             "time": sum(tier.seconds or 0.0 for one in each for tier in one.tiers),
         },
-        "downloads": _count_downloads(
-            client, [one for one in lookups if one.diagnostics.is_ingest_requested], seconds_left
-        ),
+        "downloads": _count_downloads(client, list(fetched.values()), seconds_left),
         "parse_sym": {"time": 0.0},
         "save_symcache": {"time": 0.0},
         "modules": {"count": times.total(), "stacks_per_module": dict(times)},

@@ -1,11 +1,13 @@
 """How a request over HTTP fails: a status and one line of text, in Eliot's JSON."""
 
+import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from symbolon import (
     DeadlineError,
@@ -19,6 +21,7 @@ from symbolon import (
     SymbolonError,
 )
 
+_WRONG_METHOD = 405
 _UPSTREAM_DEFECT = 502
 
 _STATUSES: Mapping[type[Exception], int] = {
@@ -32,6 +35,14 @@ _STATUSES: Mapping[type[Exception], int] = {
     DeadlineError: 504,
 }
 """Every other error is a defect of the gRPC server."""
+
+
+class EliotResponse(JSONResponse):
+    """JSON with the spaces that Eliot writes: some callers compare bytes."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content).encode("ascii")
 
 
 class Refused(Exception):  # noqa: N818 # it is an answer
@@ -53,7 +64,7 @@ def answer_refused(_request: Request, error: Exception) -> JSONResponse:
 
 def answer_to(refused: Refused) -> JSONResponse:
     """Return the answer to a refused request."""
-    return JSONResponse({"title": refused.title}, refused.status, refused.headers)
+    return EliotResponse({"title": refused.title}, refused.status, refused.headers)
 
 
 def answer_error(_request: Request, error: Exception) -> JSONResponse:
@@ -65,16 +76,26 @@ def answer_error(_request: Request, error: Exception) -> JSONResponse:
     content = {"title": str(error)}
     if isinstance(error, SymbolonError) and error.request_id is not None:
         content["request_id"] = error.request_id
-    return JSONResponse(content, status, headers)
+    return EliotResponse(content, status, headers)
 
 
-def answer_http_error(_request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a request with an unknown path or a wrong method."""
+def answer_http_error(request: Request, error: Exception) -> Response:
+    """Return the answer to a request with an unknown path or a wrong method.
+
+    OPTIONS is wrong nowhere: without an origin it is no preflight, and asks for the methods.
+    """
     if not isinstance(error, HTTPException):
         raise error
-    return JSONResponse({"title": error.detail}, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == _WRONG_METHOD:
+        headers["Allow"] = ", ".join([*sorted(headers["Allow"].split(", ")), "OPTIONS"])
+        if request.method == "OPTIONS":
+            return Response(headers=headers)
+    return EliotResponse(
+        {"title": f"{error.status_code} {error.detail}"}, error.status_code, headers
+    )
 
 
 def answer_defect(_request: Request, _error: Exception) -> JSONResponse:
     """Return the answer to a request that hit a defect of the gateway, which is logged."""
-    return JSONResponse({"title": "internal error; see the gateway's log"}, 500)
+    return EliotResponse({"title": "internal error; see the gateway's log"}, 500)

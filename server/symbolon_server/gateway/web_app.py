@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -32,6 +32,7 @@ from symbolon_server.gateway.reading import (
     read_token,
 )
 from symbolon_server.gateway.refusals import (
+    EliotResponse,
     Refused,
     answer_defect,
     answer_error,
@@ -40,8 +41,20 @@ from symbolon_server.gateway.refusals import (
 )
 from symbolon_server.gateway.symbolicating import Question, Symbolicating
 
-_ALLOWED_HEADERS = "Authorization", "Content-Type", "Debug", "User-Agent"
-"""For pages of other origins; the Firefox Profiler sets the last one."""
+_ALLOWED_HEADERS = (
+    "Accept-Encoding",
+    "Authorization",
+    "Content-Type",
+    "Debug",
+    "DNT",
+    "Origin",
+    "User-Agent",
+    "X-CSRFToken",
+    "X-Requested-With",
+)
+"""For pages of other origins: `Debug`, and what Tecken allows. The Firefox Profiler sets
+`User-Agent`, libraries for pages the last two.
+"""
 
 _PREFLIGHT_SECONDS = 7200
 """How long browsers cache a preflight response; the maximum in Chromium."""
@@ -153,7 +166,7 @@ class Gateway:
             deadline,
             token,
             request.client.host if request.client else None,
-            with_debug="debug" in request.headers,
+            with_debug=bool(request.headers.get("debug")),
             with_outcomes=_is_set(request, "outcomes"),
         )
         return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
@@ -166,17 +179,17 @@ class Gateway:
                 self._threads.watchers, self._symbolicating.is_serving
             )
         except SymbolonError as error:
-            return JSONResponse({"status": "error", "reason": str(error)}, 503)
+            return EliotResponse({"status": "error", "reason": str(error)}, 503)
         if not is_serving:
-            return JSONResponse({"status": "error", "reason": "the server is not serving"}, 503)
-        return JSONResponse({"status": "ok"})
+            return EliotResponse({"status": "error", "reason": "the server is not serving"}, 503)
+        return EliotResponse({"status": "ok"})
 
     async def _report_alive(self, _request: Request) -> Response:
         """Report that the gateway itself runs."""
-        return JSONResponse({"status": "ok"})
+        return EliotResponse({"status": "ok"})
 
     async def _report_version(self, _request: Request) -> Response:
-        return JSONResponse({"name": "symbolon", "version": self._options.version})
+        return EliotResponse({"name": "symbolon", "version": self._options.version})
 
 
 def _is_set(request: Request, name: str) -> bool:
