@@ -112,3 +112,11 @@ def make_mach_o_module(path: str, uuid: str) -> Module:
     if len(digits) != _GUID_DIGITS or not digits.strip("0"):
         return Module(name, "", path, "")
     return Module(name, f"{digits.upper()}0", path, digits.lower())
+
+
+def make_walked_module(
+    code_file: str, debug_file: str = "", debug_id: str = "", code_id: str = ""
+) -> Module:
+    """Return the module of a minidump, in which an id of zeros is that of a module without one."""
+    known = debug_id if debug_id.strip("0") else ""
+    return Module(last_part(debug_file or code_file), known, code_file, code_id)

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import android, apple, glibc, minidump_stackwalk, perf, sanitizer
+from symbolon._forms import (
+    android,
+    apple,
+    glibc,
+    minidump_stackwalk,
+    minidump_stackwalk_lines,
+    minidump_stackwalk_text,
+    perf,
+    sanitizer,
+)
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -42,12 +51,25 @@ JSON_FORMS = (
 
 TEXT_FORMS = (
     Form("Apple crash report", apple.is_apple, apple.read_apple, apple.LACKS_ID),
+    Form(
+        "minidump-stackwalk (text)",
+        minidump_stackwalk_text.is_minidump_stackwalk_text,
+        minidump_stackwalk_text.read_minidump_stackwalk_text,
+        minidump_stackwalk_text.LACKS_ID,
+    ),
+    Form(
+        "minidump_stackwalk -m",
+        minidump_stackwalk_lines.is_minidump_stackwalk_lines,
+        minidump_stackwalk_lines.read_minidump_stackwalk_lines,
+        minidump_stackwalk_lines.LACKS_ID,
+    ),
     Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
     Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
     Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),
     Form("perf script", perf.is_perf, perf.read_perf, perf.LACKS_ID),
 )
-"""A text is read as the first one that it has. A tombstone may quote other stacks."""
+"""A text is read as the first one that it has. A tombstone may quote other stacks, and the memory
+that Breakpad prints may look like anything."""
 
 
 def read_json_form(payload: object) -> Job | None:
