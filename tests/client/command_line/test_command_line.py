@@ -14,8 +14,8 @@ from google.protobuf.duration_pb2 import Duration
 
 import symbolon
 from symbolon import ServerUnreachableError
+from symbolon._forms.raw_lines import RAW_LINE_EXAMPLE
 from symbolon.command_line.arguments import main
-from symbolon.command_line.reading.inputs import RAW_LINE_EXAMPLE
 from symbolon.v1 import (
     diagnostics_pb2,
     module_pb2,
