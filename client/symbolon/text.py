@@ -101,7 +101,7 @@ def write_crash(
         own = rejected[number] if rejected else _NONE_REJECTED
         lines += [*write_stack(stack, style, own), ""]
     lines += _write_modules(modules, answer, style.colors)
-    return "\n".join([*lines, *_write_problems(problems, style.colors)])
+    return "\n".join([*lines, *write_problems(problems, style.colors)])
 
 
 def write_stack(
@@ -171,7 +171,8 @@ def _write_source(call: InlineFrame, style: TextStyle) -> str:
     return "  " + style.colors.paint(f"[{where}]", style.colors.source)
 
 
-def _write_problems(problems: Sequence[str], colors: Colors) -> Iterator[str]:
+def write_problems(problems: Sequence[str], colors: Colors) -> Iterator[str]:
+    """Yield what was not looked up, with a heading."""
     if problems:
         yield colors.paint("Not looked up", colors.heading)
     for problem in problems:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from symbolon._batching.batches import pair
 from symbolon._batching.packers import PlainPacker, pack
+from symbolon._forms.inputs import parse_json
 from symbolon._messages.answers import EncodedAnswer, decode_answer
 from symbolon._messages.raw_messages import RawRequest, RawResponse, read_response
 from symbolon._tecken.answers import write_response
 from symbolon._tecken.jobs import TeckenRequest
 from symbolon._tecken.requests import parse_request
-from symbolon.command_line.reading.inputs import parse_json
 from symbolon.errors import InvalidReportError
 from symbolon.text import write_crash
 from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
@@ -32,7 +32,7 @@ def take(data: bytes) -> None:
 
 def _symbolicate(request: TeckenRequest) -> None:
     try:
-        answers = list(_ask(request))
+        answers = list(ask(request))
     except RefusedError as error:
         if "the limit is" not in str(error):
             raise  # everything invalid should have been left out
@@ -49,7 +49,8 @@ def _symbolicate(request: TeckenRequest) -> None:
         )
 
 
-def _ask(request: TeckenRequest) -> Iterator[EncodedAnswer]:
+def ask(request: TeckenRequest) -> Iterator[EncodedAnswer]:
+    """Yield the answer to each job."""
     for batch in pack(request.jobs, PlainPacker()):
         for result in pair(batch, [_answer(asked) for asked in batch.requests]):
             assert result.encoded is not None

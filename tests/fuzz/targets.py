@@ -11,6 +11,7 @@ from tests.fuzz import (
     request_target,
     supplier_target,
     symbol_file_target,
+    text_target,
 )
 from tests.fuzz.target import Target
 
@@ -21,6 +22,7 @@ TARGETS: Mapping[str, Target] = {
     "page_file": page_file_target.TARGET,
     "request": request_target.TARGET,
     "report": report_target.TARGET,
+    "text": text_target.TARGET,
     "supplier": supplier_target.TARGET,
     "queue": queue_target.TARGET,
 }

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.app.conftest import ROOT, SAMPLE
-from tests.gateway.asking import ORCHARD, V4, V5, post
+from tests.gateway.asking import ORCHARD, TEXT, V4, V5, post
 
 MISSING = ["nowhere.pdb", "0123456789ABCDEF0123456789ABCDEF1"]
 JOB = {"memoryMap": [ORCHARD, MISSING], "stacks": [[[0, 4272], [1, 7], [-1, 9]]]}
@@ -100,3 +100,18 @@ def test_the_examples_of_the_documentation_are_answered_as_they_say(gateway: str
     assert len(examples) == 4
     for request, response in zip(examples[::2], examples[1::2], strict=True):
         assert post(gateway, V5, json.loads(request)).content == json.loads(response)
+
+
+def test_the_text_of_the_documentation_is_answered_as_it_says(gateway: str) -> None:
+    text = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    given, told = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert post(gateway, TEXT, given.encode()).body.decode() == told
+
+
+def test_a_pasted_tombstone_is_answered_with_its_titles_and_inline_frames(gateway: str) -> None:
+    tombstone = (SAMPLE.parent / "pasted" / "tombstone.txt").read_bytes()
+    answer = post(gateway, TEXT, tombstone, Accept="application/json").content
+    assert answer["titles"][0][0] == "Thread 1092 Thread-2"
+    frame = answer["results"][0]["stacks"][0][1]
+    assert (frame["line"], frame["inlines"][0]["function"]) == (19, "price")
+    assert answer["outcomes"][0][0]["outcome"] == "found"

@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-from starlette.types import Message
 
 from symbolon import Client, DeadlineError, InvalidReportError
 from symbolon.v1.diagnostics_pb2 import Diagnostics, ModuleDiagnostics
@@ -26,6 +25,7 @@ from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from tests.app.conftest import SAMPLE, StartProgram
 from tests.client.canned import CannedServer, start_canned_server
 from tests.gateway.asking import ORCHARD, V4, V5, await_http, get, post
+from tests.gateway.in_process import Asgi
 
 MAX_MODULES, MAX_FRAMES = 6, 20
 LIMITS = BodyLimits(MAX_MODULES, MAX_FRAMES)
@@ -160,24 +160,6 @@ def hang(_request: object, context: grpc.ServicerContext) -> None:
     is_over = threading.Event()
     if context.add_callback(is_over.set):
         is_over.wait()
-
-
-class Asgi:
-    """One request to an application, without a server."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.messages: list[Message] = []
-
-    @property
-    def status(self) -> int:
-        return int(self.messages[0]["status"])
-
-    async def receive(self) -> Message:
-        return {"type": "http.request", "body": self._body, "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        self.messages.append(message)
 
 
 @pytest.fixture

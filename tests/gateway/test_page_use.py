@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from symbolon._forms.raw_lines import RAW_LINE_EXAMPLE
 from tests.app.conftest import SAMPLE
 from tests.gateway.asking import ORCHARD
 from tests.gateway.browsing import needs_chromium
@@ -146,6 +147,30 @@ def test_the_time_until_a_retry_is_in_whole_seconds(page: OpenPage) -> None:
     told = page.run("[...document.querySelectorAll('td')].at(-1).textContent")
     assert "retry after " in told
     assert told.rpartition("after ")[2].removesuffix(" s").isdigit()
+
+
+def test_what_another_program_printed_is_shown_with_its_titles_and_what_it_lacks(
+    page: OpenPage,
+) -> None:
+    give(page, (SAMPLE.parent / "pasted" / "tombstone.txt").read_text())
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    titles = page.run("[...document.querySelectorAll('h2')].map((one) => one.textContent)")
+    assert titles == ["Thread 1092 Thread-2", "Thread 1071 example.orchard", "Modules"]
+    assert page.run("document.querySelector('tr.inline td:nth-child(3)').textContent").endswith(
+        "(inlined)"
+    )
+    lacks = page.run("document.querySelector('#answer p.malformed').textContent")
+    assert lacks.startswith("libold.so: no build id, so it cannot be looked up: ")
+
+
+def test_a_text_in_an_unknown_form_is_told_what_is_read(page: OpenPage) -> None:
+    give(page, "Segmentation fault")
+    page.run("byId('ask').click()")
+    page.wait(FAILED)
+    told = page.run("byId('error').textContent")
+    assert told.startswith("Payload has no form that can be read. Accepted are crash reports in ")
+    assert told.endswith(f", such as: {RAW_LINE_EXAMPLE}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,11 +21,11 @@ the last exception all are.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from symbolon._forms.crash import Crash, make_mach_o_module
+from symbolon._forms.loaded_modules import LoadedModule, LoadedModules
 from symbolon._tecken.requests import MAX_OFFSET
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
@@ -43,14 +43,6 @@ _IMAGE = re.compile(r"\s*0x([0-9A-Fa-f]{1,16})\s+-\s+0x([0-9A-Fa-f]{1,16})\s+(?=
 _UUID = re.compile(r"<([0-9A-Fa-f-]{32,36})>")
 
 
-class _Image(NamedTuple):
-    start: int
-    end: int
-    """Its last byte."""
-
-    module: Module
-
-
 def is_apple(text: str) -> bool:
     """Return whether it has the heading of the images."""
     return "Binary Images:" in text and any(map(_THREAD.match, text.splitlines()))
@@ -59,7 +51,7 @@ def is_apple(text: str) -> bool:
 def read_apple(text: str) -> Crash:
     """Return the threads of a report."""
     lines = text.splitlines()
-    images = _Images(_read_images(lines))
+    images = LoadedModules(_read_images(lines))
     crash, is_thread, is_exception, first = Crash(), False, False, True
     for line in lines:
         if line.startswith("Binary Images:"):
@@ -89,7 +81,7 @@ def _read_addresses(line: str) -> Iterator[int]:
         yield from (int(part, 16) for part in line.strip().strip("()").split())
 
 
-def _read_images(lines: list[str]) -> Iterator[_Image]:
+def _read_images(lines: list[str]) -> Iterator[LoadedModule]:
     for line in lines:
         found = _IMAGE.match(line)
         if found is None:
@@ -99,22 +91,7 @@ def _read_images(lines: list[str]) -> Iterator[_Image]:
         path = rest[uuid.end() :].strip() if uuid else ""
         name = path or rest.split()[0].lstrip("+")
         module = make_mach_o_module(name, uuid[1] if uuid else "")
-        yield _Image(int(found[1], 16), int(found[2], 16), module)
-
-
-class _Images:
-    """The images, found by address."""
-
-    def __init__(self, images: Iterator[_Image]) -> None:
-        self._images = sorted(images, key=lambda image: image.start)
-        self._starts = [image.start for image in self._images]
-
-    def find(self, address: int) -> tuple[Module | None, int]:
-        """Return module and offset, or `None` and the address."""
-        at = bisect_right(self._starts, address) - 1
-        if at >= 0 and address <= self._images[at].end:
-            return self._images[at].module, address - self._starts[at]
-        return None, address
+        yield LoadedModule(int(found[1], 16), int(found[2], 16), module)
 
 
 def is_ips_header(line: bytes) -> bool:

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from symbolon._messages.encoding import NO_MODULE
 from symbolon._module_ids import last_part
+from symbolon._tecken.counting import Counts
 from symbolon._tecken.jobs import Job
 from symbolon._tecken.requests import MAX_OFFSET, parse_jobs
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame, Module
 
 _GUID_DIGITS = 32
+_MOST_TITLE_CHARACTERS = 300
 
 
 @dataclass(slots=True)
@@ -38,8 +40,8 @@ class Crash:
     """What the report lacks, one line each."""
 
     def add_thread(self, title: str = "") -> None:
-        """Begin the next stack."""
-        self.threads.append(Thread(title))
+        """Begin the next stack. A long title is cut: one line may be that of many stacks."""
+        self.threads.append(Thread(title[:_MOST_TITLE_CHARACTERS]))
 
     def add_frame(
         self, module: Module | None, offset: int, *, is_return_address: bool = False
@@ -47,6 +49,11 @@ class Crash:
         """Add a frame to the last stack; `module` is `None` if it is in no known module."""
         index = None if module is None else self.indexes.setdefault(module, len(self.indexes))
         self.threads[-1].frames.append(Frame(index, offset, is_return_address))
+
+    def count(self) -> Counts:
+        """Return how much it asks for."""
+        frames = sum(len(thread.frames) for thread in self.threads)
+        return Counts(1, len(self.indexes), len(self.threads), frames)
 
     def make_job(self, lacks_id: str) -> Job:
         """Return the job; raise `InvalidReportError`.
@@ -112,3 +119,11 @@ def make_mach_o_module(path: str, uuid: str) -> Module:
     if len(digits) != _GUID_DIGITS or not digits.strip("0"):
         return Module(name, "", path, "")
     return Module(name, f"{digits.upper()}0", path, digits.lower())
+
+
+def make_walked_module(
+    code_file: str, debug_file: str = "", debug_id: str = "", code_id: str = ""
+) -> Module:
+    """Return the module of a minidump, in which an id of zeros is that of a module without one."""
+    known = debug_id if debug_id.strip("0") else ""
+    return Module(last_part(debug_file or code_file), known, code_file, code_id)

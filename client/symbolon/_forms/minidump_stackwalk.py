@@ -12,12 +12,11 @@ the return address less 1 on x86, less 4 on ARM64.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from symbolon._forms.crash import Crash, read_address
-from symbolon._module_ids import last_part
+from symbolon._forms.crash import Crash, make_walked_module, read_address
+from symbolon._forms.loaded_modules import LoadedModule, LoadedModules
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
 
@@ -48,9 +47,7 @@ class _Modules:
 
     def __init__(self, payload: Any) -> None:
         entries = [entry for entry in _list_in(payload, "modules") if isinstance(entry, dict)]
-        placed = sorted(_read_ranges(entries), key=lambda place: place[:2])
-        self._starts = [start for start, _, _ in placed]
-        self._placed = placed
+        self._loaded = LoadedModules(_read_ranges(entries))
         self._named = {_text(entry, "filename"): _make_module(entry) for entry in entries}
 
     def find(self, frame: Any) -> tuple[Module | None, int]:
@@ -59,34 +56,26 @@ class _Modules:
             raise InvalidReportError("has a frame that is not an object")
         address = read_address(frame.get("offset"))
         if address is not None:
-            at = bisect_right(self._starts, address) - 1
-            if at >= 0 and address < self._placed[at][1]:
-                start, _, module = self._placed[at]
-                return module, address - start
+            module, offset_in_it = self._loaded.find(address)
+            if module is not None:
+                return module, offset_in_it
         offset = read_address(frame.get("module_offset"))
         name = _text(frame, "module")
         if name and offset is not None:
-            return self._named.get(name) or Module(last_part(name), "", name, ""), offset
+            return self._named.get(name) or make_walked_module(name), offset
         return None, address or 0
 
 
-def _read_ranges(entries: list[dict[str, Any]]) -> Iterator[tuple[int, int, Module]]:
+def _read_ranges(entries: list[dict[str, Any]]) -> Iterator[LoadedModule]:
     for entry in entries:
         start, end = read_address(entry.get("base_addr")), read_address(entry.get("end_addr"))
         if start is not None and end is not None:
-            yield start, end, _make_module(entry)
+            yield LoadedModule(start, end - 1, _make_module(entry))
 
 
 def _make_module(entry: dict[str, Any]) -> Module:
-    debug_id = _text(entry, "debug_id")
-    code_file = _text(entry, "filename")
-    # An identifier of zeros is that of a module without one.
-    return Module(
-        last_part(_text(entry, "debug_file") or code_file),
-        debug_id if debug_id.strip("0") else "",
-        code_file,
-        _text(entry, "code_id"),
-    )
+    keys = ("filename", "debug_file", "debug_id", "code_id")
+    return make_walked_module(*(_text(entry, key) for key in keys))
 
 
 def _write_title(number: int, thread: Any, *, is_crashing: bool) -> str:

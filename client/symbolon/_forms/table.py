@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from symbolon._forms import android, apple, glibc, minidump_stackwalk, perf, sanitizer
+from symbolon._forms import (
+    android,
+    apple,
+    glibc,
+    minidump_stackwalk,
+    minidump_stackwalk_lines,
+    minidump_stackwalk_text,
+    perf,
+    sanitizer,
+)
 from symbolon._forms.crash import Crash
 from symbolon._tecken.jobs import Job
 from symbolon.errors import InvalidReportError
@@ -22,12 +32,31 @@ class Form:
     lacks_id: str
     """Why a module of such a report may have no id, and how to get one."""
 
-    def make_job(self, content: Any) -> Job:
-        """Return the job; raise `InvalidReportError`, which names the form."""
+    def find(self, content: Any) -> FoundCrash:
+        """Return the crash of a content of this form; raise `InvalidReportError`, naming it."""
+        with self.naming():
+            return FoundCrash(self, self.read(content))
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Let errors name the form."""
         try:
-            return self.read(content).make_job(self.lacks_id)
+            yield
         except InvalidReportError as error:
             raise InvalidReportError(f"{self.name}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCrash:
+    """A crash, and the form in which it was found."""
+
+    form: Form
+    crash: Crash
+
+    def make_job(self) -> Job:
+        """Return the job; raise `InvalidReportError`, naming the form."""
+        with self.form.naming():
+            return self.crash.make_job(self.form.lacks_id)
 
 
 JSON_FORMS = (
@@ -42,27 +71,40 @@ JSON_FORMS = (
 
 TEXT_FORMS = (
     Form("Apple crash report", apple.is_apple, apple.read_apple, apple.LACKS_ID),
+    Form(
+        "minidump-stackwalk (text)",
+        minidump_stackwalk_text.is_minidump_stackwalk_text,
+        minidump_stackwalk_text.read_minidump_stackwalk_text,
+        minidump_stackwalk_text.LACKS_ID,
+    ),
+    Form(
+        "minidump_stackwalk -m",
+        minidump_stackwalk_lines.is_minidump_stackwalk_lines,
+        minidump_stackwalk_lines.read_minidump_stackwalk_lines,
+        minidump_stackwalk_lines.LACKS_ID,
+    ),
     Form("Android tombstone", android.is_android, android.read_android, android.LACKS_ID),
     Form("sanitizer report", sanitizer.is_sanitizer, sanitizer.read_sanitizer, sanitizer.LACKS_ID),
     Form("backtrace_symbols", glibc.is_glibc, glibc.read_glibc, glibc.LACKS_ID),
     Form("perf script", perf.is_perf, perf.read_perf, perf.LACKS_ID),
 )
-"""A text is read as the first one that it has. A tombstone may quote other stacks."""
+"""A text is read as the first one that it has. A tombstone may quote other stacks, and the memory
+that Breakpad prints may look like anything."""
 
 
-def read_json_form(payload: object) -> Job | None:
-    """Return the job of a JSON document, `None` if it has none of the forms.
+def find_json_form(payload: object) -> FoundCrash | None:
+    """Return the crash of a JSON document, `None` if it has none of the forms.
 
     Raise `InvalidReportError` if it has one, but not its content.
     """
-    return _read(JSON_FORMS, payload)
+    return _find(JSON_FORMS, payload)
 
 
-def read_text_form(data: bytes) -> Job | None:
-    """Return the job of a text, as `read_json_form` does; bytes that are not UTF-8 are replaced."""
-    return _read(TEXT_FORMS, data.decode("utf-8", errors="replace"))
+def find_text_form(data: bytes) -> FoundCrash | None:
+    """Return the crash of a text, as `find_json_form` does; what is not UTF-8 is replaced."""
+    return _find(TEXT_FORMS, data.decode("utf-8", errors="replace"))
 
 
-def _read(forms: tuple[Form, ...], content: Any) -> Job | None:
+def _find(forms: tuple[Form, ...], content: Any) -> FoundCrash | None:
     form = next((form for form in forms if form.is_it(content)), None)
-    return None if form is None else form.make_job(content)
+    return None if form is None else form.find(content)

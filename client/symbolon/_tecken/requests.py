@@ -48,7 +48,7 @@ def parse_request(
 
     Without `version` it is 5, unless the payload says 4. `is_strict` is as for `parse_jobs`.
     """
-    version = version or _read_version(payload)
+    version = version or read_version(payload)
     if version == 4:  # noqa: PLR2004 # the older of the two
         payload = {"jobs": [payload]}
     jobs = parse_jobs(payload, is_strict=is_strict)
@@ -57,7 +57,8 @@ def parse_request(
     return TeckenRequest(version, jobs)
 
 
-def _read_version(payload: object) -> int:
+def read_version(payload: object) -> int:
+    """Return 4 if the payload says so, else 5."""
     is_older = isinstance(payload, dict) and payload.get("version") == 4  # noqa: PLR2004 # the version
     return 4 if is_older else 5
 

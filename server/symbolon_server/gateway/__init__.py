@@ -1,6 +1,6 @@
 """The HTTP gateway: Tecken's and Eliot's API, health, and a page for people.
 
-    admission --> reading ------------------> symbolicating --> client --> gRPC server
+    admission --> reading, any_text --------> symbolicating --> client --> gRPC server
     (headers)     (token, body, report)       (calls, response)
 
 It runs in a process of its own and is a client of the gRPC server, so it shares that server's
@@ -9,14 +9,15 @@ limits and memory. In comes a report in JSON:
     POST /symbolicate/v5   {"memoryMap": [["orchard", "C3D8E3C7B6594DF1DFCA907993B477250"]],
                             "stacks": [[[0, 4272]]]}
 
-Out goes a line of JSON as Eliot writes it, or a status with one line of text:
+or any text that `symbolon symbolicate` reads. Out goes a line of JSON as Eliot writes it, or the
+text that `symbolon symbolicate` prints, or a status with one line of text:
 
     400  the report is invalid or exceeds a limit       413  the body is too large
     401  the token is missing or unknown                421  the host name is not served
     403  no permission, or a page of a foreign origin   503  retry after `Retry-After`
     408  the body takes too long                        504  the answer took too long
 
-Rules: headers decide on admission before the body is read. Limits are checked before JSON is
+Rules: headers decide on admission before the body is read. Limits are checked before a body is
 parsed, and apply to all jobs of a body together. Every step checks the deadline. The event loop
 never waits: reading, calls and health checks have separate threads.
 """

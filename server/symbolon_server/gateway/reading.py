@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
 from starlette.requests import Request
 
 from symbolon import DeadlineError, InvalidReportError
+from symbolon._tecken.counting import Counts, count_payload
 from symbolon._tecken.jobs import TeckenRequest
 from symbolon._tecken.requests import parse_request
 from symbolon_server.gateway.refusals import Refused
@@ -23,6 +24,11 @@ _BODY_SECONDS = 30.0
 _PARTS = b"[", b"{", b","
 _PARTS_A_FRAME = 5
 """Three of its own, and two of a stack if each stack has one frame."""
+
+_LINES_A_FRAME = 2
+"""Some forms have eight, with registers: a body of so many frames may exceed the limit."""
+
+_LINES_A_MODULE = 10
 
 _PARTS_A_MODULE = 50
 """Three of its own, ten of a job with no other module; the rest in its debug file's name."""
@@ -68,6 +74,11 @@ class BodyLimits:
         """The most brackets, braces and commas that such a body has."""
         return _PARTS_A_MODULE * self.max_modules + _PARTS_A_FRAME * self.max_frames
 
+    @property
+    def max_lines(self) -> int:
+        """The most lines of a body in another form."""
+        return _LINES_A_MODULE * self.max_modules + _LINES_A_FRAME * self.max_frames
+
 
 def read_token(request: Request, is_known: Callable[[str], bool] | None) -> str | None:
     """Return the token for the call to gRPC; raise `Refused`.
@@ -86,9 +97,18 @@ def read_token(request: Request, is_known: Callable[[str], bool] | None) -> str 
     return token
 
 
-async def read_body(request: Request, max_bytes: int, seconds: float = _BODY_SECONDS) -> bytes:
-    """Return the body; raise `Refused` if it is too large, too slow or compressed."""
-    if request.headers.get("content-encoding", "identity") != "identity":
+async def read_body(
+    request: Request,
+    max_bytes: int,
+    seconds: float = _BODY_SECONDS,
+    *,
+    encodings: Collection[str] = (),
+) -> bytes:
+    """Return the body as it came; raise `Refused` if it is too large, too slow or compressed.
+
+    It may have one of the `encodings`.
+    """
+    if request.headers.get("content-encoding", "identity") not in {"identity", *encodings}:
         raise Refused(415, "the body must not be compressed")
     too_large = Refused(413, f"the body is larger than {max_bytes} bytes")
     if int(request.headers.get("content-length", "0")) > max_bytes:  # uvicorn allows digits only
@@ -113,14 +133,14 @@ def read_request(
     With `is_strict`, one invalid module or frame fails the whole body, as in Eliot.
     """
     deadline.left()
-    _refuse_many_parts(body, limits)
+    refuse_many_parts(body, limits)
     payload = _load(body)
     deadline.left()
-    _refuse_excess(payload, version, limits)
+    refuse_excess(count_payload(payload, version), limits)
     return parse_request(payload, version=version, is_strict=is_strict)
 
 
-def _refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
+def refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
     """Raise `InvalidReportError` if the JSON has more parts than any body within the limits.
 
     This runs before parsing, which takes up to a hundred times the time and memory. The limit
@@ -139,30 +159,14 @@ def _load(body: bytes) -> Any:
         raise InvalidReportError("Payload is not valid JSON") from None
 
 
-def _refuse_excess(payload: object, version: int, limits: BodyLimits) -> None:
-    jobs = _jobs_in(payload, version)
-    stacks = [stack for job in jobs for stack in _list_in(job, "stacks")]
-    counts = (
-        ("jobs", len(jobs), limits.max_modules),
-        ("memoryMap", sum(len(_list_in(job, "memoryMap")) for job in jobs), limits.max_modules),
-        ("stacks", len(stacks), limits.max_frames),
-        ("frames", sum(map(_length, stacks)), limits.max_frames),
+def refuse_excess(counts: Counts, limits: BodyLimits) -> None:
+    """Raise `InvalidReportError` if a body asks for more than the limits."""
+    entries = (
+        ("jobs", counts.jobs, limits.max_modules),
+        ("memoryMap", counts.modules, limits.max_modules),
+        ("stacks", counts.stacks, limits.max_frames),
+        ("frames", counts.frames, limits.max_frames),
     )
-    for name, count, limit in counts:
+    for name, count, limit in entries:
         if count > limit:
             raise InvalidReportError(f"{name}: {count} in all, the limit is {limit}")
-
-
-def _jobs_in(payload: object, version: int) -> list[object]:
-    """Return the jobs that can be found; invalid ones are refused later."""
-    is_list = version == 5 and isinstance(payload, dict) and "jobs" in payload  # noqa: PLR2004 # the version
-    return _list_in(payload, "jobs") if is_list else [payload]
-
-
-def _list_in(job: object, key: str) -> list[object]:
-    value = job.get(key) if isinstance(job, dict) else None
-    return value if isinstance(value, list) else []
-
-
-def _length(stack: object) -> int:
-    return len(stack) if isinstance(stack, list) else 0

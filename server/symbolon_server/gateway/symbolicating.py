@@ -1,6 +1,6 @@
-"""Answers a request in the JSON of Tecken's and Eliot's API by calling the gRPC server."""
+"""Answers a request by calling the gRPC server."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -15,6 +15,9 @@ from symbolon_server.gateway.reading import Deadline
 from symbolon_server.rpc.access.forwarding import forward
 
 _HEALTH_SECONDS = 5.0
+
+Write = Callable[[TeckenRequest, Sequence[EncodedAnswer], Mapping[str, Any]], bytes]
+"""Returns a response of a request, its answers, and what is to be added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Question:
 
     with_outcomes: bool = False
     """Whether a version 5 answer includes the outcome of each module."""
+
+    write: Write = write_response
+    """Writes the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Symbolicating:
         self._secret = secret
 
     def answer(self, question: Question) -> bytes:
-        """Return the response as one line of JSON; raise `SymbolonError`."""
+        """Return the response; raise `SymbolonError`."""
         request, deadline = question.request, question.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
         client = next(self._clients)
@@ -80,7 +86,7 @@ class Symbolicating:
             answers.append(result.encoded)
         extras = _extras(client, question, answers)
         deadline.left()
-        return write_response(request, answers, extras)
+        return question.write(request, answers, extras)
 
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""

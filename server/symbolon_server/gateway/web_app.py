@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
+from symbolon_server.gateway.any_text import PACKED, read_text
 from symbolon_server.gateway.reading import (
     BodyLimits,
     Deadline,
@@ -56,6 +57,8 @@ _ALLOWED_HEADERS = (
 `User-Agent`, libraries for pages the last two.
 """
 
+_TEXT_HEADERS = {"Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+
 _PREFLIGHT_SECONDS = 7200
 """How long browsers cache a preflight response; the maximum in Chromium."""
 
@@ -80,6 +83,18 @@ class GatewayOptions:
 
     is_known: Callable[[str], bool] | None
     """Whether a token is known; None: no token is needed."""
+
+
+class _Caller(NamedTuple):
+    """What a question has of its caller, in the order of its fields."""
+
+    deadline: Deadline
+    token: str | None
+    host: str | None
+
+
+Read = Callable[[bytes, _Caller], Question]
+"""Reads a body."""
 
 
 class Threads(NamedTuple):
@@ -126,8 +141,9 @@ class Gateway:
     def _routed(self) -> Starlette:
         app = Starlette(
             routes=[
-                Route("/symbolicate/v5", partial(self._answer, version=5), methods=["POST"]),
-                Route("/symbolicate/v4", partial(self._answer, version=4), methods=["POST"]),
+                Route("/symbolicate/v5", partial(self._answer_report, version=5), methods=["POST"]),
+                Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
+                Route("/symbolicate/text", self._answer_text, methods=["POST"]),
                 Route("/__heartbeat__", self._report_health),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
@@ -144,32 +160,58 @@ class Gateway:
         app.router.redirect_slashes = False
         return app
 
-    async def _answer(self, request: Request, version: int) -> Response:
-        token = read_token(request, self._options.is_known)
-        body = await read_body(request, self._options.max_body_bytes)
-        deadline = Deadline.after(self._options.answer_seconds)
-        try:
-            async with asyncio.timeout(self._options.answer_seconds):
-                answer = await self._symbolicate(request, version, body, token, deadline)
-        except TimeoutError:
-            raise deadline.error() from None
+    async def _answer_report(self, request: Request, version: int) -> Response:
+        """Answer in Tecken's and Eliot's API."""
+        answer = await self._answer(request, partial(self._read_report, request, version))
         return Response(answer, media_type="application/json")
 
-    async def _symbolicate(
-        self, request: Request, version: int, body: bytes, token: str | None, deadline: Deadline
-    ) -> bytes:
+    async def _answer_text(self, request: Request) -> Response:
+        """Answer any text, as text unless JSON is accepted."""
+        as_json = _accepts_json(request)
+        read = partial(self._read_text, request, as_json)
+        answer = await self._answer(request, read, PACKED)
+        media_type = "application/json" if as_json else "text/plain"
+        return Response(answer, media_type=media_type, headers=_TEXT_HEADERS)
+
+    async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
+        token = read_token(request, self._options.is_known)
+        body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
+        deadline = Deadline.after(self._options.answer_seconds)
+        caller = _Caller(deadline, token, request.client.host if request.client else None)
+        try:
+            async with asyncio.timeout(self._options.answer_seconds):
+                return await self._symbolicate(body, caller, read)
+        except TimeoutError:
+            raise deadline.error() from None
+
+    async def _symbolicate(self, body: bytes, caller: _Caller, read: Read) -> bytes:
         loop = asyncio.get_running_loop()
-        limits, threads = self._options.limits, self._threads
-        read = partial(read_request, body, version, is_strict=_is_set(request, "strict"))
-        question = Question(
-            await loop.run_in_executor(threads.readers, read, limits, deadline),
-            deadline,
-            token,
-            request.client.host if request.client else None,
+        threads = self._threads
+        question = await loop.run_in_executor(threads.readers, read, body, caller)
+        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
+
+    def _read_report(
+        self, request: Request, version: int, body: bytes, caller: _Caller
+    ) -> Question:
+        limits, is_strict = self._options.limits, _is_set(request, "strict")
+        return Question(
+            read_request(body, version, limits, caller.deadline, is_strict=is_strict),
+            *caller,
             with_debug=bool(request.headers.get("debug")),
             with_outcomes=_is_set(request, "outcomes"),
         )
-        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
+
+    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: _Caller) -> Question:
+        options = self._options
+        pasted = read_text(
+            body,
+            options.max_body_bytes,
+            options.limits,
+            caller.deadline,
+            is_strict=_is_set(request, "strict"),
+        )
+        write = pasted.write_json if as_json else partial(pasted.write_text, caller.deadline)
+        return Question(pasted.request, *caller, with_outcomes=as_json, write=write)
 
     async def _report_health(self, _request: Request) -> Response:
         """Report whether requests can be answered."""
@@ -195,6 +237,12 @@ class Gateway:
 def _is_set(request: Request, name: str) -> bool:
     """Return whether the query has this parameter, with any value but 0 and false."""
     return request.query_params.get(name, "0").lower() not in {"0", "false"}
+
+
+def _accepts_json(request: Request) -> bool:
+    """Return whether the caller asks for JSON by name."""
+    accepted = ",".join(request.headers.getlist("accept")).lower().split(",")
+    return any(kind.partition(";")[0].strip() == "application/json" for kind in accepted)
 
 
 _PAGE = files("symbolon_server.gateway").joinpath("page.html").read_text(encoding="utf-8")

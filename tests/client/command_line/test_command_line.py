@@ -14,8 +14,8 @@ from google.protobuf.duration_pb2 import Duration
 
 import symbolon
 from symbolon import ServerUnreachableError
+from symbolon._forms.raw_lines import RAW_LINE_EXAMPLE
 from symbolon.command_line.arguments import main
-from symbolon.command_line.reading.inputs import RAW_LINE_EXAMPLE
 from symbolon.v1 import (
     diagnostics_pb2,
     module_pb2,
@@ -187,7 +187,10 @@ def test_the_wait_and_the_deadline_are_those_of_the_flags(
         ("==1==ERROR: AddressSanitizer: SEGV", "<debug file>/<DEBUG ID> <offset>, such as: xul"),
         ("", "crash.json is empty. Accepted are crash reports in the JSON of Tecken"),
         ("MDMP\x93\xa7", "is a minidump: its stacks must be walked first"),
-        ("Segmentation fault", "Apple crash report; Android tombstone; sanitizer report;"),
+        (
+            "Segmentation fault",
+            "minidump-stackwalk (text); minidump_stackwalk -m; Android tombstone; ",
+        ),
         ("\x1f\x8b\x08", "the compressed input is damaged: Compressed file ended before"),
         ('{"jobs": [{}]}', "job 0 is invalid: no stacks specified"),
     ],

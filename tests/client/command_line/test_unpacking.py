@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from symbolon._forms.inputs import InputKind, read_input
+from symbolon._forms.unpacking import unpack
 from symbolon.command_line.arguments import main
-from symbolon.command_line.reading.inputs import InputKind, read_input
-from symbolon.command_line.reading.unpacking import unpack
 from symbolon.errors import InvalidReportError
 from tests.client.canned import CannedServer
 from tests.client.naming import answer_by_name

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from symbolon._forms.documents import read_document
 from symbolon._tecken.jobs import Job
 from symbolon._tecken.requests import parse_jobs
-from symbolon.command_line.reading.documents import read_document
 
 DATA = Path(__file__).parents[2] / "data"
 PASTED = DATA / "pasted"

@@ -39,6 +39,11 @@ HOSTILE = {
     "an image": "Binary Images:\nThread 0:\n" + "0x1 - 0x2" + " " * 100_000,
     "a sample": "x:\n  1 " + "(" * 50_000 + ")",
     "build ids": "#1 0x1 " + "(BuildId: " * 50_000 + ")",
+    "a walked frame": "Thread 0\n0  a!" + " + 0x" * 50_000 + "\n1" + " " * 100_000 + "\n",
+    "registers": "Thread 0\n0  a + 0x1\n" + "pc = 0x" * 50_000,
+    "walked modules": "Thread 0\n0  a + 0x1\nLoaded modules:\n0x1 - 0x2  "
+    + "(WARNING: , " * 50_000,
+    "bars": "0|0|" + "|" * 100_000 + "\nModule" + "|" * 100_000 + "\nCrash" + "|" * 100_000,
     "a thread": "pid: 1, tid: 1, name: " + "  >>>" * 50_000,
 }
 

@@ -3,16 +3,11 @@
 import argparse
 from pathlib import Path
 
+from symbolon._forms.inputs import Input, InputKind, read_input
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command, parse_count, parse_wait
 from symbolon.command_line.reading import raw_lines
-from symbolon.command_line.reading.inputs import (
-    Input,
-    InputKind,
-    name_input,
-    open_input,
-    read_input,
-)
+from symbolon.command_line.reading.files import name_input, open_input
 from symbolon.command_line.reading.report_lines import read_reports
 from symbolon.command_line.sharing.answering import ask
 from symbolon.command_line.sharing.runs import MOST_PROCESSES, plan

@@ -7,14 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from symbolon._forms.documents import read_document
+from symbolon._forms.inputs import InputKind, read_input
+from symbolon._forms.raw_lines import parse_raw
 from symbolon._module_ids import last_part
-from symbolon.command_line.reading.documents import read_document
-from symbolon.command_line.reading.inputs import (
-    InputKind,
-    open_input,
-    parse_raw,
-    read_input,
-)
+from symbolon.command_line.reading.files import open_input
 from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
 

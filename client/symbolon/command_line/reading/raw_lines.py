@@ -7,15 +7,17 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from symbolon._answer_text import write_raw_frame
+from symbolon._forms.inputs import Part
+from symbolon._forms.raw_lines import parse_raw
 from symbolon._messages.answers import ReportResult
 from symbolon._messages.encoding import EncodedReport, Report
 from symbolon._tecken.answers import write_v5_frame
 from symbolon.client import Client
 from symbolon.command_line.parsers import PARTLY_REFUSED, SUCCESS
-from symbolon.command_line.reading.inputs import Part, parse_raw
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Frame
-from symbolon.text import TextStyle, choose_colors, write_calls
+from symbolon.text import TextStyle, choose_colors
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,7 @@ def write_text(result: ReportResult[RawLine], style: TextStyle) -> Iterator[str]
         yield f"line {result.report.number}: {result.error}"
         return
     ((frame,),) = result.symbolication().stacks
-    indent = f"{frame.module} 0x{frame.module_offset:x}  "
-    for call in write_calls(frame, style):
-        yield indent + call
-        indent = "    "
+    yield from write_raw_frame(frame, style)
 
 
 def write_json(result: ReportResult[RawLine]) -> Iterator[str]:

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from symbolon._forms.documents import load_document
+from symbolon._forms.inputs import Part
 from symbolon._messages.answers import EncodedAnswer, ReportResult
 from symbolon._messages.encoding import EncodedReport
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
-from symbolon.command_line.reading.documents import read_document
-from symbolon.command_line.reading.inputs import Part
 from symbolon.errors import InvalidReportError, SymbolonError
 
 _VERSIONS = {"v5": 5, "v4": 4}
@@ -74,10 +74,7 @@ def _read_part(
     part: bytes, number: int, name: str, line: str, options: argparse.Namespace
 ) -> Iterator[LineReport]:
     try:
-        request = read_document(
-            part,
-            name or line,
-            line,
+        request = load_document(part, name or line, line).make_request(
             version=_VERSIONS.get(options.format),
             are_return_addresses=options.return_addresses,
             is_strict=options.strict,

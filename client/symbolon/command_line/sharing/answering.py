@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from symbolon._batching.progress import Tell
+from symbolon._forms.inputs import Part
 from symbolon.client import Client
-from symbolon.command_line.reading.inputs import Part
 from symbolon.command_line.reading.report_lines import Answered, LineReport, collect, read_reports
 from symbolon.command_line.sharing.blocks import OwnBlocks
 from symbolon.command_line.showing.line_writer import TurnLostError

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from symbolon.command_line.reading.inputs import Part
+from symbolon._forms.inputs import Part
 
 BLOCK_BYTES = 1 << 16
 """A block ends with the line that makes it this long. Answers are up to 30 times as long as

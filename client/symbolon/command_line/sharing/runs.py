@@ -11,11 +11,12 @@ from multiprocessing import Pipe
 from typing import BinaryIO
 
 from symbolon._batching.progress import Tell
+from symbolon._forms.inputs import Part, read_input
 from symbolon.client import Client
 from symbolon.command_line.parsers import PARTLY_REFUSED, SUCCESS
 from symbolon.command_line.reading.credentials import are_plain_files
+from symbolon.command_line.reading.files import STANDARD_INPUT, skip
 from symbolon.command_line.reading.fixed_input import FixedInput, measure_file
-from symbolon.command_line.reading.inputs import STANDARD_INPUT, Part, read_input, skip
 from symbolon.command_line.sharing.answering import answer_lines
 from symbolon.command_line.sharing.assignments import Assignment
 from symbolon.command_line.sharing.blocks import OwnBlocks

@@ -6,15 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
-from symbolon._messages.answers import EncodedAnswer, decode_answer
-from symbolon._tecken.answers import describe_modules, write_response
+from symbolon._answer_text import write_document
+from symbolon._tecken.answers import write_response
 from symbolon._tecken.debug import count_debug
-from symbolon._tecken.jobs import Job
 from symbolon.client import Client
 from symbolon.command_line.reading.report_lines import Answered
-from symbolon.text import TextStyle, choose_colors, write_crash
+from symbolon.text import TextStyle, choose_colors
 
 Write = Callable[[Answered], bytes]
 """Returns the text of a document, without its last newline."""
@@ -50,22 +48,5 @@ def write_text(answered: Answered, style: TextStyle, *, is_line: bool) -> str:
     request = answered.request
     if request is None or answered.error is not None:
         return f"Report {answered.number}: {answered.error}\n"
-    crashes = [
-        _write_job(job, answer, style).rstrip()
-        for job, answer in zip(request.jobs, answered.answers, strict=True)
-    ]
-    if len(crashes) > 1:
-        name = f"Report {answered.number}, job" if is_line else "Report"
-        crashes = [f"{name} {number}\n\n{crash}" for number, crash in enumerate(crashes)]
-    elif is_line:
-        crashes = [f"Report {answered.number}\n\n{crash}" for crash in crashes]
-    return "\n\n".join(crashes) + ("\n" if is_line else "")
-
-
-def _write_job(job: Job, encoded: EncodedAnswer, style: TextStyle) -> str:
-    answer = replace(decode_answer(encoded), modules=tuple(describe_modules(job, encoded)))
-    modules = [entry.module for entry in job.modules]
-    rejected = job.frames.cut_rejected()
-    return write_crash(
-        modules, answer, style, rejected=rejected, problems=job.problems, titles=job.titles
-    )
+    line = answered.number if is_line else None
+    return write_document(request.jobs, answered.answers, style, line=line)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbolon.command_line.reading.inputs import Part
+from symbolon._forms.inputs import Part
 from symbolon.command_line.sharing.blocks import OwnBlocks
 
 LINES = st.lists(st.binary(min_size=1, max_size=9), max_size=60)

@@ -15,8 +15,18 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 256 * 2**20
 """The most that a compressed input may unpack to: a document is held in memory as a whole."""
 
+_LEAST_WINDOW_BYTES = 1 << 23
+"""The memory that every frame of zstd may need, whatever little it has (RFC 8878)."""
+
+_MOST_WINDOW_BYTES = 1 << 27
+"""What `zstd --ultra -22` and `--long` need."""
+
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+class UnpackedSizeError(InvalidReportError):
+    """The input unpacks to more than the limit."""
 
 
 class _Reader(Protocol):
@@ -27,7 +37,7 @@ def unpack(opened: BinaryIO, limit: int = MAX_UNPACKED_BYTES) -> BinaryIO:
     """Return the input, unpacked if it is gzip or zstd.
 
     Opening raises `InvalidReportError` without a package that it needs; reading, if the input is
-    damaged or longer than `limit`.
+    damaged, and `UnpackedSizeError` if it is longer than `limit`.
     """
     buffered = opened if hasattr(opened, "peek") else io.BufferedReader(cast(io.RawIOBase, opened))
     beginning = buffered.peek(len(_ZSTD))
@@ -51,7 +61,9 @@ def _open_zstd(packed: BinaryIO, limit: int) -> _Unpacked:
             "the input is zstd, which the package zstandard unpacks: install it, or unpack the "
             "input first, `zstd -dc FILE | symbolon symbolicate -`"
         ) from None
-    reader = ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    window = min(max(1 << limit.bit_length(), _LEAST_WINDOW_BYTES), _MOST_WINDOW_BYTES)
+    decompressor = ZstdDecompressor(max_window_size=window)
+    reader = decompressor.stream_reader(packed, read_across_frames=True)
     return _Unpacked(reader, limit, "zstd -dc", (ZstdError,))
 
 
@@ -73,14 +85,14 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill the buffer as far as possible; raise `InvalidReportError`."""
+        """Fill the buffer as far as possible; raise as `unpack` says."""
         try:
             count = self._reader.readinto(buffer) or 0
         except self._errors as error:
             raise InvalidReportError(f"the compressed input is damaged: {error}") from error
         self._left -= count
         if self._left < 0:
-            raise InvalidReportError(
+            raise UnpackedSizeError(
                 f"the input unpacks to more than {self._limit:,} bytes: unpack it first, "
                 f"`{self._command} FILE | symbolon symbolicate -`"
             )
