@@ -1,17 +1,20 @@
-"""The command line of the server: `symbolon-server serve|worker|check|hash-token`."""
+"""The command line of the server: `symbolon-server serve|worker|symbolicate|check|hash-token`."""
 
 import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
+from symbolon.command_line.commands import symbolicate_flags
 from symbolon_server.app import StartError
 from symbolon_server.app.process.collector import pause_collector
 from symbolon_server.app.process.heap import keep_freed_memory
+from symbolon_server.app.process.umask import PRIVATE_UMASK
 from symbolon_server.settings import (
+    INGEST_GROUPS,
     Group,
     InvalidSettingsError,
     Settings,
@@ -25,10 +28,6 @@ from symbolon_server.telemetry.logs import EventLog, LogFormat, configure_logs, 
 
 _CANNOT_START = 1
 _WRONG_SETTINGS = 2
-
-_PRIVATE_UMASK = 0o077
-"""Only the user of a program can read the files and folders that it creates. Child programs inherit
-this."""
 
 _log = EventLog(__name__)
 
@@ -45,22 +44,27 @@ in variables: all users of a machine can read flags.
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    run: Callable[[Settings], int]
+    run: Callable[[Settings, argparse.Namespace], int]
     summary: str
     description: str
     groups: Iterable[Group]
+    add_flags: Callable[[argparse.ArgumentParser], None] | None = None
+    """Adds flags that are no settings."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Defaults of its own, overridden by the environment."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    flags = vars(make_parser().parse_args(arguments))
+    options = make_parser().parse_args(arguments)
+    command = _COMMANDS[options.command]
     try:
-        settings = read_settings(flags, os.environ)
+        settings = read_settings(vars(options), {**command.variables, **os.environ})
+        configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
+        return command.run(settings, options)
     except InvalidSettingsError as error:
         return _complain(error.problems, _WRONG_SETTINGS)
-    configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
-    try:
-        return _COMMANDS[flags["command"]].run(settings)
     except StartError as error:
         return _complain(error.problems, _CANNOT_START)
 
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _begin() -> None:
     """Set up a long-running program, and all programs that it starts."""
     pause_collector()
-    os.umask(_PRIVATE_UMASK)
+    os.umask(PRIVATE_UMASK)
     ignore_until_ready()
 
 
@@ -78,7 +82,7 @@ def _warn_of_unknown() -> None:
         _log.warning("unknown_setting", name=name, likely=find_likely_name(name))
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     _begin()
     keep_freed_memory()  # before anything is imported that starts threads
     from symbolon_server.app.programs.serve_command import serve  # noqa: PLC0415 # see `_work`
@@ -94,7 +98,7 @@ def _announce(line: str, log_format: LogFormat) -> None:
     print(line, flush=True)
 
 
-def _work(settings: Settings) -> int:
+def _work(settings: Settings, _options: argparse.Namespace) -> int:
     _begin()
     # Imported here: a worker forks, and a process that has loaded gRPC must not.
     from symbolon_server.app.programs.worker_command import work  # noqa: PLC0415 # see above
@@ -104,7 +108,20 @@ def _work(settings: Settings) -> int:
     return 0
 
 
-def _check(settings: Settings) -> int:
+def _symbolicate(settings: Settings, options: argparse.Namespace) -> int:
+    from symbolon_server.app.programs.symbolicate_command import (  # noqa: PLC0415 # see `_work`
+        symbolicate,
+    )
+
+    _warn_of_unknown()
+    return symbolicate(settings, options)
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    symbolicate_flags.add_flags(parser, longest_wait="until all are")
+
+
+def _check(settings: Settings, _options: argparse.Namespace) -> int:
     from symbolon_server.app.programs.check_command import Verdict, check  # noqa: PLC0415 # see `_work`
 
     anything_wrong = False
@@ -114,7 +131,7 @@ def _check(settings: Settings) -> int:
     return int(anything_wrong)
 
 
-def _hash_token(_settings: Settings) -> int:
+def _hash_token(_settings: Settings, _options: argparse.Namespace) -> int:
     from symbolon_server.rpc.access.tokens import hash_token  # noqa: PLC0415 # see `_work`
 
     token = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()
@@ -138,7 +155,18 @@ _COMMANDS = {
         "ingest symbol files",
         "Takes ingests from the queue until SIGTERM or SIGINT. Any number of workers, on any "
         "machines, can share the two Redis servers.",
-        (Group.REDIS, Group.SUPPLIERS, Group.INGEST, Group.MEMORY, Group.WATCHING),
+        (Group.REDIS, *INGEST_GROUPS, Group.WATCHING),
+    ),
+    "symbolicate": _Command(
+        _symbolicate,
+        "symbolicate the stacks of crash reports without a running server",
+        "Symbolicates crash reports as `symbolon symbolicate` does, by a server of its own that "
+        "ends with it. What it fetched stays in the spool. Of the settings that are no flags here "
+        "only those of the log apply; the log level is `warning` by default. The exit codes are "
+        "those of `symbolon`, and 143 after SIGTERM.",
+        INGEST_GROUPS,
+        _add_reports,
+        {"SYMBOLON_LOG_LEVEL": "warning"},
     ),
     "check": _Command(
         _check,
@@ -183,6 +211,8 @@ def make_parser() -> argparse.ArgumentParser:
         flags = commands.add_parser(
             name, help=command.summary, description=command.description, allow_abbrev=False
         )
+        if command.add_flags is not None:
+            command.add_flags(flags)
         add_flags(flags, command.groups)
     return parser
 

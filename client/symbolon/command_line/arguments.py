@@ -1,7 +1,6 @@
 """The program's commands and flags, and how it exits."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -9,23 +8,9 @@ from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon.command_line.commands import explain, module_commands, server_commands, symbolicate
 from symbolon.command_line.commands.completion import add_completion, print_script
-from symbolon.command_line.parsers import (
-    BAD_INPUT,
-    EXIT_CODES,
-    INTERRUPTED,
-    SERVER_TROUBLE,
-    SUCCESS,
-    ShowVersion,
-    parse_timeout,
-)
+from symbolon.command_line.parsers import EXIT_CODES, ShowVersion, parse_timeout, report_errors
 from symbolon.command_line.reading import credentials
-from symbolon.errors import (
-    InvalidCredentialsError,
-    InvalidReportError,
-    InvalidRequestError,
-    InvalidTargetError,
-    SymbolonError,
-)
+from symbolon.errors import InvalidTargetError
 
 COMMANDS = (
     symbolicate.COMMAND,
@@ -45,26 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(_describe_unrecognized(others, options))
     if "shell" in options:  # `completion`, which calls no server
         return print_script(options.shell, parser)
-    try:
-        with credentials.connect(options) as client:
-            code: int = options.run(client, options)
-            sys.stdout.flush()
-            return code
-    except (
-        InvalidReportError,
-        InvalidRequestError,
-        InvalidTargetError,
-        InvalidCredentialsError,
-    ) as error:
-        return _fail(str(error), BAD_INPUT)
-    except SymbolonError as error:
-        return _fail(f"{error}. {error.advice}", SERVER_TROUBLE)
-    except BrokenPipeError:
-        # The reader of our output closed it; leave nothing for the interpreter to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SUCCESS
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    return report_errors(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    with credentials.connect(options) as client:
+        code: int = options.run(client, options)
+        return code
 
 
 def _describe_unrecognized(others: Sequence[str], options: argparse.Namespace) -> str:
@@ -72,12 +44,6 @@ def _describe_unrecognized(others: Sequence[str], options: argparse.Namespace) -
     if "file" not in options or any(other.startswith("-") for other in others):
         return said
     return f"{said}; one FILE at a time, several by `cat FILE FILE | symbolon symbolicate -`"
-
-
-def _fail(message: str, code: int) -> int:
-    """Print what went wrong as one line."""
-    print(f"symbolon: {' '.join(message.split())}", file=sys.stderr)
-    return code
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,12 +1,25 @@
-"""What all commands share: how one is declared, exit codes, and durations as flags."""
+"""What all commands share: how one is declared, how it exits, and durations as flags."""
+
+from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import symbolon
-from symbolon.client import Client
+from symbolon.errors import (
+    InvalidCredentialsError,
+    InvalidReportError,
+    InvalidRequestError,
+    InvalidTargetError,
+    SymbolonError,
+)
+
+if TYPE_CHECKING:  # loading it takes longer than parsing
+    from symbolon.client import Client
 
 SUCCESS = 0
 SERVER_TROUBLE = 1
@@ -72,6 +85,34 @@ class ShowVersion(argparse.Action):
         """Print it and exit."""
         print(f"{parser.prog} {symbolon.__version__}")
         parser.exit()
+
+
+def report_errors(run: Callable[[], int], program: str = "symbolon") -> int:
+    """Return the exit code of `run`; print what it raises as one line of `program`."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except (
+        InvalidReportError,
+        InvalidRequestError,
+        InvalidTargetError,
+        InvalidCredentialsError,
+    ) as error:
+        return _fail(program, str(error), BAD_INPUT)
+    except SymbolonError as error:
+        return _fail(program, f"{error}. {error.advice}", SERVER_TROUBLE)
+    except BrokenPipeError:
+        # The reader of our output closed it; leave nothing for the interpreter to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SUCCESS
+    except KeyboardInterrupt:
+        return _fail(program, "interrupted", INTERRUPTED)
+    return code
+
+
+def _fail(program: str, message: str, code: int) -> int:
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 def parse_count(text: str) -> int:

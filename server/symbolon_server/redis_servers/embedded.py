@@ -69,8 +69,11 @@ class EmbeddedRedis:
         self, url: str, process: "subprocess.Popen[bytes]", folder: Path, note: Path | None
     ) -> None:
         self.url = url
+        self.folder = folder
+        """Private to this user; removed at the end, or by a later server if this process is killed.
+        A socket in it has a short enough path if its name is no longer than `socket`."""
+
         self._process = process
-        self._folder = folder
         self._note = note
 
     @classmethod
@@ -117,7 +120,7 @@ class EmbeddedRedis:
         _stop(self._process)
         if self._note is not None:
             self._note.unlink(missing_ok=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -13,9 +13,10 @@ from symbolon_server.settings.reading import (
     read_settings,
     unknown_variables,
 )
-from symbolon_server.settings.table import Group, Settings
+from symbolon_server.settings.table import INGEST_GROUPS, Group, Settings
 
 __all__ = [
+    "INGEST_GROUPS",
     "Group",
     "InvalidSettingsError",
     "Settings",

@@ -33,6 +33,10 @@ class Group(Enum):
     WATCHING = "Logs and metrics"
 
 
+INGEST_GROUPS = (Group.SUPPLIERS, Group.INGEST, Group.MEMORY)
+"""Those that matter wherever modules are ingested."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One setting: its name, its default and its documentation."""

@@ -1,10 +1,13 @@
 import socket
 import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
 import pytest
 
+from symbolon import Client
 from symbolon.v1.module_pb2 import Module
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon.v1.module_service_pb2_grpc import ModuleServiceStub
@@ -53,6 +56,18 @@ def test_a_port_in_use_is_a_clear_error(serve: Serve) -> None:
     assert bind_error(options_for(taken.host, taken.port)) == (
         f"cannot listen on {taken}: address already in use"
     )
+
+
+def test_a_unix_socket_is_served_in_plaintext_and_removed_at_the_end() -> None:
+    with TemporaryDirectory(dir="/tmp") as folder:  # the path of a socket must be short
+        listen = ListenAddress.at_socket(Path(folder, "grpc"))
+        server = RpcServer(ServerOptions(listen, 2, 8, 1024**2), [])
+        assert str(server.bind()) == str(listen) == f"unix:{folder}/grpc"
+        server.start()
+        with Client(str(listen)) as client:
+            assert client.is_serving()
+        server.stop(0.0)
+        assert list(Path(folder).iterdir()) == []
 
 
 def test_a_port_in_use_by_servers_that_share_it_is_an_error_too() -> None:

@@ -44,12 +44,16 @@ def plan(options: argparse.Namespace, opened: BinaryIO) -> Run:
     if size is None or options.file == STANDARD_INPUT:
         return Run(options, opened, 0, opened.tell)
     wanted = options.processes or min(_count_cores(), MOST_PROCESSES, size // BYTES_EACH)
-    can_share = os.name == "posix" and sys.executable and are_plain_files(options)
-    if wanted <= 1 or not can_share:
+    if wanted <= 1 or not _can_share(options):
         return Run(options, opened, size, opened.tell)
     if options.output is None and find_standard_output() is None:
         return Run(options, opened, size, opened.tell)
     return SharedRun(options, FixedInput(opened.fileno(), size), size, wanted)
+
+
+def _can_share(options: argparse.Namespace) -> bool:
+    """Return whether other processes can be started with the same flags."""
+    return os.name == "posix" and bool(sys.executable) and are_plain_files(options)
 
 
 def _count_cores() -> int:

@@ -5,6 +5,7 @@
               +--> worker, if a Redis server is embedded
               +--> embedded Redis servers
     worker ------> ingest process (a fork, one ingest)
+    symbolicate -> embedded Redis servers, worker; serves and calls itself, then ends them all
     check -------> reports whether a server would start with these settings and work
 
 Whatever `serve` starts is a program of its own, never a fork: gRPC's threads do not survive a

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -138,17 +138,16 @@ def _check_http(settings: Settings, http: ListenAddress) -> Finding:
 
 def _check_redis(settings: Settings) -> Iterator[Finding]:
     """Check the given servers, and that the embedded ones can be started."""
-    with tempfile.TemporaryDirectory(prefix="symbolon-check-") as folder:
-        try:
-            servers = RedisServers(replace(settings, data_dir=Path(folder)), is_listed=False)
-        except StartError as error:
-            yield Finding("store/cache", str(error), Verdict.WRONG)
-            return
-        with closing(servers):
-            yield from _check_server("store", settings.store_url, servers.settings.store_url)
-            yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
-            for problem in find_setup_problems(servers.settings):
-                yield Finding(problem.role, str(problem), Verdict.WRONG)
+    try:
+        servers = RedisServers(settings, is_private=True)
+    except StartError as error:
+        yield Finding("store/cache", str(error), Verdict.WRONG)
+        return
+    with closing(servers):
+        yield from _check_server("store", settings.store_url, servers.settings.store_url)
+        yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
+        for problem in find_setup_problems(servers.settings):
+            yield Finding(problem.role, str(problem), Verdict.WRONG)
 
 
 def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:

@@ -7,14 +7,9 @@ from dataclasses import replace
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
+from symbolon_server.app.programs.redis_and_worker import start_redis_and_worker, wants_worker
 from symbolon_server.app.programs.serve_children import ServerChildren, gateway_program
-from symbolon_server.app.programs.worker_child import worker_program
-from symbolon_server.app.wiring.metrics_server import serve_metrics
-from symbolon_server.app.wiring.redis_connections import (
-    RedisServers,
-    has_embedded,
-    refuse_bad_setup,
-)
+from symbolon_server.app.wiring.redis_connections import RedisServers, has_embedded
 from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.app.wiring.suppliers import sources_of
 from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE, make_secret
@@ -37,21 +32,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     _refuse_bad_settings(settings)
     allow_open_files(settings.open_files)
     with Signals() as signals, ExitStack() as started:
-        redis_servers = RedisServers(settings)
-        started.callback(redis_servers.close)
-        refuse_bad_setup(redis_servers.settings)
-        metrics = started.enter_context(serve_metrics(settings.metrics_listen))
-        children: list[Child] = []
-        if _wants_worker(settings):
-            worker = worker_program(redis_servers.settings, metrics)
-            children.append(started.enter_context(worker))
+        first = start_redis_and_worker(settings, started)
+        children = list(first.workers)
         secret = "" if settings.http is None else make_secret()
-        address, reload = _start_serving(redis_servers.settings, metrics, secret, children, started)
-        settings_here = replace(redis_servers.settings, listen=address)
+        address, reload = _start_serving(first.settings, first.metrics, secret, children, started)
+        settings_here = replace(first.settings, listen=address)
         http = _start_gateway(settings_here, secret, children, started)
         signals.on_hang_up = lambda: _hang_up(reload, children)
-        announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
-        exit_code = _watch(signals, children, redis_servers)
+        announce(_ready_line(settings, address, http))
+        exit_code = _watch(signals, children, first.servers)
         _log.info("stopping")
     _log.info("stopped")
     return exit_code
@@ -70,10 +59,6 @@ def _refuse_bad_settings(settings: Settings) -> None:
             check_port(settings.http)
     except ListenError as error:
         raise StartError(str(error)) from error
-
-
-def _wants_worker(settings: Settings) -> bool:
-    return has_embedded(settings) if settings.worker is None else settings.worker
 
 
 def _start_serving(
@@ -122,13 +107,11 @@ def _start_gateway(
     return address
 
 
-def _ready_line(
-    settings: Settings, address: ListenAddress, http: ListenAddress | None, *, has_worker: bool
-) -> str:
+def _ready_line(settings: Settings, address: ListenAddress, http: ListenAddress | None) -> str:
     redis = "embedded Redis" if has_embedded(settings) else "given Redis servers"
     count = settings.processes
     processes = f"{count} process" + ("es" if count > 1 else "")
-    worker = "a local worker" if has_worker else "no local worker"
+    worker = "a local worker" if wants_worker(settings) else "no local worker"
     parts = [processes, redis, worker]
     if http is not None:
         parts.append(f"HTTP on {http}")

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from symbolon_server.app import StartError
 from symbolon_server.redis_servers.embedded import (
@@ -34,12 +35,14 @@ def has_embedded(settings: Settings) -> bool:
 class RedisServers:
     """The embedded servers that the settings ask for, until `close`."""
 
-    def __init__(self, settings: Settings, *, is_listed: bool = True) -> None:
+    def __init__(self, settings: Settings, *, is_private: bool = False) -> None:
         """Start them, from the main thread; raise `StartError`, also for invalid URLs.
 
-        If `is_listed`, `make redis-store-cli` and `make redis-cache-cli` find them.
+        If `is_private`, they leave nothing behind: the cache's data is not kept, and
+        `make redis-store-cli` and `make redis-cache-cli` do not find them.
         """
-        self._run_folder = default_run_folder() if is_listed else None
+        self._run_folder = None if is_private else default_run_folder()
+        data_folder = None if is_private else settings.data_dir / "cache"
         self._running: list[EmbeddedRedis] = []
         refuse_bad_urls(settings)
         with ExitStack() as on_failure:
@@ -50,13 +53,22 @@ class RedisServers:
                 cache_url=self._url(
                     settings.cache_url,
                     CACHE_CONFIGURATION,
-                    EmbeddedOptions(data_folder=settings.data_dir / "cache"),
+                    EmbeddedOptions(data_folder=data_folder),
                 ),
             )
             on_failure.pop_all()
 
     settings: Settings
     """The settings, with the URLs of the servers that run."""
+
+    def find_folder(self) -> Path:
+        """Return a folder for sockets, private to this user, which is removed with the servers.
+
+        Raises `ValueError` if none is embedded.
+        """
+        if not self._running:
+            raise ValueError("no server is embedded")
+        return self._running[0].folder
 
     def find_dead(self) -> bool:
         """Return whether an embedded server has ended unexpectedly."""

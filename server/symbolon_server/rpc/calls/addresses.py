@@ -4,9 +4,12 @@ import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 _MAX_PORT = 65_535
+_SOCKET = "unix:"
+"""How gRPC begins the address of a Unix socket."""
 
 
 class ListenError(Exception):
@@ -19,10 +22,15 @@ class PortTakenError(ListenError):
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """A host and a TCP port; with port 0 the system chooses a free one."""
+    """A host and a TCP port; with port 0 the system chooses a free one. Or a Unix socket."""
 
     host: str
     port: int
+
+    @classmethod
+    def at_socket(cls, path: Path) -> Self:
+        """Return the address of a Unix socket, for programs that can enter its folder."""
+        return cls(f"{_SOCKET}{path}", 0)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -39,11 +47,20 @@ class ListenAddress:
         return cls(host, int(port))
 
     def __str__(self) -> str:
-        """Return the text that `parse` takes."""
+        """Return what gRPC takes, and `parse` unless it is a socket."""
+        if self.is_socket:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether this is a Unix socket."""
+        return self.host.startswith(_SOCKET)
 
     def is_loopback(self) -> bool:
         """Return whether only this machine can reach the address; names are resolved."""
+        if self.is_socket:
+            return True
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError:
@@ -54,8 +71,10 @@ class ListenAddress:
 def check_port(listen: ListenAddress) -> None:
     """Raise `ListenError` if the port is in use or the host is not an address of this machine.
 
-    gRPC's own error says neither.
+    gRPC's own error says neither. A Unix socket has no port.
     """
+    if listen.is_socket:
+        return
     try:
         found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in found:
