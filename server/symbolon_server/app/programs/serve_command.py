@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
+from symbolon_server.app.process.program_health import ProgramHealth
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.app.programs.serve_children import ServerChildren, gateway_program
 from symbolon_server.app.programs.worker_child import worker_program
@@ -40,18 +41,23 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         redis_servers = RedisServers(settings)
         started.callback(redis_servers.close)
         refuse_bad_setup(redis_servers.settings)
-        metrics = started.enter_context(serve_metrics(settings.metrics_listen))
+        health = ProgramHealth()
+        metrics = started.enter_context(serve_metrics(settings.metrics_listen, health))
         children: list[Child] = []
         if _wants_worker(settings):
-            worker = worker_program(redis_servers.settings, metrics)
-            children.append(started.enter_context(worker))
+            worker = started.enter_context(worker_program(redis_servers.settings, metrics))
+            children.append(worker)
+            health.add_child(worker, takes_work=False)
         secret = "" if settings.http is None else make_secret()
-        address, reload = _start_serving(redis_servers.settings, metrics, secret, children, started)
+        address, reload = _start_serving(
+            redis_servers.settings, metrics, secret, children, started, health=health
+        )
         settings_here = replace(redis_servers.settings, listen=address)
         http = _start_gateway(settings_here, secret, children, started)
         signals.on_hang_up = lambda: _hang_up(reload, children)
         announce(_ready_line(settings, address, http, has_worker=_wants_worker(settings)))
         exit_code = _watch(signals, children, redis_servers)
+        health.begin_to_stop()
         _log.info("stopping")
     _log.info("stopped")
     return exit_code
@@ -82,6 +88,8 @@ def _start_serving(
     secret: str,
     children: list[Child],
     started: ExitStack,
+    *,
+    health: ProgramHealth,
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reloads the files of this process."""
     if settings.processes == 1:
@@ -94,10 +102,13 @@ def _start_serving(
             settings, is_port_shared=False, gateway_secret=secret
         )
         started.callback(process.stop)
+        health.add("server", process.condition)
         return address, process.reload
     processes = ServerChildren(settings, {**metrics, SECRET_VARIABLE: secret})
     started.callback(processes.stop)
     children += processes.children
+    for child in processes.children:
+        health.add_child(child, takes_work=True)
     return processes.address, _do_nothing
 
 
