@@ -93,6 +93,10 @@ reference-check: $(environment) ## Check that docs/reference.md and docs/promise
 	@$(python) scripts/reference.py --check
 	@$(python) scripts/promises.py --check
 
+.PHONY: manifests
+manifests: $(environment) ## Write deploy/manifests and the copies in deploy/helm/symbolon/files; needs helm
+	@$(python) scripts/manifests.py
+
 .PHONY: protos
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/
 	@$(python) scripts/generate_protos.py
