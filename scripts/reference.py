@@ -55,7 +55,7 @@ METRICS = """\
 
 With `SYMBOLON_METRICS_LISTEN` set, a server serves Prometheus metrics over HTTP, summed over its
 serving processes and its local worker. A separate worker serves its own metrics on its own address.
-The endpoint has no access control.
+The endpoint has no access control. It also answers [probes](operating.md#health).
 
 Suppliers and ingests are counted in workers. An ingest that is killed or runs out of time is
 counted in `symbolon_ingests_total`; what it had fetched by then appears in no metric.

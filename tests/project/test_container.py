@@ -1,6 +1,8 @@
 """What the image and compose.yaml promise of their containers, read from the files."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 import yaml
 
 from symbolon_server.settings.table import rows
+from symbolon_server.telemetry.endpoint import READY_PATH, MetricsEndpoint, Probes
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("server", "worker", "store", "cache")
@@ -88,9 +91,42 @@ def test_our_own_image_is_built_and_never_pulled(name: str) -> None:
 
 def test_every_base_is_of_a_version() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    bases = re.findall(r"^ARG PYTHON_IMAGE=(\S+)", text, re.MULTILINE)
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${PYTHON_IMAGE}"] * 2
     images = [service(name)["image"] for name in ("store", "cache")]
     assert all(re.search(r":\d", name) for name in (*bases, *images))
+
+
+def test_the_image_says_what_it_is() -> None:
+    (labels,) = arguments_of("LABEL")
+    found = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', labels))
+    assert found["licenses"] == "Apache-2.0"
+    for name in ("revision", "version"):
+        assert found[name] == f"${{{name.upper()}}}"
+        assert f"{name.upper()}=unknown" in arguments_of("ARG")
+        assert f"--build-arg {name.upper()}=" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["server", "worker"])
+def test_a_container_serves_the_metrics_and_probes_whose_port_is_published(name: str) -> None:
+    listen = service(name)["environment"]["SYMBOLON_METRICS_LISTEN"]
+    inner = {port.rpartition(":")[2] for port in service(name)["ports"]}
+    assert listen.rpartition(":")[2] in inner
+
+
+def test_the_health_of_a_worker_is_its_readiness() -> None:
+    check = service("worker")["healthcheck"]["test"]
+    listen = service("worker")["environment"]["SYMBOLON_METRICS_LISTEN"]
+    script = check[-1]
+    assert check[:3] == ["CMD", "python", "-c"]
+    (asked,) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", script)
+    assert asked == (listen.rpartition(":")[2], READY_PATH)
+    for problem, code in (("", 0), ("the cache is gone", 1)):
+        probes = Probes(why_not_ready=lambda problem=problem: problem)  # type: ignore[misc] # a default binds it
+        with MetricsEndpoint("127.0.0.1", 0, probes=probes) as endpoint:
+            here = script.replace(asked[0], str(endpoint.port))
+            done = subprocess.run([sys.executable, "-c", here], check=False, capture_output=True)
+        assert done.returncode == code
 
 
 @pytest.mark.parametrize("name", SERVICES)

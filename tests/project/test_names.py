@@ -16,8 +16,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 NAMES = ("symbolon", "symbolon-grpc")
 """The import name and the distribution; an index may have, for either, what others wrote."""
 
-_INSTALLS = re.compile(r"\b(?:pip[3x]?|uvx?|poetry|pdm|conda)\b.*|\b[Ii]nstall\b(?! -d).*")
-"""From an installer's name to the end of its line; `install -d` makes folders."""
+_INSTALLS = re.compile(
+    r"\b(?:pip[3x]?|uvx?|poetry|pdm|conda)\b.*"
+    r"|(?<!helm upgrade --)\b[Ii]nstall\b(?! -d).*"
+)
+"""From an installer's name to the end of its line; `install -d` makes folders, and what Helm
+installs has a name for itself and comes from a folder."""
 
 _NAME = re.compile(r"(?<![\w./-])symbolon(?:[-_.]grpc)?(?![\w/-]|\.\w)")
 _WHERE_FROM = re.compile(r"(?:\[[\w,-]+\])? @ ")
@@ -82,6 +86,7 @@ def test_a_name_that_is_handed_to_an_installer_is_found(words: str, name: str) -
         "pip install 'path/to/symbolon[cli]'",
         "pip install 'symbolon_grpc-0.1.0-py3-none-any.whl[server]'",
         "pip install 'symbolon-grpc[server] @ git+ssh://git.example.org/symbolon'",
+        "helm upgrade --install symbolon deploy/helm/symbolon",
         "import symbolon",
         "symbolon on the index is not this program",
     ],

@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from symbolon_server.telemetry import metrics
 from symbolon_server.telemetry.endpoint import (
     MULTIPROCESS_FOLDER_VARIABLE,
     MetricsEndpoint,
+    Probes,
     registry_of_processes,
 )
 
@@ -100,6 +102,26 @@ def test_the_endpoint_serves_what_was_counted() -> None:
         before = scrape(endpoint.port).get("symbolon_calls_refused_total", 0)
         metrics.CALLS_REFUSED.inc()
         assert scrape(endpoint.port)["symbolon_calls_refused_total"] == before + 1
+
+
+def test_probes_are_answered_in_a_word_or_with_what_is_wrong() -> None:
+    problems = {"live": "", "ready": "the cache is gone"}
+    probes = Probes(lambda: problems["live"], lambda: problems["ready"])
+    with MetricsEndpoint("127.0.0.1", 0, probes=probes) as endpoint:
+        assert probe(endpoint.port, "/livez") == (200, "live\n")
+        assert probe(endpoint.port, "/readyz") == (503, "not ready: the cache is gone\n")
+        problems.update(live="it hangs", ready="")
+        assert probe(endpoint.port, "/livez") == (503, "not live: it hangs\n")
+        assert probe(endpoint.port, "/readyz?verbose") == (200, "ready\n")
+
+
+def probe(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def test_a_closed_endpoint_frees_its_port() -> None:

@@ -43,6 +43,10 @@ RECONNECT_MILLISECONDS = 200
 """The first back-off before reconnecting. gRPC's own 1 s is about as long as all attempts of a call
 together: one lost connection could fail it."""
 
+RESOLVE_MILLISECONDS = 1_000
+"""How soon a name may be resolved again, which a lost connection asks for. With gRPC's own 30 s a
+client would call only servers that are gone, if all are replaced within that time."""
+
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -106,6 +110,7 @@ def prepare(
         ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
+        ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_MILLISECONDS),
         ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
         # gRPC waits this long, whatever the option above says: a minute by default.

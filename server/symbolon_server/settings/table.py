@@ -345,7 +345,8 @@ class Settings:
     metrics_listen: ListenAddress | None = _watching(
         _FREE_ADDRESS,
         None,
-        "Listen address of Prometheus metrics over HTTP, such as 127.0.0.1:9464.",
+        "Listen address of Prometheus metrics and of the probes `/livez` and `/readyz` over HTTP, "
+        "such as 127.0.0.1:9464.",
     )
     log_format: str = _watching(kinds.one_of(("text", "json")), "text", "Format of log lines.")
     log_level: str = _watching(

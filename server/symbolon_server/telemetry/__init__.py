@@ -3,7 +3,8 @@
     logs              one line per event, as `key=value` or JSON; no value can forge a line
     metrics           every metric, declared once; `metrics_table()` is their documentation
     tallies           cheap notes of a call, added to the metrics when these are read
-    endpoint          the HTTP endpoint for Prometheus, which adds up all processes
+    endpoint          the HTTP endpoint for Prometheus and probes, which adds up all processes
+    pulse             what a child program says of its condition
     lasting_threads   threads that survive unexpected errors, and report health when they cannot
     backoff           exponential backoff
 

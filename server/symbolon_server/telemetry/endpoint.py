@@ -1,14 +1,17 @@
-"""The HTTP endpoint that Prometheus scrapes."""
+"""The HTTP endpoint that Prometheus scrapes, and orchestrators probe."""
 
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -20,6 +23,9 @@ from symbolon_server.telemetry.metrics import REGISTRY
 
 MULTIPROCESS_FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Makes prometheus-client, at import, keep its values in files in this directory."""
+
+LIVE_PATH: Final = "/livez"
+READY_PATH: Final = "/readyz"
 
 _THREAD: Final = "metrics"
 _GONE: Final = ConnectionError, TimeoutError
@@ -51,16 +57,34 @@ class _SilentHandler(WSGIRequestHandler):
         """Log no request."""
 
 
-class MetricsEndpoint:
-    """Serves the metrics over HTTP until it is closed."""
+def _find_nothing_wrong() -> str:
+    return ""
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry = REGISTRY) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What liveness and readiness probes are told: what is wrong, or nothing if all is well."""
+
+    why_not_live: Callable[[], str] = _find_nothing_wrong
+    why_not_ready: Callable[[], str] = _find_nothing_wrong
+
+
+class MetricsEndpoint:
+    """Serves the metrics and answers probes over HTTP until it is closed."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry = REGISTRY,
+        probes: Probes | None = None,
+    ) -> None:
         """Listen on `host` and `port` (0: any free one); raise `OSError` if it is in use."""
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         kind = _Server6 if family == socket.AF_INET6 else _Server
-        app = make_wsgi_app(registry)
+        app = _app_of(make_wsgi_app(registry), probes or Probes())
         self._server = make_server(
             str(address[0]), port, app, server_class=kind, handler_class=_SilentHandler
         )
@@ -82,6 +106,26 @@ class MetricsEndpoint:
     def __exit__(self, *_: object) -> None:
         """Close the endpoint."""
         self.close()
+
+
+def _app_of(metrics: WSGIApplication, probes: Probes) -> WSGIApplication:
+    """Return what answers requests: probes at their paths, metrics at all others."""
+    found = {
+        LIVE_PATH: ("live", probes.why_not_live),
+        READY_PATH: ("ready", probes.why_not_ready),
+    }
+
+    def answer(environment: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environment["PATH_INFO"] not in found:
+            return metrics(environment, start_response)
+        word, find_problem = found[environment["PATH_INFO"]]
+        problem = find_problem()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [f"not {word}: {problem}\n".encode() if problem else f"{word}\n".encode()]
+
+    return answer
 
 
 def registry_of_processes(folder: Path, own: CollectorRegistry = REGISTRY) -> CollectorRegistry:

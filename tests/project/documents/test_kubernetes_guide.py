@@ -1,69 +1,50 @@
-"""The manifests of docs/kubernetes.md fit the image and the settings."""
+"""docs/kubernetes.md names what the chart has."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-
-from symbolon_server.settings import Settings, read_settings
-from symbolon_server.settings.table import rows
-from tests.project.test_container import arguments_of, environment
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
-MANIFESTS: list[dict[str, Any]] = [
-    manifest
+VALUES = yaml.safe_load((ROOT / "deploy/helm/symbolon/values.yaml").read_text(encoding="utf-8"))
+EXAMPLES = [
+    yaml.safe_load(block)
     for block in re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
-    for manifest in yaml.safe_load_all(block)
 ]
-PODS = [one["spec"]["template"]["spec"] for one in MANIFESTS if one["kind"] == "Deployment"]
-ROLES = [pytest.param(pod, id=pod["containers"][0]["name"]) for pod in PODS]
+MANIFESTS = (ROOT / "deploy/manifests/symbolon.yaml").read_text(encoding="utf-8")
 
 
-def settings_of(pod: dict[str, Any]) -> Settings:
-    """The settings that a pod's container has; those from secrets are any that fit."""
-    given = {one["name"]: one.get("value", "redis://host") for one in pod["containers"][0]["env"]}
-    assert set(given) <= {row.variable for row in rows()}
-    return read_settings({}, environment() | given)
+def unknown_in(example: Mapping[str, Any], known: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Yield the values of an example that the chart lacks; what is below an empty map is free."""
+    for name, value in example.items():
+        if name not in known:
+            yield f"{place}{name}"
+        elif isinstance(value, dict) and known[name] and name != "volume":
+            yield from unknown_in(value, known[name], f"{place}{name}.")
 
 
-def test_there_is_a_deployment_for_each_role() -> None:
-    assert [pod["containers"][0]["args"] for pod in PODS] == [["serve"], ["worker"]]
+def test_the_examples_set_only_values_that_the_chart_has() -> None:
+    assert len(EXAMPLES) > len({"server", "worker"})
+    assert [name for one in EXAMPLES for name in unknown_in(one, VALUES, "")] == []
 
 
-@pytest.mark.parametrize("pod", ROLES)
-def test_a_pod_has_time_to_finish_what_it_does(pod: dict[str, Any]) -> None:
-    settings = settings_of(pod)
-    longest = max(settings.shutdown_grace_seconds, settings.worker_stop_seconds)
-    assert pod["terminationGracePeriodSeconds"] > longest
+def test_every_value_that_the_text_names_is_there() -> None:
+    named = re.findall(r"`((?:server|worker|redis|suppliers|monitoring|tls|auth)\.[\w.]+)", GUIDE)
+    assert named
+    for path in named:
+        found = VALUES
+        for name in path.split("."):
+            assert name in found, path
+            found = found[name]
 
 
-@pytest.mark.parametrize("pod", ROLES)
-def test_a_pod_is_confined_and_can_write_its_folders(pod: dict[str, Any]) -> None:
-    (container,) = pod["containers"]
-    assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    (user,) = arguments_of("USER")
-    assert str(pod["securityContext"]["fsGroup"]) == user.partition(":")[2]
-    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
-    settings = settings_of(pod)
-    needed = {settings.spool_dir: settings.spool_bytes}
-    if container["args"] == ["worker"]:
-        assert settings.fetch_dir is not None
-        needed[settings.fetch_dir] = settings.max_fetched_bytes + settings.max_unpacked_bytes
-    assert set(mounts) == {"/tmp", *map(str, needed)}  # noqa: S108
-    volumes = {one["name"]: one["emptyDir"] for one in pod["volumes"]}
-    for folder, least in needed.items():
-        limit = volumes[mounts[str(folder)]]["sizeLimit"]
-        assert int(limit.removesuffix("Gi")) << 30 > least
-
-
-def test_probes_and_service_use_the_port_of_the_image() -> None:
-    port = int(environment()["SYMBOLON_LISTEN"].rpartition(":")[2])
-    (container,) = PODS[0]["containers"]
-    assert container["readinessProbe"]["grpc"]["port"] == port
-    assert container["startupProbe"]["grpc"]["port"] == port
-    (service,) = (one for one in MANIFESTS if one["kind"] == "Service")
-    assert [one["port"] for one in service["spec"]["ports"]] == [port]
+def test_every_object_of_the_chart_that_the_guide_lists_is_there() -> None:
+    listed = set(
+        re.findall(r"^\| `(symbolon[\w-]*)`(?:, `(symbolon[\w-]*)`)? \|", GUIDE, re.MULTILINE)
+    )
+    names = {name for pair in listed for name in pair if name} - {"symbolon-http"}
+    assert len(names) > len({"server", "worker"})
+    assert [name for name in names if f"\n  name: {name}\n" not in MANIFESTS] == []

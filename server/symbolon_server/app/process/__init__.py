@@ -7,6 +7,9 @@ start. All threads but the main one are pinned to one core that no other server 
 claimed: because of the GIL only one runs at a time, and on several cores each step would wake
 another core.
 
+Child programs say at intervals how they are (`telemetry.pulse`); `program_health` turns that into
+what liveness and readiness probes are told.
+
 Rules: nothing here changes an answer. Without glibc the heap is left as it is; in a container
 without a cpuset the threads are not pinned, unless the settings say so. A child program dies with
 its parent, even if the parent is killed.

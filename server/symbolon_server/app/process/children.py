@@ -53,6 +53,16 @@ class Child:
         self._start()
 
     @property
+    def name(self) -> str:
+        """What logs and probes call it."""
+        return self._name
+
+    @property
+    def started_at(self) -> float:
+        """When the program was last started, by the clock."""
+        return self._started_at
+
+    @property
     def process_id(self) -> int:
         """The process of the program, or the last one if it has ended."""
         return self._process.pid

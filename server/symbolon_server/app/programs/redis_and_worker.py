@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from symbolon_server.app.process.children import Child
+from symbolon_server.app.process.program_health import ProgramHealth
 from symbolon_server.app.programs.worker_child import worker_program
 from symbolon_server.app.wiring.metrics_server import serve_metrics
 from symbolon_server.app.wiring.redis_connections import (
@@ -24,6 +25,9 @@ class RedisAndWorker(NamedTuple):
 
     metrics: Mapping[str, str]
     """The environment of child programs that makes them count, see `serve_metrics`."""
+
+    health: ProgramHealth
+    """Of the whole program; who starts serving processes adds them."""
 
     @property
     def settings(self) -> Settings:
@@ -46,8 +50,11 @@ def start_redis_and_worker(
     servers = RedisServers(settings, is_private=is_private)
     started.callback(servers.close)
     refuse_bad_setup(servers.settings)
-    metrics = started.enter_context(serve_metrics(settings.metrics_listen))
+    health = ProgramHealth()
+    metrics = started.enter_context(serve_metrics(settings.metrics_listen, health))
     workers = []
     if wants_worker(settings):
-        workers.append(started.enter_context(worker_program(servers.settings, metrics)))
-    return RedisAndWorker(servers, workers, metrics)
+        worker = started.enter_context(worker_program(servers.settings, metrics))
+        health.add_child(worker, takes_work=False)
+        workers.append(worker)
+    return RedisAndWorker(servers, workers, metrics, health)

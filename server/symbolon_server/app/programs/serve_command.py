@@ -1,13 +1,17 @@
 """`symbolon-server serve`: starts everything, watches it and stops it in order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
-from symbolon_server.app.programs.redis_and_worker import start_redis_and_worker, wants_worker
+from symbolon_server.app.programs.redis_and_worker import (
+    RedisAndWorker,
+    start_redis_and_worker,
+    wants_worker,
+)
 from symbolon_server.app.programs.serve_children import ServerChildren, gateway_program
 from symbolon_server.app.wiring.redis_connections import RedisServers, has_embedded
 from symbolon_server.app.wiring.security import protection_of, tls_of
@@ -35,12 +39,13 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         first = start_redis_and_worker(settings, started)
         children = list(first.workers)
         secret = "" if settings.http is None else make_secret()
-        address, reload = _start_serving(first.settings, first.metrics, secret, children, started)
+        address, reload = _start_serving(first, secret, children, started)
         settings_here = replace(first.settings, listen=address)
         http = _start_gateway(settings_here, secret, children, started)
         signals.on_hang_up = lambda: _hang_up(reload, children)
         announce(_ready_line(settings, address, http))
         exit_code = _watch(signals, children, first.servers)
+        first.health.begin_to_stop()
         _log.info("stopping")
     _log.info("stopped")
     return exit_code
@@ -62,13 +67,10 @@ def _refuse_bad_settings(settings: Settings) -> None:
 
 
 def _start_serving(
-    settings: Settings,
-    metrics: Mapping[str, str],
-    secret: str,
-    children: list[Child],
-    started: ExitStack,
+    first: RedisAndWorker, secret: str, children: list[Child], started: ExitStack
 ) -> tuple[ListenAddress, Callable[[], None]]:
     """Return the address, and what reloads the files of this process."""
+    settings = first.settings
     if settings.processes == 1:
         # Imported here: a process that only watches others needs neither gRPC nor numpy.
         from symbolon_server.app.programs.server_process import (  # noqa: PLC0415 # see above
@@ -79,10 +81,13 @@ def _start_serving(
             settings, is_port_shared=False, gateway_secret=secret
         )
         started.callback(process.stop)
+        first.health.add("server", process.condition)
         return address, process.reload
-    processes = ServerChildren(settings, {**metrics, SECRET_VARIABLE: secret})
+    processes = ServerChildren(settings, {**first.metrics, SECRET_VARIABLE: secret})
     started.callback(processes.stop)
     children += processes.children
+    for child in processes.children:
+        first.health.add_child(child, takes_work=True)
     return processes.address, _do_nothing
 
 

@@ -11,9 +11,10 @@ from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE
 from symbolon_server.settings import read_settings
 from symbolon_server.telemetry.logs import LogFormat, configure_logs
 from symbolon_server.telemetry.metrics import BEFORE_READING
+from symbolon_server.telemetry.pulse import PATIENCE_SECONDS, Condition, Pulse
 
-_METRICS_SECONDS = 1.0
-"""How often the metrics are updated in the files that another process reads."""
+_TELL_SECONDS = 1.0
+"""How often metrics and pulse are updated in the files that another process reads."""
 
 
 def main() -> int:
@@ -24,14 +25,18 @@ def main() -> int:
 
     settings = read_settings({}, os.environ)
     configure_logs(sys.stderr, LogFormat(settings.log_format), settings.log_level)
+    pulse = Pulse.for_parent()
     with Signals() as signals:
         process, _ = start_server_process(
             settings, is_port_shared=True, gateway_secret=os.environ.get(SECRET_VARIABLE, "")
         )
         signals.on_hang_up = process.reload
+        pulse.beat(process.condition())
         report_ready()
-        while not signals.wait(_METRICS_SECONDS):
+        while not signals.wait(_TELL_SECONDS):
             BEFORE_READING.call_all()
+            pulse.beat(process.condition())
+        pulse.beat(Condition.STOPPING, settings.shutdown_grace_seconds + PATIENCE_SECONDS)
         process.stop()
         BEFORE_READING.call_all()
     return 0

@@ -22,6 +22,7 @@ from symbolon_server.rpc.symbolicate.streams import Streams
 from symbolon_server.rpc.symbolicate.waiting_room import WaitingRoom
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.pulse import Condition
 
 
 class ServerProcess:
@@ -31,7 +32,7 @@ class ServerProcess:
         self, settings: Settings, *, is_port_shared: bool, gateway_secret: str = ""
     ) -> None:
         self._grace_seconds = settings.shutdown_grace_seconds
-        vitals = Vitals()
+        self._vitals = vitals = Vitals()
         self._parts = SharedParts(settings, vitals)
         answerer = make_answerer(settings, self._parts)
         self._heap_keeper = HeapKeeper(settings.memory_bytes, vitals)
@@ -76,6 +77,12 @@ class ServerProcess:
     def reload(self) -> None:
         """Reload certificates and tokens, even if their files seem unchanged."""
         self._protection.read_again()
+
+    def condition(self) -> Condition:
+        """Return what to tell probes. It agrees with the health that callers are told."""
+        if not self._vitals.are_sound():
+            return Condition.FAILING
+        return Condition.READY if self._server.is_serving() else Condition.STOPPING
 
     def stop(self) -> None:
         """Refuse new calls, let those in flight finish, and close everything."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from symbolon_server.app.process.children import Child
+from symbolon_server.app.process.program_health import ProgramHealth
 from symbolon_server.app.process.signals import Signals
 from symbolon_server.app.wiring.metrics_server import serve_metrics
 from symbolon_server.settings import Settings, unknown_variables
@@ -36,12 +37,18 @@ def worker_program(settings: Settings, metrics: Mapping[str, str]) -> Iterator[C
 
 
 def watch_worker(settings: Settings) -> None:
-    """Serve the metrics of a worker that runs beside this process until SIGTERM or SIGINT."""
+    """Serve metrics and health of a worker that runs beside this process until SIGTERM or SIGINT.
+
+    What it says of itself is served, too, while it finishes its ingest.
+    """
+    health = ProgramHealth()
     with (
         Signals() as signals,
-        serve_metrics(settings.metrics_listen) as metrics,
+        serve_metrics(settings.metrics_listen, health) as metrics,
         worker_program(settings, metrics) as worker,
     ):
+        health.add_child(worker, takes_work=True)
         signals.on_hang_up = worker.hang_up
         while not signals.wait(worker.revive()):
             pass
+        health.begin_to_stop()

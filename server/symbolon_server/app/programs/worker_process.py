@@ -23,6 +23,7 @@ from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.settings import Settings
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.pulse import Pulse
 
 _LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
 """Timeout of the client that waits for jobs; after it, it gives up on a cache that hangs."""
@@ -64,6 +65,7 @@ def run(settings: Settings) -> None:
         ModuleMemory.of(cache, lifetimes_of(settings)),
         InsertionMemory(cache),
         _options_of(settings),
+        pulse=Pulse.for_parent(),
     )
     pauses.end_tries(chain.names)
 

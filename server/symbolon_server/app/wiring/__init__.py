@@ -5,7 +5,7 @@
              -> from_settings       store, spool, lifetimes of failures
              -> security            certificates, tokens, TLS of the gateway
              -> services            tiers and memory, then the services of a serving process
-             -> metrics_server      one endpoint for a program and its children
+             -> metrics_server      one endpoint for metrics and probes, children included
 
 Rules: settings that cannot be used raise `StartError` with the variable and the fix, before
 anything serves. A worker imports nothing from here that loads gRPC: `security`, `services` and

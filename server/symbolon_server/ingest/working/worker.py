@@ -30,6 +30,7 @@ from symbolon_server.symbols.paging.writer import new_generation, write_pages
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
+from symbolon_server.telemetry.pulse import PATIENCE_SECONDS, Condition, Pulse
 
 WAIT_SECONDS = 3.0
 """How long to wait for a new job before looking for jobs whose leases have lapsed."""
@@ -61,18 +62,20 @@ def run_worker(
     memory: ModuleMemory,
     insertion: InsertionMemory,
     options: WorkerOptions | None = None,
+    *,
+    pulse: Pulse | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT, from the main thread of a process without other threads.
 
     `client` is a cache client for this worker only, which waits for jobs on it. `ingest` runs in
-    forks, so it must not have opened a connection before.
+    forks, so it must not have opened a connection before. The worker's condition goes to `pulse`.
     """
     warm_up()
     gc.collect()  # of what each fork would share
     options = options or WorkerOptions()
     desk = ClaimDesk(client, options.lease_seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
     runner = JobRunner(desk, ingest, memory, insertion, options)
-    worker = Worker(client, desk, runner, options.stop_seconds)
+    worker = Worker(client, desk, runner, options, pulse or Pulse(None))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.request_stop)
     for number in HARMLESS:
@@ -92,16 +95,23 @@ class Worker:
     """
 
     def __init__(
-        self, client: redis.Redis, desk: ClaimDesk, runner: JobRunner, stop_seconds: float
+        self,
+        client: redis.Redis,
+        desk: ClaimDesk,
+        runner: JobRunner,
+        options: WorkerOptions,
+        pulse: Pulse,
     ) -> None:
         """Claim jobs from `desk`, whose cache is that of `client`, and run them with `runner`.
 
-        After a request to stop, the current job may continue for `stop_seconds`.
+        Each turn of the loop, and each look at a running job, is a beat of `pulse`.
         """
         self._client = client
         self._desk = desk
         self._runner = runner
-        self._stop_seconds = stop_seconds
+        self._stop_seconds = options.stop_seconds
+        self._most_job_seconds = options.limits.seconds + PATIENCE_SECONDS
+        self._pulse = pulse
         self._asked_at = 0.0
         self._stop_at: float | None = None
         self._is_waiting = False
@@ -117,12 +127,15 @@ class Worker:
             try:
                 found = self._desk.claim()
                 self._outage = ""
+                self._pulse.beat(Condition.READY)
                 if isinstance(found, Claim):
-                    self._runner.run(found, self._may_go_on)
+                    with self._pulse.limited(self._most_job_seconds):
+                        self._runner.run(found, self._may_go_on)
                 else:
                     look_again(self._client)
                     self._wait(partial(self._desk.wait, found, WAIT_SECONDS))
             except CacheUnavailableError as error:
+                self._pulse.beat(Condition.WITHOUT_CACHE)
                 if self._is_news(str(error)):
                     _log.warning("cache_unavailable", detail=str(error))
                 self._wait(partial(time.sleep, RETRY_SECONDS))
@@ -152,6 +165,7 @@ class Worker:
             try:
                 refuse_replica(self._client)
             except redis.RedisError as error:
+                self._pulse.beat(Condition.WITHOUT_CACHE)
                 detail = describe_trouble(error)
                 if self._is_news(detail):
                     _log.warning("cache_unreachable", detail=detail)
@@ -159,10 +173,12 @@ class Worker:
             else:
                 expire_earlier_queue(self._client)
                 _log.info("worker_ready")
+                self._pulse.beat(Condition.READY)
                 return
 
     def _may_go_on(self) -> bool:
         self._log_ignored()
+        self._pulse.beat(Condition.READY)
         return self._stop_at is None or time.monotonic() < self._stop_at
 
     def _log_ignored(self) -> None:

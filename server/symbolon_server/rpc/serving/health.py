@@ -121,6 +121,10 @@ class Health:
         self._is_closed = True
         self._update()
 
+    def is_serving(self) -> bool:
+        """Return whether the whole server is SERVING."""
+        return self._status[OVERALL] == _SERVING
+
     def check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:

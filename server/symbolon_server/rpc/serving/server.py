@@ -129,6 +129,10 @@ class RpcServer:
         self._server.start()
         self._health.open()
 
+    def is_serving(self) -> bool:
+        """Return whether health is SERVING."""
+        return self._health.is_serving()
+
     def stop(
         self,
         grace_seconds: float,
