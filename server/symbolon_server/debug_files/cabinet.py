@@ -48,8 +48,9 @@ def _read_kind(path: Path) -> FileKind:
 def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
     """Write the only file in `cabinet`, whatever its name, to `target`.
 
-    Raises `MalformedSymbolFileError` if the cabinet is damaged, has not exactly one file, or
-    unpacks to over `max_bytes` or `MAX_RATIO`, and `OSError` if it cannot be written.
+    Stored, MSZIP and LZX are read, Quantum is not. Raises `MalformedSymbolFileError` if the cabinet
+    is damaged, of another compression or a part of a set, has not exactly one file, or unpacks to
+    over `max_bytes` or `MAX_RATIO`, and `OSError` if it cannot be written.
     """
     archi = archi_for(FileKind.CABINET)
     limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
@@ -58,7 +59,8 @@ def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
         try:
             _write_only(iter(archi.Archive(str(cabinet))), target, limit)
         except archi.Error as error:
-            raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+            message = f"its cabinet cannot be unpacked: {_text_of(error)}"
+            raise MalformedSymbolFileError(message) from error
 
 
 def _write_only(entries: Iterator[Any], target: Path, limit: int) -> None:
