@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from symbolon_server.debug_files.cabinet import FREE_BYTES, MAX_RATIO, unpack_cabinet
+from symbolon_server.debug_files.cabinet import unpack_cabinet
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+from symbolon_server.symbols.ground.unpacked_sizes import FREE_BYTES, MAX_RATIO
 from tests.debug_files.compiling import run
 from tests.debug_files.mills import PDB, THUMB, Mill
 from tests.fixtures.cabinets import Packing, write_cabinet, write_lzx_cabinet
@@ -68,8 +69,8 @@ def test_a_file_out_of_proportion_to_its_cabinet_is_refused(
     data = write_cabinet({"a.pdb": b"\0" * (1 << 20)})
     assert len(data) * MAX_RATIO < 1 << 20 < FREE_BYTES
     assert len(unpack(data, tmp_path)) == 1 << 20
-    monkeypatch.setattr("symbolon_server.debug_files.cabinet.FREE_BYTES", 1 << 19)
-    with pytest.raises(MalformedSymbolFileError, match=f"unpacks to over {1 << 19} bytes"):
+    monkeypatch.setattr("symbolon_server.symbols.ground.unpacked_sizes.FREE_BYTES", 1 << 19)
+    with pytest.raises(MalformedSymbolFileError, match="unpacks to over 100 times its size"):
         unpack(data, tmp_path)
 
 

@@ -11,6 +11,7 @@ import zstandard
 from symbolon_server.suppliers.contents.aws_chunks import FIRST_LINE_BYTES, is_framed, unframe
 from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, CutSymbolFileError
 from symbolon_server.suppliers.contents.limits import MIB, describe_bytes
+from symbolon_server.symbols.ground.unpacked_sizes import OUT_OF_PROPORTION, is_out_of_proportion
 
 PIECE_BYTES = MIB
 """Unpacked pieces have at least this size, except for the last one."""
@@ -55,18 +56,33 @@ def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     through. Consecutive gzip members or zstd frames are one text.
 
     Raises `CutSymbolFileError` if compressed data is truncated, and `BrokenSymbolFileError` if it
-    is damaged or expands to more than `max_bytes`.
+    is damaged or expands to more than `max_bytes`, or out of proportion to what came until then.
     """
-    yield from _join_pieces(_limit(_peel(pieces, max_bytes), max_bytes))
+    sent = _Sent(pieces)
+    yield from _join_pieces(_limit(_peel(sent, max_bytes), max_bytes, sent))
 
 
-def _peel(pieces: Iterable[bytes], max_bytes: int) -> Iterable[bytes]:
+class _Sent(Iterator[bytes]):
+    """The pieces as sent, with their number of bytes so far."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.count = 0
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.count += len(piece)
+        return piece
+
+
+def _peel(sent: _Sent, max_bytes: int) -> Iterable[bytes]:
+    pieces: Iterable[bytes] = sent
     for _ in range(MAX_LAYERS):
         start, pieces = _look_at_start(pieces)
         undo = _find_undo(start)
         if undo is None:
             break
-        pieces = _limit(undo(pieces), max_bytes)
+        pieces = _limit(undo(pieces), max_bytes, sent)
     return pieces
 
 
@@ -176,12 +192,14 @@ def _check_ended(decoder: object | None, compression: str) -> None:
         raise CutSymbolFileError(f"its {compression} data is truncated")
 
 
-def _limit(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+def _limit(pieces: Iterable[bytes], max_bytes: int, sent: _Sent) -> Iterator[bytes]:
     count = 0
     for piece in pieces:
         count += len(piece)
         if count > max_bytes:
             raise BrokenSymbolFileError(f"expands to more than {describe_bytes(max_bytes)}")
+        if is_out_of_proportion(count, sent.count):
+            raise BrokenSymbolFileError(f"expands to more than {OUT_OF_PROPORTION}")
         yield piece
 
 
