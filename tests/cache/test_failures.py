@@ -149,3 +149,4 @@ def test_a_detail_is_one_line_of_bounded_length(failures: FailureMemory, xul: Mo
     detail = failures.get_many([xul])[xul].detail
     assert detail.startswith("two lines ? é xxx")
     assert len(detail) == LONGEST_DETAIL
+    assert detail.endswith("x…")

@@ -95,6 +95,25 @@ def test_a_claim_that_zlib_cannot_keep_is_refused() -> None:
     assert check(elf.having(elf.compressed(".debug_info", ZLIB, LIMIT, best))) == ()
 
 
+@KINDS
+@pytest.mark.parametrize("method", [ZLIB, ZSTD])
+def test_sections_that_claim_to_be_out_of_proportion_are_refused(
+    elf: Elf, method: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symbolon_server.symbols.ground.unpacked_sizes.FREE_BYTES", 1 << 16)
+    pack = zlib.compress if method == ZLIB else zstandard.compress
+    packed = [pack(bytes(size)) for size in (1 << 16, 1)]
+    first = elf.compressed(".debug_info", method, 1 << 16, packed[0])
+    assert check(elf.having(first)) == ()
+    second = elf.compressed(".debug_line", method, 1, packed[1])
+    with pytest.raises(
+        MalformedSymbolFileError, match=r"\.debug_line it unpacks to over 100 times its size"
+    ):
+        check(elf.having(first, second))
+    others = [elf.compressed(".debug_str", method, 1000, random.Random(1).randbytes(1000))]
+    assert check(elf.having(first, second, *others)) == ()
+
+
 def test_the_older_kind_of_compressed_section_is_looked_at_too() -> None:
     content = b"ZLIB" + struct.pack(">Q", 2**40) + zlib.compress(b"a")
     with pytest.raises(MalformedSymbolFileError, match=r"\.zdebug_info it unpacks to over"):

@@ -14,7 +14,7 @@ import pytest
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.symbols.ground.errors import OtherModuleError
 from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN
-from tests.debug_files.asking import LEAST_SHARE, MOST_BYTES, Compared, ask_all
+from tests.debug_files.asking import LEAST_SHARE, MOST_BYTES, Compared, ask_all, ask_us
 from tests.debug_files.comparing import Verdict, names, nowhere, share_equal
 from tests.debug_files.compiling import Recipe, code_addresses, compile_program, load_address
 from tests.debug_files.references import ask_llvm, frames_of
@@ -197,3 +197,37 @@ def test_a_debug_file_without_a_build_id_has_no_id_at_all(tmp_path: Path) -> Non
     binary = compile_program(tmp_path, Recipe("g++", "-O2 -g", [NO_BUILD_ID]))
     with pytest.raises(OtherModuleError, match="no id"):
         convert(binary.debug_file, binary.asked, max_unpacked_bytes=MOST_BYTES)
+
+
+TWO_KINDS = """
+__attribute__((noinline)) int alone(int x) { return (x * 3) ^ (x >> 2); }
+static inline int twice(int x) { return x * 2 + 7; }
+__attribute__((noinline)) int calling(int x) { return x ^ twice(x); }
+int main(int argc, char **) { return alone(argc) + calling(argc); }
+"""
+"""Functions without an inlined call, and one with."""
+
+
+@pytest.mark.parametrize(
+    ("options", "with_lines"),
+    [
+        ("-O0 -gline-tables-only", set()),
+        ("-O2 -gline-tables-only", {"_Z7callingi"}),
+        ("-O2 -g", {"_Z5alonei", "_Z7callingi", "main"}),
+    ],
+)
+def test_line_tables_alone_give_lines_only_where_a_call_is_inlined(
+    options: str, with_lines: set[str], tmp_path: Path
+) -> None:
+    """Clang describes no other function then, and symbolic reads lines by function."""
+    (tmp_path / "kinds.cpp").write_text(TWO_KINDS)
+    binary = compile_program(tmp_path, Recipe("clang++", options), [str(tmp_path / "kinds.cpp")])
+    addresses = code_addresses(binary.program)
+    table, ours = ask_us(binary, addresses)
+    assert table.facts.has_debug_info == bool(with_lines)
+    answered = [frames[-1] for frames in ours if frames]
+    named = {"_Z5alonei", "_Z7callingi", "main"}
+    assert named <= {frame.name for frame in answered}
+    assert {frame.name for frame in answered if frame.line} & named == with_lines
+    llvm = [frames[-1] for frames in ask_llvm(binary.program, addresses) if frames]
+    assert {frame.name for frame in llvm if frame.line} & named == named

@@ -84,26 +84,67 @@ def _copy_run(changed: bytearray, random: Random) -> None:
 
 
 _SHF_COMPRESSED = 0x800
-_ZLIB = 1
+ZLIB, ZSTD = 1, 2
+OLDER = 0
+"""Compressed with zlib in the older way of GNU tools, which has no number."""
+
+_OLDER_PREFIX = b".zdebug_info"
 
 
 def lying_elf(content: bytes, claimed_bytes: int) -> bytes:
     """Return a 64-bit ELF file whose .debug_info claims to unpack to `claimed_bytes`."""
     lying = bytearray(content)
-    (headers,) = struct.unpack_from("<Q", lying, 0x28)
-    size, count, names_at = struct.unpack_from("<HHH", lying, 0x3A)
-    names = _section(lying, headers + size * names_at)
+    header, section = _find_info(lying)
+    _set_flag(lying, header)
+    struct.pack_into("<IIQQ", lying, section.start, ZLIB, 0, claimed_bytes, 1)
+    return bytes(lying)
+
+
+def elf_bomb(content: bytes, method: int, packed: bytes, claimed_bytes: int) -> bytes:
+    """Return a 64-bit ELF file whose .debug_info is `packed`, and claims to be so large."""
+    bomb = bytearray(content)
+    header, _ = _find_info(bomb)
+    if method == OLDER:
+        (names,) = struct.unpack_from("<Q", bomb, _names_header(bomb) + 0x18)
+        struct.pack_into("<I", bomb, header, len(bomb) - names)
+        bomb += _OLDER_PREFIX + b"\0"
+        _set_place(bomb, _names_header(bomb), range(names, len(bomb)))
+        packed = b"ZLIB" + struct.pack(">Q", claimed_bytes) + packed
+    else:
+        _set_flag(bomb, header)
+        packed = struct.pack("<IIQQ", method, 0, claimed_bytes, 1) + packed
+    _set_place(bomb, header, range(len(bomb), len(bomb) + len(packed)))
+    return bytes(bomb) + packed
+
+
+def _names_header(content: bytearray) -> int:
+    """Return where the header of the section of names is."""
+    (headers,) = struct.unpack_from("<Q", content, 0x28)
+    size, _, names_at = struct.unpack_from("<HHH", content, 0x3A)
+    return int(headers + size * names_at)
+
+
+def _find_info(content: bytearray) -> tuple[int, range]:
+    """Return where the header of .debug_info is, and the section."""
+    (headers,) = struct.unpack_from("<Q", content, 0x28)
+    size, count = struct.unpack_from("<HH", content, 0x3A)
+    names = _section(content, _names_header(content))
     for header in range(headers, headers + size * count, size):
-        (name,) = struct.unpack_from("<I", lying, header)
-        if lying[names.start + name :].startswith(b".debug_info\0"):
-            (flags,) = struct.unpack_from("<Q", lying, header + 8)
-            struct.pack_into("<Q", lying, header + 8, flags | _SHF_COMPRESSED)
-            at = _section(lying, header).start
-            struct.pack_into("<IIQQ", lying, at, _ZLIB, 0, claimed_bytes, 1)
-            return bytes(lying)
+        (name,) = struct.unpack_from("<I", content, header)
+        if content[names.start + name :].startswith(b".debug_info\0"):
+            return header, _section(content, header)
     raise LookupError("the file has no .debug_info")
+
+
+def _set_flag(content: bytearray, header: int) -> None:
+    (flags,) = struct.unpack_from("<Q", content, header + 8)
+    struct.pack_into("<Q", content, header + 8, flags | _SHF_COMPRESSED)
 
 
 def _section(content: bytearray, header: int) -> range:
     start, size = struct.unpack_from("<QQ", content, header + 0x18)
     return range(start, start + size)
+
+
+def _set_place(content: bytearray, header: int, place: range) -> None:
+    struct.pack_into("<QQ", content, header + 0x18, place.start, len(place))

@@ -1,5 +1,8 @@
 """A worker that meets hostile native files says what became of them, and goes on."""
 
+import gzip
+import lzma
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+import zstandard
 
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -28,7 +32,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.paging.directory import decode_directory
 from tests.debug_files.mills import PDB, RUST, Mill
 from tests.fixtures.cabinets import Packing, write_cabinet
-from tests.hostile.native_files import lying_elf
+from tests.hostile.native_files import OLDER, ZLIB, ZSTD, elf_bomb, lying_elf
 
 pytestmark = pytest.mark.filterwarnings(
     # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
@@ -135,4 +139,38 @@ def test_a_file_that_cannot_be_read_is_told_as_what_it_is(
     assert failure is not None
     assert detail in failure.detail
     assert store.get_directories([mill.asked.module_id]) == [None]
+    check_goes_on(run, store)
+
+
+FREE_BYTES = 1 << 18
+ZEROS = bytes(FREE_BYTES + 1)
+ELF = RUST[1]
+
+
+def packed_sections(method: int, pack: Callable[[bytes], bytes]) -> bytes:
+    return elf_bomb(ELF.path.read_bytes(), method, pack(ZEROS), len(ZEROS))
+
+
+BOMBS = {
+    "gzip": (ELF, gzip.compress(ZEROS)),
+    "zlib": (ELF, zlib.compress(ZEROS)),
+    "xz": (ELF, lzma.compress(ZEROS)),
+    "zstd": (ELF, zstandard.compress(ZEROS)),
+    "ELF section in zlib": (ELF, packed_sections(ZLIB, zlib.compress)),
+    "ELF section in zstd": (ELF, packed_sections(ZSTD, zstandard.compress)),
+    "older ELF section": (ELF, packed_sections(OLDER, zlib.compress)),
+    "cabinet": (PDB, write_cabinet({"a": ZEROS}, Packing.MSZIP)),
+}
+
+
+@pytest.mark.promise("Hostile symbol files take bounded time and memory, with a clear outcome")
+@pytest.mark.parametrize(("mill", "bomb"), BOMBS.values(), ids=list(BOMBS))
+def test_a_bomb_of_each_kind_is_a_failure_of_its_module_alone(
+    mill: Mill, bomb: bytes, run: Run, store: RedisPageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symbolon_server.symbols.ground.unpacked_sizes.FREE_BYTES", FREE_BYTES)
+    failure = run(mill, bomb)
+    assert failure is not None
+    assert failure.kind is FailureKind.MALFORMED
+    assert failure.detail.endswith("100 times its size")
     check_goes_on(run, store)

@@ -1,11 +1,13 @@
 """Several suppliers in order."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from symbolon_server.cache.failures import LONGEST_DETAIL
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome, SupplierChain
 from symbolon_server.suppliers.contents.errors import (
     BrokenSymbolFileError,
@@ -15,6 +17,7 @@ from symbolon_server.suppliers.contents.errors import (
 from symbolon_server.suppliers.contents.limits import FetchLimits
 from symbolon_server.suppliers.contents.supplier import Supplier, SymbolFileStream
 from symbolon_server.suppliers.directory import DirectorySupplier
+from symbolon_server.suppliers.layouts.format_layout import NEITHER, NO_BUILD_ID
 from symbolon_server.suppliers.layouts.layout import CandidatePath, FileUse
 from symbolon_server.suppliers.parse import parse_suppliers
 from symbolon_server.symbols.ground.asked_modules import AskedModule
@@ -137,8 +140,47 @@ def test_what_the_request_lacks_is_told_before_suppliers_that_it_does_not_concer
     with pytest.raises(MissingSymbolFileError) as caught:
         SupplierChain(parse_suppliers(f"{tmp_path}/sources.toml")).fetch(asked, read)
 
-    reason = f"no supplier has it; {tmp_path}: has no such file; needs the build id"
-    assert str(caught.value).startswith(reason)
+    assert str(caught.value) == (
+        f"no supplier has it; {tmp_path}: {NO_BUILD_ID}; "
+        "/others/0 and 19 others: is not asked for modules of such names"
+    )
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_what_many_suppliers_need_is_told_once(
+    count: int, tmp_path: Path, module_id: ModuleId
+) -> None:
+    folders = [tmp_path / ("n" * 200) / str(number) for number in range(count)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    tables = [
+        f"[[source]]\nlocation = '{folder}'\nlayout = '{layout}'\n"
+        for folder in folders
+        for layout in ("native", "slashsymbols")
+    ]
+    (tmp_path / "sources.toml").write_text("".join(tables))
+    asked = AskedModule(module_id._replace(debug_file="crash"))
+
+    with pytest.raises(MissingSymbolFileError) as caught:
+        SupplierChain(parse_suppliers(f"{tmp_path}/sources.toml")).fetch(asked, read)
+
+    detail = str(caught.value)
+    assert len(detail) <= LONGEST_DETAIL
+    others = f"{count - 1} other{'s' if count > 2 else ''}"
+    assert re.fullmatch(
+        rf"no supplier has it; /\S{{29}}…n+/0 and {others}: {re.escape(NO_BUILD_ID)}; "
+        rf"/\S{{29}}…n+/0 and {others}: {NEITHER}",
+        detail,
+    )
+
+
+def test_failures_of_several_suppliers_for_one_reason_are_told_once(
+    tmp_path: Path, module_id: ModuleId
+) -> None:
+    gone = [DirectorySupplier(tmp_path / name) for name in ("a", "b", "c")]
+    reason = rf"^{tmp_path}/a and 2 others: no such file or directory$"
+    with pytest.raises(UnavailableSymbolFileError, match=reason):
+        SupplierChain(gone).fetch(AskedModule(module_id), read)
 
 
 def test_it_is_missing_without_any_supplier(module_id: ModuleId) -> None:
@@ -298,7 +340,7 @@ def test_what_a_request_lacks_is_told_with_the_outcome(module_id: ModuleId) -> N
 
     with pytest.raises(
         MissingSymbolFileError,
-        match=r"^no supplier has it; layouts: has no such file; needs the build id; "
+        match=r"^no supplier has it; layouts: needs the build id; "
         r"layouts: needs it$",
     ):
         chain.fetch(AskedModule(module_id), read)

@@ -117,7 +117,7 @@ def test_patterns_choose_modules_by_the_name_of_either_file(
 def test_files_of_no_use_for_a_module_are_told(tmp_path: Path) -> None:
     supplier = supplier_of(tmp_path, 'location = "/srv"\nlayout = "symstore"\nfiles = ["symbol"]')
     assert paths(supplier) == []
-    assert supplier.lacks(PE) == "has no files of such modules"
+    assert supplier.lacks(PE) == "has no files of such modules in its layout"
 
 
 def test_a_403_is_absent_if_the_source_says_so(tmp_path: Path, symbol_server: SymbolServer) -> None:

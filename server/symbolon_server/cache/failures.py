@@ -13,7 +13,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.backoff import Backoff
 
 LONGEST_DETAIL = 500
-"""Characters; a longer detail is cut."""
+"""Characters; a longer detail is cut, and ends in `…`."""
 
 _ATTEMPTS_KEPT_SECONDS = 600.0
 """A failure later than this after the last one counts as the first."""
@@ -134,8 +134,13 @@ class FailureMemory:
         return failure
 
 
+def cut(text: str) -> str:
+    """Return a detail or path as it is kept."""
+    return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 1]}…"
+
+
 def _one_line(detail: str) -> str:
-    return " ".join(detail.split())[:LONGEST_DETAIL]
+    return cut(" ".join(detail.split()))
 
 
 def _encode(failure: Failure) -> bytes:

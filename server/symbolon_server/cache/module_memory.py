@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
-from symbolon_server.cache.failures import LONGEST_DETAIL, FailureLifetimes, FailureMemory
+from symbolon_server.cache.failures import FailureLifetimes, FailureMemory, cut
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules
 from symbolon_server.redis_servers.keys import suppliers_key
@@ -56,7 +56,7 @@ class SupplierRounds:
         record = asdict(supplier_round)
         for attempt in record["attempts"]:
             for field in ("detail", "path"):
-                attempt[field] = attempt[field][:LONGEST_DETAIL]
+                attempt[field] = cut(attempt[field])
         self._cache.set(suppliers_key(module_id), json.dumps(record).encode(), seconds)
 
     def get(self, module_id: ModuleId) -> SupplierRound | None:

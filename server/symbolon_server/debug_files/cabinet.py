@@ -5,18 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from symbolon_server.debug_files.kinds import BEGINNING_BYTES, FileKind, kind_of
 from symbolon_server.debug_files.packages import archi_for
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
-
-MAX_RATIO: Final = 100
-"""How many times as large as its cabinet a file may be. A PDB gets 4 to 10 times smaller, and a
-file of zeros over 500 times."""
-
-FREE_BYTES: Final = 64 << 20
-"""What a file may have whatever the size of its cabinet."""
+from symbolon_server.symbols.ground.unpacked_sizes import OUT_OF_PROPORTION, is_out_of_proportion
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -48,36 +42,49 @@ def _read_kind(path: Path) -> FileKind:
 def unpack_cabinet(cabinet: Path, target: Path, max_bytes: int) -> None:
     """Write the only file in `cabinet`, whatever its name, to `target`.
 
-    Raises `MalformedSymbolFileError` if the cabinet is damaged, has not exactly one file, or
-    unpacks to over `max_bytes` or `MAX_RATIO`, and `OSError` if it cannot be written.
+    Stored, MSZIP and LZX are read, Quantum is not. Raises `MalformedSymbolFileError` if the cabinet
+    is damaged, of another compression or a part of a set, has not exactly one file, or unpacks to
+    over `max_bytes` or out of proportion, and `OSError` if it cannot be written.
     """
     archi = archi_for(FileKind.CABINET)
-    limit = min(max_bytes, max(FREE_BYTES, MAX_RATIO * cabinet.stat().st_size))
+    limits = _Limits(cabinet.stat().st_size, max_bytes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where a warning matters, an error follows
         try:
-            _write_only(iter(archi.Archive(str(cabinet))), target, limit)
+            _write_only(iter(archi.Archive(str(cabinet))), target, limits)
         except archi.Error as error:
-            raise MalformedSymbolFileError(f"its cabinet is damaged: {_text_of(error)}") from error
+            message = f"its cabinet cannot be unpacked: {_text_of(error)}"
+            raise MalformedSymbolFileError(message) from error
 
 
-def _write_only(entries: Iterator[Any], target: Path, limit: int) -> None:
+class _Limits(NamedTuple):
+    cabinet_bytes: int
+    max_bytes: int
+
+    def check(self, count: int) -> None:
+        """Refuse so many unpacked bytes."""
+        if count > self.max_bytes:
+            raise MalformedSymbolFileError(f"its cabinet unpacks to over {self.max_bytes} bytes")
+        if is_out_of_proportion(count, self.cabinet_bytes):
+            raise MalformedSymbolFileError(f"its cabinet unpacks to over {OUT_OF_PROPORTION}")
+
+
+def _write_only(entries: Iterator[Any], target: Path, limits: _Limits) -> None:
     entry = next(entries, None)
     if entry is None:
         raise MalformedSymbolFileError("its cabinet is empty")
-    _write(entry, target, limit)
+    _write(entry, target, limits)
     if next(entries, None) is not None:
         raise MalformedSymbolFileError("its cabinet has more than one file")
 
 
-def _write(entry: Any, target: Path, limit: int) -> None:
-    left = limit
+def _write(entry: Any, target: Path, limits: _Limits) -> None:
+    count = 0
     # Without a buffer, whose rest would fail once more when the file is closed.
     with target.open("wb", buffering=0) as file:
         while piece := entry.read(_PIECE_BYTES):
-            left -= len(piece)
-            if left < 0:
-                raise MalformedSymbolFileError(f"its cabinet unpacks to over {limit} bytes")
+            count += len(piece)
+            limits.check(count)
             rest = memoryview(piece)
             while rest:
                 rest = rest[file.write(rest) :]

@@ -9,6 +9,7 @@ import zstandard
 
 from symbolon_server.debug_files.elf_layout import ElfLayout, Section
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
+from symbolon_server.symbols.ground.unpacked_sizes import OUT_OF_PROPORTION, is_out_of_proportion
 
 MAX_ZLIB_RATIO: Final = 1100
 """zlib makes at most 1032 bytes of one."""
@@ -49,22 +50,31 @@ def read_packing(elf: ElfLayout, section: Section) -> Packed:
 def check_sizes(elf: ElfLayout, sections: Iterable[Section], max_bytes: int) -> None:
     """Refuse sections that claim to be larger than `max_bytes` when unpacked, or than possible.
 
-    `symbolic` allocates what they claim, and ends the process if that fails.
+    All compressed sections together are in proportion to what they are unpacked from. `symbolic`
+    allocates what they claim, and ends the process if that fails.
     """
-    left = max_bytes
-    for section in sections:
-        packed = read_packing(elf, section)
-        if not packed.method:
-            continue
+    packed = [(section, read_packing(elf, section)) for section in sections]
+    compressed = [each for each in packed if each[1].method]
+    packed_bytes = sum(len(content.content) for _, content in compressed)
+    unpacked_bytes = 0
+    for section, content in compressed:
         name = section.name.decode(errors="backslashreplace")
-        left -= packed.size
-        if left < 0:
-            message = f"with its section {name} it unpacks to over {max_bytes} bytes"
+        unpacked_bytes += content.size
+        _check_total(name, unpacked_bytes, packed_bytes, max_bytes)
+        most = MAX_ZLIB_RATIO * len(content.content) + _FREE_BYTES
+        if content.method == _ZLIB and content.size > most:
+            message = f"its section {name} claims {content.size} bytes, more than it can hold"
             raise MalformedSymbolFileError(message)
-        most = MAX_ZLIB_RATIO * len(packed.content) + _FREE_BYTES
-        if packed.method == _ZLIB and packed.size > most:
-            message = f"its section {name} claims {packed.size} bytes, more than it can hold"
-            raise MalformedSymbolFileError(message)
+
+
+def _check_total(name: str, unpacked_bytes: int, packed_bytes: int, max_bytes: int) -> None:
+    if unpacked_bytes > max_bytes:
+        size = f"{max_bytes} bytes"
+    elif is_out_of_proportion(unpacked_bytes, packed_bytes):
+        size = OUT_OF_PROPORTION
+    else:
+        return
+    raise MalformedSymbolFileError(f"with its section {name} it unpacks to over {size}")
 
 
 class SectionReader:

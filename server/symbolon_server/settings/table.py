@@ -294,7 +294,10 @@ class Settings:
         "Largest file as sent, compressed or not; larger files are malformed.",
     )
     max_unpacked_bytes: int = _suppliers(
-        size(1024), 8 * _GIB, "Largest file after decompression; larger files are malformed."
+        size(1024),
+        8 * _GIB,
+        "Largest file after decompression; larger files are malformed. So are files of over 64 MiB "
+        "that are over 100 times as large as what they were unpacked from.",
     )
     fetch_dir: Path | None = _ingest(
         optional(kinds.FOLDER, "system"),

@@ -1,10 +1,10 @@
 """Requests a module's symbol files from suppliers in order."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from symbolon_server.suppliers.contents.errors import (
     ABSENT,
@@ -114,6 +114,12 @@ class Pauses:
 
 
 _UNCONCERNED = frozenset({OTHER_NAMES, OTHER_FORMATS})
+
+_MOST_CHARACTERS: Final = 450
+"""What a detail has room for, besides what is always said."""
+
+_SHORT_NAME: Final = 60
+"""Characters of a supplier's name if there is no room for all."""
 
 _NO_ANSWER = frozenset({AttemptOutcome.UNAVAILABLE, AttemptOutcome.NOT_ASKED})
 
@@ -296,14 +302,34 @@ def _worst_error(attempts: Sequence[Attempt]) -> SupplierError:
         return BrokenSymbolFileError(malformed)
     if not attempts:
         return MissingSymbolFileError("no supplier is configured")
-    # A detail has an end: of many sources, those that the module does not concern come last.
-    reasons = [
-        f"{attempt.supplier}: {attempt.detail}"
-        for attempt in sorted(attempts, key=lambda attempt: attempt.detail in _UNCONCERNED)
-        if attempt.outcome is AttemptOutcome.MISSING and not attempt.detail.endswith(ABSENT)
-    ]
-    return MissingSymbolFileError("; ".join(["no supplier has it", *reasons]))
+    reasons = _details(attempts, AttemptOutcome.MISSING)
+    return MissingSymbolFileError("; ".join(filter(None, ("no supplier has it", reasons))))
 
 
 def _details(attempts: Sequence[Attempt], *outcomes: AttemptOutcome) -> str:
-    return "; ".join(f"{a.supplier}: {a.detail}" for a in attempts if a.outcome in outcomes)
+    """Return what is to be said of attempts with these outcomes, each reason once.
+
+    A detail has an end: those that the module does not concern come last, and names are shortened
+    if all of it does not fit.
+    """
+    suppliers: dict[str, dict[str, None]] = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.detail in _UNCONCERNED):
+        if attempt.outcome in outcomes and not attempt.detail.endswith(ABSENT):
+            reason = attempt.detail.removeprefix(f"{ABSENT}; ")
+            suppliers.setdefault(reason, {})[attempt.supplier] = None
+    said = _say(suppliers, _MOST_CHARACTERS)
+    return said if len(said) <= _MOST_CHARACTERS else _say(suppliers, _SHORT_NAME)
+
+
+def _say(suppliers: Mapping[str, Iterable[str]], longest_name: int) -> str:
+    return "; ".join(f"{_name(names, longest_name)}: {why}" for why, names in suppliers.items())
+
+
+def _name(suppliers: Iterable[str], longest: int) -> str:
+    """Return the first name, without its middle if it is long, and how many others there are."""
+    first, *others = suppliers
+    if len(first) > longest:
+        first = f"{first[: longest // 2]}…{first[-longest // 2 :]}"
+    if not others:
+        return first
+    return f"{first} and {len(others)} other{'s' if len(others) > 1 else ''}"

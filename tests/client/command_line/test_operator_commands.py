@@ -17,7 +17,13 @@ from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.command_line.arguments import main
 from symbolon.command_line.parsers import BAD_INPUT
 from symbolon.command_line.showing import facts
-from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2, tier_pb2
+from symbolon.v1 import (
+    explanation_pb2,
+    module_pb2,
+    module_service_pb2,
+    store_service_pb2,
+    tier_pb2,
+)
 from tests.client.calling.test_module_calls import EXPLANATION
 from tests.client.canned import CannedServer
 
@@ -301,18 +307,38 @@ def test_a_frame_is_explained(
 def test_an_unknown_frame_is_explained(
     target: str, canned: CannedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    attempts = [
+        explanation_pb2.SupplierAttempt(
+            supplier="a", outcome=explanation_pb2.SUPPLIER_OUTCOME_MISSING, detail="needs an id"
+        ),
+        explanation_pb2.SupplierAttempt(
+            supplier="b",
+            outcome=explanation_pb2.SUPPLIER_OUTCOME_MISSING,
+            path="b/b.sym",
+            detail="has no such file",
+        ),
+    ]
     answer(
         canned,
         module_service_pb2.ExplainFrameResponse(
             module=module_pb2.ModuleResult(
-                outcome=module_pb2.MODULE_OUTCOME_MISSING, detail="no supplier has it"
-            )
+                outcome=module_pb2.MODULE_OUTCOME_MISSING,
+                detail="no supplier has it",
+                retry_after=Duration(seconds=57),
+            ),
+            suppliers=explanation_pb2.SupplierRound(attempts=attempts),
         ),
     )
     assert main(["explain", "xul.pdb/AB1", "16", target]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "module: missing: no supplier has it"
-    assert lines[-1] == "why: the page that covers the offset is not known"
+    assert lines[-6] == "why: no tier has the module"
+    assert lines[-4:] == [
+        "suppliers, last request at an unknown time; asked again in 57 s at the earliest",
+        "supplier  file               outcome  s  sent  detail",
+        "a         nothing requested  missing           needs an id",
+        "b         b/b.sym            missing     0 B   has no such file",
+    ]
 
 
 @pytest.mark.parametrize("offset", ["0x", "-1", "1a", str(2**64)])

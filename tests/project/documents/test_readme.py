@@ -54,7 +54,7 @@ _CHANGING = (
     (re.compile(r"peak_mb=\d+"), "peak_mb=<MB>"),
     (re.compile(r"generation: (\d+)-[0-9a-f]{16}"), r"generation: \1-<random>"),
     # Not said of a module once an example has asked for it with its build id.
-    (re.compile(r"; \S+: has no such file; needs the build id [^,]+, which [\w ]+ have"), ""),
+    (re.compile(r"; \S+: needs the build id [^,]+, which [\w ]+ have"), ""),
 )
 """What is another one in each run."""
 

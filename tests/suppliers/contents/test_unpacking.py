@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, CutSymbolFileError
 from symbolon_server.suppliers.contents.limits import GIB, MIB
 from symbolon_server.suppliers.contents.unpacking import MAX_LAYERS, PIECE_BYTES, unpack
+from symbolon_server.symbols.ground.unpacked_sizes import MAX_RATIO
 from tests.suppliers.contents.aws_framing import frame
 
 PACKS = {
@@ -153,6 +154,34 @@ def test_the_limit_is_the_largest_allowed_size(pack: Pack) -> None:
 def test_plain_text_is_limited_too() -> None:
     with pytest.raises(BrokenSymbolFileError):
         unpack_all(b"MODULE", max_bytes=5)
+
+
+@pytest.fixture
+def few_free_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
+    free = MIB
+    monkeypatch.setattr("symbolon_server.symbols.ground.unpacked_sizes.FREE_BYTES", free)
+    return free
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_what_expands_out_of_proportion_is_refused(pack: Pack, few_free_bytes: int) -> None:
+    assert len(unpack_all(pack(bytes(few_free_bytes)))) == few_free_bytes
+    with pytest.raises(BrokenSymbolFileError, match=r"^expands to more than 100 times its size$"):
+        unpack_all(pack(bytes(few_free_bytes + 1)))
+
+
+@pytest.mark.parametrize("pack", COMPRESSIONS)
+def test_several_layers_are_in_proportion_together(pack: Pack, few_free_bytes: int) -> None:
+    inner = gzip.compress(bytes(3000)) * 400
+    assert few_free_bytes < len(unpack_all(inner)) < MAX_RATIO * len(inner)
+    with pytest.raises(BrokenSymbolFileError, match="more than 100 times its size"):
+        unpack_all(pack(inner))
+
+
+def test_what_is_not_packed_is_in_proportion(few_free_bytes: int) -> None:
+    text = b"MODULE" + bytes(3 * few_free_bytes)
+    assert unpack_all(text) == text
+    assert unpack_all(frame(text)) == text
 
 
 @pytest.mark.parametrize("pack", COMPRESSIONS)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from symbolon_server.suppliers.layouts.format_layout import lacks
 from symbolon_server.suppliers.layouts.layout import FileUse
 from symbolon_server.suppliers.layouts.named import NAMED_LAYOUTS
+from symbolon_server.suppliers.layouts.options import build_options
 from symbolon_server.suppliers.layouts.symbol_servers import Compressed
 from symbolon_server.symbols.ground.asked_modules import AskedModule, derive_debug_id
 from symbolon_server.symbols.ground.module_ids import (
@@ -255,6 +256,9 @@ def test_a_pdb_of_unknown_age_is_requested_with_the_age_of_most() -> None:
 
 
 NO_BUILD_ID: Final = "needs the build id (code id), which the request does not have"
+NO_PE_CODE_ID: Final = (
+    "needs the code id (timestamp and image size), which the request does not have"
+)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +275,7 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
         (
             "symstore",
             MINGW._replace(code_id=""),
-            "needs the code id (timestamp and image size), which the request does not have",
+            NO_PE_CODE_ID,
         ),
         (
             "slashsymbols",
@@ -279,6 +283,23 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
             "needs code file and code id, which the request does not have",
         ),
         ("slashsymbols", ELF, ""),
+        (
+            "slashsymbols",
+            ELF_ONLY_DEBUG_ID._replace(code_file="libm-2.23.so"),
+            "needs the code id, which the request does not have",
+        ),
+        (
+            "slashsymbols",
+            ELF_ONLY_DEBUG_ID._replace(code_id=BUILD_ID),
+            "needs the code file, which the request does not have",
+        ),
+        ("ssqp", ELF_ONLY_DEBUG_ID, NO_BUILD_ID),
+        ("symstore_index2", ELF_ONLY_DEBUG_ID, NO_BUILD_ID),
+        ("ssqp", MINGW._replace(code_id=""), NO_PE_CODE_ID),
+        ("native", MINGW._replace(code_id=""), NO_PE_CODE_ID),
+        ("symstore", PE._replace(code_id=""), ""),
+        ("symstore", MACH_O_ONLY_DEBUG_ID._replace(code_file="crash.dylib"), ""),
+        ("debuginfod", MINGW._replace(code_id=""), ""),
         ("symstore", ONLY_CODE_ID, ""),
         ("breakpad", ONLY_CODE_ID, "needs the debug id, which the request does not have"),
         ("unified", ONLY_CODE_ID, "needs the debug id, which the request does not have"),
@@ -287,6 +308,30 @@ NO_BUILD_ID: Final = "needs the build id (code id), which the request does not h
 def test_what_the_request_lacks_is_told(layout: str, asked: AskedModule, expected: str) -> None:
     (rule,) = NAMED_LAYOUTS[layout].make(Compressed.LAST)
     assert lacks(rule, asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "files", "asked", "expected"),
+    [
+        ("native", "symbol", ELF_ONLY_DEBUG_ID, ""),
+        ("native", "debug", ELF_ONLY_DEBUG_ID, NO_BUILD_ID),
+        ("native", "code+symbol", ELF_ONLY_DEBUG_ID, NO_BUILD_ID),
+        ("symstore", "code", MINGW._replace(code_id=""), NO_PE_CODE_ID),
+        ("native", "debug+symbol", MINGW._replace(code_id=""), ""),
+        ("symstore", "debug", ONLY_CODE_ID, "needs the debug id, which the request does not have"),
+        (
+            "debug_id+code_id",
+            "symbol",
+            PDB,
+            "needs code file and code id, which the request does not have",
+        ),
+    ],
+)
+def test_what_files_that_are_not_requested_need_is_not_told(
+    layout: str, files: str, asked: AskedModule, expected: str
+) -> None:
+    options = build_options({"layout": layout, "files": files})
+    assert options.lacks(asked) == expected
 
 
 def test_a_request_without_build_id_has_no_path_in_debuginfod() -> None:

@@ -6,8 +6,8 @@ from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import parse_module
 from symbolon.command_line.showing.facts import show_table, write_bytes, write_fact, write_json
-from symbolon.explanations import ExplainedRange, Explanation
-from symbolon.results import HeldModule
+from symbolon.explanations import ExplainedRange, Explanation, SupplierAttempt
+from symbolon.results import HeldModule, ModuleOutcome, ModuleResult
 from symbolon.text import TextStyle, make_printable, write_calls
 
 _VERDICTS = {
@@ -17,6 +17,9 @@ _VERDICTS = {
     "NONE_BEFORE": "no symbol starts at or before the offset",
     "UNSPECIFIED": "the page that covers the offset is not known",
 }
+
+_NO_MODULE = "no tier has the module"
+_FAILED = {ModuleOutcome.MISSING, ModuleOutcome.UNAVAILABLE, ModuleOutcome.MALFORMED}
 
 
 def parse_offset(text: str) -> int:
@@ -60,7 +63,8 @@ def _print_answer(found: Explanation) -> None:
     for line in write_calls(found.frame, TextStyle()):
         print(f"{indent}{line}")
         indent = "        "
-    print(f"why: {_VERDICTS[found.public_symbol_verdict.name]}")
+    why = _VERDICTS[found.public_symbol_verdict.name]
+    print(f"why: {_NO_MODULE if found.held is None else why}")
     if (symbol := found.deciding_symbol) is not None:
         end = "the end of its page" if symbol.end is None else hex(symbol.end)
         name = make_printable(symbol.name)
@@ -121,20 +125,36 @@ def _describe_range(part: ExplainedRange) -> tuple[str, ...]:
 def _print_suppliers(found: Explanation) -> None:
     if (suppliers := found.suppliers) is None:
         return
-    print(f"\nsuppliers, last request at {write_fact(suppliers.ended_at) or 'an unknown time'}")
-    rows = [
-        (
-            attempt.supplier,
-            make_printable(attempt.path),
-            write_fact(attempt.outcome),
-            "" if attempt.seconds is None else f"{attempt.seconds:,.3f}",
-            write_bytes(attempt.fetched_bytes),
-            attempt.detail,
-        )
-        for attempt in suppliers.attempts
-    ]
+    print(
+        f"\nsuppliers, last request at {write_fact(suppliers.ended_at) or 'an unknown time'}"
+        f"{_describe_next(found.module)}"
+    )
+    rows = [_describe_attempt(attempt) for attempt in suppliers.attempts]
     if rows:
         show_table(("supplier", "file", "outcome", "s", "sent", "detail"), rows)
+
+
+def _describe_next(result: ModuleResult) -> str:
+    """Return when suppliers may be asked again, if a failure is remembered."""
+    seconds = result.retry_after_seconds
+    if result.outcome not in _FAILED or seconds is None:
+        return ""
+    return f"; asked again in {seconds:,.0f} s at the earliest"
+
+
+def _describe_attempt(attempt: SupplierAttempt) -> tuple[str, ...]:
+    """Return the row of a request, or of a supplier of which nothing was requested."""
+    outcome = write_fact(attempt.outcome)
+    if not attempt.path:
+        return attempt.supplier, "nothing requested", outcome, "", "", attempt.detail
+    return (
+        attempt.supplier,
+        make_printable(attempt.path),
+        outcome,
+        "" if attempt.seconds is None else f"{attempt.seconds:,.3f}",
+        write_bytes(attempt.fetched_bytes),
+        attempt.detail,
+    )
 
 
 def _add_frame(parser: argparse.ArgumentParser) -> None:

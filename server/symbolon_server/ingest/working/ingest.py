@@ -181,12 +181,14 @@ class Ingest:
         self, asked: AskedModule, named: Sequence[ModuleId | None]
     ) -> Fetched[SymbolTable] | None:
         """Return the first table that files named; None if none did, or no supplier has it."""
-        others = [one for one in named if one is not None and one != asked.module_id]
-        for module_id in others[:1]:
-            # Without its code id, the PE file is not requested again.
-            pdb = asked._replace(module_id=module_id, code_id="", lacks_age=False)
-            with suppress(MissingSymbolFileError):
-                return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
+        others = (one for one in named if one is not None and one != asked.module_id)
+        module_id = next(others, None)
+        if module_id is None:
+            return None
+        # Without its code id, the PE file is not requested again.
+        pdb = asked._replace(module_id=module_id, code_id="", lacks_age=False)
+        with suppress(MissingSymbolFileError):
+            return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
         return None
 
     def _facts(

@@ -4,13 +4,14 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import zstandard
 
 from symbolon_server.suppliers.contents.aws_chunks import FIRST_LINE_BYTES, is_framed, unframe
 from symbolon_server.suppliers.contents.errors import BrokenSymbolFileError, CutSymbolFileError
 from symbolon_server.suppliers.contents.limits import MIB, describe_bytes
+from symbolon_server.symbols.ground.unpacked_sizes import OUT_OF_PROPORTION, is_out_of_proportion
 
 PIECE_BYTES = MIB
 """Unpacked pieces have at least this size, except for the last one."""
@@ -48,6 +49,28 @@ _ZSTD_SLICE_BYTES = 512
 of its input expanded, so this bounds one step of a decompression bomb to 16 MiB."""
 
 
+class _Packing(NamedTuple):
+    """How one kind of compression is undone."""
+
+    name: str
+    start: Callable[[], Any]
+    """Makes a decoder like zlib's, for one stream."""
+
+    error: type[Exception]
+    most: tuple[int, ...] = (PIECE_BYTES,)
+    """How much one step may return, where the decoder has such a limit."""
+
+    padding: bytes = b"\0"
+    """May stand before a stream: tar and some uploaders pad gzip, as xz may be padded."""
+
+
+_GZIP = _Packing("gzip", partial(zlib.decompressobj, _GZIP_WINDOW_BITS), zlib.error)
+_ZLIB = _Packing("zlib", partial(zlib.decompressobj, _ZLIB_WINDOW_BITS), zlib.error)
+_XZ = _Packing(
+    "xz", partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MAX_MEMORY_BYTES), lzma.LZMAError
+)
+
+
 def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     """Yield the text in `pieces`, after removing up to `MAX_LAYERS` of compression and framing.
 
@@ -55,18 +78,33 @@ def unpack(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     through. Consecutive gzip members or zstd frames are one text.
 
     Raises `CutSymbolFileError` if compressed data is truncated, and `BrokenSymbolFileError` if it
-    is damaged or expands to more than `max_bytes`.
+    is damaged or expands to more than `max_bytes`, or out of proportion to what came until then.
     """
-    yield from _join_pieces(_limit(_peel(pieces, max_bytes), max_bytes))
+    sent = _Sent(pieces)
+    yield from _join_pieces(_limit(_peel(sent, max_bytes), max_bytes, sent))
 
 
-def _peel(pieces: Iterable[bytes], max_bytes: int) -> Iterable[bytes]:
+class _Sent(Iterator[bytes]):
+    """The pieces as sent, with their number of bytes so far."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self.count = 0
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.count += len(piece)
+        return piece
+
+
+def _peel(sent: _Sent, max_bytes: int) -> Iterable[bytes]:
+    pieces: Iterable[bytes] = sent
     for _ in range(MAX_LAYERS):
         start, pieces = _look_at_start(pieces)
         undo = _find_undo(start)
         if undo is None:
             break
-        pieces = _limit(undo(pieces), max_bytes)
+        pieces = _limit(undo(pieces), max_bytes, sent)
     return pieces
 
 
@@ -90,11 +128,11 @@ def _give_back(held: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _find_undo(start: bytes) -> _Undo | None:
     if start.startswith(_GZIP_MAGIC):
-        return partial(_inflate, "gzip", _GZIP_WINDOW_BITS)
+        return partial(_decompress, _GZIP)
     if _is_zlib(start):
-        return partial(_inflate, "zlib", _ZLIB_WINDOW_BITS)
+        return partial(_decompress, _ZLIB)
     if start.startswith(_XZ_MAGIC):
-        return _unxz
+        return partial(_decompress, _XZ)
     if start.startswith(_ZSTD_MAGIC) or _is_skippable_frame(start):
         return _unzstd
     return unframe if is_framed(start) else None
@@ -109,79 +147,54 @@ def _is_zlib(start: bytes) -> bool:
     return is_header and start.startswith(_ZLIB_FIRST_BYTE)
 
 
-def _inflate(name: str, window_bits: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _decompress(packing: _Packing, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is packed in `pieces`, however many streams follow each other."""
     decoder = None
     for piece in pieces:
         packed = piece
-        while packed:
+        while packed or _holds_more(decoder):
             if decoder is None:
-                # tar and some uploaders pad with zeros, which gzip ignores, too.
-                packed = packed.lstrip(b"\0")
+                packed = packed.lstrip(packing.padding)
                 if not packed:
                     break
-                decoder = zlib.decompressobj(window_bits)
+                decoder = packing.start()
             try:
-                yield decoder.decompress(packed, PIECE_BYTES)
-            except zlib.error:
-                raise BrokenSymbolFileError(f"its {name} data is damaged") from None
-            packed = decoder.unconsumed_tail
+                yield decoder.decompress(packed, *packing.most)
+            except packing.error:
+                raise BrokenSymbolFileError(f"its {packing.name} data is damaged") from None
+            packed = getattr(decoder, "unconsumed_tail", b"")
             if decoder.eof:
-                packed = decoder.unused_data
-                decoder = None
-    _check_ended(decoder, name)
+                packed, decoder = decoder.unused_data, None
+    if decoder is not None:
+        raise CutSymbolFileError(f"its {packing.name} data is truncated")
 
 
-def _unxz(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    decoder = None
-    for piece in pieces:
-        packed = piece
-        while packed or (decoder is not None and not decoder.needs_input):
-            if decoder is None:
-                packed = packed.lstrip(b"\0")  # padding of streams
-                if not packed:
-                    break
-                decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MAX_MEMORY_BYTES)
-            try:
-                yield decoder.decompress(packed, PIECE_BYTES)
-            except lzma.LZMAError:
-                raise BrokenSymbolFileError("its xz data is damaged") from None
-            packed = b""
-            if decoder.eof:
-                packed = decoder.unused_data
-                decoder = None
-    _check_ended(decoder, "xz")
+def _holds_more(decoder: Any) -> bool:
+    """Return whether a decoder of xz, which keeps what it was given, has not unpacked all of it."""
+    return not getattr(decoder, "needs_input", True)
 
 
 def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    # The frames of one layer share its memory, which layers within each other must not.
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW_BYTES)
-    decoder = None
+    start, error = decompressor.decompressobj, zstandard.ZstdError
+    yield from _decompress(_Packing("zstd", start, error, most=(), padding=b""), _cut(pieces))
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         for start in range(0, len(piece), _ZSTD_SLICE_BYTES):
-            packed = piece[start : start + _ZSTD_SLICE_BYTES]
-            while packed:
-                decoder = decoder or decompressor.decompressobj()
-                try:
-                    yield decoder.decompress(packed)
-                except zstandard.ZstdError:
-                    raise BrokenSymbolFileError("its zstd data is damaged") from None
-                packed = b""
-                if decoder.eof:
-                    packed = decoder.unused_data
-                    decoder = None
-    _check_ended(decoder, "zstd")
+            yield piece[start : start + _ZSTD_SLICE_BYTES]
 
 
-def _check_ended(decoder: object | None, compression: str) -> None:
-    if decoder is not None:
-        raise CutSymbolFileError(f"its {compression} data is truncated")
-
-
-def _limit(pieces: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
+def _limit(pieces: Iterable[bytes], max_bytes: int, sent: _Sent) -> Iterator[bytes]:
     count = 0
     for piece in pieces:
         count += len(piece)
         if count > max_bytes:
             raise BrokenSymbolFileError(f"expands to more than {describe_bytes(max_bytes)}")
+        if is_out_of_proportion(count, sent.count):
+            raise BrokenSymbolFileError(f"expands to more than {OUT_OF_PROPORTION}")
         yield piece
 
 

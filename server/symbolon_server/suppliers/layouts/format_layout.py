@@ -1,6 +1,6 @@
 """A layout that files each format of native files in its own way."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,9 @@ NO_PE_CODE_ID: Final = (
     "needs the code id (timestamp and image size), which the request does not have"
 )
 NO_DEBUG_ID: Final = "needs the debug id, which the request does not have"
-NO_CODE_FILE: Final = "needs code file and code id, which the request does not have"
+NO_CODE_FILE: Final = "needs the code file, which the request does not have"
+NO_CODE_ID: Final = "needs the code id, which the request does not have"
+NEITHER: Final = "needs code file and code id, which the request does not have"
 
 _ORDER: Final = (FileUse.DEBUG, FileUse.CODE, FileUse.TEXT)
 
@@ -47,16 +49,17 @@ class FormatLayout:
         found = dict.fromkeys(self._find(asked))
         yield from sorted(found, key=lambda candidate: _ORDER.index(candidate.use))
 
-    def lacks(self, asked: AskedModule) -> str:
-        """Return what the request must have for all paths, for humans; empty if it has that."""
+    def lacks(self, asked: AskedModule, files: Collection[FileUse] = _ORDER) -> str:
+        """Return what the request must have for all paths of `files`, for humans, or nothing."""
         if self.needs_code_file:
-            return "" if asked.code_file and asked.code_id else NO_CODE_FILE
+            return _lacks_names(asked)
         if asked.code_id:
             return ""
-        if FileFormat.ELF in self.rules and may_be_elf(asked):
+        may_be_native = FileUse.DEBUG in files or FileUse.CODE in files
+        if may_be_native and FileFormat.ELF in self.rules and may_be_elf(asked):
             return NO_BUILD_ID
         is_pe_needed = self.needs_pe_code_id and is_windows_without_pdb(asked)
-        return NO_PE_CODE_ID if is_pe_needed else ""
+        return NO_PE_CODE_ID if is_pe_needed and FileUse.CODE in files else ""
 
     def _find(self, asked: AskedModule) -> Iterator[CandidatePath]:
         for identity in identities_of(asked):
@@ -67,8 +70,14 @@ class FormatLayout:
             yield from layout(asked)
 
 
-def lacks(layout: Layout, asked: AskedModule) -> str:
-    """Return what the request must have for all paths of the layout; empty if it has that."""
-    if asked.is_named_by_code_id and not any(layout(asked)):
+def lacks(layout: Layout, asked: AskedModule, files: Collection[FileUse] = _ORDER) -> str:
+    """Return what the request must have for all paths to `files`; empty if it has that."""
+    if asked.is_named_by_code_id and all(path.use not in files for path in layout(asked)):
         return NO_DEBUG_ID
-    return layout.lacks(asked) if isinstance(layout, FormatLayout) else ""
+    return layout.lacks(asked, files) if isinstance(layout, FormatLayout) else ""
+
+
+def _lacks_names(asked: AskedModule) -> str:
+    if asked.code_file:
+        return "" if asked.code_id else NO_CODE_ID
+    return NO_CODE_FILE if asked.code_id else NEITHER

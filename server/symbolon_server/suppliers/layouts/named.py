@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from symbolon_server.suppliers.layouts.by_id import DEBUGINFOD, SLASHSYMBOLS, UNIFIED
+from symbolon_server.suppliers.layouts.format_layout import FormatLayout
 from symbolon_server.suppliers.layouts.layout import Layout, by_code_id, by_debug_id
 from symbolon_server.suppliers.layouts.native import native
 from symbolon_server.suppliers.layouts.symbol_servers import (
@@ -15,6 +16,7 @@ from symbolon_server.suppliers.layouts.symbol_servers import (
 
 DEFAULT_LAYOUT: Final = "debug_id"
 
+_BY_CODE_ID: Final = FormatLayout({}, (by_code_id,), needs_code_file=True)
 _ELF_AND_PE = "ELF by build id, PE by code id, others by debug id"
 
 SYMBOL_FILE_LAYOUTS: Final = frozenset({"debug_id", "debug_id+code_id", "breakpad"})
@@ -35,7 +37,7 @@ NAMED_LAYOUTS: Final[Mapping[str, NamedLayout]] = {
     "debug_id": NamedLayout("by debug id", lambda _: (by_debug_id,)),
     # Costs one more request for each missing module with a code id.
     "debug_id+code_id": NamedLayout(
-        "by debug id, then by code file and code id", lambda _: (by_debug_id, by_code_id)
+        "by debug id, then by code file and code id", lambda _: (by_debug_id, _BY_CODE_ID)
     ),
     "breakpad": NamedLayout("by debug id", lambda _: (by_debug_id,)),
     "native": NamedLayout(_ELF_AND_PE, lambda compressed: (native(compressed),)),

@@ -101,13 +101,13 @@ class SupplierOptions:
         """
         if not self.patterns.match(asked):
             return OTHER_NAMES
-        missing = dict.fromkeys(lacks(layout, asked) for layout in self.layouts)
+        missing = dict.fromkeys(lacks(layout, asked, self.files) for layout in self.layouts)
         said = "; ".join(filter(None, missing))
         return said or ("" if self.candidates(asked) else OTHER_FORMATS)
 
 
 OTHER_NAMES: Final = "is not asked for modules of such names"
-OTHER_FORMATS: Final = "has no files of such modules"
+OTHER_FORMATS: Final = "has no files of such modules in its layout"
 """What is not for the module says little of why it is missing."""
 
 
