@@ -1,7 +1,7 @@
 """The gateway as an application, without a server of its own."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from starlette.types import ASGIApp, Message
@@ -38,9 +38,13 @@ class InProcess:
     """A gateway in this process, as a client of one gRPC server."""
 
     def __init__(
-        self, client: Client, threads: ThreadPoolExecutor, limits: BodyLimits = LIMITS
+        self,
+        client: Client,
+        threads: ThreadPoolExecutor,
+        limits: BodyLimits = LIMITS,
+        is_known: Callable[[str], bool] | None = None,
     ) -> None:
-        options = GatewayOptions(MAX_BYTES, limits, 60.0, (), (), "0", None)
+        options = GatewayOptions(MAX_BYTES, limits, 60.0, (), (), "0", is_known)
         gateway = Gateway(Symbolicating([client]), options, Threads(threads, threads, threads))
         self._app: ASGIApp = gateway.web_app()
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import zstandard
 
-from symbolon import Client
+from symbolon import Client, DeadlineError
 from symbolon._forms.raw_lines import RAW_LINE_EXAMPLE, RAW_LINE_FORM
 from symbolon._forms.table import JSON_FORMS, TEXT_FORMS
 from symbolon.command_line.arguments import main
-from symbolon_server.gateway.reading import BodyLimits
+from symbolon_server.gateway.any_text import read_text
+from symbolon_server.gateway.reading import BodyLimits, Deadline
 from tests.client.canned import CannedServer, start_canned_server
 from tests.client.naming import answer_by_name
 from tests.gateway.asking import ORCHARD, TEXT
@@ -150,7 +151,10 @@ def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None
         (b"\xff\0\1\2", "Payload has no form that can be read. Accepted are "),
         (b"", "Payload is empty. Accepted are "),
         (b"MDMP\x93\xa7", "Payload is a minidump: its stacks must be walked first, with `minid"),
-        (gzip.compress(b"MDMP\x93\xa7"), "Payload is a minidump: its stacks must be walked "),
+        (
+            gzip.compress(b"MDMP\x93\xa7", mtime=0),
+            "Payload is a minidump: its stacks must be walked ",
+        ),
         (b"{", "Payload is not valid JSON: "),
         (b"[" * 10_000, "Payload is not valid JSON: "),
         (b'{"jobs": 7}', "jobs must be a list"),
@@ -158,7 +162,22 @@ def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None
         (f"{FLAT}\n{{}}\n".encode(), "line 2: job 0 is invalid: no stacks specified"),
         (f"{FLAT}\nwhat?\n".encode(), "line 2 has no form that can be read. "),
         (b'{"threads": [], "modules": []}', "minidump-stackwalk --json: has no stack with frames"),
-        (gzip.compress(b"x" * 90)[:-9], "the compressed input is damaged: "),
+        (gzip.compress(b"x" * 90, mtime=0)[:-9], "the compressed input is damaged: "),
+    ],
+    ids=[
+        "other text",
+        "binary",
+        "empty",
+        "minidump",
+        "packed minidump",
+        "cut off",
+        "deep",
+        "no jobs",
+        "no raw line",
+        "no report on a line",
+        "no JSON on a line",
+        "no stacks",
+        "damaged",
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line_of_json(
@@ -283,6 +302,23 @@ def test_hosts_and_origins_are_checked_as_everywhere(
     gateway: InProcess, headers: dict[str, str], status: int
 ) -> None:
     assert gateway.post(TEXT, RAW, **headers).status == status
+
+
+def test_a_token_is_checked_as_everywhere(canned: CannedServer) -> None:
+    with Client(canned.target) as client, ThreadPoolExecutor(1) as threads:
+        gateway = InProcess(client, threads, is_known="known".__eq__)
+        for headers in ({}, {"authorization": "Bearer other"}):
+            answer = gateway.post(TEXT, RAW, **headers)
+            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+def test_nothing_is_read_or_written_after_the_deadline() -> None:
+    far, over = Deadline.after(3600.0), Deadline.after(-1.0)
+    with pytest.raises(DeadlineError):
+        read_text(CRASH, MAX_BYTES, LIMITS, over)
+    pasted = read_text(CRASH, MAX_BYTES, LIMITS, far)
+    with pytest.raises(DeadlineError):
+        pasted.write_text(over, pasted.request, [], {})
 
 
 def test_limits_have_room_for_every_example() -> None:
