@@ -17,8 +17,8 @@ from typing import Final
 
 from symbolon_server.telemetry.endpoint import MULTIPROCESS_FOLDER_VARIABLE
 
-PATIENCE_SECONDS: Final = 60.0
-"""For how long a beat counts; longer than anything that a sound program waits for without one."""
+PATIENCE_SECONDS: Final = 120.0
+"""For how long a beat counts: longer than a resolver takes to give up, the longest wait of all."""
 
 _PREFIX: Final = "pulse_"
 _RECORD: Final = struct.Struct("dd")
