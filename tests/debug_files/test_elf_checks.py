@@ -315,3 +315,17 @@ def test_a_number_of_sections_beyond_any_file_is_refused() -> None:
     struct.pack_into("<Q", data, table_at + 32, 2**40)
     with pytest.raises(MalformedSymbolFileError, match="over 65536"):
         check_elf(memoryview(bytes(data)), LIMIT)
+
+
+def test_a_section_that_ends_behind_the_end_of_the_file_is_refused() -> None:
+    """As in a truncated file of Go's linker, which writes the table of sections first."""
+    data = bytearray(Elf().having(Section(".debug_info", b"whole")).write())
+    (table_at,) = struct.unpack_from("<Q", data, 40)
+    (at,) = struct.unpack_from("<Q", data, table_at + 64 + 24)
+    for size, is_whole in ((len(data) - at, True), (len(data) - at + 1, False), (2**63, False)):
+        struct.pack_into("<Q", data, table_at + 64 + 32, size)
+        if is_whole:
+            assert check_elf(memoryview(bytes(data)), LIMIT) == ()
+            continue
+        with pytest.raises(MalformedSymbolFileError, match=r"ends within its section \.debug_info"):
+            check_elf(memoryview(bytes(data)), LIMIT)

@@ -5,10 +5,24 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from tests.debug_files.mills import ARM64, DSYM, FAT, MINGW, PDB, RUST, THUMB, Mill, wasm_mill
+import zstandard
 
-HOSTILE_MILLS = [RUST[1], THUMB, ARM64, MINGW, PDB, PDB._replace(name="mill.pd_"), DSYM, FAT[1]]
-HOSTILE_MILLS.append(wasm_mill())
+from tests.debug_files.mills import ARM64, DSYM, FAT, MINGW, PDB, RUST, THUMB, Mill, wasm_mill
+from tests.fixtures.cabinets import Packing, write_cabinet
+
+KINDS = {
+    "ELF": RUST[1],
+    "ELF of 32 bits": THUMB,
+    "ELF with a short id": ARM64,
+    "ELF with a packed section": RUST[0],
+    "PE": MINGW,
+    "PDB": PDB,
+    "MSZIP cabinet": PDB._replace(name="mill.pd_"),
+    "LZX cabinet": PDB,
+    "Mach-O": DSYM,
+    "fat Mach-O": FAT[1],
+    "wasm": wasm_mill(),
+}
 
 _MOST_CHANGES = 8
 _NUMBERS = [
@@ -25,23 +39,38 @@ _NUMBERS = [
 ]
 
 
+def content_of(kind: str) -> bytes:
+    """Return the file of one of `KINDS`, before it is changed."""
+    content = KINDS[kind].path.read_bytes()
+    if kind == "LZX cabinet":
+        return write_cabinet({"mill.pdb": content}, Packing.LZX)
+    if kind == "ELF with a packed section":
+        _, section = _find_info(bytearray(content))
+        info = content[section.start : section.stop]
+        return elf_with_info(content, ZSTD, zstandard.compress(info), len(info))
+    return content
+
+
 class HostileFile(NamedTuple):
     """One changed file, and the number from which it was made."""
 
     mill: Mill
     seed: int
     content: bytes
+    is_cut: bool = False
+    """Whether it is the beginning of a file, and nothing else."""
 
     def __str__(self) -> str:
         return f"{self.mill.name} changed by seed {self.seed}"
 
 
-def hostile_files(count: int) -> Iterator[HostileFile]:
-    """Yield `count` changed files, of each mill in turn, always the same ones."""
-    contents = [mill.path.read_bytes() for mill in HOSTILE_MILLS]
+def hostile_files(count: int, *kinds: str) -> Iterator[HostileFile]:
+    """Yield `count` changed files, of each of these `KINDS` in turn, always the same ones."""
+    originals = [(KINDS[kind], content_of(kind)) for kind in kinds or KINDS]
     for seed in range(count):
-        place = seed % len(HOSTILE_MILLS)
-        yield HostileFile(HOSTILE_MILLS[place], seed, _change(contents[place], Random(seed)))
+        mill, content = originals[seed % len(originals)]
+        changed = _change(content, Random(seed))
+        yield HostileFile(mill, seed, changed, content.startswith(changed))
 
 
 def _change(content: bytes, random: Random) -> bytes:
@@ -100,21 +129,21 @@ def lying_elf(content: bytes, claimed_bytes: int) -> bytes:
     return bytes(lying)
 
 
-def elf_bomb(content: bytes, method: int, packed: bytes, claimed_bytes: int) -> bytes:
+def elf_with_info(content: bytes, method: int, packed: bytes, claimed_bytes: int) -> bytes:
     """Return a 64-bit ELF file whose .debug_info is `packed`, and claims to be so large."""
-    bomb = bytearray(content)
-    header, _ = _find_info(bomb)
+    changed = bytearray(content)
+    header, _ = _find_info(changed)
     if method == OLDER:
-        (names,) = struct.unpack_from("<Q", bomb, _names_header(bomb) + 0x18)
-        struct.pack_into("<I", bomb, header, len(bomb) - names)
-        bomb += _OLDER_PREFIX + b"\0"
-        _set_place(bomb, _names_header(bomb), range(names, len(bomb)))
+        (names,) = struct.unpack_from("<Q", changed, _names_header(changed) + 0x18)
+        struct.pack_into("<I", changed, header, len(changed) - names)
+        changed += _OLDER_PREFIX + b"\0"
+        _set_place(changed, _names_header(changed), range(names, len(changed)))
         packed = b"ZLIB" + struct.pack(">Q", claimed_bytes) + packed
     else:
-        _set_flag(bomb, header)
+        _set_flag(changed, header)
         packed = struct.pack("<IIQQ", method, 0, claimed_bytes, 1) + packed
-    _set_place(bomb, header, range(len(bomb), len(bomb) + len(packed)))
-    return bytes(bomb) + packed
+    _set_place(changed, header, range(len(changed), len(changed) + len(packed)))
+    return bytes(changed) + packed
 
 
 def _names_header(content: bytearray) -> int:

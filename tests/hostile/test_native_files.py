@@ -23,7 +23,7 @@ from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.debug_files.mills import PDB, RUST, Mill
 from tests.fixtures.cabinets import Packing, write_cabinet
 from tests.fuzz.tables import check_table
-from tests.hostile.native_files import HostileFile, hostile_files, lying_elf
+from tests.hostile.native_files import KINDS, HostileFile, hostile_files, lying_elf
 
 pytestmark = pytest.mark.filterwarnings(
     # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
@@ -72,17 +72,13 @@ def read_one(file: HostileFile, folder: Path) -> str:
         table = reader.read(file.mill.asked, iter([file.content]))
         if file.seed % PAGED_EACH == 0:
             check_table(table, PAGE_WEIGHT)
-        if is_cut(file):
+        if file.is_cut:
             assert answers(table) == whole_answers(file.mill)
     except MalformedSymbolFileError:
         return MALFORMED
     except AssertionError as error:
         return f"{file}: {error}".replace("\n", " ")
     return READ
-
-
-def is_cut(file: HostileFile) -> bool:
-    return file.mill.path.read_bytes().startswith(file.content)
 
 
 @cache
@@ -94,9 +90,8 @@ def answers(table: SymbolTable) -> list[object]:
     return [(start, table.find(start)) for start in table.ranges.start.tolist()]
 
 
-def read_all(count: int, folder: Path) -> Outcomes:
+def read_all(files: Iterator[HostileFile], folder: Path) -> Outcomes:
     """Read hostile files, many in one process, those of a crashed one in a process each."""
-    files = iter(hostile_files(count))
     seen: Counter[str] = Counter()
     peak = 0
     while some := list(islice(files, AT_ONCE)):
@@ -125,7 +120,7 @@ def outcomes_of(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_cut_and_changed_native_files_are_malformed_or_read(tmp_path: Path) -> None:
     before = psutil.Process().memory_info().rss
-    outcomes = read_all(FILES, tmp_path)
+    outcomes = read_all(hostile_files(FILES), tmp_path)
     assert outcomes.malformed > FILES / 4
     assert outcomes.read > FILES / 20
     assert outcomes.crashed == 0
@@ -134,9 +129,10 @@ def test_cut_and_changed_native_files_are_malformed_or_read(tmp_path: Path) -> N
 
 @pytest.mark.hostile
 @pytest.mark.timeout(900)
-def test_many_cut_and_changed_native_files_are_malformed_or_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_cut_and_changed_native_files_are_malformed_or_read(kind: str, tmp_path: Path) -> None:
     before = psutil.Process().memory_info().rss
-    outcomes = read_all(MANY_FILES, tmp_path)
+    outcomes = read_all(hostile_files(MANY_FILES, kind), tmp_path)
     print(outcomes)  # noqa: T201 - shown by `make hostile`
     assert outcomes.peak_bytes - before < MOST_PEAK
 

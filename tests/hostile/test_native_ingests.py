@@ -32,7 +32,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.paging.directory import decode_directory
 from tests.debug_files.mills import PDB, RUST, Mill
 from tests.fixtures.cabinets import Packing, write_cabinet
-from tests.hostile.native_files import OLDER, ZLIB, ZSTD, elf_bomb, lying_elf
+from tests.hostile.native_files import OLDER, ZLIB, ZSTD, elf_with_info, lying_elf
 
 pytestmark = pytest.mark.filterwarnings(
     # numpy's threads have fork handlers; Python 3.12 and later warn about any thread
@@ -148,7 +148,7 @@ ELF = RUST[1]
 
 
 def packed_sections(method: int, pack: Callable[[bytes], bytes]) -> bytes:
-    return elf_bomb(ELF.path.read_bytes(), method, pack(ZEROS), len(ZEROS))
+    return elf_with_info(ELF.path.read_bytes(), method, pack(ZEROS), len(ZEROS))
 
 
 BOMBS = {

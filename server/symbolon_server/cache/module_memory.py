@@ -15,6 +15,10 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 FOUND_SECONDS: Final = 600.0
 """How long the round of a found module is kept."""
 
+UNAVAILABLE_SECONDS: Final = 60.0
+"""How long that of an unavailable module is kept at least: its failure may last for five seconds,
+too short for anyone to read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:

@@ -22,7 +22,8 @@ MAX_NAME_BYTES: Final = 256
 _MARK_BYTES = 16
 _CLASSES: Final = {1: False, 2: True}
 _ORDERS: Final = {1: "<", 2: ">"}
-_NO_BITS = 8
+_NULL, _NO_BITS = 0, 8
+_NOT_IN_FILE: Final = frozenset({_NULL, _NO_BITS})
 _IN_SECTION_0 = 0xFFFF
 """The number of the section of names, if it does not fit the header."""
 
@@ -108,7 +109,11 @@ class ElfLayout:
         return self._shape.header.unpack_from(self._data)
 
     def sections(self) -> list[Section]:
-        """Return all sections; raise `MalformedSymbolFileError` if their table is truncated."""
+        """Return all sections; raise `MalformedSymbolFileError` if one, or their table, is cut.
+
+        Linkers mostly write the table last. Go's writes it first: of a file that is cut, `symbolic`
+        would read as much as there is.
+        """
         if not self._sections_at:
             return []
         shape = self._shape.section
@@ -119,9 +124,14 @@ class ElfLayout:
         rows = list(self._table(shape, self._sections_at, count))
         names_at = first[5] if self._names == _IN_SECTION_0 else self._names
         names = self._content(*rows[names_at]) if names_at < count else self._data[:0]
-        return [
-            Section(_name_at(names, row[0]), row[1], row[2], self._content(*row)) for row in rows
-        ]
+        return [self._section(_name_at(names, row[0]), row) for row in rows]
+
+    def _section(self, name: bytes, row: tuple[int, ...]) -> Section:
+        _, type_, flags, offset, size, _ = row
+        if type_ not in _NOT_IN_FILE and offset + size > len(self._data):
+            text = name.decode(errors="backslashreplace") or "without a name"
+            raise MalformedSymbolFileError(f"it ends within its section {text}")
+        return Section(name, type_, flags, self._content(*row))
 
     def segments(self) -> Iterator[Segment]:
         """Yield all segments; raise `MalformedSymbolFileError` if their table is truncated."""

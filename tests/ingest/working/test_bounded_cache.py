@@ -1,6 +1,7 @@
 """What modules that no supplier has leave in the cache."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import redis
@@ -52,7 +53,7 @@ class Site:
         insertion = InsertionMemory(KeyedCache(cache))
         self._runner = JobRunner(self._desk, ingest, self.memory, insertion, WorkerOptions())
 
-    def ask_for(self, module_ids: Sequence[ModuleId]) -> None:
+    def ask_for(self, module_ids: Sequence[ModuleId], result: IngestResult = MISSING) -> None:
         """Request modules that no supplier has, a hundred at a time."""
         for at in range(0, len(module_ids), 100):
             some = module_ids[at : at + 100]
@@ -61,7 +62,7 @@ class Site:
             for _ in some:
                 claim = self._desk.claim()
                 assert isinstance(claim, Claim)
-                self._runner.record(claim, MISSING, 0.5)
+                self._runner.record(claim, result, 0.5)
 
 
 @pytest.mark.promise("Nothing in the cache grows with the number of modules ever requested")
@@ -78,6 +79,18 @@ def test_missing_modules_leave_only_their_bounded_list(
     growth = used_memory_when_all_has_expired(redis_cache) - before
     assert growth / MODULES * 50_000 < 20e6
     assert site.memory.missing.list(0)[1] == 2 * MODULES
+
+
+def test_answers_of_suppliers_that_failed_are_kept_until_somebody_can_read_them(
+    redis_cache: redis.Redis, redis_store: redis.Redis, clear_redis_cache: None
+) -> None:
+    del clear_redis_cache
+    site = Site(redis_cache, redis_store)
+    module_id = ModuleId.parse("library.so", f"{7919:032X}0")
+    site.ask_for([module_id], replace(MISSING, outcome=IngestOutcome.UNAVAILABLE))
+    failure = site.memory.failures.get_many([module_id])[module_id]
+    assert failure.retry_after_seconds <= 5.0
+    assert redis_cache.pttl(suppliers_key(module_id)) > 50_000
 
 
 def used_memory_when_all_has_expired(client: redis.Redis) -> int:

@@ -5,9 +5,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from symbolon_server.cache.failures import Failure
+from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
-from symbolon_server.cache.module_memory import FOUND_SECONDS, ModuleMemory, SupplierRound
+from symbolon_server.cache.module_memory import (
+    FOUND_SECONDS,
+    UNAVAILABLE_SECONDS,
+    ModuleMemory,
+    SupplierRound,
+)
 from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Claim
 from symbolon_server.ingest.working.ingest import Ingest
@@ -136,9 +141,8 @@ class JobRunner:
         """
         failure = self._remember(claim.asked, result)
         if result.attempts:
-            kept_seconds = FOUND_SECONDS if failure is None else failure.retry_after_seconds
             supplier_round = SupplierRound(result.attempts, time.time(), seconds)
-            self._memory.rounds.remember(claim.module_id, supplier_round, kept_seconds)
+            self._memory.rounds.remember(claim.module_id, supplier_round, _kept_seconds(failure))
         self._end(claim)
 
     def _remember(self, asked: AskedModule, result: IngestResult) -> Failure | None:
@@ -206,6 +210,14 @@ class _Lease:
                 _log.warning("lease_lost", module=str(self._claim.module_id))
         except CacheUnavailableError as error:
             _log.warning("cache_unavailable", detail=str(error))
+
+
+def _kept_seconds(failure: Failure | None) -> float:
+    """Return how long the answers of suppliers are kept for people who ask for them."""
+    if failure is None:
+        return FOUND_SECONDS
+    least = UNAVAILABLE_SECONDS if failure.kind is FailureKind.UNAVAILABLE else 0.0
+    return max(least, failure.retry_after_seconds)
 
 
 def _observe(claim: Claim, result: IngestResult, seconds: float) -> None:

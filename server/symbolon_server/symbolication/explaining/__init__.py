@@ -7,5 +7,5 @@ public symbol answers or not, the remembered failure, and the last round of supp
 Rules: it queries every tier, also those that a call would not reach, and starts nothing: no
 ingest, no wait, nothing is put into a tier. The answer comes from the code that answers calls, so
 both always agree. The answers of suppliers are in the cache as long as the failure that they
-explain, or for ten minutes after a successful ingest.
+explain, for a minute at least if a supplier failed, or for ten minutes after a successful ingest.
 """
