@@ -14,8 +14,8 @@ from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 from symbolon_server.symbols.ground.unpacked_sizes import FREE_BYTES, MAX_RATIO
 from tests.debug_files.compiling import run
 from tests.debug_files.mills import PDB, THUMB, Mill
-from tests.fixtures.cabinets import Packing, write_cabinet, write_lzx_cabinet
-from tests.fixtures.lzx import FRAME_BYTES, Block, Style
+from tests.fixtures.packing.cabinets import Packing, write_cabinet, write_lzx_cabinet
+from tests.fixtures.packing.lzx import FRAME_BYTES, Block, Style
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("archi") is None, reason="the extra native is not installed"

@@ -27,7 +27,7 @@ from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.bench.world.symbolic_peer import has_symbolic
 from tests.debug_files.compiled_files import WASM_ID, Workshop, fat, objects_of, run
 from tests.debug_files.elf_files import Elf
-from tests.fixtures.cabinets import Packing, write_cabinet
+from tests.fixtures.packing.cabinets import Packing, write_cabinet
 from tests.symbols.read_texts import INGEST, find_in_pages
 from tests.symbols.symbol_texts import MODULE_ID
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import zstandard
 
 from tests.debug_files.mills import ARM64, DSYM, FAT, MINGW, PDB, RUST, THUMB, Mill, wasm_mill
-from tests.fixtures.cabinets import Packing, write_cabinet
+from tests.fixtures.packing.cabinets import Packing, write_cabinet
 
 KINDS = {
     "ELF": RUST[1],

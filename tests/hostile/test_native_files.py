@@ -21,7 +21,7 @@ from symbolon_server.ingest.working.ingest_process import (
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.debug_files.mills import PDB, RUST, Mill
-from tests.fixtures.cabinets import Packing, write_cabinet
+from tests.fixtures.packing.cabinets import Packing, write_cabinet
 from tests.fuzz.tables import check_table
 from tests.hostile.native_files import KINDS, HostileFile, hostile_files, lying_elf
 

@@ -31,7 +31,7 @@ from symbolon_server.suppliers.layouts.layout import CandidatePath, FileUse
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.paging.directory import decode_directory
 from tests.debug_files.mills import PDB, RUST, Mill
-from tests.fixtures.cabinets import Packing, write_cabinet
+from tests.fixtures.packing.cabinets import Packing, write_cabinet
 from tests.hostile.native_files import OLDER, ZLIB, ZSTD, elf_with_info, lying_elf
 
 pytestmark = pytest.mark.filterwarnings(
