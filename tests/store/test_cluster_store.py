@@ -7,26 +7,36 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import pytest
 from redis.crc import key_slot
 
-from symbolon_server.redis_servers.cluster import Cluster
+from symbolon_server.app.wiring.from_settings import store_over
+from symbolon_server.redis_servers.cluster import Cluster, connect_store
 from symbolon_server.redis_servers.keys import page_key
 from symbolon_server.redis_servers.servers import ServerUnreachableError, Timeouts
+from symbolon_server.redis_servers.setup_checks import ask_server
 from symbolon_server.store.cluster_store import ClusterPageStore
 from symbolon_server.store.key_counts import KeyCounts, count_keys
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from tests.app.conftest import wait_until
+from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.clusters import PRIMARIES, RunningCluster, redis_cluster, running_cluster
 from tests.fixtures.networks import free_port
 from tests.fixtures.redis_fixtures import PATIENT
+from tests.fixtures.redis_users import (
+    denied,
+    documented_rules,
+    documented_rules_of_nodes,
+    make_user,
+)
+from tests.fixtures.tls_proxy import TlsProxy
 from tests.store.test_redis_store import ErrorLog, errors, needs_signals
 from tests.system.redis.redis_proxy import RedisProxy
 
-__all__ = ["errors", "redis_cluster"]
+__all__ = ["authority", "errors", "redis_cluster"]
 
 XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
 KEYS = [PageKey(XUL, "1-a", number) for number in range(60)]
@@ -37,6 +47,13 @@ PAGES = {key: b"page %d" % key.number for key in KEYS}
 def node_of(key: PageKey) -> int:
     """Return which of the primaries, as they start, has a key."""
     return key_slot(page_key(key).encode()) * PRIMARIES // 16_384
+
+
+class Proxies(NamedTuple):
+    """A cluster, and the proxies before its nodes."""
+
+    cluster: RunningCluster
+    nodes: list[RedisProxy]
 
 
 @pytest.fixture
@@ -97,26 +114,53 @@ def test_the_sample_is_of_the_node_that_evicts_the_youngest(errors: ErrorLog) ->
         assert errors.reasons == []
 
 
-@pytest.mark.alone
-def test_all_nodes_are_asked_in_one_round_trip(tmp_path: Path) -> None:
-    delay = 0.25
+@pytest.fixture(scope="module")
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    """A cluster whose nodes are reached through proxies."""
     with ExitStack() as stack:
-        ports = [free_port() for _ in range(PRIMARIES)]
-        cluster = stack.enter_context(running_cluster(announced=ports))
-        proxies = [
-            RedisProxy(port, Path(node.url.removeprefix("unix://")))
-            for port, node in zip(ports, cluster.nodes, strict=True)
-        ]
-        for proxy in proxies:
+        folder = tmp_path_factory.mktemp("nodes")
+        sockets = [folder / str(number) for number in range(PRIMARIES)]
+        ports = [free_port() for _ in sockets]
+        found = [RedisProxy(port, path) for port, path in zip(ports, sockets, strict=True)]
+        for proxy in found:
             stack.callback(proxy.close)
-        client = stack.enter_context(cluster.connect(PATIENT))
+        cluster = stack.enter_context(running_cluster(announced=ports))
+        for path, node in zip(sockets, cluster.nodes, strict=True):
+            path.symlink_to(node.url.removeprefix("unix://"))
+        yield Proxies(cluster, found)
+
+
+@pytest.mark.alone
+def test_all_nodes_are_asked_in_one_round_trip(proxies: Proxies) -> None:
+    delay = 0.25
+    with proxies.cluster.connect(PATIENT) as client, ExitStack() as delays:
         store = ClusterPageStore(client)
         store.put_pages(PAGES)
-        for proxy in proxies:
-            stack.enter_context(proxy.delaying(delay))
+        for proxy in proxies.nodes:
+            delays.enter_context(proxy.delaying(delay))
         start = time.perf_counter()
         assert store.get_pages(KEYS) == list(PAGES.values())
         assert delay <= time.perf_counter() - start < 2 * delay
+
+
+def test_a_node_that_answers_nonsense_or_hangs_up_costs_its_own_keys_alone(
+    proxies: Proxies, errors: ErrorLog
+) -> None:
+    expected = [None if node_of(key) == 1 else PAGES[key] for key in KEYS]
+    with proxies.cluster.connect(PATIENT) as client:
+        store = ClusterPageStore(client, errors)
+        store.put_pages(PAGES)
+        for lie in (b"?\r\n", b":7\r\n" * len(KEYS), b"*1\r\n:x\r\n"):
+            with proxies.nodes[1].lying(lie):
+                assert store.get_pages(KEYS) == expected
+                assert not store.is_answering()
+            assert store.get_pages(KEYS) == list(PAGES.values())
+        with proxies.nodes[1].cutting():  # the pages before the cut are whole
+            found = zip(KEYS, store.get_pages(KEYS), expected, strict=True)
+            assert all(page in {PAGES[key], other} for key, page, other in found)
+        assert store.get_pages(KEYS) == expected
+        assert errors.reasons == ["other", "other", "other", "connection", "skipped"]
+        wait_until(lambda: store.get_pages(KEYS) == list(PAGES.values()))
 
 
 @needs_signals
@@ -147,6 +191,37 @@ def test_a_frozen_node_costs_one_call_a_timeout_and_others_their_keys_of_it_alon
         cluster.thaw()
         wait_until(lambda: store.get_pages(KEYS) == list(PAGES.values()))
         assert store.is_answering()
+
+
+def test_the_documented_user_suffices_on_all_nodes_over_tls(
+    authority: Authority, tmp_path: Path, errors: ErrorLog
+) -> None:
+    rules = [*documented_rules("store"), *documented_rules_of_nodes()]
+    certificate = authority.issue("127.0.0.1")
+    sockets = [tmp_path / str(number) for number in range(PRIMARIES)]
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(TlsProxy(certificate, path)) for path in sockets]
+        ports = [proxy.port for proxy in proxies]
+        cluster = stack.enter_context(running_cluster(announced=ports))
+        for path, node, admin in zip(sockets, cluster.nodes, cluster.clients, strict=True):
+            path.symlink_to(node.url.removeprefix("unix://"))
+            make_user(admin, "store", rules)
+        url = cluster.url("symbolon-store:PASSWORD@").replace("redis", "rediss", 1)
+        client = stack.enter_context(connect_store(f"{url}?ssl_ca_certs={authority.file}", PATIENT))
+        store = store_over(client, errors)
+        assert store.takes_ages()
+        store.put_aged_pages(PAGES, {KEYS[0]: 7})
+        store.put_directories({XUL: b"directory"})
+        store.touch([XUL], KEYS)
+        assert store.get_pages(KEYS) == list(PAGES.values())
+        *_, slot = cluster.used_slots(0)
+        for _ in cluster.migrate(slot, 0, 1):
+            assert store.get_pages(KEYS) == list(PAGES.values())
+        store.forget(XUL)
+        assert count_keys(client) == KeyCounts(0, 60, is_estimated=False)
+        assert ask_server(client).facts is not None
+        assert errors.reasons == []
+        assert [denied(admin) for admin in cluster.clients] == [[]] * PRIMARIES
 
 
 @needs_signals

@@ -16,7 +16,15 @@ import redis
 from redis import exceptions
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from symbolon_server.redis_servers.circuit import PAUSE_SECONDS, Circuit
+from symbolon_server.redis_servers.circuit import PAUSE_SECONDS
+from symbolon_server.redis_servers.cluster_nodes import (
+    Command,
+    Exchange,
+    Node,
+    Owners,
+    Sending,
+    SkippedError,
+)
 from symbolon_server.redis_servers.following import RESOLVE_SECONDS, follow, look_again
 from symbolon_server.redis_servers.read_values import UNREADABLE
 from symbolon_server.redis_servers.sentinels import Address, parse_address, show
@@ -25,9 +33,6 @@ from symbolon_server.redis_servers.servers import (
     Timeouts,
     connect,
 )
-
-Command = tuple[Any, ...]
-"""The name of a command, its key in bytes, and the rest."""
 
 _URL: Final = re.compile(
     r"(?P<scheme>rediss?)\+cluster://(?P<user>[^/?#@]*@)?(?P<nodes>[^/?#@]+)/?"
@@ -45,15 +50,11 @@ _MOST_HANGING: Final = 2
 _LOST: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ClusterDownError)
 """Errors of a node that is down, or whose slots are."""
 
-_Owners = list[Address | None]
-"""The node of each slot, None for a slot that none has."""
+_ELSEWHERE: Final = (*_LOST, SkippedError)
+"""Errors of commands that another node may answer by now."""
 
-
+_NO_NODE: Final = exceptions.ClusterDownError("no node has the slot")
 _NEVER: Final = -math.inf
-
-
-class SkippedError(exceptions.RedisError):
-    """The circuit of the node is open: the command was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,122 +80,6 @@ class ClusterUrl:
         return f"{self._before}{show(address)}{self._after}"
 
 
-class Node:
-    """A node with its own connections and circuit, so that others do not suffer if it hangs."""
-
-    def __init__(
-        self, address: Address, client: redis.Redis, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.address = address
-        self.client = client
-        self.circuit = Circuit(clock=clock, server=f"store {show(address)}")
-
-    def requires_all_nodes(self) -> bool | None:
-        """Return whether it stops serving when others are lost; None if it does not tell."""
-        name = "cluster-require-full-coverage"
-        try:
-            return bool(self.client.config_get(name)[name] == "yes")
-        except (exceptions.RedisError, *UNREADABLE):  # providers forbid CONFIG
-            return None
-
-    def read_owners(self) -> _Owners:
-        """Return the owners of all slots; raise redis-py's errors, or one of `UNREADABLE`."""
-        owners: _Owners = [None] * REDIS_CLUSTER_HASH_SLOTS
-        answer: Any = self.client.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call] # redis-py
-        for first, last, (host, port, *_), *_ in answer:
-            # A node may not know its own name, and then has none, or `?`.
-            name = (host or b"").decode().strip("?") or self.address[0]
-            owners[first : last + 1] = [(name, int(port))] * (last + 1 - first)
-        if len(owners) != REDIS_CLUSTER_HASH_SLOTS:
-            raise ValueError("more slots than there are")
-        return owners
-
-
-@dataclass(slots=True)
-class _Sending:
-    """Where a command is sent next."""
-
-    number: int
-    """Its place among the commands of a call."""
-
-    to: Address | None
-    is_asking: bool = False
-    """Whether the node does not have the slot yet, and needs to be told that we know."""
-
-
-class _Exchange:
-    """Commands to one node, sent before the replies of any node are awaited."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.sendings: list[_Sending] = []
-        self._error: exceptions.RedisError | None = None
-        self._connection: Any = None
-        self._unread = 0
-
-    def send(self, commands: Sequence[Command]) -> None:
-        """Send the commands with the numbers of `sendings`."""
-        if not self.node.circuit.lets_through():
-            self._error = SkippedError()
-            return
-        own: list[Command] = []
-        for sending in self.sendings:
-            if sending.is_asking:
-                own.append(("ASKING",))
-            own.append(commands[sending.number])
-        self._unread = len(own)
-        try:
-            self._connection = self.node.client.connection_pool.get_connection()
-            self._connection.send_packed_command(self._connection.pack_commands(own))
-        except exceptions.RedisError as error:
-            self._fail(error)
-
-    def receive(self, deadline: float) -> list[Any]:
-        """Return the reply to each command, or its error; wait until `deadline` for the first."""
-        replies: list[Any] = []
-        if self._error is None:
-            try:
-                if not self._connection.can_read(timeout=max(0.0, deadline - time.monotonic())):
-                    raise exceptions.TimeoutError("timed out")
-                for sending in self.sendings:
-                    if sending.is_asking:
-                        self._read()
-                    replies.append(self._read())
-            except exceptions.RedisError as error:
-                self._fail(error)
-            except UNREADABLE:  # bytes that are no reply
-                self._fail(exceptions.InvalidResponse())
-        if self._error is None:
-            self.node.circuit.record(next(filter(_is_trouble, replies), None))
-        return replies + [self._error] * (len(self.sendings) - len(replies))
-
-    def close(self) -> None:
-        """Return the connection; close it if a reply may still come."""
-        if self._connection is not None:
-            if self._unread:
-                self._connection.disconnect()
-            self.node.client.connection_pool.release(self._connection)
-            self._connection = None
-
-    def _read(self) -> Any:
-        try:
-            reply = self._connection.read_response()
-        except exceptions.ResponseError as error:
-            reply = error
-        self._unread -= 1
-        return reply
-
-    def _fail(self, error: exceptions.RedisError) -> None:
-        self._error = error
-        self.node.circuit.record(error)
-        follow(self.node.client, error)
-
-
-def _is_trouble(reply: object) -> bool:
-    is_error = isinstance(reply, exceptions.RedisError)
-    return is_error and not isinstance(reply, exceptions.AskError)
-
-
 class Cluster:
     """The nodes of one cluster. Thread-safe.
 
@@ -216,7 +101,7 @@ class Cluster:
         self._answer_seconds = answer_seconds
         self._clock = clock
         self._nodes: dict[Address, Node] = {}
-        self._owners: _Owners = [None] * REDIS_CLUSTER_HASH_SLOTS
+        self._owners: Owners = [None] * REDIS_CLUSTER_HASH_SLOTS
         self._refreshing = threading.Lock()
         self._next_refresh = _NEVER
         self._next_look = _NEVER
@@ -263,9 +148,9 @@ class Cluster:
         slots = [key_slot(command[1]) for command in commands]
         replies: list[Any] = [None] * len(commands)
         owners = self._owners
-        left = [_Sending(number, owners[slot]) for number, slot in enumerate(slots)]
+        left = [Sending(number, owners[slot]) for number, slot in enumerate(slots)]
         for _ in range(_ATTEMPTS):
-            failed: list[_Sending] = []
+            failed: list[Sending] = []
             for sending, reply in self._exchange(left, commands):
                 replies[sending.number] = reply
                 if isinstance(reply, exceptions.RedisError):
@@ -283,16 +168,16 @@ class Cluster:
             self._refresh()
 
     def _exchange(
-        self, sendings: Iterable[_Sending], commands: Sequence[Command]
-    ) -> Iterator[tuple[_Sending, Any]]:
-        exchanges: dict[Address, _Exchange] = {}
+        self, sendings: Iterable[Sending], commands: Sequence[Command]
+    ) -> Iterator[tuple[Sending, Any]]:
+        exchanges: dict[Address, Exchange] = {}
         for sending in sendings:
             if sending.to is None:
-                yield sending, exceptions.ClusterDownError("no node has the slot")
+                yield sending, _NO_NODE
                 continue
             exchange = exchanges.get(sending.to)
             if exchange is None:
-                exchange = exchanges[sending.to] = _Exchange(self._node(sending.to))
+                exchange = exchanges[sending.to] = Exchange(self._node(sending.to))
             exchange.sendings.append(sending)
         try:
             for exchange in exchanges.values():
@@ -305,22 +190,24 @@ class Cluster:
                 exchange.close()
 
     def _redirect(
-        self, failed: Sequence[_Sending], replies: Sequence[Any], slots: Sequence[int]
-    ) -> Iterator[_Sending]:
+        self, failed: Sequence[Sending], replies: Sequence[Any], slots: Sequence[int]
+    ) -> Iterator[Sending]:
         """Yield the failed commands that another node may answer."""
-        if any(isinstance(replies[one.number], (*_LOST, exceptions.AskError)) for one in failed):
+        errors = [replies[one.number] for one in failed]
+        if any(isinstance(error, (*_ELSEWHERE, exceptions.AskError)) for error in errors):
             self._is_suspect = True
+        if any(isinstance(error, _LOST) for error in errors):
             self._refresh()
-        for one in failed:
-            error, slot = replies[one.number], slots[one.number]
+        for one, error in zip(failed, errors, strict=True):
+            slot = slots[one.number]
             if isinstance(error, exceptions.AskError) and one.to is not None:
                 target = (error.host or one.to[0], error.port)
                 is_asking = not isinstance(error, exceptions.MovedError)
                 if not is_asking:  # the node that had the slot knows it before all others
                     self._owners[slot] = target
-                yield _Sending(one.number, target, is_asking)
-            elif isinstance(error, (*_LOST, SkippedError)) and self._owners[slot] != one.to:
-                yield _Sending(one.number, self._owners[slot])
+                yield Sending(one.number, target, is_asking)
+            elif isinstance(error, _ELSEWHERE) and self._owners[slot] != one.to:
+                yield Sending(one.number, self._owners[slot])
 
     def _refresh(self, *, is_waited_for: bool = True) -> None:
         """Read the owners from a node that answers, at most once in `PAUSE_SECONDS`."""
@@ -360,7 +247,7 @@ class Cluster:
         """Return the nodes that have slots."""
         return [owner for owner in dict.fromkeys(self._owners) if owner is not None]
 
-    def _take(self, owners: _Owners) -> None:
+    def _take(self, owners: Owners) -> None:
         """Use these owners from now on, and leave the nodes that have no slots any more."""
         self._owners = owners
         for address in self._nodes.keys() - set(owners) - set(self._seeds):

@@ -4,11 +4,13 @@ import heapq
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from types import NoneType
 from typing import Any, Final
 
 import redis
 
-from symbolon_server.redis_servers.cluster import Cluster, Command, Node, SkippedError
+from symbolon_server.redis_servers.cluster import Cluster
+from symbolon_server.redis_servers.cluster_nodes import Command, Node, SkippedError
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.store.redis_dumps import dump_string
 from symbolon_server.store.redis_store import (
@@ -22,6 +24,8 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 
 _TOUCHED_AT_ONCE: Final = 1000
+
+_GOT: Final = (bytes, NoneType, redis.RedisError)
 
 _OLDEST: Final = 5
 """Samples of nodes are compared by so many of their oldest keys, as eviction ages are."""
@@ -107,6 +111,9 @@ class ClusterPageStore:
 
     def _get(self, keys: Iterable[str]) -> list[bytes | None]:
         replies = self._run([("GET", key.encode()) for key in keys])
+        if not all(isinstance(reply, _GOT) for reply in replies):  # of an unexpected type
+            self._on_error("other")
+            self._last.was_answered = False
         return [reply if isinstance(reply, bytes) else None for reply in replies]
 
     def _put(
@@ -116,9 +123,9 @@ class ClusterPageStore:
             self._run([_put_command(key, data, idle_seconds.get(key, 0)) for key, data in batch])
 
     def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies; count each error once, also if it is that of many keys."""
+        """Return the replies; count each error once, also if many keys have it."""
         replies = self._cluster.run(commands) if commands else []
-        errors = {id(reply): reply for reply in replies if not _is_answer(reply)}
+        errors = {repr(reply): reply for reply in replies if not _is_answer(reply)}
         self._last.was_answered = not errors
         self._last.was_lost = bool(errors) and not any(map(_is_answer, replies))
         for error in errors.values():

@@ -21,7 +21,8 @@ from symbolon_server.ingest.queueing.permissions import (
     STORE_NODE,
     find_missing_permissions,
 )
-from symbolon_server.redis_servers.cluster import Cluster, Node, connect_store
+from symbolon_server.redis_servers.cluster import Cluster, connect_store
+from symbolon_server.redis_servers.cluster_nodes import Node
 from symbolon_server.redis_servers.sentinels import SentinelAnswer, sentinels_of, show
 from symbolon_server.redis_servers.servers import (
     ServerFacts,
