@@ -1,6 +1,7 @@
 """The page store in a real cluster: spread, aged, and with a node that hangs, dies or moves."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -225,16 +226,27 @@ def test_the_documented_user_suffices_on_all_nodes_over_tls(
 
 
 @needs_signals
-def test_two_frozen_nodes_cost_one_timeout() -> None:
+def test_two_frozen_nodes_cost_a_call_one_timeout_at_most(errors: ErrorLog) -> None:
+    expected = [PAGES[key] if node_of(key) == 0 else None for key in KEYS]
     with running_cluster() as cluster, cluster.connect(TIMEOUTS) as client:
-        store = ClusterPageStore(client)
+        store = ClusterPageStore(client, errors)
         store.put_pages(PAGES)
         cluster.freeze(1)
         cluster.freeze(2)
-        start = time.monotonic()
-        answers = store.get_pages(KEYS)
-        assert time.monotonic() - start < 2 * TIMEOUTS.answer_seconds
-        assert answers == [PAGES[key] if node_of(key) == 0 else None for key in KEYS]
+        longest = 0.0
+
+        def have_been_tried_again() -> bool:
+            nonlocal longest
+            start = time.monotonic()
+            assert store.get_pages(KEYS) == expected
+            longest = max(longest, time.monotonic() - start)
+            return errors.reasons.count("timeout") >= 4
+
+        wait_until(have_been_tried_again)
+        assert TIMEOUTS.answer_seconds <= longest < 2 * TIMEOUTS.answer_seconds
+        os.kill(cluster.nodes[2].process_id, signal.SIGCONT)  # while the other one stays
+        without = [None if node_of(key) == 1 else PAGES[key] for key in KEYS]
+        wait_until(lambda: store.get_pages(KEYS) == without)
 
 
 @dataclass

@@ -179,11 +179,14 @@ class Cluster:
             if exchange is None:
                 exchange = exchanges[sending.to] = Exchange(self._node(sending.to))
             exchange.sendings.append(sending)
+        # A call tries one failed node at most: new connections to several that hang add up.
+        in_order = sorted(exchanges.values(), key=lambda exchange: exchange.node.circuit.has_failed)
+        may_try = True
         try:
-            for exchange in exchanges.values():
-                exchange.send(commands)
+            for exchange in in_order:
+                may_try &= not exchange.send(commands, may_try=may_try)
             deadline = time.monotonic() + self._answer_seconds
-            for exchange in exchanges.values():
+            for exchange in in_order:
                 yield from zip(exchange.sendings, exchange.receive(deadline), strict=True)
         finally:
             for exchange in exchanges.values():

@@ -78,11 +78,15 @@ class Exchange:
         self._connection: Any = None
         self._unread = 0
 
-    def send(self, commands: Sequence[Command]) -> None:
-        """Send the commands with the numbers of `sendings`."""
-        if not self.node.circuit.lets_through():
+    def send(self, commands: Sequence[Command], *, may_try: bool) -> bool:
+        """Send the commands with the numbers of `sendings`; to a failed node if we `may_try`.
+
+        Returns whether a failed node was tried.
+        """
+        has_failed = self.node.circuit.has_failed
+        if (has_failed and not may_try) or not self.node.circuit.lets_through():
             self._error = SkippedError()
-            return
+            return False
         own: list[Command] = []
         for sending in self.sendings:
             if sending.is_asking:
@@ -94,6 +98,7 @@ class Exchange:
             self._connection.send_packed_command(self._connection.pack_commands(own))
         except exceptions.RedisError as error:
             self._fail(error)
+        return has_failed
 
     def receive(self, deadline: float) -> list[Any]:
         """Return the reply to each command, or its error; wait until `deadline` for the first."""
