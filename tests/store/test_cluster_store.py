@@ -41,7 +41,7 @@ __all__ = ["authority", "errors", "redis_cluster"]
 
 XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
 KEYS = [PageKey(XUL, "1-a", number) for number in range(60)]
-TIMEOUTS = Timeouts(1.0, 1.0)
+TIMEOUTS = Timeouts(2.0, 2.0)
 PAGES = {key: b"page %d" % key.number for key in KEYS}
 
 
@@ -185,7 +185,7 @@ def test_a_frozen_node_costs_one_call_a_timeout_and_others_their_keys_of_it_alon
         store.put_pages(PAGES)
         assert store.get_pages([key for key in KEYS if node_of(key) == 1][:1]) == [None]
         assert store.is_lost()
-        assert time.monotonic() - start < 2.0
+        assert time.monotonic() - start < 2 * TIMEOUTS.answer_seconds
         assert set(errors.reasons[1:]) == {"skipped"}
         with pytest.raises(ServerUnreachableError):
             count_keys(client)
@@ -203,7 +203,9 @@ def test_the_documented_user_suffices_on_all_nodes_over_tls(
     with ExitStack() as stack:
         proxies = [stack.enter_context(TlsProxy(certificate, path)) for path in sockets]
         ports = [proxy.port for proxy in proxies]
-        cluster = stack.enter_context(running_cluster(announced=ports))
+        # The nodes do not know the name by which they are reached: it is that of the URL.
+        unnamed = {"cluster_preferred_endpoint_type": "unknown-endpoint"}
+        cluster = stack.enter_context(running_cluster(announced=ports, **unnamed))
         for path, node, admin in zip(sockets, cluster.nodes, cluster.clients, strict=True):
             path.symlink_to(node.url.removeprefix("unix://"))
             make_user(admin, "store", rules)
@@ -240,7 +242,7 @@ def test_two_frozen_nodes_cost_a_call_one_timeout_at_most(errors: ErrorLog) -> N
             start = time.monotonic()
             assert store.get_pages(KEYS) == expected
             longest = max(longest, time.monotonic() - start)
-            return errors.reasons.count("timeout") >= 4
+            return errors.reasons.count("timeout") >= 3
 
         wait_until(have_been_tried_again)
         assert TIMEOUTS.answer_seconds <= longest < 2 * TIMEOUTS.answer_seconds
@@ -273,7 +275,7 @@ class Readers:
             thread.join()
 
     def _read(self) -> None:
-        while not self._is_ending.is_set():
+        while not self._is_ending.wait(0.002):  # leaves the nodes some time
             try:
                 found = dict(zip(KEYS, self.store.get_pages(KEYS), strict=True))
             except Exception as error:  # noqa: BLE001 # the test reports it
@@ -334,7 +336,7 @@ def test_a_replica_takes_over_from_a_primary_that_dies_or_hangs(
             readers.take_more(30)
             assert len(readers.lost) == before
         assert readers.wrong == []
-        assert {node_of(key) for keys in readers.lost for key in keys} == {0}
+        assert {node_of(key) for keys in readers.lost for key in keys} <= {0}
         store.forget(XUL)
         assert store.get_directories([XUL]) == [None]
         assert store.is_answering()
