@@ -9,8 +9,10 @@ from typing import Protocol
 import pytest
 
 from symbolon_server.__main__ import main
+from symbolon_server.app.wiring.redis_connections import refuse_bad_setup
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.rpc.access.tokens import hash_token
+from symbolon_server.settings import Settings
 from tests.app.conftest import (
     PATIENCE_SECONDS,
     SAMPLE,
@@ -20,6 +22,7 @@ from tests.app.conftest import (
     wait_until,
 )
 from tests.fixtures.certificates import Authority, authority
+from tests.fixtures.clusters import running_cluster
 from tests.fixtures.logging_state import restored_logging
 from tests.fixtures.sentinels import Access, watched
 from tests.fixtures.symbol_server import ALL_PATHS, HTML_PAGE, Answer, SymbolServer, symbol_server
@@ -270,6 +273,30 @@ def test_the_primary_and_each_disagreeing_sentinel_are_reported(
         [wrong_cache] = lines(servers.url())
         assert wrong_cache.startswith("WRONG cache       The cache does not answer: our-cache of ")
         assert "no Sentinel names a primary that is up" in wrong_cache
+
+
+def test_each_node_of_a_cluster_is_reported_and_lost_ones_do_not_keep_a_server_from_starting(
+    check: Check, redis_cache_url: str
+) -> None:
+    with running_cluster(cluster_require_full_coverage="yes") as cluster:
+        code, output = check(suppliers=str(SAMPLE / "symbols"), store_url=cluster.url())
+        assert code == 0, output
+        told = [line.split(maxsplit=2) for line in output.splitlines() if " store " in line]
+        for port, node, warning in zip(cluster.ports, told[::2], told[1::2], strict=True):
+            assert node[0] == "ok"
+            assert node[2].startswith(f"127.0.0.1:{port}: ")
+            assert warning[0] == "WARN"
+            assert "config set cluster-require-full-coverage no" in warning[2]
+        cluster.clients[0].execute_command("ACL", "SETUSER", "default", "-get")
+        code, output = check(suppliers=str(SAMPLE / "symbols"), store_url=cluster.url())
+        assert code == 1
+        assert f"127.0.0.1:{cluster.ports[0]}: its user lacks +get" in wrong_lines(output)[0]
+        cluster.clients[0].execute_command("ACL", "SETUSER", "default", "+get")
+        cluster.kill(2)
+        code, output = check(suppliers=str(SAMPLE / "symbols"), store_url=cluster.url())
+        assert code == 0, output
+        assert f"The store does not answer: 127.0.0.1:{cluster.ports[2]}" in output
+        refuse_bad_setup(Settings(store_url=cluster.url(), cache_url=redis_cache_url))
 
 
 def test_no_supplier_at_all_is_wrong(check: Check) -> None:

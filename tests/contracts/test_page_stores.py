@@ -1,16 +1,20 @@
 """The contract in `store/page_stores.py`, for every page store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 import redis
 
+from symbolon_server.store.cluster_store import ClusterPageStore
 from symbolon_server.store.page_stores import PageStore
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
+from tests.fixtures.clusters import RunningCluster, redis_cluster
 from tests.fixtures.memory_store import MemoryPageStore
+
+__all__ = ["redis_cluster"]
 
 XUL = ModuleId.parse("xul.pdb", "44E4EC8C2F41492B9369D6B9A059577C2")
 LIBC = ModuleId.parse("libc.so.6", "0123456789ABCDEF0123456789ABCDEF0")
@@ -22,21 +26,29 @@ class _Made(NamedTuple):
     """A store under test; the name is shown in the test's id."""
 
     name: str
-    make: Callable[[redis.Redis], PageStore]
+    make: Callable[[redis.Redis], PageStore] | None
+    """None for a cluster, which is started if it is asked for."""
 
 
 STORES = [
     _Made("memory", lambda _client: MemoryPageStore(64 * MEGABYTE)),
     _Made("redis", RedisPageStore),
+    _Made("cluster", None),
 ]
 
 
 @pytest.fixture(params=STORES, ids=[made.name for made in STORES])
 def store(
     request: pytest.FixtureRequest, redis_store: redis.Redis, clear_redis_store: None
-) -> PageStore:
+) -> Iterator[PageStore]:
     made: _Made = request.param
-    return made.make(redis_store)
+    if made.make is not None:
+        yield made.make(redis_store)
+        return
+    cluster: RunningCluster = request.getfixturevalue("redis_cluster")
+    cluster.clear()
+    with cluster.connect() as client:
+        yield ClusterPageStore(client)
 
 
 class TestEveryPageStore:

@@ -140,10 +140,11 @@ def test_a_wrong_password_is_never_shown(start_redis: StartRedis, redis_cache_ur
     assert "guessed" not in str(problem)
 
 
-def test_a_cluster_is_detected(start_redis: StartRedis, redis_cache_url: str) -> None:
+def test_a_node_of_a_cluster_is_detected(start_redis: StartRedis, redis_cache_url: str) -> None:
     server = start_redis("store.conf", cluster_enabled="yes")
     (problem,) = check(server.url, redis_cache_url)
     assert problem.kind is ProblemKind.CLUSTER
+    assert "redis+cluster://" in problem.fix
 
 
 @pytest.mark.parametrize("role", ["store", "cache"])

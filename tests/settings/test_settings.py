@@ -43,6 +43,7 @@ GOOD = [
         "redis+sentinel://a:1,b,[::1]:2/my-cache.1?db=1&sentinel_password=x%2Fy",
         "redis+sentinel://a:1,b,[::1]:2/my-cache.1?db=1&sentinel_password=x%2Fy",
     ),
+    ("store_url", "redis+cluster://a:1,b,[::1]:2", "redis+cluster://a:1,b,[::1]:2"),
     ("suppliers", "/symbols, https://a.example/x ,", ("/symbols", "https://a.example/x")),
     (
         "suppliers",
@@ -102,6 +103,8 @@ BAD = [
     ("store_url", "redis+sentinel://a:26379/store/0"),
     ("store_url", "redis+sentinel://somebody:hunter/2@a:26379/store"),
     ("store_url", "redis+sentinel://a/store?sentinel_password=hunter@2"),
+    ("store_url", "redis+cluster://a:1,"),
+    ("store_url", "redis+cluster://:hunter/2@a:1"),
     ("worker", "perhaps"),
     ("allow_shared_redis", "2"),
     ("log_level", "loud"),

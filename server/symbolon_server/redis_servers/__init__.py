@@ -3,8 +3,9 @@
 In comes a URL (`redis://`, `rediss://`, `unix://`, or `redis+sentinel://` with the name of a
 replicated server); out comes a client whose connections follow the server through restarts and
 failovers. One lost connection renews the whole pool. With Sentinels, each new connection asks
-them for the primary. After a failure a `Circuit` stays open for a second, then one caller at a
-time tries the server: a dead Redis costs calls no time.
+them for the primary. With `redis+cluster://`, for the store alone, out comes a `Cluster`: a client
+for each node, all asked at the same time. After a failure a `Circuit` stays open for a second,
+then one caller at a time tries the server: a dead Redis costs calls no time.
 
 Without URLs the server starts Redis or Valkey itself, from `redis/store.conf` and
 `redis/cache.conf`. Embedded servers listen on a Unix socket in a private folder and end with

@@ -18,10 +18,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import redis
 
+from symbolon_server.redis_servers.cluster import ClusterUrl
 from symbolon_server.redis_servers.embedded import default_run_folder, find_listed_servers
 from symbolon_server.redis_servers.redis_trouble import NoPrimaryError
 from symbolon_server.redis_servers.sentinels import SentinelUrl, sentinels_of
-from symbolon_server.redis_servers.servers import InvalidRedisUrlError, Timeouts, connect
+from symbolon_server.redis_servers.servers import Timeouts, connect
 
 _PATIENT = Timeouts(connect_seconds=2.0, answer_seconds=60.0)
 """For slow commands, such as `keys *`."""
@@ -48,13 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     try:
-        url = _find_primary(url)
+        cluster = ClusterUrl.parse(url) if options.role == "store" else None
+        url = _find_primary(url) if cluster is None else cluster.url_of(cluster.nodes[0])
         client = connect(url, _PATIENT)
-    except (InvalidRedisUrlError, NoPrimaryError) as error:
+    except (ValueError, NoPrimaryError) as error:
         sys.stderr.write(f"{variable}: {error}\n")
         return 1
     if program := shutil.which("redis-cli") or shutil.which("valkey-cli"):
-        _become(program, urlsplit(url), options.command)
+        follows = [] if cluster is None else ["-c"]
+        _become(program, urlsplit(url), [*follows, *options.command])
     with client:
         if options.command:
             return int(not run_command(client, options.command))

@@ -23,6 +23,7 @@ _DESCRIPTIONS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     ),
     (exceptions.OutOfMemoryError, "its maxmemory is exhausted"),
     (exceptions.ReadOnlyError, "it is a read-only replica"),
+    (exceptions.AskError, "it is one node of a cluster: use a redis+cluster:// URL"),
     (exceptions.TimeoutError, "timed out"),
 )
 """The first match is used."""

@@ -53,7 +53,7 @@ class SentinelUrl:
             return None
         options = [option for option in (found["query"] or "").split("&") if option]
         return cls(
-            tuple(map(_parse_address, found["sentinels"].split(","))),
+            tuple(parse_address(text, SENTINEL_PORT) for text in found["sentinels"].split(",")),
             found["name"],
             dict(_credentials_in(options)),
             f"{found['scheme'].lower()}://{found['user'] or ''}",
@@ -76,10 +76,11 @@ def _credentials_in(options: list[str]) -> Iterator[tuple[str, str]]:
         yield name.removeprefix(_OF_SENTINELS), unquote(value)
 
 
-def _parse_address(text: str) -> Address:
+def parse_address(text: str, default_port: int) -> Address:
+    """Return the host and port in a URL; raise `ValueError`."""
     host, separator, port = text.rpartition(":")
     if not separator or port.endswith("]"):
-        host, port = text, str(SENTINEL_PORT)
+        host, port = text, str(default_port)
     if not host.strip("[]"):
         raise ValueError("no host")
     return host.strip("[]"), int(port)

@@ -1,8 +1,9 @@
 """Connects to the Redis servers, and reads facts about them."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +26,8 @@ _OPTIONS: Final = frozenset(
 _TLS_OPTION: Final = "ssl_"
 """The options allowed in the query of a URL. Others would break us, such as decoded replies,
 timeouts that end blocking reads, or pools that are too small."""
+
+_CLUSTER: Final = re.compile(r"rediss?\+cluster:", re.IGNORECASE)
 
 _LONGEST_SECONDS = 2**31
 """Longer than any server runs, and within the range of the API."""
@@ -61,6 +64,8 @@ def connect(url: str, timeouts: Timeouts | None = None) -> redis.Redis:
     as `ssl_ca_certs` with rediss://. A URL of Sentinels connects to the primary of the name in it,
     also after a failover.
     """
+    if _CLUSTER.match(url):
+        raise InvalidRedisUrlError("a cluster can only be the store: use one server, or Sentinels")
     try:
         _refuse_options(url)
         client = _make_client(url, timeouts or Timeouts())
@@ -185,6 +190,25 @@ class ServerFacts:
             connected_clients=_number(info, "connected_clients"),
             uptime_seconds=min(_number(info, "uptime_in_seconds"), _LONGEST_SECONDS),
             is_replica=info.get("role") == "slave",
+        )
+
+    @classmethod
+    def of_cluster(cls, nodes: Sequence[Self]) -> Self:
+        """Return the facts of nodes, at least one, as those of one server."""
+        has_limit = all(node.maxmemory for node in nodes)
+        return replace(
+            nodes[0],
+            run_id="",
+            mode="cluster",
+            used_memory=sum(node.used_memory for node in nodes),
+            maxmemory=sum(node.maxmemory for node in nodes) if has_limit else 0,
+            maxmemory_policy=", ".join(dict.fromkeys(node.maxmemory_policy for node in nodes)),
+            keys=sum(node.keys for node in nodes),
+            evicted_keys=sum(node.evicted_keys for node in nodes),
+            hits=sum(node.hits for node in nodes),
+            misses=sum(node.misses for node in nodes),
+            connected_clients=sum(node.connected_clients for node in nodes),
+            uptime_seconds=min(node.uptime_seconds for node in nodes),
         )
 
 

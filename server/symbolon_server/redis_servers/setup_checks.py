@@ -3,9 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import chain
 
-import redis
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 
+from symbolon_server.redis_servers.cluster import Cluster, StoreClient
 from symbolon_server.redis_servers.servers import (
     ServerFacts,
     ServerUnreachableError,
@@ -25,6 +27,11 @@ class ProblemKind(Enum):
 
     UNREACHABLE = "unreachable"
     CLUSTER = "cluster"
+    """A node of a cluster without the URL of one, or the other way round."""
+
+    LOST_NODE = "lost node"
+    """A cluster lacks nodes, or slots; the others serve."""
+
     SENTINEL = "sentinel"
     REPLICA = "replica"
     UNBOUNDED_STORE = "unbounded store"
@@ -79,15 +86,36 @@ class ServerReport:
     is_encrypted: bool = False
     """Whether the connection uses TLS."""
 
+    nodes: "tuple[ServerReport, ...]" = ()
+    """Those of a cluster that have slots, or those in its URL if none has."""
 
-def ask_server(client: redis.Redis) -> ServerReport:
-    """Read the facts about a server, with `INFO` only: managed servers forbid `CONFIG`."""
+    lost_slots: int = 0
+    """How many slots of a cluster no node has."""
+
+
+def ask_server(client: StoreClient) -> ServerReport:
+    """Read the facts about a server, with `INFO` only: managed servers forbid `CONFIG`.
+
+    Those of a cluster are of all its nodes that answer, each with a report of its own.
+    """
+    if isinstance(client, Cluster):
+        return _ask_cluster(client)
     try:
         return ServerReport(server_name(client), read_facts(client))
     except ServerUnreachableError as error:
         return ServerReport(
             server_name(client), None, str(error), error.refuses_us, is_encrypted(client)
         )
+
+
+def _ask_cluster(cluster: Cluster) -> ServerReport:
+    nodes = cluster.primaries() or cluster.seeds()
+    reports = tuple(ask_server(node.client) for node in nodes)
+    found = [report.facts for report in reports if report.facts is not None]
+    if not found:
+        return replace(reports[0], name=str(cluster))
+    facts = ServerFacts.of_cluster(found)
+    return ServerReport(str(cluster), facts, nodes=reports, lost_slots=cluster.lost_slots())
 
 
 def find_problems(
@@ -97,22 +125,50 @@ def find_problems(
     if _are_swapped(store.facts, cache.facts) and not _LIVED_WITH_SWAPPED & set(allowed):
         return [_swapped(store.name, cache.name)]
     problems = [
-        *_find_problems_of("store", store, _find_store_problems),
+        *(_find_problems_of_cluster(store) if store.nodes else ()),
+        *chain.from_iterable(
+            _find_problems_of("store", node, _find_store_problems, is_node=bool(store.nodes))
+            for node in store.nodes or [store]
+        ),
         *_find_problems_of("cache", cache, _find_cache_problems),
     ]
-    if store.facts is not None and cache.facts is not None:
-        problems += _find_shared_server(store.facts, cache.facts, store.name)
+    for node in store.nodes or [store]:
+        if node.facts is not None and cache.facts is not None:
+            problems += _find_shared_server(node.facts, cache.facts, node.name)
     return [problem for problem in problems if problem.kind not in allowed]
 
 
+def _find_problems_of_cluster(report: ServerReport) -> Iterator[SetupProblem]:
+    if report.lost_slots == REDIS_CLUSTER_HASH_SLOTS and any(
+        _is_node(node) for node in report.nodes
+    ):
+        what = f"The store ({report.name}) does not say which node has which slots."
+        fix = "Give its nodes slots; its user needs permission for CLUSTER SLOTS."
+        yield SetupProblem(ProblemKind.UNREACHABLE, what, fix, role="store")
+    elif 0 < report.lost_slots < REDIS_CLUSTER_HASH_SLOTS:
+        what = f"The store ({report.name}) lacks nodes: {report.lost_slots} slots are lost."
+        fix = "Pages in these slots are read from spools until a node has them: see CLUSTER SLOTS."
+        yield SetupProblem(ProblemKind.LOST_NODE, what, fix, role="store")
+
+
+def _is_node(report: ServerReport) -> bool:
+    return report.facts is not None and report.facts.mode == "cluster"
+
+
 def _find_problems_of(
-    role: str, report: ServerReport, find: Callable[[ServerFacts, str], Iterable[SetupProblem]]
+    role: str,
+    report: ServerReport,
+    find: Callable[[ServerFacts, str], Iterable[SetupProblem]],
+    *,
+    is_node: bool = False,
 ) -> list[SetupProblem]:
-    """Return the problems of one server."""
+    """Return the problems of one server, or node of a cluster, of which others answer."""
     if report.facts is None:
-        return [replace(_unreachable(role, report), role=role)]
+        problem = replace(_unreachable(role, report), role=role)
+        return [replace(problem, kind=ProblemKind.LOST_NODE) if is_node else problem]
     name = f"The {role} ({report.name})"
-    problems = _find_other_kind(report.facts, name) or find(report.facts, name)
+    other = _find_no_node(report.facts, name) if is_node else _find_other_kind(report.facts, name)
+    problems = other or find(report.facts, name)
     return [replace(problem, role=role) for problem in problems]
 
 
@@ -155,8 +211,11 @@ def _swapped(store: str, cache: str) -> SetupProblem:
 def _find_other_kind(facts: ServerFacts, name: str) -> list[SetupProblem]:
     """Return a problem with the kind of server, which makes all other checks pointless."""
     if facts.mode == "cluster":
-        what = f"{name} is a cluster, which does not support commands on many keys."
-        fix = "Use a single server, optionally with replicas."
+        what = f"{name} is one node of a cluster, and has a part of the keys."
+        fix = (
+            "Set SYMBOLON_STORE_URL to redis+cluster://host:port,… with some of its nodes. The "
+            "cache cannot be a cluster: use a single server, or Sentinels."
+        )
         return [SetupProblem(ProblemKind.CLUSTER, what, fix)]
     if facts.mode == "sentinel":
         what = f"{name} is a Sentinel, which stores no data."
@@ -170,6 +229,15 @@ def _find_other_kind(facts: ServerFacts, name: str) -> list[SetupProblem]:
         fix = "Use the URL of its primary, or promote it: `replicaof no one`."
         return [SetupProblem(ProblemKind.REPLICA, what, fix)]
     return []
+
+
+def _find_no_node(facts: ServerFacts, name: str) -> list[SetupProblem]:
+    """Return a problem if what a URL of a cluster names is something else."""
+    if facts.mode == "cluster":
+        return []
+    what = f"{name} is not a node of a cluster."
+    fix = "Set SYMBOLON_STORE_URL to a redis:// URL, or set `cluster-enabled yes` there."
+    return [SetupProblem(ProblemKind.CLUSTER, what, fix)]
 
 
 def _find_store_problems(facts: ServerFacts, name: str) -> Iterator[SetupProblem]:

@@ -20,7 +20,8 @@ _HOST = r"(?:[^/?#@:\[\]]+|\[[0-9a-f:.%]+\])?(?::\d+)?"
 _SENTINEL = r"(?:[^/?#@:,\[\]]+|\[[0-9a-f:.%]+\])(?::\d+)?"
 _REDIS_URL = re.compile(
     rf"rediss?://{_USER}{_HOST}(?:/\d*)?{_QUERY}|unix://{_USER}/[^?#@]+{_QUERY}"
-    rf"|rediss?\+sentinel://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/[\w.-]+{_QUERY}",
+    rf"|rediss?\+sentinel://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/[\w.-]+{_QUERY}"
+    rf"|rediss?\+cluster://{_USER}{_SENTINEL}(?:,{_SENTINEL})*/?{_QUERY}",
     re.ASCII | re.IGNORECASE,
 )
 """Part of a password with an unquoted `/`, `?`, `#` or `@` would be read as host, port or path, and
@@ -175,6 +176,10 @@ ADDRESS = Kind("host:port, or [IPv6]:port", ListenAddress.parse)
 REDIS_URL = Kind(
     "embedded, or a redis://, rediss:// or unix:// URL, or redis+sentinel://host:port,…/name, "
     "with / ? # @ in a password as %2F %3F %23 %40",
+    _parse_redis_url,
+)
+STORE_URL = Kind(
+    REDIS_URL.expected.replace(", with", ", or redis+cluster://host:port,…, with"),
     _parse_redis_url,
 )
 LIST = Kind(

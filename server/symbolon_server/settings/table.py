@@ -242,9 +242,9 @@ class Settings:
         shown="`symbolon` in the user's data folder",
     )
     store_url: str = _redis(
-        kinds.REDIS_URL,
+        kinds.STORE_URL,
         kinds.EMBEDDED,
-        "Redis server of the store, which holds pages and may evict them.",
+        "Redis server or cluster of the store, which holds pages and may evict them.",
         is_secret=True,
     )
     cache_url: str = _redis(

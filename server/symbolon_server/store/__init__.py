@@ -4,7 +4,8 @@ In come page keys or module ids; out come encoded pages and page directories, or
 miss. A `PageStore` holds bytes and does not look into them; readers check them.
 A call asks them in this order (`CallTiers` in `symbolication/looking_up`).
 
-    store   Redis, shared by all servers and workers, evicts the least recently used
+    store   Redis, one server or a cluster, shared by all servers and workers, evicts the least
+            recently used
     spool   <folder>/v<version>/<debug file>/<DEBUG ID>.pages, one page file per module,
             bounded in bytes, shared by the processes of one user on a host
 

@@ -5,8 +5,9 @@ from typing import cast
 
 import redis
 
+from symbolon_server.redis_servers.cluster import Cluster, StoreClient
 from symbolon_server.redis_servers.keys import DIRECTORY_PREFIX, PAGE_PREFIX
-from symbolon_server.redis_servers.servers import reaching
+from symbolon_server.redis_servers.servers import ServerUnreachableError, reaching
 
 SAMPLE_KEYS = 5_000
 """Up to this many keys are counted exactly; of more, a sample of about this size is taken."""
@@ -24,11 +25,21 @@ class KeyCounts:
     """Whether the numbers are extrapolated from a sample."""
 
 
-def count_keys(client: redis.Redis, sample_keys: int = SAMPLE_KEYS) -> KeyCounts:
+def count_keys(client: StoreClient, sample_keys: int = SAMPLE_KEYS) -> KeyCounts:
     """Count modules and pages in a store, in a bounded number of short steps.
 
-    Raises `ServerUnreachableError`.
+    Raises `ServerUnreachableError`, for a cluster if any of its nodes does not answer.
     """
+    if isinstance(client, Cluster):
+        nodes = client.primaries()
+        if not nodes:
+            raise ServerUnreachableError(f"{client}: it does not say which node has which slots")
+        counts = [count_keys(node.client, sample_keys // len(nodes)) for node in nodes]
+        return KeyCounts(
+            modules=sum(count.modules for count in counts),
+            pages=sum(count.pages for count in counts),
+            is_estimated=any(count.is_estimated for count in counts),
+        )
     with reaching(client):
         keys = int(client.dbsize())
         sample, is_whole = _sample(client, sample_keys)

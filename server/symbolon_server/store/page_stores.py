@@ -32,6 +32,9 @@ class PageStore(Protocol):
     def is_answering(self) -> bool:
         """Return whether the last request succeeded; if not, misses mean nothing."""
 
+    def is_lost(self) -> bool:
+        """Return whether the last request reached nothing; if so, the next one may wait in vain."""
+
 
 class AgingPageStore(PageStore, Protocol):
     """A page store that evicts what was not used for the longest time."""

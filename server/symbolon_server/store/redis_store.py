@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import redis
 from redis import exceptions
@@ -58,7 +58,7 @@ NO_AGES: Mapping[Any, int] = MappingProxyType({})
 _T = TypeVar("_T")
 
 
-def _ignore(_reason: str) -> None:
+def count_nothing(_reason: str) -> None:
     """Count nothing."""
 
 
@@ -73,13 +73,13 @@ class RedisPageStore:
     def __init__(
         self,
         client: redis.Redis,
-        on_error: Callable[[str], None] = _ignore,
+        on_error: Callable[[str], None] = count_nothing,
         clock: Callable[[], float] = time.monotonic,
+        circuit: Circuit | None = None,
     ) -> None:
         self._client = client
         self._on_error = on_error
-        self._clock = clock
-        self._circuit = Circuit(clock=clock, server="store")
+        self._circuit = circuit or Circuit(clock=clock, server="store")
         self._is_readable = True
         self._takes_ages: bool | None = None
 
@@ -100,7 +100,7 @@ class RedisPageStore:
     ) -> None:
         """Store pages, each as if unused for its `idle_seconds`; without them it is new."""
         seconds = {page_key(key): idle_seconds[key] for key in pages if key in idle_seconds}
-        for batch in _split((page_key(key), page) for key, page in pages.items()):
+        for batch in split((page_key(key), page) for key, page in pages.items()):
             self._put(batch, seconds)
 
     def takes_ages(self) -> bool:
@@ -124,7 +124,7 @@ class RedisPageStore:
     def put_directories(self, directories: Mapping[ModuleId, bytes]) -> None:
         """Store directories, each replacing any earlier one."""
         items = ((directory_key(module_id), data) for module_id, data in directories.items())
-        for batch in _split(items):
+        for batch in split(items):
             self._put(batch)
 
     def forget(self, module_id: ModuleId) -> None:
@@ -143,6 +143,10 @@ class RedisPageStore:
         A replica without its primary is reachable and refuses reads (`MASTERDOWN`).
         """
         return self._is_readable and not self._circuit.has_failed
+
+    def is_lost(self) -> bool:
+        """Return whether the last request, or read, failed."""
+        return not self.is_answering()
 
     def _get(self, keys: list[str]) -> list[bytes | None]:
         if not keys:
@@ -170,7 +174,7 @@ class RedisPageStore:
         for answer in self._ask(send, nothing):
             if isinstance(answer, redis.RedisError):
                 follow(self._client, answer)
-                self._on_error(_reason(answer))
+                self._on_error(reason_of(answer))
 
     def _ask(self, ask: Callable[[], _T], otherwise: _T) -> _T:
         if not self._circuit.lets_through():
@@ -180,13 +184,20 @@ class RedisPageStore:
             answer = ask()
         except redis.RedisError as error:
             self._circuit.record(error)
-            self._on_error(_reason(error))
+            self._on_error(reason_of(error))
             return otherwise
         except UNREADABLE:  # a reply of an unexpected type
             self._on_error("other")
             return otherwise
         self._circuit.record(None)
         return answer
+
+
+class TouchedStore(Protocol):
+    """A store that can be told which keys are used."""
+
+    def touch(self, module_ids: Collection[ModuleId], keys: Collection[PageKey]) -> None:
+        """Mark these as used now."""
 
 
 class RecentUse:
@@ -198,7 +209,7 @@ class RecentUse:
 
     def __init__(
         self,
-        store: RedisPageStore,
+        store: TouchedStore,
         touch_seconds: float = TOUCH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -230,6 +241,8 @@ def may_restore(client: redis.Redis) -> bool:
         client.restore("page:", 0, _NO_DUMP)
     except exceptions.NoPermissionError:
         return False
+    except exceptions.MovedError:  # another node of the cluster has the key
+        return True
     except exceptions.ResponseError as error:
         if "unknown command" in str(error).lower():  # as providers rename it
             return False
@@ -262,14 +275,15 @@ def _is_full(memory: Mapping[str, Any]) -> bool:
     return int(memory["used_memory"]) >= FULL_SHARE * (int(memory["maxmemory"]) or math.inf)
 
 
-def _reason(error: redis.RedisError) -> str:
+def reason_of(error: redis.RedisError) -> str:
+    """Return the reason that is passed to `on_error`."""
     for kind, reason in _REASONS:
         if isinstance(error, kind):
             return reason
     return "other"
 
 
-def _split(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+def split(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     """Yield the items in lists of at least `BATCH_BYTES` each, except for the last."""
     batch: list[tuple[str, bytes]] = []
     batch_bytes = 0

@@ -193,6 +193,10 @@ class Spool:
         """Return True: failed reads are counted and logged here."""
         return True
 
+    def is_lost(self) -> bool:
+        """Return False."""
+        return False
+
     def counts(self) -> SpoolCounts:
         """Return the contents, hits and misses; scans all page files."""
         with self._counting:

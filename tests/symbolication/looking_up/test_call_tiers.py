@@ -12,7 +12,8 @@ from symbolon_server.cache.failures import FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.ingest.queueing.loader import ModuleLoader
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
-from symbolon_server.redis_servers.servers import connect
+from symbolon_server.redis_servers.servers import Timeouts, connect
+from symbolon_server.store.cluster_store import ClusterPageStore
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.symbolication.looking_up.tiers import CallTiers, Tiers
 from symbolon_server.symbolication.memory.queries import Diagnostics, TierName
@@ -20,6 +21,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging import layout
 from symbolon_server.symbols.paging.envelope import seal
+from tests.fixtures.clusters import running_cluster
 from tests.fixtures.memory_store import MemoryPageStore
 
 
@@ -70,6 +72,29 @@ def test_the_next_call_queries_the_store_again(tiers: Tiers, module_id: ModuleId
         diagnostics = Diagnostics()
         CallTiers(tiers, diagnostics).get_directories([module_id])
         assert diagnostics.tiers[TierName.STORE].seconds > 0.25
+
+
+def test_a_call_goes_on_asking_the_other_nodes_of_a_cluster(
+    redis_cache: redis.Redis, module_id: ModuleId
+) -> None:
+    pages = pages_of(module_id, 60)
+    with running_cluster() as cluster, cluster.connect(Timeouts(2.0, 2.0)) as client:
+        store = ClusterPageStore(client)
+        store.put_pages(pages)
+        cluster.freeze(1)
+        tiers = Tiers(
+            store, None, FailureMemory(KeyedCache(redis_cache)), ModuleLoader(redis_cache)
+        )
+        asked = CallTiers(tiers, Diagnostics())
+        start = time.monotonic()
+        first = asked.get_pages(list(pages))
+        there = [key for key, page in zip(pages, first, strict=True) if page is not None]
+        assert 20 < len(there) < 60
+        assert not asked.is_answering()
+        assert asked.get_pages(list(pages)) == first
+        assert asked.get_pages(there) == [pages[key] for key in there]
+        assert asked.is_answering()
+        assert time.monotonic() - start < 4.0
 
 
 class WatchedStore(MemoryPageStore):

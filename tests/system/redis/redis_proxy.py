@@ -10,12 +10,13 @@ _PIECE_BYTES = 1 << 16
 
 
 class RedisProxy:
-    """Listens on one unix socket, passes everything on to another, and does harm when told to.
+    """Listens on a socket, passes everything on to a unix socket, and does harm when told to.
 
     All that changes is guarded by one condition, which is held for moments only.
     """
 
-    def __init__(self, listen: Path, upstream: Path) -> None:
+    def __init__(self, listen: Path | int, upstream: Path) -> None:
+        """Listen on a unix socket, or on a port of loopback."""
         self._upstream = upstream
         self._changed = threading.Condition()
         self._delay_seconds = 0.0
@@ -23,9 +24,12 @@ class RedisProxy:
         self._replies_cut = 0
         self._lie = b""
         self._open: set[socket.socket] = set()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(listen))
-        self._listener.listen(512)
+        if isinstance(listen, int):
+            self._listener = socket.create_server(("127.0.0.1", listen), backlog=512)
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(listen))
+            self._listener.listen(512)
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
 

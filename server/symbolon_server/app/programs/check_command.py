@@ -18,15 +18,20 @@ from symbolon_server.ingest.queueing.permissions import (
     CACHE,
     FOR_AGES,
     STORE,
+    STORE_NODE,
     find_missing_permissions,
 )
+from symbolon_server.redis_servers.cluster import Cluster, connect_store
+from symbolon_server.redis_servers.cluster_nodes import Node
 from symbolon_server.redis_servers.sentinels import SentinelAnswer, sentinels_of, show
 from symbolon_server.redis_servers.servers import (
+    ServerFacts,
     ServerUnreachableError,
     connect,
     read_facts,
     server_name,
 )
+from symbolon_server.redis_servers.setup_checks import ProblemKind
 from symbolon_server.rpc.access.protection import check_address
 from symbolon_server.rpc.calls.addresses import (
     ListenAddress,
@@ -147,19 +152,48 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
         yield from _check_server("store", settings.store_url, servers.settings.store_url)
         yield from _check_server("cache", settings.cache_url, servers.settings.cache_url)
         for problem in find_setup_problems(servers.settings):
-            yield Finding(problem.role, str(problem), Verdict.WRONG)
+            is_lost = problem.kind is ProblemKind.LOST_NODE
+            verdict = Verdict.WARNING if is_lost else Verdict.WRONG
+            yield Finding(problem.role, str(problem), verdict)
 
 
 def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
     """Yield what a server is; a server that does not answer is reported by the set-up check."""
-    with closing(connect(url)) as client:
+    with closing(connect_store(url) if role == "store" else connect(url)) as client:
+        if isinstance(client, Cluster):
+            for node in client.primaries() or client.seeds():
+                yield from _check_node(role, node)
+            return
         if (sentinels := sentinels_of(client)) is not None:
             yield from _check_sentinels(role, sentinels.name, sentinels.ask_all())
-        try:
+        with suppress(ServerUnreachableError):
             facts = read_facts(client)
-        except ServerUnreachableError:
-            return
-        where = EMBEDDED if asked == EMBEDDED else server_name(client)
+            where = EMBEDDED if asked == EMBEDDED else server_name(client)
+            yield from _check_facts(role, where, facts)
+            # Servers in other modes refuse commands for other reasons.
+            if facts.mode == "standalone" and not facts.is_replica:
+                needed = STORE if role == "store" else CACHE
+                yield from _check_permissions(role, find_missing_permissions(client, needed))
+
+
+def _check_node(role: str, node: Node) -> Iterator[Finding]:
+    """Yield what one node of a cluster is."""
+    where = show(node.address)
+    with suppress(ServerUnreachableError):
+        facts = read_facts(node.client)
+        yield from _check_facts(role, where, facts)
+        if facts.mode == "cluster":
+            missing = find_missing_permissions(node.client, STORE_NODE)
+            yield from _check_permissions(role, missing, f"{where}: ")
+            if node.requires_all_nodes():
+                said = (
+                    f"{where}: one lost node stops the whole store: "
+                    "`config set cluster-require-full-coverage no`"
+                )
+                yield Finding(role, said, Verdict.WARNING)
+
+
+def _check_facts(role: str, where: str, facts: ServerFacts) -> Iterator[Finding]:
     limit = f"maxmemory {facts.maxmemory}" if facts.maxmemory else "no maxmemory"
     said = f"{where}: {facts.software} {facts.version}, {limit}, {facts.maxmemory_policy}"
     yield Finding(role, said)
@@ -169,16 +203,10 @@ def _check_server(role: str, asked: str, url: str) -> Iterator[Finding]:
             "use allkeys-lru"
         )
         yield Finding(role, said, Verdict.WARNING)
-    # Servers in other modes refuse commands for other reasons.
-    if facts.mode == "standalone" and not facts.is_replica:
-        yield from _check_permissions(role, url)
 
 
-def _check_permissions(role: str, url: str) -> Iterator[Finding]:
-    needed = STORE if role == "store" else CACHE
-    with closing(connect(url)) as client:
-        missing = find_missing_permissions(client, needed)
-    said = "its user lacks {} (see Permissions in redis/README.md)"
+def _check_permissions(role: str, missing: Sequence[str], where: str = "") -> Iterator[Finding]:
+    said = where + "its user lacks {} (see Permissions in redis/README.md)"
     if wrong := [rule for rule in missing if rule not in FOR_AGES]:
         yield Finding(role, said.format(" ".join(wrong)), Verdict.WRONG)
     if lost := [rule for rule in missing if rule in FOR_AGES]:

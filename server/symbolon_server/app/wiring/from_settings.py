@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from symbolon_server.app.wiring.redis_connections import timeouts_of
 from symbolon_server.cache.failures import FailureLifetimes
-from symbolon_server.redis_servers.servers import connect
+from symbolon_server.redis_servers.cluster import Cluster, StoreClient, connect_store
 from symbolon_server.settings import Settings
+from symbolon_server.store.cluster_store import ClusterPageStore
 from symbolon_server.store.redis_store import RedisPageStore
 from symbolon_server.store.spool import SkipReason, Spool
 from symbolon_server.telemetry.backoff import Backoff
@@ -32,9 +33,18 @@ def _count_spool_skip(reason: SkipReason) -> None:
 
 def store_of(
     settings: Settings, on_error: Callable[[str], None] = _count_store_error
-) -> RedisPageStore:
+) -> RedisPageStore | ClusterPageStore:
     """Return the store, which connects on its first request."""
-    return RedisPageStore(connect(settings.store_url, timeouts_of(settings)), on_error=on_error)
+    return store_over(connect_store(settings.store_url, timeouts_of(settings)), on_error)
+
+
+def store_over(
+    client: StoreClient, on_error: Callable[[str], None] = _count_store_error
+) -> RedisPageStore | ClusterPageStore:
+    """Return the store that a client leads to."""
+    if isinstance(client, Cluster):
+        return ClusterPageStore(client, on_error)
+    return RedisPageStore(client, on_error)
 
 
 def spool_of(

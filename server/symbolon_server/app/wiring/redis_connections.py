@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from symbolon_server.app import StartError
+from symbolon_server.redis_servers.cluster import connect_store
 from symbolon_server.redis_servers.embedded import (
     EmbeddedOptions,
     EmbeddedRedis,
@@ -99,20 +100,20 @@ def timeouts_of(settings: Settings) -> Timeouts:
 
 def refuse_bad_urls(settings: Settings) -> None:
     """Raise `StartError` for the invalid URL of a given server."""
-    for variable, url in (
-        ("SYMBOLON_STORE_URL", settings.store_url),
-        ("SYMBOLON_CACHE_URL", settings.cache_url),
+    for variable, url, make in (
+        ("SYMBOLON_STORE_URL", settings.store_url, connect_store),
+        ("SYMBOLON_CACHE_URL", settings.cache_url, connect),
     ):
         try:
             if url != EMBEDDED:
-                connect(url).close()
+                make(url).close()
         except InvalidRedisUrlError as error:
             raise StartError(f"{variable}: {error}") from error
 
 
 def find_setup_problems(settings: Settings) -> list[SetupProblem]:
     """Return the problems of the two servers that no setting allows."""
-    store = connect(settings.store_url, timeouts_of(settings))
+    store = connect_store(settings.store_url, timeouts_of(settings))
     cache = connect(settings.cache_url, timeouts_of(settings))
     with store, cache:
         return find_problems(ask_server(store), ask_server(cache), allowed_problems(settings))
@@ -129,6 +130,10 @@ def allowed_problems(settings: Settings) -> set[ProblemKind]:
 
 
 def refuse_bad_setup(settings: Settings) -> None:
-    """Raise `StartError` with the problems of the two servers and how to fix them."""
-    if problems := find_setup_problems(settings):
-        raise StartError(*map(str, problems))
+    """Raise `StartError` with the problems of the two servers and how to fix them.
+
+    A cluster may lack nodes: the others serve.
+    """
+    problems = find_setup_problems(settings)
+    if bad := [problem for problem in problems if problem.kind is not ProblemKind.LOST_NODE]:
+        raise StartError(*map(str, bad))

@@ -7,7 +7,7 @@ from symbolon_server.app.wiring.from_settings import (
     count_cache_error,
     lifetimes_of,
     spool_of,
-    store_of,
+    store_over,
 )
 from symbolon_server.app.wiring.redis_connections import allowed_problems, timeouts_of
 from symbolon_server.app.wiring.security import protection_of
@@ -21,6 +21,7 @@ from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.insertion.use_tally import FLUSH_SECONDS, UseTally
 from symbolon_server.redis_servers.circuit import Circuit
+from symbolon_server.redis_servers.cluster import connect_store, follow_store
 from symbolon_server.redis_servers.following import look_again
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.redis_servers.setup_checks import ask_server
@@ -57,7 +58,7 @@ class SharedParts:
     """The parts that the services of one process share: connections, tiers and memory."""
 
     def __init__(self, settings: Settings, vitals: Vitals | None = None) -> None:
-        self.store_client = connect(settings.store_url, timeouts_of(settings))
+        self.store_client = connect_store(settings.store_url, timeouts_of(settings))
         self.cache_client = connect(settings.cache_url, timeouts_of(settings))
         circuit = Circuit(server="cache")
         cache = KeyedCache(self.cache_client, circuit=circuit, on_error=count_cache_error)
@@ -66,7 +67,7 @@ class SharedParts:
         self.loader = ModuleLoader(
             self.cache_client, circuit, max_queued=settings.max_queued_modules, vitals=vitals
         )
-        store = store_of(settings)
+        store = store_over(self.store_client)
         self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)
         self.uses = UseTally(InsertionMemory(cache), store)
@@ -109,7 +110,7 @@ class SharedParts:
         """Leave connections whose server the name, or the Sentinels, replaced by another."""
         while not self._following.is_closing.wait(FOLLOW_SECONDS):
             look_again(self.cache_client)
-            look_again(self.store_client)
+            follow_store(self.store_client)
 
     def _tell_uses(self) -> None:
         """Tell the cache what this process saw of uses and misses."""

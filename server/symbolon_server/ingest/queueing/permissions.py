@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import redis
@@ -77,6 +77,18 @@ STORE: Final = Permissions(
     },
     channels={},
 )
+
+STORE_NODE: Final = replace(
+    STORE,
+    commands=(
+        "cluster|slots",
+        "asking",
+        "get $",
+        *(line for line in STORE.commands if line != "mget $"),
+    ),
+    key_uses=("get $", "unlink $"),
+)
+"""On each node of a cluster; most keys are another node's, which it says after the check."""
 
 CACHE: Final = Permissions(
     commands=(

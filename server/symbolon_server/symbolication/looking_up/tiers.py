@@ -199,5 +199,5 @@ class CallTiers:
     def _count_time(self, tier: _Tier, start: float) -> None:
         seconds = time.perf_counter() - start
         self._diagnostics.tier(tier.name).seconds += seconds
-        if not tier.store.is_answering():
+        if tier.store.is_lost():
             tier.lost_seconds += seconds
