@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from symbolon_server.app.process.signals import Signals
+from symbolon_server.app.process.signals import ON_TERMINAL, Signals
 
 PATIENCE_SECONDS = 30.0
 
@@ -59,3 +59,11 @@ def test_what_was_set_up_before_is_set_up_again() -> None:
     with Signals():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", ON_TERMINAL)
+def test_a_command_on_a_terminal_is_stopped_by_its_end_too(number: int) -> None:
+    with Signals(ON_TERMINAL) as signals:
+        os.kill(os.getpid(), number)
+        assert signals.wait(PATIENCE_SECONDS)
+        assert signals.stopped_by == number

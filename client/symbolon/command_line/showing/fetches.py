@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
-from typing import Any, Self
+from typing import Any
 
 from symbolon.client import Client
 from symbolon.command_line.showing.progress import SECONDS_BETWEEN_CHANGES, SECONDS_BETWEEN_LINES
@@ -100,11 +100,6 @@ class WatchingClient(Client):
         self._ended = Event()
         self._watching = Thread(target=self._watch, name="fetches", daemon=True)
 
-    def __enter__(self) -> Self:
-        if self._is_shown:
-            self._watching.start()
-        return super().__enter__()
-
     def close(self) -> None:
         """Close the connection, after the last look."""
         self._ended.set()
@@ -114,6 +109,8 @@ class WatchingClient(Client):
 
     def symbolicate_many(self, *arguments: Any, **named: Any) -> Iterator[Any]:
         """As in `Client`."""
+        if self._is_shown and not self._watching.is_alive():
+            self._watching.start()
         results = super().symbolicate_many(*arguments, **named)
         while True:
             with self._line.waiting():

@@ -4,7 +4,7 @@ import os
 import select
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from types import FrameType
 from typing import Final, Self
@@ -14,21 +14,29 @@ from symbolon_server.telemetry.ignored_signals import HARMLESS, IGNORED, log_ign
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
 _WATCHED = (*_STOP, signal.SIGCHLD, *HARMLESS)
 
+ON_TERMINAL: Final = _STOP | {signal.SIGHUP}
+"""What stops a command that a person waits for: SIGHUP says that the terminal is closed."""
+
 _READ_BYTES: Final = 4096
 
 
 class Signals:
     """Collects signals while it is open, for the main thread only.
 
-    SIGTERM and SIGINT stop the process, SIGHUP reloads files, and SIGCHLD wakes it to check its
-    children; SIGUSR1 and SIGUSR2 are ignored.
+    SIGTERM and SIGINT stop the process, SIGHUP reloads files unless it stops, too, and SIGCHLD
+    wakes it to check its children; SIGUSR1 and SIGUSR2 are ignored.
 
     The interpreter's own handler writes the number of the signal into a pipe, in any thread;
     `wait` reads the pipe. A Python handler would only run in the main thread, which a signal to
     another thread does not wake.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Collection[int] = _STOP) -> None:
+        """Stop on the signals `stop`."""
+        self._stop = stop
+        self.stopped_by: int | None = None
+        """The signal that stopped the process, or None."""
+
         self.on_hang_up: Callable[[], None] = partial(log_ignored, signal.SIGHUP)
         """What `wait` calls after SIGHUP."""
 
@@ -57,11 +65,14 @@ class Signals:
                 return False
             self._arrived += os.read(self._read_end, _READ_BYTES)
         number = self._arrived.popleft()
+        if number in self._stop:
+            self.stopped_by = number
+            return True
         if number == signal.SIGHUP:
             self.on_hang_up()
         elif number in IGNORED:
             log_ignored(number)
-        return number in _STOP
+        return False
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
