@@ -6,7 +6,8 @@ import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Self, TypeVar
+from threading import Thread
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 
@@ -34,6 +35,9 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
+
+_INTERRUPTED_CLOSE_SECONDS: Final = 1.0
+"""How long an interrupted program waits for its connection to close; it takes milliseconds."""
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -81,8 +85,14 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, KeyboardInterrupt):
+            self.close()
+            return
+        # Raised while gRPC began a call, it left that call to no thread: closing waits for ever.
+        closing = Thread(target=self.close, name="close", daemon=True)
+        closing.start()
+        closing.join(_INTERRUPTED_CLOSE_SECONDS)
 
     def with_token(self, token: str) -> Self:
         """Return a client that sends this token with each call, over the same connection.

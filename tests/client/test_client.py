@@ -314,6 +314,20 @@ def test_clients_that_share_a_closed_connection_say_so(canned: CannedServer) -> 
         bearing.get_store_info()
 
 
+def test_a_client_that_is_interrupted_while_a_call_begins_closes(
+    canned: CannedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl-C: gRPC has begun the call, but no thread that would notice its end."""
+    monkeypatch.setattr("grpc._channel._run_channel_spin_thread", interrupt)
+    local = grpc.local_channel_credentials()
+    with pytest.raises(KeyboardInterrupt), Client(canned.target, credentials=local) as client:
+        list(client.symbolicate_many([Report([Module("a", "A" * 33)], [[Frame(0, 1)]])]))
+
+
+def interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def close(client: Client) -> None:
     """Close the client, but not the event loop of an asyncio client."""
     if isinstance(client, BlockingClient):
