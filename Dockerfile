@@ -2,6 +2,11 @@
 # grpcio come ready-built for it; two stages, so that pip's leavings stay behind.
 
 FROM python:3.13-slim-bookworm AS build
+# Compiles some modules of the server (scripts/compile_modules.py).
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+ENV HATCH_BUILD_HOOK_ENABLE_CUSTOM=true
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/symbolon \

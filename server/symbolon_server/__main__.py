@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from symbolon_server import code_form
 from symbolon_server.app import StartError
 from symbolon_server.app.process.collector import pause_collector
 from symbolon_server.app.process.heap import keep_freed_memory
@@ -164,7 +165,7 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from symbolon_server.telemetry.software import software_version  # noqa: PLC0415 # see above
 
-        print(f"symbolon-server {software_version()}")
+        print(f"symbolon-server {software_version()} ({code_form()})")
         parser.exit()
 
 
