@@ -5,6 +5,11 @@
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+# Compiles some modules of the server (scripts/compile_modules.py).
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+ENV HATCH_BUILD_HOOK_ENABLE_CUSTOM=true
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/symbolon \

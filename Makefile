@@ -23,11 +23,17 @@ help: ## List the targets
 $(environment): pyproject.toml requirements-dev.lock scripts/make-environment scripts/find-python
 	@scripts/make-environment
 
+# Takes half a minute after a change of the modules that are compiled, and nothing otherwise. Where it is not possible
+# the source runs as it is.
+.PHONY: compiled
+compiled: $(environment) ## Compile the hot modules of the server, if this machine can
+	@$(python) scripts/compile_modules.py --quiet
+
 .PHONY: environment
-environment: $(environment) ## Make the environment .venv, or bring it up to date
+environment: $(environment) compiled ## Make the environment .venv, or bring it up to date
 
 .PHONY: run
-run: $(environment) ## Serve the sample symbols, symbolicate the sample crash, serve on until interrupted
+run: $(environment) compiled ## Serve the sample symbols, symbolicate the sample crash, serve on until interrupted
 	@exec $(python) scripts/run_sample.py
 
 .PHONY: test

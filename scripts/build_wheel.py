@@ -1,7 +1,13 @@
-"""Build the wheel, or the source distribution, of this checkout and print how to install it."""
+"""Build the wheels, or the source distribution, of this checkout and print how to install them.
+
+One wheel is for all machines. The other has compiled modules, and is for machines and a Python like
+those that it is built on; it is built if that is possible there.
+"""
 
 import argparse
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # In the environment, so that no index is asked, as pip would for a build of its own.
@@ -18,6 +24,10 @@ Install it into an environment of yours, here or on another machine:
   pip install '{built}[native]'    # what reads ELF, PDB and other native files, for workers
   pip install '{built}[server]'    # everything to serve"""
 
+COMPILED = """\
+The same with compiled modules, for this version of Python on machines like this one:
+{built}"""
+
 
 def main() -> None:
     """Build it and say so."""
@@ -28,6 +38,12 @@ def main() -> None:
     os.chdir(ROOT)  # what hatchling builds
     build = build_sdist if arguments.sdist else build_wheel
     print(HOW.format(built=Path(arguments.folder, build(arguments.folder))))
+    if arguments.sdist:
+        return
+    if subprocess.run([sys.executable, "scripts/compile_modules.py"], check=False).returncode:
+        return  # it has said why
+    os.environ["HATCH_BUILD_HOOK_ENABLE_CUSTOM"] = "true"
+    print(COMPILED.format(built=Path(arguments.folder, build_wheel(arguments.folder))))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import pytest
 import redis
 from hypothesis import settings
 
+os.environ.setdefault("SYMBOLON_COMPILED", "none")  # test the source, on all machines alike
+
 from symbolon_server.redis_servers.embedded import EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from tests.fixtures import turns

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from symbolon.command_line.commands import symbolicate_flags
+from symbolon_server import code_form
 from symbolon_server.app import StartError
 from symbolon_server.app.process.collector import pause_collector
 from symbolon_server.app.process.heap import keep_freed_memory
@@ -192,7 +193,7 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from symbolon_server.telemetry.software import software_version  # noqa: PLC0415 # see above
 
-        print(f"symbolon-server {software_version()}")
+        print(f"symbolon-server {software_version()} ({code_form()})")
         parser.exit()
 
 

@@ -28,6 +28,7 @@ PARTS = (
     "native",
     "memory",
     "lookup",
+    "fresh",
     "warm",
     "scale",
     "hit_ratio",

@@ -35,6 +35,11 @@ class Plan:
     """How often a call meets modules that the server has never seen."""
 
     lookups: int = 20_000
+    fresh_frames: Sequence[int] = (50, 1_000)
+    fresh_held: int = 20_000
+    fresh_stored: int = 5_000
+    """Frames asked for in each round, of pages in memory, and of those that are not."""
+
     scale_frames: Sequence[int] = (1_000, 3_000, 10_000, 30_000, 100_000)
     """In whole stacks of 40."""
 
@@ -70,6 +75,9 @@ QUICK = Plan(
     small_modules=3,
     warm_states=2,
     lookups=200,
+    fresh_frames=(50,),
+    fresh_held=100,
+    fresh_stored=50,
     scale_frames=(80, 160),
     scale_modules=(1, 3),
     scale_pages=(1, 3),

@@ -1,7 +1,7 @@
 """A Redis Cluster: its nodes, which of them has which slots, and commands sent to all at once.
 
 Not by `RedisCluster` of redis-py: it connects when it is made, and sends each command whose node
-fails again by itself, three times, so that a node that hangs costs a call minutes (decision 0103).
+fails again by itself, three times, so that a node that hangs costs a call minutes (decision 0108).
 """
 
 import math

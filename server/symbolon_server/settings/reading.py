@@ -13,7 +13,8 @@ _KIND_OF_SWITCH = kinds.SWITCH
 _CREDENTIALS = re.compile(r"://[^,]*[@?]")
 """In a URL, the part before an @ and the query may contain a password."""
 
-_CLIENT_VARIABLES = {"SYMBOLON_TOKEN"}
+_OTHER_VARIABLES = {"SYMBOLON_COMPILED", "SYMBOLON_TOKEN"}
+"""What is read before there are settings, and by the client."""
 
 _KUBERNETES_NAME = re.compile(
     r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
@@ -67,7 +68,7 @@ def read_settings(flags: Mapping[str, Any], environment: Mapping[str, str]) -> S
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the `SYMBOLON_*` variables that neither the server, the client nor Kubernetes uses."""
-    known = {row.variable for row in rows()} | _CLIENT_VARIABLES
+    known = {row.variable for row in rows()} | _OTHER_VARIABLES
     return sorted(
         name
         for name, value in environment.items()

@@ -1,5 +1,6 @@
 """The client of the benchmarks, in a process of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -73,6 +74,18 @@ class Caller:
         taken: list[float] = found["seconds"]
         percents = quantiles(taken, n=100) if len(taken) > 1 else [taken[0]] * 99
         return Load(len(taken) / found["elapsed"], percents[49] * 1e3, percents[98] * 1e3)
+
+    def each(self, target: str, requests: Sequence[bytes], callers: int) -> float:
+        """Make these calls, so many at a time; return the seconds until all are answered."""
+        order = {
+            "do": "each",
+            "target": target,
+            "method": SYMBOLICATE,
+            "request": str(self.write_request("each", b"".join(requests))),
+            "lengths": list(map(len, requests)),
+            "callers": callers,
+        }
+        return float(self._program.ask(order)["elapsed"])
 
     def stream(self, target: str, request: Path, seconds: float, streams: int) -> float:
         """Keep a server busy for `seconds` over so many streams; return its answers a second."""

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -68,6 +69,26 @@ def load(order: dict[str, Any]) -> dict[str, Any]:
     return {"elapsed": perf_counter() - start, "seconds": seconds}
 
 
+def each(order: dict[str, Any]) -> dict[str, Any]:
+    """Make each of several calls once, from several threads; return how long all of them took.
+
+    A file has the requests one after another; the order says how long each is.
+    """
+    data = Path(order["request"]).read_bytes()
+    ends = list(accumulate(order["lengths"], initial=0))
+    requests = iter([data[start:end] for start, end in pairwise(ends)])
+    stub = _stub(order["target"], order["method"])
+    answers: list[int] = []
+
+    def run() -> None:
+        # Each step through `requests` is atomic.
+        answers.extend([len(stub(request, timeout=_TIMEOUT_SECONDS)) for request in requests])
+
+    start = perf_counter()
+    _in_threads(run, order["callers"])
+    return {"elapsed": perf_counter() - start, "bytes": sum(answers)}
+
+
 def stream(order: dict[str, Any]) -> dict[str, Any]:
     """Keep a server busy with one request over several streams; return the answers it gave.
 
@@ -105,7 +126,7 @@ def _in_threads(run: Callable[[], None], number: int) -> None:
         thread.join()
 
 
-_ORDERS = {"call": call, "load": load, "stream": stream}
+_ORDERS = {"call": call, "each": each, "load": load, "stream": stream}
 
 
 def main() -> None:

@@ -70,10 +70,10 @@ def module_message(module_id: ModuleId) -> module_pb2.Module:
 
 def _walk(modules: Sequence[CodeOffsets], count: int, random: Random) -> list[stack_pb2.Frame]:
     frames = []
-    index = _pick(len(modules), random)
+    index = pick_module(len(modules), random)
     for _ in range(count):
         if random.random() > _STAYS:
-            index = _pick(len(modules), random)
+            index = pick_module(len(modules), random)
         offset = random.choice(modules[index].offsets) + 1
         frames.append(
             stack_pb2.Frame(module_index=index, module_offset=offset, is_return_address=True)
@@ -81,6 +81,6 @@ def _walk(modules: Sequence[CodeOffsets], count: int, random: Random) -> list[st
     return frames
 
 
-def _pick(modules: int, random: Random) -> int:
+def pick_module(modules: int, random: Random) -> int:
     """Return a module; the first, which are the largest, have the most frames."""
     return int(modules * random.random() ** 2)

@@ -29,8 +29,8 @@ FIVE = 5
 MOST_WORDS = 2_500
 """Of the architecture: what it is about explains itself where it is."""
 
-OTHER_VARIABLES = {"SYMBOLON_TOKEN"}
-"""Of the client."""
+OTHER_VARIABLES = {"SYMBOLON_COMPILED", "SYMBOLON_TOKEN"}
+"""Of the program before it reads settings, and of the client."""
 
 TEST_VARIABLES = {
     "BENCH_SYMBOLS",

@@ -47,6 +47,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 _CHANGING = (
     (re.compile(r"127\.0\.0\.1:\d+"), ADDRESS),
+    (re.compile(r"(compiled|pure) modules"), "modules"),
     # The worker starts beside the server, and may be ready before it.
     (re.compile(r"^\S+ info worker_ready\n", re.MULTILINE), ""),
     (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC)"), "<time>"),

@@ -1,6 +1,6 @@
 """Answers as bytes against the generated messages."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from symbolon.v1 import stack_pb2
@@ -63,6 +63,39 @@ def test_a_frame_is_encoded_like_its_message(frame: stack_pb2.SymbolicatedFrame)
 def test_a_request_frame_is_encoded_like_its_message(offset: int, is_return_address: bool) -> None:
     frame = stack_pb2.Frame(module_offset=offset, is_return_address=is_return_address)
     assert api_frames.asked_frame(offset, is_return_address) == frame.SerializeToString()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**14 - 1), uint64s, st.booleans())
+def test_a_request_frame_is_read_like_its_message(
+    index: int, offset: int, is_return_address: bool
+) -> None:
+    frame = stack_pb2.Frame(
+        module_index=index, module_offset=offset, is_return_address=is_return_address
+    )
+    encoded = frame.SerializeToString()
+    start = 2 if index < 128 else 3
+    assert api_frames.read_asked_frame(encoded) == (start, index, offset, is_return_address)
+    assert api_frames.read_asked_frame(encoded[: start - 1]) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(b"\x00\x01\x02\x05\x08\x10\x18\x7f\x80\xff"), max_size=14))
+@example(list(b"\x08\x00\x10\x85\x00"))
+@example(list(b"\x08\x00\x10\x00"))
+@example(list(b"\x08\x00\x10" + b"\xff" * 9 + b"\x02"))
+@example(list(b"\x08\x00\x10" + b"\xff" * 9 + b"\x01"))
+@example(list(b"\x08\x00\x18\x00"))
+def test_a_request_frame_in_a_rare_form_is_not_read(octets: list[int]) -> None:
+    encoded = bytes(octets)
+    read = api_frames.read_asked_frame(encoded)
+    if read is not None:
+        start, index, offset, is_return_address = read
+        assert encoded[start:] == api_frames.asked_frame(offset, is_return_address)
+        frame = stack_pb2.Frame.FromString(encoded)
+        assert frame.HasField("module_index")
+        assert (frame.module_index, frame.module_offset) == (index, offset)
+        assert frame.is_return_address is is_return_address
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
+from symbolon_server import code_form
 from symbolon_server.app import StartError
 from symbolon_server.app.process.children import Child, allow_open_files
 from symbolon_server.app.process.signals import Signals
@@ -117,7 +118,7 @@ def _ready_line(settings: Settings, address: ListenAddress, http: ListenAddress 
     count = settings.processes
     processes = f"{count} process" + ("es" if count > 1 else "")
     worker = "a local worker" if wants_worker(settings) else "no local worker"
-    parts = [processes, redis, worker]
+    parts = [processes, f"{code_form()} modules", redis, worker]
     if http is not None:
         parts.append(f"HTTP on {http}")
     return f"symbolon-server is ready on {address} ({', '.join(parts)})"

@@ -1,5 +1,6 @@
 """The frames of one call that are not remembered: decoded, grouped by module and answered."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -28,7 +29,7 @@ from symbolon_server.symbolication.memory.server_memory import (
     FrameTable,
     RememberedModule,
 )
-from symbolon_server.symbolication.recalling.recall import Recall, what_is_asked
+from symbolon_server.symbolication.recalling.recall import Recall
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -44,6 +45,10 @@ _FAILED: Final = {
     FailureKind.UNAVAILABLE: (ModuleOutcome.UNAVAILABLE, FrameOutcome.MODULE_UNAVAILABLE),
     FailureKind.MALFORMED: (ModuleOutcome.MALFORMED, FrameOutcome.MODULE_MALFORMED),
 }
+
+# Plain numbers: an enum is several times as slow to look up and to compare.
+_SYMBOLICATED: Final = int(FrameOutcome.SYMBOLICATED)
+_NO_SYMBOL: Final = int(FrameOutcome.NO_SYMBOL)
 
 _UNKNOWN_MODULE: Final = api_frames.module_field(b"<unknown>")
 
@@ -122,10 +127,11 @@ class ModuleFrames:
         """
         assert self.held is not None  # noqa: S101 - the caller has read the directory
         directory = self.held.directory
+        first_offsets = directory.first_offsets.data  # once, not for each lookup
         pages: dict[int, list[Lookup]] = {}
         for lookup in self.unanswered():
-            number = directory.find_page(lookup[0] - lookup[1])
-            if number is None:
+            number = bisect_right(first_offsets, lookup[0] - lookup[1]) - 1
+            if number < 0:
                 self._answer_without_symbol(lookup)
             else:
                 pages.setdefault(number, []).append(lookup)
@@ -151,8 +157,10 @@ class ModuleFrames:
         `AnswerTooLargeError` before the answer is joined, to limit the memory it takes.
         """
         assert self.held is not None  # noqa: S101 - it named the page
+        module_field = self.held.module_field
         for lookup in lookups:
-            row = page.find_row(lookup[0] - lookup[1])
+            module_offset = lookup[0]
+            row = page.find_row(module_offset - lookup[1])
             if row < 0:
                 raise DamagedPageError("the page starts at another offset than its directory says")
             answer = page.encoded_answer(row)
@@ -161,11 +169,7 @@ class ModuleFrames:
                 continue
             start, fields = answer
             frame = self.frames[lookup] = api_frames.frame(
-                self.held.module_field,
-                lookup[0],
-                FrameOutcome.SYMBOLICATED,
-                fields,
-                lookup[0] - start,
+                module_field, module_offset, _SYMBOLICATED, fields, module_offset - start
             )
             self.encoded_bytes += len(frame)
             if self.encoded_bytes > MAX_ANSWER_BYTES:
@@ -173,9 +177,7 @@ class ModuleFrames:
 
     def _answer_without_symbol(self, lookup: Lookup) -> None:
         assert self.held is not None  # noqa: S101 - only a directory tells that
-        self.frames[lookup] = api_frames.frame(
-            self.held.module_field, lookup[0], FrameOutcome.NO_SYMBOL
-        )
+        self.frames[lookup] = api_frames.frame(self.held.module_field, lookup[0], _NO_SYMBOL)
 
     def result(self) -> ModuleResult:
         """Return the result of the module at the end of the call."""
@@ -227,7 +229,9 @@ class NewFrames:
         self._recall = recall
         self._queries = queries
         self._answers: dict[bytes, bytes] = {}
-        self._lookups: dict[bytes, tuple[ModuleFrames, Lookup]] = {}
+        self._lookups: dict[bytes, tuple[ModuleFrames, Lookup, bytes | None]] = {}
+        """By frame; with the bytes to remember the answer by, None for a frame in a rare form."""
+
         self._by_index: dict[int, ModuleFrames | None] = {}
         self.modules: dict[ModuleId, ModuleFrames] = {}
         """The modules to look up."""
@@ -247,19 +251,24 @@ class NewFrames:
                     self._read(frame)
 
     def _read(self, frame: bytes) -> None:
-        old = self._recall.find_old(frame)
+        read = api_frames.read_asked_frame(frame)
+        if read is None:
+            index, offset, is_return_address = self._decode_frame(frame)
+            asked: bytes | None = None
+        else:
+            start, index, offset, is_return_address = read
+            asked = frame[start:]
+        old = None if asked is None else self._recall.find_old(index, asked)
         if old is not None:
             self._answers[frame] = old
-            return
-        index, offset, is_return_address = self._decode_frame(frame)
-        if index == NO_MODULE:
+        elif index == NO_MODULE:
             self._answers[frame] = api_frames.frame(_UNKNOWN_MODULE, offset, FrameOutcome.NO_MODULE)
         elif index >= len(self._queries):
             raise InvalidFrameError("a frame's module index is out of range")
         elif (module := self._by_index.get(index) or self._add_module(index)) is not None:
             lookup = offset, is_return_address
             module.frames[lookup] = None
-            self._lookups[frame] = module, lookup
+            self._lookups[frame] = module, lookup, asked
         else:
             name = api_frames.module_field(self._queries[index].debug_file.encode())
             self._answers[frame] = api_frames.frame(name, offset, FrameOutcome.MODULE_MISSING)
@@ -287,13 +296,14 @@ class NewFrames:
 
     def _finish(self, frame: bytes, answered: _Answered) -> None:
         """Take the answer of a lookup, and note it if it is to be remembered."""
-        module, lookup = self._lookups[frame]
+        module, lookup, asked = self._lookups[frame]
         answer = module.frames[lookup]
-        if answer is not None and module.held is not None:
-            asked = what_is_asked(frame)
-            if asked == api_frames.asked_frame(*lookup):
-                answered.setdefault(module.held.frames, []).append((asked, answer))
-        self._answers[frame] = module.frame(lookup)
+        if answer is None:
+            self._answers[frame] = module.frame(lookup)
+            return
+        self._answers[frame] = answer
+        if asked is not None and module.held is not None:
+            answered.setdefault(module.held.frames, []).append((asked, answer))
 
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, remembered and new."""

@@ -261,7 +261,10 @@ class FrameMemory:
         with self._lock:
             for asked, answered in frames:
                 if asked not in table.young:
-                    self._make_room(len(asked) + len(answered) + _ENTRY_BYTES)
+                    weight = len(asked) + len(answered) + _ENTRY_BYTES
+                    if self._young_bytes + weight > self._max_bytes // 2:
+                        self._age()
+                    self._young_bytes += weight
                     table.young[asked] = answered
 
     def recall_old(self, table: FrameTable, asked: bytes) -> bytes | None:
@@ -289,14 +292,12 @@ class FrameMemory:
             stored_bytes = self._young_bytes + self._old_bytes
         return AgingCounts(entries, stored_bytes, self._max_bytes, hits, misses)
 
-    def _make_room(self, weight: int) -> None:
-        """Count `weight` more young bytes; first let all tables age if that is too much."""
-        if self._young_bytes + weight > self._max_bytes // 2:
-            for table in list(self._tables.values()):
-                table.old, table.young = table.young, {}
-            self._old_bytes, self._young_bytes = self._young_bytes, 0
-            self.columns.clear()
-        self._young_bytes += weight
+    def _age(self) -> None:
+        """Let all tables age, as there is no room for more young frames."""
+        for table in list(self._tables.values()):
+            table.old, table.young = table.young, {}
+        self._old_bytes, self._young_bytes = self._young_bytes, 0
+        self.columns.clear()
 
 
 @dataclass(frozen=True, slots=True)

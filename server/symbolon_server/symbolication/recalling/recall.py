@@ -70,12 +70,15 @@ class Recall:
         except LookupError:
             return None
 
-    def find_old(self, frame: bytes) -> bytes | None:
-        """Return the answer of a frame in the old half of memory, or None."""
-        module = self.used.get(read_index(frame))
+    def find_old(self, index: int, asked: bytes) -> bytes | None:
+        """Return the answer of a frame in the old half of memory, or None.
+
+        `asked` is what follows the frame's module index.
+        """
+        module = self.used.get(index)
         if module is None or not module.frames.old:
             return None
-        return self._memory.frames.recall_old(module.frames, what_is_asked(frame))
+        return self._memory.frames.recall_old(module.frames, asked)
 
     def _open_modules(self, frames: Iterable[bytes]) -> None:
         """Open the modules that `frames` name."""

@@ -11,6 +11,7 @@ compare them with the generated messages.
 from typing import Final
 
 from symbolon_server.symbols.paging.wire import (
+    LAST_OF_BYTE,
     LENGTH_DELIMITED,
     MORE,
     NUMBER,
@@ -49,6 +50,7 @@ class InlineField:
 class AskedField:
     """Fields of `symbolon.v1.Frame`."""
 
+    MODULE_INDEX: Final = 1
     MODULE_OFFSET: Final = 2
     IS_RETURN_ADDRESS: Final = 3
 
@@ -82,6 +84,13 @@ _FUNCTION_OFFSET: Final = tag(FrameField.FUNCTION_OFFSET, NUMBER)
 _OUTCOME: Final = tag(FrameField.OUTCOME, NUMBER)
 _ASKED_OFFSET: Final = tag(AskedField.MODULE_OFFSET, NUMBER)
 _RETURN_ADDRESS: Final = number_field(AskedField.IS_RETURN_ADDRESS, 1)
+_INDEX_TAG: Final = tag(AskedField.MODULE_INDEX, NUMBER)[0]
+_OFFSET_TAG: Final = _ASKED_OFFSET[0]
+_MOST_BITS: Final = 64
+"""Of a module offset."""
+
+_LEAST_FRAME: Final = 2
+"""Bytes of a tag and of a small module index."""
 
 
 def _location_fields(
@@ -191,3 +200,33 @@ def asked_frame(module_offset: int, is_return_address: bool) -> bytes:
     """Return a `symbolon.v1.Frame` without its module index, as any serializer writes it."""
     asked = _ASKED_OFFSET + varint(module_offset) if module_offset else b""
     return asked + _RETURN_ADDRESS if is_return_address else asked
+
+
+def read_asked_frame(frame: bytes) -> tuple[int, int, int, bool] | None:
+    """Return what a `symbolon.v1.Frame` asks for, if it is written as any serializer writes it.
+
+    That is where `asked_frame` begins in it, behind the module index; then the module index, the
+    module offset, and whether it is a return address. The index is below 16,384.
+    """
+    if len(frame) < _LEAST_FRAME or frame[0] != _INDEX_TAG:
+        return None
+    index, start = frame[1], _LEAST_FRAME
+    if index >= MORE:
+        if len(frame) == start or frame[start] >= MORE:
+            return None
+        index, start = index - MORE | frame[start] << 7, start + 1
+    at, offset = start, 0
+    if at < len(frame) and frame[at] == _OFFSET_TAG:
+        shift, byte = 0, MORE
+        while byte >= MORE:
+            at += 1
+            byte = frame[at] if at < len(frame) else 0
+            offset |= (byte & LAST_OF_BYTE) << shift
+            shift += 7
+        if byte == 0 or offset >> _MOST_BITS:  # cut off, or longer than necessary
+            return None
+        at += 1
+    is_return_address = at < len(frame)
+    if is_return_address and frame[at:] != _RETURN_ADDRESS:
+        return None
+    return start, index, offset, is_return_address

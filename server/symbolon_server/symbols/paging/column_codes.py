@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.signedinteger]
-Unsigned = NDArray[np.unsignedinteger]
+Integers: TypeAlias = NDArray[np.signedinteger]
+Unsigned: TypeAlias = NDArray[np.unsignedinteger]
 
-_Pick = Callable[[Sequence[int]], tuple[int, ...]]
+_Pick: TypeAlias = Callable[[Sequence[int]], tuple[int, ...]]
 
 _MOST_BYTES: Final = 8
 

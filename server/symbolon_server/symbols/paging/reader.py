@@ -14,7 +14,29 @@ from symbolon_server.symbols.paging import layout as page_layout
 from symbolon_server.symbols.paging.column_codes import Integers, PackedColumns
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.envelope import unseal
-from symbolon_server.symbols.paging.layout import COLUMN, NONE
+from symbolon_server.symbols.paging.layout import (
+    COLUMN,
+    IS_MULTIPLE,
+    NONE,
+    NONE_CODE,
+    number_of_code,
+)
+
+# The places of the columns, looked up once for all pages.
+_RANGE_STEP: Final = COLUMN.range_step
+_RANGE_SYMBOL: Final = COLUMN.range_symbol
+_RANGE_CHAIN: Final = COLUMN.range_chain
+_RANGE_FILE: Final = COLUMN.range_file
+_RANGE_LINE: Final = COLUMN.range_line
+_SYMBOL_START: Final = COLUMN.symbol_start
+_SYMBOL_SIZE: Final = COLUMN.symbol_size
+_SYMBOL_FLAGS: Final = COLUMN.symbol_flags
+_CHAIN_AROUND: Final = COLUMN.chain_around
+_CHAIN_CALL_FILE: Final = COLUMN.chain_call_file
+_CHAIN_CALL_LINE: Final = COLUMN.chain_call_line
+_NAME: Final = COLUMN.name
+_NAME_FILE: Final = COLUMN.name_file
+_NAME_LINE: Final = COLUMN.name_line
 
 _RANGE_BYTES: Final = 12
 _TEXT_BYTES: Final = 8
@@ -81,7 +103,7 @@ class Page:
         ranges, self._symbols, _, self._names = counts
         lengths = page_layout.column_lengths(*counts)
         self._columns = columns = PackedColumns(content, page_layout.HEADER.size, lengths)
-        starts = columns.column(COLUMN.range_step).astype(np.uint64)
+        starts = columns.column(_RANGE_STEP).astype(np.uint64)
         starts[0] = self._first_offset
         np.add.accumulate(starts, out=starts)
         self.range_start = starts.data  # searching a memoryview is faster
@@ -107,8 +129,8 @@ class Page:
 
     def symbol(self, row: int) -> int:
         """Return the number of the symbol that covers the range in `row`, or `NONE`."""
-        newest, code = self._columns.new_and_number(COLUMN.range_symbol, row)
-        symbol = page_layout.number_of_code(newest, code)
+        newest, code = self._columns.new_and_number(_RANGE_SYMBOL, row)
+        symbol = number_of_code(newest, code)
         if not NONE <= symbol <= self._symbols:
             raise ValueError("an unknown symbol")
         return symbol
@@ -149,7 +171,7 @@ class Page:
             file.decode(),
             line,
             tuple(InlineAnswer(name.decode(), path.decode(), at) for name, path, at in inlines),
-            self._has(symbol, page_layout.IS_MULTIPLE),
+            self._has(symbol, IS_MULTIPLE),
             self._has(symbol, page_layout.IS_PUBLIC),
             self._symbol_size(symbol),
         )
@@ -164,18 +186,18 @@ class Page:
             file,
             line,
             [api_frames.inline_frame(*inline) for inline in inlines],
-            is_multiple=self._has(symbol, page_layout.IS_MULTIPLE),
+            is_multiple=self._has(symbol, IS_MULTIPLE),
             function_size=self._symbol_size(symbol),
         )
 
     def _has(self, symbol: int, flag: int) -> bool:
-        return bool(self._columns.value(COLUMN.symbol_flags, symbol - 1) & flag)
+        return bool(self._columns.value(_SYMBOL_FLAGS, symbol - 1) & flag)
 
     def _symbol_size(self, symbol: int) -> int:
-        return self._columns.value(COLUMN.symbol_size, symbol - 1)
+        return self._columns.value(_SYMBOL_SIZE, symbol - 1)
 
     def _symbol_start(self, symbol: int, row: int) -> int:
-        distance = self._columns.signed_value(COLUMN.symbol_start, symbol - 1)
+        distance = self._columns.signed_value(_SYMBOL_START, symbol - 1)
         start = int(self._first_offset + distance) % 2**64
         if start > self.range_start[row]:
             raise ValueError("a symbol that starts after its range")
@@ -183,40 +205,40 @@ class Page:
 
     def _chain(self, row: int) -> int:
         """Return the chain at a range, or `NONE`, as for half of all lookups."""
-        code = self._columns.signed_value(COLUMN.range_chain, row)
-        if code == page_layout.NONE_CODE:
+        code = self._columns.signed_value(_RANGE_CHAIN, row)
+        if code == NONE_CODE:
             return NONE
         next_chain = self._next_chain
         if next_chain is None:
-            next_chain = self._next_chain = self._columns.next_numbers(COLUMN.range_chain)
-        return page_layout.number_of_code(next_chain.item(row), code)
+            next_chain = self._next_chain = self._columns.next_numbers(_RANGE_CHAIN)
+        return number_of_code(next_chain.item(row), code)
 
     def _walk(self, row: int, symbol: int) -> tuple[list[tuple[bytes, bytes, int]], bytes, int]:
         """Return inline frames, innermost first, and file and line of the function."""
         chain = self._chain(row)
         name = self._name_of(chain, symbol)
         value, signed = self._columns.value, self._columns.signed_value
-        file = signed(COLUMN.range_file, row) + value(COLUMN.name_file, name)
-        line = signed(COLUMN.range_line, row) + value(COLUMN.name_line, name)
+        file = signed(_RANGE_FILE, row) + value(_NAME_FILE, name)
+        line = signed(_RANGE_LINE, row) + value(_NAME_LINE, name)
         inlines: list[tuple[bytes, bytes, int]] = []
         while chain != NONE:
             inlines.append((self._text(name), self._path(file), line))
             call = chain - 1
-            file, line = signed(COLUMN.chain_call_file, call), signed(COLUMN.chain_call_line, call)
-            steps = value(COLUMN.chain_around, call)
+            file, line = signed(_CHAIN_CALL_FILE, call), signed(_CHAIN_CALL_LINE, call)
+            steps = value(_CHAIN_AROUND, call)
             if not 0 < steps <= chain:  # or the walk would never end
                 raise ValueError("a chain around itself")
             chain -= steps
             if chain != NONE:  # call sites in the function itself are not relative to a name
                 name = self._name_of(chain, NONE)
-                file += value(COLUMN.name_file, name)
-                line += value(COLUMN.name_line, name)
+                file += value(_NAME_FILE, name)
+                line += value(_NAME_LINE, name)
         return inlines, self._path(file), line
 
     def _name_of(self, chain: int, symbol: int) -> int:
         """Return the number of the name of an inline frame, or of the symbol for no chain."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
-        new, below = self._columns.new_and_number(COLUMN.name, place)
+        new, below = self._columns.new_and_number(_NAME, place)
         return new - (below or 1)
 
     def _path(self, number: int) -> bytes:

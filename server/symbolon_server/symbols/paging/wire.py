@@ -11,7 +11,9 @@ NUMBER: Final = 0
 LENGTH_DELIMITED: Final = 2
 """The wire type of strings and messages."""
 
-_LAST_OF_BYTE: Final = 0x7F
+LAST_OF_BYTE: Final = 0x7F
+"""The largest number that a varint of one byte holds."""
+
 _LAST_OF_TWO_BYTES: Final = 0x3FFF
 _LAST_OF_THREE_BYTES: Final = 0x1FFFFF
 MORE: Final = 0x80
@@ -26,17 +28,17 @@ def varint(number: int) -> bytes:
 
 
 def _write_varint(number: int) -> bytes:
-    if number <= _LAST_OF_BYTE:
+    if number <= LAST_OF_BYTE:
         return bytes((number,))
     if number <= _LAST_OF_TWO_BYTES:
-        return bytes((number & _LAST_OF_BYTE | MORE, number >> 7))
+        return bytes((number & LAST_OF_BYTE | MORE, number >> 7))
     if number <= _LAST_OF_THREE_BYTES:
         return bytes(
-            (number & _LAST_OF_BYTE | MORE, number >> 7 & _LAST_OF_BYTE | MORE, number >> 14)
+            (number & LAST_OF_BYTE | MORE, number >> 7 & LAST_OF_BYTE | MORE, number >> 14)
         )
     encoded = bytearray()
-    while number > _LAST_OF_BYTE:
-        encoded.append(number & _LAST_OF_BYTE | MORE)
+    while number > LAST_OF_BYTE:
+        encoded.append(number & LAST_OF_BYTE | MORE)
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
@@ -69,7 +71,7 @@ def message_field(field: int, content: bytes) -> bytes:
 
 def message_start(field: int, length: int) -> bytes:
     """Return the tag and length that precede the `length` bytes of an encoded message."""
-    if length <= _LAST_OF_BYTE:
+    if length <= LAST_OF_BYTE:
         return _SHORT_STARTS[field << 7 | length]
     return tag(field, LENGTH_DELIMITED) + varint(length)
 
@@ -78,5 +80,5 @@ _MOST_FIELDS: Final = 16
 _SHORT_STARTS: Final = tuple(
     tag(field, LENGTH_DELIMITED) + varint(length)
     for field in range(_MOST_FIELDS)
-    for length in range(_LAST_OF_BYTE + 1)
+    for length in range(LAST_OF_BYTE + 1)
 )
