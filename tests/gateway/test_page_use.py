@@ -1,5 +1,6 @@
 """Use of the page: clicks, links, colours, a small screen."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -171,6 +172,56 @@ def test_a_text_in_an_unknown_form_is_told_what_is_read(page: OpenPage) -> None:
     told = page.run("byId('error').textContent")
     assert told.startswith("Payload has no form that can be read. Accepted are crash reports in ")
     assert told.endswith(f", such as: {RAW_LINE_EXAMPLE}")
+
+
+@pytest.mark.parametrize("key", ["ctrlKey", "metaKey"])
+def test_ctrl_or_cmd_with_enter_asks(page: OpenPage, key: str) -> None:
+    give(page, LINE)
+    page.run(
+        "byId('given').dispatchEvent(new KeyboardEvent('keydown',"
+        f" {{ key: 'Enter', {key}: true, bubbles: true, cancelable: true }}))"
+    )
+    page.wait(ANSWERED)
+    assert first_function(page) == "_start + 0x20"
+
+
+def drop(page: OpenPage, content: bytes) -> None:
+    """Drop a file on the page."""
+    page.run(
+        "var data = new DataTransfer();"
+        f"data.items.add(new File([new Uint8Array({list(content)})], 'crash.gz'));"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }))"
+    )
+
+
+def test_a_file_of_text_is_shown_and_asked(page: OpenPage) -> None:
+    drop(page, LINE.encode())
+    page.wait(ANSWERED)
+    assert page.run("byId('given').value") == LINE
+    assert first_function(page) == "_start + 0x20"
+
+
+def test_a_packed_file_is_sent_as_it_is(page: OpenPage) -> None:
+    packed = gzip.compress(LINE.encode())
+    drop(page, packed)
+    page.wait(ANSWERED)
+    assert first_function(page) == "_start + 0x20"
+    assert page.run("byId('given').value") == ""
+    assert page.run("byId('chosen').textContent") == f"crash.gz, {len(packed)} bytes"
+
+
+def test_without_a_text_nothing_is_sent(page: OpenPage) -> None:
+    page.run("byId('ask').click()")
+    page.wait(FAILED)
+    assert page.run("byId('error').textContent").startswith("there is nothing to symbolicate")
+
+
+def test_a_lost_connection_is_told_in_words(page: OpenPage) -> None:
+    page.run("window.fetch = async () => { throw new TypeError('Failed to fetch'); }; 0")
+    give(page, LINE)
+    page.run("byId('ask').click()")
+    page.wait(FAILED)
+    assert page.run("byId('error').textContent").startswith("the gateway did not answer")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
