@@ -87,7 +87,9 @@ def hold_answers(page: OpenPage) -> None:
 
 
 def first_function(page: OpenPage) -> str:
-    return str(page.run("document.querySelector('tbody tr td:nth-child(3)').textContent"))
+    return str(
+        page.run("document.querySelector('tbody tr td:nth-child(3)').firstChild.textContent")
+    )
 
 
 def test_a_running_request_is_shown_and_a_second_click_sends_nothing(
@@ -132,6 +134,53 @@ def test_a_truncated_link_is_reported_as_damaged(page: OpenPage, gateway: str, c
     page.wait(FAILED)
     assert page.run("byId('error').innerText").startswith("this link is damaged")
     assert page.console == []
+
+
+def test_a_frame_without_a_function_tells_why(page: OpenPage) -> None:
+    give(page, f"{LINE}\n{LOST}\n{'/'.join(ORCHARD)} 0x0")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    lost, none = page.run(
+        "[...document.querySelectorAll('td:nth-child(3) > span')]"
+        ".map((one) => [one.textContent, one.title])"
+    )
+    assert lost[0] == "(module missing)"
+    assert lost[1].startswith("no supplier has it")
+    assert none[0] == "(no symbol)"
+
+
+def test_inline_frames_are_folded_by_a_button(page: OpenPage) -> None:
+    give(page, f"{'/'.join(ORCHARD)} 0x11cb")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    shown = (
+        "[document.querySelector('.fold').ariaExpanded, document.querySelector('.inline').hidden]"
+    )
+    assert page.run(shown) == ["true", False]
+    page.run("document.querySelector('.fold').click()")
+    assert page.run(shown) == ["false", True]
+    page.run("document.querySelector('.fold').click()")
+    assert page.run(shown) == ["true", False]
+
+
+@pytest.mark.parametrize(
+    ("file", "address"),
+    [
+        (
+            "hg:hg.mozilla.org/mozilla-central:dom/base/a b.cpp:0f1e",
+            "https://hg.mozilla.org/mozilla-central/file/0f1e/dom/base/a%20b.cpp#l7",
+        ),
+        ("git:github.com/a/b.git:src/c.rs:0f1e", "https://github.com/a/b/blob/0f1e/src/c.rs#L7"),
+        ("git:gitlab.com/a/b/c:d#.c:0f1e", "https://gitlab.com/a/b/c/-/blob/0f1e/d%23.c#L7"),
+        ("git:elsewhere.example/a:b.c:0f1e", None),
+        ("git:constructor/a:b.c:0f1e", None),
+        ("src/c.rs", None),
+    ],
+)
+def test_a_recorded_path_is_a_link_to_its_line(
+    page: OpenPage, file: str, address: str | None
+) -> None:
+    assert page.run(f"addressOf({{ file: {json.dumps(file)}, line: 7 }})") == address
 
 
 def test_the_browser_reports_no_error(page: OpenPage) -> None:
