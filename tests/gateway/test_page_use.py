@@ -183,6 +183,36 @@ def test_a_recorded_path_is_a_link_to_its_line(
     assert page.run(f"addressOf({{ file: {json.dumps(file)}, line: 7 }})") == address
 
 
+def test_a_link_that_lacks_its_end_is_reported_as_damaged(page: OpenPage, gateway: str) -> None:
+    page.run(f"location.href = 'http://{gateway}/' + linkOf({json.dumps(LINE)}).slice(0, -4)")
+    page.wait(FAILED)
+    assert page.run("byId('error').innerText").startswith("this link is damaged")
+
+
+def test_the_answer_is_copied_as_text_and_as_a_link(page: OpenPage, gateway: str) -> None:
+    give(page, f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    page.run(
+        "var copied = []; Object.defineProperty(navigator, 'clipboard',"
+        " { value: { writeText: async (text) => { copied.push(text); } } });"
+        "byId('copy-text').click(); byId('copy-link').click()"
+    )
+    page.wait("copied.length === 2")
+    text, link_copied = page.run("copied")
+    assert text.splitlines() == [
+        "Stack 1",
+        "orchard 0x11cb  price  [orchard/shipping.cpp:10]",
+        "    inlined into orchard::ship(orchard::Crate const*, int)  [orchard/shipping.cpp:19]",
+        "lost.pdb 0x7  (module missing)",
+    ]
+    page.go("about:blank")
+    page.go(link_copied)
+    page.wait(ANSWERED)
+    assert page.run("byId('given').value") == f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}"
+    assert page.run("written") == text
+
+
 def test_the_browser_reports_no_error(page: OpenPage) -> None:
     give(page, f"{LINE}\n{LOST}")
     page.run("byId('ask').click()")
@@ -293,7 +323,7 @@ def test_a_small_screen_needs_no_scrolling_sideways_and_breaks_no_short_word(
     page.wait(ANSWERED)
     assert page.run("document.documentElement.scrollWidth") <= 390
     heights = page.run(
-        "[...document.querySelectorAll('th, td:first-child, td:nth-child(2)')]"
+        "[...document.querySelectorAll(':is(th, td):nth-child(-n+2)')]"
         ".filter(({ textContent: { length } }) => length > 0 && length < 10)"
         ".map((one) => { const range = document.createRange(); range.selectNodeContents(one);"
         " return range.getClientRects().length; })"
