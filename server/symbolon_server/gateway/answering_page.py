@@ -19,7 +19,7 @@ _SOURCE_LINKS: Mapping[str, str] = {
 """From hosts of version control to the address of a line in a file there."""
 
 _PAGE = files("symbolon_server.gateway").joinpath("page.html").read_text(encoding="utf-8")
-_NO_LINKS = '<meta name="source-links" content="{}">'
+_NO_LINKS = 'content="{}"'
 
 
 def _hashes(tag: str) -> str:
