@@ -134,6 +134,12 @@ def test_json_has_the_title_of_each_stack_and_the_outcome_of_each_module(
     assert without["titles"] == [[""]]
 
 
+def test_json_tells_the_module_of_each_frame_that_was_looked_up(gateway: InProcess) -> None:
+    body = f"{LINE} 0x10\nlost.so/AB0 0x7\n{LINE} 99999999999999999999\n".encode()
+    answer = gateway.post(TEXT, body, accept="application/json").content
+    assert answer["frame_modules"] == [[[0, 1, None]]]
+
+
 def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None:
     body = f"{LINE} 0x10\n{'x' * 300}.so/AB0 0x7\n{LINE} 99999999999999999999\n".encode()
     lines = gateway.post(TEXT, body).body.decode().splitlines()

@@ -1,16 +1,23 @@
 """The page, in a real browser."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from symbolon_server.gateway.answering_page import page_answerer
 from tests.app.conftest import SAMPLE
 from tests.gateway.asking import ORCHARD, get
 from tests.gateway.browsing import needs_chromium, open_page
+from tests.gateway.in_process import Asgi
 
 SHIP = "orchard::ship(orchard::Crate const*, int)"
 
@@ -30,7 +37,11 @@ def look(gateway: str, tmp_path: Path) -> Look:
 def rows(page: str) -> list[list[str]]:
     """Return the cells of each row of all tables, as text."""
     found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.partition("<main")[2].partition("</main")[0])
-    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
+    return [
+        [re.sub(r"<button.*?</button>|</?(?:span|a)\b[^>]*>", "", one) for one in row]
+        for row in cells
+    ]
 
 
 @pytest.mark.promise("The page of the gateway runs nothing that a name contains", group="access")
@@ -48,7 +59,7 @@ def test_a_raw_stack_is_shown_with_its_functions_and_the_outcome_of_each_module(
             f"{SHIP} + 0x2b",
             "orchard/shipping.cpp:19",
         ],
-        ["1", "&lt;img src=x&gt;.pdb", "0xffffffffffffffff", ""],
+        ["1", "&lt;img src=x&gt;.pdb", "0xffffffffffffffff (module missing)", ""],
         ["2", "orchard", "_start + 0x20", ""],
     ]
     modules = rows(page)[4:]
@@ -64,7 +75,11 @@ def test_invalid_parts_are_shown_beside_the_answers(look: Look) -> None:
     path = f"C:\\out dir\\{'/'.join(ORCHARD)}"
     long = f"/usr/lib/{'x' * 300}.so/ABC"
     page = look(f"{path} 0x10b0\n{long} 0x7\n{path} 99999999999999999999\n")
-    assert [row[2] for row in rows(page)[:3]] == ["_start + 0x20", "0x7", "0x56bc75e2d630fffff"]
+    assert [row[2] for row in rows(page)[:3]] == [
+        "_start + 0x20",
+        "0x7 (not looked up)",
+        "0x56bc75e2d630fffff (not looked up)",
+    ]
     assert [row[:2] for row in rows(page)[3:]] == [[path, "found"], [long, "missing"]]
     assert rows(page)[4][2] == "not looked up: the debug file: it has 303 bytes, the limit is 255"
     assert ">module index 1 has an invalid debug_filename: it has 303 bytes" in page
@@ -110,4 +125,23 @@ def test_the_page_loads_nothing_else_and_its_policy_forbids_it(gateway: str) -> 
     page = get(gateway, "/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["content-security-policy"].startswith("default-src 'none'; ")
-    assert re.findall(rb"https?:|@import|<script src|url\(", page.body) == []
+    loaded = re.sub(rb'<meta name="source-links".*?>', b"", page.body)
+    assert re.findall(rb"https?://(?!example\.com)|@import|<script src|url\(", loaded) == []
+
+
+def test_source_links_cannot_end_their_attribute() -> None:
+    links = {"git.example": 'https://git.example/"><script>{path}'}
+    app = Starlette(routes=[Route("/", page_answerer(links))])
+    told = asyncio.run(body_of(app)).decode()
+    content = told.partition('name="source-links" content="')[2].partition('"')[0]
+    shown = json.loads(unescape(content))
+    assert shown["git.example"] == links["git.example"]
+    assert set(shown) == {"hg.mozilla.org", "github.com", "gitlab.com", "git.example"}
+
+
+async def body_of(app: ASGIApp) -> bytes:
+    asgi = Asgi(b"")
+    await app(
+        {"type": "http", "method": "GET", "path": "/", "headers": []}, asgi.receive, asgi.send
+    )
+    return b"".join(message.get("body", b"") for message in asgi.messages)

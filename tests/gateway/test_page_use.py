@@ -1,5 +1,6 @@
 """Use of the page: clicks, links, colours, a small screen."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -86,7 +87,9 @@ def hold_answers(page: OpenPage) -> None:
 
 
 def first_function(page: OpenPage) -> str:
-    return str(page.run("document.querySelector('tbody tr td:nth-child(3)').textContent"))
+    return str(
+        page.run("document.querySelector('tbody tr td:nth-child(3)').firstChild.textContent")
+    )
 
 
 def test_a_running_request_is_shown_and_a_second_click_sends_nothing(
@@ -133,6 +136,83 @@ def test_a_truncated_link_is_reported_as_damaged(page: OpenPage, gateway: str, c
     assert page.console == []
 
 
+def test_a_frame_without_a_function_tells_why(page: OpenPage) -> None:
+    give(page, f"{LINE}\n{LOST}\n{'/'.join(ORCHARD)} 0x0")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    lost, none = page.run(
+        "[...document.querySelectorAll('td:nth-child(3) > span')]"
+        ".map((one) => [one.textContent, one.title])"
+    )
+    assert lost[0] == "(module missing)"
+    assert lost[1].startswith("no supplier has it")
+    assert none[0] == "(no symbol)"
+
+
+def test_inline_frames_are_folded_by_a_button(page: OpenPage) -> None:
+    give(page, f"{'/'.join(ORCHARD)} 0x11cb")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    shown = (
+        "[document.querySelector('.fold').ariaExpanded, document.querySelector('.inline').hidden]"
+    )
+    assert page.run(shown) == ["true", False]
+    page.run("document.querySelector('.fold').click()")
+    assert page.run(shown) == ["false", True]
+    page.run("document.querySelector('.fold').click()")
+    assert page.run(shown) == ["true", False]
+
+
+@pytest.mark.parametrize(
+    ("file", "address"),
+    [
+        (
+            "hg:hg.mozilla.org/mozilla-central:dom/base/a b.cpp:0f1e",
+            "https://hg.mozilla.org/mozilla-central/file/0f1e/dom/base/a%20b.cpp#l7",
+        ),
+        ("git:github.com/a/b.git:src/c.rs:0f1e", "https://github.com/a/b/blob/0f1e/src/c.rs#L7"),
+        ("git:gitlab.com/a/b/c:d#.c:0f1e", "https://gitlab.com/a/b/c/-/blob/0f1e/d%23.c#L7"),
+        ("git:elsewhere.example/a:b.c:0f1e", None),
+        ("git:constructor/a:b.c:0f1e", None),
+        ("src/c.rs", None),
+    ],
+)
+def test_a_recorded_path_is_a_link_to_its_line(
+    page: OpenPage, file: str, address: str | None
+) -> None:
+    assert page.run(f"addressOf({{ file: {json.dumps(file)}, line: 7 }})") == address
+
+
+def test_a_link_that_lacks_its_end_is_reported_as_damaged(page: OpenPage, gateway: str) -> None:
+    page.run(f"location.href = 'http://{gateway}/' + linkOf({json.dumps(LINE)}).slice(0, -4)")
+    page.wait(FAILED)
+    assert page.run("byId('error').innerText").startswith("this link is damaged")
+
+
+def test_the_answer_is_copied_as_text_and_as_a_link(page: OpenPage, gateway: str) -> None:
+    give(page, f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}")
+    page.run("byId('ask').click()")
+    page.wait(ANSWERED)
+    page.run(
+        "var copied = []; Object.defineProperty(navigator, 'clipboard',"
+        " { value: { writeText: async (text) => { copied.push(text); } } });"
+        "byId('copy-text').click(); byId('copy-link').click()"
+    )
+    page.wait("copied.length === 2")
+    text, link_copied = page.run("copied")
+    assert text.splitlines() == [
+        "Stack 1",
+        "orchard 0x11cb  price  [orchard/shipping.cpp:10]",
+        "    inlined into orchard::ship(orchard::Crate const*, int)  [orchard/shipping.cpp:19]",
+        "lost.pdb 0x7  (module missing)",
+    ]
+    page.go("about:blank")
+    page.go(link_copied)
+    page.wait(ANSWERED)
+    assert page.run("byId('given').value") == f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}"
+    assert page.run("written") == text
+
+
 def test_the_browser_reports_no_error(page: OpenPage) -> None:
     give(page, f"{LINE}\n{LOST}")
     page.run("byId('ask').click()")
@@ -173,6 +253,56 @@ def test_a_text_in_an_unknown_form_is_told_what_is_read(page: OpenPage) -> None:
     assert told.endswith(f", such as: {RAW_LINE_EXAMPLE}")
 
 
+@pytest.mark.parametrize("key", ["ctrlKey", "metaKey"])
+def test_ctrl_or_cmd_with_enter_asks(page: OpenPage, key: str) -> None:
+    give(page, LINE)
+    page.run(
+        "byId('given').dispatchEvent(new KeyboardEvent('keydown',"
+        f" {{ key: 'Enter', {key}: true, bubbles: true, cancelable: true }}))"
+    )
+    page.wait(ANSWERED)
+    assert first_function(page) == "_start + 0x20"
+
+
+def drop(page: OpenPage, content: bytes) -> None:
+    """Drop a file on the page."""
+    page.run(
+        "var data = new DataTransfer();"
+        f"data.items.add(new File([new Uint8Array({list(content)})], 'crash.gz'));"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }))"
+    )
+
+
+def test_a_file_of_text_is_shown_and_asked(page: OpenPage) -> None:
+    drop(page, LINE.encode())
+    page.wait(ANSWERED)
+    assert page.run("byId('given').value") == LINE
+    assert first_function(page) == "_start + 0x20"
+
+
+def test_a_packed_file_is_sent_as_it_is(page: OpenPage) -> None:
+    packed = gzip.compress(LINE.encode())
+    drop(page, packed)
+    page.wait(ANSWERED)
+    assert first_function(page) == "_start + 0x20"
+    assert page.run("byId('given').value") == ""
+    assert page.run("byId('chosen').textContent") == f"crash.gz, {len(packed)} bytes"
+
+
+def test_without_a_text_nothing_is_sent(page: OpenPage) -> None:
+    page.run("byId('ask').click()")
+    page.wait(FAILED)
+    assert page.run("byId('error').textContent").startswith("there is nothing to symbolicate")
+
+
+def test_a_lost_connection_is_told_in_words(page: OpenPage) -> None:
+    page.run("window.fetch = async () => { throw new TypeError('Failed to fetch'); }; 0")
+    give(page, LINE)
+    page.run("byId('ask').click()")
+    page.wait(FAILED)
+    assert page.run("byId('error').textContent").startswith("the gateway did not answer")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read_in_both_schemes(page: OpenPage, scheme: str) -> None:
     page.show(1280, scheme)
@@ -193,7 +323,7 @@ def test_a_small_screen_needs_no_scrolling_sideways_and_breaks_no_short_word(
     page.wait(ANSWERED)
     assert page.run("document.documentElement.scrollWidth") <= 390
     heights = page.run(
-        "[...document.querySelectorAll('th, td:first-child, td:nth-child(2)')]"
+        "[...document.querySelectorAll(':is(th, td):nth-child(-n+2)')]"
         ".filter(({ textContent: { length } }) => length > 0 && length < 10)"
         ".map((one) => { const range = document.createRange(); range.selectNodeContents(one);"
         " return range.getClientRects().length; })"

@@ -60,6 +60,14 @@ GOOD = [
     ("http_hosts", "Symbols.example, [2001:db8::1]", ("symbols.example", "[2001:db8::1]")),
     ("http_origins", "", ()),
     (
+        "http_source_links",
+        "a.example=https://a.example/{host}/{repository}?at={revision}#{path}:{line}, b=http://c/",
+        (
+            "a.example=https://a.example/{host}/{repository}?at={revision}#{path}:{line}",
+            "b=http://c/",
+        ),
+    ),
+    (
         "http_origins",
         "https://Profiler.example,http://[::1]:4242",
         ("https://profiler.example", "http://[::1]:4242"),
@@ -111,6 +119,9 @@ BAD = [
     ("http_hosts", "symbols.example:8080"),
     ("http_hosts", "https://symbols.example"),
     ("http_hosts", "*"),
+    ("http_source_links", "a.example"),
+    ("http_source_links", "a.example=javascript:alert(1)"),
+    ("http_source_links", "a.example=https://a.example/{file}"),
     ("http_origins", "*"),
     ("http_origins", "null"),
     ("http_origins", "profiler.example"),

@@ -15,7 +15,7 @@ from symbolon._forms.unpacking import UnpackedSizeError, unpack
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._tecken.answers import write_response
 from symbolon._tecken.counting import Counts
-from symbolon._tecken.jobs import MOST_PROBLEMS, TeckenRequest
+from symbolon._tecken.jobs import MOST_PROBLEMS, Job, TeckenRequest
 from symbolon.text import TextStyle
 from symbolon_server.gateway.reading import (
     BodyLimits,
@@ -55,8 +55,12 @@ class Pasted:
     def write_json(
         self, request: TeckenRequest, answers: Sequence[EncodedAnswer], extras: Mapping[str, Any]
     ) -> bytes:
-        """Return a response of version 5 with the titles of each job's stacks."""
-        return write_response(request, answers, {**extras, "titles": list(_list_titles(request))})
+        """Return a response of version 5 with titles of stacks, and the module of each frame."""
+        more = {
+            "titles": list(_list_titles(request)),
+            "frame_modules": [list(_list_modules(job)) for job in request.jobs],
+        }
+        return write_response(request, answers, {**extras, **more})
 
     def write_text(
         self,
@@ -87,6 +91,16 @@ def _list_titles(request: TeckenRequest) -> Iterator[list[str]]:
     """Yield the titles of the stacks of each job; empty if the text has none for a stack."""
     for job in request.jobs:
         yield list(islice(chain(job.titles, repeat("")), len(job.frames.lengths)))
+
+
+def _list_modules(job: Job) -> Iterator[list[int | None]]:
+    """Yield the module indexes of each stack's frames; `None` if a frame was not looked up."""
+    indexes: list[int | None] = [index if index >= 0 else None for index in job.frames.indexes]
+    for place in job.frames.rejected:
+        indexes[place] = None
+    left = iter(indexes)
+    for length in job.frames.lengths:
+        yield list(islice(left, length))
 
 
 def read_text(

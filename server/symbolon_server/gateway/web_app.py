@@ -1,29 +1,23 @@
-"""The paths of the gateway, and how each is answered.
-
-The page for pasting a stack is one document that loads nothing else.
-"""
+"""The paths of the gateway, and how each is answered."""
 
 import asyncio
-import re
-from base64 import b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
-from importlib.resources import files
 from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
+from symbolon_server.gateway.answering_page import page_answerer
 from symbolon_server.gateway.any_text import PACKED, read_text
 from symbolon_server.gateway.reading import (
     BodyLimits,
@@ -83,6 +77,9 @@ class GatewayOptions:
 
     is_known: Callable[[str], bool] | None
     """Whether a token is known; None: no token is needed."""
+
+    source_links: Mapping[str, str] = field(default_factory=dict)
+    """From hosts of version control to patterns of addresses, for the page."""
 
 
 class _Caller(NamedTuple):
@@ -147,7 +144,7 @@ class Gateway:
                 Route("/__heartbeat__", self._report_health),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
-                Route("/", answer_page),
+                Route("/", page_answerer(self._options.source_links)),
             ],
             exception_handlers={
                 Refused: answer_refused,
@@ -243,29 +240,3 @@ def _accepts_json(request: Request) -> bool:
     """Return whether the caller asks for JSON by name."""
     accepted = ",".join(request.headers.getlist("accept")).lower().split(",")
     return any(kind.partition(";")[0].strip() == "application/json" for kind in accepted)
-
-
-_PAGE = files("symbolon_server.gateway").joinpath("page.html").read_text(encoding="utf-8")
-
-
-def _hashes(tag: str) -> str:
-    """Return the CSP sources that allow only the page's own elements of this tag."""
-    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", _PAGE, re.DOTALL)
-    digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
-    return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; script-src {_hashes('script')}; style-src {_hashes('style')}; "
-        "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-async def answer_page(_request: Request) -> HTMLResponse:
-    """Return the page."""
-    return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -30,6 +30,12 @@ be shown."""
 _HOST_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.ASCII)
 _ORIGIN = re.compile(rf"https?://(?:{_HOST_NAME.pattern})(?::\d+)?", re.ASCII)
 
+_SOURCE_LINK = re.compile(
+    rf"(?:{_HOST_NAME.pattern})=https?://"
+    r"(?:[^\s{}]|\{(?:host|repository|path|revision|line)\})+",
+    re.ASCII,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -93,6 +99,13 @@ def _parse_redis_url(text: str) -> str:
 
 def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _parse_source_links(text: str) -> tuple[str, ...]:
+    links = _parse_list(text)
+    if not all(map(_SOURCE_LINK.fullmatch, links)):
+        raise ValueError("not such a list")
+    return links
 
 
 def at_least(minimum: int) -> Kind:
@@ -188,4 +201,10 @@ LIST = Kind(
 HOSTS = _list_of(_HOST_NAME, "host names without ports, IPv6 in brackets, separated by commas")
 ORIGINS = _list_of(
     _ORIGIN, "origins such as https://profiler.firefox.com, without a path, separated by commas"
+)
+SOURCE_LINKS = Kind(
+    "host=URL, separated by commas; the URL may have {host}, {repository}, {path}, {revision} and "
+    "{line}, and %2C for a comma",
+    _parse_source_links,
+    ",".join,
 )

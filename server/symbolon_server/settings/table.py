@@ -192,6 +192,13 @@ class Settings:
         "Origins whose pages may call the gateway (CORS), such as https://profiler.firefox.com.",
         shown="none",
     )
+    http_source_links: tuple[str, ...] = _http(
+        kinds.SOURCE_LINKS,
+        (),
+        "Where the page finds source files of a host of version control, such as "
+        "git.example.com=https://git.example.com/{repository}/blob/{revision}/{path}#L{line}.",
+        shown="hg.mozilla.org, github.com, gitlab.com",
+    )
     http_server_name: str | None = _http(
         optional(kinds.NAME, "off"),
         None,

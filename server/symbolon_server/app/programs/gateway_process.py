@@ -56,6 +56,7 @@ def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float
         hosts=(*settings.http_hosts, *own_names),
         origins=settings.http_origins,
         version=software_version(),
+        source_links=dict(link.split("=", 1) for link in settings.http_source_links),
         is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
     )
 
