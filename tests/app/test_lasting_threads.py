@@ -91,6 +91,7 @@ def test_a_server_follows_both_redis_servers_whose_names_lead_to_others(
     process, health = serve()
     followed = set[redis.Redis]()
     monkeypatch.setattr(services, "look_again", followed.add)
+    monkeypatch.setattr(services, "follow_store", followed.add)
     wait_until(lambda: followed == {process._parts.cache_client, process._parts.store_client})
     assert status(health) == SERVING
 

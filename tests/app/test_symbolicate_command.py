@@ -137,7 +137,8 @@ def test_ended_while_a_file_comes_it_leaves_nothing_behind(
     disturb(program)
     code, said = ending
     assert program.process.wait(PATIENCE_SECONDS) == code
-    assert program.log.splitlines()[-1].endswith(said)
+    # Threads may still log what they lost.
+    assert any(line.endswith(said) for line in program.log.splitlines())
     assert place.present() == set()
 
 

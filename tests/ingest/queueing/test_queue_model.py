@@ -249,5 +249,5 @@ def test_the_queue_equals_the_model_after_any_steps(
         client = redis_cache
 
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+        Machine, settings=settings(max_examples=25, stateful_step_count=40, deadline=None)
     )

@@ -8,7 +8,7 @@ from tests.symbols.read_texts import INGEST, find_in_pages, read
 from tests.symbols.reading.merged_calls import MergedCalls, merged_calls
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(merged_calls())
 def test_calls_merged_over_callers_answer_as_they_were_made(made: MergedCalls) -> None:
     model = Model(made.text)

@@ -11,7 +11,7 @@ from tests.symbols.read_texts import answers, read
 from tests.symbols.symbol_texts import CROWDED, HUGE, MODULE_ID, ODD, symbol_files
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     symbol_files(CROWDED, ODD, HUGE),
     st.randoms(use_true_random=False),
@@ -33,7 +33,7 @@ def test_the_table_does_not_depend_on_the_pieces_of_the_file(
     assert answers(table) == answers(whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     symbol_files(CROWDED, ODD), st.sampled_from([1, 7, 100, 10**6]), st.sampled_from([65, 70, 80])
 )

@@ -66,7 +66,7 @@ def test_the_sample_answers_as_symbolic_does() -> None:
 PATHS = st.lists(st.sampled_from(["a", "b.c", "..", ".", "c d"]), min_size=1, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["", "/", "./", "C:\\"]), PATHS), min_size=1))
 def test_paths_are_cleaned_as_symbolic_cleans_them(
     given_paths: list[tuple[str, list[str]]],
@@ -85,7 +85,7 @@ def test_paths_are_cleaned_as_symbolic_cleans_them(
     check(text, MODULE_ID, range(0x1000, 0x1000 + len(paths)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(merged_calls())
 def test_calls_merged_over_callers_answer_as_symbolic_does(made: MergedCalls) -> None:
     check(made.text, MODULE_ID, made.answers)
