@@ -13,6 +13,7 @@ from tests.system.redis.test_failover import are_found
 from tests.system.traffic import Traffic
 
 
+@pytest.mark.soak
 @pytest.mark.promise(
     "Moved slots and a lost node of a cluster fail no call and give no wrong answer"
 )
