@@ -33,8 +33,8 @@ OTHER_VARIABLES = {"SYMBOLON_COMPILED", "SYMBOLON_TOKEN"}
 """Of the program before it reads settings, and of the client."""
 
 TEST_VARIABLES = {
-    "BUILD_HELM",
     "BENCH_SYMBOLS",
+    "BUILD_HELM",
     "COMPILERS",
     "CONFORMANCE",
     "DUMP_SYMS",
