@@ -16,7 +16,11 @@ SECONDS = 900
 """For compiling on a busy machine; it takes half a minute on a quiet one."""
 
 TESTS = (
-    "tests/symbols/paging",
+    "tests/symbols/paging/test_column_codes.py",
+    "tests/symbols/paging/test_dictionary.py",
+    "tests/symbols/paging/test_large_pages.py",
+    "tests/symbols/paging/test_wire.py",
+    "tests/symbols/paging/test_worked_example.py",
     "tests/symbols/reading/test_misfits.py",
     "tests/symbols/test_answers.py",
     "tests/symbolication/recalling/test_recall.py",
