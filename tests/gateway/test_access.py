@@ -9,7 +9,7 @@ import pytest
 
 from tests.app.conftest import Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, Certificate, authority, other_authority
-from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
+from tests.gateway.asking import EXPLAIN, ORCHARD, V5, Answer, await_http, get, post
 from tests.rpc.access.protected import write_tokens
 
 __all__ = ["authority", "other_authority"]
@@ -17,6 +17,8 @@ __all__ = ["authority", "other_authority"]
 JOB = {"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}
 ASKER = "the-token-of-who-symbolicates"
 OPERATOR = "the-token-of-who-operates-it"
+FRAME = {"module": ORCHARD, "module_offset": 4272}
+NO_TOKENS = f"Basic {ASKER}", "Bearer unknown"
 
 
 def function_of(answer: Answer) -> str:
@@ -42,11 +44,14 @@ def tokens(tmp_path: Path) -> str:
 def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
     """Requests need a token with the permission symbolicate, with or without Eliot's debug."""
     assert get(address, "/__heartbeat__", tls=tls).status == 200
-    for header in ({}, {"Authorization": f"Basic {ASKER}"}, {"Authorization": "Bearer unknown"}):
-        refused = post(address, V5, JOB, tls=tls, **header)
-        assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
-    denied = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {OPERATOR}")
-    assert denied.status == 403
+    for path, document in ((V5, JOB), (EXPLAIN, FRAME)):
+        for header in ({}, *({"Authorization": one} for one in NO_TOKENS)):
+            refused = post(address, path, document, tls=tls, **header)
+            assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+        denied = post(address, path, document, tls=tls, Authorization=f"Bearer {OPERATOR}")
+        assert denied.status == 403
+    explained = post(address, EXPLAIN, FRAME, tls=tls, Authorization=f"Bearer {ASKER}")
+    assert (explained.status, explained.content["looked_up_offset"]) == (200, hex(4272))
     asked = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {ASKER}", Debug="1")
     assert function_of(asked) == "_start"
 
