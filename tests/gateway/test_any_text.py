@@ -140,6 +140,14 @@ def test_json_tells_the_module_of_each_frame_that_was_looked_up(gateway: InProce
     assert answer["frame_modules"] == [[[0, 1, None]]]
 
 
+def test_json_tells_which_offsets_are_return_addresses(gateway: InProcess) -> None:
+    body = f"/usr/bin/{ORCHARD[0]}(+0x1210)[0x55d2e4525210]\n".encode()
+    answer = gateway.post(TEXT, body, accept="application/json").content
+    assert answer["return_addresses"] == [[[True]]]
+    answer = gateway.post(TEXT, FLAT.encode(), accept="application/json").content
+    assert answer["return_addresses"] == [[[False, False, False]]]
+
+
 def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None:
     body = f"{LINE} 0x10\n{'x' * 300}.so/AB0 0x7\n{LINE} 99999999999999999999\n".encode()
     lines = gateway.post(TEXT, body).body.decode().splitlines()

@@ -1,10 +1,10 @@
 """Any text that `symbolon symbolicate` reads, within the limits of a body."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
-from typing import Any
+from typing import Any, TypeVar
 
 from symbolon import InvalidReportError
 from symbolon._answer_text import write_document, write_raw_stack
@@ -24,6 +24,8 @@ from symbolon_server.gateway.reading import (
     refuse_many_parts,
 )
 from symbolon_server.gateway.refusals import Refused
+
+T = TypeVar("T")
 
 PACKED = ("gzip", "zstd")
 """What the body may be, whether or not its headers say so."""
@@ -55,10 +57,11 @@ class Pasted:
     def write_json(
         self, request: TeckenRequest, answers: Sequence[EncodedAnswer], extras: Mapping[str, Any]
     ) -> bytes:
-        """Return a response of version 5 with titles of stacks, and the module of each frame."""
+        """Return a response of version 5 with titles of stacks, and facts of each frame."""
         more = {
             "titles": list(_list_titles(request)),
             "frame_modules": [list(_list_modules(job)) for job in request.jobs],
+            "return_addresses": [list(_list_returning(job)) for job in request.jobs],
         }
         return write_response(request, answers, {**extras, **more})
 
@@ -98,7 +101,18 @@ def _list_modules(job: Job) -> Iterator[list[int | None]]:
     indexes: list[int | None] = [index if index >= 0 else None for index in job.frames.indexes]
     for place in job.frames.rejected:
         indexes[place] = None
-    left = iter(indexes)
+    return _cut(indexes, job)
+
+
+def _list_returning(job: Job) -> Iterator[list[bool]]:
+    """Yield whether the offset of each stack's frames is known to be a return address."""
+    frames = job.frames
+    return _cut((place in frames.returning for place in range(len(frames.offsets))), job)
+
+
+def _cut(column: Iterable[T], job: Job) -> Iterator[list[T]]:
+    """Yield the part of a column that belongs to each stack."""
+    left = iter(column)
     for length in job.frames.lengths:
         yield list(islice(left, length))
 

@@ -39,7 +39,10 @@ def rows(page: str) -> list[list[str]]:
     found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.partition("<main")[2].partition("</main")[0])
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
     return [
-        [re.sub(r"<button.*?</button>|</?(?:span|a)\b[^>]*>", "", one) for one in row]
+        [
+            re.sub(r'<button class="fold".*?</button>|</?(?:span|a|button)\b[^>]*>', "", one)
+            for one in row
+        ]
         for row in cells
     ]
 
