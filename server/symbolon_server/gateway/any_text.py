@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 
@@ -14,8 +14,16 @@ from symbolon._forms.raw_lines import make_payload
 from symbolon._forms.unpacking import UnpackedSizeError, unpack
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._tecken.answers import write_response
-from symbolon._tecken.counting import Counts
-from symbolon._tecken.jobs import MOST_PROBLEMS, Job, TeckenRequest
+from symbolon._tecken.counting import Counts, count_payload
+from symbolon._tecken.jobs import (
+    MOST_PROBLEMS,
+    Job,
+    JobFrames,
+    MemoryMap,
+    Problems,
+    TeckenRequest,
+)
+from symbolon._tecken.requests import parse_jobs
 from symbolon.text import TextStyle
 from symbolon_server.gateway.reading import (
     BodyLimits,
@@ -26,6 +34,9 @@ from symbolon_server.gateway.reading import (
 from symbolon_server.gateway.refusals import Refused
 
 T = TypeVar("T")
+
+_Request = TeckenRequest | InvalidReportError
+"""What a document asks for, or why it cannot be read."""
 
 PACKED = ("gzip", "zstd")
 """What the body may be, whether or not its headers say so."""
@@ -46,13 +57,14 @@ class Pasted:
     """What a text asks for."""
 
     kind: InputKind
-    requests: Sequence[TeckenRequest]
-    """One for each document of the text; only one unless its `kind` is `LINES`."""
+    requests: Sequence[_Request]
+    """One for each document of the text; only one unless its `kind` is `LINES`. A line that cannot
+    be read is an error, unless none can."""
 
     @property
     def request(self) -> TeckenRequest:
-        """All reports, as version 5 has them."""
-        return TeckenRequest(5, tuple(chain.from_iterable(one.jobs for one in self.requests)))
+        """All reports, as version 5 has them; a line that cannot be read is one without stacks."""
+        return TeckenRequest(5, tuple(chain.from_iterable(map(_jobs_of, self.requests))))
 
     def write_json(
         self, request: TeckenRequest, answers: Sequence[EncodedAnswer], extras: Mapping[str, Any]
@@ -85,9 +97,19 @@ class Pasted:
         left = iter(answers)
         for number, request in enumerate(self.requests, 1):
             deadline.left()
-            own = list(islice(left, len(request.jobs)))
+            jobs = _jobs_of(request)
+            own = list(islice(left, len(jobs)))
+            if isinstance(request, InvalidReportError):
+                yield f"Report {number}: {request}\n"
+                continue
             line = number if self.kind is InputKind.LINES else None
-            yield write_document(request.jobs, own, _STYLE, line=line)
+            yield write_document(jobs, own, _STYLE, line=line)
+
+
+def _jobs_of(request: _Request) -> Sequence[Job]:
+    if isinstance(request, InvalidReportError):
+        return (Job(MemoryMap.make(()), JobFrames((), (), (), frozenset()), (str(request),)),)
+    return request.jobs
 
 
 def _list_titles(request: TeckenRequest) -> Iterator[list[str]]:
@@ -127,13 +149,14 @@ def read_text(
     deadline.left()
     data = _unpack(body, max_bytes)
     given = _divide(data, limits)
-    documents, counts = [], Counts()
-    for document in _load(given):
-        deadline.left()
-        counts = counts.plus(document.count())
-        refuse_excess(counts, limits)
-        documents.append(document)
-    return Pasted(given.kind, tuple(_make_requests(documents, deadline, is_strict=is_strict)))
+    if given.kind is InputKind.RAW:
+        requests: Sequence[_Request] = (_read_raw(given, limits, deadline, is_strict=is_strict),)
+    else:
+        documents = _load(given, limits, deadline, is_strict=is_strict)
+        requests = tuple(_make_requests(documents, deadline, is_strict=is_strict))
+        if requests and all(isinstance(request, InvalidReportError) for request in requests):
+            raise requests[0]
+    return Pasted(given.kind, requests)
 
 
 def _unpack(body: bytes, max_bytes: int) -> bytes:
@@ -169,23 +192,70 @@ def _refuse_many_lines(data: bytes, limits: BodyLimits) -> None:
             raise InvalidReportError(f"{name}: {count} in all, the limit is {limit}")
 
 
-def _load(given: Input) -> Iterator[Document]:
-    if given.kind is InputKind.RAW:
-        yield Document(make_payload(given.parts))
-        return
+def _read_raw(
+    given: Input, limits: BodyLimits, deadline: Deadline, *, is_strict: bool
+) -> TeckenRequest:
+    """Return the request of raw lines; those in another form are problems of its job."""
+    unread = Problems(0 if is_strict else MOST_PROBLEMS)
+    payload = make_payload(given.parts, unread)
+    refuse_excess(count_payload(payload, 5), limits)
+    deadline.left()
+    (job,) = parse_jobs(payload, is_strict=is_strict)
+    problems = (*unread.take(), *job.problems)
+    _refuse_many_problems(len(problems))
+    return TeckenRequest(5, (replace(job, problems=problems),))
+
+
+def _load(
+    given: Input, limits: BodyLimits, deadline: Deadline, *, is_strict: bool
+) -> Sequence[Document | InvalidReportError]:
+    """Return all documents: their sum is compared with the limits before the first is encoded."""
+    documents: list[Document | InvalidReportError] = []
+    counts = Counts()
+    are_lines = given.kind is InputKind.LINES
     for number, part in given.parts:
-        line = f"line {number}" if given.kind is InputKind.LINES else ""
-        yield load_document(part, line or _NAME, line)
+        deadline.left()
+        line = f"line {number}" if are_lines else ""
+        document: Document | InvalidReportError
+        try:
+            document = load_document(part, line or _NAME, line)
+        except InvalidReportError as error:
+            if is_strict or not are_lines:
+                raise
+            document = error
+        counts = counts.plus(_count(document))
+        refuse_excess(counts, limits)
+        documents.append(document)
+    return documents
+
+
+def _count(document: Document | InvalidReportError) -> Counts:
+    return Counts(jobs=1) if isinstance(document, InvalidReportError) else document.count()
 
 
 def _make_requests(
-    documents: Sequence[Document], deadline: Deadline, *, is_strict: bool
-) -> Iterator[TeckenRequest]:
+    documents: Sequence[Document | InvalidReportError], deadline: Deadline, *, is_strict: bool
+) -> Iterator[_Request]:
     problems = 0
     for document in documents:
         deadline.left()
-        request = document.make_request(is_strict=is_strict)
-        problems += sum(len(job.problems) for job in request.jobs)
-        if problems > MOST_PROBLEMS:
-            raise InvalidReportError(f"errors: {problems} in all, the limit is {MOST_PROBLEMS}")
+        request = _make_request(document, is_strict=is_strict)
+        problems += sum(len(job.problems) for job in _jobs_of(request))
+        _refuse_many_problems(problems)
         yield request
+
+
+def _make_request(document: Document | InvalidReportError, *, is_strict: bool) -> _Request:
+    if isinstance(document, InvalidReportError):
+        return document
+    try:
+        return document.make_request(is_strict=is_strict)
+    except InvalidReportError as error:
+        if is_strict or not document.line:
+            raise
+        return error
+
+
+def _refuse_many_problems(count: int) -> None:
+    if count > MOST_PROBLEMS:
+        raise InvalidReportError(f"errors: {count} in all, the limit is {MOST_PROBLEMS}")
