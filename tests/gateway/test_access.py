@@ -1,5 +1,6 @@
 """TLS and tokens over HTTP, with real certificates."""
 
+import signal
 import socket
 import ssl
 from http.client import HTTPException
@@ -86,6 +87,36 @@ def check_that_a_new_certificate_is_met(
     Path(files["tls_key"]).write_bytes(other.key.read_bytes())
     Path(files["tls_cert"]).write_bytes(other.chain.read_bytes())
     wait_until(lambda: served_certificate(address, tls) != before)
+
+
+def test_a_server_certificate_of_another_ca_is_trusted_once_that_ca_is_in_the_file(
+    serve: StartProgram, tmp_path: Path, authority: Authority
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.file.read_bytes())
+    files = files_of(authority.issue("127.0.0.1"), authority) | {"http_server_ca": str(ca)}
+    program = serve(http="127.0.0.1:0", **files)
+    address = await_http(program)
+    trusted = ssl.create_default_context(cafile=str(authority.file))
+    assert function_of(post(address, V5, JOB, tls=trusted)) == "_start"
+    new = Authority(tmp_path / "new")
+    new.issue("127.0.0.1", into=authority)
+    ca.write_bytes(new.file.read_bytes())
+    program.process.send_signal(signal.SIGHUP)
+    trusted = ssl.create_default_context(cafile=str(new.file))
+    wait_until(lambda: is_healthy(address, trusted))
+    for _ in range(8):  # each client's connection
+        assert function_of(post(address, V5, JOB, tls=trusted)) == "_start"
+    ca.write_text("no certificate")
+    wait_until(lambda: f"cannot use {ca}" in program.log)
+    assert is_healthy(address, trusted)
+
+
+def is_healthy(address: str, tls: ssl.SSLContext) -> bool:
+    try:
+        return get(address, "/__heartbeat__", tls=tls).status == 200
+    except OSError:
+        return False
 
 
 def served_certificate(address: str, tls: ssl.SSLContext) -> bytes | None:

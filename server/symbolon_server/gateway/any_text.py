@@ -154,8 +154,9 @@ def read_text(
     else:
         documents = _load(given, limits, deadline, is_strict=is_strict)
         requests = tuple(_make_requests(documents, deadline, is_strict=is_strict))
-        if requests and all(isinstance(request, InvalidReportError) for request in requests):
-            raise requests[0]
+        errors = [request for request in requests if isinstance(request, InvalidReportError)]
+        if errors and len(errors) == len(requests):
+            raise errors[0]
     return Pasted(given.kind, requests)
 
 

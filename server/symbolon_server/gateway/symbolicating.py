@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 from symbolon import Client, InvalidReportError
@@ -63,14 +62,11 @@ class _TimelyJob:
 
 
 class Symbolicating:
-    """Answers requests through clients that take turns; thread-safe.
+    """Answers requests through clients that take turns; thread-safe."""
 
-    Each client has its own connection, so that several clients reach several server processes.
-    """
-
-    def __init__(self, clients: Sequence[Client], secret: str = "") -> None:
+    def __init__(self, take_client: Callable[[], Client], secret: str = "") -> None:
         """With a `secret` that the gRPC server knows, tell it the address of each caller."""
-        self._clients = cycle(clients)
+        self._take_client = take_client
         self._secret = secret
 
     def answer(self, question: Question) -> bytes:
@@ -109,11 +105,11 @@ class Symbolicating:
 
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
-        return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
+        return self._take_client().is_serving(timeout=_HEALTH_SECONDS)
 
     def _client_for(self, caller: Caller) -> Client:
         """Return the next client, which calls on behalf of the caller."""
-        client = next(self._clients)
+        client = self._take_client()
         if caller.token is not None:
             client = client.with_token(caller.token)
         if self._secret and caller.host is not None:
