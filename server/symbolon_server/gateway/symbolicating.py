@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
 from symbolon import Client, InvalidReportError
@@ -11,6 +10,7 @@ from symbolon._messages.encoding import EncodedReport
 from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
+from symbolon_server.gateway.explaining import FrameToExplain, write_explanation
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.rpc.access.forwarding import forward
 
@@ -21,16 +21,23 @@ Write = Callable[[TeckenRequest, Sequence[EncodedAnswer], Mapping[str, Any]], by
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A request that came over HTTP."""
+class Caller:
+    """On whose behalf a call is made, and until when."""
 
-    request: TeckenRequest
     deadline: Deadline
     token: str | None
     """The caller's token; None if no token is needed."""
 
     host: str | None = None
     """The address that the caller connects from; None if it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request that came over HTTP."""
+
+    request: TeckenRequest
+    caller: Caller
 
     with_debug: bool = False
     """Whether a version 5 answer includes Eliot's `debug`."""
@@ -55,26 +62,18 @@ class _TimelyJob:
 
 
 class Symbolicating:
-    """Answers requests through clients that take turns; thread-safe.
+    """Answers requests through clients that take turns; thread-safe."""
 
-    Each client has its own connection, so that several clients reach several server processes.
-    """
-
-    def __init__(self, clients: Sequence[Client], secret: str = "") -> None:
+    def __init__(self, take_client: Callable[[], Client], secret: str = "") -> None:
         """With a `secret` that the gRPC server knows, tell it the address of each caller."""
-        self._clients = cycle(clients)
+        self._take_client = take_client
         self._secret = secret
 
     def answer(self, question: Question) -> bytes:
         """Return the response; raise `SymbolonError`."""
-        request, deadline = question.request, question.deadline
+        request, deadline = question.request, question.caller.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
-        client = next(self._clients)
-        if question.token is not None:
-            client = client.with_token(question.token)
-        if self._secret and question.host is not None:
-            forwarded = forward(self._secret, question.host)
-            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+        client = self._client_for(question.caller)
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )
@@ -88,15 +87,41 @@ class Symbolicating:
         deadline.left()
         return question.write(request, answers, extras)
 
+    def explain(self, frame: FrameToExplain, caller: Caller) -> bytes:
+        """Return what leads to the answer for a frame; raise `SymbolonError`."""
+        module = frame.module
+        found = self._client_for(caller).explain_frame(
+            module.debug_file,
+            module.debug_id,
+            frame.module_offset,
+            code_file=module.code_file,
+            code_id=module.code_id,
+            is_return_address=frame.is_return_address,
+            ranges_around=frame.ranges_around,
+            timeout=caller.deadline.left(),
+        )
+        caller.deadline.left()
+        return write_explanation(found)
+
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
-        return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
+        return self._take_client().is_serving(timeout=_HEALTH_SECONDS)
+
+    def _client_for(self, caller: Caller) -> Client:
+        """Return the next client, which calls on behalf of the caller."""
+        client = self._take_client()
+        if caller.token is not None:
+            client = client.with_token(caller.token)
+        if self._secret and caller.host is not None:
+            forwarded = forward(self._secret, caller.host)
+            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+        return client
 
 
 def _extras(client: Client, question: Question, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if question.with_debug:
-        left = question.deadline.left
+        left = question.caller.deadline.left
         extras["debug"] = count_debug(client, question.request, answers, left)
     if question.with_outcomes:
         pairs = zip(question.request.jobs, answers, strict=True)
@@ -110,6 +135,8 @@ def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
         {
             "debug_file": asked.module.debug_file,
             "debug_id": asked.module.debug_id,
+            "code_file": asked.module.code_file,
+            "code_id": asked.module.code_id,
             "outcome": result.outcome.name.lower(),
             "detail": result.detail,
             "retry_after_seconds": result.retry_after_seconds,

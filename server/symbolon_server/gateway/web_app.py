@@ -19,6 +19,7 @@ from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
 from symbolon_server.gateway.answering_page import page_answerer
 from symbolon_server.gateway.any_text import PACKED, read_text
+from symbolon_server.gateway.explaining import read_frame
 from symbolon_server.gateway.reading import (
     BodyLimits,
     Deadline,
@@ -34,7 +35,7 @@ from symbolon_server.gateway.refusals import (
     answer_http_error,
     answer_refused,
 )
-from symbolon_server.gateway.symbolicating import Question, Symbolicating
+from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
 
 _ALLOWED_HEADERS = (
     "Accept-Encoding",
@@ -82,15 +83,10 @@ class GatewayOptions:
     """From hosts of version control to patterns of addresses, for the page."""
 
 
-class _Caller(NamedTuple):
-    """What a question has of its caller, in the order of its fields."""
+Ask = Callable[[], bytes]
+"""Calls the gRPC server; returns the response."""
 
-    deadline: Deadline
-    token: str | None
-    host: str | None
-
-
-Read = Callable[[bytes, _Caller], Question]
+Read = Callable[[bytes, Caller], Ask]
 """Reads a body."""
 
 
@@ -141,6 +137,7 @@ class Gateway:
                 Route("/symbolicate/v5", partial(self._answer_report, version=5), methods=["POST"]),
                 Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
+                Route("/explain", self._explain, methods=["POST"]),
                 Route("/__heartbeat__", self._report_health),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
@@ -170,35 +167,39 @@ class Gateway:
         media_type = "application/json" if as_json else "text/plain"
         return Response(answer, media_type=media_type, headers=_TEXT_HEADERS)
 
+    async def _explain(self, request: Request) -> Response:
+        """Answer why a frame is answered as it is."""
+        answer = await self._answer(request, self._read_frame)
+        return Response(answer, media_type="application/json")
+
     async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
         token = read_token(request, self._options.is_known)
         body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
         deadline = Deadline.after(self._options.answer_seconds)
-        caller = _Caller(deadline, token, request.client.host if request.client else None)
+        caller = Caller(deadline, token, request.client.host if request.client else None)
         try:
             async with asyncio.timeout(self._options.answer_seconds):
-                return await self._symbolicate(body, caller, read)
+                return await self._call(body, caller, read)
         except TimeoutError:
             raise deadline.error() from None
 
-    async def _symbolicate(self, body: bytes, caller: _Caller, read: Read) -> bytes:
+    async def _call(self, body: bytes, caller: Caller, read: Read) -> bytes:
         loop = asyncio.get_running_loop()
         threads = self._threads
-        question = await loop.run_in_executor(threads.readers, read, body, caller)
-        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
+        ask = await loop.run_in_executor(threads.readers, read, body, caller)
+        return await loop.run_in_executor(threads.callers, ask)
 
-    def _read_report(
-        self, request: Request, version: int, body: bytes, caller: _Caller
-    ) -> Question:
+    def _read_report(self, request: Request, version: int, body: bytes, caller: Caller) -> Ask:
         limits, is_strict = self._options.limits, _is_set(request, "strict")
-        return Question(
+        question = Question(
             read_request(body, version, limits, caller.deadline, is_strict=is_strict),
-            *caller,
+            caller,
             with_debug=bool(request.headers.get("debug")),
             with_outcomes=_is_set(request, "outcomes"),
         )
+        return partial(self._symbolicating.answer, question)
 
-    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: _Caller) -> Question:
+    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: Caller) -> Ask:
         options = self._options
         pasted = read_text(
             body,
@@ -208,7 +209,12 @@ class Gateway:
             is_strict=_is_set(request, "strict"),
         )
         write = pasted.write_json if as_json else partial(pasted.write_text, caller.deadline)
-        return Question(pasted.request, *caller, with_outcomes=as_json, write=write)
+        question = Question(pasted.request, caller, with_outcomes=as_json, write=write)
+        return partial(self._symbolicating.answer, question)
+
+    def _read_frame(self, body: bytes, caller: Caller) -> Ask:
+        frame = read_frame(body, self._options.limits, caller.deadline)
+        return partial(self._symbolicating.explain, frame, caller)
 
     async def _report_health(self, _request: Request) -> Response:
         """Report whether requests can be answered."""
