@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon import Frame, InvalidRequestError, Module, Report
-from symbolon._batching.joint_calls import JointCall
+from symbolon._batching.joint_calls import CallOptions, JointCall
 from symbolon._messages.encoding import encode_wait
 from symbolon.v1 import module_pb2, stack_pb2, symbolication_service_pb2
 
@@ -19,7 +19,7 @@ def encode(
 ) -> symbolication_service_pb2.SymbolicateRequest:
     """Return the request for one report, decoded."""
     wait = None if max_wait is None else encode_wait(max_wait)
-    call = JointCall(wait, with_diagnostics=with_diagnostics)
+    call = JointCall(CallOptions(wait), with_diagnostics=with_diagnostics)
     call.add(Report(modules, stacks).encode())
     return symbolication_service_pb2.SymbolicateRequest.FromString(call.request.SerializeToString())
 

@@ -35,6 +35,7 @@ from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging.linkage_names import divide_names
 from symbolon_server.symbols.paging.reader import Page
 
 PENDING_RETRY_SECONDS: Final = 1.0
@@ -158,6 +159,7 @@ class ModuleFrames:
         """
         assert self.held is not None  # noqa: S101 - it named the page
         module_field = self.held.module_field
+        has_linkage_names = self.module_id.has_linkage_names
         for lookup in lookups:
             module_offset = lookup[0]
             row = page.find_row(module_offset - lookup[1])
@@ -168,6 +170,8 @@ class ModuleFrames:
                 self._answer_without_symbol(lookup)
                 continue
             start, fields = answer
+            if has_linkage_names:
+                fields = divide_names(fields)
             frame = self.frames[lookup] = api_frames.frame(
                 module_field, module_offset, _SYMBOLICATED, fields, module_offset - start
             )
