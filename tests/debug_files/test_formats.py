@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.debug_files.conversion import convert
-from symbolon_server.symbols.ground.answers import Answer
+from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
@@ -208,7 +208,7 @@ def test_a_variant_has_each_name_demangled_and_as_it_stands(mill: Mill) -> None:
             continue
         divided = divide_answer(found)
         assert without_linkage_names(divided) == shown
-        calls = divided, *divided.inlines
+        calls: list[Answer | InlineAnswer] = [divided, *divided.inlines]
         names = [each.linkage_name for each in calls]
         assert names == [each.function for each in (mangled, *mangled.inlines)]
         with_both += 1

@@ -11,11 +11,9 @@ from symbolon_server.cache.failures import FailureKind, FailureMemory
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.missing_modules import MissingModules, MissingTally
 from symbolon_server.cache.module_memory import SupplierRounds
-from symbolon_server.ingest.queueing.claims import ClaimDesk
-from symbolon_server.ingest.queueing.jobs import Band, Claim
-from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.store.spool import Spool
 from symbolon_server.symbolication.explaining.explainer import FrameExplainer
+from symbolon_server.symbolication.looking_up.new_frames import ModuleFrames
 from symbolon_server.symbolication.memory.queries import ModuleOutcome
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -43,7 +41,14 @@ FOO: Names = ("mycrate::foo", RUST)
 
 def names_of(frames: Sequence[SymbolicatedFrame]) -> list[list[Names]]:
     """Return the names of each frame, those of inline frames first."""
-    return [[(each.function, each.linkage_name) for each in (*f.inlines, f)] for f in frames]
+    return [
+        [*((inline.function, inline.linkage_name) for inline in frame.inlines), own_names(frame)]
+        for frame in frames
+    ]
+
+
+def own_names(frame: SymbolicatedFrame) -> Names:
+    return frame.function, frame.linkage_name
 
 
 def find(host: Host, module_id: ModuleId, *offsets: int) -> list[list[Names]]:
@@ -121,19 +126,6 @@ def test_pages_that_an_earlier_server_invalidated_are_stale(
     assert find(host, variant, 0x1000) == [[("Foo::better(int)", "_ZN3Foo6betterEi")]]
 
 
-def test_a_variant_that_is_invalidated_while_it_is_ingested_is_ingested_again(
-    host: Host, mangled: File, redis_cache: redis.Redis
-) -> None:
-    variant = mangled.module_id.with_linkage_names
-    IngestQueue(redis_cache).enqueue({variant: ()}, Band.WANTED)
-    desk = ClaimDesk(redis_cache, lease_seconds=60)
-    claim = desk.claim()
-    assert isinstance(claim, Claim)
-    assert claim.module_id == variant
-    host.invalidator.invalidate([mangled.module_id])
-    assert not desk.end(claim)
-
-
 def test_failures_are_forgotten_with_the_module(
     host: Host, mangled: File, worker: RunningWorker, redis_cache: redis.Redis
 ) -> None:
@@ -173,19 +165,6 @@ def test_a_module_that_was_missing_is_no_longer_listed_once_it_is_found(
     assert missing.list(10) == ([], 0)
 
 
-def test_a_job_that_an_earlier_worker_drops_leaves_nothing_behind(
-    host: Host, mangled: File, redis_cache: redis.Redis
-) -> None:
-    """Such a worker takes the name of a variant for no module id, and removes the job."""
-    variant = mangled.module_id.with_linkage_names
-    (result,) = host.find(variant, 0x1000).results
-    assert result.outcome is ModuleOutcome.PENDING
-    desk = ClaimDesk(redis_cache, lease_seconds=60)
-    desk._drop(str(variant).encode())  # as it does
-    assert IngestQueue(redis_cache).find_ended([variant]) == {variant}
-    assert keys_with(redis_cache, "outcome:") == []
-
-
 def test_an_explanation_has_linkage_names_in_all_its_parts(
     host: Host, mangled: File, ingest_now: IngestNow, redis_cache: redis.Redis
 ) -> None:
@@ -193,10 +172,12 @@ def test_an_explanation_has_linkage_names_in_all_its_parts(
     variant = mangled.module_id.with_linkage_names
     before = explainer.explain(variant, (0x1008, False), 3)
     assert before.result.outcome is ModuleOutcome.PENDING
+    assert "with linkage names has them made" in before.warnings[0]
     ingest_now(variant)
     explanation = explainer.explain(variant, (0x1008, False), 3)
     (frame,) = SymbolicatedStack.FromString(explanation.frame).frames
     assert names_of([frame]) == [[FOO, BAR]]
+    assert not explanation.warnings
     (hit,) = [part.answer for part in explanation.findings.ranges if part.is_hit]
     deciding = explanation.findings.deciding
     assert hit is not None
@@ -204,3 +185,11 @@ def test_an_explanation_has_linkage_names_in_all_its_parts(
     assert (hit.function, hit.linkage_name) == BAR
     assert [(inline.function, inline.linkage_name) for inline in hit.inlines] == [FOO]
     assert (deciding.answer.function, deciding.answer.linkage_name) == BAR
+
+
+def test_pages_that_no_ingest_left_are_not_blamed_on_the_store_alone(module_id: ModuleId) -> None:
+    """An earlier worker takes the name of a variant for no module id, and drops its job."""
+    evicted = ModuleFrames(AskedModule(module_id.with_linkage_names), {(0, False): None})
+    evicted.is_evicted = True
+    assert evicted.result().outcome is ModuleOutcome.PENDING
+    assert "a worker of an earlier version took it" in evicted.result().detail

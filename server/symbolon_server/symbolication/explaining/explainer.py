@@ -40,6 +40,9 @@ from symbolon_server.symbols.paging.linkage_names import divide_answer
 from symbolon_server.symbols.paging.reader import Page
 
 _NO_CACHE: Final = "the cache does not answer, so failures and suppliers are unknown"
+_NO_LINKAGE_NAMES: Final = (
+    "no tier has the pages with linkage names: a request with linkage names has them made"
+)
 _NO_PAGE: Final = "no tier has the page that covers the offset"
 
 _ReadPage = Callable[[int], Page | None]
@@ -201,6 +204,8 @@ class FrameExplainer:
             findings = self._find(module, lookup, around, tiers)
             if module.unanswered():
                 warnings.append(_NO_PAGE)
+        elif module_id.has_linkage_names:
+            warnings.append(_NO_LINKAGE_NAMES)
         failure, supplier_round = self._remembered(module_id, warnings)
         module.failure = failure if module.unanswered() else None
         return Explanation(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
-from symbolon_server.symbolication.looking_up.tiers import TOO_SMALL
+from symbolon_server.symbolication.looking_up.tiers import NOT_MADE, TOO_SMALL
 from symbolon_server.symbolication.memory.queries import (
     MAX_ANSWER_BYTES,
     NO_MODULE,
@@ -188,9 +188,13 @@ class ModuleFrames:
         if self.failure is not None:
             return failed_result(self.failure)
         if self.held is None or self.unanswered():
-            detail = TOO_SMALL if self.is_evicted else ""
-            return ModuleResult(ModuleOutcome.PENDING, detail, PENDING_RETRY_SECONDS)
+            return ModuleResult(ModuleOutcome.PENDING, self._why_evicted(), PENDING_RETRY_SECONDS)
         return self.held.result
+
+    def _why_evicted(self) -> str:
+        if not self.is_evicted:
+            return ""
+        return NOT_MADE if self.module_id.has_linkage_names else TOO_SMALL
 
     def was_put_in_vain(self) -> bool:
         """Return whether an ingest stored it during the call, but it could not be read.
