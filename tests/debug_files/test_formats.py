@@ -210,7 +210,7 @@ def test_a_variant_has_each_name_demangled_and_as_it_stands(mill: Mill) -> None:
         assert without_linkage_names(divided) == shown
         calls: list[Answer | InlineAnswer] = [divided, *divided.inlines]
         names = [each.linkage_name for each in calls]
-        assert names == [each.function for each in (mangled, *mangled.inlines)]
+        assert names == [mangled.function, *(inline.function for inline in mangled.inlines)]
         with_both += 1
         differing += any(each.linkage_name != each.function for each in calls)
     assert with_both >= LEAST_ADDRESSES
