@@ -7,8 +7,10 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from symbolon import Client, DeadlineError
+from symbolon import Client, DeadlineError, InvalidReportError
 from symbolon._module_ids import DEBUG_ID_FORM
 from symbolon.v1 import module_service_pb2
 from symbolon_server.gateway.explaining import MOST_RANGES_AROUND, read_frame
@@ -133,6 +135,36 @@ def test_what_is_no_frame_is_refused_before_a_call(
     assert answer.status == 400
     assert answer.title.startswith(title)
     assert canned.requests == []
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "module": ANYTHING | st.lists(st.text(), min_size=2, max_size=4),
+            "module_offset": ANYTHING | st.integers(0, LARGE).map(hex),
+            "is_return_address": ANYTHING,
+            "ranges_around": ANYTHING,
+        },
+    )
+    | ANYTHING
+)
+def test_anything_is_a_frame_or_refused_in_words(document: object) -> None:
+    try:
+        found = read_frame(json.dumps(document).encode(), LIMITS, Deadline.after(60.0))
+    except InvalidReportError:
+        pass
+    else:
+        assert 0 <= found.module_offset <= LARGE
+        assert 0 <= found.ranges_around <= MOST_RANGES_AROUND
+        assert found.module.debug_file or found.module.code_file
 
 
 @pytest.mark.parametrize(

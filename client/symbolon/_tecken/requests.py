@@ -132,7 +132,7 @@ def _parse_module(module: object, index: int, problems: Problems) -> JobModule:
         fault = f"must be {DEBUG_ID_FORM}"
         problems.add(f"module index {index} has an invalid debug_id: {fault}")
         return _make_rejected(module, f"the debug id: {fault}")
-    if not all(isinstance(part, str) for part in code):
+    if not all(map(_is_text, code)):
         fault = "code file and code id must be strings"
         problems.add(f"module index {index}: {fault}")
         return _make_rejected(module, fault)
@@ -144,13 +144,24 @@ def _make_module(
     takes_path: bool, debug_file: Any, debug_id: Any, code_file: Any = "", code_id: Any = ""
 ) -> JobModule:
     """Return a module; raise `TypeError` or `ValueError` if it is invalid."""
-    if not (isinstance(code_file, str) and isinstance(code_id, str)):
+    if not (_is_text(code_file) and _is_text(code_id)):
         raise TypeError(code_file, code_id)
     if find_file_fault(debug_file, takes_path=takes_path) or not is_debug_id(debug_id):
         raise ValueError(debug_file, debug_id)
     module = Module(debug_file, debug_id, code_file, code_id)
     sent = replace(module, debug_file=last_part(debug_file))
     return JobModule(module, sent, encode_module(sent), _write_key(module))
+
+
+def _is_text(part: object) -> bool:
+    """Return whether it is a string without lone surrogates, which no message can hold."""
+    if not isinstance(part, str):
+        return False
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _make_rejected(given: object, problem: str) -> JobModule:

@@ -1,7 +1,7 @@
 """The HTTP gateway: Tecken's and Eliot's API, health, and a page for people.
 
-    admission --> reading, any_text --------> symbolicating --> client --> gRPC server
-    (headers)     (token, body, report)       (calls, response)
+    admission --> reading, any_text, explaining --> symbolicating --> client --> gRPC server
+    (headers)     (token, body, report or frame)    (calls, response)
 
 It runs in a process of its own and is a client of the gRPC server, so it shares that server's
 limits and memory. In comes a report in JSON:
@@ -9,8 +9,8 @@ limits and memory. In comes a report in JSON:
     POST /symbolicate/v5   {"memoryMap": [["orchard", "C3D8E3C7B6594DF1DFCA907993B477250"]],
                             "stacks": [[[0, 4272]]]}
 
-or any text that `symbolon symbolicate` reads. Out goes a line of JSON as Eliot writes it, or the
-text that `symbolon symbolicate` prints, or a status with one line of text:
+or any text that `symbolon symbolicate` reads, or one frame to explain. Out goes a line of JSON as
+Eliot writes it, or the text that `symbolon symbolicate` prints, or a status with one line of text:
 
     400  the report is invalid or exceeds a limit       413  the body is too large
     401  the token is missing or unknown                421  the host name is not served

@@ -117,6 +117,8 @@ def test_a_path_is_looked_up_by_its_last_part_and_answered_as_given(path: str) -
         (["x.so"], " does not have a debug_filename and debug_id"),
         (["x.so", "A", "", "", ""], " does not have a debug_filename and debug_id"),
         (["x.so", "A", None], ": code file and code id must be strings"),
+        (["x.so", "A", "\ud800", "ab"], ": code file and code id must be strings"),
+        (["x.so", "A", "x.so", "\udfff"], ": code file and code id must be strings"),
         ({"x.so": "A", "y.so": "B"}, " does not have a debug_filename and debug_id"),
         (None, " does not have a debug_filename and debug_id"),
     ],
