@@ -20,7 +20,7 @@ from symbolon.v1.stack_pb2 import SymbolicatedFrame, SymbolicatedStack
 from symbolon.v1.symbolication_service_pb2 import SymbolicateResponse
 from symbolon_server.app.programs.gateway_process import PATIENCE_SECONDS
 from symbolon_server.gateway.reading import BodyLimits, Deadline, read_request
-from symbolon_server.gateway.symbolicating import Question, Symbolicating
+from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from tests.app.conftest import SAMPLE, StartProgram
 from tests.client.canned import CannedServer, start_canned_server
@@ -103,7 +103,7 @@ def test_nothing_is_done_for_a_request_whose_deadline_has_passed() -> None:
         read_request(b"{}", 5, LIMITS, over)
     request = read_request(json.dumps(job()).encode(), 5, LIMITS, FAR)
     with Client("127.0.0.1:1") as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(Question(request, over, None))
+        Symbolicating([client]).answer(Question(request, Caller(over, None, None)))
 
 
 @pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
@@ -150,7 +150,9 @@ def test_the_calls_for_debug_keep_the_deadline(canned: CannedServer) -> None:
     request = read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
     deadline = Deadline.after(1.0)
     with Client(canned.target) as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(Question(request, deadline, None, with_debug=True))
+        Symbolicating([client]).answer(
+            Question(request, Caller(deadline, None, None), with_debug=True)
+        )
     assert len(canned.requests) == 2
     assert max(canned.seconds_allowed) <= deadline.seconds
 

@@ -134,7 +134,7 @@ def read_request(
     """
     deadline.left()
     refuse_many_parts(body, limits)
-    payload = _load(body)
+    payload = load_json(body)
     deadline.left()
     refuse_excess(count_payload(payload, version), limits)
     return parse_request(payload, version=version, is_strict=is_strict)
@@ -152,7 +152,8 @@ def refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
         raise InvalidReportError(f"Payload has {parts} parts, more than the {limit} of any report")
 
 
-def _load(body: bytes) -> Any:
+def load_json(body: bytes) -> Any:
+    """Return the document in a body; raise `InvalidReportError`."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, NamedTuple
 
 from symbolon import Client, InvalidReportError
 from symbolon._messages.answers import EncodedAnswer
@@ -20,17 +20,23 @@ Write = Callable[[TeckenRequest, Sequence[EncodedAnswer], Mapping[str, Any]], by
 """Returns a response of a request, its answers, and what is to be added."""
 
 
+class Caller(NamedTuple):
+    """Who sent a request over HTTP, and until when it is answered."""
+
+    deadline: Deadline
+    token: str | None
+    """The caller's token; None if no token is needed."""
+
+    host: str | None
+    """The address that the caller connects from; None if it has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A request that came over HTTP."""
 
     request: TeckenRequest
-    deadline: Deadline
-    token: str | None
-    """The caller's token; None if no token is needed."""
-
-    host: str | None = None
-    """The address that the caller connects from; None if it has none."""
+    caller: Caller
 
     with_debug: bool = False
     """Whether a version 5 answer includes Eliot's `debug`."""
@@ -67,14 +73,9 @@ class Symbolicating:
 
     def answer(self, question: Question) -> bytes:
         """Return the response; raise `SymbolonError`."""
-        request, deadline = question.request, question.deadline
+        request, deadline = question.request, question.caller.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
-        client = next(self._clients)
-        if question.token is not None:
-            client = client.with_token(question.token)
-        if self._secret and question.host is not None:
-            forwarded = forward(self._secret, question.host)
-            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+        client = self.client_for(question.caller)
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )
@@ -88,6 +89,16 @@ class Symbolicating:
         deadline.left()
         return question.write(request, answers, extras)
 
+    def client_for(self, caller: Caller) -> Client:
+        """Return the next client, which calls on behalf of a caller."""
+        client = next(self._clients)
+        if caller.token is not None:
+            client = client.with_token(caller.token)
+        if self._secret and caller.host is not None:
+            forwarded = forward(self._secret, caller.host)
+            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+        return client
+
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
         return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
@@ -96,7 +107,7 @@ class Symbolicating:
 def _extras(client: Client, question: Question, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if question.with_debug:
-        left = question.deadline.left
+        left = question.caller.deadline.left
         extras["debug"] = count_debug(client, question.request, answers, left)
     if question.with_outcomes:
         pairs = zip(question.request.jobs, answers, strict=True)

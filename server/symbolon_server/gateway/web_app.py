@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -34,7 +34,9 @@ from symbolon_server.gateway.refusals import (
     answer_http_error,
     answer_refused,
 )
-from symbolon_server.gateway.symbolicating import Question, Symbolicating
+from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
+from symbolon_server.gateway.symbolicator.answering import StackAnswerer
+from symbolon_server.gateway.symbolicator.refused_paths import refused_routes
 
 _ALLOWED_HEADERS = (
     "Accept-Encoding",
@@ -52,6 +54,8 @@ _ALLOWED_HEADERS = (
 """
 
 _TEXT_HEADERS = {"Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+
+_OK = 200
 
 _PREFLIGHT_SECONDS = 7200
 """How long browsers cache a preflight response; the maximum in Chromium."""
@@ -82,16 +86,11 @@ class GatewayOptions:
     """From hosts of version control to patterns of addresses, for the page."""
 
 
-class _Caller(NamedTuple):
-    """What a question has of its caller, in the order of its fields."""
+Answer = Callable[[], bytes]
+"""Makes the response."""
 
-    deadline: Deadline
-    token: str | None
-    host: str | None
-
-
-Read = Callable[[bytes, _Caller], Question]
-"""Reads a body."""
+Read = Callable[[bytes, Caller], Answer]
+"""Reads a body; returns what answers it."""
 
 
 class Threads(NamedTuple):
@@ -119,6 +118,7 @@ class Gateway:
         self._symbolicating = symbolicating
         self._options = options
         self._threads = threads
+        self._stacks = StackAnswerer(symbolicating, options.limits)
 
     def web_app(self) -> ASGIApp:
         """Return the ASGI application."""
@@ -141,7 +141,11 @@ class Gateway:
                 Route("/symbolicate/v5", partial(self._answer_report, version=5), methods=["POST"]),
                 Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
+                Route("/symbolicate", self._answer_stacks, methods=["POST"]),
+                Route("/requests/{request_id}", self._answer_held),
+                *refused_routes(),
                 Route("/__heartbeat__", self._report_health),
+                Route("/healthcheck", self._report_serving),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
                 Route("/", page_answerer(self._options.source_links)),
@@ -170,35 +174,45 @@ class Gateway:
         media_type = "application/json" if as_json else "text/plain"
         return Response(answer, media_type=media_type, headers=_TEXT_HEADERS)
 
+    async def _answer_stacks(self, request: Request) -> Response:
+        """Answer in Symbolicator's API."""
+        read = partial(self._stacks.read, request.query_params.get("timeout"))
+        return Response(await self._answer(request, read), media_type="application/json")
+
+    async def _answer_held(self, request: Request) -> Response:
+        """Answer a request in Symbolicator's API that came before."""
+        held, timeout = request.path_params["request_id"], request.query_params.get("timeout")
+        read = partial(self._stacks.read_poll, held, timeout)
+        return Response(await self._answer(request, read), media_type="application/json")
+
     async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
         token = read_token(request, self._options.is_known)
         body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
         deadline = Deadline.after(self._options.answer_seconds)
-        caller = _Caller(deadline, token, request.client.host if request.client else None)
+        caller = Caller(deadline, token, request.client.host if request.client else None)
         try:
             async with asyncio.timeout(self._options.answer_seconds):
                 return await self._symbolicate(body, caller, read)
         except TimeoutError:
             raise deadline.error() from None
 
-    async def _symbolicate(self, body: bytes, caller: _Caller, read: Read) -> bytes:
+    async def _symbolicate(self, body: bytes, caller: Caller, read: Read) -> bytes:
         loop = asyncio.get_running_loop()
         threads = self._threads
-        question = await loop.run_in_executor(threads.readers, read, body, caller)
-        return await loop.run_in_executor(threads.callers, self._symbolicating.answer, question)
+        answer = await loop.run_in_executor(threads.readers, read, body, caller)
+        return await loop.run_in_executor(threads.callers, answer)
 
-    def _read_report(
-        self, request: Request, version: int, body: bytes, caller: _Caller
-    ) -> Question:
+    def _read_report(self, request: Request, version: int, body: bytes, caller: Caller) -> Answer:
         limits, is_strict = self._options.limits, _is_set(request, "strict")
-        return Question(
+        question = Question(
             read_request(body, version, limits, caller.deadline, is_strict=is_strict),
-            *caller,
+            caller,
             with_debug=bool(request.headers.get("debug")),
             with_outcomes=_is_set(request, "outcomes"),
         )
+        return partial(self._symbolicating.answer, question)
 
-    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: _Caller) -> Question:
+    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: Caller) -> Answer:
         options = self._options
         pasted = read_text(
             body,
@@ -208,7 +222,13 @@ class Gateway:
             is_strict=_is_set(request, "strict"),
         )
         write = pasted.write_json if as_json else partial(pasted.write_text, caller.deadline)
-        return Question(pasted.request, *caller, with_outcomes=as_json, write=write)
+        question = Question(pasted.request, caller, with_outcomes=as_json, write=write)
+        return partial(self._symbolicating.answer, question)
+
+    async def _report_serving(self, request: Request) -> Response:
+        """Report in Symbolicator's words whether requests can be answered."""
+        health = await self._report_health(request)
+        return health if health.status_code != _OK else PlainTextResponse("ok")
 
     async def _report_health(self, _request: Request) -> Response:
         """Report whether requests can be answered."""

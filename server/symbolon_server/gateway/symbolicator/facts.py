@@ -1,0 +1,107 @@
+"""What an answer says about a module beyond its outcome, remembered for a minute."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+from symbolon import Client, Module, ModuleOutcome
+from symbolon_server.gateway.symbolicator.candidates import write_candidates, write_features
+from symbolon_server.gateway.symbolicator.processors import UNKNOWN_ARCHITECTURE, name_architecture
+
+REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_ENTRIES: Final = 4_096
+"""Modules together with candidates; a module without counts as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is told about a module."""
+
+    architecture: str = UNKNOWN_ARCHITECTURE
+    """In Symbolicator's spelling."""
+
+    features: Mapping[str, bool] = field(default_factory=lambda: write_features(None))
+    candidates: Sequence[Mapping[str, Any]] = ()
+
+
+NOTHING: Final = Facts()
+
+
+class Asked(NamedTuple):
+    """What facts are asked about."""
+
+    module: Module
+    outcome: ModuleOutcome
+    """As answered: facts of another outcome are out of date."""
+
+    with_candidates: bool
+
+
+class _Remembered(NamedTuple):
+    facts: Facts
+    since: float
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self.facts.candidates)
+
+
+class FactsMemory:
+    """Facts by what was asked. Thread-safe: it alone owns them, under its one lock.
+
+    Two threads may ask the server about the same module at once.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._size = 0
+        self._remembered: OrderedDict[Asked, _Remembered] = OrderedDict()
+
+    def find(self, asked: Asked) -> Facts | None:
+        """Return the facts that are remembered."""
+        with self._lock:
+            found = self._remembered.get(asked)
+        if found is None or self._clock() - found.since > REMEMBERED_SECONDS:
+            return None
+        return found.facts
+
+    def load(self, asked: Asked, client: Client, timeout: float) -> Facts:
+        """Return the facts, which the server is asked for if need be; raise `SymbolonError`."""
+        facts = self.find(asked)
+        if facts is None:
+            facts = _ask(asked, client, timeout)
+            if facts is not NOTHING:
+                self._put(asked, facts)
+        return facts
+
+    def _put(self, asked: Asked, facts: Facts) -> None:
+        entry = _Remembered(facts, self._clock())
+        with self._lock:
+            replaced = self._remembered.pop(asked, None)
+            self._remembered[asked] = entry
+            self._size += entry.size - (replaced.size if replaced is not None else 0)
+            while self._size > REMEMBERED_ENTRIES:
+                _, oldest = self._remembered.popitem(last=False)
+                self._size -= oldest.size
+
+
+def _ask(asked: Asked, client: Client, timeout: float) -> Facts:
+    module, outcome, with_candidates = asked
+    names: Any = {"code_file": module.code_file, "code_id": module.code_id, "timeout": timeout}
+    round_ = None
+    if with_candidates:
+        explanation = client.explain_frame(module.debug_file, module.debug_id, 0, **names)
+        held, round_ = explanation.held, explanation.suppliers
+    elif outcome is ModuleOutcome.FOUND:
+        held = client.get_module(module.debug_file, module.debug_id, **names).held
+    else:
+        return NOTHING
+    if held is None and round_ is None:
+        return NOTHING
+    features = write_features(held)
+    architecture = UNKNOWN_ARCHITECTURE if held is None else name_architecture(held.architecture)
+    return Facts(architecture, features, write_candidates(round_, features))
