@@ -6,6 +6,21 @@ from typing import Any
 
 import pytest
 
+from symbolon import DeadlineError
+from symbolon.results import (
+    FrameOutcome,
+    ModuleOutcome,
+    ModuleResult,
+    SymbolicatedFrame,
+    Symbolication,
+)
+from symbolon_server.gateway.reading import BodyLimits, Deadline
+from symbolon_server.gateway.refusals import Refused
+from symbolon_server.gateway.symbolicator.answers import Answered, write_completed
+from symbolon_server.gateway.symbolicator.facts import NOTHING
+from symbolon_server.gateway.symbolicator.places import find_places
+from symbolon_server.gateway.symbolicator.processors import Processor
+from symbolon_server.gateway.symbolicator.requests import parse_stacks
 from tests.app.conftest import ROOT, SAMPLE
 from tests.gateway.asking import post
 from tests.gateway.symbolicator.conftest import complete
@@ -272,6 +287,33 @@ def test_addresses_are_those_of_the_processor_that_the_file_is_for(
         for frame in answers[0]["stacktraces"][0]["frames"]
     ]
     assert told == [(hex(START + address), line) for _, address, line in (callee, caller)]
+
+
+@pytest.mark.promise("An answer in Symbolicator's API has a bounded size", group="limits")
+def test_an_answer_that_repeats_too_much_is_refused() -> None:
+    """A long code file is given once, and told with each frame."""
+    frames = [{"instruction_addr": "0x1", "addr_mode": "rel:0"}] * 20
+    given_module = {"type": "elf", "code_file": "x" * 1_000}
+    payload = {"stacktraces": [{"frames": frames}], "modules": [given_module]}
+    request = parse_stacks(payload, BodyLimits(10, 100))
+    missing = SymbolicatedFrame(
+        "x", 1, FrameOutcome.MODULE_MISSING, None, None, None, None, (), is_multiple=False
+    )
+    result = ModuleResult(ModuleOutcome.MISSING, "", None, 0)
+    answered = Answered(
+        request,
+        find_places(request, [Processor()]),
+        Symbolication(((missing,) * 20,), (result,), None),
+        [NOTHING],
+    )
+    deadline = Deadline.after(60.0)
+    size = len(write_completed(answered, deadline))
+    assert write_completed(answered, deadline, size)
+    with pytest.raises(Refused) as caught:
+        write_completed(answered, deadline, size - 1)
+    assert caught.value.status == 413
+    with pytest.raises(DeadlineError):
+        write_completed(answered, Deadline(0.0, 0.0))
 
 
 def test_stacks_keep_what_they_are_called_and_in_order(stacks: str) -> None:

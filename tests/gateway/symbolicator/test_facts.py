@@ -10,9 +10,8 @@ from symbolon.explanations import SupplierAttempt, SupplierOutcome, SupplierRoun
 from symbolon.v1 import module_service_pb2
 from symbolon_server.gateway.symbolicator.candidates import write_candidates, write_features
 from symbolon_server.gateway.symbolicator.facts import (
+    FOUND_SECONDS,
     NOTHING,
-    REMEMBERED_ENTRIES,
-    REMEMBERED_SECONDS,
     Asked,
     FactsMemory,
 )
@@ -81,7 +80,7 @@ class Clock:
 
 def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
     clock = Clock()
-    memory = FactsMemory(clock)
+    memory = FactsMemory(entries=3, clock=clock)
     answered: list[str] = []
 
     def answer(request: Any, _context: grpc.ServicerContext) -> Any:
@@ -101,17 +100,13 @@ def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
         assert (facts.architecture, facts.features["has_symbols"]) == ("arm64", True)
         assert load("a") is facts
         assert load("a", ModuleOutcome.MISSING) is NOTHING
-        clock.now = REMEMBERED_SECONDS
+        clock.now = FOUND_SECONDS
         assert load("a") is facts
         clock.now += 1
         assert load("a") is not facts
         assert [load("lost"), load("lost")] == [NOTHING, NOTHING]
         assert answered == ["a", "a", "lost", "lost"]
-        for number in range(REMEMBERED_ENTRIES):
-            load(str(number))
         answered.clear()
-        load(str(REMEMBERED_ENTRIES - 1))
-        load("0")
-        assert answered == []
-        load("a")
-        assert answered == ["a"]
+        for name in ("b", "c", "a", "d", "c", "b", "a"):
+            load(name)
+        assert answered == ["b", "c", "d", "a"]

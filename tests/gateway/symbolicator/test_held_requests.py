@@ -8,16 +8,28 @@ import grpc
 import pytest
 
 from symbolon import Client
-from symbolon.v1 import module_pb2, module_service_pb2, symbolication_service_pb2
+from symbolon.v1 import explanation_pb2, module_pb2, module_service_pb2, symbolication_service_pb2
 from symbolon_server.gateway.reading import BodyLimits, Deadline
 from symbolon_server.gateway.refusals import Refused
 from symbolon_server.gateway.symbolicating import Caller, Symbolicating
-from symbolon_server.gateway.symbolicator.answering import GIVE_UP_SECONDS, StackAnswerer
+from symbolon_server.gateway.symbolicator.answering import (
+    GIVE_UP_SECONDS,
+    MOST_CANDIDATES,
+    StackAnswerer,
+)
 from symbolon_server.gateway.symbolicator.held_requests import HELD_SECONDS, HeldRequests
 from tests.client.canned import CannedServer, start_canned_server
 from tests.client.naming import answer_by_name
 
-LIMITS = BodyLimits(100, 100)
+LIMITS = BodyLimits(1_000, 1_000)
+HELD = module_service_pb2.HeldModule(architecture="x86_64", has_debug_info=True)
+ROUND = explanation_pb2.SupplierRound(
+    attempts=[
+        explanation_pb2.SupplierAttempt(
+            supplier="a", path="b", outcome=explanation_pb2.SUPPLIER_OUTCOME_FOUND
+        )
+    ]
+)
 FRAMES = [{"instruction_addr": 4, "addr_mode": "rel:0"}]
 
 
@@ -35,8 +47,9 @@ def body_for(name: str) -> bytes:
 
 def answer_all(request: Any, context: grpc.ServicerContext) -> Any:
     if isinstance(request, module_service_pb2.GetModuleRequest):
-        held = module_service_pb2.HeldModule(architecture="x86_64", has_debug_info=True)
-        return module_service_pb2.GetModuleResponse(held=held)
+        return module_service_pb2.GetModuleResponse(held=HELD)
+    if isinstance(request, module_service_pb2.ExplainFrameRequest):
+        return module_service_pb2.ExplainFrameResponse(held=HELD, suppliers=ROUND)
     answer: symbolication_service_pb2.SymbolicateResponse = answer_by_name(request, context)
     for result in answer.modules:
         if result.outcome == module_pb2.MODULE_OUTCOME_PENDING:
@@ -51,6 +64,10 @@ def canned() -> Iterator[CannedServer]:
         yield canned
 
 
+def kinds_of(canned: CannedServer) -> list[str]:
+    return [type(request).__name__ for request in canned.requests]
+
+
 class Asking:
     """Asks one answerer."""
 
@@ -58,7 +75,10 @@ class Asking:
         self._answerer = StackAnswerer(Symbolicating([client]), LIMITS, held)
 
     def post(self, name: str, timeout: str | None = "1") -> Any:
-        return self._run(lambda caller: self._answerer.read(timeout, body_for(name), caller))
+        return self.send(body_for(name), timeout)
+
+    def send(self, body: bytes, timeout: str | None) -> Any:
+        return self._run(lambda caller: self._answerer.read(timeout, body, caller))
 
     def poll(self, held_id: str, timeout: str | None = "1") -> Any:
         return self._run(lambda caller: self._answerer.read_poll(held_id, timeout, b"", caller))
@@ -131,7 +151,7 @@ def test_other_outcomes_are_complete_at_once(asking: Asking) -> None:
         assert answer["stacktraces"][0]["frames"][0]["status"] == of_frame
 
 
-def test_facts_are_asked_for_once_a_minute(asking: Asking, canned: CannedServer) -> None:
+def test_facts_are_remembered(asking: Asking, canned: CannedServer) -> None:
     for _ in range(3):
         answer = asking.post("found.so")
         assert (answer["modules"][0]["arch"], answer["modules"][0]["features"]) == (
@@ -143,9 +163,25 @@ def test_facts_are_asked_for_once_a_minute(asking: Asking, canned: CannedServer)
                 "has_sources": False,
             },
         )
-    kinds = [type(request).__name__ for request in canned.requests]
-    assert kinds.count("GetModuleRequest") == 1
-    assert kinds.count("SymbolicateRequest") == 3
+    assert sorted(kinds_of(canned)) == ["GetModuleRequest", *["SymbolicateRequest"] * 3]
+
+
+def test_the_first_modules_with_frames_have_candidates(
+    asking: Asking, canned: CannedServer
+) -> None:
+    count = MOST_CANDIDATES + 2
+    modules = [{"type": "elf", "debug_file": f"f{n}.so", "debug_id": "AB0"} for n in range(count)]
+    frames = [{**FRAMES[0], "addr_mode": f"rel:{n}"} for n in range(1, count)]
+    document = {
+        "stacktraces": [{"frames": frames}],
+        "modules": modules,
+        "options": {"dif_candidates": True},
+    }
+    for _ in range(2):
+        answer = asking.send(json.dumps(document).encode(), None)
+        told = ["candidates" in module for module in answer["modules"]]
+        assert told == [False, *[True] * MOST_CANDIDATES, False]
+    assert kinds_of(canned).count("ExplainFrameRequest") == MOST_CANDIDATES
 
 
 def test_nobody_else_gets_a_held_request(canned: CannedServer) -> None:

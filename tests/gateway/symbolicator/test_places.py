@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS
 from symbolon_server.gateway.symbolicator.places import ModuleMap, Place, find_places
+from symbolon_server.gateway.symbolicator.processors import find_processor
 from symbolon_server.gateway.symbolicator.requests import GivenModule, parse_stacks
 
 LIMITS = BodyLimits(100, 100)
@@ -24,7 +25,7 @@ def parse(
 
 
 def offsets(request: Any, architecture: str) -> list[int | None]:
-    (places,) = find_places(request, [architecture])
+    (places,) = find_places(request, [find_processor(architecture)])
     return [place.offset for place in places]
 
 
@@ -129,7 +130,9 @@ def test_relative_addresses_are_moved_like_absolute_ones() -> None:
 def test_relative_addresses_in_a_module_at_zero_stay_and_absolute_ones_have_no_place() -> None:
     relative: list[Any] = [{"instruction_addr": 0x101, "addr_mode": "rel:0"}] * 2
     assert offsets(parse(relative, start=0), "wasm32") == [0x101, 0x101]
-    (places,) = find_places(parse([{"instruction_addr": 0x100}], start=0), ["wasm32"])
+    (places,) = find_places(
+        parse([{"instruction_addr": 0x100}], start=0), [find_processor("wasm32")]
+    )
     assert places == [Place(0, None)]
 
 
@@ -140,7 +143,7 @@ def test_addresses_that_are_in_no_module_or_before_its_start_have_no_offset() ->
         {"instruction_addr": 0x2001},
         {"instruction_addr": 1, "addr_mode": "rel:7"},
     ]
-    (places,) = find_places(parse(frames), ["x86_64"])
+    (places,) = find_places(parse(frames), [find_processor("x86_64")])
     assert places == [Place(None, None), Place(0, None), Place(None, None), Place(None, None)]
 
 

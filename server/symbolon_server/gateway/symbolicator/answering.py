@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -20,10 +20,14 @@ from symbolon_server.gateway.symbolicator.facts import NOTHING, Asked, Facts, Fa
 from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS
 from symbolon_server.gateway.symbolicator.held_requests import HeldRequests
 from symbolon_server.gateway.symbolicator.places import Place, find_places
+from symbolon_server.gateway.symbolicator.processors import Processor
 from symbolon_server.gateway.symbolicator.requests import StackRequest, parse_stacks
 
 GIVE_UP_SECONDS: Final = 300.0
 """After this a request is answered with what is known, though modules are still pending."""
+
+MOST_CANDIDATES: Final = 200
+"""How many modules of a request have candidates."""
 
 _SECONDS = re.compile("[0-9]{1,20}")
 
@@ -93,12 +97,14 @@ class StackAnswerer:
     def _answer(self, question: StackQuestion) -> bytes:
         client = self._symbolicating.client_for(question.caller)
         request, deadline = question.request, question.caller.deadline
-        places, found = self._look_up(client, question, self._recall(request))
+        recalled = self._recall(request)
+        places, found = self._look_up(client, question, recalled)
         if question.may_wait and (pending := _find_pending(found.modules)):
             return self._put_off(question, pending)
         facts = self._load_facts(client, question, found)
         # The meaning of an address depends on the processor, and only the file names that.
-        if find_places(request, [one.architecture for one in facts]) != places:
+        processors = _processors(facts)
+        if processors != _processors(recalled) and find_places(request, processors) != places:
             places, found = self._look_up(client, question, facts)
         return write_completed(Answered(request, places, found, facts), deadline)
 
@@ -106,10 +112,10 @@ class StackAnswerer:
         self, client: Client, question: StackQuestion, facts: Sequence[Facts]
     ) -> tuple[list[list[Place]], Symbolication]:
         request, deadline = question.request, question.caller.deadline
-        places = find_places(request, [one.architecture for one in facts])
+        places = find_places(request, _processors(facts))
         left = deadline.left()
         wait = None if question.timeout is None else min(question.timeout, left)
-        report = _PlacedReport(request, places)
+        report = PlacedReport(request, places)
         (result,) = client.symbolicate_many([report], wait, timeout=left)
         return places, symbolication_of(0, result)
 
@@ -121,28 +127,32 @@ class StackAnswerer:
 
     def _recall(self, request: StackRequest) -> list[Facts]:
         """Return the remembered facts of the modules, which may have been found before."""
-        each = (
-            _ask_about(request, index, ModuleOutcome.FOUND) for index in range(len(request.modules))
-        )
-        return [self._facts.find(asked) or NOTHING for asked in each]
+        return [self._facts.find_found(module.module) for module in request.modules]
 
     def _load_facts(
         self, client: Client, question: StackQuestion, found: Symbolication
     ) -> list[Facts]:
         """Return the facts of the modules that frames refer to."""
         left = question.caller.deadline.left
+        each = _ask_about(question.request, [result.outcome for result in found.modules])
         return [
             NOTHING
-            if result.outcome is ModuleOutcome.NOT_REFERENCED
-            else self._facts.load(
-                _ask_about(question.request, index, result.outcome), client, left()
-            )
-            for index, result in enumerate(found.modules)
+            if asked.outcome is ModuleOutcome.NOT_REFERENCED
+            else self._facts.load(asked, client, left())
+            for asked in each
         ]
 
 
-def _ask_about(request: StackRequest, index: int, outcome: ModuleOutcome) -> Asked:
-    return Asked(request.modules[index].module, outcome, request.with_candidates)
+def _ask_about(request: StackRequest, outcomes: Iterable[ModuleOutcome]) -> Iterator[Asked]:
+    """Yield what to ask about each module; candidates only of the first ones: they cost a call."""
+    left = MOST_CANDIDATES if request.with_candidates else 0
+    for module, outcome in zip(request.modules, outcomes, strict=True):
+        yield Asked(module.module, outcome, left > 0)
+        left -= outcome is not ModuleOutcome.NOT_REFERENCED
+
+
+def _processors(facts: Sequence[Facts]) -> list[Processor]:
+    return [one.processor for one in facts]
 
 
 def _find_pending(results: Iterable[ModuleResult]) -> list[ModuleResult]:
@@ -157,7 +167,7 @@ def _read_timeout(text: str | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _PlacedReport:
+class PlacedReport:
     """The frames of a request where they are looked up."""
 
     request: StackRequest

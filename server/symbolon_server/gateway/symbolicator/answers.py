@@ -16,7 +16,7 @@ from symbolon.results import (
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.gateway.refusals import Refused
 from symbolon_server.gateway.symbolicator.facts import Facts
-from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS
+from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS, sort_fields
 from symbolon_server.gateway.symbolicator.mangled_names import demangle_given
 from symbolon_server.gateway.symbolicator.places import Place
 from symbolon_server.gateway.symbolicator.requests import (
@@ -69,7 +69,9 @@ def write_pending(request_id: str, retry_seconds: int) -> bytes:
     return json.dumps(pending).encode("ascii")
 
 
-def write_completed(answered: Answered, deadline: Deadline) -> bytes:
+def write_completed(
+    answered: Answered, deadline: Deadline, max_bytes: int = MAX_ANSWER_BYTES
+) -> bytes:
     """Return a whole answer; raise `Refused` if it is too large, or `DeadlineError`."""
     size = 0
     pieces = []
@@ -77,8 +79,8 @@ def write_completed(answered: Answered, deadline: Deadline) -> bytes:
     for piece in _write(answered):
         pieces.append(piece)
         size += len(piece)
-        if size > MAX_ANSWER_BYTES:
-            raise Refused(413, f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        if size > max_bytes:
+            raise Refused(413, f"the answer is larger than {max_bytes} bytes")
         deadline.left()
     return "".join(pieces).encode("ascii")
 
@@ -163,7 +165,7 @@ def _write_given(
     if module is not None:
         fields["package"] = module.fields.get("code_file")
     fields |= demangle_given(fields.get("function"), fields.get("symbol"))
-    known = {name: fields[name] for name in FRAME_FIELDS if fields.get(name) is not None}
+    known = sort_fields(fields, FRAME_FIELDS)
     return {"status": status, "original_index": number, **known}
 
 

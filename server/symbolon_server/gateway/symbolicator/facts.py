@@ -1,4 +1,4 @@
-"""What an answer says about a module beyond its outcome, remembered for a minute."""
+"""What an answer says about a module beyond its outcome, remembered for some minutes."""
 
 import time
 from collections import OrderedDict
@@ -9,11 +9,19 @@ from typing import Any, Final, NamedTuple
 
 from symbolon import Client, Module, ModuleOutcome
 from symbolon_server.gateway.symbolicator.candidates import write_candidates, write_features
-from symbolon_server.gateway.symbolicator.processors import UNKNOWN_ARCHITECTURE, name_architecture
+from symbolon_server.gateway.symbolicator.processors import (
+    UNKNOWN_ARCHITECTURE,
+    Processor,
+    find_processor,
+    name_architecture,
+)
 
-REMEMBERED_SECONDS: Final = 60.0
-REMEMBERED_ENTRIES: Final = 4_096
-"""Modules together with candidates; a module without counts as one."""
+FOUND_SECONDS: Final = 600.0
+OTHER_SECONDS: Final = 60.0
+"""Why a module is not found may change sooner."""
+
+REMEMBERED_ENTRIES: Final = 1 << 14
+"""Modules and candidates, counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,11 @@ class Facts:
 
     features: Mapping[str, bool] = field(default_factory=lambda: write_features(None))
     candidates: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def processor(self) -> Processor:
+        """What its code runs on."""
+        return find_processor(self.architecture)
 
 
 NOTHING: Final = Facts()
@@ -55,7 +68,10 @@ class FactsMemory:
     Two threads may ask the server about the same module at once.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, entries: int = REMEMBERED_ENTRIES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._entries = entries
         self._clock = clock
         self._lock = Lock()
         self._size = 0
@@ -65,9 +81,15 @@ class FactsMemory:
         """Return the facts that are remembered."""
         with self._lock:
             found = self._remembered.get(asked)
-        if found is None or self._clock() - found.since > REMEMBERED_SECONDS:
+        lifetime = FOUND_SECONDS if asked.outcome is ModuleOutcome.FOUND else OTHER_SECONDS
+        if found is None or self._clock() - found.since > lifetime:
             return None
         return found.facts
+
+    def find_found(self, module: Module) -> Facts:
+        """Return what is remembered of a module that was found, else `NOTHING`."""
+        each = (Asked(module, ModuleOutcome.FOUND, is_long) for is_long in (True, False))
+        return next(filter(None, map(self.find, each)), NOTHING)
 
     def load(self, asked: Asked, client: Client, timeout: float) -> Facts:
         """Return the facts, which the server is asked for if need be; raise `SymbolonError`."""
@@ -84,7 +106,7 @@ class FactsMemory:
             replaced = self._remembered.pop(asked, None)
             self._remembered[asked] = entry
             self._size += entry.size - (replaced.size if replaced is not None else 0)
-            while self._size > REMEMBERED_ENTRIES:
+            while self._size > self._entries:
                 _, oldest = self._remembered.popitem(last=False)
                 self._size -= oldest.size
 

@@ -1,7 +1,7 @@
 """The fields of Symbolicator's requests, each of the type that Symbolicator takes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from symbolon import InvalidReportError
@@ -21,21 +21,26 @@ ReadField = Callable[[Any], Any]
 
 
 def read_fields(given: object, fields: Mapping[str, ReadField], where: str) -> dict[str, Any]:
-    """Return the fields of an object that are present and not null, in the order of `fields`.
+    """Return the fields of an object that are known and not null, in the order given.
 
-    All others are left out. Raises `InvalidReportError`, which names the object `where`.
+    Raises `InvalidReportError`, which names the object `where`.
     """
     if not isinstance(given, dict):
         raise InvalidReportError(f"{where} must be an object")
     found = {}
-    for name, read in fields.items():
-        value = given.get(name)
-        if value is not None:
+    for name, value in given.items():
+        read = fields.get(name)
+        if read is not None and value is not None:
             try:
                 found[name] = read(value)
             except ValueError as error:
                 raise InvalidReportError(f"{where}.{name} must be {error}") from None
     return found
+
+
+def sort_fields(found: Mapping[str, Any], order: Iterable[str]) -> dict[str, Any]:
+    """Return those fields of `order` that there are and that are not None, in this order."""
+    return {name: found[name] for name in order if found.get(name) is not None}
 
 
 def read_text(value: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS
-from symbolon_server.gateway.symbolicator.processors import Processor, find_processor
+from symbolon_server.gateway.symbolicator.processors import Processor
 from symbolon_server.gateway.symbolicator.requests import (
     GivenFrame,
     GivenModule,
@@ -54,10 +54,9 @@ class ModuleMap:
         return index
 
 
-def find_places(request: StackRequest, architectures: Sequence[str]) -> list[list[Place]]:
-    """Return the place of each frame; `architectures` are those of the modules."""
+def find_places(request: StackRequest, processors: Sequence[Processor]) -> list[list[Place]]:
+    """Return the place of each frame; `processors` are those of the modules."""
     modules = ModuleMap(request.modules)
-    processors = [find_processor(architecture) for architecture in architectures]
     return [list(_find_in(stack, request, modules, processors)) for stack in request.stacks]
 
 

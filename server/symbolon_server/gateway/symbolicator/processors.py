@@ -1,6 +1,7 @@
 """What must be known of a processor to find the instruction that an address means."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 UNKNOWN_ARCHITECTURE: Final = "unknown"
@@ -16,7 +17,7 @@ class Processor(NamedTuple):
     """How far a return address is moved back, to be within the call."""
 
     instruction_pointer: str = ""
-    """The register's name, empty if there is none."""
+    """The name of the register; empty if there is no such register."""
 
 
 _UNKNOWN = Processor()
@@ -38,6 +39,7 @@ _FAMILIES: Mapping[str, Processor] = {
 _ALIASES: Mapping[str, str] = {"amd64": "x86_64", "i386": "x86"}
 
 
+@lru_cache
 def find_processor(architecture: str) -> Processor:
     """Return the processor of an architecture that `name_architecture` named."""
     found = (family for name, family in _FAMILIES.items() if architecture.startswith(name))

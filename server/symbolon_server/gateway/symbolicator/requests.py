@@ -21,6 +21,7 @@ from symbolon_server.gateway.symbolicator.fields import (
     read_trust,
     read_u32,
     read_u64,
+    sort_fields,
 )
 from symbolon_server.gateway.symbolicator.ids import make_module, write_code_id, write_debug_id
 
@@ -85,24 +86,16 @@ class GivenFrame:
     """A frame as it was given."""
 
     fields: Mapping[str, Any]
-    """Its known fields, in the order of the answer; the address is an integer."""
+    """Its known fields; the address is an integer."""
 
-    @property
-    def address(self) -> int:
-        """Its address: absolute, unless it has a `module`."""
-        address: int = self.fields["instruction_addr"]
-        return address
+    address: int
+    """Its address: absolute, unless it has a `module`."""
 
-    @property
-    def module(self) -> int | None:
-        """The index of the module that its address is relative to."""
-        mode: str = self.fields.get("addr_mode", "abs")
-        return None if mode == "abs" else int(mode.removeprefix("rel:"))
+    module: int | None
+    """The index of the module that its address is relative to."""
 
-    @property
-    def is_adjusted(self) -> bool | None:
-        """Whether its address is moved back into the call; `None` if that was not said."""
-        return self.fields.get("adjust_instruction_addr")
+    is_adjusted: bool | None
+    """Whether its address is moved back into the call; `None` if that was not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,23 +187,29 @@ def _refuse_excess(stacks: list[Any], modules: list[Any], limits: BodyLimits) ->
 
 def _parse_stack(given: object, where: str, is_caller_first: bool) -> GivenStack:
     fields = read_fields(given, _STACK, where)
+    registers = fields.get("registers")
     frames = given.get("frames") if isinstance(given, dict) else None
     if not isinstance(frames, list):
         raise InvalidReportError(f"{where}.frames must be a list")
     parsed = [_parse_frame(frame, f"{where}.frames[{n}]") for n, frame in enumerate(frames)]
     if is_caller_first:
         parsed.reverse()
-    if not fields.get("registers"):
-        fields.pop("registers", None)
-    return GivenStack(fields, parsed)
+    return GivenStack(sort_fields({**fields, "registers": registers or None}, _STACK), parsed)
 
 
 def _parse_frame(given: object, where: str) -> GivenFrame:
     fields = read_fields(given, _FRAME, where)
     if "instruction_addr" not in fields:
         raise InvalidReportError(f"{where}.instruction_addr is missing")
+    mode: str = fields.get("addr_mode", "abs")
+    for name in _DEFAULTS.keys() & fields:
+        if fields[name] == _DEFAULTS[name]:
+            del fields[name]
     return GivenFrame(
-        {name: value for name, value in fields.items() if value != _DEFAULTS.get(name)}
+        fields,
+        fields["instruction_addr"],
+        None if mode == "abs" else int(mode.removeprefix("rel:")),
+        fields.get("adjust_instruction_addr"),
     )
 
 
@@ -220,17 +219,14 @@ def _parse_module(given: object, where: str) -> GivenModule:
         raise InvalidReportError(f"{where}.type is missing")
     if fields["type"] not in _TYPES:
         fields["type"] = "unknown"
-    ids = {
-        "debug_id": write_debug_id(fields.pop("debug_id", "")),
-        "code_id": write_code_id(code_id) if (code_id := fields.pop("code_id", "")) else None,
-    }
-    fields |= {name: value for name, value in ids.items() if value is not None}
+    fields["debug_id"] = write_debug_id(fields.get("debug_id", ""))
+    code_id = fields.get("code_id")
+    fields["code_id"] = write_code_id(code_id) if code_id else None
     start = fields.get("image_addr", 0)
     fields["image_addr"] = hex(start)
     names = ("debug_file", "debug_id", "code_file", "code_id")
-    module = make_module(*(fields.get(name, "") for name in names))
-    ordered = {name: fields[name] for name in _MODULE if name in fields}
-    return GivenModule(ordered, module, start, fields.get("image_size", 0))
+    module = make_module(*(fields.get(name) or "" for name in names))
+    return GivenModule(sort_fields(fields, _MODULE), module, start, fields.get("image_size", 0))
 
 
 def _place_modules(modules: list[GivenModule]) -> list[GivenModule]:
