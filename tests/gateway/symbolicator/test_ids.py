@@ -57,3 +57,6 @@ def test_a_module_with_ids_alone_gets_a_name() -> None:
     assert make_module("", GUID, "", "") == Module("unnamed", GUID, "", "")
     assert make_module("", "", "", "ab") == Module("unnamed", "", "", "ab")
     assert make_module("", "", "", "") == Module("", "", "", "")
+    assert make_module("", GUID, "", "", "wasm").debug_file == "unnamed.wasm"
+    assert make_module("", GUID, "", "", "pe").debug_file == "unnamed"
+    assert make_module("a", GUID, "", "", "wasm").debug_file == "a"

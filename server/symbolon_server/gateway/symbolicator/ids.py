@@ -22,6 +22,9 @@ _UNNAMED = "unnamed"
 """The debug file of a module without a name: some layouts need only its ids, and the server takes a
 module without any name for unknown."""
 
+_ENDINGS = {"elf": ".so", "macho": ".dylib", "wasm": ".wasm"}
+"""By the type of the module: suppliers learn from the name which formats to look for."""
+
 
 def write_debug_id(given: str) -> str | None:
     """Return a debug id with dashes, in lower case, its age only if not 0; `None` if it is invalid.
@@ -49,14 +52,16 @@ def write_code_id(given: str) -> str:
     return _NOT_HEX.sub("", given.lower())
 
 
-def make_module(debug_file: str, debug_id: str, code_file: str, code_id: str) -> Module:
+def make_module(
+    debug_file: str, debug_id: str, code_file: str, code_id: str, kind: str = ""
+) -> Module:
     """Return the module to look up; a name that the server would reject is left out.
 
-    The ids are written by the functions above, or empty.
+    The ids are written by the functions above, or empty. The `kind` is Symbolicator's type.
     """
     names = [_usable(debug_file), _usable(code_file)]
     if not any(names) and (debug_id or code_id):
-        names[0] = _UNNAMED
+        names[0] = _UNNAMED + _ENDINGS.get(kind, "")
     return Module(names[0], debug_id, names[1], code_id)
 
 

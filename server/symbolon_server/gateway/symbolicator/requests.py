@@ -224,7 +224,7 @@ def _parse_module(given: object, where: str) -> GivenModule:
     fields["code_id"] = write_code_id(code_id) if code_id else None
     start = fields.get("image_addr", 0)
     fields["image_addr"] = hex(start)
-    names = ("debug_file", "debug_id", "code_file", "code_id")
+    names = ("debug_file", "debug_id", "code_file", "code_id", "type")
     module = make_module(*(fields.get(name) or "" for name in names))
     return GivenModule(sort_fields(fields, _MODULE), module, start, fields.get("image_size", 0))
 
