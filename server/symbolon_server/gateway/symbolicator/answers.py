@@ -27,7 +27,7 @@ from symbolon_server.gateway.symbolicator.requests import (
     StackRequest,
 )
 
-MAX_ANSWER_BYTES: Final = 256 * 2**20
+MAX_ANSWER_BYTES: Final = 128 * 2**20
 """A code file may be as long as a body, and every frame of its module repeats it."""
 
 _FRAMES: Mapping[FrameOutcome, str] = {
@@ -161,7 +161,9 @@ def _write_given(
     status = _FRAMES.get(outcome, "missing")
     if outcome is FrameOutcome.SYMBOLICATED:  # of an offset that stands for none
         status = "missing_symbol"
-    fields = {**given.fields, "instruction_addr": hex(given.address)}
+    fields: Written = {**given.fields, "instruction_addr": hex(given.address)}
+    if given.module is not None:
+        fields["addr_mode"] = f"rel:{given.module}"
     if module is not None:
         fields["package"] = module.fields.get("code_file")
     fields |= demangle_given(fields.get("function"), fields.get("symbol"))

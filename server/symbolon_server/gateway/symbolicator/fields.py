@@ -112,11 +112,14 @@ def read_trust(value: Any) -> str:
     return value
 
 
-def read_address_mode(value: Any) -> str:
-    """Return `abs` or `rel:` with the index of a module."""
-    if value != "abs" and not (isinstance(value, str) and _RELATIVE.fullmatch(value)):
+def read_address_mode(value: Any) -> int | None:
+    """Return the index of the module that an address is relative to; `None` if it is absolute."""
+    if value == "abs":
+        return None
+    found = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         raise ValueError("abs, or rel: and the index of a module")
-    return str(value)
+    return int(found[1])
 
 
 def read_frame_order(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from symbolon import InvalidReportError, Module
@@ -50,13 +51,11 @@ _FRAME: Mapping[str, ReadField] = {
 
 FRAME_FIELDS = tuple(_FRAME)
 
-_DEFAULTS: Mapping[str, Any] = {
-    "addr_mode": "abs",
-    "trust": "none",
-    "pre_context": [],
-    "post_context": [],
-}
+_DEFAULTS: Mapping[str, Any] = {"trust": "none", "pre_context": [], "post_context": []}
 """Left out of the answer, as by Symbolicator."""
+
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+"""Shared by most frames of most requests."""
 
 _STACK: Mapping[str, ReadField] = {
     "thread_id": read_u64,
@@ -86,7 +85,7 @@ class GivenFrame:
     """A frame as it was given."""
 
     fields: Mapping[str, Any]
-    """Its known fields; the address is an integer."""
+    """Its known fields but for the address."""
 
     address: int
     """Its address: absolute, unless it has a `module`."""
@@ -201,16 +200,12 @@ def _parse_frame(given: object, where: str) -> GivenFrame:
     fields = read_fields(given, _FRAME, where)
     if "instruction_addr" not in fields:
         raise InvalidReportError(f"{where}.instruction_addr is missing")
-    mode: str = fields.get("addr_mode", "abs")
+    address = fields.pop("instruction_addr")
+    module = fields.pop("addr_mode", None)
     for name in _DEFAULTS.keys() & fields:
         if fields[name] == _DEFAULTS[name]:
             del fields[name]
-    return GivenFrame(
-        fields,
-        fields["instruction_addr"],
-        None if mode == "abs" else int(mode.removeprefix("rel:")),
-        fields.get("adjust_instruction_addr"),
-    )
+    return GivenFrame(fields or _NO_FIELDS, address, module, fields.get("adjust_instruction_addr"))
 
 
 def _parse_module(given: object, where: str) -> GivenModule:
