@@ -308,9 +308,10 @@ def test_an_answer_that_repeats_too_much_is_refused() -> None:
     )
     deadline = Deadline.after(60.0)
     size = len(write_completed(answered, deadline))
+    assert size > 20 * 1_000
     assert write_completed(answered, deadline, size)
     with pytest.raises(Refused) as caught:
-        write_completed(answered, deadline, size - 1)
+        write_completed(answered, deadline, size - 1_000)
     assert caught.value.status == 413
     with pytest.raises(DeadlineError):
         write_completed(answered, Deadline(0.0, 0.0))

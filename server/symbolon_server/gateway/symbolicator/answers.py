@@ -73,40 +73,50 @@ def write_completed(
     answered: Answered, deadline: Deadline, max_bytes: int = MAX_ANSWER_BYTES
 ) -> bytes:
     """Return a whole answer; raise `Refused` if it is too large, or `DeadlineError`."""
-    size = 0
-    pieces = []
-    # Piece by piece: encoding all at once would stop every other thread for as long.
-    for piece in _write(answered):
-        pieces.append(piece)
-        size += len(piece)
-        if size > max_bytes:
-            raise Refused(413, f"the answer is larger than {max_bytes} bytes")
-        deadline.left()
-    return "".join(pieces).encode("ascii")
+    return "".join(_write(answered, _BoundedEncoder(deadline, max_bytes))).encode("ascii")
 
 
-def _write(answered: Answered) -> Iterator[str]:
+class _BoundedEncoder:
+    """Encodes the items of one answer.
+
+    One at a time: encoding all of it at once would stop every other thread for as long.
+    """
+
+    def __init__(self, deadline: Deadline, max_bytes: int) -> None:
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    def encode(self, item: object) -> str:
+        """Return an item as JSON; raise `Refused` or `DeadlineError`."""
+        self._deadline.left()
+        text = _encode(item)
+        self._bytes += len(text)
+        if self._bytes > self._max_bytes:
+            raise Refused(413, f"the answer is larger than {self._max_bytes} bytes")
+        return text
+
+    def encode_list(self, items: Iterable[Written], *, is_reversed: bool = False) -> str:
+        """Return a list."""
+        texts = list(map(self.encode, items))
+        return f"[{','.join(reversed(texts) if is_reversed else texts)}]"
+
+
+def _write(answered: Answered, encoder: _BoundedEncoder) -> Iterator[str]:
     request, results = answered.request, answered.symbolication
     signal = "" if request.signal is None else f'"signal":{request.signal},'
     yield f'{{"status":"completed",{signal}"stacktraces":['
     stacks = zip(request.stacks, answered.places, results.stacks, strict=True)
     for number, (stack, places, frames) in enumerate(stacks):
-        head = _encode({**stack.fields, "frames": []})
-        yield ("," if number else "") + head.removesuffix("]}")
-        written = list(_write_frames(request, stack, places, frames))
-        if request.is_caller_first:
-            written.reverse()
-        yield from _join(written)
-        yield "]}"
-    yield '],"modules":['
+        head = encoder.encode({**stack.fields, "frames": []})
+        yield ("," if number else "") + head.removesuffix("[]}")
+        written = _write_frames(request, stack, places, frames)
+        yield encoder.encode_list(written, is_reversed=request.is_caller_first)
+        yield "}"
     modules = zip(request.modules, results.modules, answered.facts, strict=True)
-    yield from _join(_write_module(*one) for one in modules)
-    yield "]}"
-
-
-def _join(items: Iterable[Written]) -> Iterator[str]:
-    for number, item in enumerate(items):
-        yield ("," if number else "") + _encode(item)
+    yield '],"modules":'
+    yield encoder.encode_list(_write_module(*one) for one in modules)
+    yield "}"
 
 
 def _write_module(module: GivenModule, result: ModuleResult, facts: Facts) -> Written:
