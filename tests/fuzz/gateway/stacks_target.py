@@ -5,7 +5,6 @@ import json
 from symbolon import SymbolonError
 from symbolon._batching.batches import pair
 from symbolon._batching.packers import PlainPacker, pack
-from symbolon._messages.answers import decode_answer
 from symbolon._messages.raw_messages import read_response
 from symbolon_server.gateway.reading import BodyLimits, Deadline, load_json, refuse_many_parts
 from symbolon_server.gateway.symbolicator.answering import PlacedReport
@@ -45,10 +44,9 @@ def _answer(request: StackRequest, places: list[list[Place]]) -> None:
         return
     ((result,)) = pair(batch, asked)
     assert result.encoded is not None
-    found = decode_answer(result.encoded)
     facts = [NOTHING] * len(request.modules)
     written = json.loads(
-        write_completed(Answered(request, places, found, facts), Deadline.after(60.0))
+        write_completed(Answered(request, places, result.encoded, facts), Deadline.after(60.0))
     )
     assert len(written["modules"]) == len(request.modules)
     for stack, told in zip(request.stacks, written["stacktraces"], strict=True):

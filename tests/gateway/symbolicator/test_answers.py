@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 
 from symbolon import DeadlineError
-from symbolon.results import (
-    FrameOutcome,
-    ModuleOutcome,
-    ModuleResult,
-    SymbolicatedFrame,
-    Symbolication,
-)
+from symbolon._messages.answers import EncodedAnswer
+from symbolon.v1 import module_pb2, stack_pb2
 from symbolon_server.gateway.reading import BodyLimits, Deadline
 from symbolon_server.gateway.refusals import Refused
 from symbolon_server.gateway.symbolicator.answers import Answered, write_completed
@@ -296,16 +291,10 @@ def test_an_answer_that_repeats_too_much_is_refused() -> None:
     given_module = {"type": "elf", "code_file": "x" * 1_000}
     payload = {"stacktraces": [{"frames": frames}], "modules": [given_module]}
     request = parse_stacks(payload, BodyLimits(10, 100))
-    missing = SymbolicatedFrame(
-        "x", 1, FrameOutcome.MODULE_MISSING, None, None, None, None, (), is_multiple=False
-    )
-    result = ModuleResult(ModuleOutcome.MISSING, "", None, 0)
-    answered = Answered(
-        request,
-        find_places(request, [Processor()]),
-        Symbolication(((missing,) * 20,), (result,), None),
-        [NOTHING],
-    )
+    missing = stack_pb2.SymbolicatedFrame(outcome=stack_pb2.FRAME_OUTCOME_MODULE_MISSING)
+    result = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_MISSING)
+    answer = EncodedAnswer([[missing.SerializeToString()] * 20], [result])
+    answered = Answered(request, find_places(request, [Processor()]), answer, [NOTHING])
     deadline = Deadline.after(60.0)
     size = len(write_completed(answered, deadline))
     assert size > 20 * 1_000

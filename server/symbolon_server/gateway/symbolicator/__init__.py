@@ -1,7 +1,8 @@
 """Symbolicator's native API: stacks that were walked elsewhere, with absolute addresses.
 
     requests (fields, ids) --> places (processors) --> answering --> client --> gRPC server
-    (JSON to stacks)           (address to offset)     (facts) --> answers (candidates)
+    (JSON to stacks)           (address to offset)        |
+                                            facts (candidates) --> answers (found_frames)
 
 In comes what Symbolicator's users send to `POST /symbolicate`, out goes what Symbolicator answers:
 
@@ -16,6 +17,7 @@ In comes what Symbolicator's users send to `POST /symbolicate`, out goes what Sy
 or, after the query's `timeout`, `{"status": "pending", "request_id": …, "retry_after": …}`. The
 request is held under this id, and `GET /requests/<id>` symbolicates it again.
 
-Rules: what Symbolicator refuses is refused, and nothing else. Everything that the answer repeats is
-bounded before anything is looked up. Sources in a request are never contacted.
+Rules: what Symbolicator refuses is refused, and nothing else but what exceeds a limit. An answer is
+bounded while it is written, because frames repeat parts of their modules. Sources in a request are
+never contacted.
 """

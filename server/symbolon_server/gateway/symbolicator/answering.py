@@ -8,10 +8,11 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from symbolon import Client, ModuleOutcome
-from symbolon._messages.answers import symbolication_of
+from symbolon import Client, ModuleOutcome, SymbolonError
+from symbolon._messages.answers import EncodedAnswer
+from symbolon._messages.decoding import decode_module_result
 from symbolon._messages.encoding import NO_MODULE, EncodedReport, encode_module
-from symbolon.results import ModuleResult, Symbolication
+from symbolon.results import ModuleResult
 from symbolon_server.gateway.reading import BodyLimits, load_json, refuse_many_parts
 from symbolon_server.gateway.refusals import Refused
 from symbolon_server.gateway.symbolicating import Caller, Symbolicating
@@ -99,9 +100,10 @@ class StackAnswerer:
         request, deadline = question.request, question.caller.deadline
         recalled = self._recall(request)
         places, found = self._look_up(client, question, recalled)
-        if question.may_wait and (pending := _find_pending(found.modules)):
+        results = list(map(decode_module_result, found.modules))
+        if question.may_wait and (pending := _find_pending(results)):
             return self._put_off(question, pending)
-        facts = self._load_facts(client, question, found)
+        facts = self._load_facts(client, question, results)
         # The meaning of an address depends on the processor, and only the file names that.
         processors = _processors(facts)
         if processors != _processors(recalled) and find_places(request, processors) != places:
@@ -110,14 +112,16 @@ class StackAnswerer:
 
     def _look_up(
         self, client: Client, question: StackQuestion, facts: Sequence[Facts]
-    ) -> tuple[list[list[Place]], Symbolication]:
+    ) -> tuple[list[list[Place]], EncodedAnswer]:
         request, deadline = question.request, question.caller.deadline
         places = find_places(request, _processors(facts))
         left = deadline.left()
         wait = None if question.timeout is None else min(question.timeout, left)
         report = PlacedReport(request, places)
         (result,) = client.symbolicate_many([report], wait, timeout=left)
-        return places, symbolication_of(0, result)
+        if result.encoded is None:
+            raise result.error or SymbolonError("a result has an answer or an error")
+        return places, result.encoded
 
     def _put_off(self, question: StackQuestion, pending: Sequence[ModuleResult]) -> bytes:
         """Hold a request, and return the answer that says so."""
@@ -130,11 +134,11 @@ class StackAnswerer:
         return [self._facts.find_found(module.module) for module in request.modules]
 
     def _load_facts(
-        self, client: Client, question: StackQuestion, found: Symbolication
+        self, client: Client, question: StackQuestion, results: Sequence[ModuleResult]
     ) -> list[Facts]:
         """Return the facts of the modules that frames refer to."""
         left = question.caller.deadline.left
-        each = _ask_about(question.request, [result.outcome for result in found.modules])
+        each = _ask_about(question.request, [result.outcome for result in results])
         return [
             NOTHING
             if asked.outcome is ModuleOutcome.NOT_REFERENCED

@@ -4,19 +4,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONEncoder
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
-from symbolon.results import (
-    FrameOutcome,
-    ModuleOutcome,
-    ModuleResult,
-    SymbolicatedFrame,
-    Symbolication,
-)
+from symbolon._messages.answers import EncodedAnswer
+from symbolon._messages.decoding import decode_enum
+from symbolon.results import FrameOutcome, ModuleOutcome
+from symbolon.v1 import module_pb2
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.gateway.refusals import Refused
 from symbolon_server.gateway.symbolicator.facts import Facts
 from symbolon_server.gateway.symbolicator.fields import MAX_ADDRESS, sort_fields
+from symbolon_server.gateway.symbolicator.found_frames import FOUND_FRAMES, FoundFrame
 from symbolon_server.gateway.symbolicator.mangled_names import demangle_given
 from symbolon_server.gateway.symbolicator.places import Place
 from symbolon_server.gateway.symbolicator.requests import (
@@ -58,7 +56,7 @@ class Answered:
 
     request: StackRequest
     places: Sequence[Sequence[Place]]
-    symbolication: Symbolication
+    answer: EncodedAnswer
     facts: Sequence[Facts]
     """Of each module."""
 
@@ -73,13 +71,13 @@ def write_completed(
     answered: Answered, deadline: Deadline, max_bytes: int = MAX_ANSWER_BYTES
 ) -> bytes:
     """Return a whole answer; raise `Refused` if it is too large, or `DeadlineError`."""
-    return "".join(_write(answered, _BoundedEncoder(deadline, max_bytes))).encode("ascii")
+    return "".join(_write(answered, _Bounds(deadline, max_bytes))).encode("ascii")
 
 
-class _BoundedEncoder:
-    """Encodes the items of one answer.
+class _Bounds:
+    """Checks the pieces of one answer.
 
-    One at a time: encoding all of it at once would stop every other thread for as long.
+    They are made one at a time: encoding all at once would stop every other thread for as long.
     """
 
     def __init__(self, deadline: Deadline, max_bytes: int) -> None:
@@ -87,42 +85,43 @@ class _BoundedEncoder:
         self._max_bytes = max_bytes
         self._bytes = 0
 
-    def encode(self, item: object) -> str:
-        """Return an item as JSON; raise `Refused` or `DeadlineError`."""
-        self._deadline.left()
-        text = _encode(item)
-        self._bytes += len(text)
-        if self._bytes > self._max_bytes:
-            raise Refused(413, f"the answer is larger than {self._max_bytes} bytes")
-        return text
-
-    def encode_list(self, items: Iterable[Written], *, is_reversed: bool = False) -> str:
-        """Return a list."""
-        texts = list(map(self.encode, items))
+    def join(self, items: Iterable[str], *, is_reversed: bool = False) -> str:
+        """Return a list of items; raise `Refused` or `DeadlineError`."""
+        texts = []
+        for text in items:
+            self._deadline.left()
+            texts.append(text)
+            self._bytes += len(text)
+            if self._bytes > self._max_bytes:
+                raise Refused(413, f"the answer is larger than {self._max_bytes} bytes")
         return f"[{','.join(reversed(texts) if is_reversed else texts)}]"
 
 
-def _write(answered: Answered, encoder: _BoundedEncoder) -> Iterator[str]:
-    request, results = answered.request, answered.symbolication
+def _write(answered: Answered, bounds: _Bounds) -> Iterator[str]:
+    request = answered.request
     signal = "" if request.signal is None else f'"signal":{request.signal},'
-    yield f'{{"status":"completed",{signal}"stacktraces":['
-    stacks = zip(request.stacks, answered.places, results.stacks, strict=True)
-    for number, (stack, places, frames) in enumerate(stacks):
-        head = encoder.encode({**stack.fields, "frames": []})
-        yield ("," if number else "") + head.removesuffix("[]}")
-        written = _write_frames(request, stack, places, frames)
-        yield encoder.encode_list(written, is_reversed=request.is_caller_first)
-        yield "}"
-    modules = zip(request.modules, results.modules, answered.facts, strict=True)
-    yield '],"modules":'
-    yield encoder.encode_list(_write_module(*one) for one in modules)
+    yield f'{{"status":"completed",{signal}"stacktraces":'
+    yield f"[{','.join(_write_stacks(answered, bounds))}]"
+    modules = zip(request.modules, answered.answer.modules, answered.facts, strict=True)
+    yield ',"modules":'
+    yield bounds.join(_encode(_write_module(*one)) for one in modules)
     yield "}"
 
 
-def _write_module(module: GivenModule, result: ModuleResult, facts: Facts) -> Written:
+def _write_stacks(answered: Answered, bounds: _Bounds) -> Iterator[str]:
+    request = answered.request
+    modules = [_ModuleText.make(module) for module in request.modules]
+    stacks = zip(request.stacks, answered.places, answered.answer.stacks, strict=True)
+    for stack, places, encoded in stacks:
+        frames = _write_frames(stack, modules, places, FOUND_FRAMES.get_all(encoded))
+        head = _encode({**stack.fields, "frames": []}).removesuffix("[]}")
+        yield f"{head}{bounds.join(frames, is_reversed=request.is_caller_first)}}}"
+
+
+def _write_module(module: GivenModule, result: module_pb2.ModuleResult, facts: Facts) -> Written:
     candidates = {"candidates": facts.candidates} if facts.candidates else {}
     return {
-        "debug_status": _MODULES[result.outcome],
+        "debug_status": _MODULES[decode_enum(ModuleOutcome, result.outcome)],
         "features": facts.features,
         "arch": facts.architecture,
         **module.fields,
@@ -130,27 +129,39 @@ def _write_module(module: GivenModule, result: ModuleResult, facts: Facts) -> Wr
     }
 
 
+class _ModuleText(NamedTuple):
+    """A module, and what its frames repeat."""
+
+    given: GivenModule
+    package: str
+    """The field of its code file as JSON with a comma; empty if it has none."""
+
+    @classmethod
+    def make(cls, given: GivenModule) -> Self:
+        """Return the texts of a module."""
+        name = given.fields.get("code_file")
+        return cls(given, "" if name is None else f'"package":{_encode(name)},')
+
+
 def _write_frames(
-    request: StackRequest,
     stack: GivenStack,
+    modules: Sequence[_ModuleText],
     places: Sequence[Place],
-    results: Sequence[SymbolicatedFrame],
-) -> Iterator[Written]:
+    results: Sequence[FoundFrame],
+) -> Iterator[str]:
     """Yield the frames of a stack, innermost first, without those that a scan took for frames."""
     last_function: str | None = None
-    for number, (given, place, result) in enumerate(
-        zip(stack.frames, places, results, strict=True)
-    ):
-        module = None if place.module is None else request.modules[place.module]
-        if module is not None and place.offset is not None and result.function is not None:
-            for written in _write_symbolicated(number, given, module, place, result):
-                yield written
-                last_function = written["function"]
+    each = zip(stack.frames, places, results, strict=True)
+    for number, (given, place, found) in enumerate(each):
+        module = None if place.module is None else modules[place.module]
+        if module is not None and place.offset is not None and found.levels:
+            yield from _write_symbolicated(number, given, module, place, found)
+            last_function = found.function
             continue
-        written = _write_given(number, given, module, result)
+        written = _write_given(number, given, module, found.outcome)
         is_last = number + 1 == len(stack.frames)
         if not _is_mistaken(written, is_last=is_last, last_function=last_function):
-            yield written
+            yield _encode(written)
             last_function = written.get("function")
 
 
@@ -164,10 +175,9 @@ def _is_mistaken(written: Written, *, is_last: bool, last_function: str | None) 
 
 
 def _write_given(
-    number: int, given: GivenFrame, module: GivenModule | None, result: SymbolicatedFrame
+    number: int, given: GivenFrame, module: _ModuleText | None, outcome: FrameOutcome
 ) -> Written:
     """Return a frame without a function, as it was given."""
-    outcome = result.outcome
     status = _FRAMES.get(outcome, "missing")
     if outcome is FrameOutcome.SYMBOLICATED:  # of an offset that stands for none
         status = "missing_symbol"
@@ -175,63 +185,43 @@ def _write_given(
     if given.module is not None:
         fields["addr_mode"] = f"rel:{given.module}"
     if module is not None:
-        fields["package"] = module.fields.get("code_file")
+        fields["package"] = module.given.fields.get("code_file")
     fields |= demangle_given(fields.get("function"), fields.get("symbol"))
     known = sort_fields(fields, FRAME_FIELDS)
     return {"status": status, "original_index": number, **known}
 
 
 def _write_symbolicated(
-    number: int,
-    given: GivenFrame,
-    module: GivenModule,
-    place: Place,
-    result: SymbolicatedFrame,
-) -> Iterator[Written]:
-    """Yield the inline frames of a frame, innermost first, and then its function."""
+    number: int, given: GivenFrame, module: _ModuleText, place: Place, found: FoundFrame
+) -> Iterator[str]:
+    """Yield the inline frames of a frame, innermost first, and then its function, as JSON.
+
+    Pieces are joined: that takes a third of the time of encoding objects.
+    """
     assert place.offset is not None  # noqa: S101 # the caller has looked
     fields = given.fields
-    head: Written = {"status": "symbolicated", "original_index": number}
-    head |= _pick(fields, "platform")
-    if not module.has_addresses:
-        head["addr_mode"] = f"rel:{place.module}"
-    head["instruction_addr"] = _expose(module, place.offset)
-    head |= _pick(fields, "adjust_instruction_addr", "function_id")
-    if "code_file" in module.fields:
-        head["package"] = module.fields["code_file"]
-    tail = _pick(fields, "trust")
-    for inline in result.inlines:
-        source = _write_source(fields, inline.file, inline.line)
-        yield {**head, "symbol": inline.function, "function": inline.function, **source, **tail}
-    start = place.offset - (result.function_offset or 0)
-    yield {
-        **head,
-        "symbol": result.function,
-        "sym_addr": _expose(module, start),
-        "function": result.function,
-        **_write_source(fields, result.file, result.line),
-        **tail,
-    }
+    platform = _write_pieces(fields, "platform")
+    mode = "" if module.given.has_addresses else f'"addr_mode":"rel:{place.module}",'
+    address = _expose(module.given, place.offset)
+    adjusted = _write_pieces(fields, "adjust_instruction_addr", "function_id")
+    head = (
+        f'{{"status":"symbolicated","original_index":{number},{platform}{mode}'
+        f'"instruction_addr":"{address}",{adjusted}{module.package}"symbol":'
+    )
+    trust = f',"trust":"{fields["trust"]}"' if "trust" in fields else ""
+    start = f'"sym_addr":"{_expose(module.given, place.offset - found.function_offset)}",'
+    outermost = len(found.levels) - 1
+    for depth, (name, source, line) in enumerate(found.levels):
+        own = start if depth == outermost else ""
+        told = source or _write_pieces(fields, "filename", "abs_path")
+        yield f'{head}{name},{own}"function":{name},{told}"lineno":{line}{trust}}}'
 
 
-def _write_source(fields: Mapping[str, Any], file: str | None, line: int | None) -> Written:
-    """Return the source line, with the file that was given if none was found."""
-    source: Written = {}
-    if file:
-        source["filename"] = _name_of(file)
-        source["abs_path"] = file
-    else:
-        source |= _pick(fields, "filename", "abs_path")
-    return {**source, "lineno": line or 0}
-
-
-def _name_of(path: str) -> str:
-    name = path.rstrip("/\\")
-    return name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
-
-
-def _pick(fields: Mapping[str, Any], *names: str) -> Written:
-    return {name: fields[name] for name in names if name in fields}
+def _write_pieces(fields: Mapping[str, Any], *names: str) -> str:
+    """Return those fields that there are as JSON, each with a comma."""
+    if not fields:
+        return ""
+    return "".join(f'"{name}":{_encode(fields[name])},' for name in names if name in fields)
 
 
 def _expose(module: GivenModule, offset: int) -> str:
