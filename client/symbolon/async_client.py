@@ -93,12 +93,15 @@ class AsyncClient:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
         request_id: str | None = None,
     ) -> Symbolication:
         """As `Client.symbolicate`."""
         options = self._options.choose(timeout, request_id)
-        packer = choose_packer(max_wait, with_diagnostics=with_diagnostics)
+        packer = choose_packer(
+            max_wait, with_diagnostics=with_diagnostics, with_linkage_names=with_linkage_names
+        )
         batches = pack([Report(modules, stacks)], packer)
         answers = self._answer(each(batches), packer, options)
         ((result,),) = [results async for results in answers]
@@ -109,10 +112,13 @@ class AsyncClient:
         reports: Iterable[Report],
         max_wait: float | None = None,
         *,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
     ) -> tuple[Symbolication, ...]:
         """As `Client.symbolicate_batch`."""
-        results = self.symbolicate_many(reports, max_wait, timeout=timeout)
+        results = self.symbolicate_many(
+            reports, max_wait, with_linkage_names=with_linkage_names, timeout=timeout
+        )
         answers: list[Symbolication] = []
         async for result in results:
             answers.append(symbolication_of(len(answers), result))
@@ -124,6 +130,7 @@ class AsyncClient:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        with_linkage_names: bool = False,
         remember_seconds: float = 0,
         timeout: float | None = None,
         progress: Tell | None = None,
@@ -132,7 +139,10 @@ class AsyncClient:
         count = Count(progress)
         options = self._options.choose(timeout)
         packer = choose_packer(
-            max_wait, with_diagnostics=with_diagnostics, remember_seconds=remember_seconds
+            max_wait,
+            with_diagnostics=with_diagnostics,
+            with_linkage_names=with_linkage_names,
+            remember_seconds=remember_seconds,
         )
         batches = pack_each(reports, packer)
         async with aclosing(self._answer(batches, packer, options)) as answers:
@@ -186,11 +196,14 @@ class AsyncClient:
         code_id: str = "",
         is_return_address: bool = False,
         ranges_around: int = 0,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
     ) -> Explanation:
         """As `Client.explain_frame`."""
         module = Module(debug_file, debug_id, code_file, code_id)
-        call = calls.explain_frame(module, module_offset, is_return_address, ranges_around)
+        call = calls.explain_frame(
+            module, module_offset, is_return_address, ranges_around, with_linkage_names
+        )
         return await self._ask(call, timeout)
 
     async def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:

@@ -124,6 +124,7 @@ class Client:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
         request_id: str | None = None,
     ) -> Symbolication:
@@ -132,10 +133,14 @@ class Client:
         `max_wait` is how many seconds to wait for modules that are not ready: `None` until shortly
         before the deadline, 0 not at all. `timeout` overrides the client's own. Large reports are
         divided among several concurrent calls, except with diagnostics, which belong to one call.
+        `with_linkage_names` also returns the names that the modules' files have, mangled ones say;
+        the first such request has a module ingested once more.
         `request_id` identifies the call in the server's log.
         """
         options = self._options.choose(timeout, request_id)
-        packer = choose_packer(max_wait, with_diagnostics=with_diagnostics)
+        packer = choose_packer(
+            max_wait, with_diagnostics=with_diagnostics, with_linkage_names=with_linkage_names
+        )
         batches = pack([Report(modules, stacks)], packer)
         ((result,),) = self._answer(batches, packer, options)
         return result.symbolication()
@@ -145,6 +150,7 @@ class Client:
         reports: Iterable[Report],
         max_wait: float | None = None,
         *,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
     ) -> tuple[Symbolication, ...]:
         """Return the answer to each report, in their order; raise the first error.
@@ -152,7 +158,9 @@ class Client:
         Small reports share calls, large ones are divided, and several calls are in flight at a
         time. `timeout` is the deadline of each call. An error names the report by its position.
         """
-        results = self.symbolicate_many(reports, max_wait, timeout=timeout)
+        results = self.symbolicate_many(
+            reports, max_wait, with_linkage_names=with_linkage_names, timeout=timeout
+        )
         return tuple(symbolication_of(n, result) for n, result in enumerate(results))
 
     def symbolicate_many(
@@ -161,6 +169,7 @@ class Client:
         max_wait: float | None = None,
         *,
         with_diagnostics: bool = False,
+        with_linkage_names: bool = False,
         remember_seconds: float = 0,
         timeout: float | None = None,
         progress: Tell | None = None,
@@ -178,7 +187,10 @@ class Client:
         count = Count(progress)
         options = self._options.choose(timeout)
         packer = choose_packer(
-            max_wait, with_diagnostics=with_diagnostics, remember_seconds=remember_seconds
+            max_wait,
+            with_diagnostics=with_diagnostics,
+            with_linkage_names=with_linkage_names,
+            remember_seconds=remember_seconds,
         )
         batches = pack(reports, packer)
         for results in self._answer(batches, packer, options):
@@ -237,15 +249,19 @@ class Client:
         code_id: str = "",
         is_return_address: bool = False,
         ranges_around: int = 0,
+        with_linkage_names: bool = False,
         timeout: float | None = None,
     ) -> Explanation:
         """Return everything that leads to the answer for one frame. Starts no ingest.
 
         `ranges_around` is how many ranges to return on either side; 0 means the server's default
-        (3).
+        (3). With `with_linkage_names`, the answer to requests for them is explained, which comes
+        from pages that are not known before the first such request.
         """
         module = Module(debug_file, debug_id, code_file, code_id)
-        call = calls.explain_frame(module, module_offset, is_return_address, ranges_around)
+        call = calls.explain_frame(
+            module, module_offset, is_return_address, ranges_around, with_linkage_names
+        )
         return self._ask(call, timeout)
 
     def get_store_info(self, *, timeout: float | None = None) -> StoreInfo:

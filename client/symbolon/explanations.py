@@ -97,6 +97,8 @@ class ExplainedRange:
     line: int | None
     inlines: tuple[InlineFrame, ...]
     is_multiple: bool
+    linkage_name: str | None = None
+    """As in `SymbolicatedFrame`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class DecidingSymbol:
     start: int
     end: int | None
     """`None`: it extends to the end of its page."""
+    linkage_name: str | None = None
+    """Its name as it stands in the file; `None` unless requested."""
 
 
 @dataclass(frozen=True, slots=True)

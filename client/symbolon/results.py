@@ -62,6 +62,8 @@ class InlineFrame:
     """The source file, without `./` and `directory/../`; `None` if not known."""
     line: int | None
     """The source line, from 1; `None` if not known."""
+    linkage_name: str | None = None
+    """The function's name as it stands in the file; `None` unless requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class SymbolicatedFrame:
     """Whether the linker folded several functions into this code."""
     function_size: int | None = None
     """Size of the function in bytes; `None` if not known, as for a public symbol."""
+    linkage_name: str | None = None
+    """The function's name as it stands in the file; `None` unless requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +243,8 @@ class RunningIngest:
     """Number of workers that started on it, this one included."""
     caller: str
     """Whose share of the queue it took: a token's name or an address; empty if nobody's."""
+    with_linkage_names: bool = False
+    """Whether it is for requests of linkage names, whose pages are others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,11 +133,11 @@ def write_calls(
         outcome = colors.paint(_write_outcome(frame.outcome), colors.trouble)
         yield f"0x{frame.module_offset:x}  {outcome}"
         return
-    calls = [*frame.inlines, InlineFrame(frame.function, frame.file, frame.line)]
-    for depth, call in enumerate(calls):
+    own = InlineFrame(frame.function, frame.file, frame.line, frame.linkage_name)
+    for depth, call in enumerate([*frame.inlines, own]):
         prefix = colors.paint("inlined into ", colors.faint) if depth else ""
         function = colors.paint(make_printable(call.function), colors.function)
-        yield f"{prefix}{function}{_write_source(call, style)}"
+        yield f"{prefix}{function}{_write_linkage_name(call, colors)}{_write_source(call, style)}"
 
 
 def shorten_path(file: str) -> str:
@@ -161,6 +161,13 @@ def make_printable(text: str) -> str:
 
 def _write_outcome(outcome: FrameOutcome) -> str:
     return f"({outcome.name.lower().replace('_', ' ')})"
+
+
+def _write_linkage_name(call: InlineFrame, colors: Colors) -> str:
+    """Return the linkage name in parentheses; empty if it is that of the function."""
+    if call.linkage_name is None or call.linkage_name == call.function:
+        return ""
+    return "  " + colors.paint(f"({make_printable(call.linkage_name)})", colors.faint)
 
 
 def _write_source(call: InlineFrame, style: TextStyle) -> str:

@@ -52,6 +52,17 @@ def test_a_crash_reads_from_the_innermost_call_outwards() -> None:
     assert write_crash([ORCHARD, LIBC], answer) == CRASH
 
 
+def test_linkage_names_follow_the_names_that_they_differ_from() -> None:
+    inlines = (InlineFrame("g", None, None, "g"), InlineFrame("h()", "h.c", 1, "_Z1hv\n"))
+    frame = make_frame("orchard", 0x1210, "f()", linkage_name="_Z1fv", inlines=inlines)
+    answer = Symbolication(stacks=((frame,),), modules=(), diagnostics=None)
+    assert write_crash([], answer).splitlines()[1:4] == [
+        "  0  orchard  g",
+        "                inlined into h()  (_Z1hv\ufffd)  [h.c:1]",
+        "                inlined into f()  (_Z1fv)",
+    ]
+
+
 @pytest.mark.parametrize("debug_file", ["mill.exe", ""])
 def test_a_module_without_a_debug_id_is_listed_with_its_code_id(debug_file: str) -> None:
     answer = make_answer([[]], ModuleOutcome.MISSING)

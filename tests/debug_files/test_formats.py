@@ -2,6 +2,7 @@
 
 import struct
 from collections import Counter
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.debug_files.conversion import convert
+from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import (
     MalformedSymbolFileError,
@@ -16,6 +18,7 @@ from symbolon_server.symbols.ground.errors import (
     UnsupportedFileError,
 )
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.symbols.paging.linkage_names import divide_answer
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.debug_files.comparing import Verdict, judge_all, names, places, share_equal
 from tests.debug_files.compiling import NATIVE
@@ -186,6 +189,37 @@ def test_thumb_functions_have_lines_at_their_second_byte() -> None:
         assert first is not None
         assert first == second
     assert not any(start % 2 for start in starts), base
+
+
+@EVERY_MILL
+def test_a_variant_has_each_name_demangled_and_as_it_stands(mill: Mill) -> None:
+    asked = mill.asked._replace(module_id=mill.asked.module_id.with_linkage_names)
+    table = convert(mill.path, asked, max_unpacked_bytes=MOST_BYTES)
+    with_both, differing = 0, 0
+    for address in mill.addresses:
+        offset = address - mill.load_address
+        found = table.find(offset)
+        shown, mangled = (
+            table_of(mill, are_demangled=True).find(offset),
+            table_of(mill).find(offset),
+        )
+        if found is None or shown is None or mangled is None:
+            assert found is shown is mangled is None
+            continue
+        divided = divide_answer(found)
+        assert without_linkage_names(divided) == shown
+        calls: list[Answer | InlineAnswer] = [divided, *divided.inlines]
+        names = [each.linkage_name for each in calls]
+        assert names == [mangled.function, *(inline.function for inline in mangled.inlines)]
+        with_both += 1
+        differing += any(each.linkage_name != each.function for each in calls)
+    assert with_both >= LEAST_ADDRESSES
+    assert bool(differing) == (mill != PDB)  # the library has the names of its types
+
+
+def without_linkage_names(answer: Answer) -> Answer:
+    inlines = tuple(replace(inline, linkage_name="") for inline in answer.inlines)
+    return replace(answer, inlines=inlines, linkage_name="")
 
 
 @pytest.mark.parametrize("mangling", range(2), ids=["legacy", "v0"])

@@ -11,6 +11,7 @@ from tests.app.conftest import PATIENCE_SECONDS, Program
 V5 = "/symbolicate/v5"
 V4 = "/symbolicate/v4"
 TEXT = "/symbolicate/text"
+EXPLAIN = "/explain"
 ORCHARD = ["orchard", "C3D8E3C7B6594DF1DFCA907993B477250"]
 
 

@@ -70,8 +70,10 @@ class OpenPage:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def picture(self) -> bytes:
-        """Return a screenshot as PNG."""
-        return base64.b64decode(self.call("Page.captureScreenshot")["data"])
+        """Return a screenshot of the whole page as PNG."""
+        whole = {**self.call("Page.getLayoutMetrics")["cssContentSize"], "scale": 1}
+        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=whole)
+        return base64.b64decode(taken["data"])
 
     def call(self, method: str, **parameters: Any) -> Mapping[str, Any]:
         """Call a method of the browser; return its result."""

@@ -45,7 +45,9 @@ class InProcess:
         is_known: Callable[[str], bool] | None = None,
     ) -> None:
         options = GatewayOptions(MAX_BYTES, limits, 60.0, (), (), "0", is_known)
-        gateway = Gateway(Symbolicating([client]), options, Threads(threads, threads, threads))
+        gateway = Gateway(
+            Symbolicating(lambda: client), options, Threads(threads, threads, threads)
+        )
         self._app: ASGIApp = gateway.web_app()
 
     def post(self, path: str, body: bytes, **headers: str) -> Answer:

@@ -1,5 +1,6 @@
 """TLS and tokens over HTTP, with real certificates."""
 
+import signal
 import socket
 import ssl
 from http.client import HTTPException
@@ -9,7 +10,7 @@ import pytest
 
 from tests.app.conftest import Program, StartProgram, wait_until
 from tests.fixtures.certificates import Authority, Certificate, authority, other_authority
-from tests.gateway.asking import ORCHARD, V5, Answer, await_http, get, post
+from tests.gateway.asking import EXPLAIN, ORCHARD, V5, Answer, await_http, get, post
 from tests.rpc.access.protected import write_tokens
 
 __all__ = ["authority", "other_authority"]
@@ -17,6 +18,8 @@ __all__ = ["authority", "other_authority"]
 JOB = {"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}
 ASKER = "the-token-of-who-symbolicates"
 OPERATOR = "the-token-of-who-operates-it"
+FRAME = {"module": ORCHARD, "module_offset": 4272}
+NO_TOKENS = f"Basic {ASKER}", "Bearer unknown"
 
 
 def function_of(answer: Answer) -> str:
@@ -42,11 +45,14 @@ def tokens(tmp_path: Path) -> str:
 def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
     """Requests need a token with the permission symbolicate, with or without Eliot's debug."""
     assert get(address, "/__heartbeat__", tls=tls).status == 200
-    for header in ({}, {"Authorization": f"Basic {ASKER}"}, {"Authorization": "Bearer unknown"}):
-        refused = post(address, V5, JOB, tls=tls, **header)
-        assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
-    denied = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {OPERATOR}")
-    assert denied.status == 403
+    for path, document in ((V5, JOB), (EXPLAIN, FRAME)):
+        for header in ({}, *({"Authorization": one} for one in NO_TOKENS)):
+            refused = post(address, path, document, tls=tls, **header)
+            assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+        denied = post(address, path, document, tls=tls, Authorization=f"Bearer {OPERATOR}")
+        assert denied.status == 403
+    explained = post(address, EXPLAIN, FRAME, tls=tls, Authorization=f"Bearer {ASKER}")
+    assert (explained.status, explained.content["looked_up_offset"]) == (200, hex(4272))
     asked = post(address, V5, JOB, tls=tls, Authorization=f"Bearer {ASKER}", Debug="1")
     assert function_of(asked) == "_start"
 
@@ -99,6 +105,36 @@ def check_that_a_new_certificate_is_met(
     Path(files["tls_key"]).write_bytes(other.key.read_bytes())
     Path(files["tls_cert"]).write_bytes(other.chain.read_bytes())
     wait_until(lambda: served_certificate(address, tls) != before)
+
+
+def test_a_server_certificate_of_another_ca_is_trusted_once_that_ca_is_in_the_file(
+    serve: StartProgram, tmp_path: Path, authority: Authority
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.file.read_bytes())
+    files = files_of(authority.issue("127.0.0.1"), authority) | {"http_server_ca": str(ca)}
+    program = serve(http="127.0.0.1:0", **files)
+    address = await_http(program)
+    trusted = ssl.create_default_context(cafile=str(authority.file))
+    assert function_of(post(address, V5, JOB, tls=trusted)) == "_start"
+    new = Authority(tmp_path / "new")
+    new.issue("127.0.0.1", into=authority)
+    ca.write_bytes(new.file.read_bytes())
+    program.process.send_signal(signal.SIGHUP)
+    trusted = ssl.create_default_context(cafile=str(new.file))
+    wait_until(lambda: is_healthy(address, trusted))
+    for _ in range(8):  # each client's connection
+        assert function_of(post(address, V5, JOB, tls=trusted)) == "_start"
+    ca.write_text("no certificate")
+    wait_until(lambda: f"cannot use {ca}" in program.log)
+    assert is_healthy(address, trusted)
+
+
+def is_healthy(address: str, tls: ssl.SSLContext) -> bool:
+    try:
+        return get(address, "/__heartbeat__", tls=tls).status == 200
+    except OSError:
+        return False
 
 
 def served_certificate(address: str, tls: ssl.SSLContext) -> bytes | None:

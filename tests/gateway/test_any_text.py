@@ -19,7 +19,7 @@ from symbolon_server.gateway.any_text import read_text
 from symbolon_server.gateway.reading import BodyLimits, Deadline
 from tests.client.canned import CannedServer, start_canned_server
 from tests.client.naming import answer_by_name
-from tests.gateway.asking import ORCHARD, TEXT
+from tests.gateway.asking import ORCHARD, TEXT, V5
 from tests.gateway.in_process import LIMITS, MAX_BYTES, InProcess
 
 DATA = Path(__file__).parents[1] / "data"
@@ -77,10 +77,10 @@ def printed(
 ) -> Callable[..., str]:
     """Return what `symbolon symbolicate` prints for a text."""
 
-    def run(body: bytes, *flags: str) -> str:
+    def run(body: bytes, *flags: str, code: int = 0) -> str:
         file = tmp_path / "pasted"
         file.write_bytes(body)
-        assert main(["symbolicate", str(file), f"--target={canned.target}", *flags]) == 0
+        assert main(["symbolicate", str(file), f"--target={canned.target}", *flags]) == code
         return capsys.readouterr().out
 
     return run
@@ -140,6 +140,14 @@ def test_json_tells_the_module_of_each_frame_that_was_looked_up(gateway: InProce
     assert answer["frame_modules"] == [[[0, 1, None]]]
 
 
+def test_json_tells_which_offsets_are_return_addresses(gateway: InProcess) -> None:
+    body = f"/usr/bin/{ORCHARD[0]}(+0x1210)[0x55d2e4525210]\n".encode()
+    answer = gateway.post(TEXT, body, accept="application/json").content
+    assert answer["return_addresses"] == [[[True]]]
+    answer = gateway.post(TEXT, FLAT.encode(), accept="application/json").content
+    assert answer["return_addresses"] == [[[False, False, False]]]
+
+
 def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None:
     body = f"{LINE} 0x10\n{'x' * 300}.so/AB0 0x7\n{LINE} 99999999999999999999\n".encode()
     lines = gateway.post(TEXT, body).body.decode().splitlines()
@@ -164,9 +172,7 @@ def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None
         (b"{", "Payload is not valid JSON: "),
         (b"[" * 10_000, "Payload is not valid JSON: "),
         (b'{"jobs": 7}', "jobs must be a list"),
-        (f"{LINE} 0x1\nwhat?".encode(), f"line 2 is not {RAW_LINE_FORM}"),
-        (f"{FLAT}\n{{}}\n".encode(), "line 2: job 0 is invalid: no stacks specified"),
-        (f"{FLAT}\nwhat?\n".encode(), "line 2 has no form that can be read. "),
+        (b"{}\n[]\n", "line 1: job 0 is invalid: no stacks specified"),
         (b'{"threads": [], "modules": []}', "minidump-stackwalk --json: has no stack with frames"),
         (gzip.compress(b"x" * 90, mtime=0)[:-9], "the compressed input is damaged: "),
     ],
@@ -179,9 +185,7 @@ def test_invalid_raw_lines_are_answered_as_not_found(gateway: InProcess) -> None
         "cut off",
         "deep",
         "no jobs",
-        "no raw line",
-        "no report on a line",
-        "no JSON on a line",
+        "no line",
         "no stacks",
         "damaged",
     ],
@@ -196,6 +200,49 @@ def test_what_cannot_be_read_is_refused_in_one_line_of_json(
     if "Accepted are" in said:
         assert all(form.name in answer.title for form in (*JSON_FORMS, *TEXT_FORMS))
         assert answer.title.endswith(f"such as: {RAW_LINE_EXAMPLE}")
+
+
+BAD_LINES = {
+    "no report": "{}",
+    "no JSON": "{",
+    "no form": "what?",
+    "no stack": '{"threads": [], "modules": []}',
+}
+
+
+@pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES)
+def test_a_line_that_cannot_be_read_is_told_and_the_others_are_answered(
+    gateway: InProcess, printed: Callable[..., str], bad: str
+) -> None:
+    body = f"{FLAT}\n{bad}\n{FLAT}\n".encode()
+    text = gateway.post(TEXT, body)
+    assert text.status == 200
+    assert text.body.decode() == printed(body, "--format=text", code=3)
+    assert "\nReport 2: line 2" in text.body.decode()
+    answer = gateway.post(TEXT, body, accept="application/json").content
+    first, unread, last = answer["results"]
+    assert first == last == gateway.post(V5, FLAT.encode()).content["results"][0]
+    (error,) = unread.pop("errors")
+    assert error.startswith("line 2")
+    assert unread == {"stacks": [], "found_modules": {}}
+    assert [len(answer[key]) for key in ("outcomes", "titles", "frame_modules")] == [3, 3, 3]
+    refused = gateway.post(f"{TEXT}?strict", body)
+    assert (refused.status, refused.title) == (400, error)
+
+
+def test_a_raw_line_that_cannot_be_read_is_told_and_the_others_are_answered(
+    gateway: InProcess,
+) -> None:
+    body = f"{LINE} 0x1\nwhat?\n{LINE} 0x10\n\nno/way\n".encode()
+    told = [f"line 2 is not {RAW_LINE_FORM}", f"line 5 is not {RAW_LINE_FORM}"]
+    answer = gateway.post(TEXT, body, accept="application/json").content
+    (result,) = answer["results"]
+    assert [frame["module_offset"] for frame in result["stacks"][0]] == ["0x1", "0x10"]
+    assert result["errors"] == told
+    text = gateway.post(TEXT, body).body.decode().splitlines()
+    assert text[-3:] == ["Not looked up", *(f"  {line}" for line in told)]
+    refused = gateway.post(f"{TEXT}?strict", body)
+    assert (refused.status, refused.title) == (400, told[0])
 
 
 def test_a_body_may_be_named_as_compressed(gateway: InProcess) -> None:
@@ -243,6 +290,7 @@ def frames(count: int) -> str:
         ("Thread 0\n1  0x1" + "\u2028" * 30, "lines"),
         ("Binary Images:\nThread 0:\n(" + "0x1 " * 200, "addresses"),
         ('{"memoryMap": [], "stacks": []}\n' * 3, "jobs"),
+        (f"{FLAT}\n{{\n{{\n", "jobs"),
         ("[" * 200, "Payload has 200 parts"),
         ("1\n" + "[" * 200, "Payload has 200 parts"),
     ],
@@ -257,6 +305,7 @@ def frames(count: int) -> str:
         "separators",
         "addresses",
         "jobs",
+        "unread lines",
         "parts",
         "parts of a second line",
     ],
@@ -280,8 +329,9 @@ def wrong(count: int) -> str:
         wrong(10_001),
         wrong(5_000) + wrong(5_001),
         "".join(f"/{n:05}(a+0x1)[0x1]\n" for n in range(10_001)),
+        f"{LINE} 0x1\n" + "?\n" * 10_001,
     ],
-    ids=["one report", "two", "another form"],
+    ids=["one report", "two", "another form", "raw lines"],
 )
 def test_more_than_10_000_invalid_items_refuse_a_text(gateway: InProcess, body: str) -> None:
     answer = gateway.post(TEXT, body.encode())

@@ -103,7 +103,7 @@ def test_nothing_is_done_for_a_request_whose_deadline_has_passed() -> None:
         read_request(b"{}", 5, LIMITS, over)
     request = read_request(json.dumps(job()).encode(), 5, LIMITS, FAR)
     with Client("127.0.0.1:1") as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(Question(request, Caller(over, None, None)))
+        Symbolicating(lambda: client).answer(Question(request, Caller(over, None)))
 
 
 @pytest.mark.promise("The limits and the deadline of a call hold for a whole HTTP body")
@@ -150,8 +150,8 @@ def test_the_calls_for_debug_keep_the_deadline(canned: CannedServer) -> None:
     request = read_request(json.dumps(document).encode(), 5, LIMITS, FAR)
     deadline = Deadline.after(1.0)
     with Client(canned.target) as client, pytest.raises(DeadlineError):
-        Symbolicating([client]).answer(
-            Question(request, Caller(deadline, None, None), with_debug=True)
+        Symbolicating(lambda: client).answer(
+            Question(request, Caller(deadline, None), with_debug=True)
         )
     assert len(canned.requests) == 2
     assert max(canned.seconds_allowed) <= deadline.seconds
@@ -197,7 +197,7 @@ def test_a_request_that_waits_for_a_thread_is_504_at_its_deadline(
     }
     with Client("127.0.0.1:1") as client:
         options = GatewayOptions(1000, LIMITS, 0.2, (), (), "0", None)
-        gateway = Gateway(Symbolicating([client]), options, Threads(readers, callers, free))
+        gateway = Gateway(Symbolicating(lambda: client), options, Threads(readers, callers, free))
 
         async def answer() -> None:
             await gateway.web_app()(scope, asgi.receive, asgi.send)

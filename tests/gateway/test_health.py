@@ -1,6 +1,7 @@
 """The health checks of load balancers, with and without a gRPC server."""
 
 import http.client
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
+from symbolon import Client
 from symbolon_server.app.process.children import READY
 from symbolon_server.app.process.reserved_port import bind_shared
 from symbolon_server.rpc.calls.addresses import ListenAddress
@@ -86,6 +88,30 @@ def test_a_gateway_is_started_again_at_once_where_it_closed_connections(
     again = serve(http=address)
     assert await_http(again) == address
     assert get(address, "/__heartbeat__").status == 200
+
+
+@pytest.mark.promise("A server that drains is live and not ready")
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_grpc_reports_not_serving_while_the_gateway_finishes_its_requests(
+    serve: StartProgram, processes: str
+) -> None:
+    program = serve(http="127.0.0.1:0", processes=processes)
+    address = await_http(program)
+    target = program.ready_line.split()[4]
+    body = json.dumps({"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}).encode()
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
+    with Client(target, timeout=PATIENCE_SECONDS) as client:
+        connection.putrequest("POST", V5)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:-1])
+        wait_until(lambda: get(address, "/__heartbeat__").status == 200)
+        program.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not client.is_serving())
+        assert program.process.poll() is None
+        connection.send(body[-1:])
+        assert connection.getresponse().status == 200
+    connection.close()
+    assert program.process.wait(PATIENCE_SECONDS) == 0
 
 
 def _lives(address: str) -> bool:

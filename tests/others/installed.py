@@ -1,5 +1,6 @@
 """Third-party clients, installed once into .cache/others and kept there."""
 
+import json
 import os
 import re
 import shutil
@@ -30,7 +31,9 @@ GO_PACKAGES = (
     "google.golang.org/grpc/health/grpc_health_v1",
     "google.golang.org/protobuf/encoding/protojson",
 )
-GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
+GRPC = "google.golang.org/grpc"
+NO_C = {"CGO_ENABLED": "0"}
+"""The resolver of Go itself does, and needs no C compiler."""
 
 
 def node_folder() -> Path:
@@ -81,28 +84,41 @@ def grpcurl_program() -> str:
         return there
     if shutil.which("go") is None:
         pytest.skip("neither grpcurl nor go, which builds it, is on the PATH")
-
-    def install(folder: Path) -> None:
-        run(["go", "install", NOT_OPTIMIZED, GRPCURL], folder, {"GOBIN": str(folder)})
-
-    return str(installed("grpcurl", GRPCURL, install) / "grpcurl")
+    return str(go_tools() / "grpcurl")
 
 
 def go_tools() -> Path:
-    """Return the folder of the Go code generators, in the versions of go/go.mod.
+    """Return the folder of grpcurl and the Go code generators, in the versions of go/go.mod.
 
     The packages that such code needs are compiled, too, so that no registry is asked later.
     """
     go = found("go")
 
     def install(folder: Path) -> None:
-        for name in GO_MODULES:
-            shutil.copy(GO / name, folder)
-        run([go, "install", "tool"], folder, {"GOBIN": str(folder)})
-        run([go, "build", NOT_OPTIMIZED, *GO_PACKAGES], folder)
+        _prepare_module(go, folder)
+        run([go, "install", NOT_OPTIMIZED, "tool"], folder, {"GOBIN": str(folder), **NO_C})
+        run([go, "build", NOT_OPTIMIZED, *GO_PACKAGES], folder, NO_C)
 
     wanted = [(GO / name).read_text(encoding="utf-8") for name in GO_MODULES]
     return installed("go-tools", "\n".join([*wanted, *GO_PACKAGES]), install)
+
+
+def _prepare_module(go: str, folder: Path) -> None:
+    """Put go/go.mod into a folder, with gRPC beside it, without xDS.
+
+    grpcurl imports that for targets `xds:///...` only; it is half of what there is to compile.
+    """
+    for name in GO_MODULES:
+        shutil.copy(GO / name, folder)
+    facts = run([go, "mod", "download", "-json", GRPC], folder)
+    grpc = folder / "grpc"
+    shutil.copytree(json.loads(facts)["Dir"], grpc, copy_function=shutil.copyfile)
+    for path in (grpc, *grpc.rglob("*/")):
+        path.chmod(0o755)  # Go's own copy is read-only
+    for path in (grpc / "xds").glob("*.go"):
+        path.unlink()
+    (grpc / "xds/xds.go").write_text("package xds\n", encoding="utf-8")
+    run([go, "mod", "edit", f"-replace={GRPC}=./grpc"], folder)
 
 
 def go_programs() -> Path:
@@ -110,18 +126,19 @@ def go_programs() -> Path:
 
     Made of the protos by protos/buf.gen.yaml; unlike what is installed, that may not fail.
     """
-    tools = go_tools()
+    go, tools = found("go"), go_tools()
     sources = [*GO.rglob("*.*"), *PROTOS.rglob("*.proto"), PROTOS / "buf.gen.yaml", GUIDE]
 
     def build(folder: Path) -> None:
         shutil.copytree(GO, folder, dirs_exist_ok=True)
+        _prepare_module(go, folder)
         (folder / "main.go").write_text(guide_block("go"), encoding="utf-8")
         path = os.pathsep.join([str(tools), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "GOBIN": str(folder / "bin")}
+        environment = {**os.environ, "PATH": path, "GOBIN": str(folder / "bin")} | NO_C
         template = ["--template", str(PROTOS / "buf.gen.yaml")]
         for command in (
             [buf_program(), "generate", str(PROTOS), *template],
-            ["go", "install", NOT_OPTIMIZED, ".", "./client"],
+            [go, "install", NOT_OPTIMIZED, ".", "./client"],
         ):
             subprocess.run(command, cwd=folder, env=environment, check=True)
 
@@ -164,8 +181,8 @@ def installed(name: str, wanted: str, install: Callable[[Path], None]) -> Path:
     return folder
 
 
-def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
-    """Run an installer; skip the test with its message if there is no registry."""
+def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
+    """Run an installer and return what it says; skip the test if there is no registry."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -179,3 +196,4 @@ def run(command: list[str], folder: Path, more: Mapping[str, str] | None = None)
         # npm says first what is wrong, pip and go say it last.
         lines = done.stderr.strip().splitlines() or ["no message"]
         pytest.skip(f"{command[0]} cannot install here: {lines[0]} ... {lines[-1]}")
+    return done.stdout

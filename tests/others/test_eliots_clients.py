@@ -17,6 +17,7 @@ from tests.gateway.asking import ORCHARD, V5, post
 from tests.gateway.conftest import gateway
 from tests.others import installed
 from tests.others.clients import HERE, run
+from tests.others.eliots_answers import answer_as_eliot
 from tests.others.sample_profile import make_profile
 
 __all__ = ["gateway"]
@@ -78,7 +79,7 @@ def answered(gateway: str) -> Any:
         "url": f"http://{gateway}{V5}",
         "pings": [ping(CRASH), ping(CRASH, "Windows 10"), ping(CRASH[4:])],
         "traces": [[trace(CRASH), trace(CRASH[4:])], [trace(CRASH), {}]],
-        "stacks": result["stacks"],
+        "stacks": [*result["stacks"], *answer_as_eliot(crash["jobs"][0])],
     }
     command = [sys.executable, str(HERE / "crash_signatures.py"), json.dumps(asked)]
     done = run(command, PYTHONPATH=str(installed.signatures_folder()))
@@ -120,10 +121,20 @@ def test_a_crash_without_a_stack_fails_all_that_fx_crash_sig_sends_with_it(answe
     assert answered["traces"][1] is None
 
 
-def test_siggen_signs_the_frames_of_an_answer(answered: Any) -> None:
-    (signed,) = answered["stacks"]
-    assert signed["signature"] == "orchard::weight"
-    assert signed["frames"] == [*FRAMES[:-1], "libc.so.6", "_start"]
+def test_siggen_signs_the_frames_of_an_answer_as_it_does_those_of_eliots(answered: Any) -> None:
+    ours, eliots = answered["stacks"]
+    assert ours == eliots
+    assert ours["signature"] == "orchard::weight"
+    assert ours["frames"] == [*FRAMES[:-1], "libc.so.6", "_start"]
+
+
+def test_an_answer_differs_from_eliots_in_the_sizes_of_functions_only(gateway: str) -> None:
+    crash = json.loads((SAMPLE / "crash.json").read_bytes())
+    (result,) = post(gateway, V5, crash).content["results"]
+    frames = [frame for stack in result["stacks"] for frame in stack]
+    sizes = [frame.pop("function_size", None) for frame in frames]
+    assert any(sizes)
+    assert result["stacks"] == answer_as_eliot(crash["jobs"][0])
 
 
 SESSION = "orchard"

@@ -129,9 +129,10 @@ def read_comment(method: MethodDescriptor) -> str:
                 "outcome": 8,
                 "is_multiple": 9,
                 "function_size": 10,
+                "linkage_name": 11,
             },
         ),
-        (stack_pb2.InlineFrame, {"function": 1, "file": 2, "line": 3}),
+        (stack_pb2.InlineFrame, {"function": 1, "file": 2, "line": 3, "linkage_name": 4}),
         (stack_pb2.SymbolicatedStack, {"frames": 1}),
         (stack_pb2.Frame, {"module_index": 1, "module_offset": 2, "is_return_address": 3}),
         (

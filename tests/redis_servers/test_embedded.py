@@ -177,6 +177,21 @@ def test_the_log_of_a_server_that_does_not_start_is_quoted(start_redis: StartRed
     assert "allkeys-nonsense" in str(caught.value)
 
 
+def test_a_server_that_starts_meanwhile_leaves_the_log_of_one_that_does_not(
+    start_redis: StartRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = embedded._wait_until_ready
+
+    def wait_while_another_starts(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        process.wait()
+        embedded._remove_leftovers()
+        wait(url, process, log)
+
+    monkeypatch.setattr(embedded, "_wait_until_ready", wait_while_another_starts)
+    with pytest.raises(EmbeddedRedisError, match="allkeys-nonsense"):
+        start_redis("store.conf", maxmemory_policy="allkeys-nonsense")
+
+
 def test_a_server_that_does_not_start_leaves_no_folder(
     start_redis: StartRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, islice
+from pathlib import Path
 
 import pytest
 
-from symbolon import Client, Frame, Module, ModuleOutcome
+from symbolon import Client, Frame, Module, ModuleOutcome, Report
+from symbolon.command_line.arguments import main
 from symbolon.results import Tier
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import Program
@@ -23,15 +25,29 @@ NEW_MODULES = map(numbered_module, count(1))
 """Modules that no other test has asked for."""
 
 
+SAMPLE = Path("tests/data/sample").resolve()
+ORCHARD = Module(
+    "orchard.debug",
+    "C3D8E3C7B6594DF1DFCA907993B477250",
+    code_id="c7e3d8c359b6f14ddfca907993b47725c1d27eef",
+)
+
+
 @pytest.fixture(scope="module")
 def worker(shared_site: Site) -> Program:
-    return shared_site.work()
+    native = f"{SAMPLE}/debug/.build-id#layout=native"
+    return shared_site.work(suppliers=f"{shared_site.supplier.url}, {native}")
 
 
 @pytest.fixture(scope="module")
-def client(shared_site: Site, worker: Program) -> Client:
-    """A client of a server on the worker's host, whose spool they share."""
-    return shared_site.new_client()
+def address(shared_site: Site, worker: Program) -> str:
+    """The address of a server on the worker's host, whose spool they share."""
+    return shared_site.serve().await_address()
+
+
+@pytest.fixture(scope="module")
+def client(shared_site: Site, address: str) -> Client:
+    return shared_site.connect_to(address)
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +193,41 @@ def test_a_call_without_time_is_pending_and_its_module_there_soon(
         worker.process.send_signal(signal.SIGCONT)
     assert functions(ask(client, [(cold, 0)])) == ["function_0"]
     assert shared_site.supplier.counts()[shared_site.supplier.path_of(cold)] == 1
+
+
+GRADE = ("orchard::grade(orchard::Crate const&)", "_ZN7orchard5gradeERKNS_5CrateE")
+
+
+def test_whoever_asks_for_linkage_names_gets_them_of_a_native_file(
+    address: str, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, frames = Report([ORCHARD], [[Frame(0, 0x1210)]]), [[Frame(0, 0x1210)]]
+    plain = client.symbolicate([ORCHARD], frames)
+    assert [frame.linkage_name for frame in plain.stacks[0]] == [None]
+    each = [client.symbolicate([ORCHARD], frames, with_linkage_names=True)]
+    each += client.symbolicate_batch([report], with_linkage_names=True)
+    for remember in (0, 60):
+        (result,) = client.symbolicate_many(
+            [report], with_linkage_names=True, remember_seconds=remember
+        )
+        each.append(result.symbolication())
+    for answer in each:
+        ((frame,),) = answer.stacks
+        assert (frame.function, frame.linkage_name) == GRADE
+        assert all(inline.linkage_name for inline in frame.inlines)
+    ((frame,),) = plain.stacks
+    assert frame.function == GRADE[0]
+
+    explained = client.explain_frame(
+        ORCHARD.debug_file, ORCHARD.debug_id, 0x1210, with_linkage_names=True
+    )
+    assert explained.frame == each[0].stacks[0][0]
+    assert explained.held is not None
+    assert explained.held.module.debug_id == ORCHARD.debug_id
+    assert explained.deciding_symbol is not None
+    assert (explained.deciding_symbol.name, explained.deciding_symbol.linkage_name) == GRADE
+
+    command = ["symbolicate", str(SAMPLE / "crash-native.json"), "--linkage-names"]
+    for form in ("json", "text"):
+        assert main([*command, "--format", form, f"--target={address}"]) == 0
+        assert GRADE[1] in capsys.readouterr().out

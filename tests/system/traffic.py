@@ -1,4 +1,4 @@
-"""Callers that ask without a pause, and what became of their calls."""
+"""Callers that ask again and again, and what became of their calls."""
 
 import threading
 import time
@@ -77,7 +77,8 @@ def store_seconds_of(answer: Symbolication) -> float:
 class Traffic:
     """So many callers, each with a client of its own, from `__enter__` to `__exit__`.
 
-    The tally has one owner, this, and one lock.
+    Each pauses so many seconds between calls: what shares the cores with them is not to be slow by
+    their number. The tally has one owner, this, and one lock.
     """
 
     def __init__(
@@ -88,15 +89,17 @@ class Traffic:
         callers: int = 3,
         frames: int = 20,
         timeout: float = 10.0,
+        pause: float = 0.02,
         seed: int = 0,
     ) -> None:
         self._target = target
         self._modules = modules
         self._frames = frames
         self._timeout = timeout
+        self._pause = pause
         self._changed = threading.Condition()
         self._tally = Tally()
-        self._is_over = False
+        self._is_over = threading.Event()
         self._threads = [
             threading.Thread(target=self._call_on, args=(Random(f"{seed}/{caller}"),))
             for caller in range(callers)
@@ -113,8 +116,7 @@ class Traffic:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._changed:
-            self._is_over = True
+        self._is_over.set()
         for thread in self._threads:
             thread.join()
 
@@ -139,7 +141,7 @@ class Traffic:
     def _call_on(self, random: Random) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]
         with Client(self._target, timeout=self._timeout, options=options) as client:
-            while not self._is_over:
+            while not self._is_over.wait(self._pause):
                 self._call(client, Question.choose(random, self._modules, self._frames))
 
     def _call(self, client: Client, question: Question) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from google.protobuf.duration_pb2 import Duration
-
 from symbolon._batching.joint_calls import (
     NOT_REFERENCED,
+    CallOptions,
     CallSize,
     FieldNames,
     JointCall,
@@ -67,7 +66,7 @@ class Piece:
         )
 
 
-def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> list[Piece]:
+def divide(report: EncodedReport, options: CallOptions, size: CallSize) -> list[Piece]:
     """Return the report in pieces.
 
     Each has all modules, so that any piece reports an invalid one; or only those that its frames
@@ -76,10 +75,10 @@ def divide(report: EncodedReport, max_wait: Duration | None, size: CallSize) -> 
     if len(report.modules) <= size.modules:
         every = range(len(report.modules))
         groups = _group(report.lengths, size.frames)
-        return [_make_piece(group, report, every, max_wait) for group in groups]
+        return [_make_piece(group, report, every, options) for group in groups]
     # Frames refer to no more modules than there are frames: counting frames is enough.
     groups = _group(report.lengths, min(size.frames, size.modules))
-    return [_make_piece(group, report, None, max_wait) for group in groups]
+    return [_make_piece(group, report, None, options) for group in groups]
 
 
 def _slice(lengths: Iterable[int], most: int) -> Iterator[_Slice]:
@@ -108,7 +107,7 @@ def _make_piece(
     group: Sequence[_Slice],
     report: EncodedReport,
     modules: Sequence[int] | None,
-    max_wait: Duration | None,
+    options: CallOptions,
 ) -> Piece:
     """Return a group as a piece with these modules; `None`: those that its frames refer to."""
     frames = slice(group[0].start, group[-1].end) if group else slice(0)
@@ -117,7 +116,7 @@ def _make_piece(
     if modules is None:
         modules = sorted(named - {NO_MODULE})
     renumbered = {old: new for new, old in enumerate(modules)} | {NO_MODULE: NO_MODULE}
-    call = JointCall(max_wait)
+    call = JointCall(options)
     call.add(
         EncodedReport(
             [report.modules[index] for index in modules],

@@ -37,6 +37,17 @@ class CallSize:
 
 CALL_SIZE = CallSize()
 
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What all calls for some reports have in common."""
+
+    max_wait: Duration | None = None
+    with_linkage_names: bool = False
+
+
+NO_OPTIONS = CallOptions()
+
 NOT_REFERENCED = module_pb2.ModuleResult(outcome=module_pb2.MODULE_OUTCOME_NOT_REFERENCED)
 
 
@@ -99,17 +110,18 @@ class JointCall:
 
     def __init__(
         self,
-        max_wait: Duration | None = None,
+        options: CallOptions = NO_OPTIONS,
         *,
         size: CallSize = CALL_SIZE,
         with_diagnostics: bool = False,
     ) -> None:
         self.request: RawRequest = new_request()
         self.request.with_diagnostics = with_diagnostics
-        if max_wait is not None:
+        self.request.with_linkage_names = options.with_linkage_names
+        if options.max_wait is not None:
             # Zero counts as set. The class is not that of the generated code, so no CopyFrom.
             self.request.max_wait.SetInParent()
-            self.request.max_wait.MergeFromString(max_wait.SerializeToString())
+            self.request.max_wait.MergeFromString(options.max_wait.SerializeToString())
         self._size = size
         self._positions: dict[bytes, int] = {}
         self._frames = 0

@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from google.protobuf.duration_pb2 import Duration
-
 from symbolon._batching.batches import OWN_ERRORS, Batch, Divided, Joint, Refused, Remembering
 from symbolon._batching.divided_calls import divide
-from symbolon._batching.joint_calls import CALL_SIZE, CallSize, JointCall
+from symbolon._batching.joint_calls import (
+    CALL_SIZE,
+    NO_OPTIONS,
+    CallOptions,
+    CallSize,
+    JointCall,
+)
 from symbolon._batching.partial_answers import PartialAnswer, UnknownFrames
 from symbolon._batching.run_memory import RunMemory
 from symbolon._messages.encoding import AnyReport, EncodedReport, encode_wait
@@ -22,8 +26,8 @@ ReportT = TypeVar("ReportT", bound=AnyReport)
 class Packer(ABC, Generic[ReportT]):
     """Collects reports, in their order, until a batch is full."""
 
-    def __init__(self, max_wait: Duration | None, size: CallSize) -> None:
-        self._max_wait = max_wait
+    def __init__(self, options: CallOptions, size: CallSize) -> None:
+        self._options = options
         self._size = size
         self._begin()
 
@@ -68,13 +72,13 @@ class PlainPacker(Packer[ReportT]):
 
     def __init__(
         self,
-        max_wait: Duration | None = None,
+        options: CallOptions = NO_OPTIONS,
         *,
         with_diagnostics: bool = False,
         size: CallSize = CALL_SIZE,
     ) -> None:
         """Reports with diagnostics are sent each in one call of its own."""
-        super().__init__(max_wait, size)
+        super().__init__(options, size)
         self._with_diagnostics = with_diagnostics
 
     def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
@@ -83,13 +87,13 @@ class PlainPacker(Packer[ReportT]):
 
     def _begin(self) -> None:
         super()._begin()
-        self._call = JointCall(self._max_wait, size=self._size)
+        self._call = JointCall(self._options, size=self._size)
 
     def _put(self, report: ReportT, encoded: EncodedReport) -> Sequence[Batch[ReportT]]:
         if self._with_diagnostics:
             return [self._ask_whole(report, encoded)]
         if not self._size.has_room_for(encoded):
-            pieces = divide(encoded, self._max_wait, self._size)
+            pieces = divide(encoded, self._options, self._size)
             return [*self.finish(), Divided([report], len(encoded.modules), pieces)]
         full = () if self._call.has_room_for(encoded) else self.finish()
         self._call.add(encoded)
@@ -100,10 +104,10 @@ class PlainPacker(Packer[ReportT]):
         return Joint(self._reports, self._call)
 
     def _alike(self) -> PlainPacker[ReportT]:
-        return PlainPacker(self._max_wait, with_diagnostics=self._with_diagnostics, size=self._size)
+        return PlainPacker(self._options, with_diagnostics=self._with_diagnostics, size=self._size)
 
     def _ask_whole(self, report: ReportT, encoded: EncodedReport) -> Batch[ReportT]:
-        call = JointCall(self._max_wait, with_diagnostics=True)
+        call = JointCall(self._options, with_diagnostics=True)
         call.add(encoded)
         return Joint([report], call)
 
@@ -111,10 +115,8 @@ class PlainPacker(Packer[ReportT]):
 class RememberingPacker(Packer[ReportT]):
     """Requests only the frames that are not remembered."""
 
-    def __init__(
-        self, max_wait: Duration | None, memory: RunMemory, size: CallSize = CALL_SIZE
-    ) -> None:
-        super().__init__(max_wait, size)
+    def __init__(self, options: CallOptions, memory: RunMemory, size: CallSize = CALL_SIZE) -> None:
+        super().__init__(options, size)
         self._memory = memory
 
     def take_apart(self, batch: Batch[ReportT]) -> Sequence[Batch[ReportT]]:
@@ -160,20 +162,25 @@ class RememberingPacker(Packer[ReportT]):
         )
 
     def _alike(self) -> RememberingPacker[ReportT]:
-        return RememberingPacker(self._max_wait, self._memory, self._size)
+        return RememberingPacker(self._options, self._memory, self._size)
 
     def _plain(self) -> PlainPacker[Any]:
-        return PlainPacker(self._max_wait, size=self._size)
+        return PlainPacker(self._options, size=self._size)
 
 
 def choose_packer(
-    max_wait: float | None, *, with_diagnostics: bool = False, remember_seconds: float = 0
+    max_wait: float | None,
+    *,
+    with_diagnostics: bool = False,
+    with_linkage_names: bool = False,
+    remember_seconds: float = 0,
 ) -> Packer[Any]:
     """Return a packer; raise `InvalidRequestError` if `max_wait` is invalid."""
     wait = None if max_wait is None else encode_wait(max_wait)
+    options = CallOptions(wait, with_linkage_names)
     if with_diagnostics or remember_seconds <= 0:
-        return PlainPacker(wait, with_diagnostics=with_diagnostics)
-    return RememberingPacker(wait, RunMemory(remember_seconds))
+        return PlainPacker(options, with_diagnostics=with_diagnostics)
+    return RememberingPacker(options, RunMemory(remember_seconds))
 
 
 def pack(reports: Iterable[ReportT], packer: Packer[ReportT]) -> Iterator[Batch[ReportT]]:

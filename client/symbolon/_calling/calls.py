@@ -95,6 +95,7 @@ def explain_frame(
     module_offset: int,
     is_return_address: bool,
     ranges_around: int,
+    with_linkage_names: bool,
 ) -> Call[Explanation]:
     """Return the call that explains the answer for one frame."""
     return Call(
@@ -105,6 +106,7 @@ def explain_frame(
             module_offset=module_offset,
             is_return_address=is_return_address,
             ranges_around=ranges_around,
+            with_linkage_names=with_linkage_names,
         ),
         partial(decode, Explanation),
     )

@@ -4,9 +4,10 @@
     ./prog(+0x11b6) [0x55d2e45251b6]
     /lib/x86_64-linux-gnu/libc.so.6(__libc_start_main+0x85)[0x7fa37652d305]
 
-All addresses are return addresses. A line with a function has the offset in that function: if
-another line has the offset in the same module, the two addresses tell the rest. No line has a build
-id.
+All addresses are return addresses, but that where a signal came, which no line tells: if it is the
+first of its function, the function before it is answered. A line with a function has the offset in
+that function: if another line has the offset in the same module, the two addresses tell the rest.
+No line has a build id.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from symbolon._forms.crash import Crash, make_elf_module
 
 LACKS_ID = (
     "no build id, which backtrace_symbols does not print, so it cannot be looked up: take it from "
-    "`readelf -n FILE`, and ask with lines of a module id and an offset"
+    "`readelf -n FILE`, and ask in JSON with it as the fourth string of the module's entry"
 )
 
 _PLACE = re.compile(r"([^()+]*)(?:\+0x([0-9A-Fa-f]{1,16}))?")

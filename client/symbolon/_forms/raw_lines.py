@@ -13,6 +13,7 @@ from symbolon._module_ids import (
     is_debug_id,
     last_part,
 )
+from symbolon._tecken.jobs import Problems
 from symbolon.errors import InvalidReportError
 from symbolon.reports import Module
 
@@ -62,13 +63,18 @@ def parse_raw(line: bytes) -> RawFrame:
     return RawFrame(debug_file, debug_id, int(offset, base))
 
 
-def make_payload(lines: Iterable[tuple[int, bytes]]) -> Any:
-    """Return numbered raw lines as one stack in JSON of version 5; raise `InvalidReportError`."""
+def make_payload(lines: Iterable[tuple[int, bytes]], problems: Problems) -> Any:
+    """Return numbered raw lines as one stack in JSON of version 5.
+
+    Lines in another form are left out and added to `problems`, which may raise
+    `InvalidReportError`.
+    """
     indexes: dict[tuple[str, str], int] = {}
     frames: list[list[int]] = []
     for number, line in lines:
         if not is_raw(line):
-            raise InvalidReportError(f"line {number} is not {RAW_LINE_FORM}")
+            problems.add(f"line {number} is not {RAW_LINE_FORM}")
+            continue
         debug_file, debug_id, offset = parse_raw(line)
         frames.append([indexes.setdefault((debug_file, debug_id), len(indexes)), offset])
     return {"memoryMap": [list(module) for module in indexes], "stacks": [frames]}

@@ -21,13 +21,15 @@ from symbolon._forms.crash import Crash, make_elf_module, read_address
 from symbolon._forms.lines import cut_build_id
 
 LACKS_ID = (
-    "no build id, so it cannot be looked up: runtimes of LLVM 15 and later print it, if the "
+    "no build id, so it cannot be looked up: runtimes of LLVM 14 and later print it, if the "
     "module was linked with --build-id"
 )
 
 _FRAME = re.compile(r"(?<!\S)#(\d{1,6}) +(?:0x([0-9A-Fa-f]{1,16})(?!\S) *)?")
 _PATH = re.compile(r"(?:^| )\((?=/|[A-Za-z]:\\)")
 _ARCHITECTURE = re.compile(r":(?:arm64e?|armv7s?|i386|x86_64h?)")
+_IS_ADVICE = re.compile(r"==\d+==(?:Hint:|The signal is caused by)")
+"""Lines between what happened and its stack."""
 
 
 class _Frame(NamedTuple):
@@ -51,7 +53,7 @@ def read_sanitizer(text: str) -> Crash:
     title, number, symbolicated = "", -1, 0
     for frame in _read_frames(text):
         if isinstance(frame, str):
-            title = frame or title
+            title = title if _IS_ADVICE.match(frame) else frame or title
             continue
         if frame.number <= number or not crash.threads:
             crash.add_thread(title)

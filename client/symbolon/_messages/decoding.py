@@ -41,12 +41,15 @@ def decode_frame(frame: stack_pb2.SymbolicatedFrame) -> results.SymbolicatedFram
         inlines=tuple(map(decode_inline, frame.inlines)),
         is_multiple=frame.is_multiple,
         function_size=frame.function_size or None,
+        linkage_name=frame.linkage_name or None,
     )
 
 
 def decode_inline(inline: stack_pb2.InlineFrame) -> results.InlineFrame:
     """Return an inlined call."""
-    return results.InlineFrame(inline.function, inline.file or None, inline.line or None)
+    return results.InlineFrame(
+        inline.function, inline.file or None, inline.line or None, inline.linkage_name or None
+    )
 
 
 def decode_module_result(module: module_pb2.ModuleResult) -> results.ModuleResult:

@@ -25,6 +25,7 @@ class RawRequest(Protocol):
 
     max_wait: Duration
     with_diagnostics: bool
+    with_linkage_names: bool
 
     def SerializeToString(self) -> bytes:  # noqa: N802 # protobuf's name
         """Return the encoded request."""

@@ -7,9 +7,10 @@
     4   {"symbolicatedStacks": [["f() (in xul.pdb)", "0x7 (in libc.so)"]], "knownModules": [true]}
 
 Fields that are not known are left out; "line" stands only beside "file"; inlines are innermost
-first. A module is found (true), not found (false), or undecided (null): no frame refers to it, it
-has no file or id, or it is still pending. What the server would reject is answered as
-not found, and listed in one field more, after "found_modules" or "knownModules": "errors".
+first. If linkage names were requested, each "function" has its "linkage_name" behind it. A module
+is found (true), not found (false), or undecided (null): no frame refers to it, it has no file or
+id, or it is still pending. What the server would reject is answered as not found, and listed in
+one field more, after "found_modules" or "knownModules": "errors".
 
 Apart from its position a frame's text depends on its encoded bytes alone, so that frames that
 recur are written once.
@@ -177,7 +178,7 @@ def _write_frame(data: bytes) -> bytes:
         offset = f'"function_offset": "{frame.function_offset:#x}"'
         if frame.function_size:
             offset += f', "function_size": "{frame.function_size:#x}"'
-        written += f', "function": {_quote(frame.function)}, {offset}{_write_source(frame)}'
+        written += f", {_write_function(frame)}, {offset}{_write_source(frame)}"
         if frame.inlines:
             written += f', "inlines": [{", ".join(map(_write_inline, frame.inlines))}]'
     return f"{written}}}".encode("ascii")
@@ -193,7 +194,14 @@ def _write_place(module: str, offset: str) -> str:
 
 
 def _write_inline(inline: stack_pb2.InlineFrame) -> str:
-    return f'{{"function": {_quote(inline.function)}{_write_source(inline)}}}'
+    return f"{{{_write_function(inline)}{_write_source(inline)}}}"
+
+
+def _write_function(call: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) -> str:
+    """Return the name of a function, and its linkage name if that was requested."""
+    name = call.linkage_name
+    linkage_name = f', "linkage_name": {_quote(name)}' if name else ""
+    return f'"function": {_quote(call.function)}{linkage_name}'
 
 
 def _write_source(place: stack_pb2.SymbolicatedFrame | stack_pb2.InlineFrame) -> str:

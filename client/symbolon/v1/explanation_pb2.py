@@ -28,7 +28,7 @@ from symbolon.v1 import stack_pb2 as symbolon_dot_v1_dot_stack__pb2
 from symbolon.v1 import tier_pb2 as symbolon_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsymbolon/v1/explanation.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17symbolon/v1/stack.proto\x1a\x16symbolon/v1/tier.proto\"\xbb\x01\n\rExplainedTier\x12\x1f\n\x04tier\x18\x01 \x01(\x0e\x32\x11.symbolon.v1.Tier\x12\x15\n\rhas_directory\x18\x02 \x01(\x08\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x12\n\nhas_answer\x18\x04 \x01(\x08\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\"\xc5\x01\n\rExplainedPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x14\n\x0c\x66irst_offset\x18\x04 \x01(\x04\x12\x17\n\nend_offset\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1f\n\x04tier\x18\x06 \x01(\x0e\x32\x11.symbolon.v1.Tier\x12\x0e\n\x06ranges\x18\x07 \x01(\r\x12\x14\n\x0cstored_bytes\x18\x08 \x01(\x04\x42\r\n\x0b_end_offset\"\x8b\x02\n\x0e\x45xplainedRange\x12\x14\n\x0c\x66irst_offset\x18\x01 \x01(\x04\x12\x17\n\nend_offset\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06is_hit\x18\x03 \x01(\x08\x12%\n\x04kind\x18\x04 \x01(\x0e\x32\x17.symbolon.v1.SymbolKind\x12\x10\n\x08\x66unction\x18\x05 \x01(\t\x12\x16\n\x0e\x66unction_start\x18\x06 \x01(\x04\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\r\x12)\n\x07inlines\x18\t \x03(\x0b\x32\x18.symbolon.v1.InlineFrame\x12\x13\n\x0bis_multiple\x18\n \x01(\x08\x42\r\n\x0b_end_offset\"n\n\x0e\x44\x65\x63idingSymbol\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.symbolon.v1.SymbolKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x10\n\x03\x65nd\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x06\n\x04_end\"\xb4\x01\n\x0fSupplierAttempt\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.symbolon.v1.SupplierOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfetched_bytes\x18\x05 \x01(\x04\x12\x0c\n\x04path\x18\x06 \x01(\t\"\x9a\x01\n\rSupplierRound\x12.\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x1c.symbolon.v1.SupplierAttempt\x12,\n\x08\x65nded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*[\n\nSymbolKind\x12\x1b\n\x17SYMBOL_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SYMBOL_KIND_FUNCTION\x10\x01\x12\x16\n\x12SYMBOL_KIND_PUBLIC\x10\x02*\xdb\x01\n\x13PublicSymbolVerdict\x12%\n!PUBLIC_SYMBOL_VERDICT_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPUBLIC_SYMBOL_VERDICT_TAKEN\x10\x01\x12)\n%PUBLIC_SYMBOL_VERDICT_FUNCTION_COVERS\x10\x02\x12*\n&PUBLIC_SYMBOL_VERDICT_FUNCTION_BETWEEN\x10\x03\x12%\n!PUBLIC_SYMBOL_VERDICT_NONE_BEFORE\x10\x04*\xcf\x01\n\x0fSupplierOutcome\x12 \n\x1cSUPPLIER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUPPLIER_OUTCOME_FOUND\x10\x01\x12\x1c\n\x18SUPPLIER_OUTCOME_MISSING\x10\x02\x12 \n\x1cSUPPLIER_OUTCOME_UNAVAILABLE\x10\x03\x12\x1e\n\x1aSUPPLIER_OUTCOME_MALFORMED\x10\x04\x12\x1e\n\x1aSUPPLIER_OUTCOME_NOT_ASKED\x10\x05\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsymbolon/v1/explanation.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17symbolon/v1/stack.proto\x1a\x16symbolon/v1/tier.proto\"\xbb\x01\n\rExplainedTier\x12\x1f\n\x04tier\x18\x01 \x01(\x0e\x32\x11.symbolon.v1.Tier\x12\x15\n\rhas_directory\x18\x02 \x01(\x08\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x12\n\nhas_answer\x18\x04 \x01(\x08\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\"\xc5\x01\n\rExplainedPage\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\t\x12\x14\n\x0c\x66irst_offset\x18\x04 \x01(\x04\x12\x17\n\nend_offset\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1f\n\x04tier\x18\x06 \x01(\x0e\x32\x11.symbolon.v1.Tier\x12\x0e\n\x06ranges\x18\x07 \x01(\r\x12\x14\n\x0cstored_bytes\x18\x08 \x01(\x04\x42\r\n\x0b_end_offset\"\xa1\x02\n\x0e\x45xplainedRange\x12\x14\n\x0c\x66irst_offset\x18\x01 \x01(\x04\x12\x17\n\nend_offset\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06is_hit\x18\x03 \x01(\x08\x12%\n\x04kind\x18\x04 \x01(\x0e\x32\x17.symbolon.v1.SymbolKind\x12\x10\n\x08\x66unction\x18\x05 \x01(\t\x12\x16\n\x0e\x66unction_start\x18\x06 \x01(\x04\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\r\x12)\n\x07inlines\x18\t \x03(\x0b\x32\x18.symbolon.v1.InlineFrame\x12\x13\n\x0bis_multiple\x18\n \x01(\x08\x12\x14\n\x0clinkage_name\x18\x0b \x01(\tB\r\n\x0b_end_offset\"\x84\x01\n\x0e\x44\x65\x63idingSymbol\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.symbolon.v1.SymbolKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x04\x12\x10\n\x03\x65nd\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x14\n\x0clinkage_name\x18\x05 \x01(\tB\x06\n\x04_end\"\xb4\x01\n\x0fSupplierAttempt\x12\x10\n\x08supplier\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.symbolon.v1.SupplierOutcome\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfetched_bytes\x18\x05 \x01(\x04\x12\x0c\n\x04path\x18\x06 \x01(\t\"\x9a\x01\n\rSupplierRound\x12.\n\x08\x61ttempts\x18\x01 \x03(\x0b\x32\x1c.symbolon.v1.SupplierAttempt\x12,\n\x08\x65nded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*[\n\nSymbolKind\x12\x1b\n\x17SYMBOL_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SYMBOL_KIND_FUNCTION\x10\x01\x12\x16\n\x12SYMBOL_KIND_PUBLIC\x10\x02*\xdb\x01\n\x13PublicSymbolVerdict\x12%\n!PUBLIC_SYMBOL_VERDICT_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPUBLIC_SYMBOL_VERDICT_TAKEN\x10\x01\x12)\n%PUBLIC_SYMBOL_VERDICT_FUNCTION_COVERS\x10\x02\x12*\n&PUBLIC_SYMBOL_VERDICT_FUNCTION_BETWEEN\x10\x03\x12%\n!PUBLIC_SYMBOL_VERDICT_NONE_BEFORE\x10\x04*\xcf\x01\n\x0fSupplierOutcome\x12 \n\x1cSUPPLIER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUPPLIER_OUTCOME_FOUND\x10\x01\x12\x1c\n\x18SUPPLIER_OUTCOME_MISSING\x10\x02\x12 \n\x1cSUPPLIER_OUTCOME_UNAVAILABLE\x10\x03\x12\x1e\n\x1aSUPPLIER_OUTCOME_MALFORMED\x10\x04\x12\x1e\n\x1aSUPPLIER_OUTCOME_NOT_ASKED\x10\x05\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +36,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'symbolon.v1.explanation_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.symbolon.v1P\001Z\026symbolon/v1;symbolonv1\242\002\003SXX\252\002\013Symbolon.V1'
-  _globals['_SYMBOLKIND']._serialized_start=1272
-  _globals['_SYMBOLKIND']._serialized_end=1363
-  _globals['_PUBLICSYMBOLVERDICT']._serialized_start=1366
-  _globals['_PUBLICSYMBOLVERDICT']._serialized_end=1585
-  _globals['_SUPPLIEROUTCOME']._serialized_start=1588
-  _globals['_SUPPLIEROUTCOME']._serialized_end=1795
+  _globals['_SYMBOLKIND']._serialized_start=1317
+  _globals['_SYMBOLKIND']._serialized_end=1408
+  _globals['_PUBLICSYMBOLVERDICT']._serialized_start=1411
+  _globals['_PUBLICSYMBOLVERDICT']._serialized_end=1630
+  _globals['_SUPPLIEROUTCOME']._serialized_start=1633
+  _globals['_SUPPLIEROUTCOME']._serialized_end=1840
   _globals['_EXPLAINEDTIER']._serialized_start=161
   _globals['_EXPLAINEDTIER']._serialized_end=348
   _globals['_EXPLAINEDPAGE']._serialized_start=351
   _globals['_EXPLAINEDPAGE']._serialized_end=548
   _globals['_EXPLAINEDRANGE']._serialized_start=551
-  _globals['_EXPLAINEDRANGE']._serialized_end=818
-  _globals['_DECIDINGSYMBOL']._serialized_start=820
-  _globals['_DECIDINGSYMBOL']._serialized_end=930
-  _globals['_SUPPLIERATTEMPT']._serialized_start=933
-  _globals['_SUPPLIERATTEMPT']._serialized_end=1113
-  _globals['_SUPPLIERROUND']._serialized_start=1116
-  _globals['_SUPPLIERROUND']._serialized_end=1270
+  _globals['_EXPLAINEDRANGE']._serialized_end=840
+  _globals['_DECIDINGSYMBOL']._serialized_start=843
+  _globals['_DECIDINGSYMBOL']._serialized_end=975
+  _globals['_SUPPLIERATTEMPT']._serialized_start=978
+  _globals['_SUPPLIERATTEMPT']._serialized_end=1158
+  _globals['_SUPPLIERROUND']._serialized_start=1161
+  _globals['_SUPPLIERROUND']._serialized_end=1315
 # @@protoc_insertion_point(module_scope)

@@ -254,6 +254,7 @@ class ExplainedRange(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     INLINES_FIELD_NUMBER: _builtins.int
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
+    LINKAGE_NAME_FIELD_NUMBER: _builtins.int
     first_offset: _builtins.int
     """The first module offset of the range."""
     end_offset: _builtins.int
@@ -278,6 +279,8 @@ class ExplainedRange(_message.Message):
     """As `SymbolicatedFrame.line`."""
     is_multiple: _builtins.bool
     """As `SymbolicatedFrame.is_multiple`."""
+    linkage_name: _builtins.str
+    """As `SymbolicatedFrame.linkage_name`."""
     @_builtins.property
     def inlines(self) -> _containers.RepeatedCompositeFieldContainer[_stack_pb2.InlineFrame]:
         """As `SymbolicatedFrame.inlines`."""
@@ -295,10 +298,11 @@ class ExplainedRange(_message.Message):
         line: _builtins.int = ...,
         inlines: _abc.Iterable[_stack_pb2.InlineFrame] | None = ...,
         is_multiple: _builtins.bool = ...,
+        linkage_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset", "end_offset", b"end_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset", "end_offset", b"end_offset", "file", b"file", "first_offset", b"first_offset", "function", b"function", "function_start", b"function_start", "inlines", b"inlines", "is_hit", b"is_hit", "is_multiple", b"is_multiple", "kind", b"kind", "line", b"line"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset", "end_offset", b"end_offset", "file", b"file", "first_offset", b"first_offset", "function", b"function", "function_start", b"function_start", "inlines", b"inlines", "is_hit", b"is_hit", "is_multiple", b"is_multiple", "kind", b"kind", "line", b"line", "linkage_name", b"linkage_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end_offset: _TypeAlias = _typing.Literal["end_offset"]  # noqa: Y015
     _WhichOneofArgType__end_offset: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset"]  # noqa: Y015
@@ -316,6 +320,7 @@ class DecidingSymbol(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    LINKAGE_NAME_FIELD_NUMBER: _builtins.int
     kind: Global___SymbolKind.ValueType
     """The kind of symbol."""
     name: _builtins.str
@@ -326,6 +331,8 @@ class DecidingSymbol(_message.Message):
     """The first module offset after it, as far as its page shows. Unset: it extends to
     the end of its page.
     """
+    linkage_name: _builtins.str
+    """Its name as it stands in the module's file. Empty: not requested."""
     def __init__(
         self,
         *,
@@ -333,10 +340,11 @@ class DecidingSymbol(_message.Message):
         name: _builtins.str = ...,
         start: _builtins.int = ...,
         end: _builtins.int | None = ...,
+        linkage_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "end", b"end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "end", b"end", "kind", b"kind", "name", b"name", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "end", b"end", "kind", b"kind", "linkage_name", b"linkage_name", "name", b"name", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
     _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015

@@ -538,6 +538,7 @@ class RunningIngest(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CALLER_FIELD_NUMBER: _builtins.int
+    WITH_LINKAGE_NAMES_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker that is ingesting it, as `host:process id`. Empty: not known."""
     attempts: _builtins.int
@@ -547,6 +548,10 @@ class RunningIngest(_message.Message):
     caller: _builtins.str
     """The caller whose turn in the queue it took: the name of its token, or else its
     address. Empty: not known.
+    """
+    with_linkage_names: _builtins.bool
+    """Whether it is ingested for requests with `with_linkage_names`, whose pages are
+    others. False: for all other requests.
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
@@ -566,10 +571,11 @@ class RunningIngest(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         attempts: _builtins.int = ...,
         caller: _builtins.str = ...,
+        with_linkage_names: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "module", b"module"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller", b"caller", "duration", b"duration", "module", b"module", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "caller", b"caller", "duration", b"duration", "module", b"module", "with_linkage_names", b"with_linkage_names", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,6 +591,7 @@ class ExplainFrameRequest(_message.Message):
     MODULE_OFFSET_FIELD_NUMBER: _builtins.int
     IS_RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     RANGES_AROUND_FIELD_NUMBER: _builtins.int
+    WITH_LINKAGE_NAMES_FIELD_NUMBER: _builtins.int
     module_offset: _builtins.int
     """Offset of the instruction from the start of the module, in bytes; any value."""
     is_return_address: _builtins.bool
@@ -592,6 +599,11 @@ class ExplainFrameRequest(_message.Message):
     ranges_around: _builtins.int
     """Number of ranges to return before and after the one that covers the offset, at
     most 100. Zero: 3.
+    """
+    with_linkage_names: _builtins.bool
+    """Whether to explain the answer to requests with `with_linkage_names`, which comes
+    from pages of its own. They are not known before the first such request. False:
+    that to all other requests.
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
@@ -606,10 +618,11 @@ class ExplainFrameRequest(_message.Message):
         module_offset: _builtins.int = ...,
         is_return_address: _builtins.bool = ...,
         ranges_around: _builtins.int = ...,
+        with_linkage_names: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["module", b"module"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_return_address", b"is_return_address", "module", b"module", "module_offset", b"module_offset", "ranges_around", b"ranges_around"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_return_address", b"is_return_address", "module", b"module", "module_offset", b"module_offset", "ranges_around", b"ranges_around", "with_linkage_names", b"with_linkage_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

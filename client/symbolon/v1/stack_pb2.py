@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17symbolon/v1/stack.proto\x12\x0bsymbolon.v1\"+\n\x05Stack\x12\"\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x12.symbolon.v1.Frame\"e\n\x05\x46rame\x12\x19\n\x0cmodule_index\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x19\n\x11is_return_address\x18\x03 \x01(\x08\x42\x0f\n\r_module_index\"C\n\x11SymbolicatedStack\x12.\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.SymbolicatedFrame\"\x84\x02\n\x11SymbolicatedFrame\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x10\n\x08\x66unction\x18\x03 \x01(\t\x12\x17\n\x0f\x66unction_offset\x18\x04 \x01(\x04\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x0c\n\x04line\x18\x06 \x01(\r\x12)\n\x07inlines\x18\x07 \x03(\x0b\x32\x18.symbolon.v1.InlineFrame\x12*\n\x07outcome\x18\x08 \x01(\x0e\x32\x19.symbolon.v1.FrameOutcome\x12\x13\n\x0bis_multiple\x18\t \x01(\x08\x12\x15\n\rfunction_size\x18\n \x01(\x04\";\n\x0bInlineFrame\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\r*\x95\x02\n\x0c\x46rameOutcome\x12\x1d\n\x19\x46RAME_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46RAME_OUTCOME_SYMBOLICATED\x10\x01\x12\x1b\n\x17\x46RAME_OUTCOME_NO_SYMBOL\x10\x02\x12\x1b\n\x17\x46RAME_OUTCOME_NO_MODULE\x10\x03\x12 \n\x1c\x46RAME_OUTCOME_MODULE_MISSING\x10\x04\x12$\n FRAME_OUTCOME_MODULE_UNAVAILABLE\x10\x05\x12\"\n\x1e\x46RAME_OUTCOME_MODULE_MALFORMED\x10\x06\x12 \n\x1c\x46RAME_OUTCOME_MODULE_PENDING\x10\x07\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17symbolon/v1/stack.proto\x12\x0bsymbolon.v1\"+\n\x05Stack\x12\"\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x12.symbolon.v1.Frame\"e\n\x05\x46rame\x12\x19\n\x0cmodule_index\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x19\n\x11is_return_address\x18\x03 \x01(\x08\x42\x0f\n\r_module_index\"C\n\x11SymbolicatedStack\x12.\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.SymbolicatedFrame\"\x9a\x02\n\x11SymbolicatedFrame\x12\x0e\n\x06module\x18\x01 \x01(\t\x12\x15\n\rmodule_offset\x18\x02 \x01(\x04\x12\x10\n\x08\x66unction\x18\x03 \x01(\t\x12\x17\n\x0f\x66unction_offset\x18\x04 \x01(\x04\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x0c\n\x04line\x18\x06 \x01(\r\x12)\n\x07inlines\x18\x07 \x03(\x0b\x32\x18.symbolon.v1.InlineFrame\x12*\n\x07outcome\x18\x08 \x01(\x0e\x32\x19.symbolon.v1.FrameOutcome\x12\x13\n\x0bis_multiple\x18\t \x01(\x08\x12\x15\n\rfunction_size\x18\n \x01(\x04\x12\x14\n\x0clinkage_name\x18\x0b \x01(\t\"Q\n\x0bInlineFrame\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\r\x12\x14\n\x0clinkage_name\x18\x04 \x01(\t*\x95\x02\n\x0c\x46rameOutcome\x12\x1d\n\x19\x46RAME_OUTCOME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46RAME_OUTCOME_SYMBOLICATED\x10\x01\x12\x1b\n\x17\x46RAME_OUTCOME_NO_SYMBOL\x10\x02\x12\x1b\n\x17\x46RAME_OUTCOME_NO_MODULE\x10\x03\x12 \n\x1c\x46RAME_OUTCOME_MODULE_MISSING\x10\x04\x12$\n FRAME_OUTCOME_MODULE_UNAVAILABLE\x10\x05\x12\"\n\x1e\x46RAME_OUTCOME_MODULE_MALFORMED\x10\x06\x12 \n\x1c\x46RAME_OUTCOME_MODULE_PENDING\x10\x07\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +32,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'symbolon.v1.stack_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.symbolon.v1P\001Z\026symbolon/v1;symbolonv1\242\002\003SXX\252\002\013Symbolon.V1'
-  _globals['_FRAMEOUTCOME']._serialized_start=582
-  _globals['_FRAMEOUTCOME']._serialized_end=859
+  _globals['_FRAMEOUTCOME']._serialized_start=626
+  _globals['_FRAMEOUTCOME']._serialized_end=903
   _globals['_STACK']._serialized_start=40
   _globals['_STACK']._serialized_end=83
   _globals['_FRAME']._serialized_start=85
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYMBOLICATEDSTACK']._serialized_start=188
   _globals['_SYMBOLICATEDSTACK']._serialized_end=255
   _globals['_SYMBOLICATEDFRAME']._serialized_start=258
-  _globals['_SYMBOLICATEDFRAME']._serialized_end=518
-  _globals['_INLINEFRAME']._serialized_start=520
-  _globals['_INLINEFRAME']._serialized_end=579
+  _globals['_SYMBOLICATEDFRAME']._serialized_end=540
+  _globals['_INLINEFRAME']._serialized_start=542
+  _globals['_INLINEFRAME']._serialized_end=623
 # @@protoc_insertion_point(module_scope)

@@ -177,6 +177,7 @@ class SymbolicatedFrame(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     IS_MULTIPLE_FIELD_NUMBER: _builtins.int
     FUNCTION_SIZE_FIELD_NUMBER: _builtins.int
+    LINKAGE_NAME_FIELD_NUMBER: _builtins.int
     module: _builtins.str
     """The display name of the module: its code file, if its symbol file has that, or else
     the debug file; `<unknown>` for a frame in no module. Empty: the request named
@@ -213,6 +214,12 @@ class SymbolicatedFrame(_message.Message):
     """Size of the function in bytes, from its FUNC record. Zero: not known, as for
     public symbols, whose records have no size.
     """
+    linkage_name: _builtins.str
+    """The name of the function as it stands in the module's file: mangled in C++ and Rust,
+    with what the compiler appended to that of a copy, such as `.isra.0`. It is
+    `function` itself if the file has no other name. Empty: not requested, or no
+    function is known.
+    """
     @_builtins.property
     def inlines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InlineFrame]:
         """Calls that the compiler inlined into this frame, innermost first. The function
@@ -232,10 +239,11 @@ class SymbolicatedFrame(_message.Message):
         outcome: Global___FrameOutcome.ValueType = ...,
         is_multiple: _builtins.bool = ...,
         function_size: _builtins.int = ...,
+        linkage_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "function_offset", b"function_offset", "function_size", b"function_size", "inlines", b"inlines", "is_multiple", b"is_multiple", "line", b"line", "module", b"module", "module_offset", b"module_offset", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "function_offset", b"function_offset", "function_size", b"function_size", "inlines", b"inlines", "is_multiple", b"is_multiple", "line", b"line", "linkage_name", b"linkage_name", "module", b"module", "module_offset", b"module_offset", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,6 +258,7 @@ class InlineFrame(_message.Message):
     FUNCTION_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
+    LINKAGE_NAME_FIELD_NUMBER: _builtins.int
     function: _builtins.str
     """The called function, from the module's file, demangled like the function of the
     frame. `<name omitted>`: the file does not name it.
@@ -261,16 +270,21 @@ class InlineFrame(_message.Message):
     """
     line: _builtins.int
     """The source line, from 1. Zero: not known."""
+    linkage_name: _builtins.str
+    """The name of the function as it stands in the module's file, as
+    `SymbolicatedFrame.linkage_name`. Empty: not requested.
+    """
     def __init__(
         self,
         *,
         function: _builtins.str = ...,
         file: _builtins.str = ...,
         line: _builtins.int = ...,
+        linkage_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "line", b"line"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "function", b"function", "line", b"line", "linkage_name", b"linkage_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ from symbolon.v1 import stack_pb2 as symbolon_dot_v1_dot_stack__pb2
 from symbolon.v1 import status_code_pb2 as symbolon_dot_v1_dot_status__code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'symbolon/v1/symbolication_service.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dsymbolon/v1/diagnostics.proto\x1a\x18symbolon/v1/module.proto\x1a\x17symbolon/v1/stack.proto\x1a\x1dsymbolon/v1/status_code.proto\"\xa5\x01\n\x12SymbolicateRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\x12\"\n\x06stacks\x18\x02 \x03(\x0b\x32\x12.symbolon.v1.Stack\x12+\n\x08max_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10with_diagnostics\x18\x04 \x01(\x08\"\xa0\x01\n\x13SymbolicateResponse\x12.\n\x06stacks\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.SymbolicatedStack\x12*\n\x07modules\x18\x02 \x03(\x0b\x32\x19.symbolon.v1.ModuleResult\x12-\n\x0b\x64iagnostics\x18\x03 \x01(\x0b\x32\x18.symbolon.v1.Diagnostics\"X\n\x18SymbolicateStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x07request\x18\x02 \x01(\x0b\x32\x1f.symbolon.v1.SymbolicateRequest\"\x92\x01\n\x19SymbolicateStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32 .symbolon.v1.SymbolicateResponseH\x00\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x18.symbolon.v1.StreamErrorH\x00\x42\x08\n\x06result\"u\n\x0bStreamError\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.symbolon.v1.StatusCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2\xd0\x01\n\x14SymbolicationService\x12P\n\x0bSymbolicate\x12\x1f.symbolon.v1.SymbolicateRequest\x1a .symbolon.v1.SymbolicateResponse\x12\x66\n\x11SymbolicateStream\x12%.symbolon.v1.SymbolicateStreamRequest\x1a&.symbolon.v1.SymbolicateStreamResponse(\x01\x30\x01\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'symbolon/v1/symbolication_service.proto\x12\x0bsymbolon.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dsymbolon/v1/diagnostics.proto\x1a\x18symbolon/v1/module.proto\x1a\x17symbolon/v1/stack.proto\x1a\x1dsymbolon/v1/status_code.proto\"\xc1\x01\n\x12SymbolicateRequest\x12$\n\x07modules\x18\x01 \x03(\x0b\x32\x13.symbolon.v1.Module\x12\"\n\x06stacks\x18\x02 \x03(\x0b\x32\x12.symbolon.v1.Stack\x12+\n\x08max_wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10with_diagnostics\x18\x04 \x01(\x08\x12\x1a\n\x12with_linkage_names\x18\x05 \x01(\x08\"\xa0\x01\n\x13SymbolicateResponse\x12.\n\x06stacks\x18\x01 \x03(\x0b\x32\x1e.symbolon.v1.SymbolicatedStack\x12*\n\x07modules\x18\x02 \x03(\x0b\x32\x19.symbolon.v1.ModuleResult\x12-\n\x0b\x64iagnostics\x18\x03 \x01(\x0b\x32\x18.symbolon.v1.Diagnostics\"X\n\x18SymbolicateStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x30\n\x07request\x18\x02 \x01(\x0b\x32\x1f.symbolon.v1.SymbolicateRequest\"\x92\x01\n\x19SymbolicateStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x34\n\x08response\x18\x02 \x01(\x0b\x32 .symbolon.v1.SymbolicateResponseH\x00\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x18.symbolon.v1.StreamErrorH\x00\x42\x08\n\x06result\"u\n\x0bStreamError\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.symbolon.v1.StatusCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2\xd0\x01\n\x14SymbolicationService\x12P\n\x0bSymbolicate\x12\x1f.symbolon.v1.SymbolicateRequest\x1a .symbolon.v1.SymbolicateResponse\x12\x66\n\x11SymbolicateStream\x12%.symbolon.v1.SymbolicateStreamRequest\x1a&.symbolon.v1.SymbolicateStreamResponse(\x01\x30\x01\x42?\n\x0f\x63om.symbolon.v1P\x01Z\x16symbolon/v1;symbolonv1\xa2\x02\x03SXX\xaa\x02\x0bSymbolon.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,15 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017com.symbolon.v1P\001Z\026symbolon/v1;symbolonv1\242\002\003SXX\252\002\013Symbolon.V1'
   _globals['_SYMBOLICATEREQUEST']._serialized_start=202
-  _globals['_SYMBOLICATEREQUEST']._serialized_end=367
-  _globals['_SYMBOLICATERESPONSE']._serialized_start=370
-  _globals['_SYMBOLICATERESPONSE']._serialized_end=530
-  _globals['_SYMBOLICATESTREAMREQUEST']._serialized_start=532
-  _globals['_SYMBOLICATESTREAMREQUEST']._serialized_end=620
-  _globals['_SYMBOLICATESTREAMRESPONSE']._serialized_start=623
-  _globals['_SYMBOLICATESTREAMRESPONSE']._serialized_end=769
-  _globals['_STREAMERROR']._serialized_start=771
-  _globals['_STREAMERROR']._serialized_end=888
-  _globals['_SYMBOLICATIONSERVICE']._serialized_start=891
-  _globals['_SYMBOLICATIONSERVICE']._serialized_end=1099
+  _globals['_SYMBOLICATEREQUEST']._serialized_end=395
+  _globals['_SYMBOLICATERESPONSE']._serialized_start=398
+  _globals['_SYMBOLICATERESPONSE']._serialized_end=558
+  _globals['_SYMBOLICATESTREAMREQUEST']._serialized_start=560
+  _globals['_SYMBOLICATESTREAMREQUEST']._serialized_end=648
+  _globals['_SYMBOLICATESTREAMRESPONSE']._serialized_start=651
+  _globals['_SYMBOLICATESTREAMRESPONSE']._serialized_end=797
+  _globals['_STREAMERROR']._serialized_start=799
+  _globals['_STREAMERROR']._serialized_end=916
+  _globals['_SYMBOLICATIONSERVICE']._serialized_start=919
+  _globals['_SYMBOLICATIONSERVICE']._serialized_end=1127
 # @@protoc_insertion_point(module_scope)

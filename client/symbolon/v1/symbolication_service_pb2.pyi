@@ -33,8 +33,15 @@ class SymbolicateRequest(_message.Message):
     STACKS_FIELD_NUMBER: _builtins.int
     MAX_WAIT_FIELD_NUMBER: _builtins.int
     WITH_DIAGNOSTICS_FIELD_NUMBER: _builtins.int
+    WITH_LINKAGE_NAMES_FIELD_NUMBER: _builtins.int
     with_diagnostics: _builtins.bool
     """Whether to return `diagnostics` too. False: no diagnostics."""
+    with_linkage_names: _builtins.bool
+    """Whether to return linkage names beside the other names: those that the module's
+    file has, which are mangled in C++ and Rust. Such answers come from pages of their
+    own, so a module's first such request has it ingested once more. Servers older than
+    this field ignore it. False: no linkage names.
+    """
     @_builtins.property
     def modules(self) -> _containers.RepeatedCompositeFieldContainer[_module_pb2.Module]:
         """The modules of the process, in any order, usually that of the crash report.
@@ -66,10 +73,11 @@ class SymbolicateRequest(_message.Message):
         stacks: _abc.Iterable[_stack_pb2.Stack] | None = ...,
         max_wait: _duration_pb2.Duration | None = ...,
         with_diagnostics: _builtins.bool = ...,
+        with_linkage_names: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "modules", b"modules", "stacks", b"stacks", "with_diagnostics", b"with_diagnostics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_wait", b"max_wait", "modules", b"modules", "stacks", b"stacks", "with_diagnostics", b"with_diagnostics", "with_linkage_names", b"with_linkage_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

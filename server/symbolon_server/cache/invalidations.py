@@ -130,12 +130,15 @@ class KnownInvalidations:
         return self._epoch
 
     def is_stale(self, module_id: ModuleId, as_of: int) -> bool:
-        """Return whether pages are stale whose ingest saw `as_of` as the last number."""
-        return as_of < self._of_all or as_of < self._numbers.get(module_id, 0)
+        """Return whether pages are stale whose ingest saw `as_of` as the last number.
+
+        An invalidation is one of all variants of its module.
+        """
+        return as_of < self._of_all or as_of < self._numbers.get(module_id.plain, 0)
 
     def may_be_stale(self, module_id: ModuleId) -> bool:
         """Return whether any page of a module can be stale; cheaper than `is_stale`."""
-        return self._of_all > 0 or module_id in self._numbers
+        return self._of_all > 0 or (bool(self._numbers) and module_id.plain in self._numbers)
 
     def find_new(self, news: News) -> list[ModuleId]:
         """Return the modules whose number in `news` is larger than the known one."""

@@ -73,7 +73,12 @@ def convert(
         if kind is FileKind.ELF:
             notes = check_elf(_map(file), within_address_space(max_unpacked_bytes))
         data, facts = _convert(file, kind, asked, notes)
-        table = read_symcache(data, facts, are_demangled=are_demangled)
+        table = read_symcache(
+            data,
+            facts,
+            are_demangled=are_demangled,
+            with_linkage_names=asked.module_id.has_linkage_names,
+        )
         # Skeletons of split DWARF are debug information too, but hold no functions.
         has_debug_info = facts.has_debug_info and table.facts.functions > 0
         pdb = find_pdb(_map(file)) if kind is FileKind.PE and not has_debug_info else None
@@ -150,7 +155,7 @@ def _choose(objects: Iterator[Any], kind: FileKind, asked: AskedModule) -> Any:
 
 def _is_asked(debug_id: str, asked: AskedModule) -> bool:
     """Return whether the debug id is the one asked for, with its age unless that is unknown."""
-    wanted = asked.module_id.debug_id
+    wanted = asked.module_id.plain.debug_id
     if asked.lacks_age:
         return debug_id[:GUID_DIGITS] == wanted[:GUID_DIGITS]
     return debug_id == wanted

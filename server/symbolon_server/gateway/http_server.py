@@ -5,7 +5,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -43,10 +43,13 @@ def serve_http(
     options: HttpOptions,
     announce: Callable[[], None],
     on_hang_up: Callable[[], None],
+    *,
+    followed: Reloaded[None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; call `announce` once requests are answered.
 
-    SIGHUP reloads the certificate and calls `on_hang_up`.
+    The certificate, and what else is `followed`, is reloaded when it changes. SIGHUP reloads both
+    and calls `on_hang_up`.
     """
     client_authority = options.client_authority
     config = uvicorn.Config(
@@ -66,8 +69,8 @@ def serve_http(
         ssl_cert_reqs=ssl.CERT_NONE if client_authority is None else ssl.CERT_REQUIRED,
     )
     config.load()
-    certificate = _follow(config.ssl, options)
-    server = _Server(config, announce, on_hang_up, certificate, options.max_connections)
+    all_followed = [one for one in (_follow(config.ssl, options), followed) if one is not None]
+    server = _Server(config, announce, on_hang_up, all_followed, options.max_connections)
     server.run(sockets=[port])
 
 
@@ -169,19 +172,19 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         announce: Callable[[], None],
         on_hang_up: Callable[[], None],
-        certificate: Reloaded[None] | None,
+        followed: Sequence[Reloaded[None]],
         max_connections: int,
     ) -> None:
         super().__init__(config)
         self._announce = announce
         self._on_hang_up = on_hang_up
-        self._certificate = certificate
+        self._followed = followed
         self._held = HeldConnections(max_connections)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_CHECK == 0:
-            if self._certificate is not None:
-                self._certificate.refresh()
+            for one in self._followed:
+                one.refresh()
             connections: Any = self.server_state.connections  # h11's, as only h11 is installed
             self._held.check(connections)
         return await super().on_tick(counter)
@@ -195,6 +198,6 @@ class _Server(uvicorn.Server):
         self._announce()
 
     def _hang_up(self) -> None:
-        if self._certificate is not None:
-            self._certificate.read_again()
+        for one in self._followed:
+            one.read_again()
         self._on_hang_up()

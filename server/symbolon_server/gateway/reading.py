@@ -153,7 +153,7 @@ def refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
 
 
 def load_json(body: bytes) -> Any:
-    """Return the document in a body; raise `InvalidReportError`."""
+    """Return the content of a body; raise `InvalidReportError`."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any
 
 from symbolon import Client, InvalidReportError
 from symbolon._messages.answers import EncodedAnswer
@@ -11,6 +10,7 @@ from symbolon._messages.encoding import EncodedReport
 from symbolon._tecken.answers import describe_modules, write_response
 from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
+from symbolon_server.gateway.explaining import FrameToExplain, write_explanation
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.rpc.access.forwarding import forward
 
@@ -20,14 +20,15 @@ Write = Callable[[TeckenRequest, Sequence[EncodedAnswer], Mapping[str, Any]], by
 """Returns a response of a request, its answers, and what is to be added."""
 
 
-class Caller(NamedTuple):
-    """Who sent a request over HTTP, and until when it is answered."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a call is made, and until when."""
 
     deadline: Deadline
     token: str | None
     """The caller's token; None if no token is needed."""
 
-    host: str | None
+    host: str | None = None
     """The address that the caller connects from; None if it has none."""
 
 
@@ -61,14 +62,11 @@ class _TimelyJob:
 
 
 class Symbolicating:
-    """Answers requests through clients that take turns; thread-safe.
+    """Answers requests through clients that take turns; thread-safe."""
 
-    Each client has its own connection, so that several clients reach several server processes.
-    """
-
-    def __init__(self, clients: Sequence[Client], secret: str = "") -> None:
+    def __init__(self, take_client: Callable[[], Client], secret: str = "") -> None:
         """With a `secret` that the gRPC server knows, tell it the address of each caller."""
-        self._clients = cycle(clients)
+        self._take_client = take_client
         self._secret = secret
 
     def answer(self, question: Question) -> bytes:
@@ -89,19 +87,35 @@ class Symbolicating:
         deadline.left()
         return question.write(request, answers, extras)
 
+    def explain(self, frame: FrameToExplain, caller: Caller) -> bytes:
+        """Return what leads to the answer for a frame; raise `SymbolonError`."""
+        module = frame.module
+        found = self.client_for(caller).explain_frame(
+            module.debug_file,
+            module.debug_id,
+            frame.module_offset,
+            code_file=module.code_file,
+            code_id=module.code_id,
+            is_return_address=frame.is_return_address,
+            ranges_around=frame.ranges_around,
+            timeout=caller.deadline.left(),
+        )
+        caller.deadline.left()
+        return write_explanation(found)
+
+    def is_serving(self) -> bool:
+        """Return whether the gRPC server is serving; raise `SymbolonError`."""
+        return self._take_client().is_serving(timeout=_HEALTH_SECONDS)
+
     def client_for(self, caller: Caller) -> Client:
-        """Return the next client, which calls on behalf of a caller."""
-        client = next(self._clients)
+        """Return the next client, which calls on behalf of the caller."""
+        client = self._take_client()
         if caller.token is not None:
             client = client.with_token(caller.token)
         if self._secret and caller.host is not None:
             forwarded = forward(self._secret, caller.host)
             client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
         return client
-
-    def is_serving(self) -> bool:
-        """Return whether the gRPC server is serving; raise `SymbolonError`."""
-        return next(self._clients).is_serving(timeout=_HEALTH_SECONDS)
 
 
 def _extras(client: Client, question: Question, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:
@@ -121,6 +135,8 @@ def _write_outcomes(job: Job, answer: EncodedAnswer) -> list[dict[str, Any]]:
         {
             "debug_file": asked.module.debug_file,
             "debug_id": asked.module.debug_id,
+            "code_file": asked.module.code_file,
+            "code_id": asked.module.code_id,
             "outcome": result.outcome.name.lower(),
             "detail": result.detail,
             "retry_after_seconds": result.retry_after_seconds,

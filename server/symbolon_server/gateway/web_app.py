@@ -19,6 +19,7 @@ from symbolon import SymbolonError
 from symbolon_server.gateway.admission import Admission
 from symbolon_server.gateway.answering_page import page_answerer
 from symbolon_server.gateway.any_text import PACKED, read_text
+from symbolon_server.gateway.explaining import read_frame
 from symbolon_server.gateway.reading import (
     BodyLimits,
     Deadline,
@@ -86,11 +87,11 @@ class GatewayOptions:
     """From hosts of version control to patterns of addresses, for the page."""
 
 
-Answer = Callable[[], bytes]
-"""Makes the response."""
+Ask = Callable[[], bytes]
+"""Calls the gRPC server; returns the response."""
 
-Read = Callable[[bytes, Caller], Answer]
-"""Reads a body; returns what answers it."""
+Read = Callable[[bytes, Caller], Ask]
+"""Reads a body."""
 
 
 class Threads(NamedTuple):
@@ -141,6 +142,7 @@ class Gateway:
                 Route("/symbolicate/v5", partial(self._answer_report, version=5), methods=["POST"]),
                 Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
+                Route("/explain", self._explain, methods=["POST"]),
                 Route("/symbolicate", self._answer_stacks, methods=["POST"]),
                 Route("/requests/{request_id}", self._answer_held),
                 *refused_routes(),
@@ -185,6 +187,11 @@ class Gateway:
         read = partial(self._stacks.read_poll, held, timeout)
         return Response(await self._answer(request, read), media_type="application/json")
 
+    async def _explain(self, request: Request) -> Response:
+        """Answer why a frame is answered as it is."""
+        answer = await self._answer(request, self._read_frame)
+        return Response(answer, media_type="application/json")
+
     async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
         token = read_token(request, self._options.is_known)
         body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
@@ -192,17 +199,17 @@ class Gateway:
         caller = Caller(deadline, token, request.client.host if request.client else None)
         try:
             async with asyncio.timeout(self._options.answer_seconds):
-                return await self._symbolicate(body, caller, read)
+                return await self._call(body, caller, read)
         except TimeoutError:
             raise deadline.error() from None
 
-    async def _symbolicate(self, body: bytes, caller: Caller, read: Read) -> bytes:
+    async def _call(self, body: bytes, caller: Caller, read: Read) -> bytes:
         loop = asyncio.get_running_loop()
         threads = self._threads
-        answer = await loop.run_in_executor(threads.readers, read, body, caller)
-        return await loop.run_in_executor(threads.callers, answer)
+        ask = await loop.run_in_executor(threads.readers, read, body, caller)
+        return await loop.run_in_executor(threads.callers, ask)
 
-    def _read_report(self, request: Request, version: int, body: bytes, caller: Caller) -> Answer:
+    def _read_report(self, request: Request, version: int, body: bytes, caller: Caller) -> Ask:
         limits, is_strict = self._options.limits, _is_set(request, "strict")
         question = Question(
             read_request(body, version, limits, caller.deadline, is_strict=is_strict),
@@ -212,7 +219,7 @@ class Gateway:
         )
         return partial(self._symbolicating.answer, question)
 
-    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: Caller) -> Answer:
+    def _read_text(self, request: Request, as_json: bool, body: bytes, caller: Caller) -> Ask:
         options = self._options
         pasted = read_text(
             body,
@@ -224,6 +231,10 @@ class Gateway:
         write = pasted.write_json if as_json else partial(pasted.write_text, caller.deadline)
         question = Question(pasted.request, caller, with_outcomes=as_json, write=write)
         return partial(self._symbolicating.answer, question)
+
+    def _read_frame(self, body: bytes, caller: Caller) -> Ask:
+        frame = read_frame(body, self._options.limits, caller.deadline)
+        return partial(self._symbolicating.explain, frame, caller)
 
     async def _report_serving(self, request: Request) -> Response:
         """Report in Symbolicator's words whether requests can be answered."""

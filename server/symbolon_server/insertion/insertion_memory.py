@@ -66,7 +66,7 @@ class InsertionMemory:
 
         def ask(pipeline: Pipeline) -> None:
             pipeline.hmget(INSERTION_KEY, ["eviction_age", "log_scale"])
-            pipeline.get(USES_PREFIX + module_id.debug_file)
+            pipeline.get(USES_PREFIX + module_id.family)
             pipeline.zscore(INGESTED_KEY, _digest(module_id))
             pipeline.time()
 
@@ -91,19 +91,19 @@ class InsertionMemory:
         digests = [_digest(module_id) for module_id in module_ids]
         self._cache.run(lambda pipeline: pipeline.zrem(INGESTED_KEY, *digests))
 
-    def tell_uses(self, debug_file: str, pages: int, functions: Collection[bytes]) -> None:
-        """Note that these functions of a debug file, of so many pages, were asked for now."""
+    def tell_uses(self, family: str, pages: int, functions: Collection[bytes]) -> None:
+        """Note that these functions of `ModuleId.family`, of so many pages, were asked for now."""
         for some in _steps(functions, MOST_USES_A_STEP):
             prints = b"".join(map(fingerprint, some))
-            self._cache.run(partial(self._add_uses, debug_file, slots_for(pages), prints))
+            self._cache.run(partial(self._add_uses, family, slots_for(pages), prints))
 
-    def _add_uses(self, debug_file: str, slots: int, prints: bytes, pipeline: Pipeline) -> None:
-        keys = [USES_PREFIX + debug_file, USED_FILES_KEY, USES_BYTES_KEY]
+    def _add_uses(self, family: str, slots: int, prints: bytes, pipeline: Pipeline) -> None:
+        keys = [USES_PREFIX + family, USED_FILES_KEY, USES_BYTES_KEY]
         arguments: list[str | bytes | int] = [
             self._time(),
             slots,
             prints,
-            debug_file,
+            family,
             MOST_TABLE_BYTES,
             USES_PREFIX,
         ]

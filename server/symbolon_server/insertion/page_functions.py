@@ -5,6 +5,7 @@ import numpy as np
 from symbolon_server.insertion.ages import PageFunctions
 from symbolon_server.insertion.function_uses import fingerprints_of
 from symbolon_server.symbols.ground.pages import PageDirectory
+from symbolon_server.symbols.reading.spelling import LINKAGE_MARK
 from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, SymbolTable
 
 
@@ -17,5 +18,6 @@ def functions_of_pages(table: SymbolTable, directory: PageDirectory) -> PageFunc
     pairs = np.unique(page * len(table.texts) + table.symbols.name[ranges.symbol[rows]])
     pages, names_of = np.divmod(pairs, len(table.texts))
     names, of_pair = np.unique(names_of, return_inverse=True)
-    prints = fingerprints_of(table.texts[name] for name in names.tolist())
+    texts = (table.texts[name] for name in names.tolist())
+    prints = fingerprints_of(text.partition(LINKAGE_MARK)[0] for text in texts)
     return PageFunctions(pages, prints[of_pair])

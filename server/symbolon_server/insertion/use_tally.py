@@ -92,12 +92,13 @@ class UseTally:
                 numbers[module_id].add(number)
                 if directory.has_dictionary:
                     numbers[module_id].add(directory.page_count)
-            pages[module_id.debug_file] = directory.page_count
+            family = module_id.family
+            pages[family] = directory.page_count
             if function := api_frames.function_of(answer):
-                functions[module_id.debug_file].add(function)
+                functions[family].add(function)
         with suppress(CacheUnavailableError):  # a user may lack permissions for this alone
-            for file, names in functions.items():
-                self._memory.tell_uses(file, pages[file], names)
+            for family, names in functions.items():
+                self._memory.tell_uses(family, pages[family], names)
         missed_numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
         for key in missed:
             missed_numbers[key.module_id].add(key.number)

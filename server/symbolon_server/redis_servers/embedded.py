@@ -95,10 +95,13 @@ class EmbeddedRedis:
         with ExitStack() as on_failure:
             folder = _make_private_folder()
             on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
-            process = _launch(program or find_server_program(), configuration, folder, options)
-            on_failure.callback(_stop, process)
             url = f"unix://{folder}/socket"
-            _wait_until_ready(url, process, folder / "log")
+            with _lock(folder) as lock:  # held until the log of a server that ended is read
+                process = _launch(
+                    program or find_server_program(), configuration, folder, lock, options
+                )
+                on_failure.callback(_stop, process)
+                _wait_until_ready(url, process, folder / "log")
             on_failure.pop_all()
         note = None
         if options.run_folder is not None:
@@ -206,13 +209,14 @@ def _check_port_is_free(port: int | None) -> None:
 
 
 def _launch(
-    program: Path, configuration: str, folder: Path, options: EmbeddedOptions
+    program: Path, configuration: str, folder: Path, lock: IO[bytes], options: EmbeddedOptions
 ) -> "subprocess.Popen[bytes]":
+    """Start the server, which inherits the `lock` on its folder and takes one on its data."""
     text = _compose(configuration, folder, options)
     path = folder / "redis.conf"
     path.write_text(text, encoding="utf-8")
     with ExitStack() as locks, (folder / "log").open("wb") as log:
-        held = [locks.enter_context(_lock(folder))]
+        held = [lock]
         if options.data_folder is not None:
             held.append(locks.enter_context(_lock_data(options.data_folder)))
         launcher = [sys.executable, "-I", "-S", with_parent.__file__, str(os.getpid())]

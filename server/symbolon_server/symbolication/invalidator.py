@@ -36,11 +36,12 @@ class Invalidator:
         if not module_ids:
             return
         self._number(module_ids)
-        self._tiers.failures.forget(*module_ids)
+        variants = [variant for module_id in module_ids for variant in module_id.variants]
+        self._tiers.failures.forget(*variants)
         if self._tiers.uses is not None:
-            self._tiers.uses.forget_ingested(module_ids)
-        for module_id in module_ids:
-            self._tiers.store.forget(module_id)
+            self._tiers.uses.forget_ingested(variants)
+        for variant in variants:
+            self._tiers.store.forget(variant)
         self.catch_up()
         # Another thread may have read the log, but not have deleted them yet.
         self._forget_held(self._tiers.invalidations, module_ids, is_all=False)
@@ -80,8 +81,9 @@ class Invalidator:
         if is_all:
             self._memory.modules.clear()
         for module_id in module_ids:
-            self._memory.modules.discard(module_id)
-            self._forget_spooled(known, module_id)
+            for variant in module_id.variants:
+                self._memory.modules.discard(variant)
+                self._forget_spooled(known, variant)
 
     def _forget_spooled(self, known: KnownInvalidations, module_id: ModuleId) -> None:
         """Delete a page file, unless it is newer than the invalidation."""

@@ -186,7 +186,7 @@ class Symbolicator:
 
     def _note_missing(self, modules: Sequence[ModuleFrames]) -> None:
         """Count this request for each of its modules that is missing."""
-        missing = [m.asked for m in modules if m.result().outcome is ModuleOutcome.MISSING]
+        missing = [m.asked.plain for m in modules if m.result().outcome is ModuleOutcome.MISSING]
         if missing and self._missing_tally is not None:
             self._missing_tally.note(missing)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from symbolon_server.app.process.signals import ON_TERMINAL, Signals
+from symbolon_server.app.process.signals import ON_TERMINAL, STOP_NEAR, Signals
 
 PATIENCE_SECONDS = 30.0
 
@@ -27,6 +27,14 @@ def test_a_signal_to_stop_ends_the_wait(signals: Signals, number: signal.Signals
 def test_a_child_that_ends_ends_the_wait_without_a_stop(signals: Signals) -> None:
     os.kill(os.getpid(), signal.SIGCHLD)
     assert not signals.wait(PATIENCE_SECONDS)
+
+
+def test_a_child_is_told_of_its_end_before_it_is_to_stop(signals: Signals) -> None:
+    told: list[bool] = []
+    signals.on_stop_near = lambda: told.append(True)
+    os.kill(os.getpid(), STOP_NEAR)
+    assert not signals.wait(PATIENCE_SECONDS)
+    assert told == [True]
 
 
 def test_each_of_several_signals_is_reported(signals: Signals) -> None:

@@ -25,7 +25,7 @@ from symbolon import (
     Symbolication,
 )
 from symbolon._batching.batches import Batch, pair
-from symbolon._batching.joint_calls import CALL_SIZE, CallSize
+from symbolon._batching.joint_calls import CALL_SIZE, NO_OPTIONS, CallSize
 from symbolon._batching.packers import Packer, PlainPacker, RememberingPacker, pack
 from symbolon._batching.run_memory import RunMemory
 from symbolon._calling.options import CALLS_IN_FLIGHT
@@ -96,7 +96,7 @@ def ask_alone(report: Report, now: int) -> list[Answered]:
 def ask_all(
     reports: Iterable[Report], memory: RunMemory, world: World, size: CallSize = SMALL
 ) -> Iterator[Answered]:
-    packer = RememberingPacker[Report](None, memory, size)
+    packer = RememberingPacker[Report](NO_OPTIONS, memory, size)
     for batch in pack(reports, packer):
         world.now += 1
         yield from ask(batch, packer, world)
@@ -307,7 +307,7 @@ def test_fully_known_reports_do_not_wait_for_others() -> None:
     memory = remember()
     asked = Report([A], [[Frame(0, 1)] * (SMALL.frames - 1)])
     ask_each([asked], memory, World())
-    packer = RememberingPacker[Report](None, memory, SMALL)
+    packer = RememberingPacker[Report](NO_OPTIONS, memory, SMALL)
     (batch,) = packer.add(asked)
     assert not batch.requests
 
@@ -317,7 +317,7 @@ def test_reports_that_share_a_call_stay_within_the_limit() -> None:
     known = [Frame(0, offset) for offset in range(5)]
     ask_each([Report([A], [known])], memory, World())
     asked = [Report([A], [[*known, Frame(0, 1_000 + number)]]) for number in range(9)]
-    packer = RememberingPacker[Report](None, memory, SMALL)
+    packer = RememberingPacker[Report](NO_OPTIONS, memory, SMALL)
     sizes = [len(batch.reports) for batch in pack(asked, packer)]
     assert sizes == [SMALL.held // 7] * 3
 

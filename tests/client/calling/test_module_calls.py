@@ -179,8 +179,11 @@ EXPLANATION = module_service_pb2.ExplainFrameResponse(
 
 def test_a_frame_can_be_explained(canned: CannedServer, client: Client) -> None:
     canned.answers = [answer_with(EXPLANATION)]
-    found = client.explain_frame("xul.pdb", "AB1", 16, is_return_address=True, ranges_around=9)
+    found = client.explain_frame(
+        "xul.pdb", "AB1", 16, is_return_address=True, ranges_around=9, with_linkage_names=True
+    )
     (request,) = canned.requests
+    assert request.with_linkage_names
     assert (request.module.debug_id, request.module_offset) == ("AB1", 16)
     assert (request.is_return_address, request.ranges_around) == (True, 9)
     assert found.frame.outcome is FrameOutcome.SYMBOLICATED

@@ -52,11 +52,14 @@ def test_an_answer_keeps_every_field_and_every_order() -> None:
                         module="xul.dll",
                         module_offset=20,
                         function="outer()",
+                        linkage_name="_Z5outerv",
                         function_offset=4,
                         file="a.cpp",
                         line=3,
                         inlines=[
-                            stack_pb2.InlineFrame(function="inner()", file="a.h", line=1),
+                            stack_pb2.InlineFrame(
+                                function="inner()", file="a.h", line=1, linkage_name="_Z5innerv"
+                            ),
                             stack_pb2.InlineFrame(function="middle()"),
                         ],
                         outcome=stack_pb2.FRAME_OUTCOME_SYMBOLICATED,
@@ -86,8 +89,12 @@ def test_an_answer_keeps_every_field_and_every_order() -> None:
                 function_offset=4,
                 file="a.cpp",
                 line=3,
-                inlines=(InlineFrame("inner()", "a.h", 1), InlineFrame("middle()", None, None)),
+                inlines=(
+                    InlineFrame("inner()", "a.h", 1, "_Z5innerv"),
+                    InlineFrame("middle()", None, None),
+                ),
                 is_multiple=True,
+                linkage_name="_Z5outerv",
             ),
         ),
         (),

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from symbolon import Frame, InvalidRequestError, Module, Report
-from symbolon._batching.joint_calls import JointCall
+from symbolon._batching.joint_calls import CallOptions, JointCall
 from symbolon._messages.encoding import encode_wait
 from symbolon.v1 import module_pb2, stack_pb2, symbolication_service_pb2
 
@@ -16,10 +16,11 @@ def encode(
     stacks: Sequence[Sequence[Frame]],
     max_wait: float | None = None,
     with_diagnostics: bool = False,
+    with_linkage_names: bool = False,
 ) -> symbolication_service_pb2.SymbolicateRequest:
     """Return the request for one report, decoded."""
     wait = None if max_wait is None else encode_wait(max_wait)
-    call = JointCall(wait, with_diagnostics=with_diagnostics)
+    call = JointCall(CallOptions(wait, with_linkage_names), with_diagnostics=with_diagnostics)
     call.add(Report(modules, stacks).encode())
     return symbolication_service_pb2.SymbolicateRequest.FromString(call.request.SerializeToString())
 
@@ -30,6 +31,7 @@ def test_a_request_keeps_every_field_and_every_order() -> None:
         [[Frame(1, 16), Frame(0, 2**64 - 1, is_return_address=True)], [], [Frame(None, 7)]],
         max_wait=1.5,
         with_diagnostics=True,
+        with_linkage_names=True,
     )
     assert request == symbolication_service_pb2.SymbolicateRequest(
         modules=[
@@ -50,6 +52,7 @@ def test_a_request_keeps_every_field_and_every_order() -> None:
         ],
         max_wait=Duration(seconds=1, nanos=500_000_000),
         with_diagnostics=True,
+        with_linkage_names=True,
     )
 
 

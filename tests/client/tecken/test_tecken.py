@@ -152,6 +152,18 @@ def write(job: Job, answer: EncodedAnswer) -> Any:
     return result
 
 
+def test_linkage_names_that_were_requested_follow_the_names() -> None:
+    [job] = tecken.parse_jobs({"memoryMap": [XUL], "stacks": [[[0, 1]]]})
+    inlines = (InlineFrame(function="g()", linkage_name="_Z1gv"), InlineFrame(function="h"))
+    frame = make_frame("xul.dll", 1, "f()", linkage_name="_Z1fv", inlines=inlines)
+    (written,) = write(job, make_answer([[frame]], ModuleOutcome.FOUND))["stacks"][0]
+    assert list(written)[3:5] == ["function", "linkage_name"]
+    assert (written["linkage_name"], written["inlines"]) == (
+        "_Z1fv",
+        [{"function": "g()", "linkage_name": "_Z1gv"}, {"function": "h"}],
+    )
+
+
 def test_an_answer_has_the_fields_of_eliot_in_their_order() -> None:
     [job] = tecken.parse_jobs(
         {"memoryMap": [XUL, NTDLL], "stacks": [[[0, 11723767], [1, 65802], [-1, 42]]]}

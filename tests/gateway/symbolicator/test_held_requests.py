@@ -72,7 +72,7 @@ class Asking:
     """Asks one answerer."""
 
     def __init__(self, client: Client, held: HeldRequests) -> None:
-        self._answerer = StackAnswerer(Symbolicating([client]), LIMITS, held)
+        self._answerer = StackAnswerer(Symbolicating(lambda: client), LIMITS, held)
 
     def post(self, name: str, timeout: str | None = "1") -> Any:
         return self.send(body_for(name), timeout)
@@ -85,7 +85,7 @@ class Asking:
 
     @staticmethod
     def _run(read: Callable[[Caller], Callable[[], bytes]]) -> Any:
-        return json.loads(read(Caller(Deadline.after(20.0), None, None))())
+        return json.loads(read(Caller(Deadline.after(20.0), None))())
 
 
 @pytest.fixture
@@ -188,10 +188,10 @@ def test_nobody_else_gets_a_held_request(canned: CannedServer) -> None:
     held = HeldRequests()
     held_id = held.hold(body_for("pending.so"), "one")
     with Client(canned.target) as client:
-        answerer = StackAnswerer(Symbolicating([client]), LIMITS, held)
+        answerer = StackAnswerer(Symbolicating(lambda: client), LIMITS, held)
 
         def poll(request_id: str, token: str | None) -> None:
-            answerer.read_poll(request_id, None, b"", Caller(Deadline.after(9.0), token, None))
+            answerer.read_poll(request_id, None, b"", Caller(Deadline.after(9.0), token))
 
         poll(held_id, "one")
         for request_id, token in ((held_id, None), (held_id, "another"), ("unknown", "one")):

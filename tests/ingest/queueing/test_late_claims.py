@@ -88,6 +88,21 @@ def test_a_module_invalidated_since_it_was_claimed_goes_back_to_its_place(
     assert claim(desk).module_id == second
 
 
+def test_an_invalidation_of_a_module_is_one_of_its_variant(
+    queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId
+) -> None:
+    variant = xul.with_linkage_names
+    queue.enqueue({variant: (7,)}, Band.AWAITED)
+    held = claim(desk)
+    assert held.module_id == variant
+    invalidate(log, xul)
+    assert not desk.end(held)
+    assert desk.give_back(held)
+    again = claim(desk)
+    assert again.freshness.stale_before == again.freshness.as_of > held.freshness.as_of
+    assert desk.end(again)
+
+
 @pytest.mark.promise("A module has a job if and only if it is in line or running")
 def test_a_job_whose_invalidation_may_have_been_dropped_starts_again(
     queue: IngestQueue, desk: ClaimDesk, log: InvalidationLog, xul: ModuleId

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from symbolon import _module_ids
 from symbolon_server.symbols.ground.module_ids import (
     DEBUG_ID_FORM,
+    LINKAGE_VARIANT,
     InvalidModuleIdError,
     ModuleId,
     normalise_debug_id,
@@ -152,3 +153,19 @@ def test_a_text_that_is_not_a_module_id_is_refused(text: str) -> None:
 )
 def test_a_symbol_file_is_named_after_its_debug_file(debug_file: str, name: str) -> None:
     assert ModuleId.parse(debug_file, DEBUG_ID).symbol_file_name == name
+
+
+def test_a_variant_has_an_id_of_its_own_that_nobody_can_send() -> None:
+    plain = ModuleId.parse("libxul.so", DEBUG_ID)
+    variant = plain.with_linkage_names
+    assert str(variant) == f"libxul.so/{DEBUG_ID}~linkage"
+    assert plain.variants == (plain, variant)
+    assert (variant.plain, variant.with_linkage_names, plain.plain) == (plain, variant, plain)
+    assert (variant.has_linkage_names, plain.has_linkage_names) == (True, False)
+    assert (plain.family, variant.family) == ("libxul.so", "libxul.so~linkage")
+    for module_id in plain.variants:
+        assert ModuleId.from_text(str(module_id)) == module_id
+    with pytest.raises(InvalidModuleIdError):
+        ModuleId.parse(*variant)
+    with pytest.raises(InvalidModuleIdError):
+        ModuleId.from_text(str(variant) + LINKAGE_VARIANT)

@@ -122,3 +122,18 @@ def test_all_names_and_paths_of_a_symbol_file_are_demangled_and_cleaned() -> Non
     found = answer(table, 0x1000)
     assert (found.function, found.inlines[0].function) == ("_Z1fv", "_ZN3Foo3barEi")
     assert (found.file, answer(table, 0x2000).function) == ("b.c", "_Z1gv")
+
+
+def test_a_variant_has_linkage_names_behind_the_names_that_differ() -> None:
+    records = (
+        *(b"FUNC 1000 10 0 _Z1fv", b"INLINE_ORIGIN 0 main", b"INLINE 0 7 0 0 1000 8"),
+        *(b"1000 10 5 0", b"PUBLIC 2000 0 _Znot\0mangled"),
+    )
+    text = b"\n".join([MODULE_RECORD, *records, b""])
+    variant = MODULE_ID.with_linkage_names
+    found = answer(SymbolFileReader(variant).read([text]), 0x1000)
+    assert (found.function, found.inlines[0].function) == ("f()\0_Z1fv", "main")
+    as_they_stand = SymbolFileReader(variant, are_demangled=False).read([text])
+    assert answer(as_they_stand, 0x1000).function == "_Z1fv"
+    # A NUL in a name would be read as the end of it.
+    assert answer(as_they_stand, 0x2000).function == "_Znot_mangled"

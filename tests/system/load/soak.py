@@ -106,7 +106,7 @@ class Soak:
         self._limits = [round(empty_bytes + FULL_SHARE * taken_bytes), AMPLE_BYTES]
         with ExitStack() as running:
             traffics = [
-                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS))
+                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS, pause=0.0))
                 for each in self._targets
             ]
             injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)

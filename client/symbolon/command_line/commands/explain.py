@@ -42,6 +42,7 @@ def explain(client: Client, options: argparse.Namespace) -> int:
         options.offset,
         is_return_address=options.return_address,
         ranges_around=options.ranges,
+        with_linkage_names=options.linkage_names,
     )
     if options.json:
         print(write_json(found))
@@ -169,6 +170,11 @@ def _add_frame(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ranges", type=int, default=0, metavar="N", help="ranges on either side (default: 3)"
+    )
+    parser.add_argument(
+        "--linkage-names",
+        action="store_true",
+        help="explain the answer with linkage names, known once one was requested",
     )
 
 

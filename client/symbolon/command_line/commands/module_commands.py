@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from symbolon._plain_values import make_plain
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
 from symbolon.command_line.reading.module_names import add_modules, cut, parse_module, read_modules
 from symbolon.command_line.showing.facts import (
-    make_plain,
     show_table,
     write_fact,
     write_facts,

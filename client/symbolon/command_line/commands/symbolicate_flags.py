@@ -87,6 +87,12 @@ def _add_lookup(parser: argparse.ArgumentParser, longest_wait: str) -> None:
         "to be looked up one byte before",
     )
     group.add_argument(
+        "--linkage-names",
+        action="store_true",
+        help="add the names that the modules' files have, such as mangled ones; the first time, "
+        "modules are ingested once more for that",
+    )
+    group.add_argument(
         "--strict",
         action="store_true",
         help="reject a report with an invalid module or frame, or with a path, as Eliot does "

@@ -41,7 +41,10 @@ def run(client: Client, lines: Iterable[Part], options: argparse.Namespace) -> i
     """Print the answer to each line, in their order."""
     code = SUCCESS
     style = TextStyle(choose_colors(options.color), full_paths=options.full_paths)
-    for result in client.symbolicate_many(read_lines(lines, options), options.max_wait):
+    results = client.symbolicate_many(
+        read_lines(lines, options), options.max_wait, with_linkage_names=options.linkage_names
+    )
+    for result in results:
         if result.error is not None:
             code = PARTLY_REFUSED
         for line in write_text(result, style) if options.format == "text" else write_json(result):

@@ -36,6 +36,7 @@ def ask(
         reports,
         options.max_wait,
         with_diagnostics=options.debug,
+        with_linkage_names=options.linkage_names,
         remember_seconds=options.remember,
         progress=tell,
     )

@@ -13,23 +13,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from symbolon._plain_values import make_plain
+
 
 def write_json(value: object) -> str:
     """Return a result as one line of JSON, with its field names, and outcomes in lower case."""
     return json.dumps(make_plain(value))
-
-
-def make_plain(value: object) -> Any:
-    """Return a result as what JSON knows."""
-    if is_dataclass(value):
-        return {field.name: make_plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): make_plain(content) for key, content in value.items()}
-    if isinstance(value, tuple | list):
-        return [make_plain(content) for content in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.name.lower() if isinstance(value, Enum) else value
 
 
 def write_facts(value: object, indent: str = "") -> Iterator[str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from symbolon_server.app.process.signals import STOP_NEAR
 from symbolon_server.redis_servers import with_parent
 from symbolon_server.telemetry.logs import EventLog
 
@@ -98,6 +99,11 @@ class Child:
         """Send SIGHUP: the program reloads its files."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGHUP)
+
+    def announce_stop(self) -> None:
+        """Send `STOP_NEAR`: the program prepares for the end."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(STOP_NEAR)
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM; `stop` waits for the end."""

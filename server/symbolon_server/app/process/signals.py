@@ -12,7 +12,10 @@ from typing import Final, Self
 from symbolon_server.telemetry.ignored_signals import HARMLESS, IGNORED, log_ignored
 
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT})
-_WATCHED = (*_STOP, signal.SIGCHLD, *HARMLESS)
+STOP_NEAR: Final = signal.SIGRTMIN
+"""Sent by a program to a child that it will soon stop."""
+
+_WATCHED = (*_STOP, signal.SIGCHLD, STOP_NEAR, *HARMLESS)
 
 ON_TERMINAL: Final = _STOP | {signal.SIGHUP}
 """What stops a command that a person waits for: SIGHUP says that the terminal is closed."""
@@ -24,7 +27,7 @@ class Signals:
     """Collects signals while it is open, for the main thread only.
 
     SIGTERM and SIGINT stop the process, SIGHUP reloads files unless it stops, too, and SIGCHLD
-    wakes it to check its children; SIGUSR1 and SIGUSR2 are ignored.
+    wakes it to check its children; `STOP_NEAR` prepares it; SIGUSR1 and SIGUSR2 are ignored.
 
     The interpreter's own handler writes the number of the signal into a pipe, in any thread;
     `wait` reads the pipe. A Python handler would only run in the main thread, which a signal to
@@ -39,6 +42,9 @@ class Signals:
 
         self.on_hang_up: Callable[[], None] = partial(log_ignored, signal.SIGHUP)
         """What `wait` calls after SIGHUP."""
+
+        self.on_stop_near: Callable[[], None] = lambda: None
+        """What `wait` calls after `STOP_NEAR`."""
 
         self._arrived: deque[int] = deque()
         self._before = {number: signal.getsignal(number) for number in _WATCHED}
@@ -70,6 +76,8 @@ class Signals:
             return True
         if number == signal.SIGHUP:
             self.on_hang_up()
+        elif number == STOP_NEAR:
+            self.on_stop_near()
         elif number in IGNORED:
             log_ignored(number)
         return False

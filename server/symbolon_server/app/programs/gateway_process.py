@@ -14,7 +14,8 @@ from symbolon_server.gateway.symbolicating import Symbolicating
 from symbolon_server.gateway.web_app import Gateway, GatewayOptions, Threads
 from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE
 from symbolon_server.rpc.access.tokens import Tokens
-from symbolon_server.rpc.calls.own_client import clients_of
+from symbolon_server.rpc.calls.own_client import OwnClients
+from symbolon_server.rpc.calls.reloaded import Reloaded
 from symbolon_server.settings import Settings
 from symbolon_server.telemetry.software import software_version
 
@@ -32,7 +33,7 @@ def run_gateway(settings: Settings) -> None:
     timeout = settings.max_wait_seconds + PATIENCE_SECONDS
     count = settings.processes * _CONNECTIONS_PER_PROCESS
     with (
-        clients_of(settings.listen, tls_of(settings), count, timeout) as clients,
+        OwnClients(settings.listen, tls_of(settings), count, timeout) as clients,
         ThreadPoolExecutor(_READERS) as readers,
         ThreadPoolExecutor(settings.threads) as callers,
         ThreadPoolExecutor(_WATCHERS) as watchers,
@@ -41,8 +42,8 @@ def run_gateway(settings: Settings) -> None:
         tokens = protection_of(settings).tokens
         options = _options_of(settings, tokens, timeout)
         secret = os.environ.get(SECRET_VARIABLE, "")
-        gateway = Gateway(Symbolicating(clients, secret), options, threads)
-        _serve(settings, gateway, tokens)
+        gateway = Gateway(Symbolicating(clients.take, secret), options, threads)
+        _serve(settings, gateway, tokens, clients.files)
 
 
 def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float) -> GatewayOptions:
@@ -61,7 +62,9 @@ def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float
     )
 
 
-def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
+def _serve(
+    settings: Settings, gateway: Gateway, tokens: Tokens | None, followed: Reloaded[None] | None
+) -> None:
     if settings.http is None:
         raise StartError("SYMBOLON_HTTP is off")
     options = HttpOptions(
@@ -74,7 +77,7 @@ def _serve(settings: Settings, gateway: Gateway, tokens: Tokens | None) -> None:
     with bind_shared(settings.http) as port:
         allow_restart(port)
         reload = _do_nothing if tokens is None else tokens.read_again
-        serve_http(gateway.web_app(), port, options, _report_ready, reload)
+        serve_http(gateway.web_app(), port, options, _report_ready, reload, followed=followed)
 
 
 def _report_ready() -> None:

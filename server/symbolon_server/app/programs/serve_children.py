@@ -42,6 +42,11 @@ class ServerChildren:
             self.stop()
             raise StartError("a serving process ended during its start; see the log")
 
+    def begin_to_stop(self) -> None:
+        """Let all report NOT_SERVING, and answer calls until `stop`."""
+        for child in self.children:
+            child.announce_stop()
+
     def stop(self) -> None:
         """Stop all in parallel; their calls in flight finish within the grace period."""
         for child in self.children:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import NamedTuple
 
 from symbolon_server import code_form
 from symbolon_server.app import StartError
@@ -40,13 +41,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         first = start_redis_and_worker(settings, started)
         children = list(first.workers)
         secret = "" if settings.http is None else make_secret()
-        address, reload = _start_serving(first, secret, children, started)
+        serving = _start_serving(first, secret, children, started)
+        address = serving.address
         settings_here = replace(first.settings, listen=address)
         http = _start_gateway(settings_here, secret, children, started)
-        signals.on_hang_up = lambda: _hang_up(reload, children)
+        signals.on_hang_up = lambda: _hang_up(serving.reload, children)
         announce(_ready_line(settings, address, http))
         exit_code = _watch(signals, children, first.servers)
         first.health.begin_to_stop()
+        serving.begin_to_stop()  # the gateway stops first, which may take long
         _log.info("stopping")
     _log.info("stopped")
     return exit_code
@@ -67,10 +70,20 @@ def _refuse_bad_settings(settings: Settings) -> None:
         raise StartError(str(error)) from error
 
 
+class _Serving(NamedTuple):
+    """What answers calls."""
+
+    address: ListenAddress
+    reload: Callable[[], None]
+    """Reloads the files of this process."""
+
+    begin_to_stop: Callable[[], None]
+    """Lets health report NOT_SERVING."""
+
+
 def _start_serving(
     first: RedisAndWorker, secret: str, children: list[Child], started: ExitStack
-) -> tuple[ListenAddress, Callable[[], None]]:
-    """Return the address, and what reloads the files of this process."""
+) -> _Serving:
     settings = first.settings
     if settings.processes == 1:
         # Imported here: a process that only watches others needs neither gRPC nor numpy.
@@ -83,13 +96,13 @@ def _start_serving(
         )
         started.callback(process.stop)
         first.health.add("server", process.condition)
-        return address, process.reload
+        return _Serving(address, process.reload, process.begin_to_stop)
     processes = ServerChildren(settings, {**first.metrics, SECRET_VARIABLE: secret})
     started.callback(processes.stop)
     children += processes.children
     for child in processes.children:
         first.health.add_child(child, takes_work=True)
-    return processes.address, _do_nothing
+    return _Serving(processes.address, _do_nothing, processes.begin_to_stop)
 
 
 def _do_nothing() -> None:

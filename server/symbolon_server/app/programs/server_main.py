@@ -31,6 +31,7 @@ def main() -> int:
             settings, is_port_shared=True, gateway_secret=os.environ.get(SECRET_VARIABLE, "")
         )
         signals.on_hang_up = process.reload
+        signals.on_stop_near = process.begin_to_stop
         pulse.beat(process.condition())
         report_ready()
         while not signals.wait(_TELL_SECONDS):

@@ -84,6 +84,10 @@ class ServerProcess:
             return Condition.FAILING
         return Condition.READY if self._server.is_serving() else Condition.STOPPING
 
+    def begin_to_stop(self) -> None:
+        """Report NOT_SERVING, but answer the calls that the HTTP gateway still has to make."""
+        self._server.begin_to_stop()
+
     def stop(self) -> None:
         """Refuse new calls, let those in flight finish, and close everything."""
         self._server.stop(

@@ -27,6 +27,7 @@ from symbolon_server.cache.invalidation_scripts import LARGEST_NUMBER, LOG_FUNCT
 from symbolon_server.cache.invalidations import MOST_MODULES
 from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS
 from symbolon_server.redis_servers.keys import EPOCH_KEY, INVALIDATED_KEY
+from symbolon_server.symbols.ground.module_ids import LINKAGE_VARIANT
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
 
 PREFIX: Final = f"{{ingest:{FORMAT_VERSION}}}:"
@@ -147,13 +148,14 @@ end
 _INVALIDATIONS: Final = f"""
 local invalidated, epoch_key, most_invalidated = '{INVALIDATED_KEY}', '{EPOCH_KEY}', {MOST_MODULES}
 {LOG_FUNCTIONS}
--- What is stored for a module as of an earlier invalidation than this is stale.
+-- What is stored for a module, or a variant of it, as of an earlier invalidation is stale.
 local function stale_before(module)
   local function ours(score)
     local number = math.floor(tonumber(score) or 0)
     return number >= 0 and number <= {LARGEST_NUMBER} and number or 0
   end
-  local number = ours(redis.call('ZSCORE', invalidated, module))
+  local plain = string.gsub(module, '{LINKAGE_VARIANT}$', '')
+  local number = ours(redis.call('ZSCORE', invalidated, plain))
   if redis.call('ZCARD', invalidated) < most_invalidated then
     return number
   end

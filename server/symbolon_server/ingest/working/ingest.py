@@ -165,7 +165,7 @@ class Ingest:
             return table
 
         try:
-            found = self._suppliers.fetch(asked, read, _has_debug_info)
+            found = self._suppliers.fetch(asked.plain, read, _has_debug_info)
         except SupplierError:
             pdb = self._fetch_pdb(asked, named)
             if pdb is None:
@@ -181,14 +181,17 @@ class Ingest:
         self, asked: AskedModule, named: Sequence[ModuleId | None]
     ) -> Fetched[SymbolTable] | None:
         """Return the first table that files named; None if none did, or no supplier has it."""
-        others = (one for one in named if one is not None and one != asked.module_id)
+        own = asked.module_id
+        others = (one for one in named if one is not None and one != own.plain)
         module_id = next(others, None)
         if module_id is None:
             return None
+        module_id = module_id.with_linkage_names if own.has_linkage_names else module_id
         # Without its code id, the PE file is not requested again.
         pdb = asked._replace(module_id=module_id, code_id="", lacks_age=False)
         with suppress(MissingSymbolFileError):
-            return self._suppliers.fetch(pdb, partial(self._reader.read, pdb), _has_debug_info)
+            read = partial(self._reader.read, pdb)
+            return self._suppliers.fetch(pdb.plain, read, _has_debug_info)
         return None
 
     def _facts(

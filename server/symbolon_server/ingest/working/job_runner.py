@@ -149,7 +149,7 @@ class JobRunner:
         module_id, failures = asked.module_id, self._memory.failures
         if result.failure is None:
             failures.forget(module_id)
-            self._memory.missing.forget([module_id])
+            self._memory.missing.forget([module_id.plain])
             with suppress(CacheUnavailableError):  # a hint, never worth an ingest
                 self._insertion.note_ingested(module_id)
             return None

@@ -18,3 +18,8 @@ class OwnTls:
     """The client certificate with its chain, used if the server requires one."""
 
     key: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to follow."""
+        return [file for file in (self.authority, self.certificate, self.key) if file is not None]

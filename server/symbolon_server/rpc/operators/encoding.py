@@ -64,11 +64,12 @@ def _running(ingest: RunningIngest) -> pb.RunningIngest:
         duration=encode_duration(ingest.seconds),
         attempts=ingest.attempts,
         caller=ingest.caller,
+        with_linkage_names=ingest.module_id.has_linkage_names,
     )
 
 
 def _module(module_id: ModuleId, code_file: str = "", code_id: str = "") -> module_pb2.Module:
-    debug_file, debug_id = module_id
+    debug_file, debug_id = module_id.plain
     return module_pb2.Module(
         debug_file=debug_file, debug_id=debug_id, code_file=code_file, code_id=code_id
     )
@@ -158,10 +159,16 @@ def _range(explained: ExplainedRange) -> explanation_pb2.ExplainedRange:
     if answer is not None:
         message.kind = _kind(answer)
         message.function, message.function_start = answer.function, answer.function_start
+        message.linkage_name = answer.linkage_name
         message.file, message.line = answer.file, answer.line
         message.is_multiple = answer.is_multiple
         for inline in answer.inlines:
-            message.inlines.add(function=inline.function, file=inline.file, line=inline.line)
+            message.inlines.add(
+                function=inline.function,
+                file=inline.file,
+                line=inline.line,
+                linkage_name=inline.linkage_name,
+            )
     return message
 
 
@@ -169,6 +176,7 @@ def _deciding(symbol: DecidingSymbol) -> explanation_pb2.DecidingSymbol:
     return explanation_pb2.DecidingSymbol(
         kind=_kind(symbol.answer),
         name=symbol.answer.function,
+        linkage_name=symbol.answer.linkage_name,
         start=symbol.answer.function_start,
         end=symbol.end,
     )

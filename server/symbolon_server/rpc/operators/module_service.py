@@ -157,6 +157,8 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
         module_id = decode_module(request.module).module_id
         if module_id is None:
             return pb.ExplainFrameResponse(module=encode_result(NO_MODULE_ID))
+        if request.with_linkage_names:
+            module_id = module_id.with_linkage_names
         lookup = request.module_offset, request.is_return_address
         around = request.ranges_around or _RANGES
         explanation = self._tools.explainer.explain(module_id, lookup, around)

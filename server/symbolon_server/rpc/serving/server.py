@@ -133,6 +133,10 @@ class RpcServer:
         """Return whether health is SERVING."""
         return self._health.is_serving()
 
+    def begin_to_stop(self) -> None:
+        """Report NOT_SERVING from now on, and answer calls until `stop`."""
+        self._health.close()
+
     def stop(
         self,
         grace_seconds: float,

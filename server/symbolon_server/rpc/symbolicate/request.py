@@ -50,6 +50,7 @@ class RawRequest(Protocol):
     stacks: Sequence[bytes]
     max_wait: Duration
     with_diagnostics: bool
+    with_linkage_names: bool
 
     def HasField(self, name: str) -> bool:  # noqa: N802 # protobuf's name
         """Return whether an optional field is set."""

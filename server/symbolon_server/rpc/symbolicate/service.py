@@ -298,9 +298,12 @@ class ModuleDecoder:
     def decode(self, request: RawRequest) -> list[ModuleQuery]:
         """Return the modules of a request, in its order; raise `InvalidModuleError`."""
         try:
-            return list(map(self._known.__getitem__, request.modules[:]))
+            modules = list(map(self._known.__getitem__, request.modules[:]))
         except KeyError:
-            return [self._decode(data) for data in request.modules]
+            modules = [self._decode(data) for data in request.modules]
+        if request.with_linkage_names:
+            return [module.with_linkage_names for module in modules]
+        return modules
 
     def _decode(self, data: bytes) -> ModuleQuery:
         try:

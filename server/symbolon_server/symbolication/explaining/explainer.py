@@ -1,8 +1,9 @@
 """Explains the answer for one frame: queries every tier, and starts nothing."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
@@ -35,9 +36,13 @@ from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging import api_frames
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.directory import decode_directory
+from symbolon_server.symbols.paging.linkage_names import divide_answer
 from symbolon_server.symbols.paging.reader import Page
 
 _NO_CACHE: Final = "the cache does not answer, so failures and suppliers are unknown"
+_NO_LINKAGE_NAMES: Final = (
+    "no tier has the pages with linkage names: a request with linkage names has them made"
+)
 _NO_PAGE: Final = "no tier has the page that covers the offset"
 
 _ReadPage = Callable[[int], Page | None]
@@ -199,6 +204,8 @@ class FrameExplainer:
             findings = self._find(module, lookup, around, tiers)
             if module.unanswered():
                 warnings.append(_NO_PAGE)
+        elif module_id.has_linkage_names:
+            warnings.append(_NO_LINKAGE_NAMES)
         failure, supplier_round = self._remembered(module_id, warnings)
         module.failure = failure if module.unanswered() else None
         return Explanation(
@@ -234,7 +241,10 @@ class FrameExplainer:
         with suppress(DamagedPageError):  # then it counts as missing
             module.answer_from(page, [lookup])
             verdict, deciding = _judge(page, row, key.number, read_page)
-            return Findings(explained, _explain_ranges(page, row, around), verdict, deciding)
+            ranges = _explain_ranges(page, row, around)
+            if module.module_id.has_linkage_names:
+                ranges, deciding = _divide_names(ranges, deciding)
+            return Findings(explained, ranges, verdict, deciding)
         return Findings(explained)
 
     def _frames_tier(self, module_id: ModuleId, lookup: Lookup) -> ExplainedTier:
@@ -267,6 +277,18 @@ def _explain_ranges(page: Page, row: int, around: int) -> list[ExplainedRange]:
         ExplainedRange(int(page.range_start[r]), _end_of(page, r), r == row, page.answer(r))
         for r in rows
     ]
+
+
+def _divide_names(
+    ranges: Sequence[ExplainedRange], deciding: DecidingSymbol | None
+) -> tuple[list[ExplainedRange], DecidingSymbol | None]:
+    """Return both with linkage names apart from the names of functions."""
+    divided = [
+        r if r.answer is None else replace(r, answer=divide_answer(r.answer)) for r in ranges
+    ]
+    if deciding is not None:
+        deciding = replace(deciding, answer=divide_answer(deciding.answer))
+    return divided, deciding
 
 
 def _judge(

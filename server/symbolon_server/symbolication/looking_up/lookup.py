@@ -230,7 +230,7 @@ class CallLookup:
             return
         for module in modules:
             module.is_evicted = module.failure is None and module.was_put_in_vain()
-            if module.is_evicted:
+            if module.is_evicted and not module.module_id.has_linkage_names:
                 self._tiers.small_store.report(module.module_id)
 
 

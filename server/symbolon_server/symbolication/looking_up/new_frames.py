@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
-from symbolon_server.symbolication.looking_up.tiers import TOO_SMALL
+from symbolon_server.symbolication.looking_up.tiers import NOT_MADE, TOO_SMALL
 from symbolon_server.symbolication.memory.queries import (
     MAX_ANSWER_BYTES,
     NO_MODULE,
@@ -35,6 +35,7 @@ from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging.linkage_names import divide_names
 from symbolon_server.symbols.paging.reader import Page
 
 PENDING_RETRY_SECONDS: Final = 1.0
@@ -158,6 +159,7 @@ class ModuleFrames:
         """
         assert self.held is not None  # noqa: S101 - it named the page
         module_field = self.held.module_field
+        has_linkage_names = self.module_id.has_linkage_names
         for lookup in lookups:
             module_offset = lookup[0]
             row = page.find_row(module_offset - lookup[1])
@@ -168,6 +170,8 @@ class ModuleFrames:
                 self._answer_without_symbol(lookup)
                 continue
             start, fields = answer
+            if has_linkage_names:
+                fields = divide_names(fields)
             frame = self.frames[lookup] = api_frames.frame(
                 module_field, module_offset, _SYMBOLICATED, fields, module_offset - start
             )
@@ -184,9 +188,13 @@ class ModuleFrames:
         if self.failure is not None:
             return failed_result(self.failure)
         if self.held is None or self.unanswered():
-            detail = TOO_SMALL if self.is_evicted else ""
-            return ModuleResult(ModuleOutcome.PENDING, detail, PENDING_RETRY_SECONDS)
+            return ModuleResult(ModuleOutcome.PENDING, self._why_evicted(), PENDING_RETRY_SECONDS)
         return self.held.result
+
+    def _why_evicted(self) -> str:
+        if not self.is_evicted:
+            return ""
+        return NOT_MADE if self.module_id.has_linkage_names else TOO_SMALL
 
     def was_put_in_vain(self) -> bool:
         """Return whether an ingest stored it during the call, but it could not be read.

@@ -29,6 +29,12 @@ TOO_SMALL: Final = (
     "load"
 )
 
+NOT_MADE: Final = (
+    "its ingest left no linkage names: a worker of an earlier version took it, or the store is too "
+    "small for its load"
+)
+"""Of a variant: earlier workers drop its job."""
+
 _K = TypeVar("_K")
 _log = EventLog(__name__)
 

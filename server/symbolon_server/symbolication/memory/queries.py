@@ -62,6 +62,13 @@ class ModuleQuery(NamedTuple):
     """As in `AskedModule`, like the two above."""
 
     @property
+    def with_linkage_names(self) -> "ModuleQuery":
+        """The variant of the module that has linkage names."""
+        if self.module_id is None:
+            return self
+        return self._replace(module_id=self.module_id.with_linkage_names)
+
+    @property
     def asked(self) -> AskedModule | None:
         """The module to look up; None if it is missing without any lookup."""
         if self.module_id is None:

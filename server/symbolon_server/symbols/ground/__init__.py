@@ -7,6 +7,9 @@ are normalised to one: upper case, the age in hex without padding.
     {44e4ec8c-2f41-492b-9369-d6b9a059577c}    44E4EC8C2F41492B9369D6B9A059577C0
     44e4ec8c2f41492b9369d6b9a059577c-02       44E4EC8C2F41492B9369D6B9A059577C2
 
+A module whose linkage names were asked for has a second set of pages under a module id that ends in
+`~linkage`: its variant. It goes through queue, store, spool and memory like a module of its own.
+
 A file name with a separator, or `..`, is refused, so no module id can lead out of a folder or a
 URL path.
 

@@ -10,6 +10,8 @@ class InlineAnswer:
     function: str
     file: str
     line: int
+    linkage_name: str = ""
+    """As it stands in the file; empty unless divided from `function`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,6 @@ class Answer:
 
     function_size: int = field(default=0, compare=False)
     """In bytes; 0 for a public symbol, whose size no record gives."""
+
+    linkage_name: str = ""
+    """As it stands in the file; empty unless divided from `function`."""

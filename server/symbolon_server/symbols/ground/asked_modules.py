@@ -45,10 +45,15 @@ class AskedModule(NamedTuple):
         return cls(module_id, read_code_file(code_file), read_code_id(code_id), lacks_age)
 
     @property
+    def plain(self) -> Self:
+        """The module as suppliers know it, without regard to variants."""
+        return self._replace(module_id=self.module_id.plain)
+
+    @property
     def is_named_by_code_id(self) -> bool:
         """Whether the debug id is one that `derive_debug_id` made of a PE file's code id."""
         is_of_pe = may_be_pe_code_id(self.code_id)  # a UUID is its own debug id
-        return is_of_pe and self.module_id.debug_id == _pe_debug_id(self.code_id)
+        return is_of_pe and self.module_id.plain.debug_id == _pe_debug_id(self.code_id)
 
     def or_as(self, other: Self) -> Self:
         """Return this module, with what it lacks taken from `other`, which has the same id."""

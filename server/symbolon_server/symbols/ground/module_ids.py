@@ -22,6 +22,10 @@ DEBUG_ID_FORM: Final = (
 
 GUID_DIGITS: Final = 32
 
+LINKAGE_VARIANT: Final = "~linkage"
+"""What the debug id of a module's variant with linkage names ends in. It is in no debug id that
+anyone may send, so that each name of a module is that of one variant."""
+
 _GUID = "[0-9A-F]{32}|[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}"
 _DEBUG_ID = re.compile(
     rf"(?P<brace>\{{)?(?P<guid>{_GUID})(?(brace)\}})(?:-?(?P<age>[0-9A-F]{{1,8}}))?",
@@ -71,13 +75,17 @@ class ModuleId(NamedTuple):
 
     `parse` checks and normalises the two parts. A named tuple, because every call looks up modules
     in dictionaries and a tuple is hashed several times faster than a dataclass.
+
+    A module has a second set of pages for callers that ask for linkage names: its variant, whose id
+    is another one everywhere but for suppliers, invalidations and operators.
     """
 
     debug_file: str
     """Name of the file with the debug information, without a path, as sent by the caller."""
 
     debug_id: str
-    """32 hex digits and the age in hex without padding, upper case: see `normalise_debug_id`."""
+    """32 hex digits and the age in hex without padding, upper case: see `normalise_debug_id`. That
+    of a variant ends in `LINKAGE_VARIANT`."""
 
     @classmethod
     def parse(cls, debug_file: str, debug_id: str) -> Self:
@@ -110,11 +118,39 @@ class ModuleId(NamedTuple):
         debug_file, slash, debug_id = text.partition("/")
         if not slash:
             raise InvalidModuleIdError("module id", "must be <debug file>/<debug id>")
-        return cls.parse(debug_file, debug_id)
+        plain = cls.parse(debug_file, debug_id.removesuffix(LINKAGE_VARIANT))
+        return plain.with_linkage_names if debug_id.endswith(LINKAGE_VARIANT) else plain
 
     def __str__(self) -> str:
         """Return the form used in keys, paths and messages: `xul.pdb/44E4…C2`."""
         return f"{self.debug_file}/{self.debug_id}"
+
+    @property
+    def has_linkage_names(self) -> bool:
+        """Whether this is the variant whose pages have linkage names beside the other names."""
+        return self.debug_id.endswith(LINKAGE_VARIANT)
+
+    @property
+    def with_linkage_names(self) -> Self:
+        """The id of that variant."""
+        return self._replace(debug_id=self.plain.debug_id + LINKAGE_VARIANT)
+
+    @property
+    def plain(self) -> Self:
+        """The id without regard to variants: the one that a file has."""
+        if not self.has_linkage_names:
+            return self
+        return self._replace(debug_id=self.debug_id.removesuffix(LINKAGE_VARIANT))
+
+    @property
+    def variants(self) -> tuple[Self, Self]:
+        """The ids under which pages of the module are stored."""
+        return self.plain, self.with_linkage_names
+
+    @property
+    def family(self) -> str:
+        """The name of all builds of the module, of this variant."""
+        return self.debug_file + (LINKAGE_VARIANT if self.has_linkage_names else "")
 
     @property
     def symbol_file_name(self) -> str:

@@ -20,7 +20,7 @@ from symbolon_server.symbols.native.source_names import (
 )
 from symbolon_server.symbols.native.strings import read_strings
 from symbolon_server.symbols.reading.named_records import StringPool
-from symbolon_server.symbols.reading.spelling import clean_path
+from symbolon_server.symbols.reading.spelling import add_linkage_name, clean_path
 from symbolon_server.symbols.reading.symbol_table import NO_TEXT, UNNAMED_ORIGIN
 
 Strings = NDArray[np.uint8]
@@ -40,11 +40,13 @@ def number_names(
     pool: StringPool,
     *,
     are_demangled: bool,
+    with_linkage_names: bool = False,
     lack_underscore: bool = False,
 ) -> NDArray[np.int32]:
     """Return the number in `pool` of each of these functions' names; shape of `rows`.
 
-    A function without a name gets `UNNAMED_ORIGIN`. `lack_underscore` says that the library took
+    A function without a name gets `UNNAMED_ORIGIN`. Those that change when they are demangled have
+    the linkage name behind them `with_linkage_names`. `lack_underscore` says that the library took
     one from names that should have it.
     """
     keys = functions.name[rows].astype(np.uint64) << np.uint64(1) | are_sources(functions, rows)
@@ -57,7 +59,8 @@ def number_names(
     if are_demangled:
         sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
         pairs = zip(names, sources, strict=True)
-        names = [source_name(name, is_source=is_source) for name, is_source in pairs]
+        shown = [source_name(name, is_source=is_source) for name, is_source in pairs]
+        names = list(map(add_linkage_name, shown, names)) if with_linkage_names else shown
     numbers = [pool.put(name or UNNAMED_ORIGIN) for name in names]
     return np.array(numbers, np.int32)[places]
 

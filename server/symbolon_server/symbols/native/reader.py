@@ -35,11 +35,17 @@ _DECORATES = "x86"
 from the mangled names of all."""
 
 
-def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True) -> SymbolTable:
+def read_symcache(
+    data: bytes,
+    facts: ModuleFacts,
+    *,
+    are_demangled: bool = True,
+    with_linkage_names: bool = False,
+) -> SymbolTable:
     """Return the table of the SymCache `data`, and `facts` with its counts.
 
     Raises `MalformedSymbolFileError` if it is damaged. Mangled names are demangled if
-    `are_demangled`.
+    `are_demangled`; `with_linkage_names` they have these behind them.
     """
     cache = repair_thumb(read_columns(data))
     inlining = find_inlining(cache.calls, cache.locations)
@@ -53,6 +59,7 @@ def read_symcache(data: bytes, facts: ModuleFacts, *, are_demangled: bool = True
         cache.strings,
         pool,
         are_demangled=are_demangled,
+        with_linkage_names=with_linkage_names,
         lack_underscore=facts.format in _OF_WINDOWS and facts.architecture != _DECORATES,
     )
     symbols = _make_symbols(spans, names[: len(spans.row)])

@@ -19,6 +19,7 @@ from symbolon_server.symbols.paging.wire import (
     message_field,
     message_start,
     number_field,
+    read_varint,
     tag,
     varint,
 )
@@ -37,6 +38,7 @@ class FrameField:
     OUTCOME: Final = 8
     IS_MULTIPLE: Final = 9
     FUNCTION_SIZE: Final = 10
+    LINKAGE_NAME: Final = 11
 
 
 class InlineField:
@@ -45,6 +47,7 @@ class InlineField:
     FUNCTION: Final = 1
     FILE: Final = 2
     LINE: Final = 3
+    LINKAGE_NAME: Final = 4
 
 
 class AskedField:
@@ -168,24 +171,15 @@ def outcome_of(frame: bytes) -> int:
 
 def function_of(frame: bytes) -> bytes:
     """Return the function of a frame made by `frame`, empty if it has none."""
-    _, at = _read_varint(frame, 1)  # behind the length of the frame
+    _, at = read_varint(frame, 1)  # behind the length of the frame
     while at < len(frame):
         field, at = frame[at], at + 1
-        value, at = _read_varint(frame, at)
+        value, at = read_varint(frame, at)
         if field == _FUNCTION:
             return frame[at : at + value]
         if field & _WIRE_TYPE == LENGTH_DELIMITED:
             at += value
     return b""
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while (byte := data[at]) & MORE:
-        value |= (byte ^ MORE) << shift
-        shift += 7
-        at += 1
-    return value | byte << shift, at + 1
 
 
 def stack_start(length: int) -> bytes:

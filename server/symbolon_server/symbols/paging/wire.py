@@ -49,6 +49,16 @@ _SMALL: Final = tuple(map(_write_varint, range(_MOST_SMALL)))
 """Varints of small numbers: almost all lengths, and half of all lines."""
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the varint at a place, and the place behind it."""
+    value = shift = 0
+    while (byte := data[at]) & MORE:
+        value |= (byte ^ MORE) << shift
+        shift += 7
+        at += 1
+    return value | byte << shift, at + 1
+
+
 def tag(field: int, wire_type: int) -> bytes:
     """Return the bytes that a field of this type starts with."""
     return _SMALL[field << 3 | wire_type]

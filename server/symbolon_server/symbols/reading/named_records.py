@@ -16,7 +16,7 @@ from symbolon_server.symbols.reading.records import (
     parse_inline_origin,
     parse_public,
 )
-from symbolon_server.symbols.reading.spelling import clean_path, demangle
+from symbolon_server.symbols.reading.spelling import add_linkage_name, clean_path, demangle
 from symbolon_server.symbols.reading.symbol_table import NO_TEXT
 
 _LAST_PLAIN_NUMBER = 2**31 - 1
@@ -65,8 +65,12 @@ class NamedRecords:
     """What the MODULE, INFO, FILE, INLINE_ORIGIN, FUNC and PUBLIC records of a file say."""
 
     def __init__(self, module_id: ModuleId, *, are_demangled: bool) -> None:
-        """Expect the MODULE record of `module_id`; demangle names if `are_demangled`."""
-        self._module_id = module_id
+        """Expect the MODULE record of `module_id`; demangle names if `are_demangled`.
+
+        Names of a variant with linkage names have these behind them.
+        """
+        self._module_id = module_id.plain
+        self._with_linkage_names = module_id.has_linkage_names
         self._are_demangled = are_demangled
         self.aliases = Aliases()
         self.strings = StringPool()
@@ -152,7 +156,10 @@ class NamedRecords:
             self.public_names[public.start] = self._put_name(public.name), public.is_multiple
 
     def _put_name(self, name: bytes) -> int:
-        return self.strings.put(demangle(name) if self._are_demangled else name)
+        shown = demangle(name) if self._are_demangled else name
+        return self.strings.put(
+            add_linkage_name(shown, name) if self._with_linkage_names else shown
+        )
 
 
 def _decode_all(fields: Iterable[bytes]) -> tuple[str, ...]:

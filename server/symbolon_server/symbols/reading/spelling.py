@@ -26,6 +26,10 @@ _MANGLED = (b"_Z", b"__Z", b"___Z", b"____Z", b"_R", b"__R", b"?")
 """Prefixes of mangled names: Itanium and Rust, both also after Mach-O's underscore, the invocation
 functions of blocks, and MSVC."""
 
+LINKAGE_MARK: Final = b"\0"
+"""Precedes the linkage name in a text of a module's variant. Readers of files replace it in names.
+"""
+
 _DETOUR = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\]|$)")
 _DRIVE = re.compile(rb"[A-Za-z]:(?:[/\\]|$)")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -45,6 +49,11 @@ def demangle(name: bytes) -> bytes:
         return name
     demangled = pydemumble.demangle(text).encode()
     return demangled if 0 < len(demangled) <= MAX_DEMANGLED_BYTES else name
+
+
+def add_linkage_name(shown: bytes, name: bytes) -> bytes:
+    """Return a name as people see it, then as it stands in the file if that is another one."""
+    return shown if shown == name else shown + LINKAGE_MARK + name
 
 
 def clean_path(path: bytes) -> bytes:

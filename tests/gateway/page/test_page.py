@@ -39,7 +39,10 @@ def rows(page: str) -> list[list[str]]:
     found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.partition("<main")[2].partition("</main")[0])
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found if "<td" in row]
     return [
-        [re.sub(r"<button.*?</button>|</?(?:span|a)\b[^>]*>", "", one) for one in row]
+        [
+            re.sub(r'<button class="fold".*?</button>|</?(?:span|a|button)\b[^>]*>', "", one)
+            for one in row
+        ]
         for row in cells
     ]
 
@@ -105,19 +108,24 @@ def test_a_report_in_json_is_shown(look: Look) -> None:
 
 
 @needs_chromium
+def test_a_line_that_cannot_be_read_is_shown_below_the_answers(look: Look) -> None:
+    page = look(f"{'/'.join(ORCHARD)} 0x10b0\nwhat?")
+    assert 'data-state="answered"' in page
+    assert rows(page)[0][2] == "_start + 0x20"
+    assert ">line 2 is not &lt;debug file&gt;/&lt;DEBUG ID&gt; &lt;offset&gt;<" in page
+
+
+@needs_chromium
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (
-            "orchard/ABC 0x1\nwhat?",
-            "line 2 is not &lt;debug file&gt;/&lt;DEBUG ID&gt; &lt;offset&gt;",
-        ),
+        ("what?", "Payload has no form that can be read. "),
         ('{"jobs": 7}', "jobs must be a list"),
     ],
 )
 def test_unreadable_input_is_reported(look: Look, text: str, said: str) -> None:
     page = look(text)
-    assert f'role="alert">{said}<' in page
+    assert f'role="alert">{said}' in page
     assert 'data-state="failed"' in page
 
 

@@ -1,9 +1,7 @@
-"""Use of the page: clicks, links, colours, a small screen."""
+"""Use of the page: clicks, keys, links, files."""
 
 import gzip
 import json
-from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
 
@@ -11,79 +9,20 @@ from symbolon._forms.raw_lines import RAW_LINE_EXAMPLE
 from tests.app.conftest import SAMPLE
 from tests.gateway.asking import ORCHARD
 from tests.gateway.browsing import needs_chromium
-from tests.gateway.driving import OpenPage, open_browser
+from tests.gateway.driving import OpenPage
+from tests.gateway.page.using import (
+    ANSWERED,
+    FAILED,
+    INLINED,
+    LINE,
+    LOST,
+    ask,
+    give,
+    hold_answers,
+    link,
+)
 
 pytestmark = needs_chromium
-
-LINE = f"{'/'.join(ORCHARD)} 0x10b0"
-LOST = "lost.pdb/0123456789ABCDEF0123456789ABCDEF1 0x7"
-ANSWERED = "document.body.dataset.state === 'answered'"
-FAILED = "document.body.dataset.state === 'failed'"
-READABLE = 4.5
-"""The contrast that WCAG 2 requires for text of this size."""
-
-CONTRASTS = """
-(() => {
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = (colour) => {
-    const [red, green, blue] = numbers(colour).map((part) => part / 255).map(
-      (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const canvas = document.createElement("div");
-  canvas.style.backgroundColor = "Canvas";
-  document.body.append(canvas);
-  const behind = luminance(getComputedStyle(canvas).backgroundColor);
-  const shown = ["found", "missing", "malformed", "unavailable", "pending", "inline"];
-  const made = shown.map((name) => Object.assign(document.createElement("p"), { className: name }));
-  byId("answer").append(...made);
-  const cells = document.querySelectorAll("td");
-  const found = [byId("error"), byId("busy"), ...made, ...cells].map((one) => {
-    const style = getComputedStyle(one);
-    const row = getComputedStyle(one.parentElement);
-    if (style.opacity !== "1" || row.opacity !== "1") return 1;
-    const [low, high] = [behind, luminance(style.color)].sort((a, b) => a - b);
-    return (high + 0.05) / (low + 0.05);
-  });
-  canvas.remove();
-  made.forEach((one) => one.remove());
-  return found;
-})()
-"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenPage]:
-    with open_browser(tmp_path_factory.mktemp("browser")) as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser: OpenPage, gateway: str) -> OpenPage:
-    """The empty page, as wide as a desktop screen."""
-    browser.show(1280, "light")
-    browser.go("about:blank")
-    browser.console.clear()
-    browser.go(f"http://{gateway}/")
-    return browser
-
-
-def link(gateway: str, text: str) -> str:
-    return f"http://{gateway}/#{quote(text, safe='')}"
-
-
-def give(page: OpenPage, text: str) -> None:
-    page.run(f"byId('given').value = {json.dumps(text)}")
-
-
-def hold_answers(page: OpenPage) -> None:
-    """Hold each request until `release()` is called."""
-    page.run(
-        "var held = []; var asked = 0; const real = fetch;"
-        "window.fetch = async (...all) => {"
-        "asked += 1; await new Promise((go) => held.push(go)); return real(...all); };"
-        "var release = () => held.splice(0).forEach((go) => go()); 0"
-    )
 
 
 def first_function(page: OpenPage) -> str:
@@ -137,9 +76,7 @@ def test_a_truncated_link_is_reported_as_damaged(page: OpenPage, gateway: str, c
 
 
 def test_a_frame_without_a_function_tells_why(page: OpenPage) -> None:
-    give(page, f"{LINE}\n{LOST}\n{'/'.join(ORCHARD)} 0x0")
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, f"{LINE}\n{LOST}\n{'/'.join(ORCHARD)} 0x0")
     lost, none = page.run(
         "[...document.querySelectorAll('td:nth-child(3) > span')]"
         ".map((one) => [one.textContent, one.title])"
@@ -150,9 +87,7 @@ def test_a_frame_without_a_function_tells_why(page: OpenPage) -> None:
 
 
 def test_inline_frames_are_folded_by_a_button(page: OpenPage) -> None:
-    give(page, f"{'/'.join(ORCHARD)} 0x11cb")
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, INLINED)
     shown = (
         "[document.querySelector('.fold').ariaExpanded, document.querySelector('.inline').hidden]"
     )
@@ -190,9 +125,7 @@ def test_a_link_that_lacks_its_end_is_reported_as_damaged(page: OpenPage, gatewa
 
 
 def test_the_answer_is_copied_as_text_and_as_a_link(page: OpenPage, gateway: str) -> None:
-    give(page, f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}")
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, f"{INLINED}\n{LOST}")
     page.run(
         "var copied = []; Object.defineProperty(navigator, 'clipboard',"
         " { value: { writeText: async (text) => { copied.push(text); } } });"
@@ -209,21 +142,17 @@ def test_the_answer_is_copied_as_text_and_as_a_link(page: OpenPage, gateway: str
     page.go("about:blank")
     page.go(link_copied)
     page.wait(ANSWERED)
-    assert page.run("byId('given').value") == f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}"
+    assert page.run("byId('given').value") == f"{INLINED}\n{LOST}"
     assert page.run("written") == text
 
 
 def test_the_browser_reports_no_error(page: OpenPage) -> None:
-    give(page, f"{LINE}\n{LOST}")
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, f"{LINE}\n{LOST}")
     assert page.console == []
 
 
 def test_the_time_until_a_retry_is_in_whole_seconds(page: OpenPage) -> None:
-    give(page, LOST)
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, LOST)
     told = page.run("[...document.querySelectorAll('td')].at(-1).textContent")
     assert "retry after " in told
     assert told.rpartition("after ")[2].removesuffix(" s").isdigit()
@@ -232,9 +161,7 @@ def test_the_time_until_a_retry_is_in_whole_seconds(page: OpenPage) -> None:
 def test_what_another_program_printed_is_shown_with_its_titles_and_what_it_lacks(
     page: OpenPage,
 ) -> None:
-    give(page, (SAMPLE.parent / "pasted" / "tombstone.txt").read_text())
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
+    ask(page, (SAMPLE.parent / "pasted" / "tombstone.txt").read_text())
     titles = page.run("[...document.querySelectorAll('h2')].map((one) => one.textContent)")
     assert titles == ["Thread 1092 Thread-2", "Thread 1071 example.orchard", "Modules"]
     assert page.run("document.querySelector('tr.inline td:nth-child(3)').textContent").endswith(
@@ -301,31 +228,3 @@ def test_a_lost_connection_is_told_in_words(page: OpenPage) -> None:
     page.run("byId('ask').click()")
     page.wait(FAILED)
     assert page.run("byId('error').textContent").startswith("the gateway did not answer")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read_in_both_schemes(page: OpenPage, scheme: str) -> None:
-    page.show(1280, scheme)
-    give(page, f"{'/'.join(ORCHARD)} 0x11cb\n{LOST}")
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
-    contrasts = page.run(CONTRASTS)
-    assert len(contrasts) > 8
-    assert min(contrasts) >= READABLE
-
-
-def test_a_small_screen_needs_no_scrolling_sideways_and_breaks_no_short_word(
-    page: OpenPage,
-) -> None:
-    page.show(390, "light")
-    give(page, (SAMPLE / "crash.json").read_text())
-    page.run("byId('ask').click()")
-    page.wait(ANSWERED)
-    assert page.run("document.documentElement.scrollWidth") <= 390
-    heights = page.run(
-        "[...document.querySelectorAll(':is(th, td):nth-child(-n+2)')]"
-        ".filter(({ textContent: { length } }) => length > 0 && length < 10)"
-        ".map((one) => { const range = document.createRange(); range.selectNodeContents(one);"
-        " return range.getClientRects().length; })"
-    )
-    assert set(heights) == {1}
