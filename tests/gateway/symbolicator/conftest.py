@@ -43,6 +43,13 @@ FUNC 1000 10 0 wide
 1004 4 2 0
 1008 8 3 0
 """,
+    "mangled.so/00000000000000000000000000000ABF0": """Linux x86_64
+FILE 0 a.cpp
+INLINE_ORIGIN 0 _ZN1a5innerEv
+FUNC 1000 10 0 _ZN1a5outerEi
+INLINE 0 7 0 0 1000 4
+1000 10 1 0
+""",
     "broken.so/00000000000000000000000000000ABE0": "no symbol file\n",
 }
 

@@ -88,6 +88,16 @@ def test_inline_frames_come_before_the_function_and_share_its_address(stacks: st
     assert ["sym_addr" in frame for frame in deepest] == [False, False, False, True]
 
 
+def test_mangled_names_are_told_beside_the_demangled_ones(stacks: str) -> None:
+    frames = [{"instruction_addr": START + 0x1000}]
+    request = {"stacktraces": [{"frames": frames}], "modules": [module("mangled.so", "abf")]}
+    (stack,) = complete(stacks, request)["stacktraces"]
+    assert [(frame["symbol"], frame["function"]) for frame in stack["frames"]] == [
+        ("_ZN1a5innerEv", "a::inner()"),
+        ("_ZN1a5outerEi", "a::outer(int)"),
+    ]
+
+
 def test_the_crash_of_the_sample_has_the_functions_of_the_other_api(stacks: str) -> None:
     (job,) = json.loads((SAMPLE / "crash.json").read_text())["jobs"]
     offsets = [offset for index, offset in job["stacks"][0] if index == 0]

@@ -12,6 +12,7 @@ from symbolon_server.gateway.symbolicator.candidates import write_candidates, wr
 from symbolon_server.gateway.symbolicator.facts import (
     FOUND_SECONDS,
     NOTHING,
+    OTHER_SECONDS,
     Asked,
     FactsMemory,
 )
@@ -86,26 +87,28 @@ def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
     def answer(request: Any, _context: grpc.ServicerContext) -> Any:
         answered.append(request.module.debug_file)
         if request.module.debug_file == "lost":
-            return module_service_pb2.GetModuleResponse()
+            return module_service_pb2.ExplainFrameResponse()
         held = module_service_pb2.HeldModule(architecture="arm64", public_symbols=1)
-        return module_service_pb2.GetModuleResponse(held=held)
+        return module_service_pb2.ExplainFrameResponse(held=held)
 
     with start_canned_server() as canned, Client(canned.target) as client:
         canned.answers = [answer]
 
         def load(name: str, outcome: ModuleOutcome = ModuleOutcome.FOUND) -> Any:
-            return memory.load(Asked(Module(name), outcome, with_candidates=False), client, 9.0)
+            return memory.load(Asked(Module(name), outcome), client, 9.0)
 
         facts = load("a")
         assert (facts.architecture, facts.features["has_symbols"]) == ("arm64", True)
         assert load("a") is facts
-        assert load("a", ModuleOutcome.MISSING) is NOTHING
+        assert load("a", ModuleOutcome.MISSING) is not facts
+        clock.now = OTHER_SECONDS + 1
+        load("a", ModuleOutcome.MISSING)
         clock.now = FOUND_SECONDS
         assert load("a") is facts
         clock.now += 1
         assert load("a") is not facts
         assert [load("lost"), load("lost")] == [NOTHING, NOTHING]
-        assert answered == ["a", "a", "lost", "lost"]
+        assert answered == ["a", "a", "a", "a", "lost", "lost"]
         answered.clear()
         for name in ("b", "c", "a", "d", "c", "b", "a"):
             load(name)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -26,9 +26,6 @@ from symbolon_server.gateway.symbolicator.requests import StackRequest, parse_st
 
 GIVE_UP_SECONDS: Final = 300.0
 """After this a request is answered with what is known, though modules are still pending."""
-
-MOST_CANDIDATES: Final = 200
-"""How many modules of a request have candidates."""
 
 _SECONDS = re.compile("[0-9]{1,20}")
 
@@ -118,7 +115,7 @@ class StackAnswerer:
         left = deadline.left()
         wait = None if question.timeout is None else min(question.timeout, left)
         report = PlacedReport(request, places)
-        (result,) = client.symbolicate_many([report], wait, timeout=left)
+        (result,) = client.symbolicate_many([report], wait, with_linkage_names=True, timeout=left)
         if result.encoded is None:
             raise result.error or SymbolonError("a result has an answer or an error")
         return places, result.encoded
@@ -131,28 +128,23 @@ class StackAnswerer:
 
     def _recall(self, request: StackRequest) -> list[Facts]:
         """Return the remembered facts of the modules, which may have been found before."""
-        return [self._facts.find_found(module.module) for module in request.modules]
+        each = (Asked(given.module, ModuleOutcome.FOUND) for given in request.modules)
+        return [self._facts.find(asked) or NOTHING for asked in each]
 
     def _load_facts(
         self, client: Client, question: StackQuestion, results: Sequence[ModuleResult]
     ) -> list[Facts]:
         """Return the facts of the modules that frames refer to."""
         left = question.caller.deadline.left
-        each = _ask_about(question.request, [result.outcome for result in results])
+        told = set(ModuleOutcome) - {ModuleOutcome.NOT_REFERENCED}
+        if not question.request.with_candidates:
+            told = {ModuleOutcome.FOUND}
         return [
-            NOTHING
-            if asked.outcome is ModuleOutcome.NOT_REFERENCED
-            else self._facts.load(asked, client, left())
-            for asked in each
+            self._facts.load(Asked(given.module, result.outcome), client, left())
+            if result.outcome in told
+            else NOTHING
+            for given, result in zip(question.request.modules, results, strict=True)
         ]
-
-
-def _ask_about(request: StackRequest, outcomes: Iterable[ModuleOutcome]) -> Iterator[Asked]:
-    """Yield what to ask about each module; candidates only of the first ones: they cost a call."""
-    left = MOST_CANDIDATES if request.with_candidates else 0
-    for module, outcome in zip(request.modules, outcomes, strict=True):
-        yield Asked(module.module, outcome, left > 0)
-        left -= outcome is not ModuleOutcome.NOT_REFERENCED
 
 
 def _processors(facts: Sequence[Facts]) -> list[Processor]:

@@ -104,7 +104,7 @@ def _write(answered: Answered, bounds: _Bounds) -> Iterator[str]:
     yield f"[{','.join(_write_stacks(answered, bounds))}]"
     modules = zip(request.modules, answered.answer.modules, answered.facts, strict=True)
     yield ',"modules":'
-    yield bounds.join(_encode(_write_module(*one)) for one in modules)
+    yield bounds.join(_encode(_write_module(request, *one)) for one in modules)
     yield "}"
 
 
@@ -118,14 +118,16 @@ def _write_stacks(answered: Answered, bounds: _Bounds) -> Iterator[str]:
         yield f"{head}{bounds.join(frames, is_reversed=request.is_caller_first)}}}"
 
 
-def _write_module(module: GivenModule, result: module_pb2.ModuleResult, facts: Facts) -> Written:
-    candidates = {"candidates": facts.candidates} if facts.candidates else {}
+def _write_module(
+    request: StackRequest, module: GivenModule, result: module_pb2.ModuleResult, facts: Facts
+) -> Written:
+    has_candidates = request.with_candidates and facts.candidates
     return {
         "debug_status": _MODULES[decode_enum(ModuleOutcome, result.outcome)],
         "features": facts.features,
         "arch": facts.architecture,
         **module.fields,
-        **candidates,
+        **({"candidates": facts.candidates} if has_candidates else {}),
     }
 
 
@@ -211,10 +213,10 @@ def _write_symbolicated(
     trust = f',"trust":"{fields["trust"]}"' if "trust" in fields else ""
     start = f'"sym_addr":"{_expose(module.given, place.offset - found.function_offset)}",'
     outermost = len(found.levels) - 1
-    for depth, (name, source, line) in enumerate(found.levels):
+    for depth, (symbol, name, source, line) in enumerate(found.levels):
         own = start if depth == outermost else ""
         told = source or _write_pieces(fields, "filename", "abs_path")
-        yield f'{head}{name},{own}"function":{name},{told}"lineno":{line}{trust}}}'
+        yield f'{head}{symbol},{own}"function":{name},{told}"lineno":{line}{trust}}}'
 
 
 def _write_pieces(fields: Mapping[str, Any], *names: str) -> str:

@@ -50,8 +50,6 @@ class Asked(NamedTuple):
     outcome: ModuleOutcome
     """As answered: facts of another outcome are out of date."""
 
-    with_candidates: bool
-
 
 class _Remembered(NamedTuple):
     facts: Facts
@@ -86,11 +84,6 @@ class FactsMemory:
             return None
         return found.facts
 
-    def find_found(self, module: Module) -> Facts:
-        """Return what is remembered of a module that was found, else `NOTHING`."""
-        each = (Asked(module, ModuleOutcome.FOUND, is_long) for is_long in (True, False))
-        return next(filter(None, map(self.find, each)), NOTHING)
-
     def load(self, asked: Asked, client: Client, timeout: float) -> Facts:
         """Return the facts, which the server is asked for if need be; raise `SymbolonError`."""
         facts = self.find(asked)
@@ -112,16 +105,17 @@ class FactsMemory:
 
 
 def _ask(asked: Asked, client: Client, timeout: float) -> Facts:
-    module, outcome, with_candidates = asked
-    names: Any = {"code_file": module.code_file, "code_id": module.code_id, "timeout": timeout}
-    round_ = None
-    if with_candidates:
-        explanation = client.explain_frame(module.debug_file, module.debug_id, 0, **names)
-        held, round_ = explanation.held, explanation.suppliers
-    elif outcome is ModuleOutcome.FOUND:
-        held = client.get_module(module.debug_file, module.debug_id, **names).held
-    else:
-        return NOTHING
+    module = asked.module
+    explanation = client.explain_frame(
+        module.debug_file,
+        module.debug_id,
+        0,
+        code_file=module.code_file,
+        code_id=module.code_id,
+        with_linkage_names=True,
+        timeout=timeout,
+    )
+    held, round_ = explanation.held, explanation.suppliers
     if held is None and round_ is None:
         return NOTHING
     features = write_features(held)

@@ -17,6 +17,9 @@ _CACHED_BYTES: Final = 8 * 2**20
 class Level(NamedTuple):
     """An inline frame, or the function that contains them all."""
 
+    symbol: str
+    """The name that the file has, a mangled one say, as JSON."""
+
     name: str
     """The function, as JSON."""
 
@@ -49,7 +52,9 @@ def _read(data: bytes) -> FoundFrame:
 
 
 def _make_level(level: stack_pb2.InlineFrame | stack_pb2.SymbolicatedFrame) -> Level:
-    return Level(quote(level.function), _write_source(level.file), level.line)
+    name = quote(level.function)
+    symbol = quote(level.linkage_name) if level.linkage_name else name
+    return Level(symbol, name, _write_source(level.file), level.line)
 
 
 def _write_source(file: str) -> str:
