@@ -49,6 +49,7 @@ class CannedSymbolication(symbolication_service_pb2_grpc.SymbolicationServiceSer
 class CannedModules(module_service_pb2_grpc.ModuleServiceServicer):
     def __init__(self, canned: CannedServer) -> None:
         self.GetModule = canned.answer  # type: ignore[method-assign]  # one for all calls
+        self.ExplainFrame = canned.answer  # type: ignore[method-assign]  # one for all calls
         self.PrefetchModules = canned.answer  # type: ignore[method-assign]
         self.InvalidateModules = canned.answer  # type: ignore[method-assign]
         self.ListMissingModules = canned.answer  # type: ignore[method-assign]

@@ -11,8 +11,8 @@ from tests.fuzz import (
     request_target,
     supplier_target,
     symbol_file_target,
-    text_target,
 )
+from tests.fuzz.gateway import stacks_target, text_target
 from tests.fuzz.target import Target
 
 TARGETS: Mapping[str, Target] = {
@@ -23,6 +23,7 @@ TARGETS: Mapping[str, Target] = {
     "request": request_target.TARGET,
     "report": report_target.TARGET,
     "text": text_target.TARGET,
+    "stacks": stacks_target.TARGET,
     "supplier": supplier_target.TARGET,
     "queue": queue_target.TARGET,
 }

@@ -57,6 +57,23 @@ def check_tokens(address: str, tls: ssl.SSLContext | None = None) -> None:
     assert function_of(asked) == "_start"
 
 
+def check_held_requests(address: str, tls: ssl.SSLContext) -> None:
+    """A request is polled with the token that sent it, in whatever process."""
+    module = {"type": "elf", "debug_file": "lost.so", "debug_id": "0123456789ABCDEF" * 2}
+    frame = {"instruction_addr": "0x1", "addr_mode": "rel:0"}
+    request = {"stacktraces": [{"frames": [frame]}], "modules": [module]}
+    assert post(address, "/symbolicate", request, tls=tls).status == 401
+    asker, operator = f"Bearer {ASKER}", f"Bearer {OPERATOR}"
+    path = "/symbolicate?timeout=0"
+    held = post(address, path, request, tls=tls, Authorization=asker).content["request_id"]
+    path = f"/requests/{held}"
+    assert get(address, path, tls=tls).status == 401
+    assert get(address, path, tls=tls, Authorization=operator).status == 404
+    for _ in range(4):
+        polled = get(address, path, tls=tls, Authorization=asker).content
+        assert polled["stacktraces"][0]["frames"][0]["status"] == "missing"
+
+
 @pytest.mark.promise("The gateway answers no caller that gRPC refuses", group="access")
 def test_tokens_are_required_with_tls_and_several_processes(
     serve: StartProgram, authority: Authority, tokens: str
@@ -67,6 +84,7 @@ def test_tokens_are_required_with_tls_and_several_processes(
     )
     address = await_http(program)
     check_tokens(address, ssl.create_default_context(cafile=str(authority.file)))
+    check_held_requests(address, ssl.create_default_context(cafile=str(authority.file)))
     with pytest.raises((OSError, HTTPException)):
         get(address, "/__heartbeat__")
     assert ASKER not in program.log

@@ -73,7 +73,7 @@ class Symbolicating:
         """Return the response; raise `SymbolonError`."""
         request, deadline = question.request, question.caller.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
-        client = self._client_for(question.caller)
+        client = self.client_for(question.caller)
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )
@@ -90,7 +90,7 @@ class Symbolicating:
     def explain(self, frame: FrameToExplain, caller: Caller) -> bytes:
         """Return what leads to the answer for a frame; raise `SymbolonError`."""
         module = frame.module
-        found = self._client_for(caller).explain_frame(
+        found = self.client_for(caller).explain_frame(
             module.debug_file,
             module.debug_id,
             frame.module_offset,
@@ -107,7 +107,7 @@ class Symbolicating:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
         return self._take_client().is_serving(timeout=_HEALTH_SECONDS)
 
-    def _client_for(self, caller: Caller) -> Client:
+    def client_for(self, caller: Caller) -> Client:
         """Return the next client, which calls on behalf of the caller."""
         client = self._take_client()
         if caller.token is not None:

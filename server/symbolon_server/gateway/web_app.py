@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -36,6 +36,8 @@ from symbolon_server.gateway.refusals import (
     answer_refused,
 )
 from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
+from symbolon_server.gateway.symbolicator.answering import StackAnswerer
+from symbolon_server.gateway.symbolicator.refused_paths import refused_routes
 
 _ALLOWED_HEADERS = (
     "Accept-Encoding",
@@ -53,6 +55,8 @@ _ALLOWED_HEADERS = (
 """
 
 _TEXT_HEADERS = {"Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+
+_OK = 200
 
 _PREFLIGHT_SECONDS = 7200
 """How long browsers cache a preflight response; the maximum in Chromium."""
@@ -115,6 +119,7 @@ class Gateway:
         self._symbolicating = symbolicating
         self._options = options
         self._threads = threads
+        self._stacks = StackAnswerer(symbolicating, options.limits)
 
     def web_app(self) -> ASGIApp:
         """Return the ASGI application."""
@@ -138,7 +143,11 @@ class Gateway:
                 Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
                 Route("/explain", self._explain, methods=["POST"]),
+                Route("/symbolicate", self._answer_stacks, methods=["POST"]),
+                Route("/requests/{request_id}", self._answer_held),
+                *refused_routes(),
                 Route("/__heartbeat__", self._report_health),
+                Route("/healthcheck", self._report_serving),
                 Route("/__lbheartbeat__", self._report_alive),
                 Route("/__version__", self._report_version),
                 Route("/", page_answerer(self._options.source_links)),
@@ -166,6 +175,17 @@ class Gateway:
         answer = await self._answer(request, read, PACKED)
         media_type = "application/json" if as_json else "text/plain"
         return Response(answer, media_type=media_type, headers=_TEXT_HEADERS)
+
+    async def _answer_stacks(self, request: Request) -> Response:
+        """Answer in Symbolicator's API."""
+        read = partial(self._stacks.read, request.query_params.get("timeout"))
+        return Response(await self._answer(request, read), media_type="application/json")
+
+    async def _answer_held(self, request: Request) -> Response:
+        """Answer a request in Symbolicator's API that came before."""
+        held, timeout = request.path_params["request_id"], request.query_params.get("timeout")
+        read = partial(self._stacks.read_poll, held, timeout)
+        return Response(await self._answer(request, read), media_type="application/json")
 
     async def _explain(self, request: Request) -> Response:
         """Answer why a frame is answered as it is."""
@@ -215,6 +235,11 @@ class Gateway:
     def _read_frame(self, body: bytes, caller: Caller) -> Ask:
         frame = read_frame(body, self._options.limits, caller.deadline)
         return partial(self._symbolicating.explain, frame, caller)
+
+    async def _report_serving(self, request: Request) -> Response:
+        """Report in Symbolicator's words whether requests can be answered."""
+        health = await self._report_health(request)
+        return health if health.status_code != _OK else PlainTextResponse("ok")
 
     async def _report_health(self, _request: Request) -> Response:
         """Report whether requests can be answered."""

@@ -40,6 +40,7 @@ TEST_VARIABLES = {
     "DUMP_SYMS",
     "LIBFAKETIME",
     "STOCK_SYMBOLS",
+    "SYMBOLICATOR",
 }
 
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")

@@ -11,7 +11,7 @@ from symbolon_server.rpc.calls.status import InvalidRequestError as RefusedError
 from tests.fuzz.report_target import ask
 from tests.fuzz.target import Target
 
-_PASTED = Path(__file__).parents[1] / "data" / "pasted"
+_PASTED = Path(__file__).parents[2] / "data" / "pasted"
 _LIMITS = BodyLimits(max_modules=50, max_frames=500)
 _LONGEST = 16_384
 
