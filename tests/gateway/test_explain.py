@@ -46,6 +46,7 @@ def test_the_answer_has_what_the_command_explains_with_offsets_in_hex(known: str
         "name": GRADE,
         "start": "0x1200",
         "end": "0x1246",
+        "linkage_name": None,
     }
     assert [part["is_hit"] for part in found["ranges"]].count(True) == 1
     assert {tier["tier"] for tier in found["tiers"]} >= {"memory", "store", "spool"}
