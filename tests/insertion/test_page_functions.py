@@ -9,6 +9,7 @@ from symbolon_server.insertion.page_functions import functions_of_pages
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import IngestFacts, PagedModule
 from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging.linkage_names import divide_names
 from symbolon_server.symbols.paging.writer import new_generation, write_pages
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
@@ -27,8 +28,8 @@ NAMES = [
 ]
 
 
-def paged(records: list[bytes]) -> tuple[SymbolTable, PagedModule]:
-    reader = SymbolFileReader(XUL)
+def paged(records: list[bytes], module_id: ModuleId = XUL) -> tuple[SymbolTable, PagedModule]:
+    reader = SymbolFileReader(module_id)
     head = f"MODULE Linux x86_64 {XUL.debug_id} {XUL.debug_file}".encode()
     reader.feed(b"\n".join([head, b"FILE 0 a.c", *records, b""]))
     table = reader.finish()
@@ -44,17 +45,19 @@ def answered_functions(module: PagedModule, offsets: range) -> list[set[bytes]]:
         assert number is not None
         answer = pages[number].encoded_answer(pages[number].find_row(offset))
         if answer is not None:
-            found[number].add(api_frames.function_of(api_frames.frame(b"", offset, 1, answer[1])))
+            fields = divide_names(answer[1])  # of a variant; otherwise it changes no function
+            found[number].add(api_frames.function_of(api_frames.frame(b"", offset, 1, fields)))
     return [functions - {b""} for functions in found]
 
 
+@pytest.mark.parametrize("module_id", XUL.variants, ids=["plain", "variant"])
 @pytest.mark.parametrize("count", [len(NAMES), 5000])
-def test_each_page_has_the_functions_that_it_answers_with(count: int) -> None:
+def test_each_page_has_the_functions_that_it_answers_with(count: int, module_id: ModuleId) -> None:
     names = [NAMES[n] if n < len(NAMES) else b"f%d" % (n // 3) for n in range(count)]
     records = [
         b"FUNC %x 10 0 %b\n%x 10 7 0" % (32 * n, name, 32 * n) for n, name in enumerate(names)
     ]
-    table, module = paged([*records, b"PUBLIC %x 0 _Z6publicv" % (32 * count)])
+    table, module = paged([*records, b"PUBLIC %x 0 _Z6publicv" % (32 * count)], module_id)
     page, functions = functions_of_pages(table, module.directory)
     assert page.tolist() == sorted(page.tolist())
     for number, answered in enumerate(answered_functions(module, range(0, 32 * count + 1, 32))):

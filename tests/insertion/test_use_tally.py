@@ -72,6 +72,15 @@ def test_functions_and_pages_are_told(memory: InsertionMemory, redis_cache: redi
     assert redis_cache.zrange(ASKED_PAGES_KEY, 0, -1) == samples_of(XUL, [SAMPLED])
 
 
+def test_uses_of_a_variant_are_not_those_of_its_module(memory: InsertionMemory) -> None:
+    tally = UseTally(memory, Store([]))
+    variant = XUL.with_linkage_names
+    tally.note_frames([used(b"main", 5)._replace(module_id=variant)])
+    tally.flush()
+    assert memory.terms(variant).uses
+    assert not memory.terms(XUL).uses
+
+
 def test_a_page_that_is_missed_and_then_asked_for_is_missed_for_the_first_time(
     memory: InsertionMemory, redis_cache: redis.Redis
 ) -> None:

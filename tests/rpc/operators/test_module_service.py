@@ -143,7 +143,10 @@ EXPLANATION = Explanation(
 OVERVIEW = QueueOverview(
     {Band.AWAITED: 1, Band.WANTED: 2, Band.PREFETCH: 3},
     1.5,
-    [RunningIngest(XUL, "host:7", 2.5, 2, "crashes"), RunningIngest(LIBC, "", None, 0, "")],
+    [
+        RunningIngest(XUL, "host:7", 2.5, 2, "crashes"),
+        RunningIngest(LIBC.with_linkage_names, "", None, 0, ""),
+    ],
     9,
 )
 NOTHING = ModuleReport()
@@ -329,6 +332,8 @@ def test_the_queue_is_reported_with_running_ingests() -> None:
     assert (known.worker, known.attempts, known.caller) == ("host:7", 2, "crashes")
     assert known.duration.ToMilliseconds() == 2_500
     assert not unknown.HasField("duration")
+    assert (known.with_linkage_names, unknown.with_linkage_names) == (False, True)
+    assert unknown.module.debug_id == LIBC.debug_id
     assert response.total_running == 9
 
 
