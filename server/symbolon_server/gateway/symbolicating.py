@@ -13,6 +13,7 @@ from symbolon._tecken.debug import count_debug
 from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.rpc.access.forwarding import forward
+from symbolon_server.telemetry.tracing.contexts import SpanContext, headers_of
 
 _HEALTH_SECONDS = 5.0
 
@@ -31,6 +32,9 @@ class Question:
 
     host: str | None = None
     """The address that the caller connects from; None if it has none."""
+
+    trace: SpanContext | None = None
+    """The context of its calls; None if nothing is traced."""
 
     with_debug: bool = False
     """Whether a version 5 answer includes Eliot's `debug`."""
@@ -72,9 +76,11 @@ class Symbolicating:
         client = next(self._clients)
         if question.token is not None:
             client = client.with_token(question.token)
+        metadata = [] if question.trace is None else [*headers_of(question.trace)]
         if self._secret and question.host is not None:
-            forwarded = forward(self._secret, question.host)
-            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+            metadata.append(forward(self._secret, question.host))
+        if metadata:
+            client = client._with_metadata(*metadata)  # noqa: SLF001 # ours
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )

@@ -145,6 +145,13 @@ INGEST_SECONDS = _histogram(
     _INGEST_SECONDS,
 )
 
+SPANS = _counter(
+    "symbolon_spans_total",
+    "Spans of traces, by result: sent to the collector, or lost because it did not take them in "
+    "time.",
+    "result",
+)
+
 
 def all_metrics() -> tuple[MetricWrapperBase, ...]:
     """Return every metric declared in this module, in the order of declaration."""

@@ -34,6 +34,7 @@ from symbolon_server.symbols.ground.pages import IngestFacts, PageDirectory, Pag
 from symbolon_server.symbols.paging.directory import decode_if_whole, encode_directory
 from symbolon_server.symbols.paging.writer import new_generation, write_pages
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
+from symbolon_server.telemetry.tracing.spans import child
 
 
 class Ingest:
@@ -143,7 +144,8 @@ class Ingest:
         start = self._clock()
         fetched = self._fetch_table(asked)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
-        module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
+        with child("write pages"):
+            module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
         facts = self._facts(fetched, start, freshness)  # again, to include writing the pages
         module = replace(module, directory=replace(module.directory, ingest=facts))
         return module, fetched.value

@@ -22,6 +22,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.reader import Page
+from symbolon_server.telemetry.tracing.spans import spanned
 
 STEP_BYTES = 1 << 20
 """Redis takes a MiB in about a millisecond, and serves other clients between two steps."""
@@ -46,6 +47,7 @@ class StorableModule(NamedTuple):
     """Reads the functions of its pages, where their uses decide how old a page is put."""
 
 
+@spanned("put pages")
 def put_module(
     store: AgingPageStore,
     module: StorableModule,
@@ -72,6 +74,7 @@ def put_module(
     return _put(store, module, dict(zip(keys, idle_seconds, strict=True)))
 
 
+@spanned("put pages")
 def put_wanted_pages(
     store: AgingPageStore, module: StorableModule, wanted: Collection[int]
 ) -> bool:

@@ -22,6 +22,7 @@ from symbolon_server.telemetry.metrics import (
     SUPPLIER_BYTES,
     SUPPLIER_FETCHES,
 )
+from symbolon_server.telemetry.tracing.spans import EndedSpan
 
 _COUNTERS = {
     "redis_errors": REDIS_ERRORS.labels,
@@ -144,6 +145,9 @@ class IngestResult:
     attempts: tuple[RememberedAttempt, ...] = ()
     """The requests to suppliers, in order."""
 
+    spans: tuple[EndedSpan, ...] = ()
+    """What its process did, if the job is traced."""
+
     peak_bytes: int = 0
     """Peak resident memory of its process; 0 if none was started."""
 
@@ -162,8 +166,13 @@ class IngestResult:
         fields: dict[str, Any] = json.loads(report)
         counts = tuple(Count(name, tuple(labels), n) for name, labels, n in fields["counts"])
         attempts = tuple(RememberedAttempt(**attempt) for attempt in fields["attempts"])
-        outcome = IngestOutcome(fields["outcome"])
-        return cls(**fields | {"outcome": outcome, "counts": counts, "attempts": attempts})
+        made = {
+            "outcome": IngestOutcome(fields["outcome"]),
+            "counts": counts,
+            "attempts": attempts,
+            "spans": tuple(EndedSpan(*span) for span in fields["spans"]),
+        }
+        return cls(**fields | made)
 
 
 def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:
