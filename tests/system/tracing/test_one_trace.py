@@ -60,6 +60,7 @@ def one(spans: list[GotSpan], name: str, service: str) -> GotSpan:
     return found
 
 
+@pytest.mark.promise("A call of a traced pipeline is one trace, down to the ingest process")
 def test_one_trace_leads_from_the_pipeline_to_the_ingest_process(
     collector: Collector, traced_site: Site, grpc_address: str, pipeline: Pipeline
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_trace_that_its_caller_does_not_sample_has_no_spans(
     assert "process ingest" not in {span.name for span in of_trace(collector.spans, marked)}
 
 
+@pytest.mark.promise("Without tracing no span is made, and no job carries a trace")
 def test_without_tracing_a_traced_call_leaves_no_spans(
     collector: Collector, traced_site: Site, grpc_address: str, pipeline: Pipeline
 ) -> None:

@@ -134,10 +134,10 @@ class Ingest:
             return False
         module = StorableModule(module_id, directory, data, self._spool.get_pages)
         if stored is not None and stored.generation == directory.generation:
-            return put_wanted_pages(self._store, module, wanted)
+            return put_wanted_pages(self._store, module, wanted, self.counts.add_pages)
         # Its pages tell no function names, and are put as the oldest: it was ingested before.
         terms = replace(terms, was_ingested=True)
-        return put_module(self._store, module, wanted, terms)
+        return put_module(self._store, module, wanted, terms, self.counts.add_pages)
 
     def _fetch(self, asked: AskedModule, freshness: Freshness) -> tuple[PagedModule, SymbolTable]:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
@@ -227,7 +227,7 @@ class Ingest:
             read_pages,
             lambda: functions_of_pages(table, module.directory),
         )
-        put_module(self._store, storable, wanted, terms)
+        put_module(self._store, storable, wanted, terms, self.counts.add_pages)
 
     def _check_kept(self, module_id: ModuleId, outcome: IngestOutcome) -> IngestResult:
         """Return the outcome, or `NOT_KEPT` if the store has no directory: puts never fail.

@@ -33,7 +33,7 @@ class SpanContext(NamedTuple):
 
 
 def read_context(traceparent: str, state: str = "") -> SpanContext | None:
-    """Return the context in these headers, or None if there is none that is valid.
+    """Return the context in these headers, or None without a valid one.
 
     An invalid `state` is dropped.
     """

@@ -15,7 +15,7 @@ Sample = Callable[[SpanContext | None, int], bool]
 
 
 def find_sampler(name: str, argument: str = "") -> Sample:
-    """Return the sampler of this name; raise `ValueError` if there is none.
+    """Return the sampler of this name; raise `ValueError` for another name.
 
     `argument` is the share of traces that `traceidratio` samples, all without one.
     """
