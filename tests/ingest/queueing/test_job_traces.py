@@ -37,8 +37,10 @@ def claim(client: redis.Redis) -> Claim:
 
 
 def field_of(client: redis.Redis, module_id: ModuleId = MODULE) -> bytes | None:
-    (value,) = client.hmget(f"{JOB_PREFIX}{module_id}", ["trace"])
-    return value if value is None else bytes(value)
+    (value,) = client.execute_command(  # type: ignore[no-untyped-call] # redis-py
+        "HMGET", f"{JOB_PREFIX}{module_id}", "trace"
+    )
+    return None if value is None else bytes(value)
 
 
 def test_a_job_carries_the_span_that_queued_it(
