@@ -14,7 +14,7 @@ WORKDIR /source
 COPY . .
 RUN python -m venv /opt/symbolon \
     && /opt/symbolon/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --constraint requirements-dev.lock '.[buckets,cli,native,server]'
+        --constraint requirements-dev.lock '.[buckets,cli,native,server,tracing]'
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/symbolon /opt/symbolon

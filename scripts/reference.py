@@ -86,6 +86,9 @@ EVENTS = {
     "call_failed": "A call failed because of a defect in the server. Please report it.",
     "child_killed": "A process that the server started did not stop in time and was killed.",
     "child_restarted": "A process that the server started has ended and was started again.",
+    "collector_back": "The collector of traces takes spans again.",
+    "collector_lost": "The collector does not take spans; logged once. Those that do not fit into "
+    "memory until it does are lost, and counted in `symbolon_spans_total`.",
     "embedded_redis_ended": "An embedded Redis server has ended. The server stops.",
     "file_not_reloaded": "A certificate or token file has changed and is invalid. The previous "
     "contents stay in use.",

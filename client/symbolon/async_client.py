@@ -57,12 +57,13 @@ class AsyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        tracing: bool = False,
     ) -> None:
         """Prepare the connection; the arguments are those of `Client`."""
         joined = join_targets(target)
         self._connection = Connection(joined)
         self._options = CallOptions(timeout, wait_for_ready)
-        self.channel = open_async_channel(joined, credentials, options, token)
+        self.channel = open_async_channel(joined, credentials, options, token, tracing=tracing)
         """gRPC's channel, for stubs of other services."""
         self.stubs = AsyncStubs(self.channel)
         """The generated API: messages in, messages out, gRPC's errors."""

@@ -59,6 +59,7 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         token: str | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        tracing: bool = False,
     ) -> None:
         """Prepare the connection, which is made with the first call.
 
@@ -72,11 +73,14 @@ class Client:
         requires a client certificate) the connection uses TLS. The `token` is sent with each call,
         stripped of white space; raises `InvalidCredentialsError` if it would leave this machine
         without TLS.
+
+        With `tracing` each call is a span of the program's OpenTelemetry, and the server is told to
+        continue the trace; this needs the extra `tracing`.
         """
         joined = join_targets(target)
         self._connection = Connection(joined)
         self._options = CallOptions(timeout, wait_for_ready)
-        self.channel = open_channel(joined, credentials, options, token)
+        self.channel = open_channel(joined, credentials, options, token, tracing=tracing)
         """gRPC's channel, for stubs of other services."""
         self.stubs = Stubs(self.channel)
         """The generated API: messages in, messages out, gRPC's errors."""

@@ -10,7 +10,7 @@ from tests.others.installed import installed, run
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements-dev.lock"
-EXTRAS = ("buckets", "cli", "native", "server")
+EXTRAS = ("buckets", "cli", "native", "server", "tracing")
 """Those for users."""
 
 _PIP = (sys.executable, "-m", "pip")

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from symbolon_server.ingest.queueing.jobs import Band
+from symbolon_server.ingest.working.putting import PageAge
 from symbolon_server.ingest.working.results import IngestOutcome
 from symbolon_server.suppliers.chain import AttemptOutcome
 from symbolon_server.symbolication.memory.queries import FrameOutcome
@@ -51,6 +52,8 @@ VALUES = {
     ("symbolon_frames_total", "outcome"): {"remembered", *lower(FrameOutcome)},
     ("symbolon_ingests_total", "outcome"): {outcome.value for outcome in IngestOutcome},
     ("symbolon_lookups_total", "result"): {"hit", "miss"},
+    ("symbolon_pages_put_total", "age"): {age.value for age in PageAge},
+    ("symbolon_spans_total", "result"): {"sent", "lost"},
     ("symbolon_queue_length", "band"): {band.label for band in Band},
     ("symbolon_redis_errors_total", "server"): {"store", "cache"},
     ("symbolon_supplier_fetches_total", "outcome"): {outcome.value for outcome in AttemptOutcome},

@@ -25,6 +25,7 @@ SHOWN = {
     "server/symbolon_server/ingest/working/job_runner.py": "when suppliers were asked",
     "server/symbolon_server/suppliers/layouts/listings.py": "whether a folder changed just now: "
     "the times of files are times of day; a wrong one costs another listing, or ten seconds",
+    "server/symbolon_server/telemetry/tracing/spans.py": "when a span began",
     "server/symbolon_server/store/spool.py": "order of use: the times of files are times of day; "
     "what lies in the future is noted as used now",
 }

@@ -71,16 +71,20 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None = None,
     options: Sequence[tuple[str, Any]] = (),
     token: str | None = None,
+    *,
+    tracing: bool = False,
 ) -> grpc.Channel:
     """Return a channel to the target, in plaintext without `credentials`.
 
     The token is sent with each call. Raises `InvalidCredentialsError` if that would be in plaintext
-    and to another machine.
+    and to another machine, and `ModuleNotFoundError` if `tracing` needs a package.
     """
     credentials, all_options = prepare(target, credentials, options, token)
     if credentials is None:
-        return grpc.insecure_channel(target, all_options)
-    return grpc.secure_channel(target, credentials, all_options)
+        channel = grpc.insecure_channel(target, all_options)
+    else:
+        channel = grpc.secure_channel(target, credentials, all_options)
+    return grpc.intercept_channel(channel, _import_tracing().TracedCalls()) if tracing else channel
 
 
 def open_async_channel(
@@ -88,12 +92,25 @@ def open_async_channel(
     credentials: grpc.ChannelCredentials | None = None,
     options: Sequence[tuple[str, Any]] = (),
     token: str | None = None,
+    *,
+    tracing: bool = False,
 ) -> grpc.aio.Channel:
     """As `open_channel`, for asyncio."""
     credentials, all_options = prepare(target, credentials, options, token)
+    traced = [_import_tracing().AsyncTracedCalls()] if tracing else None
     if credentials is None:
-        return grpc.aio.insecure_channel(target, all_options)
-    return grpc.aio.secure_channel(target, credentials, all_options)
+        return grpc.aio.insecure_channel(target, all_options, interceptors=traced)
+    return grpc.aio.secure_channel(target, credentials, all_options, interceptors=traced)
+
+
+def _import_tracing() -> Any:
+    try:
+        from symbolon._calling import tracing  # noqa: PLC0415 # an extra
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"tracing needs the package {error.name}: install the extra 'tracing'", name=error.name
+        ) from None
+    return tracing
 
 
 def prepare(

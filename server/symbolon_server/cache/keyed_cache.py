@@ -12,6 +12,7 @@ from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_values
 from symbolon_server.redis_servers.redis_trouble import describe_trouble
 from symbolon_server.telemetry.metrics import REDIS_ERRORS
+from symbolon_server.telemetry.tracing.spans import Kind, child
 
 _UNSOUND = "the cache Redis failed: its reply has an unexpected type"
 
@@ -41,7 +42,10 @@ class CacheAccess:
         if not self._circuit.lets_through():
             raise CacheUnavailableError("the cache Redis failed a moment ago")
         try:
-            yield
+            with child("redis cache", Kind.CLIENT) as span:
+                if span is not None:
+                    span.attributes["db.system.name"] = "redis"
+                yield
         except redis.RedisError as error:
             self._circuit.record(error)
             self._on_error()

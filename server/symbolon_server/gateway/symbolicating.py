@@ -13,6 +13,7 @@ from symbolon._tecken.jobs import Job, TeckenRequest, name_job
 from symbolon_server.gateway.explaining import FrameToExplain, write_explanation
 from symbolon_server.gateway.reading import Deadline
 from symbolon_server.rpc.access.forwarding import forward
+from symbolon_server.telemetry.tracing.contexts import SpanContext, headers_of
 
 _HEALTH_SECONDS = 5.0
 
@@ -30,6 +31,9 @@ class Caller:
 
     host: str | None = None
     """The address that the caller connects from; None if it has none."""
+
+    trace: SpanContext | None = None
+    """The context of its calls; None if nothing is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,10 @@ class Symbolicating:
         client = self._take_client()
         if caller.token is not None:
             client = client.with_token(caller.token)
+        metadata = [] if caller.trace is None else [*headers_of(caller.trace)]
         if self._secret and caller.host is not None:
-            forwarded = forward(self._secret, caller.host)
-            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
-        return client
+            metadata.append(forward(self._secret, caller.host))
+        return client._with_metadata(*metadata) if metadata else client  # noqa: SLF001 # ours
 
 
 def _extras(client: Client, question: Question, answers: Sequence[EncodedAnswer]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ from symbolon_server.gateway.refusals import (
 from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
 from symbolon_server.gateway.symbolicator.answering import StackAnswerer
 from symbolon_server.gateway.symbolicator.refused_paths import refused_routes
+from symbolon_server.gateway.tracing import TracedRequests, trace_of
+from symbolon_server.telemetry.tracing.tracer import Tracer
 
 _ALLOWED_HEADERS = (
     "Accept-Encoding",
@@ -53,6 +55,9 @@ _ALLOWED_HEADERS = (
 """For pages of other origins: `Debug`, and what Tecken allows. The Firefox Profiler sets
 `User-Agent`, libraries for pages the last two.
 """
+
+_TRACED = ("/symbolicate/v5", "/symbolicate/v4", "/symbolicate/text", "/symbolicate", "/explain")
+"""The paths whose requests have spans."""
 
 _TEXT_HEADERS = {"Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
@@ -115,7 +120,10 @@ class Gateway:
         symbolicating: Symbolicating,
         options: GatewayOptions,
         threads: Threads,
+        tracer: Tracer | None = None,
     ) -> None:
+        """Answer with `threads`; with a `tracer`, reports have spans."""
+        self._tracer = tracer
         self._symbolicating = symbolicating
         self._options = options
         self._threads = threads
@@ -124,6 +132,8 @@ class Gateway:
     def web_app(self) -> ASGIApp:
         """Return the ASGI application."""
         app: ASGIApp = self._routed()
+        if self._tracer is not None:
+            app = TracedRequests(app, self._tracer, _TRACED)
         if self._options.origins:
             app = CORSMiddleware(
                 app,
@@ -196,7 +206,8 @@ class Gateway:
         token = read_token(request, self._options.is_known)
         body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
         deadline = Deadline.after(self._options.answer_seconds)
-        caller = Caller(deadline, token, request.client.host if request.client else None)
+        host = request.client.host if request.client else None
+        caller = Caller(deadline, token, host, trace_of(request.scope))
         try:
             async with asyncio.timeout(self._options.answer_seconds):
                 return await self._call(body, caller, read)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from redis.client import Pipeline
 
@@ -14,6 +14,7 @@ from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
 from symbolon_server.insertion.ages import LEAST_EVICTION_AGE, InsertionTerms
 from symbolon_server.insertion.function_uses import fingerprint, slots_for
 from symbolon_server.insertion.scripts import (
+    LARGEST_LOG_SCALE,
     MOST_MODULES,
     MOST_TABLE_BYTES,
     NOTE_INGESTED,
@@ -53,6 +54,19 @@ def samples_of(module_id: ModuleId, numbers: Iterable[int]) -> list[bytes]:
     return [name.to_bytes(4, "big") for name in names if not name % SAMPLED_SHARE]
 
 
+class InsertionFacts(NamedTuple):
+    """The state of the insertion policy."""
+
+    eviction_age: float | None
+    """In seconds; None if the store evicts nothing."""
+
+    scale: float
+    tables: int
+    """Debug files whose uses are remembered."""
+
+    table_bytes: int
+
+
 class InsertionMemory:
     """The uses, the counted misses and the eviction age; raises `CacheUnavailableError`."""
 
@@ -80,6 +94,19 @@ class InsertionMemory:
                 uses=bytes(uses or b""),
                 now=now if self._wall_clock is None else self._wall_clock(),
             )
+
+    def facts(self) -> InsertionFacts:
+        """Return what operators see, in one round trip."""
+
+        def ask(pipeline: Pipeline) -> None:
+            pipeline.hmget(INSERTION_KEY, ["eviction_age", "log_scale"])
+            pipeline.zcard(USED_FILES_KEY)
+            pipeline.get(USES_BYTES_KEY)
+
+        with sound_answers():
+            (age, log_scale), tables, table_bytes = self._cache.run(ask)
+            scale = math.exp(min(_finite(log_scale) or 0.0, LARGEST_LOG_SCALE))
+            return InsertionFacts(_eviction_age(age), scale, int(tables), int(table_bytes or 0))
 
     def note_ingested(self, module_id: ModuleId) -> None:
         """Remember that the module was put into the store."""

@@ -30,7 +30,7 @@ class Group(Enum):
     REDIS = "Redis servers"
     SUPPLIERS = "Suppliers"
     INGEST = "Ingest and failures"
-    WATCHING = "Logs and metrics"
+    WATCHING = "Telemetry"
 
 
 INGEST_GROUPS = (Group.SUPPLIERS, Group.INGEST, Group.MEMORY)
@@ -366,6 +366,12 @@ class Settings:
     )
     log_calls: bool = _watching(
         _SWITCH, False, "Log each call: method, status code, token name, duration, request id."
+    )
+    tracing: bool = _watching(
+        _SWITCH,
+        False,
+        "Send traces by OTLP over HTTP, as the variables `OTEL_*` of OpenTelemetry configure it; "
+        "needs the extra `tracing`.",
     )
 
     def as_environment(self) -> dict[str, str]:

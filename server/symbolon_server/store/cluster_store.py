@@ -20,6 +20,7 @@ from symbolon_server.store.redis_store import (
     reason_of,
     split,
 )
+from symbolon_server.store.store_spans import note_hits, store_span
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 
@@ -124,7 +125,11 @@ class ClusterPageStore:
 
     def _run(self, commands: Sequence[Command]) -> list[Any]:
         """Return the replies; count each error once, also if many keys have it."""
-        replies = self._cluster.run(commands) if commands else []
+        replies: list[Any] = []
+        if commands:
+            with store_span(str(commands[0][0]), len(commands)) as span:
+                replies = self._cluster.run(commands)
+                note_hits(span, replies if all(map(_is_answer, replies)) else None)
         errors = {repr(reply): reply for reply in replies if not _is_answer(reply)}
         self._last.was_answered = not errors
         self._last.was_lost = bool(errors) and not any(map(_is_answer, replies))

@@ -16,6 +16,7 @@ from symbolon_server.redis_servers.following import follow
 from symbolon_server.redis_servers.keys import directory_key, page_key
 from symbolon_server.redis_servers.read_values import UNREADABLE, as_values
 from symbolon_server.store.redis_dumps import dump_string
+from symbolon_server.store.store_spans import note_hits, store_span
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 
@@ -152,7 +153,9 @@ class RedisPageStore:
         if not keys:
             return []
         encoded = [key.encode() for key in keys]  # redis-py would check each for five types
-        values = self._ask(lambda: as_values(self._client.mget(encoded), len(keys)), None)
+        with store_span("MGET", len(keys)) as span:
+            values = self._ask(lambda: as_values(self._client.mget(encoded), len(keys)), None)
+            note_hits(span, values)
         # No lock: of two concurrent threads, the later one knows the current state.
         self._is_readable = values is not None
         return [None] * len(keys) if values is None else values
@@ -171,7 +174,9 @@ class RedisPageStore:
                 return pipeline.execute(raise_on_error=False)
 
         nothing: list[Any] = []
-        for answer in self._ask(send, nothing):
+        with store_span("SET", len(items)):
+            answers = self._ask(send, nothing)
+        for answer in answers:
             if isinstance(answer, redis.RedisError):
                 follow(self._client, answer)
                 self._on_error(reason_of(answer))

@@ -34,6 +34,7 @@ from symbolon_server.symbols.paging.directory import decode_directory
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION, check_seal
 from symbolon_server.symbols.paging.file import PageFile, encode_page_file
 from symbolon_server.symbols.paging.layout import MARK as PAGE_MARK
+from symbolon_server.telemetry.tracing.spans import spanned
 
 T = TypeVar("T")
 
@@ -147,12 +148,14 @@ class Spool:
         self._hits = 0
         self._misses = 0
 
+    @spanned("read spool")
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:
         """Return the directory of each module in the order asked, None for a miss."""
         return self._count(
             [self._read(module_id, partial(_read_directory, module_id)) for module_id in module_ids]
         )
 
+    @spanned("read spool")
     def get_pages(self, keys: Sequence[PageKey]) -> list[bytes | None]:
         """Return each page in the order asked, None for a miss; opens each file once."""
         asked: dict[ModuleId, list[PageKey]] = {}
@@ -164,6 +167,7 @@ class Spool:
             found |= self._read(module_id, read) or {}
         return self._count([found.get(key) for key in keys])
 
+    @spanned("write spool")
     def put_module(self, module_id: ModuleId, directory: bytes, pages: Sequence[bytes]) -> bool:
         """Store a whole module, replacing any earlier one; return whether it was stored."""
         if self._max_bytes == 0:

@@ -23,6 +23,7 @@ from symbolon_server.symbols.ground.errors import (
     NoSymbolFileError,
     NoSymbolsError,
 )
+from symbolon_server.telemetry.tracing.spans import Kind, Span, child
 
 T = TypeVar("T")
 
@@ -216,11 +217,14 @@ class SupplierChain:
         values: list[T] = []
         stream: SymbolFileStream | None = None
         failure: SupplierError | MalformedSymbolFileError | None = None
-        try:
-            with supplier.fetch(candidate) as stream:
-                values.append(_read(stream, read))
-        except (SupplierError, MalformedSymbolFileError) as error:
-            failure = error
+        with child("fetch", Kind.CLIENT) as span:
+            try:
+                with supplier.fetch(candidate) as stream:
+                    values.append(_read(stream, read))
+            except (SupplierError, MalformedSymbolFileError) as error:
+                failure = error
+            if span is not None:
+                _describe(span, supplier.name, _outcome_of(failure), stream)
         attempt = Attempt(
             supplier.name,
             _outcome_of(failure),
@@ -239,6 +243,17 @@ class SupplierChain:
             self._pauses.note_failure(supplier.name, str(failure), retry_after)
         else:
             self._pauses.end(supplier.name)
+
+
+def _describe(
+    span: Span, supplier: str, outcome: AttemptOutcome, stream: SymbolFileStream | None
+) -> None:
+    """Describe a request to a supplier as metrics do; a path may hold what a caller sent."""
+    span.attributes["symbolon.supplier"] = supplier
+    span.attributes["symbolon.outcome"] = outcome.value
+    span.attributes["symbolon.fetched_bytes"] = stream.fetched_bytes if stream else 0
+    if outcome in (AttemptOutcome.UNAVAILABLE, AttemptOutcome.MALFORMED):
+        span.error = outcome.value
 
 
 def _read(stream: SymbolFileStream, read: Reader[T]) -> T:

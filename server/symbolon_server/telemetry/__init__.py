@@ -5,6 +5,7 @@
     tallies           cheap notes of a call, added to the metrics when these are read
     endpoint          the HTTP endpoint for Prometheus and probes, which adds up all processes
     pulse             what a child program says of its condition
+    tracing           spans of calls and ingests, and how they reach a collector
     lasting_threads   threads that survive unexpected errors, and report health when they cannot
     backoff           exponential backoff
 

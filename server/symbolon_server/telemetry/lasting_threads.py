@@ -137,6 +137,11 @@ class LastingThread:
         self.is_closing.set()
         self._thread.join()
 
+    def join(self, seconds: float) -> bool:
+        """Wait for its end, once `is_closing` is set; return whether it ended in time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def _run(self) -> None:
         try:
             while not self.resort.run(self._serve):

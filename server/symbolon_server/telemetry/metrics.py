@@ -145,6 +145,37 @@ INGEST_SECONDS = _histogram(
     _INGEST_SECONDS,
 )
 
+PAGES_PUT = _counter(
+    "symbolon_pages_put_total",
+    "Pages of ingests by how they were put into the store: new, aged (as if idle for some time), "
+    "left_out (the store would soon evict them).",
+    "age",
+)
+EVICTION_AGE_SECONDS = _gauge(
+    "symbolon_eviction_age_seconds",
+    "Idle time at which the store evicts a page, as all servers know it; 0 if it evicts none.",
+    mode="livemax",
+)
+INSERTION_SCALE = _gauge(
+    "symbolon_insertion_scale",
+    "Factor of all insertion ages, which misses raise and lower; 1 at first.",
+    mode="livemax",
+)
+USE_TABLES = _gauge(
+    "symbolon_use_tables",
+    "Debug files whose uses of functions the cache remembers, for insertion ages.",
+    mode="livemax",
+)
+USE_TABLE_BYTES = _gauge(
+    "symbolon_use_table_bytes", "Bytes of these tables of uses in the cache.", mode="livemax"
+)
+SPANS = _counter(
+    "symbolon_spans_total",
+    "Spans of traces, by result: sent to the collector, or lost because it did not take them in "
+    "time.",
+    "result",
+)
+
 
 def all_metrics() -> tuple[MetricWrapperBase, ...]:
     """Return every metric declared in this module, in the order of declaration."""

@@ -281,6 +281,12 @@ def test_wanted_pages_are_put_first_and_as_new_the_others_older(
     assert page_count > 2
     others = [(number, 500) for number in range(page_count - 1)]
     assert list(store.ages.items()) == [(page_count - 1, 0), *others]
+    assert pages_counted(ingest) == {"new": 1, "aged": page_count - 1, "left_out": 0}
+
+
+def pages_counted(ingest: Ingest) -> dict[str, int]:
+    counts = ingest.counts.counts()
+    return {count.labels[0]: count.amount for count in counts if count.metric == "pages_put"}
 
 
 def test_pages_of_functions_in_use_in_an_earlier_build_are_put_younger(
@@ -298,6 +304,10 @@ def test_pages_of_functions_in_use_in_an_earlier_build_are_put_younger(
     assert last == directory_in(store, xul).page_count - 1
     assert store.ages[last] == 40  # a fifteenth of ten minutes
     assert {store.ages[number] for number in others} == {500}
+    # At the largest scale the store would evict the others before they are asked for.
+    ingest = Ingest(site.suppliers, AgedStore())
+    ingest.run(AskedModule(xul), [], terms=replace(terms, scale=13.5))
+    assert pages_counted(ingest) == {"new": 0, "aged": 1, "left_out": len(others)}
 
 
 def test_without_the_cache_pages_that_nobody_knows_push_out_none_in_use(

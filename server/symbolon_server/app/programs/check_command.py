@@ -13,6 +13,7 @@ from symbolon_server.app import StartError
 from symbolon_server.app.wiring.redis_connections import RedisServers, find_setup_problems
 from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.app.wiring.suppliers import DEBUGINFOD_URLS, sources_of
+from symbolon_server.app.wiring.tracing import collector_of, is_traced, takes_spans
 from symbolon_server.debug_files.packages import find_missing_packages
 from symbolon_server.ingest.queueing.permissions import (
     CACHE,
@@ -98,6 +99,8 @@ def check(settings: Settings, environment: Mapping[str, str]) -> Iterator[Findin
         yield _check_http(settings, settings.http)
     if settings.metrics_listen is not None:
         yield _check_port("metrics", settings.metrics_listen)
+    if is_traced(settings, environment):
+        yield _check_tracing(environment)
     yield from _check_redis(settings)
     yield from _check_suppliers(settings, environment)
     yield from _check_folders(settings)
@@ -131,6 +134,20 @@ def _check_port(subject: str, listen: ListenAddress, protection: str = "") -> Fi
     except ListenError as error:
         return Finding(subject, str(error), Verdict.WRONG)
     return Finding(subject, ", ".join(filter(None, (str(listen), protection))))
+
+
+def _check_tracing(environment: Mapping[str, str]) -> Finding:
+    try:
+        collector = collector_of(environment)
+    except StartError as error:
+        return Finding("tracing", str(error), Verdict.WRONG)
+    if takes_spans(collector):
+        return Finding("tracing", f"the collector at {collector.name} answers")
+    said = (
+        f"the collector at {collector.name} does not take spans, which are lost: see "
+        "OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS"
+    )
+    return Finding("tracing", said, Verdict.WARNING)
 
 
 def _check_http(settings: Settings, http: ListenAddress) -> Finding:

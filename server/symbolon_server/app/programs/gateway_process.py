@@ -8,6 +8,7 @@ from symbolon_server.app.process.children import report_ready
 from symbolon_server.app.process.collector import resume_collector
 from symbolon_server.app.process.reserved_port import allow_restart, bind_shared
 from symbolon_server.app.wiring.security import protection_of, tls_of
+from symbolon_server.app.wiring.tracing import traced
 from symbolon_server.gateway.http_server import HttpOptions, serve_http
 from symbolon_server.gateway.reading import BodyLimits
 from symbolon_server.gateway.symbolicating import Symbolicating
@@ -42,8 +43,10 @@ def run_gateway(settings: Settings) -> None:
         tokens = protection_of(settings).tokens
         options = _options_of(settings, tokens, timeout)
         secret = os.environ.get(SECRET_VARIABLE, "")
-        gateway = Gateway(Symbolicating(clients.take, secret), options, threads)
-        _serve(settings, gateway, tokens, clients.files)
+        with traced(settings, "symbolon-gateway") as tracer:
+            symbolicating = Symbolicating(clients.take, secret)
+            gateway = Gateway(symbolicating, options, threads, tracer)
+            _serve(settings, gateway, tokens, clients.files)
 
 
 def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float) -> GatewayOptions:

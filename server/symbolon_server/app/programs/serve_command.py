@@ -18,6 +18,7 @@ from symbolon_server.app.programs.serve_children import ServerChildren, gateway_
 from symbolon_server.app.wiring.redis_connections import RedisServers, has_embedded
 from symbolon_server.app.wiring.security import protection_of, tls_of
 from symbolon_server.app.wiring.suppliers import sources_of
+from symbolon_server.app.wiring.tracing import refuse_bad_tracing
 from symbolon_server.rpc.access.forwarding import SECRET_VARIABLE, make_secret
 from symbolon_server.rpc.access.protection import check_address
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError, check_port
@@ -58,6 +59,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
 def _refuse_bad_settings(settings: Settings) -> None:
     """Raise `StartError` for bad settings, before anything is started."""
     sources_of(settings)  # raises for unusable ones
+    refuse_bad_tracing(settings)
     try:
         protection = protection_of(settings)
         check_address(settings.listen, protection)

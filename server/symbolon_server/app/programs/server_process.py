@@ -1,5 +1,6 @@
 """One process that answers calls."""
 
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from symbolon_server.app import StartError
@@ -13,6 +14,7 @@ from symbolon_server.app.wiring.services import (
     make_store_service,
     server_options,
 )
+from symbolon_server.app.wiring.tracing import traced
 from symbolon_server.rpc.access.access import AccessControl
 from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.calls.call_limits import UnreadAnswers
@@ -33,6 +35,8 @@ class ServerProcess:
     ) -> None:
         self._grace_seconds = settings.shutdown_grace_seconds
         self._vitals = vitals = Vitals()
+        self._traces = ExitStack()
+        tracer = self._traces.enter_context(traced(settings, "symbolon-server"))
         self._parts = SharedParts(settings, vitals)
         answerer = make_answerer(settings, self._parts)
         self._heap_keeper = HeapKeeper(settings.memory_bytes, vitals)
@@ -61,6 +65,7 @@ class ServerProcess:
             unread,
             access,
             vitals,
+            tracer=tracer,
         )
 
     def start(self) -> ListenAddress:
@@ -98,6 +103,7 @@ class ServerProcess:
         self._streams.close()
         self._parts.close()
         self._heap_keeper.close()
+        self._traces.close()
 
 
 class StartedServer(NamedTuple):

@@ -3,6 +3,7 @@
 from symbolon_server.app import StartError
 from symbolon_server.app.wiring.redis_connections import has_embedded, refuse_bad_urls
 from symbolon_server.app.wiring.suppliers import sources_of
+from symbolon_server.app.wiring.tracing import refuse_bad_tracing
 from symbolon_server.settings import Settings
 
 
@@ -22,6 +23,7 @@ def work(settings: Settings) -> None:
 def _refuse_bad_settings(settings: Settings) -> None:
     sources_of(settings)  # raises for unusable ones
     refuse_bad_urls(settings)
+    refuse_bad_tracing(settings)
     if has_embedded(settings):
         raise StartError(
             "a worker needs the Redis servers of the server that it works for: set "

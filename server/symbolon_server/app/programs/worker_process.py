@@ -9,6 +9,7 @@ from symbolon_server.app.wiring.from_settings import (
 )
 from symbolon_server.app.wiring.redis_connections import timeouts_of
 from symbolon_server.app.wiring.suppliers import suppliers_of
+from symbolon_server.app.wiring.tracing import tracer_of
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.cache.module_memory import ModuleMemory
 from symbolon_server.ingest.working.file_reading import ModuleFileReader
@@ -28,11 +29,15 @@ from symbolon_server.telemetry.pulse import Pulse
 _LONGEST_WAIT_SECONDS = WAIT_SECONDS + 2.0
 """Timeout of the client that waits for jobs; after it, it gives up on a cache that hangs."""
 
+_COLLECTOR_SECONDS = 1.0
+"""For sending spans, for which the next job waits; see `Outbox` for what follows a failure."""
+
 _log = EventLog(__name__)
 
 
 def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, from the main thread; raise `StartError`."""
+    tracer = tracer_of(settings, "symbolon-worker", _COLLECTOR_SECONDS)
     suppliers = suppliers_of(settings)
     if not suppliers:
         _log.warning("no_suppliers", detail="every module will be missing: SYMBOLON_SUPPLIERS")
@@ -66,6 +71,7 @@ def run(settings: Settings) -> None:
         InsertionMemory(cache),
         _options_of(settings),
         pulse=Pulse.for_parent(),
+        tracer=tracer,
     )
     pauses.end_tries(chain.names)
 

@@ -4,6 +4,7 @@
              -> suppliers           suppliers, or only whether they are usable
              -> from_settings       store, spool, lifetimes of failures
              -> security            certificates, tokens, TLS of the gateway
+             -> tracing             what makes and sends the spans of a program
              -> services            tiers and memory, then the services of a serving process
              -> metrics_server      one endpoint for metrics and probes, children included
 

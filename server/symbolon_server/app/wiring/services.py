@@ -43,10 +43,14 @@ from symbolon_server.symbolication.module_lookup import ModuleLookup, Prefetcher
 from symbolon_server.symbolication.symbolicator import Symbolicator
 from symbolon_server.telemetry.lasting_threads import LastingThread, Vitals
 from symbolon_server.telemetry.metrics import (
+    EVICTION_AGE_SECONDS,
+    INSERTION_SCALE,
     QUEUE_LENGTH,
     TIER_BYTES,
     TIER_ENTRIES,
     TIER_MAX_BYTES,
+    USE_TABLE_BYTES,
+    USE_TABLES,
 )
 from symbolon_server.telemetry.software import software_version
 
@@ -70,7 +74,8 @@ class SharedParts:
         store = store_over(self.store_client)
         self.spool = spool_of(settings)
         self.recent_use = RecentUse(store)
-        self.uses = UseTally(InsertionMemory(cache), store)
+        insertion = InsertionMemory(cache)
+        self.uses = UseTally(insertion, store)
         self.memory = ModuleMemory.of(cache, lifetimes_of(settings))
         self.missing_tally = MissingTally(self.memory.missing)
         self.tiers = Tiers(
@@ -86,6 +91,7 @@ class SharedParts:
         self.loader.repeat(self.missing_tally.flush)
         self.loader.repeat(partial(measure_tiers, self.server_memory))
         self.loader.repeat(partial(measure_queue, self.queue))
+        self.loader.repeat(partial(measure_insertion, insertion))
         self._following = LastingThread("following", self._follow)
         self._telling = LastingThread("uses", self._tell_uses)
 
@@ -202,3 +208,13 @@ def measure_queue(queue: IngestQueue) -> None:
     with suppress(CacheUnavailableError):
         for band, length in queue.get_lengths().items():
             QUEUE_LENGTH.labels(band.label).set(length)
+
+
+def measure_insertion(memory: InsertionMemory) -> None:
+    """Set the gauges of the insertion policy; without the cache they keep their last values."""
+    with suppress(CacheUnavailableError):
+        facts = memory.facts()
+        EVICTION_AGE_SECONDS.set(facts.eviction_age or 0.0)
+        INSERTION_SCALE.set(facts.scale)
+        USE_TABLES.set(facts.tables)
+        USE_TABLE_BYTES.set(facts.table_bytes)

@@ -16,6 +16,7 @@ from symbolon_server.ingest.queueing.queue import unpack_offsets
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import FOREIGN_JOBS
+from symbolon_server.telemetry.tracing.contexts import read_context
 
 _SHOWN_BYTES = 80
 """Of an invalid module id, in the log."""
@@ -110,7 +111,7 @@ class ClaimDesk:
 
     def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
         """Return the job, or None if another program put it on the queue."""
-        attempts, wanted, as_of, stale_before, waited_ms, details = described
+        attempts, wanted, as_of, stale_before, waited_ms, details, trace = described
         module_id = module_id_of(name)
         if module_id is None:
             self._drop(name)
@@ -122,6 +123,7 @@ class ClaimDesk:
             unpack_offsets(wanted),
             Freshness(int(as_of), int(stale_before)),
             max(0, int(waited_ms)) / 1000,
+            read_context(trace.decode(errors="replace")) if trace else None,
         )
 
     def _drop(self, name: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import InvalidModuleIdError, ModuleId
+from symbolon_server.telemetry.tracing.contexts import SpanContext
 
 
 class Band(IntEnum):
@@ -65,6 +66,9 @@ class Claim:
 
     waited_seconds: float = 0.0
     """Since it was queued; 0 if the clock was set back meanwhile."""
+
+    trace: SpanContext | None = None
+    """The span of the first traced call that queued it, or None."""
 
     @property
     def module_id(self) -> ModuleId:

@@ -13,6 +13,7 @@ from symbolon_server.ingest.queueing.jobs import DETAIL_FIELDS, Band, details_of
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.telemetry.tracing.spans import Kind, Span, child
 
 MAX_QUEUED: Final = 100_000
 """More jobs than workers can do in an hour; each takes about 400 bytes of the cache."""
@@ -102,9 +103,11 @@ class IngestQueue:
         most_own = max(1, self._max_queued // _CALLERS)
         limits = (most, most_own, MAX_WANTED_OFFSETS * _OFFSET_BYTES)
         added, refused = 0, set[bytes]()
-        with self._access.asking():
+        with child("enqueue ingest", Kind.PRODUCER) as span, self._access.asking():
+            trace = "" if span is None else _note_message(span, len(wanted), band)
             for step in _steps(wanted, asked):
-                arguments: list[str | bytes | int] = [int(band), caller, waits, *limits, *step]
+                head = (int(band), caller, waits, *limits, trace)
+                arguments: list[str | bytes | int] = [*head, *step]
                 more, others = self._enqueue(keys=[scripts.PREFIX], args=arguments)
                 added += more
                 refused.update(others)
@@ -149,6 +152,19 @@ class IngestQueue:
             commands(pipeline)
             replies: list[Any] = pipeline.execute()
         return replies
+
+
+def _note_message(span: Span, modules: int, band: Band) -> str:
+    """Describe what is queued; return the context of the ingests."""
+    span.attributes |= {
+        "messaging.system": "redis",
+        "messaging.operation.name": "enqueue",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": "ingest",
+        "messaging.batch.message_count": modules,
+        "symbolon.band": band.label,
+    }
+    return span.context.traceparent
 
 
 def _count_bands(pipeline: Any) -> None:

@@ -10,7 +10,7 @@ separate queues.
 | `running` | sorted set | claimed modules by the millisecond when the lease ends |
 | `awaited` | sorted set | modules of the first band by the millisecond until which a caller waits |
 | `turns` | sorted set | `<band>:<caller>` by that caller's next turn |
-| `job:<module id>` | hash | time of queueing, caller, place, what callers sent; its claim |
+| `job:<module id>` | hash | time of queueing, caller, place, what callers sent, trace; its claim |
 | `want:<module id>` | string | wanted module offsets, 8 bytes each, big-endian |
 | `bell` | stream | one entry, replaced when there is a new job; workers wait on it |
 
@@ -167,14 +167,15 @@ ENQUEUE: Final = (
     _PRELUDE
     + """
 -- ARGV: band, caller, milliseconds that the caller waits, maximum of queued jobs, jobs of a caller
--- that fit into a full queue, maximum bytes of a job's wanted offsets; then each module with its
--- offsets and what was sent about it; the first value of each field counts. Returns the number of
--- new jobs and the modules without room.
+-- that fit into a full queue, maximum bytes of a job's wanted offsets, trace context of the ingests
+-- or empty; then each module with its offsets and what was sent about it; the first value of each
+-- field counts. Returns the number of new jobs and the modules without room.
 local band, caller, waits = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most_waiting, most_own, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local trace = ARGV[7]
 local modules = {}
 local width = 2 + #detail_fields
-for at = 7, #ARGV, width do modules[#modules + 1] = ARGV[at] end
+for at = 8, #ARGV, width do modules[#modules + 1] = ARGV[at] end
 -- Both bands of requested jobs share one limit, so a job is never refused when it changes bands.
 local lowest, highest = band == 2 and 2 or 0, band == 2 and 2 or 1
 local room = most_waiting - redis.call('ZCOUNT', line, first_of(lowest), before(highest + 1))
@@ -194,7 +195,7 @@ local function put(module)
 end
 
 for at, module in ipairs(modules) do
-  local first = 7 + width * (at - 1)
+  local first = 8 + width * (at - 1)
   local is_new, offsets = not waiting[at] and not busy[at], ARGV[first + 1]
   if is_new and added >= room then
     refused[#refused + 1] = module
@@ -213,6 +214,7 @@ for at, module in ipairs(modules) do
       local value = ARGV[first + 1 + number]
       if value ~= '' then redis.call('HSETNX', job(module), field, value) end
     end
+    if trace ~= '' then redis.call('HSETNX', job(module), 'trace', trace) end
     if #offsets > 0 then
       local bytes = redis.call('STRLEN', want(module))
       if bytes + #offsets <= most_bytes then redis.call('APPEND', want(module), offsets) end
@@ -262,8 +264,9 @@ CLAIM: Final = (
     + f"""
 -- ARGV: name of the claim, name of the worker, milliseconds of the lease. Returns {{module,
 -- attempts, wanted offsets, number of the last invalidation, number before which the module is
--- stale, milliseconds since it was queued, what callers sent about it}}; or the bell's last entry
--- if there is no job; or an empty string if jobs only moved to the second band: then claim again.
+-- stale, milliseconds since it was queued, what callers sent about it, trace context or empty}}; or
+-- the bell's last entry if there is no job; or an empty string if jobs only moved to the second
+-- band: then claim again.
 local claim, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local function number_in(module, field)
@@ -284,7 +287,8 @@ local function take(module)
   return {{module, text(attempts), redis.call('GET', want(module)) or '',
       text(last_invalidation()), text(stale_before(module)),
       text(now - (number_in(module, 'queued') or now)),
-      redis.call('HMGET', job(module), unpack(detail_fields))}}
+      redis.call('HMGET', job(module), unpack(detail_fields)),
+      redis.call('HGET', job(module), 'trace') or ''}}
 end
 
 -- No lease ends later than one lease from now, unless the clock was set back.

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final
 
 from symbolon_server.symbols.ground.module_ids import ModuleId
+from symbolon_server.telemetry.tracing.spans import child
 
 Snapshot = Mapping[ModuleId, frozenset["PendingModules"]]
 """The waits for each module at one moment."""
@@ -50,10 +51,13 @@ class PendingModules:
 
         Return at once if waits were ended by `cancel` or by the server's stop.
         """
-        with self._changed:
+        with child("wait for ingests") as span, self._changed:
             self._changed.wait_for(
                 lambda: not self._pending or self._is_released, max(0.0, timeout_seconds)
             )
+            if span is not None:
+                span.attributes["symbolon.modules"] = len(self.module_ids)
+                span.attributes["symbolon.pending_modules"] = len(self._pending)
 
     def cancel(self) -> None:
         """End the wait, from any thread, because its result is not needed any more."""

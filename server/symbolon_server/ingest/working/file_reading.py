@@ -17,6 +17,7 @@ from symbolon_server.suppliers.contents.limits import GIB
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
+from symbolon_server.telemetry.tracing.spans import child
 
 _PRIVATE = 0o700
 
@@ -50,9 +51,10 @@ class ModuleFileReader:
         whole = chain((first,), pieces)
         if kind_of(first[:BEGINNING_BYTES]) in (FileKind.TEXT, FileKind.UNKNOWN):
             reader = SymbolFileReader(asked.module_id, are_demangled=self._are_demangled)
-            return reader.read(whole)
+            with child("read symbol file"):
+                return reader.read(whole)
         try:
-            with self._on_disk(whole) as path:
+            with self._on_disk(whole) as path, child("convert native file"):
                 return convert(
                     path,
                     asked,

@@ -34,6 +34,7 @@ from symbolon_server.symbols.ground.pages import IngestFacts, PageDirectory, Pag
 from symbolon_server.symbols.paging.directory import decode_if_whole, encode_directory
 from symbolon_server.symbols.paging.writer import new_generation, write_pages
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
+from symbolon_server.telemetry.tracing.spans import child
 
 
 class Ingest:
@@ -133,17 +134,18 @@ class Ingest:
             return False
         module = StorableModule(module_id, directory, data, self._spool.get_pages)
         if stored is not None and stored.generation == directory.generation:
-            return put_wanted_pages(self._store, module, wanted)
+            return put_wanted_pages(self._store, module, wanted, self.counts.add_pages)
         # Its pages tell no function names, and are put as the oldest: it was ingested before.
         terms = replace(terms, was_ingested=True)
-        return put_module(self._store, module, wanted, terms)
+        return put_module(self._store, module, wanted, terms, self.counts.add_pages)
 
     def _fetch(self, asked: AskedModule, freshness: Freshness) -> tuple[PagedModule, SymbolTable]:
         """Return the module as a supplier has it; raise what the chain of suppliers raises."""
         start = self._clock()
         fetched = self._fetch_table(asked)
         generation = new_generation(self._random or Random())  # noqa: S311 - it is no secret
-        module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
+        with child("write pages"):
+            module = write_pages(fetched.value, generation, self._facts(fetched, start, freshness))
         facts = self._facts(fetched, start, freshness)  # again, to include writing the pages
         module = replace(module, directory=replace(module.directory, ingest=facts))
         return module, fetched.value
@@ -228,7 +230,7 @@ class Ingest:
             read_pages,
             lambda: functions_of_pages(table, module.directory),
         )
-        put_module(self._store, storable, wanted, terms)
+        put_module(self._store, storable, wanted, terms, self.counts.add_pages)
 
     def _check_kept(self, module_id: ModuleId, outcome: IngestOutcome) -> IngestResult:
         """Return the outcome, or `NOT_KEPT` if the store has no directory: puts never fail.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
 from symbolon_server.cache.failures import Failure, FailureKind
@@ -29,6 +29,8 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import INGEST_SECONDS, INGESTS, QUEUE_WAIT_SECONDS
+from symbolon_server.telemetry.tracing.spans import Kind, Span, current_span, gathering
+from symbolon_server.telemetry.tracing.tracer import Tracer
 
 LEASE_SECONDS = 15.0
 """How long a job stays with a worker that does not renew its claim."""
@@ -67,20 +69,31 @@ class JobRunner:
         memory: ModuleMemory,
         insertion: InsertionMemory,
         options: WorkerOptions,
+        *,
+        tracer: Tracer | None = None,
     ) -> None:
         """Run `ingest` in forks; record results in `memory` and end jobs at `desk`.
 
-        `insertion` tells how old pages are put.
+        `insertion` tells how old pages are put. With a `tracer`, jobs of traced calls have spans.
         """
         self._desk = desk
         self._ingest = ingest
         self._memory = memory
         self._insertion = insertion
+        self._tracer = tracer
         self._limits = options.limits
         self._lease_seconds = options.lease_seconds
 
     def run(self, claim: Claim, may_go_on: Callable[[], bool]) -> None:
         """Run one job; put it back if `may_go_on` returns False before it is done."""
+        if self._tracer is None or claim.trace is None:
+            self._run(claim, may_go_on)
+            return
+        span = self._tracer.begin("process ingest", Kind.CONSUMER, claim.trace)
+        with nullcontext() if span is None else _of_job(span, claim):
+            self._run(claim, may_go_on)
+
+    def _run(self, claim: Claim, may_go_on: Callable[[], bool]) -> None:
         start = time.monotonic()
         if self._has_failed_since(claim):
             self._insist(lambda: self._end(claim), may_go_on)
@@ -91,6 +104,7 @@ class JobRunner:
             return
         seconds = time.monotonic() - start
         _observe(claim, result, seconds)
+        self._trace(result)
         self._insist(lambda: self.record(claim, result, seconds), may_go_on)
 
     def _has_failed_since(self, claim: Claim) -> bool:
@@ -125,14 +139,17 @@ class JobRunner:
 
     def _report(self, claim: Claim, terms: InsertionTerms) -> bytes:
         """Do the work, in the fork."""
-        try:
-            result = self._ingest.run(claim.asked, claim.wanted, claim.freshness, terms)
-        except MemoryError:
-            # The next attempt would need as much: the symbol file is the reason.
-            detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
-            result = IngestResult(IngestOutcome.MALFORMED, detail)
+        with gathering(current_span()) as spans:
+            try:
+                result = self._ingest.run(claim.asked, claim.wanted, claim.freshness, terms)
+            except MemoryError:
+                # The next attempt would need as much: the symbol file is the reason.
+                detail = f"reading it takes more than {self._limits.memory_bytes >> 20} MiB"
+                result = IngestResult(IngestOutcome.MALFORMED, detail)
         counts = self._ingest.counts
-        return replace(result, counts=counts.counts(), attempts=counts.attempts()).encode()
+        return replace(
+            result, counts=counts.counts(), attempts=counts.attempts(), spans=tuple(spans)
+        ).encode()
 
     def record(self, claim: Claim, result: IngestResult, seconds: float) -> None:
         """Remember the result, then announce the end: woken callers look for the result.
@@ -144,6 +161,17 @@ class JobRunner:
             supplier_round = SupplierRound(result.attempts, time.time(), seconds)
             self._memory.rounds.remember(claim.module_id, supplier_round, _kept_seconds(failure))
         self._end(claim)
+
+    def _trace(self, result: IngestResult) -> None:
+        """Pass on the spans of an ingest process, and its outcome."""
+        span = current_span()
+        if span is None or self._tracer is None:
+            return
+        for ended in result.spans:
+            self._tracer.outbox.add(ended)
+        span.attributes["symbolon.outcome"] = result.outcome.value
+        if result.failure not in (None, FailureKind.MISSING):
+            span.error = result.outcome.value
 
     def _remember(self, asked: AskedModule, result: IngestResult) -> Failure | None:
         module_id, failures = asked.module_id, self._memory.failures
@@ -189,6 +217,19 @@ class JobRunner:
                 time.sleep(RETRY_SECONDS)
             else:
                 return
+
+
+def _of_job(span: Span, claim: Claim) -> Span:
+    span.attributes |= {
+        "messaging.system": "redis",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "ingest",
+        "symbolon.module": str(claim.module_id),
+        "symbolon.attempts": claim.attempts,
+        "symbolon.waited_seconds": claim.waited_seconds,
+    }
+    return span
 
 
 class _Lease:

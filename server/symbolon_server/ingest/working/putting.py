@@ -4,6 +4,7 @@ Pages are put in steps that never block the store for long.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageDirectory, PageKey
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.reader import Page
+from symbolon_server.telemetry.tracing.spans import spanned
 
 STEP_BYTES = 1 << 20
 """Redis takes a MiB in about a millisecond, and serves other clients between two steps."""
@@ -35,6 +37,21 @@ PageReader = Callable[[Sequence[PageKey]], Sequence[bytes | None]]
 """Returns pages in the order of their keys, or None for a missing one."""
 
 
+class PageAge(Enum):
+    """How a page is put."""
+
+    NEW = "new"
+    AGED = "aged"
+    LEFT_OUT = "left_out"
+
+
+CountPages = Callable[[PageAge, int], None]
+
+
+def count_nothing(_age: PageAge, _pages: int) -> None:
+    """Count nothing."""
+
+
 class StorableModule(NamedTuple):
     """A module as it is put into the store."""
 
@@ -46,16 +63,18 @@ class StorableModule(NamedTuple):
     """Reads the functions of its pages, where their uses decide how old a page is put."""
 
 
+@spanned("put pages")
 def put_module(
     store: AgingPageStore,
     module: StorableModule,
     wanted: Collection[int],
     terms: InsertionTerms = ALL_NEW,
+    count: CountPages = count_nothing,
 ) -> bool:
     """Put pages, then the directory; return False, without a directory, if a page is missing.
 
     The pages that cover the module offsets in `wanted` are put first and as new, then the others,
-    the hottest first, each with its insertion age under these `terms`.
+    the hottest first, each with its insertion age under these `terms`. `count` is told of each.
     """
     directory = module.directory
     ages = insertion_ages(terms, directory.page_count, module.read_functions)
@@ -69,11 +88,17 @@ def put_module(
     put = np.isfinite(ages)
     keys = page_keys(module.module_id, directory, order[put].tolist())
     idle_seconds = np.maximum(ages[put], 0.0).astype(np.int64).tolist()
+    for age, pages in zip(PageAge, _count_ages(idle_seconds, len(ages)), strict=True):
+        count(age, pages)
     return _put(store, module, dict(zip(keys, idle_seconds, strict=True)))
 
 
+@spanned("put pages")
 def put_wanted_pages(
-    store: AgingPageStore, module: StorableModule, wanted: Collection[int]
+    store: AgingPageStore,
+    module: StorableModule,
+    wanted: Collection[int],
+    count: CountPages = count_nothing,
 ) -> bool:
     """Put the pages that cover these module offsets as new; return what `put_module` does.
 
@@ -82,7 +107,14 @@ def put_wanted_pages(
     """
     numbers = pages_for(module.directory, wanted)
     keys = page_keys(module.module_id, module.directory, numbers)
+    count(PageAge.NEW, len(keys))
     return _put(store, module, dict.fromkeys(keys, 0))
+
+
+def _count_ages(idle_seconds: Sequence[int], pages: int) -> tuple[int, int, int]:
+    """Return how many of so many pages are new, aged and left out."""
+    new = idle_seconds.count(0)
+    return new, len(idle_seconds) - new, pages - len(idle_seconds)
 
 
 def _put(

@@ -14,16 +14,20 @@ from typing import Any, NamedTuple, Self
 from symbolon_server.cache.failures import FailureKind
 from symbolon_server.cache.module_memory import RememberedAttempt
 from symbolon_server.ingest.working.ingest_process import ProcessEnd, ProcessEnding, WorkLimits
+from symbolon_server.ingest.working.putting import PageAge
 from symbolon_server.store.spool import SkipReason
 from symbolon_server.suppliers.chain import Attempt, AttemptOutcome
 from symbolon_server.telemetry.metrics import (
+    PAGES_PUT,
     REDIS_ERRORS,
     SPOOL_SKIPS,
     SUPPLIER_BYTES,
     SUPPLIER_FETCHES,
 )
+from symbolon_server.telemetry.tracing.spans import EndedSpan
 
 _COUNTERS = {
+    "pages_put": PAGES_PUT.labels,
     "redis_errors": REDIS_ERRORS.labels,
     "spool_skips": SPOOL_SKIPS.labels,
     "supplier_bytes": SUPPLIER_BYTES.labels,
@@ -65,6 +69,10 @@ class WorkCounts:
             )
         )
 
+    def add_pages(self, age: PageAge, pages: int) -> None:
+        """Count pages that are put, or left out."""
+        self._add("pages_put", age.value, amount=pages)
+
     def add_store_error(self, _reason: str = "") -> None:
         """Count a failed request to the store."""
         self._add("redis_errors", "store")
@@ -86,7 +94,9 @@ class WorkCounts:
 
 
 def begin_at_zero(suppliers: Iterable[str]) -> None:
-    """Create the metrics of all suppliers, given by name, before the first request."""
+    """Create the metrics of pages, and of all suppliers, given by name, before the first job."""
+    for age in PageAge:
+        PAGES_PUT.labels(age.value)
     for supplier in suppliers:
         SUPPLIER_BYTES.labels(supplier)
         for outcome in AttemptOutcome:
@@ -144,6 +154,9 @@ class IngestResult:
     attempts: tuple[RememberedAttempt, ...] = ()
     """The requests to suppliers, in order."""
 
+    spans: tuple[EndedSpan, ...] = ()
+    """What its process did, if the job is traced."""
+
     peak_bytes: int = 0
     """Peak resident memory of its process; 0 if none was started."""
 
@@ -162,8 +175,13 @@ class IngestResult:
         fields: dict[str, Any] = json.loads(report)
         counts = tuple(Count(name, tuple(labels), n) for name, labels, n in fields["counts"])
         attempts = tuple(RememberedAttempt(**attempt) for attempt in fields["attempts"])
-        outcome = IngestOutcome(fields["outcome"])
-        return cls(**fields | {"outcome": outcome, "counts": counts, "attempts": attempts})
+        made = {
+            "outcome": IngestOutcome(fields["outcome"]),
+            "counts": counts,
+            "attempts": attempts,
+            "spans": tuple(EndedSpan(*span) for span in fields["spans"]),
+        }
+        return cls(**fields | made)
 
 
 def result_of(end: ProcessEnd, limits: WorkLimits) -> IngestResult | None:

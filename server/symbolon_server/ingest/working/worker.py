@@ -31,6 +31,8 @@ from symbolon_server.symbols.reading.reader import SymbolFileReader
 from symbolon_server.telemetry.ignored_signals import HARMLESS, log_ignored
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.pulse import PATIENCE_SECONDS, Condition, Pulse
+from symbolon_server.telemetry.tracing.outbox import Outbox
+from symbolon_server.telemetry.tracing.tracer import Tracer
 
 WAIT_SECONDS = 3.0
 """How long to wait for a new job before looking for jobs whose leases have lapsed."""
@@ -64,23 +66,28 @@ def run_worker(
     options: WorkerOptions | None = None,
     *,
     pulse: Pulse | None = None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT, from the main thread of a process without other threads.
 
     `client` is a cache client for this worker only, which waits for jobs on it. `ingest` runs in
     forks, so it must not have opened a connection before. The worker's condition goes to `pulse`.
+    With a `tracer`, jobs of traced calls have spans, which are sent between two jobs.
     """
     warm_up()
     gc.collect()  # of what each fork would share
     options = options or WorkerOptions()
     desk = ClaimDesk(client, options.lease_seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
-    runner = JobRunner(desk, ingest, memory, insertion, options)
-    worker = Worker(client, desk, runner, options, pulse or Pulse(None))
+    runner = JobRunner(desk, ingest, memory, insertion, options, tracer=tracer)
+    outbox = None if tracer is None else tracer.outbox
+    worker = Worker(client, desk, runner, options, pulse or Pulse(None), outbox=outbox)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.request_stop)
     for number in HARMLESS:
         signal.signal(number, worker.ignore_signal)
     worker.work()
+    if outbox is not None:
+        outbox.send_last()
 
 
 class _StopWaitingError(Exception):
@@ -101,11 +108,15 @@ class Worker:
         runner: JobRunner,
         options: WorkerOptions,
         pulse: Pulse,
+        *,
+        outbox: Outbox | None = None,
     ) -> None:
         """Claim jobs from `desk`, whose cache is that of `client`, and run them with `runner`.
 
-        Each turn of the loop, and each look at a running job, is a beat of `pulse`.
+        Each turn of the loop, and each look at a running job, is a beat of `pulse`. Spans in
+        `outbox` are sent when there is no job, or many spans.
         """
+        self._outbox = outbox
         self._client = client
         self._desk = desk
         self._runner = runner
@@ -131,7 +142,11 @@ class Worker:
                 if isinstance(found, Claim):
                     with self._pulse.limited(self._most_job_seconds):
                         self._runner.run(found, self._may_go_on)
+                    if self._outbox is not None and self._outbox.has_batch():
+                        self._outbox.send()
                 else:
+                    if self._outbox is not None:
+                        self._outbox.send()
                     look_again(self._client)
                     self._wait(partial(self._desk.wait, found, WAIT_SECONDS))
             except CacheUnavailableError as error:

@@ -38,6 +38,9 @@ from symbolon_server.rpc.calls.status import (
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.metrics import BEFORE_READING, CALL_SECONDS, CALLS, STREAM_ANSWERS
 from symbolon_server.telemetry.tallies import Tally
+from symbolon_server.telemetry.tracing.contexts import find_context
+from symbolon_server.telemetry.tracing.spans import Kind, Span, set_current
+from symbolon_server.telemetry.tracing.tracer import Tracer
 
 if TYPE_CHECKING:  # generic in the stubs only
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -58,6 +61,11 @@ CODES: Final = tuple(
     )
 )
 """Every code that an admitted call, or a request of a stream, can end with."""
+
+_SERVERS_FAULT: Final = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""The codes that make the span of a server's call an error, by OpenTelemetry's conventions."""
 
 _log = EventLog(__name__)
 
@@ -140,17 +148,26 @@ class Outermost:
     """Names callers in one log line per call; None: no line."""
 
     clock: Callable[[], float] = time.perf_counter
+    tracer: Tracer | None = None
+    """Begins the spans of calls; None: there are none."""
+
     method: str = ""
 
     def wrap(self, handler: Handler, method: str) -> Handler:
         """Return the `handler` of a method, wrapped."""
         watch = replace(self, method=method.rpartition("/")[2])
         codecs = handler.request_deserializer, handler.response_serializer
+        spans = None if self.tracer is None else CallSpans(self.tracer, method)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(watch.unary(handler.unary_unary), *codecs)
+            watched = watch.unary(handler.unary_unary)
+            if spans is not None:
+                watched = spans.unary(watched)
+            return grpc.unary_unary_rpc_method_handler(watched, *codecs)
         if handler.stream_stream is not None:
             behavior = handler.stream_stream
             watched = watch.stream(behavior)
+            if spans is not None:
+                watched = spans.stream(watched)
             if isinstance(behavior, InPool):
                 watched = InPool(watched, behavior.experimental_thread_pool)
             return grpc.stream_stream_rpc_method_handler(watched, *codecs)
@@ -235,6 +252,68 @@ class Outermost:
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
         self._end(context, started, grpc.StatusCode.INTERNAL)
         context.abort(grpc.StatusCode.INTERNAL, message)
+
+
+class CallSpans:
+    """Makes a span of each sampled call of one method."""
+
+    def __init__(self, tracer: Tracer, method: str) -> None:
+        """Have `tracer` begin them; `method` is the full name, with a slash in front."""
+        self._tracer = tracer
+        self._name = method.removeprefix("/")
+
+    def unary(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return a function with one response, in whose thread the span is current."""
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            span = self._begin(context)
+            if span is None:
+                return behavior(request, context)
+            set_current(span)
+            try:
+                return behavior(request, context)
+            finally:
+                set_current(None)
+                _end_span(span, _code_of(context))
+
+        return answer
+
+    def stream(self, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return a function with many responses; the span is current when it begins."""
+
+        def answer(requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            span = self._begin(context)
+            if span is None:
+                yield from behavior(requests, context)
+                return
+            code: grpc.StatusCode | None = grpc.StatusCode.CANCELLED
+            try:
+                set_current(span)
+                yield from behavior(requests, context)
+                if context.is_active():
+                    code = None
+            finally:
+                set_current(None)
+                _end_span(span, _code_of(context) or code)
+
+        return answer
+
+    def _begin(self, context: grpc.ServicerContext) -> Span | None:
+        caller = find_context(context.invocation_metadata())
+        span = self._tracer.begin(self._name, Kind.SERVER, caller)
+        if span is not None:
+            span.attributes["rpc.system.name"] = "grpc"
+            span.attributes["rpc.method"] = self._name
+        return span
+
+
+def _end_span(span: Span, code: grpc.StatusCode | None) -> None:
+    """End the span of a call with its status code; None means OK."""
+    name = _OK if code is None else code.name
+    span.attributes["rpc.response.status_code"] = name
+    if name in _SERVERS_FAULT:
+        span.error = name
+    span.end()
 
 
 def _code_of(context: grpc.ServicerContext) -> grpc.StatusCode | None:

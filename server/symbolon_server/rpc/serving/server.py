@@ -17,6 +17,7 @@ from symbolon_server.rpc.serving.health import Health
 from symbolon_server.rpc.serving.interceptors import CallGate, Outermost, begin_at_zero
 from symbolon_server.rpc.serving.reflection import Reflection
 from symbolon_server.telemetry.lasting_threads import Vitals
+from symbolon_server.telemetry.tracing.tracer import Tracer
 
 AddService = Callable[[grpc.Server], str]
 """Registers one service with the server and returns the service's full name."""
@@ -77,10 +78,12 @@ class RpcServer:
         unread: UnreadAnswers | None = None,
         access: AccessControl | None = None,
         vitals: Vitals | None = None,
+        *,
+        tracer: Tracer | None = None,
     ) -> None:
         """Serve `services`; their answers count as `unread` until they have left.
 
-        Health is NOT_SERVING while `vitals` are not sound.
+        Health is NOT_SERVING while `vitals` are not sound. With a `tracer`, calls have spans.
         """
         vitals = vitals or Vitals()
         self._options = options
@@ -92,7 +95,10 @@ class RpcServer:
         self._access = access or AccessControl(options.protection.tokens)
         name_for_log = self._access.name_of if options.logs_calls else None
         outermost = Outermost(
-            unread, name_caller=self._access.name_caller, name_for_log=name_for_log
+            unread,
+            name_caller=self._access.name_caller,
+            name_for_log=name_for_log,
+            tracer=tracer,
         )
         self._server = grpc.server(
             self._pool,

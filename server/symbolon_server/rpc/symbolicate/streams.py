@@ -39,6 +39,7 @@ from symbolon_server.symbolication.memory.queries import Caller, CallerGoneError
 from symbolon_server.symbols.paging import wire
 from symbolon_server.telemetry.lasting_threads import LastResort
 from symbolon_server.telemetry.metrics import STREAM_ANSWERS, STREAMS
+from symbolon_server.telemetry.tracing.spans import Span, child, current_span, within
 
 METHOD: Final = "SymbolicateStream"
 
@@ -69,6 +70,8 @@ class _Stream:
     unread: Unread
     context: grpc.ServicerContext
     caller_name: str
+    span: Span | None
+    """The span of the call, of which each answer is a part."""
 
     @property
     def caller(self) -> Caller:
@@ -198,7 +201,7 @@ class Streams:
         with self._entered(flow, context, name), self._opened(context, name) as unread:
             if context.add_callback(flow.close):
                 room = WaitingRoom(FLOW.max_requests // _WAITING_SHARE, self._waiting_room)
-                stream = _Stream(flow, WorkQueue(), room, unread, context, name)
+                stream = _Stream(flow, WorkQueue(), room, unread, context, name, current_span())
                 self._takers.submit(self._take, requests, stream)
                 for answer in flow.answers():
                     yield answer
@@ -258,6 +261,13 @@ class Streams:
             stream.flow.stop()
 
     def _answer_one(self, data: bytes, stream: _Stream) -> None:
+        if stream.span is None:
+            self._put_answer(data, stream)
+            return
+        with within(stream.span), child("answer"):
+            self._put_answer(data, stream)
+
+    def _put_answer(self, data: bytes, stream: _Stream) -> None:
         if stream.is_gone():
             return
         try:
