@@ -144,6 +144,9 @@ class IngestResult:
     attempts: tuple[RememberedAttempt, ...] = ()
     """The requests to suppliers, in order."""
 
+    is_spooled: bool = False
+    """Whether this host's spool has the module, whatever the outcome."""
+
     peak_bytes: int = 0
     """Peak resident memory of its process; 0 if none was started."""
 
