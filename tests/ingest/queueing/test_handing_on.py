@@ -12,6 +12,7 @@ from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.scripts import (
     BELL_KEY,
     MOST_SPOOLED,
+    RUNNING_KEY,
     SPOOLED_KEY,
     SPOOLS_KEY,
 )
@@ -88,17 +89,28 @@ def test_a_job_that_the_other_host_does_not_take_is_anybodys_and_handed_on_no_mo
 ) -> None:
     spool_it(queue, desk_of(THEIRS), xul)
     queue.enqueue({xul: ()}, Band.AWAITED)
-    desk = ClaimDesk(redis_cache, 60.0, spool=OURS, patience_seconds=PATIENCE_SECONDS)
-    impatient = ClaimDesk(redis_cache, 60.0, spool=OURS, patience_seconds=0.2)
-    nothing = impatient.claim()
-    assert isinstance(nothing, NothingToClaim)
-    while isinstance(found := desk.claim(), NothingToClaim):
-        desk.wait(found, 0.05)
+    desk = desk_of(OURS)
+    assert isinstance(desk.claim(), NothingToClaim)
+    redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
+    redis_cache.zincrby(SPOOLS_KEY, -1000 * PATIENCE_SECONDS, str(THEIRS))
+    found = claim(desk)
     assert (found.module_id, found.attempts) == (xul, 1)
     # What is left of the hand-over gives the other host no second claim.
     assert isinstance(desk_of(THEIRS).claim(), NothingToClaim)
     assert desk.give_back(found)
     assert claim(desk).module_id == xul
+
+
+def test_a_job_that_was_handed_on_waits_while_the_other_host_takes_others(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    theirs = desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    for _ in range(2):
+        assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+        redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
+    assert claim(theirs).attempts == 1
 
 
 def test_a_waiting_worker_hears_of_a_job_that_is_handed_on_to_it(

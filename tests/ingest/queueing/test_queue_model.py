@@ -202,6 +202,9 @@ class QueueMachine(RuleBasedStateMachine):
         """Let a worker die, or not take what was handed on to it, and another one claim the job."""
         module_id, job = chance.choice(self.running())
         self.client.zadd(RUNNING_KEY, {str(module_id): 1})
+        if job.handed_to in self.model.seen:
+            self.claim(spool)  # those who have it take others first
+            return
         found = self.desks[spool].claim()
         assert isinstance(found, Claim)
         assert found.module_id == module_id

@@ -30,8 +30,8 @@ _EARLIER_PATTERNS: Final = ("rq:job:*", "ingest:wanted:*")
 _KEYS_A_STEP: Final = 1_000
 
 PATIENCE_SECONDS: Final = 5.0
-"""How long a job waits for the host whose spool has its module, and how long ago one of the host's
-workers may have claimed: longer than an idle worker waits for a job."""
+"""How long ago a worker of the host whose spool has a module must have claimed for its job to wait
+for that host: longer than an idle worker waits for a job."""
 
 _log = EventLog(__name__)
 
@@ -65,7 +65,7 @@ class ClaimDesk:
 
         `worker` is the name that operators see for the owner of a job, `spool` the number of its
         spool, 0 for none. Jobs whose modules another host has in its spool are left to that host
-        for `patience_seconds`.
+        until it has claimed nothing for `patience_seconds`.
         """
         self._client = client
         self._access = CacheAccess(circuit or Circuit())

@@ -18,8 +18,8 @@ separate queues.
 | `handed:<spool>` | sorted set | modules handed on to the workers of a spool |
 
 A job whose module another spool has is handed on to the workers of that spool, if one of them
-claimed just now: it is claimed in their name for a few seconds, and they take it over. If none
-does, that claim lapses like any other, and the next worker takes the job.
+claimed just now: it is claimed in their name, and they take it before any other. Once none of them
+has claimed anything for a few seconds, that claim lapses, and the next worker takes the job.
 
 A job of the first band that no caller waits for any more moves to the second band when it reaches
 the head of the line.
@@ -306,12 +306,23 @@ local function handed(number)
   return P .. 'handed:' .. text(number)
 end
 
--- Another spool that has the module and whose workers have claimed just now, or nil.
+-- Whether a worker with a spool has claimed just now.
+local function is_here(number)
+  local seen = tonumber(redis.call('ZSCORE', spools, text(number)))
+  return seen and seen > now - patience and seen <= now
+end
+
+-- Another spool that has the module and whose workers are there, or nil.
 local function other_spool(module)
   local other = tonumber(redis.call('ZSCORE', spooled, module))
-  if not other or other == spool then return nil end
-  local seen = tonumber(redis.call('ZSCORE', spools, text(other)))
-  return seen and seen > now - patience and seen <= now and other
+  return other and other ~= spool and is_here(other) and other
+end
+
+-- Whether a job was handed on to workers that are still there; they have others before it.
+local function is_left_to_others(module)
+  sound(module)
+  local number = (redis.call('HGET', job(module), 'claim') or ''):match('^spool:(%d+)$')
+  return number and is_here(tonumber(number))
 end
 
 -- At most once for each time that the spool got the module: its workers may not have it any more.
@@ -324,7 +335,7 @@ local function hand_on(module, other)
   redis.call('HSET', job(module), 'claim', 'spool:' .. text(other))
   redis.call('HDEL', job(module), 'worker', 'since')
   redis.call('ZADD', handed(other), now, module)
-  redis.call('PEXPIRE', handed(other), text(2 * patience))
+  redis.call('EXPIRE', handed(other), kept_seconds)
   ring()
 end
 
@@ -335,8 +346,11 @@ for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + l
 end
 
 -- A job whose lease has lapsed comes first: callers have waited for it since.
-local lapsed = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, 1)[1]
-if lapsed then return take(lapsed) end
+for _, module in ipairs(
+    redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, {_MOST_BEHIND})) do
+  if not is_left_to_others(module) then return take(module) end
+  redis.call('ZADD', running, now + patience, module)
+end
 
 if spool > 0 then
   redis.call('ZADD', spools, now, text(spool))
