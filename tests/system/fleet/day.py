@@ -52,10 +52,11 @@ def write_reports(path: Path, hour: int, count: int, random: Random) -> None:
     """Write the reports of one client in an hour, one a line."""
     with path.open("w", encoding="ascii") as file:
         for _ in range(count):
-            file.write(json.dumps(_report(modules_of(hour), random)) + "\n")
+            file.write(json.dumps(report_of(modules_of(hour), random)) + "\n")
 
 
-def _report(modules: Sequence[KnownModule], random: Random) -> Report:
+def report_of(modules: Sequence[KnownModule], random: Random) -> Report:
+    """Return a report whose stacks go through some of these modules."""
     chosen = random.sample(modules, MODULES_A_REPORT)
     ids = [module.module_id for module in chosen]
     stacks = [

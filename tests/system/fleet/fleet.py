@@ -14,7 +14,7 @@ import redis
 from symbolon import Client
 from symbolon_server.ingest.queueing.queue_view import QueueView
 from symbolon_server.redis_servers.circuit import Circuit
-from symbolon_server.redis_servers.embedded import EmbeddedRedis
+from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import (
@@ -28,6 +28,7 @@ from tests.app.conftest import (
 from tests.fixtures import scraping
 from tests.fixtures.clusters import RunningCluster, running_cluster
 from tests.fixtures.name_server import NameServer
+from tests.fixtures.networks import free_port
 from tests.fixtures.redis_fixtures import PATIENT
 from tests.fixtures.symbol_server import SymbolServer
 from tests.system.conftest import SMALL_MEMORY
@@ -60,7 +61,7 @@ class Fleet:
     """All machines and what they share."""
 
     cluster: RunningCluster
-    cache_url: str
+    cache_port: int
     cache: redis.Redis
     supplier: SymbolServer
     names: NameServer
@@ -170,7 +171,7 @@ class Fleet:
         return {
             "suppliers": self.supplier.url,
             "store_url": self.cluster.url(),
-            "cache_url": self.cache_url,
+            "cache_url": f"redis://127.0.0.1:{self.cache_port}",
             "spool_dir": str(host.spool),
             **self.settings,
         }
@@ -195,10 +196,11 @@ def running_fleet(folder: Path, servers: int, workers: int, **settings: str) -> 
     with ExitStack() as stack:
         enter = stack.enter_context
         cluster = enter(running_cluster(has_replicas=True))
-        cache = enter(EmbeddedRedis.start("cache.conf"))
+        port = free_port()
+        cache = enter(EmbeddedRedis.start("cache.conf", EmbeddedOptions(port=port)))
         fleet = Fleet(
             cluster,
-            cache.url,
+            port,
             enter(connect(cache.url, PATIENT)),
             enter(SymbolServer(folder / "symbol-server")),
             enter(NameServer()),
