@@ -63,8 +63,8 @@ sweep: $(environment) ## Compare large native debug files with what other progra
 	@$(python) -m pytest -m sweep -s tests/debug_files
 
 .PHONY: soak
-soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 for one; then the longest tests
-	@$(python) -m tests.system.load.soak $(SECONDS)
+soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 REDIS=cluster (or sentinel); then the longest tests
+	@$(python) -m tests.system.load.soak $(or $(SECONDS),600) $(REDIS)
 	@$(python) -m pytest -m soak tests/system
 
 .PHONY: check

@@ -22,7 +22,8 @@ from tests.fuzz.samples import MODULE_ID
 from tests.fuzz.target import Target
 
 _GOOD: Final = str(MODULE_ID).encode()
-_MEMBERS: Final = (_GOOD, b"a.so/0", b"0:", b"0:caller", b"2:\xff")
+_SPOOL: Final = 1
+_MEMBERS: Final = (_GOOD, b"1", b"a.so/0", b"0:", b"0:caller", b"2:\xff")
 _FIELDS: Final = (
     *("queued", "caller", "place", "attempts", "claim", "worker", "since"),
     *DETAIL_FIELDS,
@@ -30,6 +31,7 @@ _FIELDS: Final = (
 _KEYS: Final = (
     *(scripts.LINE_KEY, scripts.RUNNING_KEY, scripts.AWAITED_KEY, scripts.TURNS_KEY),
     *(scripts.BELL_KEY, INVALIDATED_KEY, EPOCH_KEY),
+    *(scripts.SPOOLED_KEY, scripts.SPOOLS_KEY, f"{scripts.HANDED_PREFIX}{_SPOOL}"),
 )
 _NUMBERS: Final = (
     *(b"0", b"-1", b"1e300", b"inf", b"-inf", b"nan", b"9007199254740993", b"x", b""),
@@ -81,7 +83,7 @@ class _Bench:
         self.desk.give_back(claim)
         again = self.desk.claim()
         assert isinstance(again, Claim)
-        if not self.desk.end(again):
+        if not self.desk.end(again, is_spooled=True):
             self.desk.give_back(again)
             return False
         return again.module_id == MODULE_ID
@@ -132,7 +134,8 @@ def _bench() -> _Bench:
         client,
         IngestQueue(client, circuit),
         QueueView(client, circuit),
-        ClaimDesk(client, 0.0, circuit, "fuzz:1"),
+        # With some patience, it would wait for spools that the values tell of.
+        ClaimDesk(client, 0.0, circuit, "fuzz:1", spool=_SPOOL, patience_seconds=0.0),
     )
 
 

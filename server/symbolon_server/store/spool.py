@@ -13,9 +13,11 @@ Nothing is synced to disk: files that a power failure truncates are recognised a
 
 import errno
 import fcntl
+import hashlib
 import logging
 import mmap
 import os
+import socket
 import stat
 import threading
 import time
@@ -55,6 +57,9 @@ _LOCK_PAUSE_SECONDS = 0.02
 _LOG_PAUSE_SECONDS = 60.0
 
 _ACCOUNT_DIGITS = 20
+_NUMBER_BYTES = 6
+"""A spool's number is a score in Redis, which is exact up to 2^53."""
+
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -147,6 +152,17 @@ class Spool:
         self._counting = threading.Lock()
         self._hits = 0
         self._misses = 0
+
+    def number(self) -> int:
+        """Return a number for this folder of this host, 0 if the spool is off.
+
+        Two hosts with one name may have the same: then one is asked for what the other has.
+        """
+        if self._max_bytes == 0:
+            return 0
+        name = f"{socket.gethostname()}:{self._folder.absolute()}"
+        digest = hashlib.blake2s(name.encode(errors="surrogateescape"), digest_size=_NUMBER_BYTES)
+        return 1 + int.from_bytes(digest.digest())
 
     @spanned("read spool")
     def get_directories(self, module_ids: Sequence[ModuleId]) -> list[bytes | None]:

@@ -41,6 +41,10 @@ class Caller:
         self._program.__exit__(None, None, None)
         self._folder.cleanup()
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that it has used."""
+        return self._program.processor_seconds()
+
     def write_request(self, name: str, request: bytes) -> Path:
         """Return a file with this request."""
         path = Path(self._folder.name, name)

@@ -26,6 +26,8 @@ from symbolon_server.ingest.queueing.scripts import (
     JOB_PREFIX,
     LINE_KEY,
     RUNNING_KEY,
+    SPOOLED_KEY,
+    SPOOLS_KEY,
     WANT_PREFIX,
 )
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -33,8 +35,13 @@ from symbolon_server.symbols.ground.module_ids import ModuleId
 MODULES = [ModuleId.parse(f"module{number}.so", f"{number:033X}") for number in range(8)]
 CALLERS = ["a", "b", "c"]
 MOST_QUEUED = 5
+SPOOLS = [0, 1, 2**48]
+"""Those of workers: 0 has none."""
+
+LONG_SECONDS = 600.0
 
 modules = st.sampled_from(MODULES)
+spools = st.sampled_from(SPOOLS)
 
 
 @dataclass
@@ -51,6 +58,13 @@ class Job:
     is_stale: bool = False
     """Whether its module was invalidated since it was claimed."""
 
+    handed_to: int | None = None
+    """The spool whose workers are to claim it."""
+
+    @property
+    def is_in_line(self) -> bool:
+        return self.claim is None and self.handed_to is None
+
 
 class Model:
     """Jobs by module; every operation looks at all of them."""
@@ -58,9 +72,11 @@ class Model:
     def __init__(self) -> None:
         self.jobs: dict[ModuleId, Job] = {}
         self.turns: dict[tuple[Band, str], int] = {}
+        self.spooled: dict[ModuleId, int] = {}
+        self.seen: set[int] = set()
 
     def in_line(self, *bands: Band) -> list[Job]:
-        return [job for job in self.jobs.values() if job.claim is None and job.band in bands]
+        return [job for job in self.jobs.values() if job.is_in_line and job.band in bands]
 
     def place(self, job: Job, band: Band) -> None:
         """Put a job into the place of its caller's turn."""
@@ -95,23 +111,34 @@ class Model:
                 job = Job(band, 0, caller, set())
                 self.place(job, band)
                 self.jobs[module_id] = job
-            elif job.claim is None and job.band > band:
+            elif job.is_in_line and job.band > band:
                 job.caller = caller
                 self.place(job, band)
             job.wanted |= offsets
-            job.is_awaited |= band is Band.AWAITED and job.claim is None
+            job.is_awaited |= band is Band.AWAITED and job.is_in_line
         return refused
 
-    def next(self) -> tuple[ModuleId, Job] | None:
-        """Return the job to claim next, after moving back those without waiting callers."""
-        while waiting := [(m, job) for m, job in self.jobs.items() if job.claim is None]:
+    def next(self, spool: int) -> set[ModuleId]:
+        """Return the modules of which a worker with this spool is to claim one.
+
+        Jobs without waiting callers are moved back, and those for other spools handed on.
+        """
+        self.seen |= {spool} - {0}
+        if handed := {m for m, job in self.jobs.items() if job.handed_to == spool != 0}:
+            return handed
+        while waiting := [(m, job) for m, job in self.jobs.items() if job.is_in_line]:
             module_id, job = min(
                 waiting, key=lambda item: (item[1].band, item[1].turn, str(item[0]))
             )
-            if job.band is not Band.AWAITED or job.is_awaited:
-                return module_id, job
-            self.place(job, Band.WANTED)
-        return None
+            other = self.spooled.get(module_id, spool)
+            if job.band is Band.AWAITED and not job.is_awaited:
+                self.place(job, Band.WANTED)
+            elif other == spool or other not in self.seen:
+                return {module_id}
+            else:
+                job.handed_to, job.is_awaited = other, False
+                del self.spooled[module_id]
+        return set()
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -124,7 +151,11 @@ class QueueMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.client.flushall()
         self.queue = IngestQueue(self.client, max_queued=MOST_QUEUED)
-        self.desk = ClaimDesk(self.client, lease_seconds=600)
+        self.desks = {
+            spool: ClaimDesk(self.client, LONG_SECONDS, spool=spool, patience_seconds=LONG_SECONDS)
+            for spool in SPOOLS
+        }
+        self.desk = self.desks[0]
         self.log = InvalidationLog(KeyedCache(self.client))
         self.model = Model()
         self.lost: list[Claim] = []
@@ -141,48 +172,79 @@ class QueueMachine(RuleBasedStateMachine):
         assert enqueued.refused == refused
         assert enqueued.added == len(self.model.jobs) - known
 
-    @rule()
-    def claim(self) -> None:
-        found = self.desk.claim()
-        expected = self.model.next()
-        if expected is None:
+    @rule(spool=spools)
+    def claim(self, spool: int) -> None:
+        found = self.desks[spool].claim()
+        expected = self.model.next(spool)
+        if not expected:
             assert isinstance(found, NothingToClaim)
             return
         assert isinstance(found, Claim)
-        module_id, job = expected
+        assert found.module_id in expected
+        self.take(found)
+
+    def take(self, found: Claim) -> None:
+        job = self.model.jobs[found.module_id]
         job.attempts += 1
-        job.claim, job.is_awaited, job.is_stale = found, False, False
-        assert (found.module_id, found.attempts) == (module_id, job.attempts)
+        job.claim, job.handed_to, job.is_awaited, job.is_stale = found, None, False, False
+        assert found.attempts == job.attempts
         assert found.wanted == job.wanted
 
-    def running(self) -> list[Job]:
+    def running(self) -> list[tuple[ModuleId, Job]]:
+        return [(m, job) for m, job in self.model.jobs.items() if not job.is_in_line]
+
+    def claimed(self) -> list[Job]:
         return [job for job in self.model.jobs.values() if job.claim is not None]
 
     @precondition(lambda self: self.running())
-    @rule(chance=st.randoms(use_true_random=False))
-    def lapse(self, chance: Any) -> None:
-        """Let a worker die and another one claim its job."""
-        job = chance.choice(self.running())
-        self.client.zadd(RUNNING_KEY, {str(job.claim.module_id): 1})
-        found = self.desk.claim()
+    @rule(chance=st.randoms(use_true_random=False), spool=spools)
+    def lapse(self, chance: Any, spool: int) -> None:
+        """Let a worker die, or not take what was handed on to it, and another one claim the job."""
+        module_id, job = chance.choice(self.running())
+        self.client.zadd(RUNNING_KEY, {str(module_id): 1})
+        if job.handed_to in self.model.seen:
+            self.claim(spool)  # those who have it take others first
+            return
+        found = self.desks[spool].claim()
         assert isinstance(found, Claim)
-        job.attempts += 1
-        assert (found.module_id, found.attempts) == (job.claim.module_id, job.attempts)
-        self.lost.append(job.claim)
-        job.claim, job.is_stale = found, False
+        assert found.module_id == module_id
+        if job.claim is not None:
+            self.lost.append(job.claim)
+        self.take(found)
 
-    @precondition(lambda self: self.running())
-    @rule(chance=st.randoms(use_true_random=False), is_end=st.booleans())
-    def finish(self, chance: Any, is_end: bool) -> None:
-        job = chance.choice(self.running())
-        claim = job.claim
-        assert self.desk.renew(claim)
+    @rule(some=st.sets(modules, min_size=4), spool=st.sampled_from(SPOOLS[1:]))
+    def spool(self, some: set[ModuleId], spool: int) -> None:
+        """Let a spool have got some modules from earlier jobs, the last of them just now."""
+        self.client.zadd(SPOOLED_KEY, {str(module_id): spool for module_id in some})
+        self.client.zadd(SPOOLS_KEY, {spool: self.client.time()[0] * 1000})
+        self.model.spooled |= dict.fromkeys(some, spool)
+        self.model.seen.add(spool)
+
+    @rule(spool=spools)
+    def lose_workers(self, spool: int) -> None:
+        """Let none of a spool's workers have claimed anything lately."""
+        self.client.zrem(SPOOLS_KEY, spool)
+        self.model.seen.discard(spool)
+
+    @precondition(lambda self: self.claimed())
+    @rule(
+        chance=st.randoms(use_true_random=False),
+        is_end=st.booleans(),
+        spool=spools,
+        is_spooled=st.booleans(),
+    )
+    def finish(self, chance: Any, is_end: bool, spool: int, is_spooled: bool) -> None:
+        job = chance.choice(self.claimed())
+        desk, claim = self.desks[spool], job.claim
+        assert desk.renew(claim)
         if is_end:
-            assert self.desk.end(claim) is not job.is_stale
+            assert desk.end(claim, is_spooled=is_spooled) is not job.is_stale
         if is_end and not job.is_stale:
             del self.model.jobs[claim.module_id]
+            if is_spooled and spool:
+                self.model.spooled[claim.module_id] = spool
         else:
-            assert self.desk.give_back(claim)
+            assert desk.give_back(claim)
             job.claim, job.attempts = None, job.attempts - 1
             job.is_awaited = job.band is Band.AWAITED
         self.lost.append(claim)
@@ -212,7 +274,7 @@ class QueueMachine(RuleBasedStateMachine):
     def look(self, some: set[ModuleId]) -> None:
         look = self.queue.look(some)
         assert look.ended == {m for m in some if m not in self.model.jobs}
-        in_line = {m: job for m, job in self.model.jobs.items() if job.claim is None and m in some}
+        in_line = {m: job for m, job in self.model.jobs.items() if job.is_in_line and m in some}
         assert look.behind == {m for m, job in in_line.items() if job.band is not Band.AWAITED}
         for job in in_line.values():
             job.is_awaited |= job.band is Band.AWAITED
@@ -227,8 +289,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert jobs == line | running
         assert self.described(WANT_PREFIX) <= jobs
         assert awaited <= line
-        claims = [job.claim for job in self.model.jobs.values() if job.claim is not None]
-        assert running == {str(claim.module_id).encode() for claim in claims}
+        assert running == {str(module_id).encode() for module_id, _ in self.running()}
+        spooled = self.client.zrange(SPOOLED_KEY, 0, -1, withscores=True)
+        assert dict(spooled) == {str(m).encode(): s for m, s in self.model.spooled.items()}
         assert jobs == {str(module_id).encode() for module_id in self.model.jobs}
         lengths = {band: len(self.model.in_line(band)) for band in Band}
         assert self.queue.get_lengths() == lengths

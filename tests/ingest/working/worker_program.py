@@ -34,23 +34,26 @@ def make_supplier(text: str) -> Supplier:
     return DirectorySupplier(Path(text))
 
 
-def make_options(limits: dict[str, Any], others: dict[str, Any]) -> WorkerOptions:
-    return WorkerOptions(WorkLimits(**limits), **others)
+def make_options(spool: Spool | None, limits: Any, others: Any) -> WorkerOptions:
+    number = 0 if spool is None else spool.number()
+    return WorkerOptions(WorkLimits(**limits), spool=number, **others)
 
 
-def main(cache_url: str, store_url: str, supplier: str, spool: str, options: str) -> None:
+def main(cache_url: str, store_url: str, supplier: str, folder: str, options: str) -> None:
     configure_logs(sys.stderr, LogFormat.TEXT, "info")
     counts = WorkCounts()
     pauses = SharedPauses(KeyedCache(connect(cache_url)))
+    spool = None if folder == "-" else Spool(Path(folder), 1 << 30)
     ingest = Ingest(
         SupplierChain([make_supplier(supplier)], counts.add_attempt, pauses),
         RedisPageStore(connect(store_url)),
-        None if spool == "-" else Spool(Path(spool), 1 << 30),
+        spool,
         counts,
     )
     memory = ModuleMemory.of(KeyedCache(connect(cache_url)))
     insertion = InsertionMemory(KeyedCache(connect(cache_url)))
-    run_worker(connect(cache_url), ingest, memory, insertion, make_options(**json.loads(options)))
+    made = make_options(spool, **json.loads(options))
+    run_worker(connect(cache_url), ingest, memory, insertion, made)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,13 @@ def test_single_pages_and_directories_are_not_kept(spool: Spool, folder: Path) -
     assert not folder.exists()
 
 
+def test_a_spool_has_the_number_of_its_folder(folder: Path) -> None:
+    numbers = [Spool(path, 1).number() for path in (folder, folder, folder / "other")]
+    assert numbers[0] == numbers[1] != numbers[2]
+    assert all(0 < number < 2**53 for number in numbers)
+    assert Spool(folder, 0).number() == 0
+
+
 def test_a_spool_of_no_bytes_touches_nothing(folder: Path, skips: Skips) -> None:
     put(Spool(folder, 1_000_000), MODULE)
     before = sorted(folder.rglob("*"))

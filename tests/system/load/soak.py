@@ -1,8 +1,10 @@
 """Faults at random under load, and what became of every call: `make soak`.
 
-Run as `python -m tests.system.load.soak [SECONDS]`. Everything is real and on loopback: two servers
-with three serving processes and two workers, both Redis servers, the store behind a proxy, a
-symbol server, a spool. One fault at a time is made to happen. Half of the time the store is full.
+Run as `python -m tests.system.load.soak [SECONDS [cluster | sentinel]]`. Everything is real and on
+loopback: two servers with three serving processes and two workers, a symbol server, a spool, and
+two Redis servers, the store behind a proxy. With `cluster` the store is three primaries with a
+replica each; with `sentinel` both servers have a replica and Sentinels. One fault at a time is made
+to happen. Half of the time the store is full.
 """
 
 import sys
@@ -20,10 +22,11 @@ import psutil
 
 from tests.app.conftest import environment_in, starting, wait_until
 from tests.fixtures.symbol_server import SymbolServer
-from tests.system.conftest import SMALL_MEMORY, Site, redis_pair_in, site_of
+from tests.system.conftest import SMALL_MEMORY, redis_pair_in, site_of
 from tests.system.faults.store_faults import DEBUGGED
 from tests.system.known_modules import Question, known_modules, unanswered_in
 from tests.system.load.soak_faults import faults_of
+from tests.system.load.soak_redis import KINDS, SoakRedis
 from tests.system.traffic import Tally, Traffic
 
 DEFAULT_SECONDS: Final = 600.0
@@ -83,26 +86,26 @@ class Summary:
 class Soak:
     """Servers under load, and what is made to happen to them."""
 
-    def __init__(self, site: Site, random: Random) -> None:
+    def __init__(self, servers: SoakRedis, random: Random) -> None:
         self._random = random
-        self._store = site.store
-        proxy = site.pair.put_proxy_before("store")
+        self._servers = servers
+        site, settings = servers.site, {**SETTINGS, **servers.urls}
         for module in MODULES:
             site.supplier.put(module.module_id, module.symbol_file())
-        killed = site.serve("--worker", processes="2", **SETTINGS)
-        self._spared = site.serve("--worker", spool_bytes="0", **SETTINGS)
+        killed = site.serve("--worker", processes="2", **settings)
+        self._spared = site.serve("--worker", spool_bytes="0", **settings)
         self._targets = [program.await_address() for program in (killed, self._spared)]
         self._clients = [site.connect_to(target) for target in self._targets]
         programs = [killed, self._spared]
-        self._faults = list(faults_of(site, proxy, programs, MODULES, random).items())
+        self._faults = list(faults_of(servers, programs, MODULES, random).items())
 
     def run(self, seconds: float) -> Summary:
         """Make faults happen for so long; return what was seen once all is well again."""
         start = time.monotonic()
         injected: Counter[str] = Counter()
-        empty_bytes = self._used_bytes()
+        empty_bytes = self._servers.used_bytes()
         wait_until(self._is_well)
-        taken_bytes = self._used_bytes() - empty_bytes
+        taken_bytes = self._servers.used_bytes() - empty_bytes
         self._limits = [round(empty_bytes + FULL_SHARE * taken_bytes), AMPLE_BYTES]
         with ExitStack() as running:
             traffics = [
@@ -112,7 +115,7 @@ class Soak:
             injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)
             bytes_before = self._resident_bytes()
             injected += self._inflict(traffics[0], start + seconds)
-            self._store.config_set("maxmemory", AMPLE_BYTES)
+            self._servers.limit(AMPLE_BYTES)
             wait_until(self._is_well)
             bytes_after = self._resident_bytes()
         tally = Tally()
@@ -127,7 +130,7 @@ class Soak:
             name, fault = self._random.choice(self._faults)
             # Some faults fill the store themselves.
             limits = [AMPLE_BYTES] if name in FULL_FAULTS else self._limits
-            self._store.config_set("maxmemory", self._random.choice(limits))
+            self._servers.limit(self._random.choice(limits))
             with fault():
                 traffic.wait_for(FAULT_SECONDS)
             traffic.wait_for(CALM_SECONDS)
@@ -140,18 +143,20 @@ class Soak:
         answers = [client.symbolicate(*question.request()) for client in self._clients]
         return sum(map(unanswered_in, answers)) == 0
 
-    def _used_bytes(self) -> int:
-        return int(self._store.info("memory")["used_memory"])
-
     def _resident_bytes(self) -> int:
         resident: int = psutil.Process(self._spared.process.pid).memory_info().rss
         return resident
 
 
 @contextmanager
-def soaked(folder: Path, seed: str) -> Iterator[Soak]:
-    """Return a soak whose programs keep what they keep in `folder` and end with the context."""
+def soaked(folder: Path, seed: str, kind: str = "single") -> Iterator[Soak]:
+    """Return a soak whose programs keep what they keep in `folder` and end with the context.
+
+    `kind` says what the Redis servers are like.
+    """
+    random = Random(seed)
     with (
+        ExitStack() as stack,
         redis_pair_in(folder / "redis") as pair,
         SymbolServer(folder / "symbol-server") as supplier,
         starting(environment_in(folder), folder) as start,
@@ -159,7 +164,7 @@ def soaked(folder: Path, seed: str) -> Iterator[Soak]:
         pair.stop("store")
         pair.start("store", **DEBUGGED)
         with site_of(pair, supplier, start, folder / "spool") as site:
-            yield Soak(site, Random(seed))
+            yield Soak(KINDS[kind](site, random, stack), random)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -167,7 +172,7 @@ def main(arguments: Sequence[str]) -> int:
     seconds = float(arguments[0]) if arguments else DEFAULT_SECONDS
     with (
         tempfile.TemporaryDirectory(prefix="symbolon-soak-") as folder,
-        soaked(Path(folder), seed=str(time.time_ns())) as soak,
+        soaked(Path(folder), str(time.time_ns()), *arguments[1:]) as soak,
     ):
         summary = soak.run(seconds)
     sys.stdout.write(summary.table() + "\n")

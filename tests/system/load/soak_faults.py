@@ -1,7 +1,7 @@
 """Every fault of a soak by name, each for as long as a context is open."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -10,27 +10,21 @@ import psutil
 from tests.app.conftest import Program, wait_until
 from tests.fixtures.symbol_server import ALL_PATHS, Answer
 from tests.system.conftest import Site
-from tests.system.faults.cache_faults import CACHE_FAULTS
 from tests.system.faults.page_harms import PAGE_HARMS, publish_one_anew
 from tests.system.faults.spool_harms import spoil
-from tests.system.faults.store_faults import STORE_FAULTS
 from tests.system.known_modules import KnownModule
+from tests.system.load.soak_redis import Fault, SoakRedis
 from tests.system.processes import all_listen, serving_processes, workers
-from tests.system.redis.redis_proxy import RedisProxy
-
-Fault = Callable[[], AbstractContextManager[object]]
 
 
 def faults_of(
-    site: Site,
-    proxy: RedisProxy,
+    servers: SoakRedis,
     programs: Sequence[Program],
     modules: Sequence[KnownModule],
     random: Random,
 ) -> Mapping[str, Fault]:
     """Return what can be made to happen, by name; the first of `programs` has several processes."""
-    store = {f"store {fault.name}": partial(fault.inflict, site, proxy) for fault in STORE_FAULTS}
-    cache = {f"cache {fault.__name__}": partial(fault, site) for fault in CACHE_FAULTS}
+    site = servers.site
     pages = {
         f"pages: {harm.__name__}": partial(_done, partial(harm, site, random))
         for harm in PAGE_HARMS
@@ -42,7 +36,7 @@ def faults_of(
         "worker killed": partial(_killed_worker, programs, random),
         "serving process killed": partial(_killed_serving_process, programs[0], random),
     }
-    return {**store, **cache, **pages, **others}
+    return {**servers.faults, **pages, **others}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A short soak, of which `make soak` is the long form."""
+"""Short soaks, of which `make soak` is the long form."""
 
 from pathlib import Path
 
@@ -9,6 +9,9 @@ from tests.system.load.soak import MEGABYTE, soaked
 pytestmark = pytest.mark.alone
 
 SECONDS = 12.0
+FAILOVER_SECONDS = 40.0
+"""With servers that take seconds to be replaced."""
+
 ANSWERED_FRAMES = 6_000
 """No share of all: calls that only say why they have no answer are quick, so there are more of them
 the longer a store is down.
@@ -23,8 +26,21 @@ GROWTH_BYTES = 40 * MEGABYTE
 def test_faults_at_random_fail_no_call_change_no_answer_and_leak_no_memory(
     tmp_path: Path,
 ) -> None:
-    with soaked(tmp_path, seed="short") as soak:
-        summary = soak.run(SECONDS)
+    check(tmp_path, "single", SECONDS)
+
+
+@pytest.mark.soak
+@pytest.mark.promise("Random faults under load fail no call, change no answer, leak no memory")
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["cluster", "sentinel"])
+def test_so_it_is_with_servers_that_replace_each_other(tmp_path: Path, kind: str) -> None:
+    check(tmp_path, kind, FAILOVER_SECONDS)
+
+
+def check(folder: Path, kind: str, seconds: float) -> None:
+    """Soak servers of some kind, and check what came of it."""
+    with soaked(folder, seed="short", kind=kind) as soak:
+        summary = soak.run(seconds)
     summary.tally.check()
     assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES
     assert sum(summary.faults.values()) > 3

@@ -129,6 +129,12 @@ def use_in_this_process(urls: dict[str, str]) -> None:
         assert desk.renew(claimed)
         assert desk.end(claimed)
         assert queue.find_ended([QUEUED]) == {QUEUED}
+        spooled, other = (ClaimDesk(cache, 10.0, spool=spool) for spool in (1, 2))
+        queue.enqueue({QUEUED: [1]}, Band.WANTED)
+        assert spooled.end(claim(spooled), is_spooled=True)
+        queue.enqueue({QUEUED: [1]}, Band.WANTED)
+        assert not isinstance(other.claim(), Claim)
+        assert spooled.end(claim(spooled))
         cache.zadd(scripts.LINE_KEY, {"no module": 0})
         assert not isinstance(desk.claim(), Claim)
 

@@ -22,6 +22,7 @@ from symbolon_server.ingest.working.worker import WAIT_SECONDS, run_worker
 from symbolon_server.insertion.insertion_memory import InsertionMemory
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.settings import Settings
+from symbolon_server.store.spool import Spool
 from symbolon_server.suppliers.chain import SupplierChain
 from symbolon_server.telemetry.logs import EventLog
 from symbolon_server.telemetry.pulse import Pulse
@@ -53,10 +54,11 @@ def run(settings: Settings) -> None:
     )
     chain = SupplierChain(suppliers, counts.add_attempt, pauses)
     begin_at_zero(chain.names)
+    spool = spool_of(settings, counts.add_spool_skip)
     ingest = Ingest(
         chain,
         store_of(settings, counts.add_store_error),
-        spool_of(settings, counts.add_spool_skip),
+        spool,
         counts,
         reader=ModuleFileReader(
             settings.fetch_dir, settings.max_unpacked_bytes, are_demangled=settings.demangle
@@ -69,14 +71,16 @@ def run(settings: Settings) -> None:
         ingest,
         ModuleMemory.of(cache, lifetimes_of(settings)),
         InsertionMemory(cache),
-        _options_of(settings),
+        _options_of(settings, spool),
         pulse=Pulse.for_parent(),
         tracer=tracer,
     )
     pauses.end_tries(chain.names)
 
 
-def _options_of(settings: Settings) -> WorkerOptions:
-    """Return the limits of each ingest."""
+def _options_of(settings: Settings, spool: Spool) -> WorkerOptions:
+    """Return the limits of each ingest, and the number of the spool."""
     limits = WorkLimits(memory_bytes=settings.ingest_memory_bytes, seconds=settings.ingest_seconds)
-    return WorkerOptions(limits=limits, stop_seconds=settings.worker_stop_seconds)
+    return WorkerOptions(
+        limits=limits, stop_seconds=settings.worker_stop_seconds, spool=spool.number()
+    )

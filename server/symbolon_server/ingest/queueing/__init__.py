@@ -16,6 +16,13 @@ caller's next module goes one turn after its last one, but not before the head o
     line      A1       A2       A3          caller A has three modules in line
     line      A1 B1    A2 B2    A3          after caller B has asked for two
 
+The queue remembers which spool has a module. A worker that meets the job of such a module hands it
+on to the workers of that spool, if one of them claimed within the last seconds:
+
+    in line --handed on--> running, claimed by the spool --claim--> running
+                                 |                          ^
+                                 +--lapsed, claimed by any--+
+
 Rules: every change is one Lua script, one step of Redis, for at most 100 modules; its cost does
 not depend on the length of the queue. A claim holds for 15 s after its last renewal, so a dead
 worker blocks its module for no longer. A module invalidated after its claim goes back into the

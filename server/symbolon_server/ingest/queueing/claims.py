@@ -30,6 +30,10 @@ _EARLIER_PATTERNS: Final = ("rq:job:*", "ingest:wanted:*")
 
 _KEYS_A_STEP: Final = 1_000
 
+PATIENCE_SECONDS: Final = 5.0
+"""How long ago a worker of the host whose spool has a module must have claimed for its job to wait
+for that host: longer than an idle worker waits for a job."""
+
 _log = EventLog(__name__)
 
 
@@ -54,15 +58,22 @@ class ClaimDesk:
         lease_seconds: float,
         circuit: Circuit | None = None,
         worker: str = "",
+        *,
+        spool: int = 0,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Use the cache Redis of `client`; leases are measured by the clock of that Redis.
 
-        `worker` is the name that operators see for the owner of a job.
+        `worker` is the name that operators see for the owner of a job, `spool` the number of its
+        spool, 0 for none. Jobs whose modules another host has in its spool are left to that host
+        until it has claimed nothing for `patience_seconds`.
         """
         self._client = client
         self._access = CacheAccess(circuit or Circuit())
         self._lease_ms = round(lease_seconds * 1000)
         self._worker = worker
+        self._spool = spool
+        self._patience_ms = round(patience_seconds * 1000)
         self._claim = client.register_script(scripts.CLAIM)
         self._renew = client.register_script(scripts.RENEW)
         self._give_back = client.register_script(scripts.GIVE_BACK)
@@ -70,11 +81,15 @@ class ClaimDesk:
         self._remove = client.register_script(scripts.REMOVE)
 
     def claim(self) -> Claim | NothingToClaim:
-        """Claim the next job: one whose lease has lapsed, else the first in line."""
+        """Claim the next job: one whose lease has lapsed, one for our spool, or the first in line.
+
+        Jobs for the spools of other hosts are handed on to them.
+        """
         while True:
             owner = uuid.uuid4().hex
             with self._access.asking():
                 arguments: list[str | int] = [owner, self._worker, self._lease_ms]
+                arguments += [self._spool, self._patience_ms]
                 answer = self._claim(keys=[scripts.PREFIX], args=arguments)
             if isinstance(answer, list):
                 with sound_answers():
@@ -102,12 +117,14 @@ class ClaimDesk:
         """Put the job back into its place in the line, as if it had never been claimed."""
         return self._run(self._give_back, claim)
 
-    def end(self, claim: Claim) -> bool:
+    def end(self, claim: Claim, *, is_spooled: bool = False) -> bool:
         """Remove the job from the queue and announce its end.
 
-        Return False and do nothing if its module was invalidated since the claim.
+        `is_spooled` says that our spool has the module: its next job comes here. Return False and
+        do nothing if the module was invalidated since the claim.
         """
-        return self._run(self._end, claim, claim.freshness.as_of)
+        spool = self._spool if is_spooled else 0
+        return self._run(self._end, claim, claim.freshness.as_of, spool)
 
     def _read(self, owner: str, name: bytes, *described: Any) -> Claim | None:
         """Return the job, or None if another program put it on the queue."""

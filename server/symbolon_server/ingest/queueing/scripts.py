@@ -13,6 +13,13 @@ separate queues.
 | `job:<module id>` | hash | time of queueing, caller, place, what callers sent, trace; its claim |
 | `want:<module id>` | string | wanted module offsets, 8 bytes each, big-endian |
 | `bell` | stream | one entry, replaced when there is a new job; workers wait on it |
+| `spooled` | sorted set | modules by the number of the last spool that got their page file |
+| `spools` | sorted set | spools by the millisecond when one of their workers claimed last |
+| `handed:<spool>` | sorted set | modules handed on to the workers of a spool |
+
+A job whose module another spool has is handed on to the workers of that spool, if one of them
+claimed just now: it is claimed in their name, and they take it before any other. Once none of them
+has claimed anything for a few seconds, that claim lapses, and the next worker takes the job.
 
 A job of the first band that no caller waits for any more moves to the second band when it reaches
 the head of the line.
@@ -36,6 +43,9 @@ RUNNING_KEY: Final = PREFIX + "running"
 AWAITED_KEY: Final = PREFIX + "awaited"
 TURNS_KEY: Final = PREFIX + "turns"
 BELL_KEY: Final = PREFIX + "bell"
+SPOOLED_KEY: Final = PREFIX + "spooled"
+SPOOLS_KEY: Final = PREFIX + "spools"
+HANDED_PREFIX: Final = PREFIX + "handed:"
 JOB_PREFIX: Final = PREFIX + "job:"
 WANT_PREFIX: Final = PREFIX + "want:"
 
@@ -52,13 +62,17 @@ KEPT_SECONDS: Final = 7 * 24 * 3600
 WAITS_MS: Final = 10_000
 """How long after its last look a server counts as waiting; it looks every second."""
 
+MOST_SPOOLED: Final = 100_000
+"""Modules whose spool is remembered; each takes about 150 bytes of the cache."""
+
 _MOST_BEHIND: Final = 20
-"""Maximum number of jobs without waiting callers that one claim moves to the second band."""
+"""Maximum number of jobs that one claim moves to the second band or hands on."""
 
 _PRELUDE: Final = f"""
 local P = KEYS[1]
 local line, running, awaited, turns, bell =
     P .. 'line', P .. 'running', P .. 'awaited', P .. 'turns', P .. 'bell'
+local spooled, spools = P .. 'spooled', P .. 'spools'
 local band_size, kept_seconds, most_modules = {BAND_SIZE}, {KEPT_SECONDS}, {MOST_MODULES_A_STEP}
 local detail_fields = {{{", ".join(map(repr, DETAIL_FIELDS))}}}
 local time = redis.call('TIME')
@@ -82,7 +96,7 @@ local function drop_unless(key, kind)
 end
 
 for key, kind in pairs({{[line] = 'zset', [running] = 'zset', [awaited] = 'zset',
-    [turns] = 'zset', [bell] = 'stream'}}) do
+    [turns] = 'zset', [bell] = 'stream', [spooled] = 'zset', [spools] = 'zset'}}) do
   drop_unless(key, kind)
 end
 
@@ -92,7 +106,7 @@ local function sound(module)
 end
 
 local function keep()
-  for _, key in ipairs({{line, running, awaited, turns, bell}}) do
+  for _, key in ipairs({{line, running, awaited, turns, bell, spooled, spools}}) do
     redis.call('EXPIRE', key, kept_seconds)
   end
 end
@@ -262,12 +276,14 @@ CLAIM: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: name of the claim, name of the worker, milliseconds of the lease. Returns {{module,
--- attempts, wanted offsets, number of the last invalidation, number before which the module is
--- stale, milliseconds since it was queued, what callers sent about it, trace context or empty}}; or
--- the bell's last entry if there is no job; or an empty string if jobs only moved to the second
--- band: then claim again.
+-- ARGV: name of the claim, name of the worker, milliseconds of the lease, number of the worker's
+-- spool or 0, milliseconds for which a job waits for another spool. Returns {{module, attempts,
+-- wanted offsets, number of the last invalidation, number before which the module is stale,
+-- milliseconds since it was queued, what callers sent about it, trace context or empty}}; or the
+-- bell's last entry if there is no job; or an empty string if jobs were only moved or handed on:
+-- then claim again.
 local claim, worker, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local spool, patience = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local function number_in(module, field)
   local number = tonumber(redis.call('HGET', job(module), field))
@@ -291,6 +307,44 @@ local function take(module)
       redis.call('HGET', job(module), 'trace') or ''}}
 end
 
+local function handed(number)
+  drop_unless(P .. 'handed:' .. text(number), 'zset')
+  return P .. 'handed:' .. text(number)
+end
+
+-- Whether a worker with a spool has claimed just now.
+local function is_here(number)
+  local seen = tonumber(redis.call('ZSCORE', spools, text(number)))
+  return seen and seen > now - patience and seen <= now
+end
+
+-- Another spool that has the module and whose workers are there, or nil.
+local function other_spool(module)
+  local other = tonumber(redis.call('ZSCORE', spooled, module))
+  return other and other ~= spool and is_here(other) and other
+end
+
+-- Whether a job was handed on to workers that are still there; they have others before it.
+local function is_left_to_others(module)
+  sound(module)
+  local number = (redis.call('HGET', job(module), 'claim') or ''):match('^spool:(%d+)$')
+  return number and is_here(tonumber(number))
+end
+
+-- At most once for each time that the spool got the module: its workers may not have it any more.
+local function hand_on(module, other)
+  sound(module)
+  redis.call('ZREM', line, module)
+  redis.call('ZREM', awaited, module)
+  redis.call('ZREM', spooled, module)
+  redis.call('ZADD', running, now + patience, module)
+  redis.call('HSET', job(module), 'claim', 'spool:' .. text(other))
+  redis.call('HDEL', job(module), 'worker', 'since')
+  redis.call('ZADD', handed(other), now, module)
+  redis.call('EXPIRE', handed(other), kept_seconds)
+  ring()
+end
+
 -- No lease ends later than one lease from now, unless the clock was set back.
 for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + lease), '+inf',
     'LIMIT', 0, {_MOST_BEHIND})) do
@@ -298,8 +352,20 @@ for _, module in ipairs(redis.call('ZRANGEBYSCORE', running, '(' .. text(now + l
 end
 
 -- A job whose lease has lapsed comes first: callers have waited for it since.
-local lapsed = redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, 1)[1]
-if lapsed then return take(lapsed) end
+for _, module in ipairs(
+    redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, {_MOST_BEHIND})) do
+  if not is_left_to_others(module) then return take(module) end
+  redis.call('ZADD', running, now + patience, module)
+end
+
+if spool > 0 then
+  redis.call('ZADD', spools, now, text(spool))
+  redis.call('ZREMRANGEBYSCORE', spools, '-inf', text(now - patience))
+  for _, module in ipairs(redis.call('ZRANGE', handed(spool), 0, {_MOST_BEHIND} - 1)) do
+    redis.call('ZREM', handed(spool), module)
+    if owned(module, 'spool:' .. text(spool)) then return take(module) end
+  end
+end
 
 for _ = 1, {_MOST_BEHIND} do
   local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
@@ -308,17 +374,22 @@ for _ = 1, {_MOST_BEHIND} do
     return last[1] and last[1][1] or '0-0'
   end
   local module = head[1]
-  if band_of(head[2]) ~= 0 then return take(module) end
   local until_when = tonumber(redis.call('ZSCORE', awaited, module) or 0)
-  if until_when > now and until_when <= now + {60 * 60 * 1000} then return take(module) end
-  redis.call('ZREM', awaited, module)
-  redis.call('ZREM', line, module)
-  sound(module)
-  local caller = redis.call('HGET', job(module), 'caller') or ''
-  local place = next_place(1, caller)
-  redis.call('ZADD', line, text(place), module)
-  redis.call('ZADD', turns, text(place + 1), '1:' .. caller)
-  redis.call('HSET', job(module), 'place', text(place))
+  local is_awaited = until_when > now and until_when <= now + {60 * 60 * 1000}
+  if band_of(head[2]) ~= 0 or is_awaited then
+    local other = other_spool(module)
+    if not other then return take(module) end
+    hand_on(module, other)
+  else
+    redis.call('ZREM', awaited, module)
+    redis.call('ZREM', line, module)
+    sound(module)
+    local caller = redis.call('HGET', job(module), 'caller') or ''
+    local place = next_place(1, caller)
+    redis.call('ZADD', line, text(place), module)
+    redis.call('ZADD', turns, text(place + 1), '1:' .. caller)
+    redis.call('HSET', job(module), 'place', text(place))
+  end
 end
 return ''
 """
@@ -356,14 +427,22 @@ END: Final = (
     _PRELUDE
     + _INVALIDATIONS
     + f"""
--- ARGV: module, name of the claim, number of the last invalidation when the job was claimed.
--- Returns 0 and ends nothing if the module was invalidated since. The job is removed before its end
--- is announced: a caller that enqueued before is woken, one that enqueues later gets a new job.
-local module = ARGV[1]
+-- ARGV: module, name of the claim, number of the last invalidation when the job was claimed, number
+-- of the spool that has the module, or 0. Returns 0 and ends nothing if the module was
+-- invalidated since. The job is removed before its end is announced: a caller that enqueued before
+-- is woken, one that enqueues later gets a new job.
+local module, spool = ARGV[1], tonumber(ARGV[4])
 if owned(module, ARGV[2]) then
   if stale_before(module) > tonumber(ARGV[3]) then return 0 end
   redis.call('ZREM', running, module)
   redis.call('DEL', job(module), want(module))
+  if spool > 0 then
+    redis.call('ZADD', spooled, text(spool), module)
+    if redis.call('ZCARD', spooled) > {MOST_SPOOLED} then
+      local one = tonumber(time[2]) % {MOST_SPOOLED} -- any, so that no spool loses all its modules
+      redis.call('ZREMRANGEBYRANK', spooled, one, one)
+    end
+  end
 end
 redis.call('PUBLISH', '{ENDED_CHANNEL}', module)
 return 1

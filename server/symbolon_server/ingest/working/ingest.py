@@ -104,6 +104,10 @@ class Ingest:
         self._put_fetched(module_id, *fetched, wanted, terms)
         return self._check_kept(module_id, IngestOutcome.INGESTED)
 
+    def is_spooled(self, module_id: ModuleId) -> bool:
+        """Return whether this host's spool has a page file of the module."""
+        return self._spool is not None and self._spool.get_directories([module_id])[0] is not None
+
     def _with_eviction_age(self, terms: InsertionTerms) -> InsertionTerms:
         """Return the terms with the eviction age of the store itself if the cache has none.
 

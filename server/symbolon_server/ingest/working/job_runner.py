@@ -58,6 +58,9 @@ class WorkerOptions:
     stop_seconds: float = 10.0
     """How long a job may continue after SIGTERM before it is stopped and put back."""
 
+    spool: int = 0
+    """The number of this host's spool; 0 for none."""
+
 
 class JobRunner:
     """Runs jobs; whatever happens to one, its module is free again within its lease."""
@@ -148,7 +151,11 @@ class JobRunner:
                 result = IngestResult(IngestOutcome.MALFORMED, detail)
         counts = self._ingest.counts
         return replace(
-            result, counts=counts.counts(), attempts=counts.attempts(), spans=tuple(spans)
+            result,
+            counts=counts.counts(),
+            attempts=counts.attempts(),
+            spans=tuple(spans),
+            is_spooled=self._ingest.is_spooled(claim.module_id),
         ).encode()
 
     def record(self, claim: Claim, result: IngestResult, seconds: float) -> None:
@@ -160,7 +167,7 @@ class JobRunner:
         if result.attempts:
             supplier_round = SupplierRound(result.attempts, time.time(), seconds)
             self._memory.rounds.remember(claim.module_id, supplier_round, _kept_seconds(failure))
-        self._end(claim)
+        self._end(claim, is_spooled=result.is_spooled)
 
     def _trace(self, result: IngestResult) -> None:
         """Pass on the spans of an ingest process, and its outcome."""
@@ -191,12 +198,12 @@ class JobRunner:
             lacked_code_id=not asked.code_id,
         )
 
-    def _end(self, claim: Claim) -> None:
+    def _end(self, claim: Claim, *, is_spooled: bool = False) -> None:
         """End the job, or put it back if its module was invalidated meanwhile.
 
         The failure is forgotten before another worker can get the job and find it.
         """
-        if not self._desk.end(claim):
+        if not self._desk.end(claim, is_spooled=is_spooled):
             self._memory.failures.forget(claim.module_id)
             self._desk.give_back(claim)
 

@@ -157,6 +157,9 @@ class IngestResult:
     spans: tuple[EndedSpan, ...] = ()
     """What its process did, if the job is traced."""
 
+    is_spooled: bool = False
+    """Whether this host's spool has the module, whatever the outcome."""
+
     peak_bytes: int = 0
     """Peak resident memory of its process; 0 if none was started."""
 

@@ -77,7 +77,8 @@ def run_worker(
     warm_up()
     gc.collect()  # of what each fork would share
     options = options or WorkerOptions()
-    desk = ClaimDesk(client, options.lease_seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    desk = ClaimDesk(client, options.lease_seconds, worker=name, spool=options.spool)
     runner = JobRunner(desk, ingest, memory, insertion, options, tracer=tracer)
     outbox = None if tracer is None else tracer.outbox
     worker = Worker(client, desk, runner, options, pulse or Pulse(None), outbox=outbox)

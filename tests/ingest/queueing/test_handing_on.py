@@ -1,0 +1,136 @@
+"""Jobs whose modules lie in the spool of another host go to the workers of that host."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from symbolon_server.ingest.queueing.claims import ClaimDesk, NothingToClaim
+from symbolon_server.ingest.queueing.jobs import Band, Claim
+from symbolon_server.ingest.queueing.queue import IngestQueue
+from symbolon_server.ingest.queueing.scripts import (
+    BELL_KEY,
+    MOST_SPOOLED,
+    RUNNING_KEY,
+    SPOOLED_KEY,
+    SPOOLS_KEY,
+)
+from symbolon_server.symbols.ground.module_ids import ModuleId
+from tests.ingest.symbol_files import numbered_module
+
+OURS, THEIRS = 1, 2**48
+PATIENCE_SECONDS = 600.0
+
+DeskOf = Callable[[int], ClaimDesk]
+
+
+@pytest.fixture
+def desk_of(redis_cache: redis.Redis, queue: IngestQueue) -> DeskOf:
+    """Return the desk of a worker with that spool."""
+    del queue  # emptied the cache
+
+    def make(spool: int) -> ClaimDesk:
+        return ClaimDesk(redis_cache, 60.0, spool=spool, patience_seconds=PATIENCE_SECONDS)
+
+    return make
+
+
+def claim(desk: ClaimDesk) -> Claim:
+    found = desk.claim()
+    assert isinstance(found, Claim)
+    return found
+
+
+def spool_it(queue: IngestQueue, desk: ClaimDesk, module_id: ModuleId) -> None:
+    """Let the worker of a desk ingest a module, so that its spool has it."""
+    queue.enqueue({module_id: ()}, Band.AWAITED)
+    assert desk.end(claim(desk), is_spooled=True)
+
+
+@pytest.mark.parametrize("band", Band)
+def test_a_job_goes_to_the_spool_that_has_its_module(
+    queue: IngestQueue, desk_of: DeskOf, xul: ModuleId, libc: ModuleId, band: Band
+) -> None:
+    ours, theirs = desk_of(OURS), desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: [7]}, band)
+    queue.enqueue({libc: ()}, band)
+    assert claim(ours).module_id == libc
+    nothing = ours.claim()
+    assert isinstance(nothing, NothingToClaim)
+    assert queue.find_ended([xul]) == frozenset()
+    taken = claim(theirs)
+    assert (taken.module_id, taken.attempts, taken.wanted) == (xul, 1, frozenset({7}))
+    assert theirs.end(taken)
+    assert queue.find_ended([xul]) == {xul}
+
+
+@pytest.mark.parametrize("spool", [0, THEIRS])
+def test_a_job_is_claimed_at_once_by_a_worker_that_has_the_module_or_if_no_spool_has_it(
+    queue: IngestQueue, desk_of: DeskOf, xul: ModuleId, spool: int
+) -> None:
+    spool_it(queue, desk_of(spool), xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    assert claim(desk_of(THEIRS)).module_id == xul
+
+
+def test_a_job_does_not_wait_for_a_host_without_idle_workers(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    spool_it(queue, desk_of(THEIRS), xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    redis_cache.zincrby(SPOOLS_KEY, -1000 * PATIENCE_SECONDS, str(THEIRS))
+    assert claim(desk_of(OURS)).module_id == xul
+
+
+def test_a_job_that_the_other_host_does_not_take_is_anybodys_and_handed_on_no_more(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    spool_it(queue, desk_of(THEIRS), xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    desk = desk_of(OURS)
+    assert isinstance(desk.claim(), NothingToClaim)
+    redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
+    redis_cache.zincrby(SPOOLS_KEY, -1000 * PATIENCE_SECONDS, str(THEIRS))
+    found = claim(desk)
+    assert (found.module_id, found.attempts) == (xul, 1)
+    # What is left of the hand-over gives the other host no second claim.
+    assert isinstance(desk_of(THEIRS).claim(), NothingToClaim)
+    assert desk.give_back(found)
+    assert claim(desk).module_id == xul
+
+
+def test_a_job_that_was_handed_on_waits_while_the_other_host_takes_others(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    theirs = desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    for _ in range(2):
+        assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+        redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
+    assert claim(theirs).attempts == 1
+
+
+def test_a_waiting_worker_hears_of_a_job_that_is_handed_on_to_it(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    ours, theirs = desk_of(OURS), desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    entries: Any = redis_cache.xrevrange(BELL_KEY, count=1)
+    assert isinstance(ours.claim(), NothingToClaim)
+    theirs.wait(NothingToClaim(entries[0][0]), 60.0)
+    assert claim(theirs).module_id == xul
+
+
+@pytest.mark.promise("The queue remembers where a bounded number of modules is spooled")
+def test_only_so_many_modules_have_a_remembered_spool(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    names = [str(numbered_module(number)) for number in range(MOST_SPOOLED)]
+    for start in range(0, MOST_SPOOLED, 10_000):
+        redis_cache.zadd(SPOOLED_KEY, dict.fromkeys(names[start : start + 10_000], OURS))
+    spool_it(queue, desk_of(THEIRS), xul)
+    assert redis_cache.zcard(SPOOLED_KEY) == MOST_SPOOLED
