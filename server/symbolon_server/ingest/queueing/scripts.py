@@ -63,7 +63,7 @@ WAITS_MS: Final = 10_000
 """How long after its last look a server counts as waiting; it looks every second."""
 
 MOST_SPOOLED: Final = 100_000
-"""Modules whose spool is remembered; each takes about 150 bytes of the cache."""
+"""Modules whose spool is remembered; each takes some 110 bytes of the cache."""
 
 _MOST_BEHIND: Final = 20
 """Maximum number of jobs that one claim moves to the second band or hands on."""
