@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,12 @@ from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
-from symbolon._calling.channels import Stubs, find_raw_symbolicate, open_channel
+from symbolon._calling.channels import (
+    Stubs,
+    find_encoded_symbolicate,
+    find_raw_symbolicate,
+    open_channel,
+)
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon._calling.rpc_errors import Connection
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
@@ -81,6 +87,7 @@ class Client:
         self.stubs = Stubs(self.channel)
         """The generated API: messages in, messages out, gRPC's errors."""
         self._symbolicate = find_raw_symbolicate(self.channel)
+        self._symbolicate_encoded = find_encoded_symbolicate(self.channel)
 
     def __enter__(self) -> Self:
         return self
@@ -263,6 +270,25 @@ class Client:
             answer = method(call.request, **options)
         return call.decode(answer)
 
+    async def _ask_encoded(self, request: bytes, timeout: float) -> bytes:
+        """Return the encoded response to an encoded `SymbolicateRequest`.
+
+        It is for the HTTP gateway: a call of `grpc.aio` cannot share its connections, and a thread
+        that waits for each call costs as much as the call.
+        """
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        with self._connection.translating_errors():
+            call = self._symbolicate_encoded.future(request, **self._options.choose(timeout))
+            call.add_done_callback(lambda _: loop.call_soon_threadsafe(_end, done))
+            try:
+                await done
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            response: bytes = call.result()
+        return response
+
     def _answer(
         self,
         batches: Iterable[Batch[ReportT]],
@@ -311,3 +337,8 @@ class Client:
                 return future.result()
         except InvalidRequestError as error:
             raise name_fields(batch, number, error) from error.__cause__
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -69,12 +69,7 @@ class Symbolicating:
         """Return the response; raise `SymbolonError`."""
         request, deadline = question.request, question.deadline
         jobs = [_TimelyJob(job, deadline) for job in request.jobs]
-        client = next(self._clients)
-        if question.token is not None:
-            client = client.with_token(question.token)
-        if self._secret and question.host is not None:
-            forwarded = forward(self._secret, question.host)
-            client = client._with_metadata(forwarded)  # noqa: SLF001 # ours
+        client = self._client_for(question.token, question.host)
         results = client.symbolicate_many(
             jobs, with_diagnostics=question.with_debug, timeout=deadline.left()
         )
@@ -87,6 +82,21 @@ class Symbolicating:
         extras = _extras(client, question, answers)
         deadline.left()
         return question.write(request, answers, extras)
+
+    async def ask(
+        self, call: bytes, deadline: Deadline, token: str | None, host: str | None
+    ) -> bytes:
+        """Return the response to an encoded request; raise `SymbolonError`."""
+        client = self._client_for(token, host)
+        return await client._ask_encoded(call, deadline.left())  # noqa: SLF001 # ours
+
+    def _client_for(self, token: str | None, host: str | None) -> Client:
+        client = next(self._clients)
+        if token is not None:
+            client = client.with_token(token)
+        if self._secret and host is not None:
+            client = client._with_metadata(forward(self._secret, host))  # noqa: SLF001 # ours
+        return client
 
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
