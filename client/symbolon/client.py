@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 
 from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
+from symbolon._batching.in_turn import CallsInTurn
 from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
@@ -29,6 +30,7 @@ from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
 from symbolon._messages.answers import ReportResult, symbolication_of
 from symbolon._messages.encoding import AnyReport, Report
+from symbolon._messages.raw_messages import RawRequest
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.reports import Frame, Module
@@ -296,7 +298,7 @@ class Client:
         options: dict[str, Any],
     ) -> Iterator[list[ReportResult[ReportT]]]:
         """Yield the results of each batch, with several calls in flight."""
-        started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
+        started: deque[tuple[Batch[ReportT], CallsInTurn]] = deque()
         try:
             for batch in batches:
                 started.append((batch, self._start(batch, options)))
@@ -305,29 +307,33 @@ class Client:
             while started:
                 yield self._finish(*started.popleft(), packer, options)
         finally:
-            for _, futures in started:
-                for future in futures:
-                    future.cancel()
+            for _, calls in started:
+                calls.cancel()
 
-    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
-        with self._connection.translating_errors():
-            return [self._symbolicate.future(request, **options) for request in batch.requests]
+    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> CallsInTurn:
+        def start(request: RawRequest, timeout: float) -> Any:
+            with self._connection.translating_errors():
+                return self._symbolicate.future(request, **{**options, "timeout": timeout})
+
+        return CallsInTurn(batch.requests, start, options["timeout"])
 
     def _finish(
         self,
         batch: Batch[ReportT],
-        futures: list[Any],
+        calls: CallsInTurn,
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; if one report may have failed it, send each alone."""
         try:
-            each_call = enumerate(futures)
+            each_call = enumerate(calls.futures())
             return pair(batch, [self._wait(future, batch, number) for number, future in each_call])
         except OWN_ERRORS as error:
             smaller = packer.take_apart(batch)
             if not smaller:
                 return [ReportResult(batch.reports[0], error)]
+        finally:
+            calls.cancel()
         again = self._answer(smaller, packer, options)
         return [result for results in again for result in results]
 
