@@ -1,6 +1,7 @@
 """Which requests are admitted: decided by their headers, before the body is read."""
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
@@ -111,6 +112,7 @@ def _without_brackets(host: str) -> str:
     return host.lower().removeprefix("[").removesuffix("]")
 
 
+@lru_cache
 def _address_in(name: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(name)
