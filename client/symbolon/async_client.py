@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
+from symbolon._batching.in_turn import CallsInTurn
 from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
@@ -24,6 +25,7 @@ from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
 from symbolon._messages.answers import ReportResult, symbolication_of
 from symbolon._messages.encoding import AnyReport, Report
+from symbolon._messages.raw_messages import RawRequest
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.reports import Frame, Module
@@ -229,7 +231,7 @@ class AsyncClient:
         options: dict[str, Any],
     ) -> AsyncGenerator[list[ReportResult[ReportT]], None]:
         """Yield the results of each batch, with several calls in flight."""
-        started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
+        started: deque[tuple[Batch[ReportT], CallsInTurn]] = deque()
         try:
             async for batch in batches:
                 started.append((batch, self._start(batch, options)))
@@ -239,23 +241,25 @@ class AsyncClient:
                 yield await self._finish(*started.popleft(), packer, options)
         finally:
             for _, pending in started:
-                for call in pending:
-                    call.cancel()
+                pending.cancel()
 
-    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
-        with self._connection.translating_errors():
-            return [self._symbolicate(request, **options) for request in batch.requests]
+    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> CallsInTurn:
+        def start(request: RawRequest, timeout: float) -> Any:
+            with self._connection.translating_errors():
+                return self._symbolicate(request, **{**options, "timeout": timeout})
+
+        return CallsInTurn(batch.requests, start, options["timeout"])
 
     async def _finish(
         self,
         batch: Batch[ReportT],
-        pending: list[Any],
+        pending: CallsInTurn,
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; if one report may have failed it, send each alone."""
         try:
-            each_call = enumerate(pending)
+            each_call = enumerate(pending.futures())
             return pair(
                 batch, [await self._wait(call, batch, number) for number, call in each_call]
             )
@@ -263,6 +267,8 @@ class AsyncClient:
             smaller = packer.take_apart(batch)
             if not smaller:
                 return [ReportResult(batch.reports[0], error)]
+        finally:
+            pending.cancel()
         again = self._answer(each(smaller), packer, options)
         return [result async for results in again for result in results]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,17 +13,24 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 
 from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
+from symbolon._batching.in_turn import CallsInTurn
 from symbolon._batching.packers import Packer, choose_packer, pack
 from symbolon._batching.progress import Count, Tell
 from symbolon._calling import calls
 from symbolon._calling.calls import Call
-from symbolon._calling.channels import Stubs, find_raw_symbolicate, open_channel
+from symbolon._calling.channels import (
+    Stubs,
+    find_encoded_symbolicate,
+    find_raw_symbolicate,
+    open_channel,
+)
 from symbolon._calling.options import DEFAULT_TIMEOUT_SECONDS, CallOptions
 from symbolon._calling.rpc_errors import Connection
 from symbolon._calling.targets import DEFAULT_TARGET, join_targets
 from symbolon._calling.tokens import call_credentials
 from symbolon._messages.answers import ReportResult, symbolication_of
 from symbolon._messages.encoding import AnyReport, Report
+from symbolon._messages.raw_messages import RawRequest
 from symbolon.errors import InvalidRequestError
 from symbolon.explanations import Explanation
 from symbolon.reports import Frame, Module
@@ -85,6 +93,7 @@ class Client:
         self.stubs = Stubs(self.channel)
         """The generated API: messages in, messages out, gRPC's errors."""
         self._symbolicate = find_raw_symbolicate(self.channel)
+        self._symbolicate_encoded = find_encoded_symbolicate(self.channel)
 
     def __enter__(self) -> Self:
         return self
@@ -283,6 +292,25 @@ class Client:
             answer = method(call.request, **options)
         return call.decode(answer)
 
+    async def _ask_encoded(self, request: bytes, timeout: float) -> bytes:
+        """Return the encoded response to an encoded `SymbolicateRequest`.
+
+        It is for the HTTP gateway: a call of `grpc.aio` cannot share its connections, and a thread
+        that waits for each call costs as much as the call.
+        """
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        with self._connection.translating_errors():
+            call = self._symbolicate_encoded.future(request, **self._options.choose(timeout))
+            call.add_done_callback(lambda _: loop.call_soon_threadsafe(_end, done))
+            try:
+                await done
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            response: bytes = call.result()
+        return response
+
     def _answer(
         self,
         batches: Iterable[Batch[ReportT]],
@@ -290,7 +318,7 @@ class Client:
         options: dict[str, Any],
     ) -> Iterator[list[ReportResult[ReportT]]]:
         """Yield the results of each batch, with several calls in flight."""
-        started: deque[tuple[Batch[ReportT], list[Any]]] = deque()
+        started: deque[tuple[Batch[ReportT], CallsInTurn]] = deque()
         try:
             for batch in batches:
                 started.append((batch, self._start(batch, options)))
@@ -299,29 +327,33 @@ class Client:
             while started:
                 yield self._finish(*started.popleft(), packer, options)
         finally:
-            for _, futures in started:
-                for future in futures:
-                    future.cancel()
+            for _, calls in started:
+                calls.cancel()
 
-    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> list[Any]:
-        with self._connection.translating_errors():
-            return [self._symbolicate.future(request, **options) for request in batch.requests]
+    def _start(self, batch: Batch[ReportT], options: dict[str, Any]) -> CallsInTurn:
+        def start(request: RawRequest, timeout: float) -> Any:
+            with self._connection.translating_errors():
+                return self._symbolicate.future(request, **{**options, "timeout": timeout})
+
+        return CallsInTurn(batch.requests, start, options["timeout"])
 
     def _finish(
         self,
         batch: Batch[ReportT],
-        futures: list[Any],
+        calls: CallsInTurn,
         packer: Packer[ReportT],
         options: dict[str, Any],
     ) -> list[ReportResult[ReportT]]:
         """Return the results of a batch; if one report may have failed it, send each alone."""
         try:
-            each_call = enumerate(futures)
+            each_call = enumerate(calls.futures())
             return pair(batch, [self._wait(future, batch, number) for number, future in each_call])
         except OWN_ERRORS as error:
             smaller = packer.take_apart(batch)
             if not smaller:
                 return [ReportResult(batch.reports[0], error)]
+        finally:
+            calls.cancel()
         again = self._answer(smaller, packer, options)
         return [result for results in again for result in results]
 
@@ -331,3 +363,8 @@ class Client:
                 return future.result()
         except InvalidRequestError as error:
             raise name_fields(batch, number, error) from error.__cause__
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -24,6 +24,7 @@ from tests.bench.world.symbol_files import FOLDER_VARIABLE, find_symbol_files
 
 PARTS = (
     "hot",
+    "gateway",
     "cold",
     "native",
     "memory",

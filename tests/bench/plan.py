@@ -40,6 +40,11 @@ class Plan:
     fresh_stored: int = 5_000
     """Frames asked for in each round, of pages in memory, and of those that are not."""
 
+    gateway_frames: Sequence[int] = (50, 1_000)
+    gateway_new: int = 200_000
+    """Frames of the bodies that are each sent once in a round."""
+
+    gateway_large_bytes: int = 3 * MB
     scale_frames: Sequence[int] = (1_000, 3_000, 10_000, 30_000, 100_000)
     """In whole stacks of 40."""
 
@@ -78,6 +83,9 @@ QUICK = Plan(
     fresh_frames=(50,),
     fresh_held=100,
     fresh_stored=50,
+    gateway_frames=(50,),
+    gateway_new=500,
+    gateway_large_bytes=50_000,
     scale_frames=(80, 160),
     scale_modules=(1, 3),
     scale_pages=(1, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -163,7 +163,7 @@ def name_fields(batch: Batch[Any], request: int, error: SymbolonError) -> Symbol
     return renamed
 
 
-def must_finish(started: Sequence[tuple[Batch[Any], Sequence[Any]]]) -> bool:
+def must_finish(started: Sequence[tuple[Batch[Any], Sized]]) -> bool:
     """Return whether to finish the first of the batches in flight before starting another.
 
     Each comes with its calls. A batch without calls is finished at once. Batches behind one that

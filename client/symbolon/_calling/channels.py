@@ -183,5 +183,10 @@ def find_raw_symbolicate(channel: grpc.Channel | grpc.aio.Channel) -> Any:
     )
 
 
+def find_encoded_symbolicate(channel: grpc.Channel) -> Any:
+    """Return the method that takes and returns encoded messages."""
+    return channel.unary_unary(SYMBOLICATE)
+
+
 def _write_request(request: RawRequest) -> bytes:
     return request.SerializeToString()

@@ -186,7 +186,7 @@ def _parse_stacks(stacks: object, memory_map: MemoryMap, problems: Problems) -> 
         raise InvalidReportError("no stacks specified")
     if all(isinstance(stack, list) for stack in stacks):
         try:
-            indexes, offsets = zip(*chain.from_iterable(stacks), strict=True)
+            indexes, offsets = _read_columns(stacks)
             named = set(indexes)
             if (
                 _are_integers(indexes)
@@ -199,6 +199,18 @@ def _parse_stacks(stacks: object, memory_map: MemoryMap, problems: Problems) -> 
         except (TypeError, ValueError):
             pass  # there are no frames, or an invalid one
     return _parse_each_stack(stacks, memory_map, problems)
+
+
+def _read_columns(stacks: Iterable[Iterable[Any]]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return module indexes and offsets of all frames.
+
+    Raises `TypeError` or `ValueError` for a frame without exactly two items.
+    """
+    frames = list(chain.from_iterable(stacks))
+    if set(map(len, frames)) != {2}:
+        raise ValueError(stacks)
+    values = tuple(chain.from_iterable(frames))
+    return values[::2], values[1::2]
 
 
 def _set_apart(

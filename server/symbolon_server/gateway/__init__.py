@@ -1,7 +1,9 @@
 """The HTTP gateway: Tecken's and Eliot's API, health, and a page for people.
 
-    admission --> reading, any_text, explaining --> symbolicating --> client --> gRPC server
-    (headers)     (token, body, report or frame)    (calls, response)
+    admission --> reading, any_text, explaining --> single_call, symbolicating --> client --> gRPC
+    (headers)     (token, body, report or frame)    (calls, response)                        server
+
+A body that came before goes from its token to its call at once (answer_memory).
 
 It runs in a process of its own and is a client of the gRPC server, so it shares that server's
 limits and memory. In comes a report in JSON:
@@ -19,5 +21,6 @@ Eliot writes it, or the text that `symbolon symbolicate` prints, or a status wit
 
 Rules: headers decide on admission before the body is read. Limits are checked before a body is
 parsed, and apply to all jobs of a body together. Every step checks the deadline. The event loop
-never waits: reading, calls and health checks have separate threads.
+never waits: reading, calls and health checks have separate threads, but for a request that is one
+call, which waits without one.
 """

@@ -1,6 +1,7 @@
 """Which requests are admitted: decided by their headers, before the body is read."""
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
@@ -38,7 +39,7 @@ class Admission:
     def _check(self, scope: Scope, headers: Headers) -> None:
         _check_framing(scope, headers)
         hosts = headers.getlist("host")
-        if len(hosts) > 1 or not all(self._is_own(host, scope) for host in hosts):
+        if not all(self._is_own(host, scope) for host in hosts):
             raise Refused(
                 421, "this host is not served; to serve it, add it to SYMBOLON_HTTP_HOSTS"
             )
@@ -81,7 +82,13 @@ class Admission:
 
 
 def _check_framing(scope: Scope, headers: Headers) -> None:
-    """Raise `Refused` if a proxy could see the body end elsewhere (RFC 9112, section 6.1)."""
+    """Raise `Refused` if a proxy could see the body end, or the host, elsewhere.
+
+    As RFC 9112 says in sections 3.2 and 6.1.
+    """
+    hosts = len(headers.getlist("host"))
+    if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
+        raise Refused(400, "a request names one host", _CLOSE)
     if "transfer-encoding" not in headers:
         return
     if "content-length" in headers or scope["http_version"] == "1.0":
@@ -105,6 +112,7 @@ def _without_brackets(host: str) -> str:
     return host.lower().removeprefix("[").removesuffix("]")
 
 
+@lru_cache
 def _address_in(name: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(name)

@@ -11,8 +11,11 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError
 from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
@@ -59,6 +62,8 @@ def serve_http(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=BoundedProtocol,
+        loop="uvloop",
         ws="none",
         lifespan="off",
         limit_concurrency=options.max_connections,
@@ -89,6 +94,62 @@ def _follow(live: ssl.SSLContext | None, options: HttpOptions) -> Reloaded[None]
             raise UnusableFileError(f"cannot use {certificate} with {key}: {error}") from error
 
     return Reloaded([certificate, key], read)
+
+
+_MOST_OVERHEAD: Final = 64 * 2**10
+_OVERHEAD_OF_A_BYTE: Final = 8
+"""Of a body that comes in chunks of a byte each: its size, and the ends of two lines; then some."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol in C, without two faults of the parser.
+
+    It limits neither headers nor trailers. And it drops the body of a request that offers an
+    upgrade, as Java's client does with each first one: h11 reads such connections.
+    """
+
+    _received = 0
+    _body = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read a piece of a request."""
+        self._received += len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._continue_with_h11(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        overhead = self._received - self._body
+        if overhead > _MOST_OVERHEAD + _OVERHEAD_OF_A_BYTE * self._body:
+            self.send_400_response("The headers are too large.")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._received = self._body = 0
+        super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        return True
+
+    def _continue_with_h11(self, rest: bytes) -> None:
+        """Leave the connection, and the request whose headers were read, to h11."""
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            head += [name, b": ", value, b"\r\n"]
+        self.connections.discard(self)
+        other = H11Protocol(self.config, self.server_state, self.app_state)
+        other.connection_made(self.transport)
+        self.transport.set_protocol(other)
+        other.data_received(b"".join([*head, b"\r\n", rest]))
 
 
 SILENT_SECONDS: Final = 10.0
@@ -185,7 +246,7 @@ class _Server(uvicorn.Server):
         if counter % _TICKS_PER_CHECK == 0:
             for one in self._followed:
                 one.refresh()
-            connections: Any = self.server_state.connections  # h11's, as only h11 is installed
+            connections: Any = self.server_state.connections
             self._held.check(connections)
         return await super().on_tick(counter)
 

@@ -4,10 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from starlette.requests import Request
+import msgspec
+from starlette.requests import ClientDisconnect, Request
 
 from symbolon import DeadlineError, InvalidReportError
 from symbolon._tecken.counting import Counts, count_payload
@@ -122,6 +124,8 @@ async def read_body(
                     raise too_large
     except TimeoutError:
         raise Refused(408, f"the body took longer than {seconds:g} s to arrive") from None
+    except ClientDisconnect:
+        raise Refused(400, "the body ended early") from None
     return bytes(body)
 
 
@@ -152,12 +156,36 @@ def refuse_many_parts(body: bytes, limits: BodyLimits) -> None:
         raise InvalidReportError(f"Payload has {parts} parts, more than the {limit} of any report")
 
 
+_decode = msgspec.json.Decoder().decode
+_list_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_list_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+_LARGE_BYTES = 2**18
+
+
 def load_json(body: bytes) -> Any:
-    """Return the content of a body; raise `InvalidReportError`."""
+    """Return the content of a body; raise `InvalidReportError`.
+
+    Whatever msgspec reads, Python's own reads as the same. That also reads what is no JSON: numbers
+    such as NaN, lone surrogates, UTF-16.
+    """
+    with suppress(ValueError, RecursionError):
+        return _decode_in_steps(body) if len(body) > _LARGE_BYTES else _decode(body)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise InvalidReportError("Payload is not valid JSON") from None
+
+
+def _decode_in_steps(data: bytes | msgspec.Raw) -> dict[str, Any]:
+    """Return the object, decoded stack by stack: no other thread runs during a step."""
+    return {name: _decode_member(name, raw) for name, raw in _list_members(data).items()}
+
+
+def _decode_member(name: str, raw: msgspec.Raw) -> Any:
+    if name == "jobs":
+        return list(map(_decode_in_steps, _list_items(raw)))
+    return [_decode(stack) for stack in _list_items(raw)] if name == "stacks" else _decode(raw)
 
 
 def refuse_excess(counts: Counts, limits: BodyLimits) -> None:

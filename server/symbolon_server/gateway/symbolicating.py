@@ -107,6 +107,11 @@ class Symbolicating:
         caller.deadline.left()
         return write_explanation(found)
 
+    async def ask(self, call: bytes, caller: Caller) -> bytes:
+        """Return the response to an encoded request; raise `SymbolonError`."""
+        client = self.client_for(caller)
+        return await client._ask_encoded(call, caller.deadline.left())  # noqa: SLF001 # ours
+
     def is_serving(self) -> bool:
         """Return whether the gRPC server is serving; raise `SymbolonError`."""
         return self._take_client().is_serving(timeout=_HEALTH_SECONDS)

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,10 +14,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from symbolon import SymbolonError
+from symbolon._batching.batches import OWN_ERRORS
 from symbolon_server.gateway.admission import Admission
+from symbolon_server.gateway.answer_memory import LARGEST_BODY, AnswerMemory, Key, Remembered
 from symbolon_server.gateway.answering_page import page_answerer
 from symbolon_server.gateway.any_text import PACKED, read_text
 from symbolon_server.gateway.explaining import read_frame
@@ -35,6 +38,7 @@ from symbolon_server.gateway.refusals import (
     answer_http_error,
     answer_refused,
 )
+from symbolon_server.gateway.single_call import SingleCall
 from symbolon_server.gateway.symbolicating import Caller, Question, Symbolicating
 from symbolon_server.gateway.symbolicator.answering import StackAnswerer
 from symbolon_server.gateway.symbolicator.refused_paths import refused_routes
@@ -67,6 +71,9 @@ _PREFLIGHT_SECONDS = 7200
 """How long browsers cache a preflight response; the maximum in Chromium."""
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
     """The limits and names of the gateway."""
@@ -91,12 +98,50 @@ class GatewayOptions:
     source_links: Mapping[str, str] = field(default_factory=dict)
     """From hosts of version control to patterns of addresses, for the page."""
 
+    max_calls: int = 64
+    """Calls to gRPC at a time."""
+
 
 Ask = Callable[[], bytes]
 """Calls the gRPC server; returns the response."""
 
 Read = Callable[[bytes, Caller], Ask]
 """Reads a body."""
+
+_Whole = tuple[Question, SingleCall | None]
+"""A report, and the call that it is, if it is one."""
+
+_ReadReport = Callable[[bytes, Caller], _Whole]
+"""Reads a report."""
+
+
+class _Asked(NamedTuple):
+    """What a request asks for beside its body."""
+
+    is_strict: bool
+    with_debug: bool
+    with_outcomes: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Return it."""
+        with_debug = bool(request.headers.get("debug"))
+        return cls(_is_set(request, "strict"), with_debug, _is_set(request, "outcomes"))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the answer has the frames alone."""
+        return not (self.with_debug or self.with_outcomes)
+
+
+class _Application:
+    """An ASGI application of a function, which Starlette would take for one of a request."""
+
+    def __init__(self, answer: ASGIApp) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)
 
 
 class Threads(NamedTuple):
@@ -128,6 +173,8 @@ class Gateway:
         self._options = options
         self._threads = threads
         self._stacks = StackAnswerer(symbolicating, options.limits)
+        self._memory = AnswerMemory()
+        self._calls = 0
 
     def web_app(self) -> ASGIApp:
         """Return the ASGI application."""
@@ -149,8 +196,8 @@ class Gateway:
     def _routed(self) -> Starlette:
         app = Starlette(
             routes=[
-                Route("/symbolicate/v5", partial(self._answer_report, version=5), methods=["POST"]),
-                Route("/symbolicate/v4", partial(self._answer_report, version=4), methods=["POST"]),
+                self._route_reports("/symbolicate/v5", 5),
+                self._route_reports("/symbolicate/v4", 4),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
                 Route("/explain", self._explain, methods=["POST"]),
                 Route("/symbolicate", self._answer_stacks, methods=["POST"]),
@@ -173,10 +220,22 @@ class Gateway:
         app.router.redirect_slashes = False
         return app
 
-    async def _answer_report(self, request: Request, version: int) -> Response:
+    def _route_reports(self, path: str, version: int) -> Route:
+        # An application: Starlette wraps functions in what only those need that return a response.
+        return Route(path, _Application(partial(self._answer_report, version)), methods=["POST"])
+
+    async def _answer_report(
+        self, version: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer in Tecken's and Eliot's API."""
-        answer = await self._answer(request, partial(self._read_report, request, version))
-        return Response(answer, media_type="application/json")
+        request = Request(scope, receive)
+        asked = _Asked.of(request)
+        read = partial(self._read_report, version, asked)
+        body, caller = await self._receive(request)
+        may_be_known = asked.is_plain and len(body) <= LARGEST_BODY
+        key = (version, asked.is_strict) if may_be_known else ()
+        answer = await self._answer_remembered(body, caller, read, key)
+        await Response(answer, media_type="application/json")(scope, receive, send)
 
     async def _answer_text(self, request: Request) -> Response:
         """Answer any text, as text unless JSON is accepted."""
@@ -202,33 +261,80 @@ class Gateway:
         answer = await self._answer(request, self._read_frame)
         return Response(answer, media_type="application/json")
 
-    async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
+    async def _receive(
+        self, request: Request, encodings: Collection[str] = ()
+    ) -> tuple[bytes, Caller]:
+        """Return the body, and on whose behalf it is answered."""
         token = read_token(request, self._options.is_known)
         body = await read_body(request, self._options.max_body_bytes, encodings=encodings)
         deadline = Deadline.after(self._options.answer_seconds)
         host = request.client.host if request.client else None
-        caller = Caller(deadline, token, host, trace_of(request.scope))
+        return body, Caller(deadline, token, host, trace_of(request.scope))
+
+    async def _answer(self, request: Request, read: Read, encodings: Collection[str] = ()) -> bytes:
+        body, caller = await self._receive(request, encodings)
         try:
-            async with asyncio.timeout(self._options.answer_seconds):
-                return await self._call(body, caller, read)
+            async with asyncio.timeout(caller.deadline.left()):
+                ask = await self._run(self._threads.readers, read, body, caller)
+                return await self._run(self._threads.callers, ask)
         except TimeoutError:
-            raise deadline.error() from None
+            raise caller.deadline.error() from None
 
-    async def _call(self, body: bytes, caller: Caller, read: Read) -> bytes:
-        loop = asyncio.get_running_loop()
+    async def _answer_remembered(
+        self, body: bytes, caller: Caller, read: _ReadReport, key: Key
+    ) -> bytes:
+        """Return the answer to a report; with a `key` it may be remembered."""
+        known = self._memory.find((*key, body)) if key else None
+        response = None
+        if known is not None and self._calls < self._options.max_calls:
+            # An error is named after what the body has, so the call that is read from it raises it.
+            with suppress(*OWN_ERRORS):
+                response = await self._ask(known.call, caller)
+            if response == known.response:
+                return known.answer
+        try:
+            async with asyncio.timeout(caller.deadline.left()):
+                return await self._symbolicate(body, caller, read, key, response)
+        except TimeoutError:
+            raise caller.deadline.error() from None
+
+    async def _symbolicate(
+        self, body: bytes, caller: Caller, read: _ReadReport, key: Key, response: bytes | None
+    ) -> bytes:
         threads = self._threads
-        ask = await loop.run_in_executor(threads.readers, read, body, caller)
-        return await loop.run_in_executor(threads.callers, ask)
+        question, single = await self._run(threads.readers, read, body, caller)
+        if single is None or (response is None and self._calls >= self._options.max_calls):
+            return await self._run(threads.callers, self._symbolicating.answer, question)
+        if response is None:
+            try:
+                response = await self._ask(single.encoded, caller)
+            except SymbolonError as error:
+                raise single.name(error) from error.__cause__
+        answer = await self._run(threads.callers, single.write, response)
+        if key:
+            self._memory.add((*key, body), body, Remembered(single.encoded, response, answer))
+        return answer
 
-    def _read_report(self, request: Request, version: int, body: bytes, caller: Caller) -> Ask:
-        limits, is_strict = self._options.limits, _is_set(request, "strict")
+    async def _ask(self, call: bytes, caller: Caller) -> bytes:
+        self._calls += 1
+        try:
+            return await self._symbolicating.ask(call, caller)
+        finally:
+            self._calls -= 1
+
+    async def _run(self, threads: Executor, do: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, do, *arguments)
+
+    def _read_report(self, version: int, asked: _Asked, body: bytes, caller: Caller) -> _Whole:
+        """Return the question in a body, and the call that it is, if it is one."""
+        limits = self._options.limits
         question = Question(
-            read_request(body, version, limits, caller.deadline, is_strict=is_strict),
+            read_request(body, version, limits, caller.deadline, is_strict=asked.is_strict),
             caller,
-            with_debug=bool(request.headers.get("debug")),
-            with_outcomes=_is_set(request, "outcomes"),
+            with_debug=asked.with_debug,
+            with_outcomes=asked.with_outcomes,
         )
-        return partial(self._symbolicating.answer, question)
+        return question, SingleCall.of(question.request) if asked.is_plain else None
 
     def _read_text(self, request: Request, as_json: bool, body: bytes, caller: Caller) -> Ask:
         options = self._options
@@ -275,6 +381,8 @@ class Gateway:
 
 def _is_set(request: Request, name: str) -> bool:
     """Return whether the query has this parameter, with any value but 0 and false."""
+    if not request.scope["query_string"]:
+        return False
     return request.query_params.get(name, "0").lower() not in {"0", "false"}
 
 

@@ -1,11 +1,11 @@
 """The client of the benchmarks, in a process of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Any, Self
 
 from symbolon.v1.module_pb2 import ModuleOutcome
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest, SymbolicateResponse
@@ -27,6 +27,7 @@ class Load:
     calls_per_second: float
     p50_milliseconds: float
     p99_milliseconds: float
+    most_milliseconds: float
 
 
 class Caller:
@@ -74,10 +75,27 @@ class Caller:
             "seconds": seconds,
             "callers": callers,
         }
-        found = self._program.ask(order)
-        taken: list[float] = found["seconds"]
-        percents = quantiles(taken, n=100) if len(taken) > 1 else [taken[0]] * 99
-        return Load(len(taken) / found["elapsed"], percents[49] * 1e3, percents[98] * 1e3)
+        return _load_of(self._program.ask(order))
+
+    def post(
+        self,
+        address: str,
+        path: str,
+        bodies: Sequence[bytes],
+        callers: int,
+        seconds: float | None = None,
+    ) -> Load:
+        """Keep a gateway busy with these bodies in turn, for `seconds` or until each was sent."""
+        order = {
+            "do": "post",
+            "address": address,
+            "path": path,
+            "request": str(self.write_request("bodies", b"".join(bodies))),
+            "lengths": list(map(len, bodies)),
+            "seconds": seconds,
+            "callers": callers,
+        }
+        return _load_of(self._program.ask(order))
 
     def each(self, target: str, requests: Sequence[bytes], callers: int) -> float:
         """Make these calls, so many at a time; return the seconds until all are answered."""
@@ -122,3 +140,11 @@ class Caller:
             }:
                 raise ValueError(f"a module of the benchmark is not there: {outcomes}")
         raise TimeoutError("the modules of a request did not get ready")
+
+
+def _load_of(found: Mapping[str, Any]) -> Load:
+    taken: list[float] = found["seconds"]
+    percents = quantiles(taken, n=100) if len(taken) > 1 else [taken[0]] * 99
+    return Load(
+        len(taken) / found["elapsed"], percents[49] * 1e3, percents[98] * 1e3, max(taken) * 1e3
+    )

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, cycle, pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 
 from symbolon_server.app.process.heap import keep_freed_memory
+from tests.bench.world.http_calls import HttpConnection
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _TIMEOUT_SECONDS = 180.0
@@ -74,9 +75,7 @@ def each(order: dict[str, Any]) -> dict[str, Any]:
 
     A file has the requests one after another; the order says how long each is.
     """
-    data = Path(order["request"]).read_bytes()
-    ends = list(accumulate(order["lengths"], initial=0))
-    requests = iter([data[start:end] for start, end in pairwise(ends)])
+    requests = iter(_cut(order))
     stub = _stub(order["target"], order["method"])
     answers: list[int] = []
 
@@ -87,6 +86,38 @@ def each(order: dict[str, Any]) -> dict[str, Any]:
     start = perf_counter()
     _in_threads(run, order["callers"])
     return {"elapsed": perf_counter() - start, "bytes": sum(answers)}
+
+
+def post(order: dict[str, Any]) -> dict[str, Any]:
+    """Keep a gateway busy with bodies in turn, from several connections; return as `load` does.
+
+    A file has the bodies one after another; the order says how long each is. Without `seconds` each
+    is sent once.
+    """
+    bodies = _cut(order)
+    turns = iter(bodies) if order["seconds"] is None else cycle(bodies)
+    seconds: list[float] = []
+    answered: list[int] = []
+    end = perf_counter() + (order["seconds"] or _TIMEOUT_SECONDS)
+
+    def run() -> None:
+        taken: list[float] = []
+        with HttpConnection(order["address"], order["path"]) as connection:
+            for body in turns:  # each step is atomic
+                start = perf_counter()
+                answered.append(len(connection.call(body)))
+                taken.append(perf_counter() - start)
+                if start >= end:
+                    break
+        seconds.extend(taken)
+
+    start = perf_counter()
+    _in_threads(run, order["callers"])
+    return {
+        "elapsed": perf_counter() - start,
+        "seconds": seconds,
+        "bytes": sum(answered),
+    }
 
 
 def stream(order: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +149,12 @@ def stream(order: dict[str, Any]) -> dict[str, Any]:
     return {"elapsed": perf_counter() - start, "answers": sum(answers)}
 
 
+def _cut(order: dict[str, Any]) -> list[bytes]:
+    data = Path(order["request"]).read_bytes()
+    ends = list(accumulate(order["lengths"], initial=0))
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
 def _in_threads(run: Callable[[], None], number: int) -> None:
     threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
@@ -126,7 +163,7 @@ def _in_threads(run: Callable[[], None], number: int) -> None:
         thread.join()
 
 
-_ORDERS = {"call": call, "each": each, "load": load, "stream": stream}
+_ORDERS = {"call": call, "each": each, "load": load, "post": post, "stream": stream}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from tests.bench.world.symbol_files import SymbolFile
 
 ROOT = Path(__file__).resolve().parents[3]
 
-_READY = re.compile(r"symbolon-server is ready on (\S+) ")
+_READY = re.compile(r"symbolon-server is ready on (\S+) .*?(?:HTTP on (\S+?))?\)$")
 _STOP_SECONDS = 40.0
 _ALL_THREADS = 2
 """Of a process clock: the time for which its threads ran."""
@@ -145,6 +145,9 @@ class Symbolon:
 
     store_url: str
     target: str
+    http: str
+    """The gateway's address, if it has been asked for."""
+
     program: Program
 
     @property
@@ -174,4 +177,4 @@ class Symbolon:
         ready = _READY.match(self.program.read_line())
         if ready is None:
             raise ProgramError("the server said something else than that it is ready")
-        self.target = ready[1]
+        self.target, self.http = ready[1], ready[2] or ""

@@ -1,6 +1,7 @@
 """One process that answers HTTP requests."""
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from symbolon_server.app import StartError
@@ -25,14 +26,19 @@ _CONNECTIONS_PER_PROCESS = 4
 
 _READERS = 2
 _WATCHERS = 2
+_TURN_SECONDS = 0.001
+"""For which a thread that reads or writes a large body keeps the others waiting: a fifth
+of Python's own, since a call takes several turns."""
+
 PATIENCE_SECONDS = 5.0
 """Time for an answer after the longest wait."""
 
 
 def run_gateway(settings: Settings) -> None:
     """Serve until SIGTERM."""
+    sys.setswitchinterval(_TURN_SECONDS)
     timeout = settings.max_wait_seconds + PATIENCE_SECONDS
-    count = settings.processes * _CONNECTIONS_PER_PROCESS
+    count = settings.processes * _CONNECTIONS_PER_PROCESS if settings.processes > 1 else 1
     with (
         OwnClients(settings.listen, tls_of(settings), count, timeout) as clients,
         ThreadPoolExecutor(_READERS) as readers,
@@ -62,6 +68,7 @@ def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float
         version=software_version(),
         source_links=dict(link.split("=", 1) for link in settings.http_source_links),
         is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
+        max_calls=settings.threads,
     )
 
 
@@ -84,7 +91,7 @@ def _serve(
 
 
 def _report_ready() -> None:
-    resume_collector()
+    resume_collector(is_rare=True)
     report_ready()
 
 

@@ -7,6 +7,7 @@ caller's. So it forwards the address of its caller, and proves itself with a sec
 import hmac
 import secrets
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
@@ -41,6 +42,7 @@ def find_forwarded(secret: str, metadata: Iterable[tuple[str, str | bytes]] | No
     return ""
 
 
+@lru_cache
 def _name_as_grpc(host: str) -> str:
     address = ip_address(host)
     if isinstance(address, IPv6Address):
