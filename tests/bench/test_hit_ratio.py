@@ -8,10 +8,10 @@ import pytest
 
 from symbolon_server.insertion.ages import PageFunctions
 from symbolon_server.insertion.function_uses import fingerprints_of
-from tests.bench.parts.hit_ratio_insertion import AllAsNew, Insertion, Policy, WhileThereIsRoom
-from tests.bench.parts.hit_ratio_simulation import PageStore, simulate_modules
-from tests.bench.parts.hit_ratio_sizes import ModuleSizes
-from tests.bench.parts.hit_ratio_world import Load, Lookups, World
+from tests.bench.hit_ratios.insertion import AllAsNew, Insertion, Policy, WhileThereIsRoom
+from tests.bench.hit_ratios.simulation import PageStore, simulate_modules
+from tests.bench.hit_ratios.sizes import ModuleSizes
+from tests.bench.hit_ratios.world import Load, Lookups, World
 
 BUILDS = 12
 UNLIMITED = 1 << 40

@@ -20,11 +20,11 @@ from symbolon_server.symbols.ground.errors import (
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.paging.linkage_names import divide_answer
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
-from tests.debug_files.comparing import Verdict, judge_all, names, places, share_equal
+from tests.debug_files.compared.comparing import Verdict, judge_all, names, places, share_equal
+from tests.debug_files.compared.references import Frames, ask_addr2line, ask_llvm, frames_of
+from tests.debug_files.compared.sources import base_name, is_called_there, wrong_calls
 from tests.debug_files.compiling import NATIVE
 from tests.debug_files.mills import DSYM, FAT, MILLS, MINGW, PDB, RUST, THUMB, Mill
-from tests.debug_files.references import Frames, ask_addr2line, ask_llvm, frames_of
-from tests.debug_files.sources import base_name, is_called_there, wrong_calls
 
 MOST_BYTES = 1 << 30
 LEAST_SHARE = 0.999

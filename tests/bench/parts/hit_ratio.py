@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from tests.bench.parts.hit_ratio_simulation import (
+from tests.bench.hit_ratios.simulation import (
     HOPELESS,
     INSERTIONS,
     NAMES,
@@ -22,8 +22,8 @@ from tests.bench.parts.hit_ratio_simulation import (
     Misses,
     simulate_all,
 )
-from tests.bench.parts.hit_ratio_sizes import SEED, KeyBytes, ModuleSizes, sizes_of
-from tests.bench.parts.hit_ratio_stores import (
+from tests.bench.hit_ratios.sizes import SEED, KeyBytes, ModuleSizes, sizes_of
+from tests.bench.hit_ratios.stores import (
     SCALE,
     Asked,
     ModuleStore,
@@ -31,7 +31,7 @@ from tests.bench.parts.hit_ratio_stores import (
     Store,
     is_far_too_small,
 )
-from tests.bench.parts.hit_ratio_world import Load, Lookups, World
+from tests.bench.hit_ratios.world import Load, Lookups, World
 from tests.bench.plan import MB, Bench, Plan
 from tests.bench.results import Bar, Cell, PartResult, Plot, Table, show
 from tests.bench.world.simulated_redis import SAMPLES

@@ -5,8 +5,8 @@ from functools import cache
 from itertools import pairwise
 from posixpath import basename
 
+from tests.debug_files.compared.references import Frame, Frames
 from tests.debug_files.compiling import NATIVE
-from tests.debug_files.references import Frame, Frames
 
 _NESTED = re.compile(r"<[^<>]*>|\([^()]*\)|\{[^{}]*\}|\[[^][]*\]")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.debug_files.asking import LEAST_SHARE, Compared, ask_all
-from tests.debug_files.comparing import Verdict, share_equal
+from tests.debug_files.compared.asking import LEAST_SHARE, Compared, ask_all
+from tests.debug_files.compared.comparing import Verdict, share_equal
 from tests.debug_files.compiling import Binary, is_required, read_build_id
 
 LIBRARIES = Path("/usr/lib")

@@ -13,7 +13,7 @@ from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from tests.debug_files.compiling import asked_by_build_id, read_build_id
 from tests.fuzz.samples import MODULE_ID, read_table, sample_text
 
-SAMPLE = Path(__file__).resolve().parents[1] / "data/sample"
+SAMPLE = Path(__file__).resolve().parents[2] / "data/sample"
 BUILD_ID = "c7e3d8c359b6f14ddfca907993b47725c1d27eef"
 DEBUG_FILE = SAMPLE / f"debug/.build-id/{BUILD_ID[:2]}/{BUILD_ID[2:]}.debug"
 CODE = range(0x1040, 0x1246)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from itertools import starmap
 
-from tests.debug_files.references import Frame, Frames
+from tests.debug_files.compared.references import Frame, Frames
 
 
 class Verdict(Enum):

@@ -11,7 +11,7 @@ from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import Timeouts, connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from tests.bench.parts.hit_ratio_world import Keys, Lookups, World
+from tests.bench.hit_ratios.world import Keys, Lookups, World
 
 FULL_SHARE: Final = 0.8
 """Where a store counts as full for `WhileThereIsRoom`."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.debug_files.asking import LEAST_SHARE, ask_all
-from tests.debug_files.comparing import Verdict, names, share_equal
+from tests.debug_files.compared.asking import LEAST_SHARE, ask_all
+from tests.debug_files.compared.comparing import Verdict, names, share_equal
 from tests.debug_files.compiling import NATIVE, Recipe, compile_program
 
 MARKET = [str(NATIVE / "mill/market.cpp")]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.bench.parts.hit_ratio_sizes import SEED, ModuleSizes
+from tests.bench.hit_ratios.sizes import SEED, ModuleSizes
 from tests.bench.world.workload import Numbers, Workload
 
 PACE_SECONDS: Final = 3_600.0

@@ -13,9 +13,9 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from tests.bench.parts.hit_ratio_insertion import AllAsNew, Insertion, Policy, WhileThereIsRoom
-from tests.bench.parts.hit_ratio_sizes import SEED
-from tests.bench.parts.hit_ratio_world import Keys, Load, Lookups, World
+from tests.bench.hit_ratios.insertion import AllAsNew, Insertion, Policy, WhileThereIsRoom
+from tests.bench.hit_ratios.sizes import SEED
+from tests.bench.hit_ratios.world import Keys, Load, Lookups, World
 from tests.bench.world.simulated_redis import SimulatedRedis
 
 POLICY, ONCE_FULL, PLAIN, WHOLE, NAMES = (

@@ -14,10 +14,10 @@ import pytest
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.symbols.ground.errors import OtherModuleError
 from symbolon_server.symbols.reading.symbol_table import UNNAMED_ORIGIN
-from tests.debug_files.asking import LEAST_SHARE, MOST_BYTES, Compared, ask_all, ask_us
-from tests.debug_files.comparing import Verdict, names, nowhere, share_equal
+from tests.debug_files.compared.asking import LEAST_SHARE, MOST_BYTES, Compared, ask_all, ask_us
+from tests.debug_files.compared.comparing import Verdict, names, nowhere, share_equal
+from tests.debug_files.compared.references import ask_llvm, frames_of
 from tests.debug_files.compiling import Recipe, code_addresses, compile_program, load_address
-from tests.debug_files.references import ask_llvm, frames_of
 
 LEAST_ADDRESSES = 900
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from symbolon_server.debug_files.conversion import convert
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
-from tests.debug_files.comparing import Verdict, judge_all
+from tests.debug_files.compared.comparing import Verdict, judge_all
+from tests.debug_files.compared.references import Frames, ask_addr2line, ask_llvm, frames_of
 from tests.debug_files.compiling import Binary, code_addresses, load_address
-from tests.debug_files.references import Frames, ask_addr2line, ask_llvm, frames_of
 
 MOST_BYTES = 1 << 30
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.store.redis_dumps import dump_string
-from tests.bench.parts.hit_ratio_insertion import PATIENT, Insertion
-from tests.bench.parts.hit_ratio_simulation import HOPELESS, SOON
-from tests.bench.parts.hit_ratio_sizes import KeyBytes, name_of
-from tests.bench.parts.hit_ratio_world import Keys, Lookups, World
+from tests.bench.hit_ratios.insertion import PATIENT, Insertion
+from tests.bench.hit_ratios.simulation import HOPELESS, SOON
+from tests.bench.hit_ratios.sizes import KeyBytes, name_of
+from tests.bench.hit_ratios.world import Keys, Lookups, World
 
 SCALE: Final = 10
 """Everything is kept at a fraction of its size, in stores of the same fraction."""

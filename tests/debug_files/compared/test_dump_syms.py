@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from symbolon_server.symbols.reading.reader import SymbolFileReader
-from tests.debug_files.asking import LEAST_SHARE, ask_us
-from tests.debug_files.comparing import places
+from tests.debug_files.compared.asking import LEAST_SHARE, ask_us
+from tests.debug_files.compared.comparing import places
+from tests.debug_files.compared.references import frames_of
 from tests.debug_files.compiling import Recipe, code_addresses, compile_program, load_address, run
-from tests.debug_files.references import frames_of
 
 RECIPES = [Recipe("g++", "-O2 -g"), Recipe("clang++", "-O2 -gdwarf-4"), Recipe("g++", "-O0 -g")]
 

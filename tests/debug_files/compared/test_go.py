@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.debug_files.asking import LEAST_SHARE, ask_us
-from tests.debug_files.comparing import places
+from tests.debug_files.compared.asking import LEAST_SHARE, ask_us
+from tests.debug_files.compared.comparing import places
+from tests.debug_files.compared.references import Frames, ask, ask_llvm
 from tests.debug_files.compiling import NATIVE, Binary, code_addresses, run, tool
-from tests.debug_files.references import Frames, ask, ask_llvm
 
 BUILD_ID = "0123456789abcdef0123456789abcdef01234567"
 STEP = 61
