@@ -19,7 +19,7 @@ MOST_FILES = 18
 """In a folder, so that its order is seen at a glance."""
 
 LARGE_FOLDERS = {"client/symbolon/v1", "docs", "docs/decisions", "tests/bench/results"}
-"""Folders with more files: two are generated, and the documents have a README that leads to each."""
+"""Folders with more files: two are generated, documents have a README that leads to each."""
 
 
 def tracked_files() -> list[Path]:
