@@ -22,7 +22,8 @@ Install it into an environment of yours, here or on another machine:
   pip install '{built}[buckets]'   # with signed requests to S3, beside the server
   pip install '{built}[cli]'       # with tables and progress drawn on terminals
   pip install '{built}[native]'    # what reads ELF, PDB and other native files, for workers
-  pip install '{built}[server]'    # everything to serve"""
+  pip install '{built}[server]'    # everything to serve
+  pip install '{built}[tracing]'   # what sends traces, beside the client or the server"""
 
 COMPILED = """\
 The same with compiled modules, for this version of Python on machines like this one:

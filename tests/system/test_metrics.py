@@ -117,6 +117,8 @@ def expected_series() -> set[Series]:
         ("symbolon_spool_skips_total", {"reason": values(SkipReason)}),
         ("symbolon_thread_errors_total", {"thread": THREADS}),
         ("symbolon_ingests_total", {"outcome": values(IngestOutcome)}),
+        ("symbolon_pages_put_total", {"age": ["new", "aged", "left_out"]}),
+        ("symbolon_spans_total", {"result": ["sent", "lost"]}),
         ("symbolon_supplier_bytes_total", {"supplier": [SUPPLIER]}),
         (
             "symbolon_supplier_fetches_total",
@@ -196,6 +198,7 @@ def test_each_counter_counts_what_it_says(watched: Watched) -> None:
         of("symbolon_modules_total", outcome="missing"): 2,
         of("symbolon_ingests_total", outcome="ingested"): 1,
         of("symbolon_ingests_total", outcome="missing"): 1,
+        of("symbolon_pages_put_total", age="new"): 1,
         of("symbolon_ingest_seconds_count"): 1,
         of("symbolon_queue_wait_seconds_count"): 2,
         of("symbolon_supplier_fetches_total", supplier=SUPPLIER, outcome="found"): 1,

@@ -4,8 +4,8 @@ import numpy as np
 
 from symbolon_server.insertion.ages import PageFunctions
 from symbolon_server.insertion.function_uses import fingerprints_of
+from symbolon_server.symbols.ground.answers import LINKAGE_MARK
 from symbolon_server.symbols.ground.pages import PageDirectory
-from symbolon_server.symbols.reading.spelling import LINKAGE_MARK
 from symbolon_server.symbols.reading.symbol_table import NO_SYMBOL, SymbolTable
 
 

@@ -226,8 +226,10 @@ def test_an_example_answers_what_is_shown_for_it(example: Example, served: Serve
 
 def test_buf_is_answered_as_grpcurl(served: Served) -> None:
     """Where grpcurl cannot be had, its examples are skipped; the two spell fields differently."""
-    (grpcurl,) = (one for one in EXAMPLES if one.text.startswith("grpcurl"))
-    (buf,) = (one for one in read_examples(ROOT / "docs/grpcurl.md") if "buf curl" in one.text)
+    (asked,) = (one for one in EXAMPLES if one.text.startswith("grpcurl"))
+    guide = read_examples(ROOT / "docs/grpcurl.md")
+    (grpcurl,) = (one for one in guide if one.text == asked.text)
+    (buf,) = (one for one in guide if "buf curl" in one.text)
     done = subprocess.run(command_of(buf, served), cwd=ROOT, check=True, stdout=subprocess.PIPE)
     answers = [
         json_format.Parse(text, SymbolicateResponse()) for text in (done.stdout, grpcurl.output)

@@ -1,6 +1,11 @@
 """What a module knows about one module offset."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+LINKAGE_MARK: Final = b"\0"
+"""Precedes the linkage name in a text of a module's variant. Readers of files replace it in names.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ same. Pages know nothing of that; here the two become fields of their own.
 from dataclasses import replace
 from typing import Final
 
-from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
+from symbolon_server.symbols.ground.answers import LINKAGE_MARK, Answer, InlineAnswer
 from symbolon_server.symbols.paging.api_frames import FrameField, InlineField
 from symbolon_server.symbols.paging.wire import (
     LENGTH_DELIMITED,
@@ -16,7 +16,6 @@ from symbolon_server.symbols.paging.wire import (
     read_varint,
     tag,
 )
-from symbolon_server.symbols.reading.spelling import LINKAGE_MARK
 
 _FUNCTION: Final = tag(FrameField.FUNCTION, LENGTH_DELIMITED)[0]
 _INLINES: Final = tag(FrameField.INLINES, LENGTH_DELIMITED)[0]

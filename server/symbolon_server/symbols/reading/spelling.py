@@ -5,6 +5,7 @@ from typing import Final
 
 import pydemumble
 
+from symbolon_server.symbols.ground.answers import LINKAGE_MARK
 from symbolon_server.symbols.reading.expansion import bound_expansion
 
 MAX_MANGLED_BYTES: Final = 1 << 14
@@ -25,10 +26,6 @@ _SAFE_BYTES: Final = 64
 _MANGLED = (b"_Z", b"__Z", b"___Z", b"____Z", b"_R", b"__R", b"?")
 """Prefixes of mangled names: Itanium and Rust, both also after Mach-O's underscore, the invocation
 functions of blocks, and MSVC."""
-
-LINKAGE_MARK: Final = b"\0"
-"""Precedes the linkage name in a text of a module's variant. Readers of files replace it in names.
-"""
 
 _DETOUR = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\]|$)")
 _DRIVE = re.compile(rb"[A-Za-z]:(?:[/\\]|$)")
