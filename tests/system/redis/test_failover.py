@@ -15,13 +15,16 @@ from tests.system.traffic import Traffic
 
 HEALED_SECONDS = 10.0
 
+# What is frozen is noticed by timeouts, which a loaded machine makes longer.
 FAILOVERS = pytest.mark.parametrize(
-    "fail_over",
+    ("fail_over", "role"),
     [
-        Replicated.demote,
-        Replicated.kill,
-        # Noticed by timeouts, which a loaded machine makes longer.
-        pytest.param(Replicated.freeze, marks=pytest.mark.alone),
+        (Replicated.demote, "cache"),
+        (Replicated.kill, "store"),
+        pytest.param(Replicated.freeze, "cache", marks=pytest.mark.alone),
+        pytest.param(Replicated.demote, "store", marks=pytest.mark.soak),
+        pytest.param(Replicated.kill, "cache", marks=pytest.mark.soak),
+        pytest.param(Replicated.freeze, "store", marks=[pytest.mark.alone, pytest.mark.soak]),
     ],
 )
 
@@ -37,7 +40,6 @@ def are_found(site: Site, client: Client, modules: list[KnownModule]) -> bool:
 
 
 @pytest.mark.promise("A Redis failover fails no call, and new modules are found within 10 s")
-@pytest.mark.parametrize("role", ["store", "cache"])
 @FAILOVERS
 def test_after_a_failover_new_modules_are_found_within_seconds_and_no_call_failed(
     site: Site, role: str, fail_over: Callable[[Replicated], None]

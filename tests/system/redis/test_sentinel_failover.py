@@ -19,8 +19,22 @@ HEALED_SECONDS = 15.0
 
 
 @pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
-@pytest.mark.parametrize("role", ["store", "cache"])
-@pytest.mark.parametrize("fail", [Watched.kill, Watched.freeze, Watched.hand_over])
+@pytest.mark.parametrize(
+    ("fail", "role"),
+    [
+        (Watched.kill, "store"),
+        (Watched.freeze, "cache"),
+        (Watched.hand_over, "cache"),
+        *(
+            pytest.param(fail, role, marks=pytest.mark.soak)
+            for fail, role in (
+                (Watched.kill, "cache"),
+                (Watched.freeze, "store"),
+                (Watched.hand_over, "store"),
+            )
+        ),
+    ],
+)
 def test_when_sentinels_fail_over_no_call_fails_and_new_modules_are_found(
     site: Site, role: str, fail: Callable[[Watched], None]
 ) -> None:
@@ -51,7 +65,16 @@ def test_when_sentinels_fail_over_no_call_fails_and_new_modules_are_found(
 
 
 @pytest.mark.promise("A Sentinel failover fails no call, loses no invalidation, takes 15 s at most")
-@pytest.mark.parametrize("fail", [Watched.kill, Watched.freeze, Watched.hand_over])
+@pytest.mark.parametrize(
+    "fail",
+    [
+        Watched.kill,
+        *(
+            pytest.param(fail, marks=pytest.mark.soak)
+            for fail in (Watched.freeze, Watched.hand_over)
+        ),
+    ],
+)
 def test_what_was_invalidated_just_before_a_failover_and_after_it_is_heard_by_all(
     site: Site, fail: Callable[[Watched], None]
 ) -> None:
