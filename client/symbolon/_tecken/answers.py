@@ -29,7 +29,7 @@ from typing import Any
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.decoding import decode_module_result
 from symbolon._messages.fifo_cache import FifoCache
-from symbolon._tecken.jobs import Job, JobModule, RejectedFrame, TeckenRequest
+from symbolon._tecken.jobs import V4, Job, JobModule, RejectedFrame, TeckenRequest
 from symbolon.results import ModuleResult
 from symbolon.v1 import module_pb2, stack_pb2
 
@@ -60,7 +60,7 @@ def write_response(
     request: TeckenRequest, answers: Sequence[EncodedAnswer], extras: Mapping[str, Any] = NOTHING
 ) -> bytes:
     """Return the response as one line; `extras` are added to version 5, such as its `debug`."""
-    if request.version == 4:  # noqa: PLR2004 # the older of the two
+    if request.version == V4:
         ((job,), (answer,)) = request.jobs, answers
         return write_v4(job, answer)
     # Joined once, at the end: joining step by step would copy at each step.

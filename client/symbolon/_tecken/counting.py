@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from symbolon._tecken.jobs import V5
+
 
 class Counts(NamedTuple):
     """How many of each there are."""
@@ -31,7 +33,7 @@ def count_payload(payload: object, version: int) -> Counts:
 
 
 def _jobs_in(payload: object, version: int) -> list[object]:
-    is_list = version == 5 and isinstance(payload, dict) and "jobs" in payload  # noqa: PLR2004 # the version
+    is_list = version == V5 and isinstance(payload, dict) and "jobs" in payload
     return _list_in(payload, "jobs") if is_list else [payload]
 
 

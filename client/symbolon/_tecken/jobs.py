@@ -8,11 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Final
 
 from symbolon._messages.encoding import EncodedReport
 from symbolon._module_ids import MAX_DEBUG_FILE_BYTES
 from symbolon.errors import InvalidReportError, InvalidRequestError, SymbolonError
 from symbolon.reports import Module
+
+V4: Final = 4
+"""The version of Tecken's API in which a request is one job."""
+
+V5: Final = 5
 
 MOST_PROBLEMS = 10_000
 """In one document: a problem takes more memory than the two bytes that can cause it."""
@@ -184,10 +190,10 @@ class TeckenRequest:
     """The content of one document."""
 
     version: int
-    """4 or 5."""
+    """`V4` or `V5`."""
 
     jobs: Sequence[Job]
-    """One in version 4."""
+    """One in `V4`."""
 
 
 class Problems:

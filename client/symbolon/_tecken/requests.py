@@ -13,6 +13,8 @@ from symbolon._messages.encoding import NO_MODULE, encode_module
 from symbolon._module_ids import DEBUG_ID_FORM, find_file_fault, is_debug_id, last_part
 from symbolon._tecken.jobs import (
     MOST_PROBLEMS,
+    V4,
+    V5,
     Job,
     JobFrames,
     JobModule,
@@ -49,7 +51,7 @@ def parse_request(
     Without `version` it is 5, unless the payload says 4. `is_strict` is as for `parse_jobs`.
     """
     version = version or read_version(payload)
-    if version == 4:  # noqa: PLR2004 # the older of the two
+    if version == V4:
         payload = {"jobs": [payload]}
     jobs = parse_jobs(payload, is_strict=is_strict)
     if are_return_addresses:
@@ -59,8 +61,8 @@ def parse_request(
 
 def read_version(payload: object) -> int:
     """Return 4 if the payload says so, else 5."""
-    is_older = isinstance(payload, dict) and payload.get("version") == 4  # noqa: PLR2004 # the version
-    return 4 if is_older else 5
+    is_older = isinstance(payload, dict) and payload.get("version") == V4
+    return V4 if is_older else V5
 
 
 def parse_jobs(payload: object, *, is_strict: bool = False) -> tuple[Job, ...]:

@@ -17,6 +17,7 @@ from symbolon._tecken.answers import write_response
 from symbolon._tecken.counting import Counts, count_payload
 from symbolon._tecken.jobs import (
     MOST_PROBLEMS,
+    V5,
     Job,
     JobFrames,
     MemoryMap,
@@ -199,7 +200,7 @@ def _read_raw(
     """Return the request of raw lines; those in another form are problems of its job."""
     unread = Problems(0 if is_strict else MOST_PROBLEMS)
     payload = make_payload(given.parts, unread)
-    refuse_excess(count_payload(payload, 5), limits)
+    refuse_excess(count_payload(payload, V5), limits)
     deadline.left()
     (job,) = parse_jobs(payload, is_strict=is_strict)
     problems = (*unread.take(), *job.problems)

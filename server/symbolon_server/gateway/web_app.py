@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from symbolon import SymbolonError
 from symbolon._batching.batches import OWN_ERRORS
+from symbolon._tecken.jobs import V4, V5
 from symbolon_server.gateway.admission import Admission
 from symbolon_server.gateway.answer_memory import LARGEST_BODY, AnswerMemory, Key, Remembered
 from symbolon_server.gateway.answering_page import page_answerer
@@ -196,8 +197,8 @@ class Gateway:
     def _routed(self) -> Starlette:
         app = Starlette(
             routes=[
-                self._route_reports("/symbolicate/v5", 5),
-                self._route_reports("/symbolicate/v4", 4),
+                self._route_reports("/symbolicate/v5", V5),
+                self._route_reports("/symbolicate/v4", V4),
                 Route("/symbolicate/text", self._answer_text, methods=["POST"]),
                 Route("/explain", self._explain, methods=["POST"]),
                 Route("/symbolicate", self._answer_stacks, methods=["POST"]),
