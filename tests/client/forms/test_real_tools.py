@@ -1,7 +1,6 @@
 """What the tools of this machine print of a crash leads to its functions."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from symbolon._forms.documents import read_document
 from symbolon._tecken.jobs import Job
-from tests.debug_files.compiling import read_build_id, run
+from tests.debug_files.compiling import is_required, read_build_id, run, tool
 
 SOURCE = r"""
 #include <execinfo.h>
@@ -93,6 +92,7 @@ def test_a_sanitizer_of_gcc_prints_a_stack_that_is_read(tmp_path: Path) -> None:
 def test_a_sanitizer_of_llvm_prints_build_ids_that_are_read(tmp_path: Path) -> None:
     runtime = run(["clang", "--print-file-name=libclang_rt.asan-x86_64.a"], tmp_path).strip()
     if not Path(runtime).is_absolute():
+        assert not is_required(), "clang has no runtime of its sanitizers: libclang-rt-dev"
         pytest.skip("clang has no runtime of its sanitizers here")
     program = build(tmp_path, "clang", "-fsanitize=address", "-Wl,--build-id")
     (job,) = read_document(crash(program), "report").jobs
@@ -101,9 +101,7 @@ def test_a_sanitizer_of_llvm_prints_build_ids_that_are_read(tmp_path: Path) -> N
 
 
 def test_perf_prints_call_chains_with_build_ids_that_are_read(tmp_path: Path) -> None:
-    perf = shutil.which("perf")
-    if perf is None:
-        pytest.skip("perf is not on the PATH: it is the Debian package linux-perf")
+    perf = tool("perf")
     program = build(tmp_path, "gcc")
     recording = ["record", "-q", "--buildid-mmap", "-e", "cpu-clock:u", "--call-graph", "fp"]
     recorded = subprocess.run(
