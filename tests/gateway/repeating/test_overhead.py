@@ -132,6 +132,9 @@ def test_a_trailer_is_no_header(gateway: str, trailer: bytes) -> None:
     ("version", "headers", "status"),
     [
         ("1.0", UPGRADE + b"Transfer-Encoding: chunked\r\n", 400),
+        ("1.1", b"Transfer-Encoding: gzip, chunked\r\n", 501),
+        ("2.0", b"Transfer-Encoding: chunked\r\n", 505),
+        ("0.9", b"Transfer-Encoding: chunked\r\n", 505),
     ],
 )
 def test_chunks_that_a_proxy_may_not_know_are_refused(
