@@ -117,6 +117,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _since_body = 0
     """Bytes since a piece of the body: the parser copies a long trailer with each more of it."""
 
+    _before: Any = None
+    """The request before the one that is read: uvicorn's cycle."""
+
     _is_ending = False
     """Whether the connection is closed after the requests that came: no more are read."""
 
@@ -147,6 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._end()
         if not self._is_ending:
+            self._before = self.cycle
             super().on_headers_complete()
         self.headers = []
 
@@ -169,6 +173,9 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle is not None and not (cycle.more_body or cycle.response_complete)
 
     def _refuse(self, reason: str) -> None:
+        if self.pipeline and self.cycle.more_body:  # its own headers were read, and it waits
+            self.pipeline.popleft()
+            self.cycle = self._before
         if self._is_answering():
             self._end()
         else:

@@ -154,8 +154,9 @@ FIRST = b"GET /__heartbeat__ HTTP/1.1\r\nHost: localhost\r\n\r\n"
     [
         b"GET /__version__ HTTP/1.1\r\nHost: localhost\r\n" + UPGRADE + b"\r\n",
         b"GET /__version__ HTTP/1.1\r\nX : 1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n?\r\n",
     ],
-    ids=["an upgrade", "an error"],
+    ids=["an upgrade", "an error", "an error in a body"],
 )
 def test_a_request_is_never_answered_with_the_answer_to_the_next(
     gateway: str, second: bytes
