@@ -84,8 +84,10 @@ class Admission:
 def _check_framing(scope: Scope, headers: Headers) -> None:
     """Raise `Refused` if a proxy could see the body end, or the host, elsewhere.
 
-    As RFC 9112 says in sections 3.2 and 6.1.
+    As RFC 9112 says in sections 2.3, 3.2 and 6.1.
     """
+    if scope["http_version"] not in {"1.0", "1.1"}:
+        raise Refused(505, "the version of HTTP must be 1.0 or 1.1", _CLOSE)
     hosts = len(headers.getlist("host"))
     if hosts > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise Refused(400, "a request names one host", _CLOSE)
@@ -93,6 +95,8 @@ def _check_framing(scope: Scope, headers: Headers) -> None:
         return
     if "content-length" in headers or scope["http_version"] == "1.0":
         raise Refused(400, "the length of the body is ambiguous", _CLOSE)
+    if [coding.lower() for coding in headers.getlist("transfer-encoding")] != ["chunked"]:
+        raise Refused(501, "the only transfer coding must be chunked", _CLOSE)
 
 
 def _is_link_followed(scope: Scope, headers: Headers) -> bool:

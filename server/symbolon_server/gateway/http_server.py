@@ -100,50 +100,100 @@ _MOST_OVERHEAD: Final = 64 * 2**10
 _OVERHEAD_OF_A_BYTE: Final = 8
 """Of a body that comes in chunks of a byte each: its size, and the ends of two lines; then some."""
 
+_MOST_PIPELINED: Final = 32
+"""Requests of one connection that wait for their turn."""
+
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol in C, without two faults of the parser.
+    """uvicorn's protocol in C, without the faults of the parser and of its use.
 
-    It limits neither headers nor trailers. And it drops the body of a request that offers an
-    upgrade, as Java's client does with each first one: h11 reads such connections.
+    They limit neither headers, trailers nor pipelined requests, and add trailers to the headers.
+    And the body of a request that offers an upgrade is dropped, as Java's client does with each
+    first one: h11 reads such connections.
     """
 
     _received = 0
     _body = 0
+    _since_body = 0
+    """Bytes since a piece of the body: the parser copies a long trailer with each more of it."""
+
+    _before: Any = None
+    """The request before the one that is read: uvicorn's cycle."""
+
+    _is_ending = False
+    """Whether the connection is closed after the requests that came: no more are read."""
 
     def data_received(self, data: bytes) -> None:
         """Read a piece of a request."""
+        if self._is_ending:
+            return
         self._received += len(data)
+        self._since_body += len(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._continue_with_h11(data[upgrade.args[0] :])
+            if self._is_answering():
+                self._end()
+            else:
+                self._continue_with_h11(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self._refuse("Invalid HTTP request received.")
             return
-        overhead = self._received - self._body
-        if overhead > _MOST_OVERHEAD + _OVERHEAD_OF_A_BYTE * self._body:
-            self.send_400_response("The headers are too large.")
+        overhead = self._received - self._body - _OVERHEAD_OF_A_BYTE * self._body
+        if max(overhead, self._since_body) > _MOST_OVERHEAD:
+            self._refuse("The headers are too large.")
+
+    def on_headers_complete(self) -> None:
+        """Begin a request; what it has in trailers is not added to its headers."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self._end()
+        if not self._is_ending:
+            self._before = self.cycle
+            super().on_headers_complete()
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._body += len(body)
-        super().on_body(body)
+        self._since_body = 0
+        if not self._is_ending:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
-        self._received = self._body = 0
-        super().on_message_complete()
+        self._received = self._body = self._since_body = 0
+        if not self._is_ending:
+            super().on_message_complete()
+
+    def _is_answering(self) -> bool:
+        """Return whether a request before this one has no answer yet."""
+        cycle: _Cycle | None = self.cycle
+        return cycle is not None and not (cycle.more_body or cycle.response_complete)
+
+    def _refuse(self, reason: str) -> None:
+        if self.pipeline and self.cycle.more_body:  # its own headers were read, and it waits
+            self.pipeline.popleft()
+            self.cycle = self._before
+        if self._is_answering():
+            self._end()
+        else:
+            self.send_400_response(reason)
+
+    def _end(self) -> None:
+        """Answer the requests before this one, then close: its answer would be taken for theirs."""
+        self._is_ending = True
+        self.cycle.keep_alive = False
 
     def _should_upgrade(self) -> bool:
         return True
 
     def _continue_with_h11(self, rest: bytes) -> None:
         """Leave the connection, and the request whose headers were read, to h11."""
-        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
+        version = self.parser.get_http_version().encode()
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", version, b"\r\n"]
+        for name, value in self.scope["headers"]:
             head += [name, b": ", value, b"\r\n"]
         self.connections.discard(self)
         other = H11Protocol(self.config, self.server_state, self.app_state)
@@ -162,6 +212,7 @@ UNREAD_SECONDS: Final = 30.0
 
 
 class _Cycle(Protocol):
+    more_body: bool
     response_complete: bool
 
 

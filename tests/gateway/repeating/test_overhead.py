@@ -93,6 +93,85 @@ def test_an_ambiguous_length_is_refused(gateway: str, headers: bytes) -> None:
         assert connection.recv(1 << 16)[:10] in {b"HTTP/1.1 4", b""}
 
 
+def exchange(address: str, sent: bytes) -> bytes:
+    """Send everything; return all that comes until the gateway closes the connection."""
+    host, _, port = address.rpartition(":")
+    answers = b""
+    with socket.create_connection((host, int(port)), PATIENCE_SECONDS) as connection:
+        try:
+            connection.sendall(sent)
+            while piece := connection.recv(1 << 16):
+                answers += piece
+        except ConnectionError:  # it was closed before it read everything
+            pass
+    return answers
+
+
+CHUNKS = b'21\r\n{"memoryMap": [], "stacks": [[]]}\r\n0\r\n'
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+
+
+@pytest.mark.promise("What a caller sends beside a body takes bounded memory")
+def test_a_trailer_is_no_longer_after_a_large_body(gateway: str) -> None:
+    """Each piece of a trailer of 64 MB was added to a copy of those before, for seconds."""
+    head = f"POST {V5} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunks = b"EA60\r\n" + b" " * 60_000 + b"\r\n0\r\nX: "
+    answer = exchange(gateway, head + chunks + b"x" * 460_000)
+    assert answer == b"" or answer.endswith(b"The headers are too large.")
+
+
+@pytest.mark.parametrize("trailer", [b"Content-Encoding: gzip", b"Origin: http://elsewhere.test"])
+def test_a_trailer_is_no_header(gateway: str, trailer: bytes) -> None:
+    head = f"POST {V5} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+    sent = head + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS + trailer + b"\r\n\r\n"
+    assert exchange(gateway, sent).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.promise("A proxy and the gateway never see different requests on one connection")
+@pytest.mark.parametrize(
+    ("version", "headers", "status"),
+    [
+        ("1.0", UPGRADE + b"Transfer-Encoding: chunked\r\n", 400),
+        ("1.1", b"Transfer-Encoding: gzip, chunked\r\n", 501),
+        ("2.0", b"Transfer-Encoding: chunked\r\n", 505),
+        ("0.9", b"Transfer-Encoding: chunked\r\n", 505),
+    ],
+)
+def test_chunks_that_a_proxy_may_not_know_are_refused(
+    gateway: str, version: str, headers: bytes, status: int
+) -> None:
+    head = f"POST {V5} HTTP/{version}\r\nHost: localhost\r\n".encode()
+    answer = exchange(gateway, head + headers + b"\r\n" + CHUNKS + b"\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+FIRST = b"GET /__heartbeat__ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.promise("A proxy and the gateway never see different requests on one connection")
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"GET /__version__ HTTP/1.1\r\nHost: localhost\r\n" + UPGRADE + b"\r\n",
+        b"GET /__version__ HTTP/1.1\r\nX : 1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n?\r\n",
+    ],
+    ids=["an upgrade", "an error", "an error in a body"],
+)
+def test_a_request_is_never_answered_with_the_answer_to_the_next(
+    gateway: str, second: bytes
+) -> None:
+    answers = exchange(gateway, FIRST + second)
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert answers.endswith(b'\r\n\r\n{"status": "ok"}')
+
+
+@pytest.mark.promise("What a caller sends beside a body takes bounded memory")
+def test_few_pipelined_requests_wait_for_their_turn(gateway: str) -> None:
+    answers = exchange(gateway, FIRST * 8_000)
+    assert answers.count(b"HTTP/1.1 ") < 100
+
+
 def test_a_request_without_a_host_is_refused(gateway: str) -> None:
     host, _, port = gateway.rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE_SECONDS) as connection:
