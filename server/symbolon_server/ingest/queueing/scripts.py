@@ -477,8 +477,8 @@ OVERVIEW: Final = (
     _PRELUDE
     + """
 -- ARGV: maximum of listed jobs. Returns {now, length of each band, times at which the first jobs of
--- each band were queued, {module, {worker, since, attempts, caller}} of running jobs in order of
--- their leases, number of running jobs}.
+-- each band were queued, {module, {worker, since, attempts, caller}} of running jobs, those whose
+-- leases end last first: jobs that were only handed on come behind, number of running jobs}.
 local most = tonumber(ARGV[1])
 local lengths, queued, claimed = {}, {}, {}
 for band = 0, 2 do
@@ -489,7 +489,7 @@ for band = 0, 2 do
     queued[#queued + 1] = redis.call('HGET', job(module), 'queued')
   end
 end
-for at, module in ipairs(redis.call('ZRANGE', running, 0, most - 1)) do
+for at, module in ipairs(redis.call('ZRANGE', running, 0, most - 1, 'REV')) do
   drop_unless(job(module), 'hash')
   claimed[at] =
       {module, redis.call('HMGET', job(module), 'worker', 'since', 'attempts', 'caller')}
