@@ -72,6 +72,9 @@ def test_architectures_have_the_names_of_symbolicator(given: str, told: str) -> 
     assert name_architecture(given) == told
 
 
+DEBUG_ID = "C3D8E3C7B6594DF1DFCA907993B477250"
+
+
 class Clock:
     now = 0.0
 
@@ -95,7 +98,7 @@ def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
         canned.answers = [answer]
 
         def load(name: str, outcome: ModuleOutcome = ModuleOutcome.FOUND) -> Any:
-            return memory.load(Asked(Module(name), outcome), client, 9.0)
+            return memory.load(Asked(Module(name, DEBUG_ID), outcome), client, 9.0)
 
         facts = load("a")
         assert (facts.architecture, facts.features["has_symbols"]) == ("arm64", True)
@@ -113,3 +116,20 @@ def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
         for name in ("b", "c", "a", "d", "c", "b", "a"):
             load(name)
         assert answered == ["b", "c", "d", "a"]
+
+
+def test_the_server_is_not_asked_about_a_module_without_an_id() -> None:
+    asked: list[str] = []
+
+    def answer(request: Any, _context: grpc.ServicerContext) -> Any:
+        asked.append(request.module.debug_file)
+        return module_service_pb2.ExplainFrameResponse()
+
+    with start_canned_server() as canned, Client(canned.target) as client:
+        canned.answers = [answer]
+        for module in (Module("libc.so.6"), Module("", "", "libc.so.6")):
+            missing = Asked(module, ModuleOutcome.MISSING)
+            assert FactsMemory().load(missing, client, 9.0) is NOTHING
+        by_code_id = Asked(Module("", "", "libc.so.6", "0123456789abcdef"), ModuleOutcome.MISSING)
+        FactsMemory().load(by_code_id, client, 9.0)
+    assert len(asked) == 1

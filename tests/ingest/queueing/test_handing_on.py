@@ -11,6 +11,7 @@ from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.scripts import (
     BELL_KEY,
+    HANDED_PREFIX,
     MOST_SPOOLED,
     RUNNING_KEY,
     SPOOLED_KEY,
@@ -111,6 +112,62 @@ def test_a_job_that_was_handed_on_waits_while_the_other_host_takes_others(
         assert isinstance(desk_of(OURS).claim(), NothingToClaim)
         redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
     assert claim(theirs).attempts == 1
+
+
+def test_jobs_that_callers_wait_for_come_before_prefetches_that_were_handed_on(
+    queue: IngestQueue, desk_of: DeskOf, xul: ModuleId, libc: ModuleId
+) -> None:
+    theirs = desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: ()}, Band.PREFETCH)
+    assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+    queue.enqueue({libc: ()}, Band.AWAITED)
+    assert [claim(theirs).module_id, claim(theirs).module_id] == [libc, xul]
+
+
+def test_a_caller_who_waits_for_a_module_that_was_handed_on_moves_it_up(
+    queue: IngestQueue, desk_of: DeskOf
+) -> None:
+    theirs = desk_of(THEIRS)
+    modules = [numbered_module(number) for number in range(3)]
+    for module_id in modules:
+        spool_it(queue, theirs, module_id)
+    queue.enqueue(dict.fromkeys(modules, ()), Band.PREFETCH)
+    assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+    queue.enqueue({modules[2]: ()}, Band.AWAITED)
+    found = claim(theirs)
+    assert found.module_id == modules[2]
+    assert theirs.give_back(found)
+    assert queue.get_lengths()[Band.AWAITED] == 1
+
+
+def test_callers_take_turns_in_what_is_handed_on(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf
+) -> None:
+    theirs = desk_of(THEIRS)
+    modules = [numbered_module(number) for number in range(6)]
+    for module_id in modules:
+        spool_it(queue, theirs, module_id)
+    many, few = modules[:5], modules[5]
+    queue.enqueue(dict.fromkeys([*many, numbered_module(9)], ()), Band.AWAITED, "many")
+    redis_cache.zincrby(SPOOLS_KEY, -1000 * PATIENCE_SECONDS, str(THEIRS))
+    assert claim(desk_of(OURS)).module_id == many[0]
+    claim(theirs)  # it is there again
+    queue.enqueue({few: ()}, Band.AWAITED, "few")
+    assert claim(desk_of(OURS)).module_id == numbered_module(9)
+    assert [claim(theirs).module_id for _ in range(2)] == [many[2], few]
+
+
+def test_a_host_that_comes_back_takes_a_job_at_once_after_many_that_others_took(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    theirs = desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    taken = {str(numbered_module(number)): 0 for number in range(50)}
+    redis_cache.zadd(f"{HANDED_PREFIX}{THEIRS}", taken)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+    assert claim(theirs).module_id == xul
 
 
 def test_a_waiting_worker_hears_of_a_job_that_is_handed_on_to_it(

@@ -78,17 +78,21 @@ class Model:
     def in_line(self, *bands: Band) -> list[Job]:
         return [job for job in self.jobs.values() if job.is_in_line and job.band in bands]
 
-    def place(self, job: Job, band: Band) -> None:
-        """Put a job into the place of its caller's turn."""
-        head = min((other.turn for other in self.in_line(band) if other is not job), default=None)
+    def next_turn(self, band: Band, caller: str) -> int:
+        """Return a caller's next turn; forget those that have passed."""
+        head = min((job.turn for job in self.in_line(band)), default=None)
         self.turns = {
-            (of, caller): turn
-            for (of, caller), turn in self.turns.items()
+            (of, name): turn
+            for (of, name), turn in self.turns.items()
             if of is not band or (head is not None and turn >= head)
         }
-        turn = max(head or 0, self.turns.get((band, job.caller), 0))
-        job.band, job.turn = band, turn
-        self.turns[band, job.caller] = turn + 1
+        return max(head or 0, self.turns.get((band, caller), 0))
+
+    def place(self, job: Job, band: Band) -> None:
+        """Move a job to another band, into the place of its caller's turn."""
+        job.turn = self.next_turn(band, job.caller)
+        job.band = band
+        self.turns[band, job.caller] = job.turn + 1
 
     def backlog(self, band: Band, caller: str) -> int:
         """Return how many turns a caller has taken from the head of a band on."""
@@ -101,6 +105,7 @@ class Model:
         backlog = sum(self.backlog(of, caller) for of in counted)
         room = max(most - len(self.in_line(*counted)), 1 - backlog)
         refused = set()
+        turn = first = self.next_turn(band, caller)
         for module_id, offsets in wanted.items():
             job = self.jobs.get(module_id)
             if job is None and room <= 0:
@@ -108,14 +113,15 @@ class Model:
                 continue
             if job is None:
                 room -= 1
-                job = Job(band, 0, caller, set())
-                self.place(job, band)
-                self.jobs[module_id] = job
-            elif job.is_in_line and job.band > band:
-                job.caller = caller
-                self.place(job, band)
+                job = self.jobs[module_id] = Job(band, turn, caller, set())
+                turn += 1
+            elif job.claim is None and job.band > band:
+                job.band, job.turn, job.caller = band, turn, caller
+                turn += 1
             job.wanted |= offsets
             job.is_awaited |= band is Band.AWAITED and job.is_in_line
+        if turn > first:
+            self.turns[band, caller] = turn
         return refused
 
     def next(self, spool: int) -> set[ModuleId]:
@@ -124,12 +130,12 @@ class Model:
         Jobs without waiting callers are moved back, and those for other spools handed on.
         """
         self.seen |= {spool} - {0}
-        if handed := {m for m, job in self.jobs.items() if job.handed_to == spool != 0}:
-            return handed
+        handed = [(m, job) for m, job in self.jobs.items() if job.handed_to == spool != 0]
+        own = min(handed, key=_order, default=None)
+        if own is not None and all(own[1].band <= job.band for job in self.in_line(*Band)):
+            return {own[0]}
         while waiting := [(m, job) for m, job in self.jobs.items() if job.is_in_line]:
-            module_id, job = min(
-                waiting, key=lambda item: (item[1].band, item[1].turn, str(item[0]))
-            )
+            module_id, job = min(waiting, key=_order)
             other = self.spooled.get(module_id, spool)
             if job.band is Band.AWAITED and not job.is_awaited:
                 self.place(job, Band.WANTED)
@@ -138,7 +144,12 @@ class Model:
             else:
                 job.handed_to, job.is_awaited = other, False
                 del self.spooled[module_id]
-        return set()
+        return set() if own is None else {own[0]}
+
+
+def _order(item: tuple[ModuleId, Job]) -> tuple[Band, int, str]:
+    module_id, job = item
+    return job.band, job.turn, str(module_id)
 
 
 class QueueMachine(RuleBasedStateMachine):

@@ -8,7 +8,13 @@ from symbolon_server.ingest.queueing.claims import ClaimDesk
 from symbolon_server.ingest.queueing.jobs import Band, Claim
 from symbolon_server.ingest.queueing.queue import IngestQueue
 from symbolon_server.ingest.queueing.queue_view import MOST_LISTED, QueueOverview, QueueView
-from symbolon_server.ingest.queueing.scripts import JOB_PREFIX, LINE_KEY, RUNNING_KEY
+from symbolon_server.ingest.queueing.scripts import (
+    JOB_PREFIX,
+    LINE_KEY,
+    RUNNING_KEY,
+    SPOOLED_KEY,
+    SPOOLS_KEY,
+)
 from symbolon_server.redis_servers.circuit import Circuit
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -127,3 +133,17 @@ def commands_of(client: redis.Redis, view: QueueView) -> int:
 def test_a_dead_cache_is_an_error_of_ours() -> None:
     with connect("unix:///nonexistent/socket") as client, pytest.raises(CacheUnavailableError):
         QueueView(client, Circuit()).read()
+
+
+def test_an_ingest_is_listed_beside_many_that_were_handed_on(
+    redis_cache: redis.Redis, queue: IngestQueue, view: QueueView, xul: ModuleId
+) -> None:
+    handed_on = [numbered_module(number) for number in range(2 * MOST_LISTED)]
+    redis_cache.zadd(SPOOLED_KEY, {str(module_id): 7 for module_id in handed_on})
+    redis_cache.zadd(SPOOLS_KEY, {"7": int(redis_cache.time()[0]) * 1000})
+    queue.enqueue(dict.fromkeys([*handed_on, xul], ()), Band.AWAITED)
+    desk = ClaimDesk(redis_cache, lease_seconds=900, worker="host:7", patience_seconds=600)
+    assert isinstance(desk.claim(), Claim)
+    overview = view.read()
+    assert [one.worker for one in overview.running if one.module_id == xul] == ["host:7"]
+    assert len(overview.running) == MOST_LISTED

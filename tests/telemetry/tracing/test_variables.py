@@ -68,7 +68,11 @@ def test_no_secret_of_a_collector_is_shown() -> None:
         (f"{OTLP}ENDPOINT", "http://[secret"),
         (f"{OTLP}TIMEOUT", "secret"),
         (f"{OTLP}TIMEOUT", "0"),
+        (f"{OTLP}TIMEOUT", "1e300"),
         (f"{OTLP}HEADERS", "secret"),
+        (f"{OTLP}HEADERS", "Authorization=Bearer%20secret%0A"),
+        (f"{OTLP}HEADERS", "key=secret%E2%82%AC"),
+        (f"{OTLP}HEADERS", "%20=secret"),
     ],
 )
 def test_an_unusable_value_is_refused_by_its_name_alone(name: str, value: str) -> None:

@@ -85,7 +85,12 @@ class FactsMemory:
         return found.facts
 
     def load(self, asked: Asked, client: Client, timeout: float) -> Facts:
-        """Return the facts, which the server is asked for if need be; raise `SymbolonError`."""
+        """Return the facts, which the server is asked for if need be; raise `SymbolonError`.
+
+        It knows none of a module without an id.
+        """
+        if not (asked.module.debug_id or asked.module.code_id):
+            return NOTHING
         facts = self.find(asked)
         if facts is None:
             facts = _ask(asked, client, timeout)

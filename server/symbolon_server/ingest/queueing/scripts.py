@@ -15,11 +15,12 @@ separate queues.
 | `bell` | stream | one entry, replaced when there is a new job; workers wait on it |
 | `spooled` | sorted set | modules by the number of the last spool that got their page file |
 | `spools` | sorted set | spools by the millisecond when one of their workers claimed last |
-| `handed:<spool>` | sorted set | modules handed on to the workers of a spool |
+| `handed:<spool>` | sorted set | modules handed on to the workers of a spool by place |
 
 A job whose module another spool has is handed on to the workers of that spool, if one of them
-claimed just now: it is claimed in their name, and they take it before any other. Once none of them
-has claimed anything for a few seconds, that claim lapses, and the next worker takes the job.
+claimed just now: it is claimed in their name, and they take it before the others of its band. Once
+none of them has claimed anything for a few seconds, that claim lapses, and the next worker takes
+the job.
 
 A job of the first band that no caller waits for any more moves to the second band when it reaches
 the head of the line.
@@ -153,6 +154,18 @@ local function next_place(band, caller)
   return math.max(tonumber(head or first), turn_of(band, caller))
 end
 
+-- Where the modules are that were handed on to a spool, whose number is a text.
+local function handed(spool)
+  local key = P .. 'handed:' .. spool
+  drop_unless(key, 'zset')
+  return key
+end
+
+-- The number of the spool to which a job was handed on, as a text, or nil.
+local function handed_to(module)
+  return (redis.call('HGET', job(module), 'claim') or ''):match('^spool:(%d+)$')
+end
+
 local function owned(module, claim)
   sound(module)
   return redis.call('ZSCORE', running, module) and redis.call('HGET', job(module), 'claim') == claim
@@ -199,12 +212,23 @@ if room < most_own then
 end
 local waiting = redis.call('ZMSCORE', line, unpack(modules))
 local busy = redis.call('ZMSCORE', running, unpack(modules))
-local place = next_place(band, caller)
+local first_place = next_place(band, caller)
+local place = first_place
 local places, awaits, refused, added = {}, {}, {}, 0
 
 local function put(module)
   redis.call('HSET', job(module), 'caller', caller, 'place', text(place))
   places[#places + 1], places[#places + 2] = text(place), module
+  place = place + 1
+end
+
+-- A job that was handed on gets the caller's place among those of its spool.
+local function put_forward(module)
+  local spool = handed_to(module)
+  local before = spool and redis.call('ZSCORE', handed(spool), module)
+  if not before or band_of(before) <= band then return end
+  redis.call('HSET', job(module), 'caller', caller, 'place', text(place))
+  redis.call('ZADD', handed(spool), text(place), module)
   place = place + 1
 end
 
@@ -222,7 +246,7 @@ for at, module in ipairs(modules) do
       added = added + 1
     else
       sound(module)
-      if waiting[at] and band_of(waiting[at]) > band then put(module) end
+      if busy[at] then put_forward(module) elseif band_of(waiting[at]) > band then put(module) end
     end
     for number, field in ipairs(detail_fields) do
       local value = ARGV[first + 1 + number]
@@ -240,8 +264,8 @@ for at, module in ipairs(modules) do
   end
 end
 if #awaits > 0 then redis.call('ZADD', awaited, 'GT', unpack(awaits)) end
-if #places > 0 then
-  redis.call('ZADD', line, unpack(places))
+if #places > 0 then redis.call('ZADD', line, unpack(places)) end
+if place > first_place then
   redis.call('ZADD', turns, text(place), band .. ':' .. caller)
   ring()
 end
@@ -307,11 +331,6 @@ local function take(module)
       redis.call('HGET', job(module), 'trace') or ''}}
 end
 
-local function handed(number)
-  drop_unless(P .. 'handed:' .. text(number), 'zset')
-  return P .. 'handed:' .. text(number)
-end
-
 -- Whether a worker with a spool has claimed just now.
 local function is_here(number)
   local seen = tonumber(redis.call('ZSCORE', spools, text(number)))
@@ -327,12 +346,12 @@ end
 -- Whether a job was handed on to workers that are still there; they have others before it.
 local function is_left_to_others(module)
   sound(module)
-  local number = (redis.call('HGET', job(module), 'claim') or ''):match('^spool:(%d+)$')
+  local number = handed_to(module)
   return number and is_here(tonumber(number))
 end
 
 -- At most once for each time that the spool got the module: its workers may not have it any more.
-local function hand_on(module, other)
+local function hand_on(module, place, other)
   sound(module)
   redis.call('ZREM', line, module)
   redis.call('ZREM', awaited, module)
@@ -340,8 +359,8 @@ local function hand_on(module, other)
   redis.call('ZADD', running, now + patience, module)
   redis.call('HSET', job(module), 'claim', 'spool:' .. text(other))
   redis.call('HDEL', job(module), 'worker', 'since')
-  redis.call('ZADD', handed(other), now, module)
-  redis.call('EXPIRE', handed(other), kept_seconds)
+  redis.call('ZADD', handed(text(other)), place, module)
+  redis.call('EXPIRE', handed(text(other)), kept_seconds)
   ring()
 end
 
@@ -361,15 +380,20 @@ end
 if spool > 0 then
   redis.call('ZADD', spools, now, text(spool))
   redis.call('ZREMRANGEBYSCORE', spools, '-inf', text(now - patience))
-  for _, module in ipairs(redis.call('ZRANGE', handed(spool), 0, {_MOST_BEHIND} - 1)) do
-    redis.call('ZREM', handed(spool), module)
-    if owned(module, 'spool:' .. text(spool)) then return take(module) end
+  local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
+  local ours = redis.call('ZRANGE', handed(text(spool)), 0, {_MOST_BEHIND} - 1, 'WITHSCORES')
+  for at = 1, #ours, 2 do
+    local module, is_owned = ours[at], owned(ours[at], 'spool:' .. text(spool))
+    if is_owned and head and band_of(head) < band_of(ours[at + 1]) then break end
+    redis.call('ZREM', handed(text(spool)), module)
+    if is_owned then return take(module) end
   end
 end
 
 for _ = 1, {_MOST_BEHIND} do
   local head = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
   if not head[1] then
+    if spool > 0 and redis.call('ZCARD', handed(text(spool))) > 0 then return '' end
     local last = redis.call('XREVRANGE', bell, '+', '-', 'COUNT', 1)
     return last[1] and last[1][1] or '0-0'
   end
@@ -379,7 +403,7 @@ for _ = 1, {_MOST_BEHIND} do
   if band_of(head[2]) ~= 0 or is_awaited then
     local other = other_spool(module)
     if not other then return take(module) end
-    hand_on(module, other)
+    hand_on(module, head[2], other)
   else
     redis.call('ZREM', awaited, module)
     redis.call('ZREM', line, module)
@@ -453,8 +477,8 @@ OVERVIEW: Final = (
     _PRELUDE
     + """
 -- ARGV: maximum of listed jobs. Returns {now, length of each band, times at which the first jobs of
--- each band were queued, {module, {worker, since, attempts, caller}} of running jobs in order of
--- their leases, number of running jobs}.
+-- each band were queued, {module, {worker, since, attempts, caller}} of running jobs, those whose
+-- leases end last first: jobs that were only handed on come behind, number of running jobs}.
 local most = tonumber(ARGV[1])
 local lengths, queued, claimed = {}, {}, {}
 for band = 0, 2 do
@@ -465,7 +489,7 @@ for band = 0, 2 do
     queued[#queued + 1] = redis.call('HGET', job(module), 'queued')
   end
 end
-for at, module in ipairs(redis.call('ZRANGE', running, 0, most - 1)) do
+for at, module in ipairs(redis.call('ZRANGE', running, 0, most - 1, 'REV')) do
   drop_unless(job(module), 'hash')
   claimed[at] =
       {module, redis.call('HMGET', job(module), 'worker', 'since', 'attempts', 'caller')}

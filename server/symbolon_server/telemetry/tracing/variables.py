@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ _PATH: Final = "/v1/traces"
 _DEFAULT_MILLISECONDS: Final = "10000"
 _PROTOCOL: Final = "http/protobuf"
 _EXPORTER: Final = "otlp"
+_MOST_SECONDS: Final = 24 * 3600.0
+"""Python's sockets refuse timeouts of some centuries."""
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*", re.ASCII)
+"""Others would be refused with each request, by an error that has the value in its text."""
 
 
 class InvalidTracingError(Exception):
@@ -57,7 +64,7 @@ def read_collector(environment: Mapping[str, str]) -> Collector:
         raise InvalidTracingError(f"{_OTLP}COMPRESSION: use gzip or none")
     return Collector(
         url=_read_url(environment),
-        headers=_read_pairs(_find(environment, "HEADERS"), f"{_OTLP}HEADERS"),
+        headers=_read_headers(environment),
         timeout_seconds=_read_timeout(environment),
         is_compressed=compression == "gzip",
         ca_file=_find(environment, "CERTIFICATE") or None,
@@ -124,9 +131,18 @@ def _read_timeout(environment: Mapping[str, str]) -> float:
         seconds = float(_find(environment, "TIMEOUT") or _DEFAULT_MILLISECONDS) / 1000
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise InvalidTracingError(f"{_OTLP}TIMEOUT: give a number of milliseconds")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise InvalidTracingError(f"{_OTLP}TIMEOUT: give milliseconds, at most a day")
     return seconds
+
+
+def _read_headers(environment: Mapping[str, str]) -> Mapping[str, str]:
+    variable = f"{_OTLP}HEADERS"
+    headers = _read_pairs(_find(environment, "HEADERS"), variable)
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise InvalidTracingError(f"{variable}: it has what no HTTP header may have")
+    return headers
 
 
 def _read_pairs(text: str, variable: str) -> dict[str, str]:
