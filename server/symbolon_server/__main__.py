@@ -127,9 +127,17 @@ def _check(settings: Settings, _options: argparse.Namespace) -> int:
 
     anything_wrong = False
     for finding in check(settings, os.environ):
-        print(finding, flush=True)
+        _print_finding(str(finding))
         anything_wrong = anything_wrong or finding.verdict is Verdict.WRONG
     return int(anything_wrong)
+
+
+def _print_finding(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # The reader, such as `head`, has left: the exit code still says what all findings are.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _hash_token(_settings: Settings, _options: argparse.Namespace) -> int:

@@ -496,3 +496,21 @@ def test_a_supplier_gets_its_headers_and_they_are_not_shown(
     assert line.startswith("ok ")
     assert [get.headers["X-Api-Key"] for get in symbol_server.gets] == ["hunter2"]
     assert "hunter2" not in output
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback_and_the_exit_code_stays(
+    environment: dict[str, str],
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as left:
+        ended = subprocess.run(
+            [sys.executable, "-m", "symbolon_server", "check"],
+            env=environment | {"SYMBOLON_SUPPLIERS": "no/such/folder"},
+            stdout=left,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+    assert ended.stderr == b""
+    assert ended.returncode == 1
