@@ -25,3 +25,4 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         yield await_http(program)
         assert "Traceback" not in program.log
+        assert "upgrade" not in program.log.lower()  # callers that offer one cannot fill it

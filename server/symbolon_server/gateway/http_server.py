@@ -196,10 +196,17 @@ class BoundedProtocol(HttpToolsProtocol):
         for name, value in self.scope["headers"]:
             head += [name, b": ", value, b"\r\n"]
         self.connections.discard(self)
-        other = H11Protocol(self.config, self.server_state, self.app_state)
+        other = _PlainHttp(self.config, self.server_state, self.app_state)
         other.connection_made(self.transport)
         self.transport.set_protocol(other)
         other.data_received(b"".join([*head, b"\r\n", rest]))
+
+
+class _PlainHttp(H11Protocol):
+    """Answers as if no upgrade was offered, and logs nothing: callers could fill the log."""
+
+    def _should_upgrade(self) -> bool:
+        return False
 
 
 SILENT_SECONDS: Final = 10.0
