@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from symbolon.v1 import explanation_pb2, module_pb2, tier_pb2
+from symbolon.v1 import explanation_pb2, module_pb2, stack_pb2, tier_pb2
 from symbolon.v1 import module_service_pb2 as pb
 from symbolon_server.cache.failures import Failure, FailureKind
 from symbolon_server.cache.keyed_cache import CacheUnavailableError
@@ -419,8 +419,14 @@ def test_every_verdict_has_its_number_in_the_api() -> None:
 
 def test_a_frame_of_a_module_without_an_id_is_missing() -> None:
     known = Known()
-    response = explain(known, module=NO_ID).response
+    response = explain(known, module=NO_ID, module_offset=16, is_return_address=True).response
     assert response.module.outcome == module_pb2.MODULE_OUTCOME_MISSING
+    assert response.frame == stack_pb2.SymbolicatedFrame(
+        module=NO_ID.debug_file,
+        module_offset=16,
+        outcome=stack_pb2.FRAME_OUTCOME_MODULE_MISSING,
+    )
+    assert response.looked_up_offset == 15
     assert known.asked == []
 
 

@@ -15,6 +15,7 @@ from symbolon_server.symbolication.explaining.explanation import (
     ExplainedTier,
     Explanation,
 )
+from symbolon_server.symbolication.memory.queries import NO_MODULE_ID
 from symbolon_server.symbolication.module_lookup import ModuleReport
 from symbolon_server.symbols.ground.answers import Answer
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -121,6 +122,20 @@ def encode_explanation(module_id: ModuleId, explanation: Explanation) -> pb.Expl
         suppliers=_suppliers(explanation.suppliers) if explanation.suppliers else None,
         failed_attempts=explanation.failed_attempts,
         warnings=explanation.warnings,
+    )
+
+
+def encode_missing_frame(name: str, lookup: tuple[int, bool]) -> pb.ExplainFrameResponse:
+    """Return what there is to say of a frame whose module has no id."""
+    offset, is_return_address = lookup
+    return pb.ExplainFrameResponse(
+        frame=stack_pb2.SymbolicatedFrame(
+            module=name,
+            module_offset=offset,
+            outcome=stack_pb2.FRAME_OUTCOME_MODULE_MISSING,
+        ),
+        module=encode_result(NO_MODULE_ID),
+        looked_up_offset=max(0, offset - is_return_address),
     )
 
 

@@ -22,6 +22,7 @@ from symbolon_server.rpc.calls.status import (
 from symbolon_server.rpc.operators.encoding import (
     encode_explanation,
     encode_missing,
+    encode_missing_frame,
     encode_queue,
     encode_report,
 )
@@ -154,12 +155,12 @@ class ModuleService(module_service_pb2_grpc.ModuleServiceServicer):
     ) -> pb.ExplainFrameResponse:
         """Return everything that leads to the answer for one frame."""
         _refuse_any(context, find_explain_violations(request))
-        module_id = decode_module(request.module).module_id
-        if module_id is None:
-            return pb.ExplainFrameResponse(module=encode_result(NO_MODULE_ID))
+        module = decode_module(request.module)
+        lookup = request.module_offset, request.is_return_address
+        if (module_id := module.module_id) is None:
+            return encode_missing_frame(module.debug_file, lookup)
         if request.with_linkage_names:
             module_id = module_id.with_linkage_names
-        lookup = request.module_offset, request.is_return_address
         around = request.ranges_around or _RANGES
         explanation = self._tools.explainer.explain(module_id, lookup, around)
         return encode_explanation(module_id, explanation)
