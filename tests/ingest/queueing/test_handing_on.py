@@ -114,6 +114,37 @@ def test_a_job_that_was_handed_on_waits_while_the_other_host_takes_others(
     assert claim(theirs).attempts == 1
 
 
+@pytest.mark.parametrize("is_foreign", [False, True])
+def test_a_job_that_was_handed_on_is_anybodys_if_the_other_host_cannot_find_it(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId, is_foreign: bool
+) -> None:
+    theirs = desk_of(THEIRS)
+    spool_it(queue, theirs, xul)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    assert isinstance(desk_of(OURS).claim(), NothingToClaim)
+    redis_cache.delete(f"{HANDED_PREFIX}{THEIRS}")
+    if is_foreign:
+        redis_cache.set(f"{HANDED_PREFIX}{THEIRS}", "foreign")
+    assert isinstance(theirs.claim(), NothingToClaim)
+    redis_cache.zadd(RUNNING_KEY, {str(xul): 1})
+    assert claim(desk_of(OURS)).module_id == xul
+
+
+def test_a_dead_workers_job_is_found_behind_many_that_were_handed_on(
+    redis_cache: redis.Redis, queue: IngestQueue, desk_of: DeskOf, xul: ModuleId
+) -> None:
+    ours, theirs = desk_of(OURS), desk_of(THEIRS)
+    modules = [numbered_module(number) for number in range(50)]
+    for module_id in modules:
+        spool_it(queue, theirs, module_id)
+    queue.enqueue({xul: ()}, Band.AWAITED)
+    assert claim(ours).module_id == xul
+    queue.enqueue({module_id: () for module_id in modules}, Band.AWAITED)
+    assert isinstance(ours.claim(), NothingToClaim)
+    redis_cache.zadd(RUNNING_KEY, {**{str(module_id): 1 for module_id in modules}, str(xul): 2})
+    assert claim(ours).module_id == xul
+
+
 def test_jobs_that_callers_wait_for_come_before_prefetches_that_were_handed_on(
     queue: IngestQueue, desk_of: DeskOf, xul: ModuleId, libc: ModuleId
 ) -> None:

@@ -66,6 +66,9 @@ WAITS_MS: Final = 10_000
 MOST_SPOOLED: Final = 100_000
 """Modules whose spool is remembered; each takes some 110 bytes of the cache."""
 
+_MOST_LAPSED: Final = 100
+"""In one claim: most of them may be left to other hosts, and a dead worker's job is behind them."""
+
 _MOST_BEHIND: Final = 20
 """Maximum number of jobs that one claim moves to the second band or hands on."""
 
@@ -343,11 +346,11 @@ local function other_spool(module)
   return other and other ~= spool and is_here(other) and other
 end
 
--- Whether a job was handed on to workers that are still there; they have others before it.
+-- Whether a job was handed on to workers that are still there and find it; they have others first.
 local function is_left_to_others(module)
   sound(module)
   local number = handed_to(module)
-  return number and is_here(tonumber(number))
+  return number and is_here(tonumber(number)) and redis.call('ZSCORE', handed(number), module)
 end
 
 -- At most once for each time that the spool got the module: its workers may not have it any more.
@@ -372,7 +375,7 @@ end
 
 -- A job whose lease has lapsed comes first: callers have waited for it since.
 for _, module in ipairs(
-    redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, {_MOST_BEHIND})) do
+    redis.call('ZRANGEBYSCORE', running, '-inf', now, 'LIMIT', 0, {_MOST_LAPSED})) do
   if not is_left_to_others(module) then return take(module) end
   redis.call('ZADD', running, now + patience, module)
 end
