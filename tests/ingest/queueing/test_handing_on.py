@@ -139,7 +139,7 @@ def test_a_dead_workers_job_is_found_behind_many_that_were_handed_on(
         spool_it(queue, theirs, module_id)
     queue.enqueue({xul: ()}, Band.AWAITED)
     assert claim(ours).module_id == xul
-    queue.enqueue({module_id: () for module_id in modules}, Band.AWAITED)
+    queue.enqueue(dict.fromkeys(modules, ()), Band.AWAITED)
     assert isinstance(ours.claim(), NothingToClaim)
     redis_cache.zadd(RUNNING_KEY, {**{str(module_id): 1 for module_id in modules}, str(xul): 2})
     assert claim(ours).module_id == xul
