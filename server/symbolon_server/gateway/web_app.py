@@ -100,7 +100,7 @@ class GatewayOptions:
     """From hosts of version control to patterns of addresses, for the page."""
 
     max_calls: int = 64
-    """Calls to gRPC at a time."""
+    """Calls to gRPC at a time that wait without a thread."""
 
 
 Ask = Callable[[], bytes]

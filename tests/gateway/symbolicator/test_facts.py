@@ -133,3 +133,19 @@ def test_the_server_is_not_asked_about_a_module_without_an_id() -> None:
         by_code_id = Asked(Module("", "", "libc.so.6", "0123456789abcdef"), ModuleOutcome.MISSING)
         FactsMemory().load(by_code_id, client, 9.0)
     assert len(asked) == 1
+
+
+def test_a_server_that_cannot_tell_facts_fails_no_answer_and_is_asked_again() -> None:
+    def refuse(_request: Any, context: grpc.ServicerContext) -> Any:
+        context.abort(grpc.StatusCode.INTERNAL, "it cannot")
+
+    def answer(_request: Any, _context: grpc.ServicerContext) -> Any:
+        held = module_service_pb2.HeldModule(architecture="arm64")
+        return module_service_pb2.ExplainFrameResponse(held=held)
+
+    memory, asked = FactsMemory(), Asked(Module("a", DEBUG_ID), ModuleOutcome.FOUND)
+    with start_canned_server() as canned, Client(canned.target) as client:
+        canned.answers = [refuse]
+        assert memory.load(asked, client, 9.0) is NOTHING
+        canned.answers = [answer]
+        assert memory.load(asked, client, 9.0).architecture == "arm64"

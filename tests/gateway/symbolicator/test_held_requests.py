@@ -162,7 +162,10 @@ def test_facts_are_remembered(asking: Asking, canned: CannedServer) -> None:
 
 def test_candidates_come_with_the_facts(asking: Asking, canned: CannedServer) -> None:
     names = ["found.so", "missing.so", "unused.so"]
-    modules = [{"type": "elf", "debug_file": name, "debug_id": "AB0"} for name in names]
+    modules = [
+        {"type": "elf", "debug_file": name, "debug_id": "C3D8E3C7B6594DF1DFCA907993B477250"}
+        for name in names
+    ]
     frames = [{**FRAMES[0], "addr_mode": f"rel:{number}"} for number in (0, 1)]
     document: dict[str, Any] = {"stacktraces": [{"frames": frames}], "modules": modules}
     plain = asking.send(json.dumps(document).encode(), None)

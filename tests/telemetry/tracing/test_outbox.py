@@ -77,6 +77,18 @@ def test_spans_are_sent_in_batches_in_their_order(exporter: ScriptedExporter) ->
     assert not outbox.has_batch()
 
 
+def test_what_an_exporter_fails_with_is_lost_and_counted(exporter: ScriptedExporter) -> None:
+    def fail() -> None:
+        raise ValueError("a defect")
+
+    outbox, before = Outbox(exporter), count("lost")
+    fill(outbox, 3)
+    exporter.on_send = fail
+    with pytest.raises(ValueError, match="a defect"):
+        outbox.send()
+    assert count("lost") - before == 3
+
+
 def test_what_does_not_fit_is_lost_and_counted(exporter: ScriptedExporter) -> None:
     outbox, before = Outbox(exporter), count("lost")
     fill(outbox, MOST_WAITING + 3)

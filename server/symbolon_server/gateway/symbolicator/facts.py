@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from symbolon import Client, Module, ModuleOutcome
+from symbolon import Client, Module, ModuleOutcome, SymbolonError
 from symbolon_server.gateway.symbolicator.candidates import write_candidates, write_features
 from symbolon_server.gateway.symbolicator.processors import (
     UNKNOWN_ARCHITECTURE,
@@ -85,15 +85,19 @@ class FactsMemory:
         return found.facts
 
     def load(self, asked: Asked, client: Client, timeout: float) -> Facts:
-        """Return the facts, which the server is asked for if need be; raise `SymbolonError`.
+        """Return the facts, which the server is asked for if need be.
 
-        It knows none of a module without an id.
+        It knows none of a module without an id. If it cannot tell them now, the answer for the
+        frames does without.
         """
         if not (asked.module.debug_id or asked.module.code_id):
             return NOTHING
         facts = self.find(asked)
         if facts is None:
-            facts = _ask(asked, client, timeout)
+            try:
+                facts = _ask(asked, client, timeout)
+            except SymbolonError:
+                return NOTHING
             if facts is not NOTHING:
                 self._put(asked, facts)
         return facts

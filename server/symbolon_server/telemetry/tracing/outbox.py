@@ -99,7 +99,11 @@ class Outbox:
     def _send_batch(self) -> bool:
         """Send some spans; return whether there may be more."""
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-        sent = self._exporter.send(batch)
+        try:
+            sent = self._exporter.send(batch)
+        except Exception:
+            _LOST.inc(len(batch))
+            raise
         if sent is Sent.TAKEN:
             _SENT.inc(len(batch))
         elif sent is Sent.REFUSED:
