@@ -65,7 +65,7 @@ sweep: $(environment) ## Compare large native debug files with what other progra
 .PHONY: soak
 soak: $(environment) ## Inject faults under load for ten minutes, or with SECONDS=60 REDIS=cluster (or sentinel); then the longest tests
 	@$(python) -m tests.system.load.soak $(or $(SECONDS),600) $(REDIS)
-	@$(python) -m pytest -m soak tests/system
+	@$(python) -m pytest -m soak tests/system tests/bench
 
 .PHONY: check
 check: lint types layers protos-check reference-check audit test ## Run everything that must pass before a commit lands

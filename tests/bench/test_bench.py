@@ -20,6 +20,8 @@ from tests.bench.world.symbol_files import generate_symbol_file
 from tests.bench.world.symbolic_peer import has_symbolic
 
 NEED_SYMBOLIC = {"lookup"}
+SHORT = {"cold", "hot", "lookup", "memory", "native", "put"}
+"""Parts that each run of the tests tries; `make soak` tries the others."""
 
 
 def parse_svg(text: str) -> ET.Element:
@@ -32,7 +34,10 @@ def run_quickly(part: str) -> PartResult:
     return run(Bench(files, QUICK))
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=[] if part in SHORT else pytest.mark.soak) for part in PARTS],
+)
 def test_each_part_measures_something(part: str, tmp_path: Path) -> None:
     if part in NEED_SYMBOLIC and not has_symbolic():
         pytest.skip("without the extra `native` there is nothing to compare with")

@@ -6,7 +6,6 @@ function. The library names the very first function `runtime.text`, by a symbol 
 are right.
 """
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,30 @@ import pytest
 from tests.debug_files.compared.asking import LEAST_SHARE, ask_us
 from tests.debug_files.compared.comparing import places
 from tests.debug_files.compared.references import Frames, ask, ask_llvm
-from tests.debug_files.compiling import NATIVE, Binary, code_addresses, run, tool
+from tests.debug_files.compiling import NATIVE, Binary, code_addresses, tool
+from tests.others.installed import NO_C, found, installed, run
 
 BUILD_ID = "0123456789abcdef0123456789abcdef01234567"
+SOURCE = NATIVE / "mill/mill.go"
 STEP = 61
 ASSEMBLY = ".abi0"
 """What the linker appends to functions in assembly; Go's own table has the names of the source."""
 
 
+def go_program() -> Path:
+    """Return the mill as Go compiles it, with a build id."""
+    go = found("go")
+    flags = [f"-ldflags=-B=0x{BUILD_ID}", "-o", "mill"]
+
+    def build(folder: Path) -> None:
+        run([go, "build", *flags, str(SOURCE)], folder, NO_C)
+
+    return installed("go-mill", SOURCE.read_text(encoding="utf-8"), build) / "mill"
+
+
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("go is not on the PATH")
-    folder = tmp_path_factory.mktemp("go")
-    path = folder / "mill"
-    flags = [f"-ldflags=-B=0x{BUILD_ID}", "-o", str(path)]
-    run(["go", "build", *flags, str(NATIVE / "mill/mill.go")], folder)
-    return path
+def program() -> Path:
+    return go_program()
 
 
 def ask_go(path: Path, addresses: range) -> list[tuple[str, str]]:
@@ -43,6 +49,7 @@ def inner_place(frames: Frames) -> str:
     return f"{frames[0].file}:{frames[0].line}"
 
 
+@pytest.mark.installs
 @pytest.mark.promise("Native debug files are answered as two independent readers answer")
 def test_a_program_in_go_is_answered_as_llvm_and_go_answer(program: Path) -> None:
     addresses = code_addresses(program)[::STEP]
