@@ -8,6 +8,7 @@ import pytest
 
 from symbolon_server.app.process.children import Child
 from tests.app.conftest import wait_until
+from tests.fixtures.redis_fixtures import FakeClock
 
 STUBBORN = """
 import signal, sys, time
@@ -17,21 +18,13 @@ time.sleep(600)
 """
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(0.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def child(clock: Clock, tmp_path: Path) -> Iterator[Child]:
+def child(clock: FakeClock, tmp_path: Path) -> Iterator[Child]:
     """A program that reports once and ends only when it is killed."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -52,7 +45,7 @@ def test_a_child_that_runs_is_left_alone(child: Child) -> None:
     assert child.process_id == before
 
 
-def test_a_child_that_lived_long_is_started_again_at_once(child: Child, clock: Clock) -> None:
+def test_a_child_that_lived_long_is_started_again_at_once(child: Child, clock: FakeClock) -> None:
     assert child.wait_until_ready()
     before = child.process_id
     clock.now = 100.0
@@ -62,7 +55,9 @@ def test_a_child_that_lived_long_is_started_again_at_once(child: Child, clock: C
     assert child.wait_until_ready()
 
 
-def test_a_child_that_ended_soon_is_started_again_after_a_pause(child: Child, clock: Clock) -> None:
+def test_a_child_that_ended_soon_is_started_again_after_a_pause(
+    child: Child, clock: FakeClock
+) -> None:
     before = child.process_id
     kill(child)
     clock.now = 0.5

@@ -5,6 +5,7 @@ import pytest
 from symbolon import Module, Queue
 from symbolon.command_line.showing.fetches import FetchLine
 from symbolon.results import RunningIngest
+from tests.fixtures.redis_fixtures import FakeClock
 
 ORCHARD = Module("orchard", "C3D8E3C7B6594DF1DFCA907993B477250")
 NAME = "orchard/C3D8E3C7B6594DF1DFCA907993B477250"
@@ -13,16 +14,6 @@ NAME = "orchard/C3D8E3C7B6594DF1DFCA907993B477250"
 def queue_of(*running: tuple[Module, float | None], awaited: int = 0) -> Queue:
     ingests = tuple(RunningIngest(module, "host:1", seconds, 1, "") for module, seconds in running)
     return Queue(awaited, 0, 0, None, ingests, len(ingests))
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_on_a_terminal_one_line_is_overwritten_and_leaves_with_the_wait(
@@ -50,7 +41,7 @@ def test_between_two_files_the_line_is_empty(capsys: pytest.CaptureFixture[str])
 def test_elsewhere_each_file_has_a_line_and_another_every_ten_seconds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     line = FetchLine(stays=True, clock=clock)
     other = Module("other.pdb", "C3D8E3C7B6594DF1DFCA907993B477251")
     with line.waiting():

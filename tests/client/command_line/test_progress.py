@@ -6,20 +6,11 @@ import pytest
 
 from symbolon import Progress
 from symbolon.command_line.showing.progress import ProgressLine, report_progress
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fixtures.redis_fixtures import FakeClock
 
 
 def test_a_line_is_written_at_intervals_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     line = ProgressLine(1_000, lambda: 250, pause=10, stays=True, clock=clock)
     clock.now += 9
     line.tell(Progress(1, 0, 300))
@@ -34,7 +25,7 @@ def test_a_line_is_written_at_intervals_and_at_the_end(capsys: pytest.CaptureFix
 
 
 def test_on_a_terminal_the_line_is_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     line = ProgressLine(0, lambda: 0, pause=0.2, stays=False, clock=clock)
     clock.now += 1
     line.tell(Progress(5, 0, 50))

@@ -18,6 +18,7 @@ from symbolon_server.gateway.symbolicator.facts import (
 )
 from symbolon_server.gateway.symbolicator.processors import name_architecture
 from tests.client.canned import start_canned_server
+from tests.fixtures.redis_fixtures import FakeClock
 
 
 def attempt(supplier: str, outcome: SupplierOutcome, path: str, detail: str = "") -> Any:
@@ -75,15 +76,8 @@ def test_architectures_have_the_names_of_symbolicator(given: str, told: str) -> 
 DEBUG_ID = "C3D8E3C7B6594DF1DFCA907993B477250"
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_facts_are_remembered_for_a_while_and_for_one_outcome() -> None:
-    clock = Clock()
+    clock = FakeClock(0.0)
     memory = FactsMemory(entries=3, clock=clock)
     answered: list[str] = []
 

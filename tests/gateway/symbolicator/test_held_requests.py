@@ -16,6 +16,7 @@ from symbolon_server.gateway.symbolicator.answering import GIVE_UP_SECONDS, Stac
 from symbolon_server.gateway.symbolicator.held_requests import HELD_SECONDS, HeldRequests
 from tests.client.canned import CannedServer, start_canned_server
 from tests.client.naming import answer_by_name
+from tests.fixtures.redis_fixtures import FakeClock
 
 LIMITS = BodyLimits(1_000, 1_000)
 HELD = module_service_pb2.HeldModule(architecture="x86_64", has_debug_info=True)
@@ -27,13 +28,6 @@ ROUND = explanation_pb2.SupplierRound(
     ]
 )
 FRAMES = [{"instruction_addr": 4, "addr_mode": "rel:0"}]
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def body_for(name: str) -> bytes:
@@ -83,12 +77,12 @@ class Asking:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock(0.0)
 
 
 @pytest.fixture
-def asking(canned: CannedServer, clock: Clock) -> Iterator[Asking]:
+def asking(canned: CannedServer, clock: FakeClock) -> Iterator[Asking]:
     with Client(canned.target) as client:
         yield Asking(client, HeldRequests(clock=clock))
 
@@ -118,7 +112,7 @@ def test_without_a_timeout_the_answer_is_complete(asking: Asking, canned: Canned
 
 
 def test_a_request_is_completed_at_last_though_modules_are_pending(
-    asking: Asking, clock: Clock
+    asking: Asking, clock: FakeClock
 ) -> None:
     held_id = asking.post("pending.so")["request_id"]
     clock.now = GIVE_UP_SECONDS
@@ -196,7 +190,7 @@ def test_nobody_else_gets_a_held_request(canned: CannedServer) -> None:
 
 
 @pytest.mark.promise("Requests that wait for modules take a bounded memory", group="limits")
-def test_held_requests_are_bounded_in_bytes_and_age(clock: Clock) -> None:
+def test_held_requests_are_bounded_in_bytes_and_age(clock: FakeClock) -> None:
     held = HeldRequests(max_bytes=10_000, clock=clock)
     ids = [held.hold(bytes(1_000), None) for _ in range(6)]
     assert [held.find(one, None) is not None for one in ids] == [False, False, *[True] * 4]

@@ -8,6 +8,7 @@ import pytest
 
 from symbolon_server.rpc.access.tokens import Permission, Tokens, hash_token
 from symbolon_server.rpc.calls.reloaded import UnusableFileError
+from tests.fixtures.redis_fixtures import FakeClock
 from tests.rpc.access.protected import write_tokens
 
 PIPELINE = "pipeline-0123456789abcdef"
@@ -15,19 +16,9 @@ OPERATOR = "operator-0123456789abcdef"
 BOTH = frozenset(Permission)
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock(100.0)
 
 
 @pytest.fixture
@@ -104,7 +95,7 @@ def test_an_invalid_token_is_not_hashed(token: str) -> None:
     assert not token or token not in str(caught.value)
 
 
-def test_a_changed_file_is_reloaded_within_a_second(file: Path, clock: Clock) -> None:
+def test_a_changed_file_is_reloaded_within_a_second(file: Path, clock: FakeClock) -> None:
     tokens = Tokens(file, clock)
     assert names(tokens) == ["pipeline", "operator", None]
     write_tokens(file, ("new", "symbolicate", PIPELINE))
@@ -116,7 +107,7 @@ def test_a_changed_file_is_reloaded_within_a_second(file: Path, clock: Clock) ->
 
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_a_changed_file_of_the_same_size_and_time_is_reloaded(
-    file: Path, clock: Clock, is_replaced: bool
+    file: Path, clock: FakeClock, is_replaced: bool
 ) -> None:
     tokens = Tokens(file, clock)
     state = file.stat()
@@ -137,7 +128,7 @@ def test_a_changed_file_of_the_same_size_and_time_is_reloaded(
 
 @pytest.mark.promise("Certificates and tokens are reloaded; invalid files change nothing")
 def test_an_invalid_or_deleted_file_is_logged_once_and_ignored(
-    file: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    file: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     tokens = Tokens(file, clock)
     whole = file.read_bytes()

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from symbolon.v1.module_service_pb2 import GetModuleRequest, GetModuleResponse
 from symbolon_server.rpc.calls.call_limits import CALL_BYTES, SLOW_SECONDS, UnreadAnswers
 from tests.fixtures.http2_peer import http2_peer
+from tests.fixtures.redis_fixtures import FakeClock
 from tests.rpc.access.protected import GET_MODULE, HEALTH_CHECK, REFLECTION
 from tests.rpc.calls.test_silent_callers import HEALTH_WATCH
 from tests.rpc.scripted import Serve, Serving
@@ -22,14 +23,6 @@ ROOM_FOR = 8
 MAX_BYTES = 2 * ROOM_FOR * (ANSWER_BYTES + CALL_BYTES)
 """One caller may hold half of it."""
 RESOURCE_EXHAUSTED = str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def answer_much(_request: GetModuleRequest, _context: grpc.ServicerContext) -> GetModuleResponse:
@@ -109,7 +102,7 @@ def test_an_answer_larger_than_the_limit_is_sent_if_it_is_the_only_one(serve: Se
 
 @pytest.mark.promise("Unread answers are bounded, and callers that read are never refused")
 def test_when_there_is_no_room_callers_that_stopped_reading_are_dropped() -> None:
-    clock = Clock()
+    clock = FakeClock()
     answers = UnreadAnswers(100, clock)
     dropped: list[str] = []
     slow = answers.open(lambda: dropped.append("slow"), "one")
@@ -143,7 +136,7 @@ def test_a_caller_may_hold_as_much_as_is_free_so_that_others_have_room() -> None
 
 
 def test_a_caller_at_its_own_limit_does_not_cause_calls_of_others_to_be_dropped() -> None:
-    clock = Clock()
+    clock = FakeClock()
     answers = UnreadAnswers(100, clock)
     dropped: list[str] = []
     for name, held_bytes in ("modest", 10), ("greedy", 30), ("greedy", 15):

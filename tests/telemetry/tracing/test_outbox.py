@@ -16,6 +16,7 @@ from symbolon_server.telemetry.tracing.outbox import (
     Sent,
 )
 from symbolon_server.telemetry.tracing.spans import EndedSpan
+from tests.fixtures.redis_fixtures import FakeClock
 
 WAIT_SECONDS = 60.0
 
@@ -43,17 +44,9 @@ def exporter() -> ScriptedExporter:
     return ScriptedExporter()
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock(0.0)
 
 
 def count(result: str) -> float:
@@ -98,7 +91,7 @@ def test_what_does_not_fit_is_lost_and_counted(exporter: ScriptedExporter) -> No
 
 
 def test_spans_survive_a_collector_that_is_down_and_it_is_left_alone(
-    exporter: ScriptedExporter, clock: Clock, caplog: pytest.LogCaptureFixture
+    exporter: ScriptedExporter, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     outbox = Outbox(exporter, clock)
     fill(outbox, 2)
@@ -127,7 +120,7 @@ def test_what_the_collector_refuses_is_lost(exporter: ScriptedExporter) -> None:
 
 
 def test_the_last_spans_are_tried_once_even_if_the_collector_failed_a_moment_ago(
-    exporter: ScriptedExporter, clock: Clock
+    exporter: ScriptedExporter, clock: FakeClock
 ) -> None:
     outbox, before = Outbox(exporter, clock), count("lost")
     fill(outbox, 2)
@@ -139,7 +132,7 @@ def test_the_last_spans_are_tried_once_even_if_the_collector_failed_a_moment_ago
 
 
 def test_a_slow_collector_does_not_keep_a_program_from_ending(
-    exporter: ScriptedExporter, clock: Clock
+    exporter: ScriptedExporter, clock: FakeClock
 ) -> None:
     outbox, before = Outbox(exporter, clock), count("lost")
     fill(outbox, 3 * BATCH)
