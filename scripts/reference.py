@@ -109,6 +109,8 @@ EVENTS = {
     "redis_lost": "A Redis server failed or timed out. It is left alone for a second at a time.",
     "redis_refused": "A Redis user lacks a permission; logged once per permission. See "
     "[Permissions](../redis/README.md#permissions).",
+    "requests_refused": "The HTTP gateway has refused `count` requests since the last such line, "
+    "because `limit` were in progress; logged once a minute.",
     "signal_ignored": "A signal arrived that has no effect.",
     "stopped": "The server has stopped.",
     "stopping": "The server refuses new calls and finishes those in flight.",

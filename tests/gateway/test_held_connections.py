@@ -1,44 +1,92 @@
 """HTTP connections that hold a place without using it are closed."""
 
+import json
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
+from symbolon_server.app.programs.gateway_process import CONNECTIONS_PER_REQUEST
 from symbolon_server.gateway.http_server import (
     SILENT_SECONDS,
     SILENT_SECONDS_WHEN_FULL,
     UNREAD_SECONDS,
     HeldConnections,
 )
-from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, StartProgram
-from tests.gateway.asking import await_http, get
+from tests.app.conftest import PATIENCE_SECONDS, SAMPLE, Program, StartProgram
+from tests.gateway.asking import ORCHARD, V5, await_http, get, post
 
 MOST = 4
 
 
 def test_silent_connections_do_not_keep_others_out_for_long(start: StartProgram) -> None:
-    program = start(
+    address = await_http(_small(start))
+    host, _, port = address.rpartition(":")
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_SECONDS))
+            for _ in range(MOST * CONNECTIONS_PER_REQUEST)
+        ]
+        for connection in silent[MOST:]:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")  # incomplete
+        refused = get(address, "/__lbheartbeat__")
+        assert (refused.status, refused.title) == (
+            503,
+            "too many connections are open; try again",
+        )
+        for connection in silent:
+            assert connection.recv(1) == b"", "the server closes it"
+        assert get(address, "/__lbheartbeat__").status == 200
+
+
+def test_connections_between_two_requests_refuse_nobody(start: StartProgram) -> None:
+    address = await_http(_small(start))
+    with ExitStack() as stack:
+        for _ in range(2 * MOST):  # as browsers and proxies keep them
+            idle = HTTPConnection(address, timeout=PATIENCE_SECONDS)
+            stack.callback(idle.close)
+            idle.request("GET", "/__version__")
+            assert idle.getresponse().read()
+        assert get(address, "/__version__").status == 200
+
+
+def test_only_requests_beyond_the_limit_are_refused(start: StartProgram) -> None:
+    program = _small(start)
+    address = await_http(program)
+    body = json.dumps({"memoryMap": [ORCHARD], "stacks": [[[0, 4272]]]}).encode()
+    with ExitStack() as stack:
+        slow = []
+        for _ in range(MOST):
+            connection = HTTPConnection(address, timeout=PATIENCE_SECONDS)
+            stack.callback(connection.close)
+            connection.putrequest("POST", V5)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.putheader("Expect", "100-continue")
+            connection.endheaders()
+            # The gateway asks for the body: the request is in progress.
+            assert connection.sock.recv(25).startswith(b"HTTP/1.1 100")
+            slow.append(connection)
+        for _ in range(2 * MOST):
+            refused = post(address, V5, body)
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert get(address, "/__heartbeat__").status == 200
+        for connection in slow:
+            connection.send(body)
+            assert connection.getresponse().status == 200
+        assert post(address, V5, body).status == 200
+    assert program.log.count("requests_refused") == 1
+
+
+def _small(start: StartProgram) -> Program:
+    return start(
         "serve",
         *("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"),
         suppliers=str(SAMPLE / "symbols"),
         max_calls_in_flight=str(MOST),
     )
-    address = await_http(program)
-    host, _, port = address.rpartition(":")
-    with ExitStack() as stack:
-        silent = [
-            stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_SECONDS))
-            for _ in range(2 * MOST)
-        ]
-        for connection in silent[MOST:]:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")  # incomplete
-        assert get(address, "/__lbheartbeat__").status == 503
-        for connection in silent:
-            assert connection.recv(1) == b"", "the server closes it"
-        assert get(address, "/__lbheartbeat__").status == 200
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Which requests are admitted: decided by their headers, before the body is read."""
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -8,8 +9,61 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from symbolon_server.gateway.refusals import Refused, answer_to
+from symbolon_server.telemetry.logs import EventLog
 
+HEALTH_PATHS = frozenset({"/__heartbeat__", "/__lbheartbeat__", "/healthcheck"})
+"""Answered however many requests are in progress: they say whether the gateway is alive."""
+
+RETRY_AFTER = {"Retry-After": "1"}
 _CLOSE = {"Connection": "close"}
+
+_SECONDS_PER_LINE = 60.0
+"""Between log lines about refusals: callers cannot fill the log."""
+
+_log = EventLog(__name__)
+
+
+class RequestLimit:
+    """Refuses requests while as many as allowed are in progress, so that memory stays bounded.
+
+    Only requests count, not connections: those between two requests hold nothing. One event loop
+    makes all calls, so there is no lock.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_requests: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Let `app` answer `max_requests` at a time."""
+        self._app = app
+        self._max_requests = max_requests
+        self._clock = clock
+        self._in_progress = 0
+        self._refused = 0
+        self._next_line = clock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["path"] in HEALTH_PATHS:
+            await self._app(scope, receive, send)
+            return
+        if self._in_progress >= self._max_requests:
+            self._note_refusal()
+            refused = Refused(503, "too many requests are in progress; try again", RETRY_AFTER)
+            await answer_to(refused)(scope, receive, send)
+            return
+        self._in_progress += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_progress -= 1
+
+    def _note_refusal(self) -> None:
+        self._refused += 1
+        now = self._clock()
+        if now >= self._next_line:
+            _log.warning("requests_refused", count=self._refused, limit=self._max_requests)
+            self._refused = 0
+            self._next_line = now + _SECONDS_PER_LINE
 
 
 class Admission:

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from symbolon_server.gateway.admission import RETRY_AFTER
+from symbolon_server.gateway.refusals import Refused, answer_to
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError
 from symbolon_server.telemetry.ignored_signals import IGNORED, log_ignored
 
@@ -29,6 +31,8 @@ class HttpOptions:
     """How the gateway serves."""
 
     max_connections: int
+    """Further ones are told so, and closed after their first request."""
+
     grace_seconds: float
     """For requests in flight when the gateway stops."""
 
@@ -104,8 +108,16 @@ _MOST_PIPELINED: Final = 32
 """Requests of one connection that wait for their turn."""
 
 
+_REFUSE_CONNECTION: Final = answer_to(
+    Refused(503, "too many connections are open; try again", {**RETRY_AFTER, "Connection": "close"})
+)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol in C, without the faults of the parser and of its use.
+
+    uvicorn refuses every request while there are too many connections: here those connections are
+    refused that came when there were too many already, and nobody else notices.
 
     They limit neither headers, trailers nor pipelined requests, and add trailers to the headers.
     And the body of a request that offers an upgrade is dropped, as Java's client does with each
@@ -122,6 +134,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _is_ending = False
     """Whether the connection is closed after the requests that came: no more are read."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin a connection, which is refused if there are too many."""
+        super().connection_made(transport)
+        limit, self.limit_concurrency = self.limit_concurrency, None
+        if limit is not None and len(self.connections) > limit:
+            self.app = _REFUSE_CONNECTION
 
     def data_received(self, data: bytes) -> None:
         """Read a piece of a request."""
@@ -197,6 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
             head += [name, b": ", value, b"\r\n"]
         self.connections.discard(self)
         other = _PlainHttp(self.config, self.server_state, self.app_state)
+        other.app, other.limit_concurrency = self.app, None
         other.connection_made(self.transport)
         self.transport.set_protocol(other)
         other.data_received(b"".join([*head, b"\r\n", rest]))

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from symbolon import SymbolonError
 from symbolon._batching.batches import OWN_ERRORS
 from symbolon._tecken.jobs import V4, V5
-from symbolon_server.gateway.admission import Admission
+from symbolon_server.gateway.admission import Admission, RequestLimit
 from symbolon_server.gateway.answer_memory import LARGEST_BODY, AnswerMemory, Key, Remembered
 from symbolon_server.gateway.answering_page import page_answerer
 from symbolon_server.gateway.any_text import PACKED, read_text
@@ -102,6 +102,9 @@ class GatewayOptions:
     max_calls: int = 64
     """Calls to gRPC at a time that wait without a thread."""
 
+    max_requests: int = 256
+    """Requests in progress; more are refused."""
+
 
 Ask = Callable[[], bytes]
 """Calls the gRPC server; returns the response."""
@@ -179,7 +182,7 @@ class Gateway:
 
     def web_app(self) -> ASGIApp:
         """Return the ASGI application."""
-        app: ASGIApp = self._routed()
+        app: ASGIApp = RequestLimit(self._routed(), self._options.max_requests)
         if self._tracer is not None:
             app = TracedRequests(app, self._tracer, _TRACED)
         if self._options.origins:

@@ -1,6 +1,7 @@
 """One process that answers HTTP requests."""
 
 import os
+import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +24,9 @@ from symbolon_server.telemetry.software import software_version
 
 _CONNECTIONS_PER_PROCESS = 4
 """The kernel spreads connections over serving processes: with several, few processes get none."""
+
+CONNECTIONS_PER_REQUEST = 8
+"""Open for each request in progress: clients and proxies keep connections that they do not use."""
 
 _READERS = 2
 _WATCHERS = 2
@@ -69,6 +73,7 @@ def _options_of(settings: Settings, tokens: Tokens | None, answer_seconds: float
         source_links=dict(link.split("=", 1) for link in settings.http_source_links),
         is_known=None if tokens is None else lambda token: tokens.find(token) is not None,
         max_calls=settings.threads,
+        max_requests=settings.max_calls_in_flight,
     )
 
 
@@ -78,7 +83,7 @@ def _serve(
     if settings.http is None:
         raise StartError("SYMBOLON_HTTP is off")
     options = HttpOptions(
-        settings.max_calls_in_flight,
+        _most_connections(settings),
         settings.shutdown_grace_seconds,
         settings.tls_cert,
         settings.tls_key,
@@ -88,6 +93,12 @@ def _serve(
         allow_restart(port)
         reload = _do_nothing if tokens is None else tokens.read_again
         serve_http(gateway.web_app(), port, options, _report_ready, reload, followed=followed)
+
+
+def _most_connections(settings: Settings) -> int:
+    """Return how many connections may be open: at most half of the descriptors are for them."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(settings.max_calls_in_flight * CONNECTIONS_PER_REQUEST, descriptors // 2)
 
 
 def _report_ready() -> None:
