@@ -139,6 +139,10 @@ image: ## Build the container image symbolon, or IMAGE=registry.example.org/symb
 	docker build --tag $(IMAGE) --build-arg VERSION=$(version) \
 		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude '*') .
 
+.PHONY: image-test
+image-test: $(environment) ## Build the image with buildah on a debootstrapped base, start it and ask for a frame
+	@$(python) -m pytest -m image tests/project/test_image.py
+
 .PHONY: redis-store-cli
 redis-store-cli: $(environment) ## Open a command line on the store
 	@exec $(python) -m symbolon_server.redis_servers.command_line store
