@@ -24,5 +24,10 @@ FOUND = {
         "report",
         b'{"memoryMap": [["\\ud800", "0"]], "stacks": [[[0, 1]]]}',
     ),
+    "a module with the id of an old PDB, with a dash": (
+        "stacks",
+        b'{"stacktraces": [{"frames": [{"instruction_addr": "0x401211"}]}], "modules": [{"type": '
+        b'"pe", "debug_id": "ff9f9f78-410", "image_addr": "0x400000", "image_size": 20480}]}',
+    ),
 }
 """Target and input by name."""

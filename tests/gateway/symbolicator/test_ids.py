@@ -3,6 +3,7 @@
 import pytest
 
 from symbolon import Module
+from symbolon._module_ids import is_debug_id
 from symbolon_server.gateway.symbolicator.ids import make_module, write_code_id, write_debug_id
 
 GUID = "c3d8e3c7-b659-4df1-dfca-907993b47725"
@@ -51,6 +52,15 @@ def test_names_that_a_server_rejects_are_left_out() -> None:
     for name in (long, "a\nb", "..", "/a/", "\ud800"):
         assert make_module(name, GUID, "d", "") == Module("", GUID, "d", "")
         assert make_module("d", GUID, name, "") == Module("d", GUID, "", "")
+
+
+@pytest.mark.parametrize(
+    "given", [GUID, f"{GUID}-a", f"{DIGITS}6c6e6e6f6f6f", "3b0d5b64e", "3b0d5b64-410", "3b0d5b64-0"]
+)
+def test_the_server_accepts_every_id_that_is_written(given: str) -> None:
+    written = write_debug_id(given)
+    assert written is not None
+    assert is_debug_id(make_module("a.pdb", written, "", "").debug_id)
 
 
 def test_a_module_with_ids_alone_gets_a_name() -> None:

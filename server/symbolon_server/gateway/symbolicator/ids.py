@@ -57,8 +57,11 @@ def make_module(
 ) -> Module:
     """Return the module to look up; a name that the server would reject is left out.
 
-    The ids are written by the functions above, or empty. The `kind` is Symbolicator's type.
+    The ids are written by the functions above, or empty. The `kind` is Symbolicator's type. The id
+    of an old PDB is sent in digits, for which the server answers that the module is missing.
     """
+    if _PDB_20.fullmatch(debug_id):
+        debug_id = debug_id.replace("-", "")
     names = [_usable(debug_file), _usable(code_file)]
     if not any(names) and (debug_id or code_id):
         names[0] = _UNNAMED + _ENDINGS.get(kind, "")
