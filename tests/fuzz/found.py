@@ -26,8 +26,10 @@ FOUND = {
     ),
     "a module with the id of an old PDB, with a dash": (
         "stacks",
-        b'{"stacktraces": [{"frames": [{"instruction_addr": "0x401211"}]}], "modules": [{"type": '
-        b'"pe", "debug_id": "ff9f9f78-410", "image_addr": "0x400000", "image_size": 20480}]}',
+        (
+            b'{"stacktraces": [{"frames": [{"instruction_addr": "0x401211"}]}], "modules": '
+            b'[{"type": "pe", "debug_id": "ff9f9f78-410", "image_size": 4198400}]}'
+        ),
     ),
 }
 """Target and input by name."""
