@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -12,25 +12,50 @@ from typing import Protocol
 import psutil
 import pytest
 
+from tests.fixtures.programs.forked import ForkedProcess, run_server
+
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "tests" / "data" / "sample"
 PATIENCE_SECONDS = 60.0
 """Longer than anything takes when all is well."""
 
+Process = subprocess.Popen[str] | ForkedProcess
+Launch = Callable[[Sequence[str], Mapping[str, str], Path], Process]
+"""Starts a program with arguments and environment, whose standard error goes to a file."""
+
+_READ_BY_THE_INTERPRETER = ("PYTHON", "LD_", "MALLOC_")
+
+
+def execute(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
+    """Start a program as users do."""
+    with log.open("wb") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "symbolon_server", *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+
+
+def fork(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
+    """Start a program that has imported its modules, if it is to run those that the tests run."""
+
+    def read_early(variables: Mapping[str, str]) -> set[tuple[str, str]]:
+        return {(name, text) for name, text in variables.items() if name.startswith(early)}
+
+    early = _READ_BY_THE_INTERPRETER
+    if read_early(environment) != read_early(environment_in(log.parent)):
+        return execute(arguments, environment, log)
+    return ForkedProcess(run_server, arguments, environment, log)
+
 
 class Program:
     """A running `symbolon-server`, with what it wrote and what runs below it."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
+        self.process = process
         self.log_path = log
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "symbolon_server", *arguments],
-                env=dict(environment),
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
         self._seen: set[psutil.Process] = set()
         self.ready_line = ""
 
@@ -95,14 +120,16 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def starting(environment: Mapping[str, str], folder: Path) -> Iterator[StartProgram]:
+def starting(
+    environment: Mapping[str, str], folder: Path, launch: Launch = execute
+) -> Iterator[StartProgram]:
     """Return what starts programs, which end with the context; their logs are in `folder`."""
     with ExitStack() as stack:
 
         def start_one(*arguments: str, **settings: str) -> Program:
             variables = {f"SYMBOLON_{name.upper()}": value for name, value in settings.items()}
             log = folder / f"log{len(list(folder.glob('log*')))}"
-            program = Program(list(arguments), {**environment, **variables}, log)
+            program = Program(launch(arguments, {**environment, **variables}, log), log)
             stack.callback(program.kill)
             return program
 

@@ -32,7 +32,7 @@ __all__ = ["authority", "restored_logging", "symbol_server"]
 
 def said(program: Program) -> tuple[int, str]:
     output, _ = program.process.communicate(timeout=PATIENCE_SECONDS)
-    return program.process.returncode, output
+    return program.process.wait(PATIENCE_SECONDS), output
 
 
 class Check(Protocol):

@@ -21,14 +21,14 @@ from tests.app.conftest import (
     StartProgram,
     environment,
     environment_in,
-    start,
+    fork,
     starting,
 )
 from tests.fixtures.redis_fixtures import PATIENT
 from tests.fixtures.symbol_server import SymbolServer, symbol_server
 from tests.system.redis.redis_proxy import RedisProxy
 
-__all__ = ["environment", "start", "symbol_server"]
+__all__ = ["environment", "symbol_server"]
 
 
 SMALL_MEMORY = {
@@ -142,6 +142,13 @@ def redis_pair_in(folder: Path) -> Iterator[RedisPair]:
 
 
 @pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
+    """Start a program by a fork."""
+    with starting(environment, tmp_path, fork) as start_one:
+        yield start_one
+
+
+@pytest.fixture
 def redis_pair(tmp_path: Path) -> Iterator[RedisPair]:
     with redis_pair_in(tmp_path / "redis") as pair:
         yield pair
@@ -210,7 +217,7 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         redis_pair_in(folder / "redis") as pair,
         SymbolServer(folder / "symbol-server") as supplier,
-        starting(environment_in(folder), folder) as start,
+        starting(environment_in(folder), folder, fork) as start,
         site_of(pair, supplier, start, folder / "spool") as site,
     ):
         yield site

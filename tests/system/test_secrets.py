@@ -13,7 +13,7 @@ import pytest
 from symbolon import Client
 from symbolon_server.redis_servers.embedded import EmbeddedOptions, EmbeddedRedis
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, wait_until
+from tests.app.conftest import PATIENCE_SECONDS, Program, StartProgram, start, wait_until
 from tests.fixtures.certificates import Authority, authority
 from tests.fixtures.sentinels import Access, watched
 from tests.fixtures.symbol_server import SymbolServer
@@ -21,7 +21,7 @@ from tests.fixtures.tls_proxy import TlsProxy
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import ask, functions
 
-__all__ = ["authority"]
+__all__ = ["authority", "start"]  # programs with command lines of their own
 
 SECRET = "hunter2"
 """Is part of every password here, so that one search finds each."""

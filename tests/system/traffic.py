@@ -89,7 +89,7 @@ class Traffic:
         callers: int = 3,
         frames: int = 20,
         timeout: float = 10.0,
-        pause: float = 0.02,
+        pause: float = 0.05,
         seed: int = 0,
     ) -> None:
         self._target = target

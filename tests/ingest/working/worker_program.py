@@ -1,10 +1,8 @@
-"""An ingest worker for tests, as `symbolon-server worker` builds one.
-
-python worker_program.py CACHE_URL STORE_URL SUPPLIER SPOOL_FOLDER|- OPTIONS(JSON)
-"""
+"""An ingest worker for tests, as `symbolon-server worker` builds one."""
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +37,9 @@ def make_options(spool: Spool | None, limits: Any, others: Any) -> WorkerOptions
     return WorkerOptions(WorkLimits(**limits), spool=number, **others)
 
 
-def main(cache_url: str, store_url: str, supplier: str, folder: str, options: str) -> None:
+def run(arguments: Sequence[str]) -> int:
+    """Work; the arguments are the URLs of cache and store, a supplier, a spool or -, and JSON."""
+    cache_url, store_url, supplier, folder, options = arguments
     configure_logs(sys.stderr, LogFormat.TEXT, "info")
     counts = WorkCounts()
     pauses = SharedPauses(KeyedCache(connect(cache_url)))
@@ -54,7 +54,4 @@ def main(cache_url: str, store_url: str, supplier: str, folder: str, options: st
     insertion = InsertionMemory(KeyedCache(connect(cache_url)))
     made = make_options(spool, **json.loads(options))
     run_worker(connect(cache_url), ingest, memory, insertion, made)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return 0

@@ -1,8 +1,8 @@
 """Real worker processes for tests."""
 
 import json
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,14 +11,16 @@ from typing import Any
 
 import psutil
 
-PROGRAM = Path(__file__).with_name("worker_program.py")
+from tests.fixtures.programs.forked import ForkedProcess
+from tests.ingest.working import worker_program
+
 WAIT_SECONDS = 60.0
 """Timeout of a test for an event that must happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningWorker:
-    process: "subprocess.Popen[bytes]"
+    process: ForkedProcess
     log: Path
 
     def ingest_process(self) -> psutil.Process:
@@ -69,15 +71,10 @@ class WorkerStarter:
         self.folder.mkdir(exist_ok=True)
         log = self.folder / f"worker-{len(list(self.folder.iterdir()))}.log"
         arguments = [self.cache_url, self.store_url, self.supplier, str(spool or "-"), options]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, str(PROGRAM), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        process = ForkedProcess(worker_program.run, arguments, os.environ, log)
         try:
             yield RunningWorker(process, log)
         finally:
             process.kill()
             process.wait()
+            process.stdout.close()

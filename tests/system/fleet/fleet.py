@@ -19,9 +19,11 @@ from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import (
     PATIENCE_SECONDS,
+    Launch,
     Program,
     StartProgram,
     environment_in,
+    execute,
     starting,
     wait_until,
 )
@@ -191,7 +193,9 @@ def hit_ratios(before: Lookups, after: Lookups) -> dict[str, float]:
 
 
 @contextmanager
-def running_fleet(folder: Path, servers: int, workers: int, **settings: str) -> Iterator[Fleet]:
+def running_fleet(
+    folder: Path, servers: int, workers: int, launch: Launch = execute, **settings: str
+) -> Iterator[Fleet]:
     """Start hosts with a server and a worker each, as far as there are so many of them."""
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -206,7 +210,7 @@ def running_fleet(folder: Path, servers: int, workers: int, **settings: str) -> 
             enter(NameServer()),
             _port_free_on_all(),
             folder,
-            enter(starting(environment_in(folder), folder)),
+            enter(starting(environment_in(folder), folder, launch)),
             enter(ExitStack()),
             {**SMALL_MEMORY, **settings},
         )

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from symbolon import Client, ModuleOutcome
-from tests.app.conftest import wait_until
+from tests.app.conftest import fork, wait_until
 from tests.fixtures.clusters import PRIMARIES
 from tests.fixtures.symbol_server import Answer, Ending, SymbolServer
 from tests.system.fleet.clients import Clients
@@ -19,8 +19,8 @@ from tests.system.fleet.fleet import Fleet, Host, hit_ratios, running_fleet
 from tests.system.known_modules import KnownModule, Question, known_modules, unanswered_in
 
 SERVERS, WORKERS = 4, 3
-REPORTS_AN_HOUR: Final = 60
-HOURS: Final = 200
+REPORTS_AN_HOUR: Final = 20
+HOURS: Final = 100
 """More than the test takes."""
 
 ABSENT_SECONDS: Final = 8.0
@@ -28,7 +28,7 @@ ABSENT_SECONDS: Final = 8.0
 
 JOIN_SECONDS: Final = 30.0
 JOIN_SHARE: Final = 0.9
-RATIO_SECONDS: Final = 4.0
+RATIO_SECONDS: Final = 3.0
 """For how long lookups are counted for one hit ratio."""
 
 
@@ -133,7 +133,7 @@ def all_is_answered(client: Client, modules: list[KnownModule]) -> bool:
 @pytest.mark.promise("What the store evicted and any host's spool has is not fetched again")
 def test_a_fleet_loses_one_of_each_kind_and_fetches_each_module_once(tmp_path: Path) -> None:
     start = time.monotonic()
-    with running_fleet(tmp_path, SERVERS, WORKERS) as fleet:
+    with running_fleet(tmp_path, SERVERS, WORKERS, fork) as fleet:
         publish(fleet.supplier, HOURS)
         with Clients(fleet.target, tmp_path, REPORTS_AN_HOUR) as clients:
             trial = Trial(fleet, clients)

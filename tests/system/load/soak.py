@@ -99,8 +99,11 @@ class Soak:
         programs = [killed, self._spared]
         self._faults = list(faults_of(servers, programs, MODULES, random).items())
 
-    def run(self, seconds: float) -> Summary:
-        """Make faults happen for so long; return what was seen once all is well again."""
+    def run(self, seconds: float, pause: float = 0.0) -> Summary:
+        """Make faults happen for so long; return what was seen once all is well again.
+
+        Each caller pauses so many seconds between calls.
+        """
         start = time.monotonic()
         injected: Counter[str] = Counter()
         empty_bytes = self._servers.used_bytes()
@@ -109,7 +112,7 @@ class Soak:
         self._limits = [round(empty_bytes + FULL_SHARE * taken_bytes), AMPLE_BYTES]
         with ExitStack() as running:
             traffics = [
-                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS, pause=0.0))
+                running.enter_context(Traffic(each, MODULES, timeout=DEADLINE_SECONDS, pause=pause))
                 for each in self._targets
             ]
             injected += self._inflict(traffics[0], start + seconds * WARM_UP_SHARE)

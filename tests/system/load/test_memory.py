@@ -10,9 +10,11 @@ import pytest
 from symbolon.v1 import module_pb2, stack_pb2
 from symbolon.v1.symbolication_service_pb2 import SymbolicateRequest
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from tests.app.conftest import wait_until
+from tests.app.conftest import start, wait_until
 from tests.ingest.symbol_files import numbered_module
 from tests.system.conftest import Site
+
+__all__ = ["start"]  # programs with memory of their own
 
 MEGABYTE = 1 << 20
 GROWTH_BYTES = 50 * MEGABYTE

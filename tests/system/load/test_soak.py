@@ -6,9 +6,10 @@ import pytest
 
 from tests.system.load.soak import MEGABYTE, soaked
 
-pytestmark = pytest.mark.alone
-
 SECONDS = 12.0
+PAUSE_SECONDS = 0.05
+"""Between calls, so that tests beside these have a core; those of `make soak` have no pause."""
+
 FAILOVER_SECONDS = 40.0
 """With servers that take seconds to be replaced."""
 
@@ -40,7 +41,7 @@ def test_so_it_is_with_servers_that_replace_each_other(tmp_path: Path, kind: str
 def check(folder: Path, kind: str, seconds: float) -> None:
     """Soak servers of some kind, and check what came of it."""
     with soaked(folder, seed="short", kind=kind) as soak:
-        summary = soak.run(seconds)
+        summary = soak.run(seconds, PAUSE_SECONDS)
     summary.tally.check()
     assert summary.tally.frames - summary.tally.unanswered > ANSWERED_FRAMES
     assert sum(summary.faults.values()) > 3

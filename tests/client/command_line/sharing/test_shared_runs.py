@@ -22,14 +22,14 @@ from symbolon.command_line.sharing.blocks import BLOCK_BYTES
 from symbolon.v1 import module_pb2, stack_pb2, symbolication_service_pb2
 from tests.client.canned import CannedServer, start_canned_server
 
-LINES = 200
+LINES = 100
 LINES_EACH_BLOCK = 8
-FRAMES = 200
-LATE = 170
+FRAMES = 400
+LATE = 85
 """Neither of two processes gets to this line before lines of its own are written: it holds 2 MB of
 answers, and five requests of at most 2,000 frames."""
 
-NAME = "long" * 200
+NAME = "long" * 100
 PATIENCE_SECONDS = 60
 
 
@@ -270,7 +270,7 @@ def test_an_error_of_one_process_is_that_of_the_run(site: Site, is_first: bool) 
 
 def test_an_output_that_cannot_grow_is_bad_input(site: Site) -> None:
     done = subprocess.run(
-        ["sh", "-c", 'ulimit -f 20000; exec "$@"', "-", *site.command(f"--output={site.out}")],
+        ["sh", "-c", 'ulimit -f 10000; exec "$@"', "-", *site.command(f"--output={site.out}")],
         check=False,
         capture_output=True,
         timeout=PATIENCE_SECONDS,
