@@ -28,7 +28,7 @@ FOUND = {
         "stacks",
         (
             b'{"stacktraces": [{"frames": [{"instruction_addr": "0x401211"}]}], "modules": '
-            b'[{"type": "pe", "debug_id": "ff9f9f78-410", "image_size": 4198400}]}'
+            b'[{"type": "pe", "debug_id": "ff9f9f78-410", "image_size": 5198400}]}'
         ),
     ),
 }
