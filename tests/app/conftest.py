@@ -121,7 +121,7 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def starting(
-    environment: Mapping[str, str], folder: Path, launch: Launch = execute
+    environment: Mapping[str, str], folder: Path, launch: Launch = fork
 ) -> Iterator[StartProgram]:
     """Return what starts programs, which end with the context; their logs are in `folder`."""
     with ExitStack() as stack:
@@ -144,8 +144,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
-    """Start a program; settings may be given by name: `start("serve", threads="8")`."""
-    with starting(environment, tmp_path) as start_one:
+    """Start a program as users do; settings may be given: `start("serve", threads="8")`."""
+    with starting(environment, tmp_path, execute) as start_one:
         yield start_one
 
 
