@@ -74,7 +74,10 @@ class Program:
 
     def below(self) -> list[psutil.Process]:
         """Return all processes that run below it, and remember them."""
-        running = psutil.Process(self.process.pid).children(recursive=True)
+        try:
+            running = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:  # a forked one is gone before its exit code is known
+            running = []
         self._seen.update(running)
         return running
 
