@@ -74,7 +74,10 @@ class Program:
 
     def below(self) -> list[psutil.Process]:
         """Return all processes that run below it, and remember them."""
-        running = psutil.Process(self.process.pid).children(recursive=True)
+        try:
+            running = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:  # a forked one is gone before its exit code is known
+            running = []
         self._seen.update(running)
         return running
 
@@ -121,7 +124,7 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def starting(
-    environment: Mapping[str, str], folder: Path, launch: Launch = execute
+    environment: Mapping[str, str], folder: Path, launch: Launch = fork
 ) -> Iterator[StartProgram]:
     """Return what starts programs, which end with the context; their logs are in `folder`."""
     with ExitStack() as stack:
@@ -144,8 +147,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
-    """Start a program; settings may be given by name: `start("serve", threads="8")`."""
-    with starting(environment, tmp_path) as start_one:
+    """Start a program as users do; settings may be given: `start("serve", threads="8")`."""
+    with starting(environment, tmp_path, execute) as start_one:
         yield start_one
 
 

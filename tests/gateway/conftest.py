@@ -1,15 +1,30 @@
 """A server with a gateway, shared by all tests that change nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.app.conftest import SAMPLE, environment, environment_in, serve, start, starting
+from tests.app.conftest import (
+    SAMPLE,
+    StartProgram,
+    environment,
+    environment_in,
+    serve,
+    starting,
+)
 from tests.gateway.asking import await_http
 
-__all__ = ["environment", "serve", "start"]
+__all__ = ["environment", "serve"]
 
 MAX_BODY_BYTES = 64 * 1024
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
+    """Start a program by a fork."""
+    with starting(environment, tmp_path) as start_one:
+        yield start_one
 
 
 @pytest.fixture(scope="session")

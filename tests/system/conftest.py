@@ -21,7 +21,6 @@ from tests.app.conftest import (
     StartProgram,
     environment,
     environment_in,
-    fork,
     starting,
 )
 from tests.fixtures.redis_fixtures import PATIENT
@@ -144,7 +143,7 @@ def redis_pair_in(folder: Path) -> Iterator[RedisPair]:
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[StartProgram]:
     """Start a program by a fork."""
-    with starting(environment, tmp_path, fork) as start_one:
+    with starting(environment, tmp_path) as start_one:
         yield start_one
 
 
@@ -217,7 +216,7 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         redis_pair_in(folder / "redis") as pair,
         SymbolServer(folder / "symbol-server") as supplier,
-        starting(environment_in(folder), folder, fork) as start,
+        starting(environment_in(folder), folder) as start,
         site_of(pair, supplier, start, folder / "spool") as site,
     ):
         yield site

@@ -20,7 +20,7 @@ from typing import Final
 
 import psutil
 
-from tests.app.conftest import environment_in, starting, wait_until
+from tests.app.conftest import environment_in, execute, starting, wait_until
 from tests.fixtures.symbol_server import SymbolServer
 from tests.system.conftest import SMALL_MEMORY, redis_pair_in, site_of
 from tests.system.faults.store_faults import DEBUGGED
@@ -162,7 +162,7 @@ def soaked(folder: Path, seed: str, kind: str = "single") -> Iterator[Soak]:
         ExitStack() as stack,
         redis_pair_in(folder / "redis") as pair,
         SymbolServer(folder / "symbol-server") as supplier,
-        starting(environment_in(folder), folder) as start,
+        starting(environment_in(folder), folder, execute) as start,
     ):
         pair.stop("store")
         pair.start("store", **DEBUGGED)
