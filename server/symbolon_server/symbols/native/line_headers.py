@@ -44,7 +44,7 @@ class DwarfSections(NamedTuple):
     """The sections of a file with debug information."""
 
     read: Callable[[bytes], memoryview]
-    """Returns a section by its name, unpacked; empty if there is none."""
+    """Returns a section by its name, unpacked; empty if the file lacks it."""
 
     order: ByteOrder
     address_bytes: int
