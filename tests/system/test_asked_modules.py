@@ -1,5 +1,6 @@
 """Modules as callers name them, from a request through the queue to the supplier and back."""
 
+import shutil
 from collections.abc import Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from symbolon import Client, Frame, Module, ModuleOutcome, SymbolicatedFrame
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from tests.app.conftest import Program
+from tests.debug_files.compiling import NATIVE
+from tests.debug_files.mills import PDB
 from tests.ingest.symbol_files import numbered_module, symbol_file
 from tests.system.conftest import Site
 
@@ -18,6 +21,11 @@ PLUGIN_FILE = f"""MODULE windows x86_64 {PLUGIN_ID} {PLUGIN}
 INFO CODE_ID 62A1B2C3D000 {PLUGIN}
 FUNC 1000 20 0 Open
 """
+
+PE_CODE_ID = "19B66EB34000"
+"""Timestamp and size of `mill.exe`."""
+
+OFFSETS = range(0x1000, 0x1400, 0x10)
 
 GUIDS = (f"{number:032X}" for number in count(0xA000))
 """32 digits that no other test has asked for."""
@@ -30,9 +38,15 @@ def by_code_id(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker(shared_site: Site, by_code_id: Path) -> Program:
-    suppliers = f"{shared_site.supplier.url}, {by_code_id}#layout=slashsymbols"
-    return shared_site.work(suppliers=suppliers)
+def native_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of native files."""
+    return tmp_path_factory.mktemp("native_files")
+
+
+@pytest.fixture(scope="module")
+def worker(shared_site: Site, by_code_id: Path, native_files: Path) -> Program:
+    folders = [f"{by_code_id}#layout=slashsymbols", f"{native_files}#layout=symstore"]
+    return shared_site.work(suppliers=", ".join([shared_site.supplier.url, *folders]))
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +170,41 @@ def test_a_failure_with_a_code_id_holds_for_all(shared_site: Site, client: Clien
         assert answer.modules[0].outcome is ModuleOutcome.MISSING
     asked = [get.path for get in shared_site.supplier.gets if f"{guid}0" in get.path]
     assert len(asked) == 1
+
+
+@pytest.mark.promise("What a code id leads to is remembered")
+def test_what_a_pe_files_code_id_led_to_is_known_to_other_servers_without_its_supplier(
+    shared_site: Site, client: Client, native_files: Path
+) -> None:
+    """Two files were fetched for it. Its pages are stored by the code id, until an invalidation."""
+    for name, id_ in (("mill.exe", PE_CODE_ID), ("mill.pdb", PDB.asked.module_id.debug_id)):
+        (native_files / name / id_).mkdir(parents=True)
+        shutil.copy(NATIVE / name, native_files / name / id_ / name)
+    module = Module("", "", "mill.exe", PE_CODE_ID)
+    stack = [Frame(0, offset) for offset in OFFSETS]
+    first = client.symbolicate([module], [stack])
+    assert first.modules[0].outcome is ModuleOutcome.FOUND
+    assert any(frame.line for frame in first.stacks[0])
+
+    for name in ("mill.exe", "mill.pdb"):
+        shutil.rmtree(native_files / name)
+    other = shared_site.new_client()
+    assert other.symbolicate([module], [stack]).stacks == first.stacks
+    assert other.invalidate_modules([module]) == (ModuleOutcome.FOUND,)
+    again = other.symbolicate([module], [stack])
+    assert again.modules[0].outcome is ModuleOutcome.MISSING
+
+
+@pytest.mark.promise("A request that lacks an id which a supplier needs is told so")
+def test_the_ids_that_suppliers_need_are_told_in_each_answer(client: Client) -> None:
+    guid = next(GUIDS)
+    answer = client.symbolicate([Module("libf.so", guid)], [[Frame(0, 1)]])
+    assert answer.modules[0].outcome is ModuleOutcome.MISSING
+    details = [
+        answer.modules[0].detail,
+        client.get_module("libf.so", guid).detail,
+        client.explain_frame("libf.so", guid, 1).module.detail,
+    ]
+    for needed in ("the build id (code id)", "code file and code id"):
+        told = f"needs {needed}, which the request does not have"
+        assert all(told in detail for detail in details)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from symbolon_server.debug_files.address_space import more_address_space, within_address_space
 from symbolon_server.debug_files.cabinet import unpacked
-from symbolon_server.debug_files.elf_checks import check_elf
+from symbolon_server.debug_files.elf_checks import SPLIT_DWARF, check_elf
+from symbolon_server.debug_files.elf_lines import find_line_tables
 from symbolon_server.debug_files.kinds import FileKind
 from symbolon_server.debug_files.packages import symbolic_for
 from symbolon_server.debug_files.pe_files import find_pdb
@@ -69,23 +70,45 @@ def convert(
             return _read_text(file, asked.module_id, are_demangled=are_demangled)
         if kind not in FORMATS:
             raise UnsupportedFileError(_refusal(kind))
-        notes: tuple[str, ...] = ()
-        if kind is FileKind.ELF:
-            notes = check_elf(_map(file), within_address_space(max_unpacked_bytes))
-        data, facts = _convert(file, kind, asked, notes)
-        table = read_symcache(
-            data,
-            facts,
+        return _convert_native(
+            file,
+            kind,
+            asked,
             are_demangled=are_demangled,
-            with_linkage_names=asked.module_id.has_linkage_names,
+            max_unpacked_bytes=max_unpacked_bytes,
         )
-        # Skeletons of split DWARF are debug information too, but hold no functions.
-        has_debug_info = facts.has_debug_info and table.facts.functions > 0
-        pdb = find_pdb(_map(file)) if kind is FileKind.PE and not has_debug_info else None
-        if not len(table.symbols.start):
-            raise _absence(pdb)
-        facts = table.facts._replace(has_debug_info=has_debug_info)
-        return replace(table, facts=facts, debug_module=pdb)
+
+
+def _convert_native(
+    path: Path,
+    kind: FileKind,
+    asked: AskedModule,
+    *,
+    are_demangled: bool,
+    max_unpacked_bytes: int,
+) -> SymbolTable:
+    notes: tuple[str, ...] = ()
+    line_tables = None
+    if kind is FileKind.ELF:
+        content = _map(path)
+        notes = check_elf(content, within_address_space(max_unpacked_bytes))
+        # Without the inline frames, a line would be shown in the function around them.
+        line_tables = None if SPLIT_DWARF in notes else find_line_tables(content)
+    data, facts = _convert(path, kind, asked, notes)
+    table = read_symcache(
+        data,
+        facts,
+        are_demangled=are_demangled,
+        with_linkage_names=asked.module_id.has_linkage_names,
+        line_tables=line_tables,
+    )
+    # Skeletons of split DWARF are debug information too, but hold no functions.
+    has_debug_info = facts.has_debug_info and table.facts.functions > 0
+    pdb = find_pdb(_map(path)) if kind is FileKind.PE and not has_debug_info else None
+    if not len(table.symbols.start):
+        raise _absence(pdb)
+    facts = table.facts._replace(has_debug_info=has_debug_info)
+    return replace(table, facts=facts, debug_module=pdb)
 
 
 def _map(path: Path) -> memoryview:

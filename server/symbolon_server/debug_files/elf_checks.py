@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from symbolon_server.debug_files.elf_layout import ElfLayout, Section
+from symbolon_server.debug_files.elf_layout import LOADED, ElfLayout, Section, by_debug_name
 from symbolon_server.debug_files.packed_sections import SectionReader, check_sizes, read_packing
 from symbolon_server.debug_files.split_dwarf import is_split
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError, UnsupportedFileError
@@ -31,7 +31,6 @@ _ADDRESSES = b".debug_addr"
 """Without it, no unit with code is a skeleton."""
 
 _RELOCATABLE = 1
-_LOADED = 1
 _EXECUTABLE_SEGMENT = 1
 _EXECUTABLE_SECTION = 4
 _SYMBOL_TABLES = {2, 11}
@@ -51,7 +50,7 @@ def check_elf(data: memoryview, max_unpacked_bytes: int) -> tuple[str, ...]:
     sections = elf.sections()
     check_sizes(elf, sections, max_unpacked_bytes)
     _check_addresses(elf, sections)
-    by_name = {section.name.replace(b".zdebug_", b".debug_"): section for section in sections}
+    by_name = by_debug_name(sections)
     if not (info := by_name.get(_INFO)) or not len(info.content):
         return ()  # Debian's strip leaves .gnu_debugaltlink in files without debug information
     notes = []
@@ -64,12 +63,11 @@ def check_elf(data: memoryview, max_unpacked_bytes: int) -> tuple[str, ...]:
 
 def _check_addresses(elf: ElfLayout, sections: Sequence[Section]) -> None:
     """Refuse code and functions that are 4 GiB or more after the first segment."""
-    loaded = [segment for segment in elf.segments() if segment.type == _LOADED]
-    base = loaded[0].address if loaded else 0
+    base = elf.base()
     ends = [
         segment.address + segment.memory_bytes
-        for segment in loaded
-        if segment.flags & _EXECUTABLE_SEGMENT
+        for segment in elf.segments()
+        if segment.type == LOADED and segment.flags & _EXECUTABLE_SEGMENT
     ]
     if max(ends, default=0) - base > ADDRESSES:
         raise MalformedSymbolFileError("its code ends 4 GiB or more after its start")

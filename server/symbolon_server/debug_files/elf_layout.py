@@ -4,7 +4,7 @@ The file is untrusted: whatever lies outside of it is refused, or empty.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,9 @@ MAX_NAME_BYTES: Final = 256
 _MARK_BYTES = 16
 _CLASSES: Final = {1: False, 2: True}
 _ORDERS: Final = {1: "<", 2: ">"}
+LOADED: Final = 1
+"""The type of a segment that is loaded."""
+
 _NULL, _NO_BITS = 0, 8
 _NOT_IN_FILE: Final = frozenset({_NULL, _NO_BITS})
 _IN_SECTION_0 = 0xFFFF
@@ -98,6 +101,7 @@ class ElfLayout:
         if len(mark) < _MARK_BYTES or mark[4] not in _CLASSES or mark[5] not in _ORDERS:
             raise MalformedSymbolFileError("its ELF header is damaged")
         self.order = _ORDERS[mark[5]]
+        self.address_bytes = 8 if _CLASSES[mark[4]] else 4
         self._shape = _make_shape(self.order, is_64=_CLASSES[mark[4]])
         self._data = data
         self.type, self._segments_at, self._sections_at, *sizes = self._unpack_header()
@@ -140,6 +144,10 @@ class ElfLayout:
             for row in self._table(self._shape.segment, self._segments_at, self._segments):
                 yield Segment(row[type_], row[flags], row[address], row[size])
 
+    def base(self) -> int:
+        """Return the address from which module offsets count: that of what is loaded first."""
+        return next((each.address for each in self.segments() if each.type == LOADED), 0)
+
     def symbols(self, section: Section) -> NDArray[Any]:
         """Return the records of a symbol table, with the fields info, section and value."""
         dtype = self._shape.symbol
@@ -166,3 +174,8 @@ class ElfLayout:
 
 def _name_at(names: memoryview, place: int) -> bytes:
     return bytes(names[place : place + MAX_NAME_BYTES]).partition(b"\0")[0]
+
+
+def by_debug_name(sections: Sequence[Section]) -> dict[bytes, Section]:
+    """Return sections by name; one compressed in the older way has the plain name."""
+    return {section.name.replace(b".zdebug_", b".debug_"): section for section in sections}

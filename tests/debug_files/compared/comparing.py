@@ -32,8 +32,7 @@ class Verdict(Enum):
 
     LINELESS = (
         "we know the function by the symbol table alone: the references are right, symbolic drops "
-        "the lines of a function that has no entry of its own (-gline-tables-only), and the rest "
-        "of a line's row within which a symbol begins"
+        "the rest of a line's row within which a symbol begins"
     )
 
     DIFFERENT = "the references agree, and we say something else: we are wrong until proven right"

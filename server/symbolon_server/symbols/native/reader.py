@@ -8,6 +8,8 @@ import numpy as np
 from symbolon_server.symbols.ground.pages import ModuleFacts
 from symbolon_server.symbols.native.columns import SymCacheColumns, read_columns
 from symbolon_server.symbols.native.inlining import Inlining, find_inlining
+from symbolon_server.symbols.native.line_tables import LineTables
+from symbolon_server.symbols.native.missing_lines import add_lines
 from symbolon_server.symbols.native.names import number_names, number_paths
 from symbolon_server.symbols.native.symbol_spans import SymbolSpans, find_symbols
 from symbolon_server.symbols.native.thumb import repair_thumb
@@ -41,9 +43,11 @@ def read_symcache(
     *,
     are_demangled: bool = True,
     with_linkage_names: bool = False,
+    line_tables: LineTables | None = None,
 ) -> SymbolTable:
     """Return the table of the SymCache `data`, and `facts` with its counts.
 
+    Functions that only the symbol table has get their lines from `line_tables`.
     Raises `MalformedSymbolFileError` if it is damaged. Mangled names are demangled if
     `are_demangled`; `with_linkage_names` they have these behind them.
     """
@@ -52,6 +56,8 @@ def read_symcache(
     symbol, spans = find_symbols(cache.functions, cache.starts, inlining.function)
     pool = StringPool()
     ranges, chains = _number_files(cache, inlining, symbol, pool)
+    if line_tables is not None:
+        ranges, spans = add_lines(ranges, spans, line_tables, pool)
     rows = np.concatenate([spans.row, chains.origin])
     names = number_names(
         cache.functions,
@@ -100,7 +106,8 @@ def _end(ranges: Ranges) -> Ranges:
 
 def _make_symbols(spans: SymbolSpans, names: np.ndarray) -> Symbols:
     is_multiple = np.zeros(len(names), np.bool_)
-    return Symbols(spans.start, spans.size, names, is_multiple, spans.is_public)
+    size = np.where(spans.is_public, np.uint64(0), spans.size)
+    return Symbols(spans.start, size, names, is_multiple, spans.is_public)
 
 
 def _count(

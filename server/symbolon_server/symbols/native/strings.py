@@ -11,7 +11,7 @@ from symbolon_server.symbols.native.columns import NONE, Numbers
 _MAX_LENGTH_BYTES: Final = 5
 """What a LEB128 number of 32 bits takes."""
 
-_NOT_IN_TEXTS: Final = bytes.maketrans(b"\n\r\0", b"___")
+NOT_IN_TEXTS: Final = bytes.maketrans(b"\n\r\0", b"___")
 """Bytes that no line of a symbol file has, and that pages use for themselves."""
 
 
@@ -58,4 +58,4 @@ def _clean(text: bytes) -> bytes:
         except UnicodeDecodeError as error:
             problem = "a string is not UTF-8"
             raise MalformedSymbolFileError(f"its SymCache is damaged: {problem}") from error
-    return text.translate(_NOT_IN_TEXTS)
+    return text.translate(NOT_IN_TEXTS)

@@ -19,8 +19,8 @@ class SymbolSpans:
 
     start: NDArray[np.uint64]
     size: NDArray[np.uint64]
-    """To the end of the ranges that follow its start without a gap; 0 for a public symbol and where
-    the last range has no end."""
+    """To the end of the ranges that follow its start without a gap; 0 where the last range has no
+    end."""
 
     is_public: NDArray[np.bool_]
 
@@ -41,7 +41,6 @@ def find_symbols(
     symbol = numbers[function]
     is_public = functions.language[row] == NONE
     start, size = _find_spans(functions.start[row].astype(np.int64), starts, symbol)
-    size[is_public] = 0
     return symbol, SymbolSpans(row, start.astype(np.uint64), size.astype(np.uint64), is_public)
 
 
