@@ -23,6 +23,9 @@ MAX_UNITS: Final = 200_000
 MAX_ENTRY_BYTES: Final = 1 << 14
 """What is looked at of a first entry, which may have two paths in it."""
 
+MAX_ABBREVIATION_BYTES: Final = 1 << 24
+"""What is read of all abbreviations together: some 20 bytes of each unit, unless the file lies."""
+
 _HEADER_BYTES: Final = 12
 _VERSIONS: Final = range(2, 6)
 _FIRST_WITH_KINDS: Final = 5
@@ -123,6 +126,7 @@ class _Abbreviations:
     def __init__(self, sections: DwarfSections) -> None:
         self._data, self._order = sections.read(ABBREVIATIONS), sections.order
         self._known: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._left = MAX_ABBREVIATION_BYTES
 
     def attributes_at(self, place: int, code: int) -> list[tuple[int, int]]:
         """Return attribute and form of each value of entries with this abbreviation."""
@@ -132,14 +136,18 @@ class _Abbreviations:
         return self._known[key]
 
     def _search(self, place: int, code: int) -> list[tuple[int, int]]:
-        end = place + MAX_ENTRY_BYTES  # the first entry has one of the first abbreviations
+        # The first entry has one of the first abbreviations.
+        end = place + min(MAX_ENTRY_BYTES, self._left)
         cursor = Cursor(self._data, place, end, self._order)
-        while number := cursor.leb128():
-            cursor.leb128()  # its tag
-            cursor.take(1)
-            attributes = list(_read_attributes(cursor))
-            if number == code:
-                return attributes
+        try:
+            while number := cursor.leb128():
+                cursor.leb128()  # its tag
+                cursor.take(1)
+                attributes = list(_read_attributes(cursor))
+                if number == code:
+                    return attributes
+        finally:
+            self._left -= cursor.place - place
         raise DamagedDwarfError("an abbreviation does not exist")
 
 

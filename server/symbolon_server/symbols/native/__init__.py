@@ -23,7 +23,7 @@ function; in all columns of a location it says that the range is a gap. A functi
 `NONE` was in the symbol table of the file only, and is a public symbol here.
 
 What it lacks is the lines of functions without an entry in the debug information: `missing_lines`
-takes them from the line tables of the file (`line_tables`, decision 0120).
+takes them from the line tables of the file (`line_tables`, decision 0116).
 
 Versions 8 and 9 are read. Rule: a cache is refused (`MalformedSymbolFileError`) if any of its
 numbers leads nowhere, so that whatever is read from it is an answer that it gives.
