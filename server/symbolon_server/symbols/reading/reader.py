@@ -205,30 +205,18 @@ class SymbolFileReader:
     def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
         """Read the records with names; return the function that is open at each line."""
         named = self._named
-        readers = {
-            CODES[RecordKind.INFO]: named.read_info,
-            CODES[RecordKind.FILE]: named.read_file,
-            CODES[RecordKind.INLINE_ORIGIN]: named.read_inline_origin,
-        }
-        function, public = CODES[RecordKind.FUNC], CODES[RecordKind.PUBLIC]
-        changes, functions = [0], [self._open_function]
-        places = np.flatnonzero(np.isin(kinds, [*readers, function, public]))
-        starts, ends = block.line_starts[places].tolist(), block.line_ends[places].tolist()
-        for line, kind, start, end in zip(
-            places.tolist(), kinds[places].tolist(), starts, ends, strict=True
-        ):
-            text = block.text[start:end]
-            if kind == function:
-                changes.append(line)
-                functions.append(named.read_function(text))
-            elif kind == public:
-                changes.append(line)
-                functions.append(NO_FUNCTION)
-                named.read_public(text)
-            else:
-                readers[kind](text)
-        self._open_function = functions[-1]
-        return np.repeat(functions, np.diff([*changes, len(kinds)]))
+        for line in np.flatnonzero(kinds == CODES[RecordKind.INFO]).tolist():
+            named.read_info(block.line_text(line))
+        named.read_files(block, np.flatnonzero(kinds == CODES[RecordKind.FILE]))
+        named.read_inline_origins(block, np.flatnonzero(kinds == CODES[RecordKind.INLINE_ORIGIN]))
+        is_function, is_public = kinds == CODES[RecordKind.FUNC], kinds == CODES[RecordKind.PUBLIC]
+        named.read_publics(block, np.flatnonzero(is_public))
+        changes = np.flatnonzero(is_function | is_public)
+        opened = np.full(len(changes) + 1, NO_FUNCTION, np.int64)
+        opened[0] = self._open_function
+        opened[1:][is_function[changes]] = named.read_functions(block, np.flatnonzero(is_function))
+        self._open_function = int(opened[-1])
+        return np.repeat(opened, np.diff(changes, prepend=0, append=len(kinds)))
 
     def _resolve(self, end: int) -> None:
         """Resolve the functions before number `end` that are not yet resolved."""
