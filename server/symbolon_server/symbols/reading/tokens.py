@@ -95,8 +95,9 @@ class TextBlock:
     def are_letter(self, tokens: Positions, letter: bytes) -> Flags:
         """Return where a token is this one letter."""
         starts = self.separators[tokens] + 1
-        is_letter = self.first_letters(starts) == ord(letter)
-        return is_letter & (self.separators[tokens + 1] == starts + 1)
+        are_letter: Flags = self.first_letters(starts) == ord(letter)
+        are_letter &= self.separators[tokens + 1] == starts + 1
+        return are_letter
 
     def first_letters(self, starts: Positions) -> NDArray[np.uint8]:
         """Return the byte at each of these positions."""
