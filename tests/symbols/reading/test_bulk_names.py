@@ -1,6 +1,6 @@
 """Records with names, read many at a time: each is what the strict parser makes of its line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from symbolon_server.symbols.reading.records import (
 )
 from symbolon_server.symbols.reading.tokens import Positions, TextBlock, cut
 
-ParseMany = Callable[[TextBlock, Positions], list[tuple[object, ...] | None]]
+ParseMany = Callable[[TextBlock, Positions], Sequence[tuple[object, ...] | None]]
 Parse = Callable[[bytes], tuple[object, ...] | None]
 
 KINDS: list[tuple[bytes, ParseMany, Parse]] = [

@@ -1,7 +1,7 @@
 """The strict parsers of single records: they define each record's grammar.
 
-The grammar follows `SymbolParseHelper` of the Breakpad processor. Records come here only if they are
-not canonical; otherwise `bulk_records` and `bulk_names` read them as columns.
+The grammar follows `SymbolParseHelper` of the Breakpad processor. Records come here only if they
+are not canonical; otherwise `bulk_records` and `bulk_names` read them as columns.
 """
 
 import re
