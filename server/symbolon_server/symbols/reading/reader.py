@@ -1,7 +1,8 @@
 """Reads Breakpad symbol files: pieces of bytes in, a symbol table out.
 
 The text is never in memory as a whole. It is read in blocks, whose records are read as columns,
-kind by kind. Functions are resolved, and their records dropped, as soon as enough of them are complete.
+kind by kind. Functions are resolved, and their records dropped, as soon as enough of them are
+complete.
 """
 
 import re
