@@ -5,10 +5,8 @@ large its pages are, and they train its page dictionary. Two threads compress pa
 next ones are written.
 """
 
-import mmap
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Self, TypeVar
@@ -16,6 +14,7 @@ from typing import Final, Self, TypeVar
 import numpy as np
 
 from symbolon_server.symbols.ground.pages import IngestFacts, PageDirectory, PagedModule, page_owner
+from symbolon_server.symbols.ground.threads import start_threads
 from symbolon_server.symbols.paging.contents import PageContents, Rows
 from symbolon_server.symbols.paging.dictionary import PageDictionary, train
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION, Packer, stamp
@@ -42,9 +41,6 @@ _BATCH: Final = 24
 cost per call; 48 at once save nothing more and take 10 MB more in each thread."""
 
 _THREADS: Final = 2
-
-_THREAD_BYTES: Final = 32 << 20
-"""More than a thread allocates when it starts."""
 
 _T = TypeVar("_T")
 
@@ -170,19 +166,6 @@ def _pack_all(
     if len(batches) <= 1:
         yield from (page for some in batches for page in pack(some))
         return
-    _check_room_for_threads()
-    with ThreadPoolExecutor(_THREADS, "pack-pages") as pool:
+    with start_threads(_THREADS, "pack-pages") as pool:
         for some in pool.map(pack, batches):
             yield from some
-
-
-def _check_room_for_threads() -> None:
-    """Raise `MemoryError` if a thread could not start: starting it would then block forever.
-
-    This maps new memory, as freed memory may be all that is left, and does not touch it, as
-    filling so much would take longer than writing a page.
-    """
-    try:
-        mmap.mmap(-1, _THREADS * _THREAD_BYTES).close()
-    except OSError as error:
-        raise MemoryError(error.strerror) from error

@@ -14,9 +14,10 @@ becomes three ranges, each up to the start of the next:
 
 The text is never held in memory whole. The reader cuts it into blocks of about 1 MiB and each
 block into lines and tokens. Line and INLINE records, nineteen records in twenty, are read as
-numpy columns (`bulk_records`); all others, and every record in an unusual form, go one at a
-time through the strict parsers in `records`, which define the grammar. Functions are resolved
-into ranges, and their records dropped, as soon as enough of them are complete.
+numpy columns (`bulk_records`), and so are the numbers in front of names (`bulk_names`). Every
+record in an unusual form goes through the strict parsers in `records`, which define the grammar.
+A thread (`group_resolver`) resolves functions into ranges, and their records are dropped, as soon
+as enough of them are complete.
 
 Rules: as permissive as Breakpad's own reader. A bad record is skipped and counted by kind.
 Where two functions, lines or public symbols claim the same offset, the first in the file wins.

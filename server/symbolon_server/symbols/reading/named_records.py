@@ -1,23 +1,26 @@
-"""The records with a name, or with a fact about the module, read one at a time."""
+"""What the records with a name, or with a fact about the module, say."""
 
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
 
 from symbolon_server.symbols.ground.errors import MalformedSymbolFileError
 from symbolon_server.symbols.ground.module_ids import ModuleId, normalise_debug_id
-from symbolon_server.symbols.reading.records import (
-    LINE_FILE,
-    RecordKind,
-    parse_file,
-    parse_function,
-    parse_inline_origin,
-    parse_public,
+from symbolon_server.symbols.reading.bulk_names import (
+    parse_files,
+    parse_functions,
+    parse_inline_origins,
+    parse_publics,
 )
-from symbolon_server.symbols.reading.spelling import add_linkage_name, clean_path, demangle
+from symbolon_server.symbols.reading.columns import Indexes
+from symbolon_server.symbols.reading.records import LINE_FILE, RecordKind
+from symbolon_server.symbols.reading.spelling import add_linkage_name, clean_path, demangle_all
 from symbolon_server.symbols.reading.symbol_table import NO_TEXT
+from symbolon_server.symbols.reading.tokens import TextBlock
 
 _LAST_PLAIN_NUMBER = 2**31 - 1
 
@@ -26,6 +29,8 @@ _CODE_ID = re.compile(rb"INFO +CODE_ID +([^ ]+)(?: +(.+))?", re.DOTALL)
 
 NO_FUNCTION: Final = -1
 """The open function where none is open."""
+
+_Record = TypeVar("_Record")
 
 
 class StringPool:
@@ -38,10 +43,17 @@ class StringPool:
     def put(self, text: bytes) -> int:
         """Return the number of `text`; bytes that are not UTF-8 become U+FFFD."""
         number = self._numbers.get(text)
-        if number is None:
-            number = self._numbers[text] = len(self.texts)
-            is_ascii = text.isascii()
-            self.texts.append(text if is_ascii else text.decode(errors="replace").encode())
+        return self._add(text) if number is None else number
+
+    def put_all(self, texts: Iterable[bytes]) -> list[int]:
+        """Return the number of each of `texts`, as `put` does."""
+        find, add = self._numbers.get, self._add
+        return [add(text) if (number := find(text)) is None else number for text in texts]
+
+    def _add(self, text: bytes) -> int:
+        number = self._numbers[text] = len(self.texts)
+        is_ascii = text.isascii()
+        self.texts.append(text if is_ascii else text.decode(errors="replace").encode())
         return number
 
 
@@ -116,50 +128,58 @@ class NamedRecords:
         if match is not None and not self.code_id:
             self.code_id, self.code_file = _decode_all(match.groups(b""))
 
-    def read_file(self, record: bytes) -> None:
-        """Read a FILE record; the first one of a number wins."""
-        file = parse_file(record)
-        if file is None:
-            self.skipped[RecordKind.FILE] += 1
-        else:
-            self.files.setdefault(
-                self.aliases.fit(file.number), self.strings.put(clean_path(file.name))
-            )
+    def read_files(self, block: TextBlock, lines: Indexes) -> None:
+        """Read the FILE records on `lines`; the first one of a number wins."""
+        records = self._drop_bad(RecordKind.FILE, parse_files(block, lines))
+        for record in records:
+            number = self.aliases.fit(record.number)
+            self.files.setdefault(number, self.strings.put(clean_path(record.name)))
 
-    def read_inline_origin(self, record: bytes) -> None:
-        """Read an INLINE_ORIGIN record; the first one of a number wins."""
-        origin = parse_inline_origin(record)
-        if origin is None:
-            self.skipped[RecordKind.INLINE_ORIGIN] += 1
-        else:
-            self.origins.setdefault(self.aliases.fit(origin.number), self._put_name(origin.name))
+    def read_inline_origins(self, block: TextBlock, lines: Indexes) -> None:
+        """Read the INLINE_ORIGIN records on `lines`; the first one of a number wins."""
+        records = self._drop_bad(RecordKind.INLINE_ORIGIN, parse_inline_origins(block, lines))
+        texts = self._put_names([record.name for record in records])
+        for record, text in zip(records, texts, strict=True):
+            self.origins.setdefault(self.aliases.fit(record.number), text)
 
-    def read_function(self, record: bytes) -> int:
-        """Read a FUNC record and return its number, or `NO_FUNCTION` if it is bad."""
-        function = parse_function(record)
-        if function is None:
-            self.skipped[RecordKind.FUNC] += 1
-            return NO_FUNCTION
-        self.function_starts.append(function.start)
-        self.function_sizes.append(function.size)
-        self.function_names.append(self._put_name(function.name))
-        self.function_multiples.append(function.is_multiple)
-        return len(self.function_starts) - 1
+    def read_functions(self, block: TextBlock, lines: Indexes) -> Indexes:
+        """Read the FUNC records on `lines`; return their numbers, `NO_FUNCTION` for bad ones."""
+        found = parse_functions(block, lines)
+        records = self._drop_bad(RecordKind.FUNC, found)
+        first = len(self.function_starts)
+        self.function_starts.extend([record.start for record in records])
+        self.function_sizes.extend([record.size for record in records])
+        self.function_names.extend(self._put_names([record.name for record in records]))
+        self.function_multiples.extend([record.is_multiple for record in records])
+        numbers = np.full(len(lines), NO_FUNCTION, np.int64)
+        is_good = np.array([record is not None for record in found], np.bool_)
+        numbers[is_good] = first + np.arange(len(records))
+        return numbers
 
-    def read_public(self, record: bytes) -> None:
-        """Read a PUBLIC record; of two at one address the first wins and the other is bad."""
-        public = parse_public(record)
-        if public is None or public.start in self.public_names:
-            self.skipped[RecordKind.PUBLIC] += 1
-        # ntdll.pdb and others have symbols without an address, such as _CIlog, at address 0.
-        elif public.start:
-            self.public_names[public.start] = self._put_name(public.name), public.is_multiple
+    def read_publics(self, block: TextBlock, lines: Indexes) -> None:
+        """Read the PUBLIC records on `lines`; of two at one address the first wins and the other
+        is bad.
+        """
+        records = self._drop_bad(RecordKind.PUBLIC, parse_publics(block, lines))
+        texts = self._put_names([record.name for record in records])
+        for record, text in zip(records, texts, strict=True):
+            if record.start in self.public_names:
+                self.skipped[RecordKind.PUBLIC] += 1
+            # ntdll.pdb and others have symbols without an address, such as _CIlog, at address 0.
+            elif record.start:
+                self.public_names[record.start] = text, record.is_multiple
 
-    def _put_name(self, name: bytes) -> int:
-        shown = demangle(name) if self._are_demangled else name
-        return self.strings.put(
-            add_linkage_name(shown, name) if self._with_linkage_names else shown
-        )
+    def _drop_bad(self, kind: RecordKind, records: Sequence[_Record | None]) -> list[_Record]:
+        """Return the good records, and count the bad ones."""
+        good = [record for record in records if record is not None]
+        self.skipped[kind] += len(records) - len(good)
+        return good
+
+    def _put_names(self, names: Sequence[bytes]) -> list[int]:
+        shown = demangle_all(names) if self._are_demangled else names
+        if self._with_linkage_names:
+            shown = list(map(add_linkage_name, shown, names))
+        return self.strings.put_all(shown)
 
 
 def _decode_all(fields: Iterable[bytes]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Reads Breakpad symbol files: pieces of bytes in, a symbol table out.
 
-The text is never in memory as a whole. It is read in blocks, whose line and INLINE records are read
-as columns, the others one by one. Functions are resolved, and their records dropped, as soon as
-enough of them are complete.
+The text is never in memory as a whole. It is read in blocks, whose records are read as columns,
+kind by kind. Functions are resolved, and their records dropped, as soon as enough of them are
+complete.
 """
 
 import re
@@ -16,15 +16,11 @@ from symbolon_server.symbols.ground.errors import NoSymbolFileError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.reading.bulk_records import BulkRecords
 from symbolon_server.symbols.reading.columns import FunctionParts, Indexes
-from symbolon_server.symbols.reading.inline_chains import Chains
+from symbolon_server.symbols.reading.group_resolver import GroupResolver
 from symbolon_server.symbols.reading.named_records import NO_FUNCTION, NamedRecords
 from symbolon_server.symbols.reading.record_kinds import CODES, KINDS, find_kinds
 from symbolon_server.symbols.reading.records import RecordKind
-from symbolon_server.symbols.reading.resolution import (
-    FunctionSpans,
-    ResolvedRanges,
-    resolve_functions,
-)
+from symbolon_server.symbols.reading.resolution import FunctionSpans
 from symbolon_server.symbols.reading.symbol_table import SymbolTable
 from symbolon_server.symbols.reading.table_builder import build_table
 from symbolon_server.symbols.reading.tokens import TextBlock, cut
@@ -72,8 +68,8 @@ class SymbolFileReader:
         self._is_over = False
         self._open_function = NO_FUNCTION
         self._parts: list[FunctionParts] = []
-        self._resolved: list[tuple[ResolvedRanges, Chains]] = []
-        self._resolved_functions = 0
+        self._resolver = GroupResolver()
+        self._taken_functions = 0
 
     def read(self, pieces: Iterable[bytes]) -> SymbolTable:
         """Return the table of a file given in pieces; raise what `feed` and `finish` raise."""
@@ -104,8 +100,8 @@ class SymbolFileReader:
         self._read_whole_lines()
         if not self._named.has_module_record:
             raise NoSymbolFileError("it has no MODULE record")
-        self._resolve(len(self._named.function_starts))
-        return build_table(self._named, self._module_id.debug_file, self._resolved)
+        resolved = self._resolver.finish(*self._take_group(len(self._named.function_starts)))
+        return build_table(self._named, self._module_id.debug_file, resolved)
 
     def _drop_byte_order_mark(self) -> None:
         if self._is_at_start and self._text.startswith(_BYTE_ORDER_MARK):
@@ -181,8 +177,9 @@ class SymbolFileReader:
         inlines = np.flatnonzero(kinds == CODES[RecordKind.INLINE])
         self._parts.append(self._bulk.read(block, owners, lines, inlines))
         unresolved = sum(len(part.lines.owner) + len(part.ranges.owner) for part in self._parts)
-        if unresolved > self._resolve_records:
-            self._resolve(len(self._named.function_starts) - 1)
+        complete = len(self._named.function_starts) - 1
+        if unresolved > self._resolve_records and complete > self._taken_functions:
+            self._resolver.resolve(*self._take_group(complete))
 
     def _find_end(self, block: TextBlock, kinds: NDArray[np.int8]) -> int:
         """Read the MODULE records; return the first line that belongs to another module."""
@@ -205,42 +202,28 @@ class SymbolFileReader:
     def _read_named_records(self, block: TextBlock, kinds: NDArray[np.int8]) -> Indexes:
         """Read the records with names; return the function that is open at each line."""
         named = self._named
-        readers = {
-            CODES[RecordKind.INFO]: named.read_info,
-            CODES[RecordKind.FILE]: named.read_file,
-            CODES[RecordKind.INLINE_ORIGIN]: named.read_inline_origin,
-        }
-        function, public = CODES[RecordKind.FUNC], CODES[RecordKind.PUBLIC]
-        changes, functions = [0], [self._open_function]
-        places = np.flatnonzero(np.isin(kinds, [*readers, function, public]))
-        starts, ends = block.line_starts[places].tolist(), block.line_ends[places].tolist()
-        for line, kind, start, end in zip(
-            places.tolist(), kinds[places].tolist(), starts, ends, strict=True
-        ):
-            text = block.text[start:end]
-            if kind == function:
-                changes.append(line)
-                functions.append(named.read_function(text))
-            elif kind == public:
-                changes.append(line)
-                functions.append(NO_FUNCTION)
-                named.read_public(text)
-            else:
-                readers[kind](text)
-        self._open_function = functions[-1]
-        return np.repeat(functions, np.diff([*changes, len(kinds)]))
+        for line in np.flatnonzero(kinds == CODES[RecordKind.INFO]).tolist():
+            named.read_info(block.line_text(line))
+        named.read_files(block, np.flatnonzero(kinds == CODES[RecordKind.FILE]))
+        named.read_inline_origins(block, np.flatnonzero(kinds == CODES[RecordKind.INLINE_ORIGIN]))
+        is_function, is_public = kinds == CODES[RecordKind.FUNC], kinds == CODES[RecordKind.PUBLIC]
+        named.read_publics(block, np.flatnonzero(is_public))
+        changes = np.flatnonzero(is_function | is_public)
+        opened = np.full(len(changes) + 1, NO_FUNCTION, np.int64)
+        opened[0] = self._open_function
+        opened[1:][is_function[changes]] = named.read_functions(block, np.flatnonzero(is_function))
+        self._open_function = int(opened[-1])
+        return np.repeat(opened, np.diff(changes, prepend=0, append=len(kinds)))
 
-    def _resolve(self, end: int) -> None:
-        """Resolve the functions before number `end` that are not yet resolved."""
-        first = self._resolved_functions
-        if end <= first:
-            return
+    def _take_group(self, end: int) -> tuple[FunctionSpans, FunctionParts]:
+        """Take the functions before number `end` that were not yet taken, with their records."""
+        first = self._taken_functions
         parts, rest = FunctionParts.join(self._parts).split(end)
         functions = FunctionSpans(
             first,
             np.array(self._named.function_starts[first:end], np.uint64),
             np.array(self._named.function_sizes[first:end], np.uint64),
         )
-        self._resolved += resolve_functions(functions, parts)
-        self._resolved_functions = end
+        self._taken_functions = end
         self._parts = [rest]
+        return functions, parts

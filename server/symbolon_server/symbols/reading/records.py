@@ -1,7 +1,7 @@
 """The strict parsers of single records: they define each record's grammar.
 
-The grammar follows `SymbolParseHelper` of the Breakpad processor. Line and INLINE records come here
-only if they are not canonical; otherwise `bulk_records` reads them as columns.
+The grammar follows `SymbolParseHelper` of the Breakpad processor. Records come here only if they
+are not canonical; otherwise `bulk_records` and `bulk_names` read them as columns.
 """
 
 import re
@@ -15,7 +15,8 @@ MAX_OFFSET: Final = 2**64 - 2
 MAX_LINE: Final = 2**32 - 1
 """The largest line number that fits an answer."""
 
-_MAX_DECIMAL: Final = 2**63 - 2
+MAX_DECIMAL: Final = 2**63 - 2
+"""The largest of other numbers."""
 
 NO_FILE: Final = -1
 """An unknown file; INLINE records use the same number."""
@@ -108,13 +109,13 @@ def parse_inline_origin(record: bytes) -> NamedNumber | None:
     if origin is None or not _OLD_ORIGIN.fullmatch(origin.name):
         return origin
     old = _OLD_ORIGIN_NAME.fullmatch(origin.name)
-    if old is None or int(old[1] or 0) > _MAX_DECIMAL:
+    if old is None or int(old[1] or 0) > MAX_DECIMAL:
         return None
     return NamedNumber(origin.number, old[2])
 
 
 def _parse_named_number(match: re.Match[bytes] | None) -> NamedNumber | None:
-    if match is None or int(match[1]) > _MAX_DECIMAL:
+    if match is None or int(match[1]) > MAX_DECIMAL:
         return None
     return NamedNumber(int(match[1]), match[2])
 
@@ -126,7 +127,7 @@ def parse_function(record: bytes) -> FunctionRecord | None:
         return None
     multiple, start, size, parameter_size, name = match.groups()
     numbers = int(start, 16), int(size, 16)
-    if max(numbers) > MAX_OFFSET or int(parameter_size, 16) > _MAX_DECIMAL:
+    if max(numbers) > MAX_OFFSET or int(parameter_size, 16) > MAX_DECIMAL:
         return None
     return FunctionRecord(*numbers, multiple is not None, name)
 
@@ -137,7 +138,7 @@ def parse_public(record: bytes) -> PublicRecord | None:
     if match is None:
         return None
     multiple, start, parameter_size, name = match.groups()
-    if int(start, 16) > MAX_OFFSET or int(parameter_size, 16) > _MAX_DECIMAL:
+    if int(start, 16) > MAX_OFFSET or int(parameter_size, 16) > MAX_DECIMAL:
         return None
     return PublicRecord(int(start, 16), multiple is not None, name)
 
@@ -149,7 +150,7 @@ def parse_line(record: bytes) -> LineRecord | None:
         return None
     start, size = int(match[1], 16), int(match[2], 16)
     line, file = int(match[3]), int(match[4])
-    if max(start, size) > MAX_OFFSET or line > MAX_LINE or file > _MAX_DECIMAL:
+    if max(start, size) > MAX_OFFSET or line > MAX_LINE or file > MAX_DECIMAL:
         return None
     return LineRecord(start, size, line, file)
 
@@ -195,6 +196,6 @@ def _parse_hex(field: bytes) -> int | None:
 
 def _parse_decimal(field: bytes) -> int | None:
     match = _DECIMAL_NUMBER.fullmatch(field)
-    if match is None or int(match[1]) > _MAX_DECIMAL:
+    if match is None or int(match[1]) > MAX_DECIMAL:
         return None
     return int(match[1])

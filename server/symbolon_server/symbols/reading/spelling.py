@@ -1,6 +1,7 @@
 """How names and paths of a symbol file are shown: demangled and normalised."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import pydemumble
@@ -27,6 +28,8 @@ _MANGLED = (b"_Z", b"__Z", b"___Z", b"____Z", b"_R", b"__R", b"?")
 """Prefixes of mangled names: Itanium and Rust, both also after Mach-O's underscore, the invocation
 functions of blocks, and MSVC."""
 
+_MAYBE_MANGLED = (b"_", b"?")
+
 _DETOUR = re.compile(rb"(?:^|[/\\])\.\.?(?:[/\\]|$)")
 _DRIVE = re.compile(rb"[A-Za-z]:(?:[/\\]|$)")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -46,6 +49,11 @@ def demangle(name: bytes) -> bytes:
         return name
     demangled = pydemumble.demangle(text).encode()
     return demangled if 0 < len(demangled) <= MAX_DEMANGLED_BYTES else name
+
+
+def demangle_all(names: Iterable[bytes]) -> list[bytes]:
+    """Return each of `names` demangled as by `demangle`; most names are not mangled."""
+    return [demangle(name) if name.startswith(_MAYBE_MANGLED) else name for name in names]
 
 
 def add_linkage_name(shown: bytes, name: bytes) -> bytes:

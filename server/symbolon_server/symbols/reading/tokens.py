@@ -88,6 +88,21 @@ class TextBlock:
         """Return the number of tokens of each of `lines`; an empty line has one, empty."""
         return self.line_tokens[lines + 1] - self.line_tokens[lines]
 
+    def ends_of(self, lines: Positions) -> Positions:
+        """Return the position of the newline that ends each of `lines`."""
+        return self.separators[self.line_tokens[lines + 1]]
+
+    def are_letter(self, tokens: Positions, letter: bytes) -> Flags:
+        """Return where a token is this one letter."""
+        starts = self.separators[tokens] + 1
+        are_letter: Flags = self.first_letters(starts) == ord(letter)
+        are_letter &= self.separators[tokens + 1] == starts + 1
+        return are_letter
+
+    def first_letters(self, starts: Positions) -> NDArray[np.uint8]:
+        """Return the byte at each of these positions."""
+        return np.frombuffer(self.text, np.uint8)[starts]
+
     def line_text(self, line: int) -> bytes:
         """Return the bytes of a line, without the newline."""
         first, following = self.line_tokens[line], self.line_tokens[line + 1]
