@@ -33,7 +33,7 @@ from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging.directory import decode_directory
-from symbolon_server.symbols.paging.envelope import FORMAT_VERSION, check_seal
+from symbolon_server.symbols.paging.envelope import FORMAT_VERSION, check_seal, is_whole
 from symbolon_server.symbols.paging.file import PageFile, encode_page_file
 from symbolon_server.symbols.paging.layout import MARK as PAGE_MARK
 from symbolon_server.telemetry.tracing.spans import spanned
@@ -396,12 +396,14 @@ def _read_pages(
 
     Check each one: a damaged page must not get into the store, where all servers would read it.
     """
-    generation = decode_directory(module_id, file.directory).generation
-    pages = {}
-    for key in keys:
-        if key.generation == generation and 0 <= key.number < file.page_count:
-            pages[key] = file.page(key.number)
-            check_seal(PAGE_MARK, key.owner, pages[key])
+    pages = {key: file.page(key.number) for key in keys if 0 <= key.number < file.page_count}
+    wrong = [key for key, page in pages.items() if not is_whole(PAGE_MARK, key.owner, page)]
+    if wrong:  # else the directory, which is larger than most pages, has nothing to add
+        generation = decode_directory(module_id, file.directory).generation
+        for key in wrong:
+            if key.generation == generation:
+                check_seal(PAGE_MARK, key.owner, pages[key])
+            del pages[key]
     return pages
 
 

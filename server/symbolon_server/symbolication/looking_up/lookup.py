@@ -80,8 +80,8 @@ class CallLookup:
         self._held = held
         self._diagnostics = diagnostics
         self._below = CallTiers(tiers, diagnostics)
-        self._pages = PageFetcher(held, self._below, diagnostics)
         self._unpacker = Unpacker()
+        self._pages = PageFetcher(held, self._below, diagnostics, self._unpacker)
         self._refused: frozenset[ModuleId] = frozenset()
         """The modules that the queue had no room for."""
 
@@ -234,6 +234,13 @@ class CallLookup:
                 self._tiers.small_store.report(module.module_id)
 
 
+def _read_page(content: bytes | None) -> Page | None:
+    try:
+        return None if content is None else Page.read(content)
+    except DamagedPageError:
+        return None
+
+
 def _unanswered(modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
     return [module for module in modules if module.unanswered()]
 
@@ -244,12 +251,14 @@ class PageFetcher:
     A page whose dictionary is missing counts as missing.
     """
 
-    def __init__(self, held: ServerMemory, tiers: CallTiers, diagnostics: Diagnostics) -> None:
-        """Look in memory first, then in `tiers`."""
+    def __init__(
+        self, held: ServerMemory, tiers: CallTiers, diagnostics: Diagnostics, unpacker: Unpacker
+    ) -> None:
+        """Look in memory first, then in `tiers`; `unpacker` is one without a dictionary."""
         self._held = held
         self._tiers = tiers
         self._diagnostics = diagnostics
-        self._unpackers: dict[PageKey | None, Unpacker] = {None: Unpacker()}
+        self._unpackers: dict[PageKey | None, Unpacker] = {None: unpacker}
         """By the key of their dictionary."""
 
     def answer(self, needs: Needs, answer: Answer) -> None:
@@ -307,13 +316,9 @@ class PageFetcher:
             if data is not None:
                 self._keep_dictionary(key, data)
         for unpacked in self._unpack(needs, found[len(dictionaries) :]):
-            pages = [if_whole(Page.read, content) for _, _, content in unpacked]
-            keys = [key for key, _, _ in unpacked]
-            self._held.pages.put_many(
-                (key, page) for key, page in zip(keys, pages, strict=True) if page is not None
-            )
-            for (key, data, _), page in zip(unpacked, pages, strict=True):
-                yield key, data, page
+            read = [(key, data, _read_page(content)) for key, data, content in unpacked]
+            self._held.pages.put_many([(key, page) for key, _, page in read if page is not None])
+            yield from read
 
     def _unpack(
         self, needs: Needs, found: Sequence[bytes | None]

@@ -4,10 +4,9 @@ The codes replace numbers, such as a line far into a file, with small difference
 Each function has its inverse next to it or in `PackedColumns`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,8 +14,6 @@ from numpy.typing import NDArray
 
 Integers: TypeAlias = NDArray[np.signedinteger]
 Unsigned: TypeAlias = NDArray[np.unsignedinteger]
-
-_Pick: TypeAlias = Callable[[Sequence[int]], tuple[int, ...]]
 
 _MOST_BYTES: Final = 8
 
@@ -157,12 +154,21 @@ class PackedColumns:
         if len(widths) < len(lengths):
             raise ValueError("columns without their widths")
         self._data, self._lengths, self._widths = data, lengths, widths
-        in_order, firsts, plane_lengths = _arrange(widths)
-        ends = (0, *accumulate(in_order(lengths)))
-        self._firsts = firsts(ends)
+        order, counts = _arrange(widths)
+        firsts, ends, end = [0] * len(order), [0], 0
+        for column in order:
+            firsts[column] = end
+            end += lengths[column]
+            ends.append(end)
+        self._firsts = firsts
         """Where each column starts in each of its planes."""
-        *self._planes, self.end = accumulate(plane_lengths(ends), initial=place + len(widths))
-        if self.end > len(data):
+        self._planes: list[int] = []
+        end = place + len(order)
+        for count in counts:
+            self._planes.append(end)
+            end += ends[count]
+        self.end = end
+        if end > len(data):
             raise ValueError("truncated columns")
 
     def value(self, column: int, row: int) -> int:
@@ -221,30 +227,19 @@ class PackedColumns:
         return self._data[first : first + self._lengths[column]].translate(table)
 
 
-def _widest_first(widths: Sequence[int]) -> list[int]:
+def _widest_first(widths: bytes) -> list[int]:
     """Return the columns' positions from widest to narrowest; equal widths keep their order."""
     return sorted(range(len(widths)), key=lambda column: -widths[column])
 
 
 @lru_cache(maxsize=1 << 12)
-def _arrange(widths: bytes) -> tuple[_Pick, _Pick, _Pick]:
-    """Return three pickers: from the lengths of columns, those of the widest first; and from the
-    ends of columns in that order, where each column starts in its planes, and each plane's length.
+def _arrange(widths: bytes) -> tuple[list[int], list[int]]:
+    """Return the columns' positions from widest to narrowest, and how many each plane has.
 
     Cached, as pages of one module have few distinct widths. Raises `ValueError` for an invalid one.
     """
     if not all(0 < width <= _MOST_BYTES for width in widths):
         raise ValueError("columns without their widths")
     planes = range(max(widths, default=0))
-    order = _widest_first(widths)
-    places = [order.index(column) for column in range(len(widths))]
-    return (
-        _pick(order),
-        _pick(places),
-        _pick([sum(width > plane for width in widths) for plane in planes]),
-    )
-
-
-def _pick(places: Sequence[int]) -> _Pick:
-    """Return what picks the items at these places, plus the first item, so that it is a tuple."""
-    return itemgetter(*places, 0)
+    counts = [sum(width > plane for width in widths) for plane in planes]
+    return _widest_first(widths), counts

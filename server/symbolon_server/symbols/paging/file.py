@@ -14,8 +14,10 @@ With the table, one page is found without reading the others.
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Final
+
+import numpy as np
 
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
@@ -58,9 +60,10 @@ class PageFile:
             raise DamagedPageError("wrong checksum of a page file")
         if len(table) != 8 * (pages + 2):
             raise DamagedPageError("a truncated page file")
-        self._places = struct.unpack(f"<{pages + 2}Q", table)
-        if self._places[-1] != size or any(end < start for start, end in pairwise(self._places)):
+        places = np.frombuffer(table, "<u8")  # a large module has thousands
+        if places[-1] != size or (places[1:] < places[:-1]).any():
             raise DamagedPageError("wrong positions in a page file")
+        self._places = places.data
         self._read_at = read_at
 
     @property

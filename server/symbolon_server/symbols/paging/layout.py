@@ -96,10 +96,11 @@ COLUMN: Final = PageColumns(*range(len(PageColumns._fields)))
 """The position of each column."""
 
 
-def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> tuple[int, ...]:
+def column_lengths(ranges: int, symbols: int, chains: int, names: int) -> list[int]:
     """Return the number of values of each of `PageColumns`."""
-    of_ranges, of_symbols, of_chains = (ranges,) * 5, (symbols,) * 3, (chains,) * 3
-    return *of_ranges, *of_symbols, *of_chains, symbols + chains, names, names
+    of_ranges = [ranges, ranges, ranges, ranges, ranges]
+    of_others = [symbols, symbols, symbols, chains, chains, chains, symbols + chains, names, names]
+    return of_ranges + of_others
 
 
 NONE_CODE: Final = 1
