@@ -14,56 +14,57 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symbolon._public import (
-        AnyReport,
-        AsyncClient,
-        Client,
+    from symbolon._batching.progress import Progress
+    from symbolon._messages.answers import ReportResult
+    from symbolon._messages.encoding import AnyReport, EncodedReport, Report
+    from symbolon.async_client import AsyncClient
+    from symbolon.client import Client
+    from symbolon.errors import (
         ClosedError,
         DeadlineError,
-        DecidingSymbol,
-        Diagnostics,
-        EncodedReport,
-        ExplainedPage,
-        ExplainedRange,
-        ExplainedTier,
-        Explanation,
         FieldViolation,
-        Frame,
-        FrameOutcome,
-        HeldModule,
-        InlineFrame,
         InvalidCredentialsError,
         InvalidReportError,
         InvalidRequestError,
         InvalidTargetError,
         MessageTooLargeError,
+        NotAllowedError,
+        NotOfferedError,
+        ServerBusyError,
+        ServerDefectError,
+        ServerUnreachableError,
+        SymbolonError,
+    )
+    from symbolon.explanations import (
+        DecidingSymbol,
+        ExplainedPage,
+        ExplainedRange,
+        ExplainedTier,
+        Explanation,
+        PublicSymbolVerdict,
+        SupplierAttempt,
+        SupplierOutcome,
+        SupplierRound,
+        SymbolKind,
+    )
+    from symbolon.reports import Frame, Module
+    from symbolon.results import (
+        Diagnostics,
+        FrameOutcome,
+        HeldModule,
+        InlineFrame,
         MissingModule,
         MissingModules,
-        Module,
         ModuleDiagnostics,
         ModuleInfo,
         ModuleOutcome,
         ModuleResult,
-        NotAllowedError,
-        NotOfferedError,
-        Progress,
-        PublicSymbolVerdict,
         Queue,
         RedisInfo,
-        Report,
-        ReportResult,
         RunningIngest,
-        ServerBusyError,
-        ServerDefectError,
-        ServerUnreachableError,
         StoreInfo,
-        SupplierAttempt,
-        SupplierOutcome,
-        SupplierRound,
         SymbolicatedFrame,
         Symbolication,
-        SymbolKind,
-        SymbolonError,
         Tier,
         TierInfo,
         TierLookups,
@@ -71,16 +72,29 @@ if TYPE_CHECKING:
 
     __version__: str
 else:
+    _HOMES = (
+        "errors",
+        "reports",
+        "results",
+        "_messages.encoding",
+        "_messages.answers",
+        "_batching.progress",
+        "client",
+        "explanations",
+        "async_client",
+    )
+    """Where the names are. The last ones are needed by few programs, which look for them here."""
 
     def __getattr__(name: str) -> Any:
-        """Import the public names when one is first used, so not for `symbolon.v1` alone."""
+        """Import a public name when it is first used, and as little as possible besides."""
         if name == "__version__":
             return _find_version()
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        public = import_module("symbolon._public")
-        globals().update({each: getattr(public, each) for each in __all__})
-        return globals()[name]
+        if name in __all__:
+            for home in map(import_module, (f"symbolon.{home}" for home in _HOMES)):
+                if hasattr(home, name):
+                    globals()[name] = getattr(home, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
         """Return all names, imported or not."""

@@ -6,8 +6,7 @@ import copy
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
 import grpc.aio
@@ -27,7 +26,6 @@ from symbolon._messages.answers import ReportResult, symbolication_of
 from symbolon._messages.encoding import AnyReport, Report
 from symbolon._messages.raw_messages import RawRequest
 from symbolon.errors import InvalidRequestError
-from symbolon.explanations import Explanation
 from symbolon.reports import Frame, Module
 from symbolon.results import (
     MissingModules,
@@ -38,6 +36,9 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
+
+if TYPE_CHECKING:  # hardly any program needs it
+    from symbolon.explanations import Explanation
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -80,7 +81,7 @@ class AsyncClient:
     def with_token(self, token: str) -> Self:
         """As `Client.with_token`."""
         bearing = copy.copy(self)
-        options = replace(self._options, credentials=call_credentials(token))
+        options = self._options._replace(credentials=call_credentials(token))
         bearing._options = options  # noqa: SLF001 # of the same class
         return bearing
 

@@ -6,9 +6,8 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from threading import Thread
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import grpc
 
@@ -32,7 +31,6 @@ from symbolon._messages.answers import ReportResult, symbolication_of
 from symbolon._messages.encoding import AnyReport, Report
 from symbolon._messages.raw_messages import RawRequest
 from symbolon.errors import InvalidRequestError
-from symbolon.explanations import Explanation
 from symbolon.reports import Frame, Module
 from symbolon.results import (
     MissingModules,
@@ -43,6 +41,9 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
+
+if TYPE_CHECKING:  # hardly any program needs it
+    from symbolon.explanations import Explanation
 
 _INTERRUPTED_CLOSE_SECONDS: Final = 1.0
 """How long an interrupted program waits for its connection to close; it takes milliseconds."""
@@ -114,11 +115,11 @@ class Client:
         Closing either closes both. Raises `InvalidCredentialsError` for a malformed token; gRPC
         refuses calls that would send it to another machine without TLS.
         """
-        return self._with_options(replace(self._options, credentials=call_credentials(token)))
+        return self._with_options(self._options._replace(credentials=call_credentials(token)))
 
     def _with_metadata(self, *metadata: tuple[str, str]) -> Self:
         """Return a client that sends metadata with each call, over the same connection."""
-        return self._with_options(replace(self._options, metadata=metadata))
+        return self._with_options(self._options._replace(metadata=metadata))
 
     def _with_options(self, options: CallOptions) -> Self:
         other = copy.copy(self)

@@ -123,6 +123,7 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(settings: Settings, _options: argparse.Namespace) -> int:
+    pause_collector()  # and for good: it ends soon
     from symbolon_server.app.programs.check_command import Verdict, check  # noqa: PLC0415 # see `_work`
 
     anything_wrong = False

@@ -26,7 +26,9 @@ EVERYTHING = {
     "requests",
     "ssl",
     "starlette",
+    "symbolon.async_client",
     "symbolon.client",
+    "symbolon.explanations",
     "symbolon.results",
     "urllib3",
     "uvicorn",
@@ -59,12 +61,21 @@ LOADED = {
     ),
     "the gateway": (
         [f"{PROGRAMS}.gateway_main", f"{PROGRAMS}.gateway_process"],
-        GRPC | {"email", "starlette", "symbolon.client", "symbolon.results", "uvicorn"},
+        GRPC
+        | {
+            "email",
+            "starlette",
+            "symbolon.client",
+            "symbolon.explanations",
+            "symbolon.results",
+            "uvicorn",
+        },
     ),
     "check": (
         [COMMAND_LINE, f"{PROGRAMS}.check_command"],
-        REDIS | METRICS | PAGES | {"pydemumble"},
+        REDIS | METRICS | {"zstandard"},
     ),
+    "a client": (["symbolon.client"], GRPC | {"symbolon.client", "symbolon.results"}),
     "messages without a client": (["symbolon.v1.symbolication_service_pb2"], {"google.protobuf"}),
 }
 """The modules of each program, and which of `EVERYTHING` they load."""

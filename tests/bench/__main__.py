@@ -36,6 +36,7 @@ PARTS = (
     "put",
     "stream",
     "day",
+    "start",
 )
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".cache" / "bench" / "results"

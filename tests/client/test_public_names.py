@@ -8,7 +8,6 @@ import sys
 import pytest
 
 import symbolon
-from symbolon import _public
 
 PUBLIC_NAMES = """
     AnyReport AsyncClient Client ClosedError DeadlineError DecidingSymbol Diagnostics EncodedReport
@@ -59,9 +58,12 @@ def test_every_public_name_is_found_in_the_package() -> None:
         assert getattr(symbolon, name).__module__.startswith("symbolon.")
 
 
-def test_everything_that_the_package_imports_for_its_users_is_public() -> None:
-    classes = {name for name, value in vars(_public).items() if isinstance(value, type)}
-    assert classes == set(symbolon.__all__) == set(_public.__all__)
+def test_the_root_imports_only_what_a_name_needs() -> None:
+    program = "import sys; from symbolon import Client, Frame, Module; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    loaded = set(said.stdout.decode().split())
+    assert "symbolon.client" in loaded
+    assert loaded.isdisjoint({"symbolon.async_client", "symbolon.explanations", "symbolon.text"})
 
 
 def test_the_root_lists_its_names_before_it_imports_them() -> None:

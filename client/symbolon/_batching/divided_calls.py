@@ -1,7 +1,7 @@
 """A report that is too large for one call, divided among several."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from symbolon._batching.joint_calls import (
     NOT_REFERENCED,
@@ -17,8 +17,7 @@ from symbolon._messages.raw_messages import RawResponse
 from symbolon.v1 import module_pb2
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
+class _Slice(NamedTuple):
     """Some frames of one stack."""
 
     start: int
@@ -41,8 +40,7 @@ class _Slice:
         return self.first > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Part of a report, in a call of its own."""
 
     call: JointCall

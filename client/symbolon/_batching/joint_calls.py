@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,8 +15,7 @@ from symbolon.errors import ServerDefectError
 from symbolon.v1 import module_pb2
 
 
-@dataclass(frozen=True, slots=True)
-class CallSize:
+class CallSize(NamedTuple):
     """How large a call may grow."""
 
     frames: int = 2_000
@@ -38,8 +36,7 @@ class CallSize:
 CALL_SIZE = CallSize()
 
 
-@dataclass(frozen=True, slots=True)
-class CallOptions:
+class CallOptions(NamedTuple):
     """What all calls for some reports have in common."""
 
     max_wait: Duration | None = None
@@ -91,8 +88,7 @@ def _name_in_stack(field: str, stacks: Sequence[StackPlace]) -> str:
     return field
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
+class _Share(NamedTuple):
     """The part of one report in a call."""
 
     lengths: Sequence[int]

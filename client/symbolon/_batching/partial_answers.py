@@ -8,8 +8,8 @@ request    frames 3, 4 of module m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from symbolon._messages.answers import EncodedAnswer
 from symbolon._messages.encoding import NO_MODULE, EncodedReport
@@ -21,8 +21,7 @@ ModuleKey = bytes | None
 """An encoded `symbolon.v1.Module`; `None` stands for the frames in no module."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFrames:
+class FoundFrames(NamedTuple):
     """The answer to the request for unknown frames."""
 
     frames: Mapping[ModuleKey, Mapping[int, bytes]]
@@ -90,8 +89,7 @@ class UnknownFrames:
         return [module for module in self._offsets if module is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class PartialAnswer:
+class PartialAnswer(NamedTuple):
     """A report, and what is known of its answer before it is sent."""
 
     report: EncodedReport

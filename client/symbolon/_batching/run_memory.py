@@ -7,8 +7,8 @@ Modules that are missing, unavailable, malformed or pending are requested each t
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import repeat
+from typing import NamedTuple
 
 from symbolon._batching.joint_calls import NOT_REFERENCED
 from symbolon._batching.partial_answers import FoundFrames, PartialAnswer
@@ -43,8 +43,7 @@ class _Known:
 _UNKNOWN = _Known()
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """What is known of the modules of a report, in its order."""
 
     modules: Sequence[bytes]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from symbolon._messages.decoding import decode, decode_invalidated_modules, decode_module_result
 from symbolon._messages.encoding import check_list, make_module
 from symbolon.errors import InvalidRequestError
-from symbolon.explanations import Explanation
 from symbolon.reports import Module
 from symbolon.results import (
     MissingModules,
@@ -24,6 +22,9 @@ from symbolon.results import (
 )
 from symbolon.v1 import module_pb2, module_service_pb2, store_service_pb2
 
+if TYPE_CHECKING:  # see `explain_frame`
+    from symbolon.explanations import Explanation
+
 T = TypeVar("T")
 
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -34,8 +35,7 @@ SERVING = 1
 """`grpc.health.v1.HealthCheckResponse.SERVING`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """One call."""
 
     find_method: Callable[[Any], Callable[..., Any]]
@@ -98,6 +98,8 @@ def explain_frame(
     with_linkage_names: bool,
 ) -> Call[Explanation]:
     """Return the call that explains the answer for one frame."""
+    from symbolon.explanations import Explanation  # noqa: PLC0415 # hardly any program needs it
+
     return Call(
         lambda client: client.stubs.modules.ExplainFrame,
         _make(

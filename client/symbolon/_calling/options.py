@@ -2,8 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -20,8 +19,7 @@ CALLS_IN_FLIGHT = 4
 """In a run of many reports: enough to keep a server busy, few enough to hold their answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallOptions:
+class CallOptions(NamedTuple):
     """The options that all calls of a client share."""
 
     timeout: float

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import grpc
 import grpc.aio
@@ -101,8 +101,7 @@ def _translate(
 METADATA_KEY = "grpc-status-details-bin"
 
 
-@dataclass(frozen=True, slots=True)
-class StatusDetails:
+class StatusDetails(NamedTuple):
     """The details of an error."""
 
     violations: tuple[FieldViolation, ...] = ()

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from symbolon_server.cache.keyed_cache import CacheEntry, KeyedCache
 from symbolon_server.redis_servers.keys import attempts_key, outcome_key
@@ -44,8 +44,7 @@ class FailureKind(Enum):
     """Its symbol file cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """One remembered failure, as of when it was read."""
 
     kind: FailureKind
@@ -66,8 +65,7 @@ class Failure:
         return not (self.lacked_code_id and asked.code_id)
 
 
-@dataclass(frozen=True, slots=True)
-class FailureLifetimes:
+class FailureLifetimes(NamedTuple):
     """How long each kind is remembered, in seconds."""
 
     missing: float = 60.0

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from symbolon_server.cache import invalidation_scripts as scripts
 from symbolon_server.cache.keyed_cache import KeyedCache, sound_answers
@@ -24,8 +23,7 @@ CHANNEL: Final = "modules:invalidated"
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """The invalidations after a given number."""
 
     numbers: dict[ModuleId, int]

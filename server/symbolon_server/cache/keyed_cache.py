@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.client import Pipeline
@@ -66,8 +65,7 @@ def sound_answers() -> Iterator[None]:
         raise CacheUnavailableError(_UNSOUND) from None
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
+class CacheEntry(NamedTuple):
     """A value and its remaining lifetime."""
 
     value: bytes

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from symbolon_server.cache.failures import FailureLifetimes, FailureMemory, cut
 from symbolon_server.cache.keyed_cache import KeyedCache
@@ -88,8 +88,7 @@ def _decode_attempt(record: dict[str, Any]) -> RememberedAttempt:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleMemory:
+class ModuleMemory(NamedTuple):
     """All of it together; each part raises `CacheUnavailableError`."""
 
     failures: FailureMemory

@@ -1,8 +1,12 @@
 """The names of all keys in both Redis servers; list them with `keys symbol:*`."""
 
+from typing import TYPE_CHECKING
+
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.ground.pages import PageKey
 from symbolon_server.symbols.paging.envelope import FORMAT_VERSION
+
+if TYPE_CHECKING:  # it needs numpy, which `check` does without
+    from symbolon_server.symbols.ground.pages import PageKey
 
 DIRECTORY_PREFIX = "symbol:"
 """In the store: a module's page directory, `symbol:<debug file>/<DEBUG ID>:<version>`, so that
@@ -56,7 +60,7 @@ def directory_key(module_id: ModuleId) -> str:
     return f"{DIRECTORY_PREFIX}{module_id}:{FORMAT_VERSION}"
 
 
-def page_key(page: PageKey) -> str:
+def page_key(page: "PageKey") -> str:
     """Return the key of a page."""
     return f"{PAGE_PREFIX}{page.module_id}:{page.generation}:{page.number}"
 

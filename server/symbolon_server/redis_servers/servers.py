@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Final, Self, cast
+from typing import Final, NamedTuple, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -46,8 +46,7 @@ class ServerUnreachableError(Exception):
         """Whether it answers, but denies access to this user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Timeouts of one connection and one reply.
 
     The defaults of redis-py (5 s, ten retries with pauses) would block a call for a minute.

@@ -3,9 +3,8 @@
 import math
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from symbolon_server.rpc.calls.addresses import ListenAddress
 
@@ -37,8 +36,7 @@ _SOURCE_LINK = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """How text becomes a value, or raises `ValueError`, and how a value becomes text."""
 
     expected: str

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from platformdirs import user_cache_path, user_data_path
 
@@ -37,8 +37,7 @@ INGEST_GROUPS = (Group.SUPPLIERS, Group.INGEST, Group.MEMORY)
 """Those that matter wherever modules are ingested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One setting: its name, its default and its documentation."""
 
     name: str

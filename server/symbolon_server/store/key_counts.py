@@ -1,7 +1,6 @@
 """Counts the modules and pages in the store."""
 
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import redis
 
@@ -15,8 +14,7 @@ SAMPLE_KEYS = 5_000
 _KEYS_PER_STEP = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCounts:
+class KeyCounts(NamedTuple):
     """The numbers of keys in the store, by kind."""
 
     modules: int

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -103,8 +103,7 @@ class _SpooledFile:
     taken_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolCounts:
+class SpoolCounts(NamedTuple):
     """The contents of a spool, and the hits and misses of this process."""
 
     entries: int

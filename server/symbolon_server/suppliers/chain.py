@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from symbolon_server.suppliers.contents.errors import (
     ABSENT,
@@ -87,8 +87,7 @@ class Fetched(Generic[T]):
     """The symbol file's size as sent, compressed or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """A time during which a supplier is not asked."""
 
     seconds: float

@@ -15,11 +15,11 @@ from environment variables and from files of their own.
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from symbolon_server.suppliers.buckets import BUCKET_KEYS, open_bucket
 from symbolon_server.suppliers.contents.limits import FetchLimits
@@ -52,8 +52,7 @@ _TABLE: Final = "source"
 _ABSENT_STATUS: Final = 403
 
 
-@dataclass(frozen=True, slots=True)
-class SourceKey:
+class SourceKey(NamedTuple):
     """A key of a source's table: what its value must be, and what it means."""
 
     expected: str
@@ -175,8 +174,7 @@ def _refuse_unknown(table: Mapping[str, Any], known: list[str]) -> None:
             raise InvalidSupplierError(f"unknown key {key!r}{meant}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """What a table is read with."""
 
     folder: Path
@@ -270,8 +268,7 @@ def _options(table: Mapping[str, Any], *, is_directory: bool) -> SupplierOptions
 
 
 def _limits(table: Mapping[str, Any], limits: FetchLimits) -> FetchLimits:
-    return replace(
-        limits,
+    return limits._replace(
         connect_seconds=table.get("connect_seconds", limits.connect_seconds),
         read_seconds=table.get("read_seconds", limits.read_seconds),
         total_seconds=table.get("total_seconds", limits.total_seconds),

@@ -1,8 +1,7 @@
 """What is known of modules, for operators, and prefetching those of which nothing is known."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from symbolon_server.cache.failures import Failure
 from symbolon_server.ingest.queueing.jobs import Band
@@ -29,8 +28,7 @@ FindEnded = Callable[[Collection[ModuleId]], Collection[ModuleId]]
 """Returns the modules that have no ingest queued or running; raises `CacheUnavailableError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleReport:
+class ModuleReport(NamedTuple):
     """What is known of a module; empty if nothing is."""
 
     directory: PageDirectory | None = None

@@ -38,7 +38,7 @@ class Program:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**_own_environment(), **(environment or {})},
+            env={**own_environment(), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -66,12 +66,8 @@ class Program:
         return self._process.pid
 
     def processor_seconds(self) -> float:
-        """Return the processor time that the program has used, without that of its children.
-
-        Linux has a clock for each process, whose number is made of the process's: psutil reads
-        times in hundredths of a second.
-        """
-        return time.clock_gettime_ns(~self._process.pid << 3 | _ALL_THREADS) / 1e9
+        """Return the processor time that the program has used, without that of its children."""
+        return processor_seconds(self._process.pid)
 
     def read_line(self) -> str:
         """Return the next line of its output; raise `ProgramError` at its end."""
@@ -90,7 +86,16 @@ class Program:
         return answer
 
 
-def _own_environment() -> dict[str, str]:
+def processor_seconds(process_id: int) -> float:
+    """Return the processor time that a process has used, without that of its children.
+
+    Linux has a clock for each process, whose number is made of the process's: psutil reads
+    times in hundredths of a second.
+    """
+    return time.clock_gettime_ns(~process_id << 3 | _ALL_THREADS) / 1e9
+
+
+def own_environment() -> dict[str, str]:
     """Return the environment without anybody's settings of the server."""
     return {key: value for key, value in os.environ.items() if not key.startswith("SYMBOLON_")}
 

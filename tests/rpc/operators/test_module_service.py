@@ -1,5 +1,5 @@
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -402,7 +402,7 @@ def test_an_explanation_has_everything_that_was_found() -> None:
 def test_every_outcome_of_a_supplier_has_a_name_in_the_api() -> None:
     for outcome in AttemptOutcome:
         attempt = RememberedAttempt("a supplier", outcome.value, "", 0.0, 0)
-        explained = replace(EXPLANATION, suppliers=SupplierRound([attempt], 0.0, 0.0))
+        explained = EXPLANATION._replace(suppliers=SupplierRound([attempt], 0.0, 0.0))
         (told,) = encode_explanation(XUL, explained).suppliers.attempts
         name = explanation_pb2.SupplierOutcome.Name(told.outcome)
         assert name == f"SUPPLIER_OUTCOME_{outcome.name}"

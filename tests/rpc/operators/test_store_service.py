@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -106,7 +105,7 @@ def test_the_spool_is_a_tier_like_the_others(
     spool = Spool(tmp_path, 1024**2)
     spool.get_directories([MODULE_ID])
     tiers = [TierProbe(TierName.SPOOL, spool.counts)]
-    info = get_store_info(StoreService(replace(probes_of(redis_store, redis_cache), tiers=tiers)))
+    info = get_store_info(StoreService(probes_of(redis_store, redis_cache)._replace(tiers=tiers)))
     (tier,) = info.tiers
     assert (tier.tier, tier.entries, tier.bytes, tier.max_bytes) == (TIER_SPOOL, 0, 0, 1024**2)
     assert (tier.hits, tier.misses, tier.hit_ratio) == (0, 1, 0.0)
@@ -129,6 +128,6 @@ def test_both_servers_are_asked_at_the_same_time() -> None:
         return ServerReport("there", None, "met the other")
 
     with connect(DEAD) as dead:
-        probes = replace(probes_of(dead, dead), ask_store=ask, ask_cache=ask)
+        probes = probes_of(dead, dead)._replace(ask_store=ask, ask_cache=ask)
         info = get_store_info(StoreService(probes))
     assert info.store.detail == info.cache.detail == "met the other"

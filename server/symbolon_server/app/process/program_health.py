@@ -5,9 +5,8 @@ Live: a restart would not help. Ready: its work may be sent to it.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from symbolon_server.app.process.children import Child
 from symbolon_server.telemetry.pulse import PATIENCE_SECONDS, Condition, read_beat
@@ -23,8 +22,7 @@ _NEEDS_RESTART: Final = frozenset({Condition.FAILING, Condition.SILENT})
 _IS_NO_FAULT: Final = frozenset({Condition.READY, Condition.STARTING})
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     name: str
     find_condition: Callable[[], Condition]
     takes_work: bool

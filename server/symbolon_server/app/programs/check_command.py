@@ -53,8 +53,6 @@ from symbolon_server.suppliers.layouts.named import (
 )
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
-from symbolon_server.symbols.reading.reader import SymbolFileReader
-from symbolon_server.symbols.reading.symbol_table import SymbolTable
 
 _NOBODYS_MODULE = AskedModule(ModuleId("symbolon-check.pdb", "0" * 33))
 """Requested from each supplier: one that works answers that it is missing."""
@@ -329,8 +327,11 @@ def _warn_of_open_file(file: Path) -> Finding:
     return Finding("supplier", said, Verdict.WARNING)
 
 
-def _read_symbol_file(text: Iterator[bytes]) -> SymbolTable:
+def _read_symbol_file(text: Iterator[bytes]) -> object:
     """Read it like an ingest, which tells login pages from symbol files."""
+    # Imported here: most suppliers answer that they have no such file, and numpy takes long.
+    from symbolon_server.symbols.reading.reader import SymbolFileReader  # noqa: PLC0415 # see above
+
     return SymbolFileReader(_NOBODYS_MODULE.module_id).read(text)
 
 

@@ -2,9 +2,8 @@
 
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from redis.commands.core import Script
@@ -37,8 +36,7 @@ for that host: longer than an idle worker waits for a job."""
 _log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToClaim:
+class NothingToClaim(NamedTuple):
     """The queue is empty; `bell` is the last entry of the bell before that was seen."""
 
     bell: bytes

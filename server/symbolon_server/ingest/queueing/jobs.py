@@ -1,7 +1,6 @@
 """A job: one module to ingest, identified by its module id."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -45,8 +44,7 @@ class Freshness(NamedTuple):
 NOTHING_STALE: Final = Freshness()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A job that a worker has taken from the queue, for as long as it renews its lease."""
 
     asked: AskedModule

@@ -2,8 +2,7 @@
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -39,8 +38,7 @@ class QueueFullError(CacheUnavailableError):
     """The maximum number of modules is queued already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(NamedTuple):
     """The result of queueing modules."""
 
     added: int
@@ -50,8 +48,7 @@ class Enqueued:
     """Modules for which there was no room; all others are on the queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The state of modules that callers wait for."""
 
     ended: frozenset[ModuleId]

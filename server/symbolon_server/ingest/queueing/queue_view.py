@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -21,8 +20,7 @@ _MOST_CHARACTERS: Final = 255
 """Maximum length of the name of a worker or caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunningIngest:
+class RunningIngest(NamedTuple):
     """A module that a worker has claimed."""
 
     module_id: ModuleId
@@ -34,8 +32,7 @@ class RunningIngest:
     caller: str
 
 
-@dataclass(frozen=True, slots=True)
-class QueueOverview:
+class QueueOverview(NamedTuple):
     """The queue at one moment."""
 
     lengths: Mapping[Band, int]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from symbolon_server.redis_servers.with_parent import die_with_parent
 from symbolon_server.telemetry.logs import EventLog
@@ -27,8 +27,7 @@ _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkLimits:
+class WorkLimits(NamedTuple):
     """The resources that an ingest may use before it is ended."""
 
     memory_bytes: int = 4 << 30

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from redis.client import Pipeline
 
@@ -25,8 +25,7 @@ _TRYING_DETAIL = "it failed, and another worker tries it now"
 _log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PauseLengths:
+class PauseLengths(NamedTuple):
     """When a pause begins and how long it lasts."""
 
     failures: int = 3

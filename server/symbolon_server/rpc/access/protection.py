@@ -13,8 +13,7 @@ from symbolon_server.rpc.calls.addresses import ListenAddress, ListenError
 from symbolon_server.rpc.calls.reloaded import Reloaded, UnusableFileError, read_file
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(NamedTuple):
     """The files of certificate, key and CA, all PEM."""
 
     certificate: Path

@@ -3,8 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Never
+from typing import Final, NamedTuple, Never
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -31,8 +30,7 @@ _VALID_ID: Final = re.compile(r"[0-9A-Za-z._:/+=@-]{1,128}")
 _log = EventLog(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldViolation:
+class FieldViolation(NamedTuple):
     """One rule that a request breaks."""
 
     field: str

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -63,8 +62,7 @@ _RETRY_AFTER_FULL_SECONDS: Final = 5.0
 """When to retry while the queue is full."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleTools:
+class ModuleTools(NamedTuple):
     """What the service works with. All methods but `explain` raise `CacheUnavailableError`."""
 
     lookup: ModuleLookup

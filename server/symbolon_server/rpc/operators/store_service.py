@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -30,16 +29,14 @@ _MOST_FIELDS: Final = 100
 _NOTHING_HELD: Final = KeyCounts(modules=0, pages=0, is_estimated=False)
 
 
-@dataclass(frozen=True, slots=True)
-class TierProbe:
+class TierProbe(NamedTuple):
     """One tier of this process, and how to read its counts."""
 
     name: TierName
     read_counts: Callable[[], AgingCounts | SpoolCounts]
 
 
-@dataclass(frozen=True, slots=True)
-class Probes:
+class Probes(NamedTuple):
     """What GetStoreInfo reads. Clients of Redis itself stay on the floors below."""
 
     ask_store: Callable[[], ServerReport]

@@ -6,7 +6,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -85,8 +84,7 @@ _HITS = {tier: LOOKUPS.labels(tier.name.lower(), "hit") for tier in TierName}
 _MISSES = {tier: LOOKUPS.labels(tier.name.lower(), "miss") for tier in TierName}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
+class RequestLimits(NamedTuple):
     """How much one request may ask for."""
 
     max_modules: int
@@ -125,8 +123,7 @@ class RequestLimits:
         self.check(counts.modules, counts.stacks, counts.frames, " or more")
 
 
-@dataclass(frozen=True, slots=True)
-class WaitLimits:
+class WaitLimits(NamedTuple):
     """How long a call may wait for modules that are not ready."""
 
     max_wait_seconds: float

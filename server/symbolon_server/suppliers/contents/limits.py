@@ -1,13 +1,12 @@
 """Limits of time and bytes for one fetch."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
+class FetchLimits(NamedTuple):
     """The limits for one fetch of one file from one supplier."""
 
     connect_seconds: float = 5.0

@@ -11,10 +11,9 @@ place of a file refers to one elsewhere, mostly on a share of the server's netwo
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from symbolon_server.suppliers.layouts.format_layout import FormatLayout, Rule
 from symbolon_server.suppliers.layouts.identities import FileFormat, FileIdentity
@@ -48,8 +47,7 @@ class Compressed(Enum):
                 return (name,)
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
+class _Style(NamedTuple):
     """How a kind of symbol server writes names and ids."""
 
     spell_name: Callable[[str], str]

@@ -1,8 +1,8 @@
 """When and how long to wait before a retry."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from symbolon_server.telemetry.backoff import Backoff
 
@@ -12,8 +12,7 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 _BACKOFF = Backoff(first_seconds=0.5, longest_seconds=10.0)
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often one fetch repeats a request that failed."""
 
     attempts: int = 3

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from symbolon_server.cache.module_memory import SupplierRound
 from symbolon_server.symbolication.memory.queries import ModuleResult, TierName
@@ -46,8 +47,7 @@ class ExplainedRange:
     """None for a gap."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedPage:
+class ExplainedPage(NamedTuple):
     """The page that covers the offset."""
 
     key: PageKey
@@ -72,8 +72,7 @@ class DecidingSymbol:
     """None if it reaches to the end of its page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """What the pages say about an offset."""
 
     page: ExplainedPage | None = None
@@ -82,8 +81,7 @@ class Findings:
     deciding: DecidingSymbol | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Everything that led to the answer for one frame."""
 
     frame: bytes
