@@ -10,7 +10,7 @@ import redis
 from symbolon_server.cache.keyed_cache import KeyedCache
 from symbolon_server.insertion.function_uses import expected_seconds, fingerprints_of
 from symbolon_server.insertion.insertion_memory import InsertionMemory, samples_of
-from symbolon_server.insertion.use_tally import MOST_NOTED, UsedFrame, UseTally
+from symbolon_server.insertion.use_tally import MOST_NOTED, UsedFrames, UseTally
 from symbolon_server.redis_servers.keys import ASKED_PAGES_KEY, INSERTION_KEY
 from symbolon_server.redis_servers.servers import connect
 from symbolon_server.symbols.ground.module_ids import ModuleId
@@ -52,14 +52,14 @@ def memory(redis_cache: redis.Redis, clear_redis_cache: None) -> InsertionMemory
     return InsertionMemory(KeyedCache(redis_cache), lambda: 1e6)
 
 
-def used(function: bytes, offset: int) -> UsedFrame:
+def used(function: bytes, offset: int) -> UsedFrames:
     answer = api_frames.frame(
         api_frames.module_field(b"xul" * 50),
         offset,
         0,
         api_frames.answer_fields(function, b"a.c", 7, [], is_multiple=False, function_size=16),
     )
-    return UsedFrame(XUL, DIRECTORY, offset, answer)
+    return UsedFrames(XUL, DIRECTORY, [offset], [answer])
 
 
 def test_functions_and_pages_are_told(memory: InsertionMemory, redis_cache: redis.Redis) -> None:

@@ -19,6 +19,7 @@ TESTS = (
     "tests/symbols/paging/test_column_codes.py",
     "tests/symbols/paging/test_dictionary.py",
     "tests/symbols/paging/test_large_pages.py",
+    "tests/symbols/paging/test_octets.py",
     "tests/symbols/paging/test_wire.py",
     "tests/symbols/paging/test_worked_example.py",
     "tests/symbols/reading/test_misfits.py",

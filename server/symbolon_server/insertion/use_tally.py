@@ -30,16 +30,16 @@ class SampledStore(Protocol):
         """
 
 
-class UsedFrame(NamedTuple):
-    """A frame that was answered."""
+class UsedFrames(NamedTuple):
+    """Frames of one module that were answered."""
 
     module_id: ModuleId
     directory: PageDirectory
-    offset: int
-    """The module offset that was looked up."""
+    offsets: list[int]
+    """The module offsets that were looked up; -1 is before the module."""
 
-    answer: bytes
-    """The encoded frame."""
+    answers: list[bytes]
+    """The encoded frame for each of them."""
 
 
 class UseTally:
@@ -54,14 +54,18 @@ class UseTally:
         self._memory = memory
         self._store = store
         self._lock = threading.Lock()
-        self._frames: list[UsedFrame] = []
+        self._frames: list[UsedFrames] = []
+        self._noted = 0
+        """How many frames they are together."""
         self._missed: list[PageKey] = []
 
-    def note_frames(self, frames: Collection[UsedFrame]) -> None:
+    def note_frames(self, frames: Collection[UsedFrames]) -> None:
         """Note frames that were answered from pages, or from memory."""
+        count = sum(len(some.answers) for some in frames)
         with self._lock:
-            if len(self._frames) < MOST_NOTED:
+            if self._noted < MOST_NOTED:
                 self._frames += frames
+                self._noted += count
 
     def note_missed(self, keys: Collection[PageKey]) -> None:
         """Note pages whose directory was known and that the store did not have."""
@@ -77,27 +81,26 @@ class UseTally:
     def flush(self) -> None:
         """Tell the cache what was noted since the last flush, and sample the store if it is due."""
         with self._lock:
-            frames, self._frames = self._frames, []
+            frames, self._frames, self._noted = self._frames, [], 0
             missed, self._missed = self._missed, []
         with suppress(CacheUnavailableError):
             self._flush(frames, missed)
 
-    def _flush(self, frames: Sequence[UsedFrame], missed: Sequence[PageKey]) -> None:
+    def _flush(self, frames: Sequence[UsedFrames], missed: Sequence[PageKey]) -> None:
         functions: defaultdict[str, set[bytes]] = defaultdict(set)
         pages: dict[str, int] = {}
         numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
-        for module_id, directory, offset, answer in frames:
-            number = directory.find_page(offset)
-            if number is not None:
-                numbers[module_id].add(number)
+        for module_id, directory, offsets, answers in frames:
+            if found := directory.find_pages(offsets):
+                numbers[module_id].update(found)
                 if directory.has_dictionary:
                     numbers[module_id].add(directory.page_count)
             family = module_id.family
             pages[family] = directory.page_count
-            if function := api_frames.function_of(answer):
-                functions[family].add(function)
+            functions[family].update(map(api_frames.function_of, answers))
         with suppress(CacheUnavailableError):  # a user may lack permissions for this alone
             for family, names in functions.items():
+                names.discard(b"")
                 self._memory.tell_uses(family, pages[family], names)
         missed_numbers: defaultdict[ModuleId, set[int]] = defaultdict(set)
         for key in missed:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Final
 
 from symbolon_server.cache.missing_modules import MissingTally
-from symbolon_server.insertion.use_tally import UsedFrame
+from symbolon_server.insertion.use_tally import UsedFrames
 from symbolon_server.store.redis_store import RecentUse
 from symbolon_server.symbolication.looking_up.lookup import CallLookup, MayWait, Patience
 from symbolon_server.symbolication.looking_up.new_frames import (
@@ -195,11 +195,9 @@ class Symbolicator:
         if self._tiers.uses is not None:
             self._tiers.uses.note_frames(
                 [
-                    UsedFrame(module.module_id, module.held.directory, offset - is_return, answer)
+                    UsedFrames(module.module_id, module.held.directory, *module.answered())
                     for module in modules
                     if module.held is not None
-                    for (offset, is_return), answer in module.frames.items()
-                    if answer is not None
                 ]
             )
 
@@ -225,7 +223,7 @@ class Symbolicator:
         """Note the pages that answered this call; pages in constant use are noted soon enough."""
         pages: set[PageKey] = set()
         used: set[ModuleId] = set()
-        frames: list[UsedFrame] = []
+        frames: list[UsedFrames] = []
         both = zip(chain.from_iterable(stacks), chain.from_iterable(answers), strict=True)
         for frame, answer in islice(both, _MOST_NOTED):
             query = self._decode_frame(frame)
@@ -236,7 +234,7 @@ class Symbolicator:
             used.add(module_id)
             offset = query.module_offset - query.is_return_address
             if answer is not None:
-                frames.append(UsedFrame(module_id, held.directory, offset, answer))
+                frames.append(UsedFrames(module_id, held.directory, [offset], [answer]))
             number = held.directory.find_page(offset)
             if number is not None:
                 pages.add(PageKey(module_id, held.directory.generation, number))

@@ -51,10 +51,7 @@ def test_encoded_answers_are_those_that_a_client_decodes(answer: Answer) -> None
         join(answer.function, answer.linkage_name),
         answer.file.encode(),
         answer.line,
-        [
-            api_frames.inline_frame(join(i.function, i.linkage_name), i.file.encode(), i.line)
-            for i in answer.inlines
-        ],
+        [(join(i.function, i.linkage_name), i.file.encode(), i.line) for i in answer.inlines],
         is_multiple=answer.is_multiple,
         function_size=answer.function_size,
     )

@@ -38,10 +38,7 @@ def test_a_frame_is_encoded_like_its_message(frame: stack_pb2.SymbolicatedFrame)
         frame.function.encode(),
         frame.file.encode(),
         frame.line,
-        [
-            api_frames.inline_frame(inline.function.encode(), inline.file.encode(), inline.line)
-            for inline in frame.inlines
-        ],
+        [(inline.function.encode(), inline.file.encode(), inline.line) for inline in frame.inlines],
         is_multiple=frame.is_multiple,
         function_size=frame.function_size,
     )

@@ -80,8 +80,7 @@ class CallLookup:
         self._held = held
         self._diagnostics = diagnostics
         self._below = CallTiers(tiers, diagnostics)
-        self._unpacker = Unpacker()
-        self._pages = PageFetcher(held, self._below, diagnostics, self._unpacker)
+        self._pages = PageFetcher(held, self._below, diagnostics)
         self._refused: frozenset[ModuleId] = frozenset()
         """The modules that the queue had no room for."""
 
@@ -105,10 +104,13 @@ class CallLookup:
 
     def _read_directories(self, modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
         """Read the directories of `modules` again; return the modules whose directory changed."""
-        changed = []
+        changed: list[ModuleFrames] = []
+        if not modules:
+            return changed
         stored = self._below.get_directories([module.module_id for module in modules])
         # All are unpacked, then all are read: that takes less time than both for each.
-        contents = [if_whole(self._unpacker.unpack, data) for data in stored]
+        unpacker = Unpacker()
+        contents = [if_whole(unpacker.unpack, data) for data in stored]
         directories = [if_whole(read_directory, content) for content in contents]
         known = self._tiers.invalidations
         for module, directory in zip(modules, directories, strict=True):
@@ -127,7 +129,7 @@ class CallLookup:
             if module.held is not None:
                 refuse_gone(is_gone)
                 pages = module.lookups_by_page()
-                module.counts.pages += len(pages)
+                module.pages += len(pages)
                 lookups |= {key: (module, some) for key, some in pages.items()}
                 dictionary = module.held.directory.dictionary_key(module.module_id)
                 needs |= dict.fromkeys(pages, dictionary)
@@ -178,8 +180,8 @@ class CallLookup:
         """Queue the ingest of `modules`, and wait; return whether any has ended in time."""
         wanted = {module.module_id: module.wanted_offsets() for module in modules}
         for module in modules:
-            self._diagnostics.ingests += not module.counts.is_ingest_requested
-            module.counts.is_ingest_requested = True
+            self._diagnostics.ingests += not module.is_ingest_requested
+            module.is_ingest_requested = True
         try:
             seconds = deadline - time.monotonic()
             name, asked = patience.caller.find_name(), [module.asked for module in modules]
@@ -221,7 +223,7 @@ class CallLookup:
         waited = time.monotonic() - start
         self._diagnostics.waited_seconds = (self._diagnostics.waited_seconds or 0.0) + waited
         for module in modules:
-            module.counts.waited_seconds = (module.counts.waited_seconds or 0.0) + waited
+            module.waited_seconds = (module.waited_seconds or 0.0) + waited
 
     def _report_evictions(self, modules: Sequence[ModuleFrames]) -> None:
         """Note the modules that the store evicted before this call could read them."""
@@ -230,7 +232,7 @@ class CallLookup:
             return
         for module in modules:
             module.is_evicted = module.failure is None and module.was_put_in_vain()
-            if module.is_evicted and not module.module_id.has_linkage_names:
+            if module.is_evicted and not module.has_linkage_names:
                 self._tiers.small_store.report(module.module_id)
 
 
@@ -242,7 +244,7 @@ def _read_page(content: bytes | None) -> Page | None:
 
 
 def _unanswered(modules: Sequence[ModuleFrames]) -> list[ModuleFrames]:
-    return [module for module in modules if module.unanswered()]
+    return [module for module in modules if not module.is_answered()]
 
 
 class PageFetcher:
@@ -251,15 +253,13 @@ class PageFetcher:
     A page whose dictionary is missing counts as missing.
     """
 
-    def __init__(
-        self, held: ServerMemory, tiers: CallTiers, diagnostics: Diagnostics, unpacker: Unpacker
-    ) -> None:
-        """Look in memory first, then in `tiers`; `unpacker` is one without a dictionary."""
+    def __init__(self, held: ServerMemory, tiers: CallTiers, diagnostics: Diagnostics) -> None:
+        """Look in memory first, then in `tiers`."""
         self._held = held
         self._tiers = tiers
         self._diagnostics = diagnostics
-        self._unpackers: dict[PageKey | None, Unpacker] = {None: unpacker}
-        """By the key of their dictionary."""
+        self._unpackers: dict[PageKey | None, Unpacker] = {}
+        """By the key of their dictionary; none is made for pages in memory."""
 
     def answer(self, needs: Needs, answer: Answer) -> None:
         """Call `answer` for each page that is found; fetch all others in one round trip.
@@ -268,33 +268,25 @@ class PageFetcher:
         Then the spool is queried. If its page is no better, the ingest that follows finds that
         out, too, and writes the module anew.
         """
-        misfits = {
-            key: needs[key]
-            for key, page in self._read(needs)
-            if page is None or not answer(key, page)
-        }
-        if misfits:
-            self._drop(misfits)
-            self._answer_from_spool(misfits, answer)
-
-    def _read(self, needs: Needs) -> Iterator[tuple[PageKey, Page | None]]:
-        """Yield the pages that are found, those in memory first; None for an unreadable one.
-
-        They are unpacked a few at a time: a call may need more of them than memory holds.
-        """
         pages = self._held.pages.get_many(list(needs))
         self._diagnostics.count_memory(pages)
-        missed = []
+        missed: list[PageKey] = []
+        misfits: dict[PageKey, PageKey | None] = {}
         for key, page in zip(needs, pages, strict=True):
             if page is None:
                 missed.append(key)
-            else:
-                yield key, page
+            elif not answer(key, page):
+                misfits[key] = needs[key]
         del pages
+        # They are unpacked a few at a time: a call may need more of them than memory holds.
         for first in range(0, len(missed), PAGES_AT_ONCE):
             some = {key: needs[key] for key in missed[first : first + PAGES_AT_ONCE]}
             for key, _, page in self._fetch(self._tiers.get_pages, some):
-                yield key, page
+                if page is None or not answer(key, page):
+                    misfits[key] = needs[key]
+        if misfits:
+            self._drop(misfits)
+            self._answer_from_spool(misfits, answer)
 
     def _answer_from_spool(self, misfits: Needs, answer: Answer) -> None:
         """Answer from the spool's pages, and replace those of the store by them.
@@ -342,6 +334,8 @@ class PageFetcher:
 
     def _find_dictionaries(self, needs: Needs) -> list[PageKey]:
         """Take the dictionaries that are in memory; return the keys of the others."""
+        if not self._unpackers:
+            self._unpackers[None] = Unpacker()
         needed = [key for key in dict.fromkeys(needs.values()) if key not in self._unpackers]
         keys = [key for key in needed if key is not None]
         held = self._held.dictionaries.get_many(keys)

@@ -1,8 +1,6 @@
 """The frames of one call that are not remembered: decoded, grouped by module and answered."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from symbolon_server.cache.failures import Failure, FailureKind
@@ -34,7 +32,7 @@ from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.errors import DamagedPageError
 from symbolon_server.symbols.ground.module_ids import ModuleId
 from symbolon_server.symbols.ground.pages import PageKey
-from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging import api_frames, octets
 from symbolon_server.symbols.paging.linkage_names import divide_names
 from symbolon_server.symbols.paging.reader import Page
 
@@ -47,9 +45,9 @@ _FAILED: Final = {
     FailureKind.MALFORMED: (ModuleOutcome.MALFORMED, FrameOutcome.MODULE_MALFORMED),
 }
 
-# Plain numbers: an enum is several times as slow to look up and to compare.
-_SYMBOLICATED: Final = int(FrameOutcome.SYMBOLICATED)
-_NO_SYMBOL: Final = int(FrameOutcome.NO_SYMBOL)
+# Literals of `FrameOutcome`, which are compiled in: an enum is several times as slow to compare.
+_SYMBOLICATED: Final = 1
+_NO_SYMBOL: Final = 2
 
 _UNKNOWN_MODULE: Final = api_frames.module_field(b"<unknown>")
 
@@ -69,32 +67,40 @@ def failed_result(failure: Failure) -> ModuleResult:
     return ModuleResult(outcome, failure.detail, failure.retry_after_seconds)
 
 
-@dataclass(slots=True)
 class ModuleFrames:
     """The frames of one module, each distinct lookup once; belongs to one call's thread."""
 
-    asked: AskedModule
-    frames: dict[Lookup, bytes | None] = field(default_factory=dict)
-    """The encoded frame of each lookup, None until it is answered."""
-
-    held: RememberedModule | None = None
-    """The module as memory, store or spool has it."""
-
-    failure: Failure | None = None
-    rounds: int = 0
-    """How many of its ingests have ended during the call."""
-
-    is_evicted: bool = False
-    """The store evicted it before the call could read it."""
-
-    counts: ModuleCounts = field(default_factory=ModuleCounts)
-    encoded_bytes: int = 0
-    """Of the frames that were answered from pages."""
-
-    @property
-    def module_id(self) -> ModuleId:
+    def __init__(
+        self,
+        asked: AskedModule,
+        frames: dict[Lookup, bytes | None] | None = None,
+        held: RememberedModule | None = None,
+    ) -> None:
+        """Look these frames up, in `held` if that is known already."""
+        self.asked = asked
+        self.module_id: ModuleId = asked.module_id
         """The id that identifies the module in all tiers."""
-        return self.asked.module_id
+
+        self.has_linkage_names: bool = asked.module_id.has_linkage_names
+        self.frames: dict[Lookup, bytes | None] = {} if frames is None else frames
+        """The encoded frame of each lookup, None until it is answered."""
+
+        self.held = held
+        """The module as memory, store or spool has it."""
+
+        self.failure: Failure | None = None
+        self.rounds = 0
+        """How many of its ingests have ended during the call."""
+
+        self.is_evicted = False
+        """The store evicted it before the call could read it."""
+
+        self.encoded_bytes = 0
+        """Of the frames that were answered from pages."""
+
+        self.pages = 0
+        self.is_ingest_requested = False
+        self.waited_seconds: float | None = None
 
     @property
     def generation(self) -> str:
@@ -112,9 +118,26 @@ class ModuleFrames:
             self.frames = dict.fromkeys(self.frames)
         return is_other
 
+    def is_answered(self) -> bool:
+        """Return whether no lookup is without an answer."""
+        for frame in self.frames.values():  # noqa: SIM110 # a generator takes longer
+            if frame is None:
+                return False
+        return True
+
     def unanswered(self) -> list[Lookup]:
         """Return the lookups without an answer."""
         return [lookup for lookup, frame in self.frames.items() if frame is None]
+
+    def answered(self) -> tuple[list[int], list[bytes]]:
+        """Return the module offsets that were looked up and answered, and their frames."""
+        offsets: list[int] = []
+        frames: list[bytes] = []
+        for (offset, is_return), frame in self.frames.items():
+            if frame is not None:
+                offsets.append(offset - is_return)
+                frames.append(frame)
+        return offsets, frames
 
     def wanted_offsets(self) -> list[int]:
         """Return the module offsets of the lookups without an answer."""
@@ -127,17 +150,18 @@ class ModuleFrames:
         Offsets before the first page are answered here: no symbol covers them.
         """
         assert self.held is not None  # noqa: S101 - the caller has read the directory
-        directory = self.held.directory
-        first_offsets = directory.first_offsets.data  # once, not for each lookup
+        first_offsets = self.held.first_offsets
         pages: dict[int, list[Lookup]] = {}
         for lookup in self.unanswered():
-            number = bisect_right(first_offsets, lookup[0] - lookup[1]) - 1
+            number = octets.find_right(first_offsets, lookup[0] - lookup[1]) - 1
             if number < 0:
                 self._answer_without_symbol(lookup)
+            elif number in pages:
+                pages[number].append(lookup)
             else:
-                pages.setdefault(number, []).append(lookup)
-        generation = directory.generation
-        return {PageKey(self.module_id, generation, number): pages[number] for number in pages}
+                pages[number] = [lookup]
+        module_id, generation = self.module_id, self.held.directory.generation
+        return {PageKey(module_id, generation, number): some for number, some in pages.items()}
 
     def answer_if_consistent(self, page: Page, lookups: list[Lookup]) -> bool:
         """Answer `lookups`, all of which `page` covers.
@@ -158,26 +182,27 @@ class ModuleFrames:
         `AnswerTooLargeError` before the answer is joined, to limit the memory it takes.
         """
         assert self.held is not None  # noqa: S101 - it named the page
-        module_field = self.held.module_field
-        has_linkage_names = self.module_id.has_linkage_names
+        module_field, encoded_bytes = self.held.module_field, self.encoded_bytes
+        has_linkage_names = self.has_linkage_names
         for lookup in lookups:
-            module_offset = lookup[0]
-            row = page.find_row(module_offset - lookup[1])
+            module_offset, is_return_address = lookup
+            row = page.find_row(module_offset - is_return_address)
             if row < 0:
                 raise DamagedPageError("the page starts at another offset than its directory says")
-            answer = page.encoded_answer(row)
-            if answer is None:
+            pieces = api_frames.frame_start(module_field, module_offset)
+            before = len(pieces)
+            start = page.answer_pieces(row, pieces)
+            if start is None:
                 self._answer_without_symbol(lookup)
                 continue
-            start, fields = answer
             if has_linkage_names:
-                fields = divide_names(fields)
-            frame = self.frames[lookup] = api_frames.frame(
-                module_field, module_offset, _SYMBOLICATED, fields, module_offset - start
-            )
-            self.encoded_bytes += len(frame)
-            if self.encoded_bytes > MAX_ANSWER_BYTES:
-                raise AnswerTooLargeError(self.encoded_bytes, MAX_ANSWER_BYTES)
+                pieces[before:] = [divide_names(b"".join(pieces[before:]))]
+            frame = api_frames.join_frame(pieces, _SYMBOLICATED, module_offset - start)
+            self.frames[lookup] = frame
+            encoded_bytes += len(frame)
+            if encoded_bytes > MAX_ANSWER_BYTES:
+                raise AnswerTooLargeError(encoded_bytes, MAX_ANSWER_BYTES)
+        self.encoded_bytes = encoded_bytes
 
     def _answer_without_symbol(self, lookup: Lookup) -> None:
         assert self.held is not None  # noqa: S101 - only a directory tells that
@@ -187,21 +212,21 @@ class ModuleFrames:
         """Return the result of the module at the end of the call."""
         if self.failure is not None:
             return failed_result(self.failure)
-        if self.held is None or self.unanswered():
+        if self.held is None or not self.is_answered():
             return ModuleResult(ModuleOutcome.PENDING, self._why_evicted(), PENDING_RETRY_SECONDS)
         return self.held.result
 
     def _why_evicted(self) -> str:
         if not self.is_evicted:
             return ""
-        return NOT_MADE if self.module_id.has_linkage_names else TOO_SMALL
+        return NOT_MADE if self.has_linkage_names else TOO_SMALL
 
     def was_put_in_vain(self) -> bool:
         """Return whether an ingest stored it during the call, but it could not be read.
 
         One ingest may store other pages than the call needs, but it always stores a directory.
         """
-        return self.rounds > (self.held is not None) and bool(self.unanswered())
+        return self.rounds > (self.held is not None) and not self.is_answered()
 
     def frame(self, lookup: Lookup) -> bytes:
         """Return the encoded frame that answers `lookup`, or that says why there is no answer."""
@@ -235,6 +260,7 @@ class NewFrames:
         self._is_gone = is_gone
         self._decode_frame = decode_frame
         self._recall = recall
+        self._with_old: set[int] = recall.indexes_with_old()
         self._queries = queries
         self._answers: dict[bytes, bytes] = {}
         self._lookups: dict[bytes, tuple[ModuleFrames, Lookup, bytes | None]] = {}
@@ -266,7 +292,9 @@ class NewFrames:
         else:
             start, index, offset, is_return_address = read
             asked = frame[start:]
-        old = None if asked is None else self._recall.find_old(index, asked)
+        old = None
+        if asked is not None and index in self._with_old:
+            old = self._recall.find_old(index, asked)
         if old is not None:
             self._answers[frame] = old
         elif index == NO_MODULE:
@@ -288,8 +316,11 @@ class NewFrames:
         """
         asked, module = self._queries[index].asked, None
         if asked is not None:
-            module = self.modules.setdefault(asked.module_id, ModuleFrames(asked))
-            module.asked = module.asked.or_as(asked)
+            module = self.modules.get(asked.module_id)
+            if module is None:
+                module = self.modules[asked.module_id] = ModuleFrames(asked)
+            else:
+                module.asked = module.asked.or_as(asked)
         self._by_index[index] = module
         return module
 
@@ -311,29 +342,40 @@ class NewFrames:
             return
         self._answers[frame] = answer
         if asked is not None and module.held is not None:
-            answered.setdefault(module.held.frames, []).append((asked, answer))
+            table = module.held.frames
+            if table not in answered:
+                answered[table] = []
+            answered[table].append((asked, answer))
 
     def fill(self, frames: Sequence[bytes], answers: Sequence[bytes | None]) -> list[bytes]:
         """Return the answers of `frames`, remembered and new."""
         refuse_gone(self._is_gone)
-        return [
-            self._take(frame) if answer is None else answer
-            for frame, answer in zip(frames, answers, strict=True)
-        ]
-
-    def _take(self, frame: bytes) -> bytes:
-        answer = self._answers[frame]
-        outcome = api_frames.outcome_of(answer)
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        return answer
+        filled: list[bytes] = []
+        symbolicated = 0
+        for frame, answer in zip(frames, answers, strict=True):
+            if answer is None:
+                answer = self._answers[frame]  # noqa: PLW2901 # the one that was to be found
+                outcome = api_frames.outcome_of(answer)
+                if outcome == _SYMBOLICATED:
+                    symbolicated += 1
+                else:
+                    self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+            filled.append(answer)
+        if symbolicated:
+            self.outcomes[_SYMBOLICATED] = self.outcomes.get(_SYMBOLICATED, 0) + symbolicated
+        return filled
 
     def counts(self, index: int) -> ModuleCounts:
         """Return what the lookup of a module's new frames cost."""
         module = self._by_index.get(index)
         if module is None:
             return ModuleCounts()
-        module.counts.generation = module.generation
-        return replace(module.counts)
+        return ModuleCounts(
+            pages=module.pages,
+            generation=module.generation,
+            is_ingest_requested=module.is_ingest_requested,
+            waited_seconds=module.waited_seconds,
+        )
 
     def results(self) -> dict[int, ModuleResult]:
         """Return the results of the modules of new frames, by module index."""

@@ -314,6 +314,9 @@ class RememberedModule:
     frames: FrameTable
     """The remembered frames of this generation."""
 
+    first_offsets: bytes
+    """Those of `directory`, for `octets`."""
+
     @classmethod
     def of(cls, directory: PageDirectory, frames: FrameTable) -> Self:
         """Return the module of a page directory."""
@@ -322,6 +325,7 @@ class RememberedModule:
             api_frames.module_field(directory.facts.module_name.encode()),
             found_result(directory.facts),
             frames,
+            directory.first_offsets.tobytes(),
         )
 
 
@@ -341,7 +345,7 @@ class ServerMemory:
         self.frames = FrameMemory(frames)
         self.modules: AgingMap[ModuleId, RememberedModule] = AgingMap(
             max_bytes - pages - frames - dictionaries,
-            lambda _, module: module.directory.first_offsets.nbytes + _MODULE_BYTES,
+            lambda _, module: 2 * len(module.first_offsets) + _MODULE_BYTES,
         )
 
     def put_module(

@@ -1,7 +1,7 @@
 """A stored module: one page directory and numbered pages."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -128,6 +128,11 @@ class PageDirectory:
         """Return the number of the page that covers `module_offset`, or None."""
         place = bisect_right(self.first_offsets.data, module_offset)
         return place - 1 if place else None
+
+    def find_pages(self, module_offsets: Sequence[int]) -> set[int]:
+        """Return the numbers of the pages that cover any of `module_offsets`."""
+        first_offsets = self.first_offsets.data
+        return {bisect_right(first_offsets, offset) - 1 for offset in module_offsets} - {-1}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from symbolon_server.symbols.paging.wire import (
     MORE,
     NUMBER,
     bytes_field,
-    message_field,
     message_start,
     number_field,
     read_varint,
@@ -64,22 +63,12 @@ STACKS: Final = 1
 FRAMES: Final = 1
 """Field of `symbolon.v1.SymbolicatedStack`."""
 
-
-def _location_tags(fields: type[FrameField | InlineField]) -> tuple[bytes, bytes, bytes]:
-    return (
-        tag(fields.FUNCTION, LENGTH_DELIMITED),
-        tag(fields.FILE, LENGTH_DELIMITED),
-        tag(fields.LINE, NUMBER),
-    )
-
-
-_LOCATION_OF_INLINE: Final = _location_tags(InlineField)
-_LOCATION_OF_FRAME: Final = _location_tags(FrameField)
 _WIRE_TYPE: Final = 7
 """The bits of a tag that say how its value is written."""
 
-_FUNCTION: Final = _LOCATION_OF_FRAME[0][0]
-_INLINE: Final = tag(FrameField.INLINES, LENGTH_DELIMITED)
+_FUNCTION: Final = tag(FrameField.FUNCTION, LENGTH_DELIMITED)[0]
+_LINE: Final = tag(FrameField.LINE, NUMBER)
+_LINE_OF_INLINE: Final = tag(InlineField.LINE, NUMBER)
 _IS_MULTIPLE: Final = number_field(FrameField.IS_MULTIPLE, 1)
 _SIZE: Final = tag(FrameField.FUNCTION_SIZE, NUMBER)
 _MODULE_OFFSET: Final = tag(FrameField.MODULE_OFFSET, NUMBER)
@@ -96,50 +85,85 @@ _LEAST_FRAME: Final = 2
 """Bytes of a tag and of a small module index."""
 
 
-def _location_fields(
-    tags: tuple[bytes, bytes, bytes], function: bytes, file: bytes, line: int
-) -> list[bytes]:
-    """Return the pieces of the fields for a function, file and line.
-
-    The caller joins them with what follows; a function call per field would take twice the time.
-    """
-    function_tag, file_tag, line_tag = tags
-    pieces: list[bytes] = []
-    if function:
-        pieces += function_tag, varint(len(function)), function
-    if file:
-        pieces += file_tag, varint(len(file)), file
-    if line:
-        pieces += line_tag, varint(line)
-    return pieces
-
-
-def inline_frame(function: bytes, file: bytes, line: int) -> bytes:
-    """Return a `symbolon.v1.InlineFrame`; the texts are UTF-8."""
-    return b"".join(_location_fields(_LOCATION_OF_INLINE, function, file, line))
+Inline = tuple[bytes, bytes, int]
+"""The function, file and line of an inline frame."""
 
 
 def answer_fields(
     function: bytes,
     file: bytes,
     line: int,
-    inlines: list[bytes],
+    inlines: list[Inline],
     *,
     is_multiple: bool,
     function_size: int,
 ) -> bytes:
     """Return the fields of a `symbolon.v1.SymbolicatedFrame` that are the same for a whole range.
 
-    `inlines` are encoded by `inline_frame`.
+    All texts are UTF-8.
     """
-    pieces = _location_fields(_LOCATION_OF_FRAME, function, file, line)
-    for inline in inlines:
-        pieces += _INLINE, varint(len(inline)), inline
+    pieces: list[bytes] = []
+    add_answer(
+        pieces,
+        function,
+        file,
+        line,
+        inlines,
+        is_multiple=is_multiple,
+        function_size=function_size,
+    )
+    return b"".join(pieces)
+
+
+def add_answer(
+    pieces: list[bytes],
+    function: bytes,
+    file: bytes,
+    line: int,
+    inlines: list[Inline],
+    *,
+    is_multiple: bool,
+    function_size: int,
+) -> None:
+    """Append the pieces of `answer_fields`, which are joined once: with those of the frame."""
+    if function:
+        _add_text(pieces, FrameField.FUNCTION, function)
+    if file:
+        _add_text(pieces, FrameField.FILE, file)
+    if line:
+        pieces.append(_LINE)
+        pieces.append(varint(line))
+    for inlined, path, at in inlines:
+        _add_inline(pieces, inlined, path, at)
     if is_multiple:
         pieces.append(_IS_MULTIPLE)
     if function_size:
-        pieces += _SIZE, varint(function_size)
-    return b"".join(pieces)
+        pieces.append(_SIZE)
+        pieces.append(varint(function_size))
+
+
+def _add_inline(pieces: list[bytes], function: bytes, file: bytes, line: int) -> None:
+    """Append the pieces of a field that holds a `symbolon.v1.InlineFrame`."""
+    start, length = len(pieces), 0
+    pieces.append(b"")
+    if function:
+        length += _add_text(pieces, InlineField.FUNCTION, function)
+    if file:
+        length += _add_text(pieces, InlineField.FILE, file)
+    if line:
+        number = varint(line)
+        pieces.append(_LINE_OF_INLINE)
+        pieces.append(number)
+        length += len(_LINE_OF_INLINE) + len(number)
+    pieces[start] = message_start(FrameField.INLINES, length)
+
+
+def _add_text(pieces: list[bytes], field: int, text: bytes) -> int:
+    """Append the pieces of a field that holds a text; return their length."""
+    start = message_start(field, len(text))
+    pieces.append(start)
+    pieces.append(text)
+    return len(start) + len(text)
 
 
 def module_field(name: bytes) -> bytes:
@@ -154,14 +178,29 @@ def frame(
 
     `module` is made by `module_field`, `answer` by `answer_fields`.
     """
-    fields = (
-        module,
-        _MODULE_OFFSET + varint(module_offset) if module_offset else b"",
-        answer,
-        _FUNCTION_OFFSET + varint(function_offset) if function_offset else b"",
-        _OUTCOME + varint(outcome) if outcome else b"",
-    )
-    return message_field(FRAMES, b"".join(fields))
+    return join_frame([*frame_start(module, module_offset), answer], outcome, function_offset)
+
+
+def frame_start(module: bytes, module_offset: int) -> list[bytes]:
+    """Return the first pieces of a `symbolon.v1.SymbolicatedFrame`; the first is for its length."""
+    if module_offset:
+        return [b"", module, _MODULE_OFFSET, varint(module_offset)]
+    return [b"", module]
+
+
+def join_frame(pieces: list[bytes], outcome: int, function_offset: int) -> bytes:
+    """Return the frame of these pieces, of which `frame_start` made the first."""
+    if function_offset:
+        pieces.append(_FUNCTION_OFFSET)
+        pieces.append(varint(function_offset))
+    if outcome:
+        pieces.append(_OUTCOME)
+        pieces.append(varint(outcome))
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+    pieces[0] = message_start(FRAMES, length)
+    return b"".join(pieces)
 
 
 def outcome_of(frame: bytes) -> int:

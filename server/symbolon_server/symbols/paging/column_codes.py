@@ -4,13 +4,18 @@ The codes replace numbers, such as a line far into a file, with small difference
 Each function has its inverse next to it or in `PackedColumns`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # what compiled code counts with; nothing of it exists where the source runs
+    from mypy_extensions import i64
 
 Integers: TypeAlias = NDArray[np.signedinteger]
 Unsigned: TypeAlias = NDArray[np.unsignedinteger]
@@ -171,7 +176,7 @@ class PackedColumns:
         if end > len(data):
             raise ValueError("truncated columns")
 
-    def value(self, column: int, row: int) -> int:
+    def value(self, column: i64, row: i64) -> int:
         """Return one value of a column."""
         data, planes, place = self._data, self._planes, self._firsts[column] + row
         value, width = data[planes[0] + place], self._widths[column]
@@ -182,14 +187,12 @@ class PackedColumns:
                     value |= data[planes[byte] + place] << 8 * byte
         return value
 
-    def signed_value(self, column: int, row: int) -> int:
+    def signed_value(self, column: i64, row: i64) -> int:
         """Return one value of a column that was encoded by `zigzag`."""
-        value = self._data[self._planes[0] + self._firsts[column] + row]
-        if self._widths[column] > 1:
-            value = self.value(column, row)
+        value = self.value(column, row)
         return value >> 1 ^ -(value & 1)
 
-    def new_and_number(self, column: int, row: int) -> tuple[int, int]:
+    def new_and_number(self, column: i64, row: i64) -> tuple[int, int]:
         """Return how many values up to and including this row were new numbers, and what
         `mark_new` encoded for this row.
         """

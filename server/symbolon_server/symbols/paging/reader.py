@@ -1,7 +1,6 @@
 """Reads pages: finds the range that covers an offset, and its answer."""
 
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final, Self
 
@@ -9,34 +8,33 @@ import numpy as np
 
 from symbolon_server.symbols.ground.answers import Answer, InlineAnswer
 from symbolon_server.symbols.ground.errors import DamagedPageError
-from symbolon_server.symbols.paging import api_frames
+from symbolon_server.symbols.paging import api_frames, octets
 from symbolon_server.symbols.paging import layout as page_layout
 from symbolon_server.symbols.paging.column_codes import Integers, PackedColumns
 from symbolon_server.symbols.paging.dictionary import PageDictionary
 from symbolon_server.symbols.paging.envelope import unseal
 from symbolon_server.symbols.paging.layout import (
-    COLUMN,
     IS_MULTIPLE,
     NONE,
     NONE_CODE,
     number_of_code,
 )
 
-# The places of the columns, looked up once for all pages.
-_RANGE_STEP: Final = COLUMN.range_step
-_RANGE_SYMBOL: Final = COLUMN.range_symbol
-_RANGE_CHAIN: Final = COLUMN.range_chain
-_RANGE_FILE: Final = COLUMN.range_file
-_RANGE_LINE: Final = COLUMN.range_line
-_SYMBOL_START: Final = COLUMN.symbol_start
-_SYMBOL_SIZE: Final = COLUMN.symbol_size
-_SYMBOL_FLAGS: Final = COLUMN.symbol_flags
-_CHAIN_AROUND: Final = COLUMN.chain_around
-_CHAIN_CALL_FILE: Final = COLUMN.chain_call_file
-_CHAIN_CALL_LINE: Final = COLUMN.chain_call_line
-_NAME: Final = COLUMN.name
-_NAME_FILE: Final = COLUMN.name_file
-_NAME_LINE: Final = COLUMN.name_line
+# The places of the columns: literals, which are compiled in. A test compares them with `COLUMN`.
+_RANGE_STEP: Final = 0
+_RANGE_SYMBOL: Final = 1
+_RANGE_CHAIN: Final = 2
+_RANGE_FILE: Final = 3
+_RANGE_LINE: Final = 4
+_SYMBOL_START: Final = 5
+_SYMBOL_SIZE: Final = 6
+_SYMBOL_FLAGS: Final = 7
+_CHAIN_AROUND: Final = 8
+_CHAIN_CALL_FILE: Final = 9
+_CHAIN_CALL_LINE: Final = 10
+_NAME: Final = 11
+_NAME_FILE: Final = 12
+_NAME_LINE: Final = 13
 
 _TEXT_END: Final = page_layout.TEXT_END[0]
 _TEXT_END_ARRAY: Final = np.array(_TEXT_END, np.uint8)
@@ -72,6 +70,7 @@ class Page:
         "_first_offset",
         "_names",
         "_next_chain",
+        "_starts",
         "_symbols",
         "_text_ends",
         "memory_bytes",
@@ -110,13 +109,17 @@ class Page:
         starts = columns.column(_RANGE_STEP).astype(np.uint64)
         starts[0] = self._first_offset
         np.add.accumulate(starts, out=starts)
-        self.range_start = starts.data  # searching a memoryview is faster
+        self._starts = starts.tobytes()
+        """The same as `range_start`, for `octets`."""
+        self.range_start = memoryview(self._starts).cast("Q")
         self._next_chain: Integers | None = None
         """Shape (ranges,): the next new chain after each range, from 0; None until needed."""
         texts = np.frombuffer(content, np.uint8, -1, columns.end)
-        self._text_ends: Sequence[int] = np.equal(texts, _TEXT_END_ARRAY).nonzero()[0].data
-        """Shape (texts,): where each text ends, counted from the end of the columns."""
-        count = len(self._text_ends)
+        text_ends = np.equal(texts, _TEXT_END_ARRAY).nonzero()[0]
+        text_ends += columns.end
+        self._text_ends = text_ends.astype(np.uint32).tobytes()
+        """For `octets`, shape (texts,): the position in the content where each text ends."""
+        count = len(text_ends)
         is_whole = len(content) == columns.end or content[-1] == _TEXT_END
         if count != self._names + paths or not is_whole:
             raise ValueError("truncated texts")
@@ -127,7 +130,7 @@ class Page:
 
     def find_row(self, module_offset: int) -> int:
         """Return the row of the range that covers `module_offset`, or -1 before the first."""
-        return bisect_right(self.range_start, module_offset) - 1
+        return octets.find_right(self._starts, module_offset) - 1
 
     def symbol(self, row: int) -> int:
         """Return the number of the symbol that covers the range in `row`, or `NONE`."""
@@ -157,8 +160,17 @@ class Page:
 
         Raises `DamagedPageError` as `answer` does.
         """
+        pieces: list[bytes] = []
+        start = self.answer_pieces(row, pieces)
+        return None if start is None else (start, b"".join(pieces))
+
+    def answer_pieces(self, row: int, pieces: list[bytes]) -> int | None:
+        """Return the symbol's start as `encoded_answer` does, and append the pieces of the fields.
+
+        Raises `DamagedPageError` as `answer` does.
+        """
         try:
-            return self._encoded_answer(row)
+            return self._answer_pieces(row, pieces)
         except _MISFITS as error:
             raise DamagedPageError(_INCONSISTENT) from error
 
@@ -178,19 +190,22 @@ class Page:
             self._symbol_size(symbol),
         )
 
-    def _encoded_answer(self, row: int) -> tuple[int, bytes] | None:
+    def _answer_pieces(self, row: int, pieces: list[bytes]) -> int | None:
         symbol = self.symbol(row)
         if symbol == NONE:
             return None
         inlines, file, line = self._walk(row, symbol)
-        return self._symbol_start(symbol, row), api_frames.answer_fields(
-            self._text(self._name_of(NONE, symbol)),
+        name = self._text(self._name_of(NONE, symbol))
+        api_frames.add_answer(
+            pieces,
+            name,
             file,
             line,
-            [api_frames.inline_frame(*inline) for inline in inlines],
+            inlines,
             is_multiple=self._has(symbol, IS_MULTIPLE),
             function_size=self._symbol_size(symbol),
         )
+        return self._symbol_start(symbol, row)
 
     def _has(self, symbol: int, flag: int) -> bool:
         return bool(self._columns.value(_SYMBOL_FLAGS, symbol - 1) & flag)
@@ -201,7 +216,7 @@ class Page:
     def _symbol_start(self, symbol: int, row: int) -> int:
         distance = self._columns.signed_value(_SYMBOL_START, symbol - 1)
         start = int(self._first_offset + distance) % 2**64
-        if start > self.range_start[row]:
+        if start > octets.u64(self._starts, row):
             raise ValueError("a symbol that starts after its range")
         return start
 
@@ -219,22 +234,23 @@ class Page:
         """Return inline frames, innermost first, and file and line of the function."""
         chain = self._chain(row)
         name = self._name_of(chain, symbol)
-        value, signed = self._columns.value, self._columns.signed_value
-        file = signed(_RANGE_FILE, row) + value(_NAME_FILE, name)
-        line = signed(_RANGE_LINE, row) + value(_NAME_LINE, name)
+        columns = self._columns
+        file = columns.signed_value(_RANGE_FILE, row) + columns.value(_NAME_FILE, name)
+        line = columns.signed_value(_RANGE_LINE, row) + columns.value(_NAME_LINE, name)
         inlines: list[tuple[bytes, bytes, int]] = []
         while chain != NONE:
             inlines.append((self._text(name), self._path(file), line))
             call = chain - 1
-            file, line = signed(_CHAIN_CALL_FILE, call), signed(_CHAIN_CALL_LINE, call)
-            steps = value(_CHAIN_AROUND, call)
+            file = columns.signed_value(_CHAIN_CALL_FILE, call)
+            line = columns.signed_value(_CHAIN_CALL_LINE, call)
+            steps = columns.value(_CHAIN_AROUND, call)
             if not 0 < steps <= chain:  # or the walk would never end
                 raise ValueError("a chain around itself")
             chain -= steps
             if chain != NONE:  # call sites in the function itself are not relative to a name
                 name = self._name_of(chain, NONE)
-                file += value(_NAME_FILE, name)
-                line += value(_NAME_LINE, name)
+                file += columns.value(_NAME_FILE, name)
+                line += columns.value(_NAME_LINE, name)
         return inlines, self._path(file), line
 
     def _name_of(self, chain: int, symbol: int) -> int:
@@ -248,11 +264,9 @@ class Page:
 
     def _text(self, number: int) -> bytes:
         """Return a text; raise `ValueError` unless it is UTF-8, which no client could decode."""
-        start, end = 0, self._text_ends[number]
-        if number:
-            start = self._text_ends[number - 1] + 1
-        first = self._columns.end
-        text = self._content[first + start : first + end]
+        ends = self._text_ends
+        start = octets.u32(ends, number - 1) + 1 if number else self._columns.end
+        text = self._content[start : octets.u32(ends, number)]
         if not text.isascii():
             text.decode()
         return text
