@@ -138,6 +138,7 @@ def test_nothing_piles_up_while_the_cache_is_down(unused_port: int) -> None:
     with connect(f"redis://127.0.0.1:{unused_port}") as client:
         tally = UseTally(InsertionMemory(KeyedCache(client)), Store(None))
         for _ in range(3):
+            tally.note_frames([UsedFrames(XUL, DIRECTORY, [], [])])  # none was answered
             tally.note_frames([used(b"main", 5)] * MOST_NOTED)
             tally.note_missed([PageKey(XUL, "1-a", 0)] * MOST_NOTED)
         assert len(tally._frames) == len(tally._missed) == MOST_NOTED

@@ -61,10 +61,11 @@ class UseTally:
 
     def note_frames(self, frames: Collection[UsedFrames]) -> None:
         """Note frames that were answered from pages, or from memory."""
-        count = sum(len(some.answers) for some in frames)
+        answered = [some for some in frames if some.answers]
+        count = sum(len(some.answers) for some in answered)
         with self._lock:
             if self._noted < MOST_NOTED:
-                self._frames += frames
+                self._frames += answered
                 self._noted += count
 
     def note_missed(self, keys: Collection[PageKey]) -> None:
