@@ -6,11 +6,12 @@ import copy
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
 
+import symbolon
 from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon._batching.in_turn import CallsInTurn
 from symbolon._batching.packers import Packer, choose_packer, pack
@@ -36,9 +37,6 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
-
-if TYPE_CHECKING:  # hardly any program needs it
-    from symbolon.explanations import Explanation
 
 T = TypeVar("T")
 ReportT = TypeVar("ReportT", bound=AnyReport)
@@ -202,7 +200,7 @@ class AsyncClient:
         ranges_around: int = 0,
         with_linkage_names: bool = False,
         timeout: float | None = None,
-    ) -> Explanation:
+    ) -> symbolon.Explanation:
         """As `Client.explain_frame`."""
         module = Module(debug_file, debug_id, code_file, code_id)
         call = calls.explain_frame(

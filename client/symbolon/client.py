@@ -7,10 +7,11 @@ import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 
+import symbolon
 from symbolon._batching.batches import OWN_ERRORS, Batch, must_finish, name_fields, pair
 from symbolon._batching.in_turn import CallsInTurn
 from symbolon._batching.packers import Packer, choose_packer, pack
@@ -41,9 +42,6 @@ from symbolon.results import (
     StoreInfo,
     Symbolication,
 )
-
-if TYPE_CHECKING:  # hardly any program needs it
-    from symbolon.explanations import Explanation
 
 _INTERRUPTED_CLOSE_SECONDS: Final = 1.0
 """How long an interrupted program waits for its connection to close; it takes milliseconds."""
@@ -265,7 +263,7 @@ class Client:
         ranges_around: int = 0,
         with_linkage_names: bool = False,
         timeout: float | None = None,
-    ) -> Explanation:
+    ) -> symbolon.Explanation:
         """Return everything that leads to the answer for one frame. Starts no ingest.
 
         `ranges_around` is how many ranges to return on either side; 0 means the server's default

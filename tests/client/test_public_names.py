@@ -4,6 +4,8 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from inspect import getmembers, isfunction
+from typing import get_type_hints
 
 import pytest
 
@@ -70,6 +72,13 @@ def test_the_root_lists_its_names_before_it_imports_them() -> None:
     program = "import symbolon; print(*(name for name in dir(symbolon) if name[0] != '_'))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert set(said.stdout.decode().split()) >= set(symbolon.__all__)
+
+
+@pytest.mark.parametrize("client", [symbolon.Client, symbolon.AsyncClient])
+def test_the_types_of_all_calls_are_known_at_run_time(client: type) -> None:
+    """As checkers of types at run time and generators of documentation read them."""
+    hints = {name: get_type_hints(call) for name, call in getmembers(client, isfunction)}
+    assert hints["explain_frame"]["return"] is symbolon.Explanation
 
 
 def test_a_name_that_the_root_does_not_offer_is_an_attribute_error() -> None:
