@@ -69,6 +69,16 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
     (base / "usr/bin/python").symlink_to("python3")
     buildah = Buildah(folder)
+    try:
+        _build(buildah, base)
+        yield buildah
+    finally:  # a failed build, too, leaves mounts below the folder
+        buildah("rm", "--all")
+        buildah("rmi", "--all", "--force")
+
+
+def _build(buildah: Buildah, base: Path) -> None:
+    """Build `symbolon` on the files in `base`, which are removed once they are an image."""
     container = buildah("from", "scratch")
     buildah("copy", "--quiet", container, str(base), "/")
     buildah("commit", "--quiet", "--rm", container, "localhost/base")
@@ -79,9 +89,6 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
         *_trusted_authorities(),
         ".",
     )
-    yield buildah
-    buildah("rm", "--all")
-    buildah("rmi", "--all", "--force")
 
 
 def _trusted_authorities() -> list[str]:
