@@ -157,9 +157,7 @@ class NamedRecords:
         return numbers
 
     def read_publics(self, block: TextBlock, lines: Indexes) -> None:
-        """Read the PUBLIC records on `lines`; of two at one address the first wins and the other
-        is bad.
-        """
+        """Read the PUBLIC records on `lines`; a second one at an address is bad."""
         records = self._drop_bad(RecordKind.PUBLIC, parse_publics(block, lines))
         texts = self._put_names([record.name for record in records])
         for record, text in zip(records, texts, strict=True):
