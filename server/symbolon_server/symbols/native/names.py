@@ -58,14 +58,12 @@ def number_names(
         names = [restore_underscore(name) for name in names]
     sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
     pairs = [(names[text], source) for text, source in zip(texts.tolist(), sources, strict=True)]
+    linkage_names = (whole_name(name, is_source=is_source) for name, is_source in pairs)
     if are_demangled:
         shown = [source_name(name, is_source=is_source) for name, is_source in pairs]
-    if with_linkage_names or not are_demangled:
-        whole = [whole_name(name, is_source=is_source) for name, is_source in pairs]
-    if not are_demangled:
-        names = whole
+        names = list(map(add_linkage_name, shown, linkage_names)) if with_linkage_names else shown
     else:
-        names = list(map(add_linkage_name, shown, whole)) if with_linkage_names else shown
+        names = list(linkage_names)
     numbers = [pool.put(name or UNNAMED_ORIGIN) for name in names]
     return np.array(numbers, np.int32)[places]
 
