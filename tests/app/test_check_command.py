@@ -305,6 +305,27 @@ def test_no_supplier_at_all_is_wrong(check: Check) -> None:
     assert "SYMBOLON_SUPPLIERS" in output
 
 
+@pytest.mark.parametrize(
+    ("entry", "fix"),
+    [
+        (".build-id", "use the layout native"),
+        (".build-id#layout=symstore", "use the layout native"),
+        ("#layout=native", "name that folder"),
+        (".build-id#layout=native", None),
+        ("", None),
+    ],
+)
+def test_a_folder_of_build_ids_that_is_asked_for_other_paths_is_warned_of(
+    check: Check, tmp_path: Path, entry: str, fix: str | None
+) -> None:
+    (tmp_path / ".build-id").mkdir()
+    code, output = check(suppliers=f"{tmp_path}/{entry}")
+    warnings = [line for line in output.splitlines() if line.split()[:2] == ["WARN", "supplier"]]
+    assert code == 0
+    assert [fix in line for line in warnings if fix] == [True] * bool(fix)
+    assert len(warnings) == bool(fix)
+
+
 def test_a_check_leaves_no_password_on_the_screen(start: StartProgram) -> None:
     program = start(
         "check",

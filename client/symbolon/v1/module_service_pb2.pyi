@@ -32,8 +32,8 @@ class GetModuleRequest(_message.Message):
     MODULE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug id and its debug file, or the code file that replaces
-        it, are used. Unset: refused.
+        """The module, named as in a request: a code id or code file stands in for an absent
+        debug id or debug file. Unset: refused.
         """
 
     def __init__(
@@ -607,8 +607,8 @@ class ExplainFrameRequest(_message.Message):
     """
     @_builtins.property
     def module(self) -> _module_pb2.Module:
-        """The module. Only its debug id and its debug file, or the code file that replaces
-        it, are used. Unset: refused.
+        """The module, named as in a request: a code id or code file stands in for an absent
+        debug id or debug file. Unset: refused.
         """
 
     def __init__(

@@ -64,6 +64,10 @@ def read_frame(body: bytes, limits: BodyLimits, deadline: Deadline) -> FrameToEx
 
 def _read_module(given: object) -> Module:
     """Return a module, written as in the memory map of a report."""
+    if not isinstance(given, list):
+        raise InvalidReportError(
+            "module must be a list as in a memoryMap: debug file, debug id, code file, code id"
+        )
     (job,) = parse_jobs({"memoryMap": [given], "stacks": [[]]})
     (entry,) = job.modules
     if entry.problem:

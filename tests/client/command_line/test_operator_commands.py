@@ -87,6 +87,18 @@ def test_a_debug_id_is_sent_as_written(target: str, canned: CannedServer, comman
     assert (module.debug_file, module.debug_id) == ("xul.pdb", debug_id)
 
 
+@pytest.mark.parametrize("command", ["module", "explain"])
+@pytest.mark.parametrize("name", ["orchard", "orchard/"])
+def test_a_module_may_have_a_code_id_alone(
+    target: str, canned: CannedServer, command: str, name: str
+) -> None:
+    answer(canned, EXPLANATION if command == "explain" else module_service_pb2.GetModuleResponse())
+    offset = ["0x10"] if command == "explain" else []
+    assert main([command, name, *offset, "--code-id=c7e3", target]) == 0
+    (request,) = canned.requests
+    assert request.module == module_pb2.Module(debug_file="orchard", code_id="c7e3")
+
+
 @pytest.mark.parametrize("command", ["module", "invalidate", "prefetch", "explain"])
 def test_a_module_without_a_debug_id_is_refused_and_told_where_to_find_it(
     target: str, command: str, capsys: pytest.CaptureFixture[str]

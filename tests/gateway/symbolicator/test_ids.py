@@ -70,3 +70,18 @@ def test_a_module_with_ids_alone_gets_a_name() -> None:
     assert make_module("", GUID, "", "", "wasm").debug_file == "unnamed.wasm"
     assert make_module("", GUID, "", "", "pe").debug_file == "unnamed"
     assert make_module("a", GUID, "", "", "wasm").debug_file == "a"
+
+
+@pytest.mark.parametrize(
+    ("build_id", "debug_id"),
+    [
+        ("2ff98af50bac36dad24f6a4ffbc59cf4", "F58AF92FAC0BDA36D24F6A4FFBC59CF40"),
+        ("0123456789abcdef", "67452301AB89EFCD00000000000000000"),
+    ],
+)
+def test_a_short_build_id_of_an_elf_file_is_not_taken_for_a_uuid(
+    build_id: str, debug_id: str
+) -> None:
+    assert make_module("", "", "/bin/a", build_id, "elf") == Module("", debug_id, "a", build_id)
+    assert make_module("", "", "/bin/a", build_id, "macho") == Module("", "", "a", build_id)
+    assert make_module("", "", "/bin/a", "abc", "elf") == Module("", "", "a", "abc")

@@ -2,7 +2,11 @@
 
 import pytest
 
-from symbolon_server.symbols.native.source_names import restore_underscore, source_name
+from symbolon_server.symbols.native.source_names import (
+    restore_underscore,
+    source_name,
+    whole_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,24 @@ def test_a_source_name_has_no_suffix_of_a_copy(name: bytes, expected: bytes) -> 
 @pytest.mark.parametrize("name", [b"main.cold", b"work.part.0", b"plain"])
 def test_other_names_keep_theirs(name: bytes) -> None:
     assert source_name(name, is_source=False) == name
+    assert whole_name(name, is_source=False) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (b"_ZN5pears5pressEi.cold", b"_ZN5pears5pressEi"),
+        (b"_Z4workv.part.0.cold", b"_Z4workv.part.0"),
+        (b"_Z4workv.cold.1", b"_Z4workv"),
+        (b"_ZN4workEi.constprop.0", b"_ZN4workEi.constprop.0"),
+        (b".cold", b".cold"),
+        (b"a.cold.b", b"a.cold.b"),
+    ],
+)
+def test_the_linkage_name_of_a_divided_function_is_that_of_the_whole(
+    name: bytes, expected: bytes
+) -> None:
+    assert whole_name(name, is_source=True) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import argparse
 
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
-from symbolon.command_line.reading.module_names import parse_module
+from symbolon.command_line.reading.module_names import add_module, read_module
 from symbolon.command_line.showing.facts import show_table, write_bytes, write_fact, write_json
 from symbolon.explanations import ExplainedRange, Explanation, SupplierAttempt
 from symbolon.results import HeldModule, ModuleOutcome, ModuleResult
@@ -35,11 +35,12 @@ def parse_offset(text: str) -> int:
 
 def explain(client: Client, options: argparse.Namespace) -> int:
     """Print the explanation."""
-    module = parse_module(options.module)
+    module = read_module(options)
     found = client.explain_frame(
         module.debug_file,
         module.debug_id,
         options.offset,
+        code_id=module.code_id,
         is_return_address=options.return_address,
         ranges_around=options.ranges,
         with_linkage_names=options.linkage_names,
@@ -159,7 +160,7 @@ def _describe_attempt(attempt: SupplierAttempt) -> tuple[str, ...]:
 
 
 def _add_frame(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
+    add_module(parser)
     parser.add_argument(
         "offset", type=parse_offset, metavar="OFFSET", help="such as 0x1a2f, or 6703"
     )

@@ -10,7 +10,13 @@ from typing import Any
 from symbolon._plain_values import make_plain
 from symbolon.client import Client
 from symbolon.command_line.parsers import SUCCESS, Command
-from symbolon.command_line.reading.module_names import add_modules, cut, parse_module, read_modules
+from symbolon.command_line.reading.module_names import (
+    add_module,
+    add_modules,
+    cut,
+    read_module,
+    read_modules,
+)
 from symbolon.command_line.showing.facts import (
     show_table,
     write_fact,
@@ -24,8 +30,8 @@ from symbolon.text import name_module
 
 def show_module(client: Client, options: argparse.Namespace) -> int:
     """Print what is known of the module."""
-    module = parse_module(options.module)
-    info = client.get_module(module.debug_file, module.debug_id)
+    module = read_module(options)
+    info = client.get_module(module.debug_file, module.debug_id, code_id=module.code_id)
     lines = [write_json(info)] if options.json else _write_info(info)
     sys.stdout.writelines(f"{line}\n" for line in lines)
     return SUCCESS
@@ -132,10 +138,6 @@ def _print_json(modules: Sequence[Module], facts: Sequence[dict[str, Any]]) -> N
     print(write_json(entries))
 
 
-def _add_module(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
-
-
 def _add_limit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=0, metavar="N", help="list at most N (default: 100)"
@@ -148,7 +150,7 @@ COMMANDS = (
         "show what is known of a module",
         "Shows what the servers know of a module. Starts no ingest.",
         show_module,
-        _add_module,
+        add_module,
     ),
     Command(
         "prefetch",

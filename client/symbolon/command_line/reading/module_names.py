@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from symbolon._forms.documents import read_document
@@ -16,6 +17,25 @@ from symbolon.errors import InvalidReportError, InvalidRequestError
 from symbolon.reports import Module
 
 MODULES_PER_CALL = 1_000
+
+
+def add_module(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that `read_module` reads."""
+    parser.add_argument("module", metavar="DEBUG_FILE/DEBUG_ID", help="such as xul.pdb/44E4...C2")
+    parser.add_argument(
+        "--code-id",
+        default="",
+        metavar="ID",
+        help="the code id, such as the build id; then the name of the file alone is enough",
+    )
+
+
+def read_module(options: argparse.Namespace) -> Module:
+    """Return the module that is named; raise `InvalidRequestError`."""
+    name, code_id = options.module, options.code_id
+    if code_id and "/" not in name.rstrip("/"):
+        return Module(name.rstrip("/"), code_id=code_id)
+    return replace(parse_module(name), code_id=code_id)
 
 
 def add_modules(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +59,8 @@ def parse_module(text: str) -> Module:
         raise InvalidRequestError(f"{text} is not DEBUG_FILE/DEBUG_ID")
     if not debug_id:
         raise InvalidRequestError(
-            f"{text} has no debug id: that of a module with a code id alone is in the log of its "
-            "worker, and in `symbolon missing`"
+            f"{text} has no debug id: for a module with a code id alone, `symbolon module` with "
+            "--code-id shows it if the module is held, and `symbolon missing` if it is missing"
         )
     return Module(last_part(debug_file), debug_id)
 

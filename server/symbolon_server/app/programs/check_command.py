@@ -51,6 +51,7 @@ from symbolon_server.suppliers.layouts.named import (
     NAMED_LAYOUTS,
     SYMBOL_FILE_LAYOUTS,
 )
+from symbolon_server.suppliers.source import Source
 from symbolon_server.symbols.ground.asked_modules import AskedModule
 from symbolon_server.symbols.ground.module_ids import ModuleId
 
@@ -64,6 +65,9 @@ _AGELESS_POLICIES = frozenset({"allkeys-lfu", "allkeys-random"})
 """They evict pages, but not by how long these are idle."""
 
 _OPEN_TO_OTHERS = 0o077
+
+_BUILD_IDS = ".build-id"
+_OF_BUILD_IDS = "native"
 
 
 class Verdict(Enum):
@@ -264,6 +268,7 @@ def _check_suppliers(settings: Settings, environment: Mapping[str, str]) -> Iter
         yield Finding("suppliers", f"those in {DEBUGINFOD_URLS}, since SYMBOLON_SUPPLIERS is empty")
     for source in sources:
         yield _check_supplier(source.make(), source.layout)
+        yield from _check_build_ids(source)
         yield from map(_warn_of_open_file, filter(_is_open, source.secret_files))
     if any(source.layout not in SYMBOL_FILE_LAYOUTS for source in sources):
         yield from _check_native_files(settings.fetch_dir or Path(tempfile.gettempdir()))
@@ -316,6 +321,19 @@ def _check_supplier(supplier: Supplier, layout: str) -> Finding:
             return Finding("supplier", f"{supplier.name} {attempt.detail}: not tried{filed}")
         return Finding("supplier", f"{supplier.name} answers that it {attempt.detail}{filed}")
     return Finding("supplier", f"{supplier.name} {attempt.detail}{filed}", Verdict.WRONG)
+
+
+def _check_build_ids(source: Source) -> Iterator[Finding]:
+    """Warn of a folder of files by build id that is asked for other paths."""
+    folder = source.where
+    if not isinstance(folder, Path):
+        return
+    if folder.name == _BUILD_IDS and source.layout != _OF_BUILD_IDS:
+        said = f"{folder} has files by build id, if GDB reads it: use the layout {_OF_BUILD_IDS}"
+        yield Finding("supplier", said, Verdict.WARNING)
+    if source.layout == _OF_BUILD_IDS and (folder / _BUILD_IDS).is_dir():
+        said = f"files by build id are in {folder / _BUILD_IDS}: name that folder"
+        yield Finding("supplier", said, Verdict.WARNING)
 
 
 def _is_open(file: Path) -> bool:

@@ -4,6 +4,7 @@ import re
 
 from symbolon import Module
 from symbolon._module_ids import find_file_fault, last_part
+from symbolon_server.symbols.ground.asked_modules import elf_guid
 
 _GUID = re.compile(
     "([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})(?:-([0-9a-f]{1,8})(.*))?"
@@ -58,8 +59,11 @@ def make_module(
     """Return the module to look up; a name that the server would reject is left out.
 
     The ids are written by the functions above, or empty. The `kind` is Symbolicator's type. The id
-    of an old PDB is sent in digits, for which the server answers that the module is missing.
+    of an old PDB is sent in digits, for which the server answers that the module is missing. That
+    of an ELF file is made from its build id: in 16 bytes the server would take it for a UUID.
     """
+    if kind == "elf" and code_id and not debug_id and len(code_id) % 2 == 0:
+        debug_id = f"{elf_guid(code_id)}0"
     if _PDB_20.fullmatch(debug_id):
         debug_id = debug_id.replace("-", "")
     names = [_usable(debug_file), _usable(code_file)]

@@ -17,6 +17,7 @@ from symbolon_server.symbols.native.source_names import (
     are_sources,
     restore_underscore,
     source_name,
+    whole_name,
 )
 from symbolon_server.symbols.native.strings import read_strings
 from symbolon_server.symbols.reading.named_records import StringPool
@@ -55,12 +56,14 @@ def number_names(
     names = read_strings(strings, offsets)
     if lack_underscore:
         names = [restore_underscore(name) for name in names]
-    names = [names[text] for text in texts.tolist()]
+    sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
+    pairs = [(names[text], source) for text, source in zip(texts.tolist(), sources, strict=True)]
+    linkage_names = (whole_name(name, is_source=is_source) for name, is_source in pairs)
     if are_demangled:
-        sources = (keys & np.uint64(1)).astype(np.bool_).tolist()
-        pairs = zip(names, sources, strict=True)
         shown = [source_name(name, is_source=is_source) for name, is_source in pairs]
-        names = list(map(add_linkage_name, shown, names)) if with_linkage_names else shown
+        names = list(map(add_linkage_name, shown, linkage_names)) if with_linkage_names else shown
+    else:
+        names = list(linkage_names)
     numbers = [pool.put(name or UNNAMED_ORIGIN) for name in names]
     return np.array(numbers, np.int32)[places]
 

@@ -16,6 +16,9 @@ _COPY: Final = re.compile(
 )
 """What gcc and clang append to the symbol of a function's copy or part."""
 
+_COLD: Final = re.compile(rb"(?:\.cold(?:\.\d+)*)+\Z")
+"""What they append to the symbol of the part of a function that is hardly ever run."""
+
 _LOST: Final = b"_"
 _MANGLED: Final = (b"Z", b"R")
 
@@ -34,6 +37,14 @@ def are_sources(functions: FunctionColumns, rows: Rows) -> NDArray[np.bool_]:
 def source_name(name: bytes, *, is_source: bool) -> bytes:
     """Return `name` demangled, without the suffix of a copy where it `is_source`."""
     return demangle(_COPY.sub(b"", name) or name if is_source else name)
+
+
+def whole_name(name: bytes, *, is_source: bool) -> bytes:
+    """Return the linkage name of a whole function, given that of its cold part, if it `is_source`.
+
+    Copies keep their suffixes: they are functions of their own in a linker map.
+    """
+    return _COLD.sub(b"", name) or name if is_source else name
 
 
 def restore_underscore(name: bytes) -> bytes:
