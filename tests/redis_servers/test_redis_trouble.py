@@ -1,6 +1,7 @@
 """How failures of Redis servers are described."""
 
 import re
+import select
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -127,6 +128,27 @@ def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
             ):
                 read_facts(client)
             assert PASSWORD not in str(caught.value)
+
+
+def test_session_tickets_are_not_taken_for_a_reply(
+    start_redis: StartRedis, authority: Authority
+) -> None:
+    """With the parser in C, the pool refuses a connection that has them unread."""
+    socket = Path(start_redis("store.conf").url.removeprefix("unix://"))
+    with TlsProxy(authority.issue("127.0.0.1"), socket) as proxy:
+        url = f"rediss://127.0.0.1:{proxy.port}?ssl_ca_certs={authority.file}"
+        with connect(url, PATIENT) as client:
+            pool = client.connection_pool
+            # Whose first command is not sent yet, as to a Sentinel.
+            quiet = {"redis_connect_func": lambda made: made._parser.on_connect(made)}
+            connection = pool.connection_class(**(pool.connection_kwargs | quiet))
+            connection.connect()
+            try:
+                arrived, _, _ = select.select([connection._sock], [], [], PATIENT.answer_seconds)
+                assert arrived, "Python's TLS sends tickets after each handshake"
+                assert not connection.can_read()
+            finally:
+                connection.disconnect()
 
 
 def test_the_certificate_of_a_tls_server_must_match_its_host_name(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from symbolon._messages.decoding import decode, decode_frame, decode_module_result
 from symbolon._messages.encoding import AnyReport
@@ -19,7 +19,8 @@ CACHED_BYTES = 8 * 2**20
 ReportT_co = TypeVar("ReportT_co", bound=AnyReport, covariant=True)
 
 
-class EncodedAnswer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class EncodedAnswer:
     """The answer to one report, with its frames left encoded."""
 
     stacks: Sequence[Sequence[bytes]]

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
+from redis._parsers import _RESP2Parser
 from redis.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 
@@ -118,7 +119,13 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
 
 
 def _introduce(connection: AbstractConnection) -> None:
-    """Log in, without raising an error that quotes the credentials."""
+    """Log in, without raising an error that quotes the credentials.
+
+    With hiredis, redis-py takes the session tickets of TLS 1.3 for replies that were left unread,
+    and gives the connection up; its own parser reads on.
+    """
+    if isinstance(connection, redis.SSLConnection):
+        connection.set_parser(_RESP2Parser)
     try:
         connection.on_connect()  # type: ignore[no-untyped-call] # redis-py
     except redis.ResponseError as error:

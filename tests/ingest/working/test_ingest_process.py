@@ -240,7 +240,9 @@ def test_stopped_work_has_no_result() -> None:
 
 def test_a_fork_and_its_report_take_little_time() -> None:
     """Not a benchmark: it fails if a fork waits for something, such as a tick."""
-    start = time.monotonic()
+    seconds = []
     for _ in range(5):
+        start = time.monotonic()
         run_in_process(lambda: b"done", LIMITS, go_on)
-    assert time.monotonic() - start < 2.5
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 0.5
