@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Final, NamedTuple, Self, cast
+from typing import Any, Final, NamedTuple, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
+from redis._parsers import _RESP2Parser
 from redis.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 
@@ -27,6 +28,7 @@ _TLS_OPTION: Final = "ssl_"
 """The options allowed in the query of a URL. Others would break us, such as decoded replies,
 timeouts that end blocking reads, or pools that are too small."""
 
+_TLS: Final = re.compile("rediss[:+]", re.IGNORECASE)
 _CLUSTER: Final = re.compile(r"rediss?\+cluster:", re.IGNORECASE)
 
 _LONGEST_SECONDS = 2**31
@@ -98,7 +100,7 @@ def _refuse_options(url: str) -> None:
 
 
 def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
-    options = {
+    options: dict[str, Any] = {
         "socket_connect_timeout": timeouts.connect_seconds,
         "socket_timeout": timeouts.answer_seconds,
         # By default redis-py sends its version, which costs each connection more round trips, 2 to
@@ -111,6 +113,10 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         # server were down.
         "max_connections": _MOST_CONNECTIONS,
     }
+    if _TLS.match(url):
+        # That in C, which redis-py prefers, takes the session tickets of TLS 1.3 for a reply, and the
+        # connection for one that has not been read to its end.
+        options["parser_class"] = _RESP2Parser
     sentinels = SentinelUrl.parse(url)
     if sentinels is not None:
         return redis.Redis.from_pool(SentinelPool.of(sentinels, options))
