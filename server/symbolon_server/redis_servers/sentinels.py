@@ -219,7 +219,7 @@ class SentinelPool(FollowingPool, SentinelConnectionPool):
                 self.renew()
 
 
-_SHARED: Final = frozenset({"protocol", "parser_class", "driver_info", "redis_connect_func"})
+_SHARED: Final = frozenset({"protocol", "driver_info", "redis_connect_func"})
 """Options that connections to Sentinels share with those to the server."""
 
 

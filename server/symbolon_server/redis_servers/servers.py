@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Final, NamedTuple, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -28,7 +28,6 @@ _TLS_OPTION: Final = "ssl_"
 """The options allowed in the query of a URL. Others would break us, such as decoded replies,
 timeouts that end blocking reads, or pools that are too small."""
 
-_TLS: Final = re.compile("rediss[:+]", re.IGNORECASE)
 _CLUSTER: Final = re.compile(r"rediss?\+cluster:", re.IGNORECASE)
 
 _LONGEST_SECONDS = 2**31
@@ -100,7 +99,7 @@ def _refuse_options(url: str) -> None:
 
 
 def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
-    options: dict[str, Any] = {
+    options = {
         "socket_connect_timeout": timeouts.connect_seconds,
         "socket_timeout": timeouts.answer_seconds,
         # By default redis-py sends its version, which costs each connection more round trips, 2 to
@@ -113,10 +112,6 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
         # server were down.
         "max_connections": _MOST_CONNECTIONS,
     }
-    if _TLS.match(url):
-        # That in C, which redis-py prefers, takes the session tickets of TLS 1.3 for a reply, and the
-        # connection for one that has not been read to its end.
-        options["parser_class"] = _RESP2Parser
     sentinels = SentinelUrl.parse(url)
     if sentinels is not None:
         return redis.Redis.from_pool(SentinelPool.of(sentinels, options))
@@ -124,7 +119,13 @@ def _make_client(url: str, timeouts: Timeouts) -> redis.Redis:
 
 
 def _introduce(connection: AbstractConnection) -> None:
-    """Log in, without raising an error that quotes the credentials."""
+    """Log in, without raising an error that quotes the credentials.
+
+    With hiredis, redis-py takes the session tickets of TLS 1.3 for replies that were left unread,
+    and gives the connection up; its own parser reads on.
+    """
+    if isinstance(connection, redis.SSLConnection):
+        connection.set_parser(_RESP2Parser)
     try:
         connection.on_connect()  # type: ignore[no-untyped-call] # redis-py
     except redis.ResponseError as error:

@@ -39,13 +39,8 @@ def u64(column: bytes, row: i64) -> int:
     if not _IS_COMPILED:
         number: int = _U64.unpack_from(column, 8 * row)[0]
         return number
-    # Neither half is native in the sum: it may not fit into a native integer, which has a sign.
     high: int = _read(column, 8 * row + 4)
-<<<<<<< Updated upstream
     low: int = _read(column, 8 * row)  # a native one would make a native number of the result
-=======
-    low: int = _read(column, 8 * row)
->>>>>>> Stashed changes
     return high << _BITS | low
 
 
