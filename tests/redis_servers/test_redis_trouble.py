@@ -129,19 +129,6 @@ def test_a_tls_server_is_used_if_its_certificate_is_from_a_known_ca(
             assert PASSWORD not in str(caught.value)
 
 
-def test_session_tickets_are_not_taken_for_unread_replies(
-    start_redis: StartRedis, authority: Authority
-) -> None:
-    """They come at any time after the handshake, so that one connection would prove little."""
-    socket = Path(start_redis("store.conf").url.removeprefix("unix://"))
-    with TlsProxy(authority.issue("127.0.0.1"), socket) as proxy:
-        url = f"rediss://127.0.0.1:{proxy.port}?ssl_ca_certs={authority.file}"
-        with connect(url, PATIENT) as client:
-            for _ in range(30):
-                assert client.ping()
-                client.connection_pool.disconnect()
-
-
 def test_the_certificate_of_a_tls_server_must_match_its_host_name(
     start_redis: StartRedis, authority: Authority
 ) -> None:
