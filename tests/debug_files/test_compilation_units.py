@@ -39,3 +39,17 @@ def test_units_that_each_make_long_searches_are_given_up(monkeypatch: pytest.Mon
     assert find() == {number: b"/%d" % number for number in range(UNITS)}
     monkeypatch.setattr(compilation_units, "MAX_ABBREVIATION_BYTES", 10 * len(abbreviations))
     assert set(find()) == set(range(10))
+
+
+def test_units_that_share_an_abbreviation_of_many_attributes_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attributes = 1_000
+    flags = b"\x03\x19" * attributes  # they take no bytes of an entry
+    abbreviations = SOUGHT[:3] + flags + SOUGHT[3:]
+    contents = {ABBREVIATIONS: memoryview(abbreviations)}
+    sections = DwarfSections(lambda name: contents.get(name, memoryview(b"")), "little", 8)
+    info = units(iter([0] * UNITS))
+    monkeypatch.setattr(compilation_units, "MAX_ABBREVIATION_BYTES", 13 * attributes)
+    found = find_directories(SectionReader(Packed(0, len(info), memoryview(info))), sections)
+    assert set(found) == set(range(10))

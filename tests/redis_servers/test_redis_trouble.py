@@ -139,9 +139,8 @@ def test_session_tickets_are_not_taken_for_a_reply(
         url = f"rediss://127.0.0.1:{proxy.port}?ssl_ca_certs={authority.file}"
         with connect(url, PATIENT) as client:
             pool = client.connection_pool
-            # Whose first command is not sent yet, as to a Sentinel.
-            quiet = {"redis_connect_func": lambda made: made._parser.on_connect(made)}
-            connection = pool.connection_class(**(pool.connection_kwargs | quiet))
+            # Without a name to tell, nothing is sent on connecting, as to a Sentinel.
+            connection = pool.connection_class(**(pool.connection_kwargs | {"client_name": None}))
             connection.connect()
             try:
                 arrived, _, _ = select.select([connection._sock], [], [], PATIENT.answer_seconds)

@@ -24,7 +24,8 @@ MAX_ENTRY_BYTES: Final = 1 << 14
 """What is looked at of a first entry, which may have two paths in it."""
 
 MAX_ABBREVIATION_BYTES: Final = 1 << 24
-"""What is read of all abbreviations together: some 20 bytes of each unit, unless the file lies."""
+"""What is read of all abbreviations together, and how many attributes of entries: some 20 bytes and
+10 attributes of each unit, unless the file lies."""
 
 _HEADER_BYTES: Final = 12
 _VERSIONS: Final = range(2, 6)
@@ -133,7 +134,11 @@ class _Abbreviations:
         key = place, code
         if key not in self._known:
             self._known[key] = self._search(place, code)
-        return self._known[key]
+        attributes = self._known[key]
+        self._left -= len(attributes)
+        if self._left < 0:
+            raise DamagedDwarfError("its entries have too many attributes")
+        return attributes
 
     def _search(self, place: int, code: int) -> list[tuple[int, int]]:
         # The first entry has one of the first abbreviations.

@@ -125,7 +125,7 @@ def _introduce(connection: AbstractConnection) -> None:
     and gives the connection up; its own parser reads on.
     """
     if isinstance(connection, redis.SSLConnection):
-        connection.set_parser(_RESP2Parser)
+        connection.set_parser(_RESP2Parser)  # type: ignore[no-untyped-call] # redis-py
     try:
         connection.on_connect()  # type: ignore[no-untyped-call] # redis-py
     except redis.ResponseError as error:

@@ -130,3 +130,16 @@ def test_paths_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_tables, "FREE_PATH_BYTES", -(1 << 20))
     with pytest.raises(MalformedSymbolFileError, match="too long"):
         look_up(tables_of(write_unit(4, TWO)), [16])
+
+
+def test_nothing_is_read_before_a_line_is_looked_for() -> None:
+    asked = []
+
+    def read(name: bytes) -> memoryview:
+        asked.append(name)
+        return memoryview(write_unit(4, TWO))
+
+    tables = LineTables(DwarfSections(read, "little", 8), BASE, lambda _: FOLDER)
+    assert not asked
+    assert look_up(tables, [16]) == [(FILES[0], 7)]
+    assert set(asked) == {LINES}

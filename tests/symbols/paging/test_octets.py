@@ -35,6 +35,12 @@ def test_a_row_behind_the_last_is_refused(read: Callable[[bytes, int], int]) -> 
         read(bytes(16), 4)
 
 
+@pytest.mark.parametrize("row", [2**62, 2**62 + 1, -(2**62), 2**63 - 1])
+def test_a_row_whose_place_takes_more_bits_than_a_native_number_is_refused(row: int) -> None:
+    with pytest.raises((IndexError, OverflowError, struct.error)):
+        octets.u32(bytes(16), row)
+
+
 @pytest.mark.parametrize("column", COLUMN._fields)
 def test_the_places_of_columns_are_those_of_the_layout(column: str) -> None:
     assert getattr(reader, f"_{column.upper()}") == getattr(COLUMN, column)

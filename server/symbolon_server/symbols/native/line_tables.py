@@ -77,14 +77,14 @@ class LineTables:
     def __init__(
         self, sections: DwarfSections, base: int, directory_of: Callable[[int], bytes]
     ) -> None:
-        """Read no line yet.
+        """Read nothing yet.
 
         Module offsets count from the address `base`. `directory_of` returns in which directory the
         unit at a place of `.debug_line` was compiled.
         """
         self._sections, self._directory_of = sections, directory_of
         self._base = np.uint64(base)
-        self._left = FREE_PATH_BYTES + MAX_PATHS_RATIO * len(sections.read(LINES))
+        self._left = 0
 
     def find(self, start: NDArray[np.uint64], end: NDArray[np.uint64]) -> FoundLines:
         """Return the lines of the code between each start and end, and of some code around.
@@ -92,6 +92,7 @@ class LineTables:
         Both are module offsets of shape (functions,), in ascending order. Damaged units
         are left out. Raises `MalformedSymbolFileError` if paths are longer than any compiler's.
         """
+        self._left = FREE_PATH_BYTES + MAX_PATHS_RATIO * len(self._sections.read(LINES))
         paths: dict[bytes, int] = {}
         parts = []
         for unit, places in self._choose(start + self._base, end + self._base):

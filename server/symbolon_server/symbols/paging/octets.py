@@ -29,6 +29,8 @@ def u32(column: bytes, row: i64) -> i64:
     if not _IS_COMPILED:
         number: int = _U32.unpack_from(column, 4 * row)[0]
         return number
+    if not 0 <= row < len(column) >> 2:  # four times a large row may be a small number
+        raise IndexError(row)
     return _read(column, 4 * row)
 
 
@@ -38,7 +40,8 @@ def u64(column: bytes, row: i64) -> int:
         number: int = _U64.unpack_from(column, 8 * row)[0]
         return number
     high: int = _read(column, 8 * row + 4)
-    return high << _BITS | _read(column, 8 * row)
+    low: int = _read(column, 8 * row)  # a native one would make a native number of the result
+    return high << _BITS | low
 
 
 def find_right(column: bytes, number: int) -> i64:

@@ -51,6 +51,11 @@ _MISFITS: Final = (ValueError, IndexError, OverflowError, struct.error)
 A checksum does not prevent that: anyone who can write a page can also compute its checksum.
 """
 
+_LINE_BITS: Final = 32
+"""Of a line in an answer; a negative one has more, and shifting is the cheapest way to tell."""
+
+_NO_LINE: Final = "a line that no answer can have"
+
 _INCONSISTENT: Final = "a page with inconsistent numbers"
 
 
@@ -239,6 +244,8 @@ class Page:
         line = columns.signed_value(_RANGE_LINE, row) + columns.value(_NAME_LINE, name)
         inlines: list[tuple[bytes, bytes, int]] = []
         while chain != NONE:
+            if line >> _LINE_BITS:
+                raise ValueError(_NO_LINE)
             inlines.append((self._text(name), self._path(file), line))
             call = chain - 1
             file = columns.signed_value(_CHAIN_CALL_FILE, call)
@@ -251,15 +258,22 @@ class Page:
                 name = self._name_of(chain, NONE)
                 file += columns.value(_NAME_FILE, name)
                 line += columns.value(_NAME_LINE, name)
+        if line >> _LINE_BITS:
+            raise ValueError(_NO_LINE)
         return inlines, self._path(file), line
 
     def _name_of(self, chain: int, symbol: int) -> int:
         """Return the number of the name of an inline frame, or of the symbol for no chain."""
         place = (symbol if chain == NONE else self._symbols + chain) - 1
         new, below = self._columns.new_and_number(_NAME, place)
-        return new - (below or 1)
+        name = new - (below or 1)
+        if not 0 <= name < self._names:  # it would be a path, or be counted from the last text
+            raise ValueError("an unknown name")
+        return name
 
     def _path(self, number: int) -> bytes:
+        if number < NONE:
+            raise ValueError("an unknown path")
         return self._text(self._names + number - 1) if number != NONE else b""
 
     def _text(self, number: int) -> bytes:
