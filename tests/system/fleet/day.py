@@ -96,12 +96,11 @@ def _compare_one(report: Report, answer: Any, tally: DayTally) -> list[str]:
         for (index, offset), frame in zip(stack, frames, strict=True):
             tally.frames += 1
             debug_file, _ = report["memoryMap"][index]
-            if result["found_modules"][names[index]] is not True:
+            is_found = result["found_modules"][names[index]] is True
+            if not is_found and "function" not in frame:
                 tally.unanswered += 1
-                is_right = "function" not in frame
-            else:
-                is_right = frame == _right_answer(frame["frame"], debug_file, offset)
-            if not is_right:
+            # Frames that a server remembers are answered, and right, without their module, too.
+            elif frame != _right_answer(frame["frame"], debug_file, offset):
                 problems.append(f"{names[index]} at {offset:#x}: {frame}")
     return problems
 
