@@ -16,6 +16,7 @@ SECONDS = 900
 """For compiling on a busy machine; it takes half a minute on a quiet one."""
 
 TESTS = (
+    "tests/symbols/native/test_line_tables.py",
     "tests/symbols/paging/test_column_codes.py",
     "tests/symbols/paging/test_dictionary.py",
     "tests/symbols/paging/test_large_pages.py",
